@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "base/refusal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_names[_REFUSAL_MAX] = {
+        [REFUSAL_NONE] = "None",
+        [REFUSAL_BAD_REQUEST] = "BadRequest",
+        [REFUSAL_DENIED] = "AccessDenied",
+        [REFUSAL_NO_CONTAINER] = "NoSuchContainer",
+        [REFUSAL_NO_EXEC] = "NoSuchExec",
+        [REFUSAL_NOT_RUNNING] = "NotRunning",
+        [REFUSAL_CONFLICT] = "Conflict",
+        [REFUSAL_TOO_LARGE] = "TooLarge",
+        [REFUSAL_LIMIT] = "LimitExceeded",
+        [REFUSAL_UNSUPPORTED] = "NotSupported",
+        [REFUSAL_UNAVAILABLE] = "Unavailable",
+        [REFUSAL_NOT_FOUND] = "CommandNotFound",
+        [REFUSAL_NOT_RUNNABLE] = "CommandNotRunnable",
+        [REFUSAL_INTERNAL] = "Internal",
+};
+
+void refusal_done(Refusal *r)
+{
+        r->kind = REFUSAL_NONE;
+        r->message = mfree(r->message);
+}
+
+int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...)
+{
+        va_list ap;
+
+        if (r) {
+                char *message = NULL;
+
+                va_start(ap, format);
+                if (vasprintf(&message, format, ap) < 0)
+                        message = NULL;
+                va_end(ap);
+
+                free(r->message);
+                r->kind = kind;
+                r->message = message;
+        }
+
+        return error < 0 ? error : -error;
+}
+
+const char *refusal_kind_to_string(RefusalKind kind)
+{
+        if ((unsigned) kind >= _REFUSAL_MAX)
+                kind = REFUSAL_INTERNAL;
+        return kind_names[kind];
+}
+
+RefusalKind refusal_kind_from_string(const char *s)
+{
+        for (unsigned i = 0; s && i < _REFUSAL_MAX; i++)
+                if (strcmp(kind_names[i], s) == 0)
+                        return i;
+        return REFUSAL_INTERNAL;
+}

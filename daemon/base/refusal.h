@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Two sorts of failure travel up through execd. A *fault* is ours: a negative errno, which the client sees
+ * as an internal error. A *refusal* is an answer: the client may be told why. A function that can refuse
+ * takes a `Refusal *reterr` as its last parameter, fills it, and returns a negative errno; where the Refusal
+ * stays REFUSAL_NONE, the failure was a fault. The mapping from kinds to HTTP statuses and D-Bus error names
+ * stands in one place each (api/http-error, api/dbus-error).
+ */
+
+#include "base/cleanup.h"
+
+typedef enum RefusalKind {
+        REFUSAL_NONE,
+        REFUSAL_BAD_REQUEST,  /* a field or parameter is wrong; the message names it */
+        REFUSAL_DENIED,       /* the caller may not do this */
+        REFUSAL_NO_CONTAINER, /* no such container */
+        REFUSAL_NO_EXEC,      /* no such exec */
+        REFUSAL_NOT_RUNNING,  /* the container or the exec is not in a state that allows this */
+        REFUSAL_CONFLICT,     /* already done, or something else holds it */
+        REFUSAL_TOO_LARGE,    /* the request exceeds a size limit */
+        REFUSAL_LIMIT,        /* a count limit is reached */
+        REFUSAL_UNSUPPORTED,  /* execd, the kernel or the container cannot do this */
+        REFUSAL_UNAVAILABLE,  /* a part that is needed does not answer */
+        REFUSAL_NOT_FOUND,    /* the command does not exist in the container: exit code 127 */
+        REFUSAL_NOT_RUNNABLE, /* the command cannot be run as asked: exit code 126 */
+        REFUSAL_INTERNAL,     /* a fault with a text */
+        _REFUSAL_MAX,
+} RefusalKind;
+
+typedef struct Refusal {
+        RefusalKind kind;
+        char *message; /* owned */
+} Refusal;
+
+#define REFUSAL_INIT ((Refusal){0})
+
+void refusal_done(Refusal *r);
+#define _cleanup_refusal_ _cleanup_(refusal_done)
+
+/* Fills `r` (which may be NULL) and returns -error, so that it can stand in a return statement. An earlier
+ * refusal in `r` is replaced. */
+int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
+
+/* A stable short name for each kind ("BadRequest"), and back (REFUSAL_INTERNAL if unknown). */
+const char *refusal_kind_to_string(RefusalKind kind);
+RefusalKind refusal_kind_from_string(const char *s);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "base/strv.h"
+
+#include <string.h>
+
+char **strv_free(char **v)
+{
+        STRV_FOREACH (i, v)
+                free(*i);
+        free(v);
+        return NULL;
+}
+
+size_t strv_length(char *const *v)
+{
+        size_t n = 0;
+
+        while (v && v[n])
+                n++;
+        return n;
+}
+
+int strv_consume(char ***v, char *s)
+{
+        size_t n = strv_length(*v);
+        char **w;
+
+        if (!s)
+                return -ENOMEM;
+
+        w = reallocarray(*v, n + 2, sizeof(char *));
+        if (!w) {
+                free(s);
+                return -ENOMEM;
+        }
+        *v = w;
+        (*v)[n] = s;
+        (*v)[n + 1] = NULL;
+        return 0;
+}
+
+int strv_append(char ***v, const char *s)
+{
+        return strv_consume(v, strdup(s));
+}
+
+char **strv_copy(char *const *v)
+{
+        _cleanup_strv_ char **copy = NULL;
+        size_t n = strv_length(v);
+
+        copy = calloc(n + 1, sizeof(char *));
+        if (!copy)
+                return NULL;
+        for (size_t i = 0; i < n; i++) {
+                copy[i] = strdup(v[i]);
+                if (!copy[i])
+                        return NULL;
+        }
+        return TAKE_PTR(copy);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* NULL-terminated arrays of strings, owned with their elements. NULL counts as the empty array. */
+
+#include "base/cleanup.h"
+
+#define STRV_FOREACH(i, strv) for (char **i = (strv); i && *i; i++)
+
+char **strv_free(char **v);
+DEFINE_CLEANUP(char *, strv_free);
+#define _cleanup_strv_ _cleanup_(strv_freep)
+
+size_t strv_length(char *const *v);
+
+/* Appends an owned string (freed on failure). */
+int strv_consume(char ***v, char *s);
+int strv_append(char ***v, const char *s);
+char **strv_copy(char *const *v);

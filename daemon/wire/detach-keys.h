@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * DetachKeys: a comma list of keys, each a single character or ctrl-<value>, typed in sequence to leave a
+ * tty exec without ending it. The scanner finds the sequence in a stream of any cut and withholds a partial
+ * match.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+
+#define DETACH_KEYS_MAX 16 /* keys in one sequence */
+
+typedef struct DetachKeys {
+        uint8_t keys[DETACH_KEYS_MAX];
+        size_t n_keys; /* 0: not given, the default ctrl-p,ctrl-q holds */
+} DetachKeys;
+
+extern const DetachKeys detach_keys_default;
+
+/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. A single item may
+ * be "ctrl-,", which the list's separator would otherwise cut. The refusal reads `Invalid escape keys (TEXT)
+ * provided` and names DetachKeys. */
+int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
+
+typedef struct DetachScanner {
+        const DetachKeys *keys; /* weak */
+        size_t matched;         /* keys of the sequence that were seen and withheld */
+} DetachScanner;
+
+/* Scans `in` and writes what is to be delivered to `out`, which has room for size + DETACH_KEYS_MAX bytes.
+ * Sets *ret_detached when the sequence was completed: what follows it in `in` is not delivered. A broken
+ * partial match is delivered literally, then matching starts anew with the key that broke it (as Docker
+ * does). */
+void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8_t *out, size_t *ret_out,
+                         bool *ret_detached);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What one client asks for, validated: the same structure whether it came as JSON over HTTP or as a D-Bus
+ * message. Parsing is pure. Every refusal names the field, and the limit where one was exceeded.
+ *
+ * JSON rules are those of Docker: keys match in any case, unknown keys are ignored, null means the default,
+ * nothing is coerced, of duplicate keys the last one wins, and content after the JSON value is refused.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+#include "wire/detach-keys.h"
+#include "wire/scope-property.h"
+
+/* Limits on one request. */
+#define EXEC_BODY_MAX      (1024 * 1024) /* bytes of a request body */
+#define EXEC_ARGS_SIZE_MAX (1024 * 1024) /* bytes of argv and env together, with their NULs */
+#define EXEC_ARGS_MAX      4096          /* entries of argv and env together */
+#define EXEC_STRING_MAX    4096          /* bytes of User, WorkingDir and the like */
+#define EXEC_LABELS_MAX    64            /* labels */
+#define EXEC_JSON_DEPTH    16            /* nesting of a request body */
+
+typedef enum OnDisconnect {
+        ON_DISCONNECT_KEEP,   /* the command lives on, as with Docker */
+        ON_DISCONNECT_HANGUP, /* SIGHUP: a tty hangs up, without a tty the command gets the signal */
+        ON_DISCONNECT_KILL,   /* the whole scope is killed */
+        _ON_DISCONNECT_MAX,
+} OnDisconnect;
+
+const char *on_disconnect_to_string(OnDisconnect o); /* "keep", "hangup", "kill" */
+int on_disconnect_from_string(const char *s);        /* or -EINVAL */
+
+typedef struct ConsoleSize {
+        bool set; /* 0x0 in a request counts as not set */
+        uint16_t rows;
+        uint16_t columns;
+} ConsoleSize;
+
+typedef struct ExecRequest {
+        char **argv;       /* at least one entry, the first not empty unless given so; a string Cmd is
+                            * {"/bin/sh", "-c", Cmd} */
+        char **env;        /* as given: "K=V" or "K" (unset); empty entries are dropped */
+        char *user;        /* NULL: the container's default */
+        char *working_dir; /* NULL: the container's default */
+        DetachKeys detach_keys;
+        char **labels; /* "key=value", in the order given; NULL if none */
+        ScopeProperty *properties;
+        size_t n_properties;
+        OnDisconnect on_disconnect;
+        ConsoleSize console_size;
+        bool attach_stdin;
+        bool attach_stdout;
+        bool attach_stderr;
+        bool tty;
+        bool privileged;
+} ExecRequest;
+
+ExecRequest *exec_request_free(ExecRequest *r);
+DEFINE_CLEANUP(ExecRequest, exec_request_free);
+
+/* Checks what holds for every transport: Cmd present, counts, sizes, NUL bytes cannot occur in C strings but
+ * names of environment variables can be empty. 0 or a refusal. */
+int exec_request_validate(const ExecRequest *r, Refusal *reterr);
+
+/* The body of POST /containers/{id}/exec. `version` is the API version as major * 1000 + minor (ConsoleSize
+ * is ignored below 1.42). An empty body counts as {}. */
+int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
+                           Refusal *reterr);
+
+typedef struct StartRequest {
+        bool detach;
+        bool tty;
+        ConsoleSize console_size;
+} StartRequest;
+
+/* The body of POST /exec/{id}/start. An empty body counts as {}. */
+int start_request_from_json(const char *json, size_t size, unsigned version, StartRequest *ret,
+                            Refusal *reterr);

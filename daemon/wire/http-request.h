@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A pure, incremental parser of HTTP/1.x requests. The caller collects bytes and asks after each read; the
+ * parser does no I/O and keeps no bytes: the strings of a request are views into one owned copy of the head.
+ *
+ * It is strict where leniency has been used to smuggle requests (RFC 9112): one framing header only, decimal
+ * Content-Length that agrees in all copies, chunked as the only transfer coding, no white space before a
+ * colon, no folded lines, no bare CR, no NUL, tokens only in names. A bare LF ends a line as CRLF does. What
+ * is refused carries the status to answer with; the connection is then closed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define HTTP_HEAD_MAX    (16 * 1024) /* bytes of the request line and header fields: else 431 */
+#define HTTP_HEADERS_MAX 64          /* header fields: else 431 */
+
+typedef struct HttpHeader {
+        const char *name;  /* as sent; compare with strcasecmp */
+        const char *value; /* without surrounding white space */
+} HttpHeader;
+
+typedef struct HttpRequest {
+        char *head;         /* owned: the copy that the views below point into */
+        const char *method; /* "POST" */
+        const char *target; /* the raw target, absolute form reduced to its path and query */
+        unsigned minor;     /* of HTTP/1.minor */
+        HttpHeader headers[HTTP_HEADERS_MAX];
+        size_t n_headers;
+        bool has_body; /* a framing header announced one */
+        bool chunked;
+        bool expect_continue;
+        bool keep_alive;         /* what the client asked for, by version and Connection */
+        bool upgrade;            /* an Upgrade header is present, with any value */
+        uint64_t content_length; /* when not chunked */
+} HttpRequest;
+
+HttpRequest *http_request_free(HttpRequest *r);
+DEFINE_CLEANUP(HttpRequest, http_request_free);
+
+typedef struct HttpParseError {
+        unsigned status;  /* 400, 408, 411, 413, 414, 417, 431, 501, 505 */
+        const char *text; /* static, one line */
+} HttpParseError;
+
+/* Looks for a whole head at the start of `data`. Returns the bytes used (> 0, *ret is set), 0 when more are
+ * needed, or -EBADMSG with *reterr filled. Empty lines before the request line are skipped. */
+ssize_t http_request_parse(const char *data, size_t size, HttpRequest **ret, HttpParseError *reterr);
+
+/* The value of the first header of this name (any case), or NULL. */
+const char *http_request_header(const HttpRequest *r, const char *name);
+
+/* Takes a body apart: Content-Length or chunked, with a limit, to the very byte where it ends. */
+typedef struct HttpBody {
+        Buf data; /* what has been decoded */
+        bool chunked;
+        bool done;
+        uint64_t remaining; /* of the body, or of the chunk */
+        unsigned state;     /* private to http_body_feed() */
+        size_t max;
+        size_t trailer_size; /* private: bounds chunk extensions and trailers */
+} HttpBody;
+
+void http_body_init(HttpBody *b, const HttpRequest *r, size_t max);
+void http_body_done(HttpBody *b);
+/* Consumes from `data`. Returns the bytes used (at most size; b->done tells whether the body is whole), or
+ * -EBADMSG with *reterr filled (413 when larger than max). */
+ssize_t http_body_feed(HttpBody *b, const char *data, size_t size, HttpParseError *reterr);
+
+/* The path of a target, percent-decoded once. -EBADMSG when an escape is bad, NUL or a control character
+ * appears. The query is left out. */
+int http_target_path(const char *target, char **ret);
+
+/* The first value of a query parameter, decoded (+ is a space). 0, -ENOENT when there is none, -EBADMSG when
+ * an escape anywhere in the query is bad; then *ret_bad is that escape ("%zz"). */
+int http_target_query(const char *target, const char *name, char **ret, char **ret_bad);

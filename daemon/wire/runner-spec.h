@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the spawner tells a runner, and what the runner answers. The runner is one static program; both sides
+ * are built from the same tree and always installed together, but the form is versioned and checked all the
+ * same, since a running runner may be older than an upgraded spawner.
+ *
+ * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. One
+ * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, then stdin, stdout, stderr
+ * unless a tty is to be made]. Everything else is in the memfd.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/refusal.h"
+
+#define RUNNER_SPEC_VERSION  1
+#define RUNNER_SPEC_MAX      (16 * 1024 * 1024)
+#define RUNNER_CONTROL_FD    3
+#define RUNNER_FILTERS_MAX   64
+#define RUNNER_N_RLIMITS     16
+#define RUNNER_SETUP_SEC_MAX 10 /* a runner that is not done with its set-up by then ends itself */
+
+typedef enum RunnerMode {
+        RUNNER_MODE_EXEC = 1,  /* join, run the command, stay as its parent, report its end */
+        RUNNER_MODE_CHECK = 2, /* join, look the user up, report, end */
+} RunnerMode;
+
+typedef struct RunnerOrder {
+        uint32_t version; /* RUNNER_SPEC_VERSION */
+        uint32_t mode;
+} RunnerOrder;
+
+typedef struct RunnerFilter {
+        uint32_t n_instructions;  /* of struct sock_filter */
+        uint32_t log;             /* SECCOMP_FILTER_FLAG_LOG was set */
+        const void *instructions; /* weak when read: points into the spec's bytes */
+} RunnerFilter;
+
+/* In the spec every number is little endian and every string is length-prefixed; see runner-spec.c. Strings
+ * and arrays of a spec that was read are owned by it. */
+typedef struct RunnerSpec {
+        /* What was asked for. */
+        char **argv;
+        char **env_container; /* the container's own environment, after the base and before the request's */
+        char **env_request;
+        char *user;        /* NULL: default */
+        char *working_dir; /* NULL: "/" */
+        uint16_t rows, columns;
+        bool tty;
+        bool privileged;
+
+        /* What the kernel says of the leader (the template). */
+        uint64_t namespaces;             /* CLONE_NEW* of those that differ from ours */
+        uint32_t leader_uid, leader_gid; /* in the leader's user namespace, or UINT32_MAX if unmapped */
+        uint64_t cap_bounding, cap_effective, cap_permitted, cap_ambient;
+        bool no_new_privs;
+        bool setgroups_denied;
+        int32_t oom_score_adj;
+        int32_t nice;
+        int32_t sched_policy, sched_priority;
+        uint32_t umask;
+        bool rlimits_set;
+        uint64_t rlimits[RUNNER_N_RLIMITS][2]; /* soft, hard; UINT64_MAX is infinity */
+        char *label;                           /* SELinux context, NULL without SELinux */
+        char *apparmor;                        /* profile, NULL when unconfined */
+        RunnerFilter *filters;                 /* oldest first */
+        uint32_t n_filters;
+
+        char *data; /* owned bytes that filters point into; NULL in a spec being built */
+} RunnerSpec;
+
+void runner_spec_done(RunnerSpec *s);
+int runner_spec_write(const RunnerSpec *s, Buf *ret);
+/* Takes ownership of `data` on success. -EBADMSG for anything malformed. */
+int runner_spec_read(char *data, size_t size, RunnerSpec *ret);
+
+/* What a runner reports, one datagram each. */
+typedef enum RunnerReportType {
+        RUNNER_STARTED = 1, /* fds: [pidfd of the command] or [pidfd, pty master] */
+        RUNNER_FAILED = 2,  /* nothing ran; the runner ends */
+        RUNNER_EXITED = 3,  /* the command ended; the runner ends */
+        RUNNER_CHECKED = 4, /* RUNNER_MODE_CHECK: the user exists */
+} RunnerReportType;
+
+#define RUNNER_TEXT_MAX 4096
+
+typedef struct RunnerReport {
+        uint32_t version;
+        uint32_t type;
+        int32_t pid;                /* STARTED: as the host sees it */
+        int32_t wait_status;        /* EXITED: of waitpid(2) */
+        uint32_t kind;              /* FAILED: a RefusalKind */
+        int32_t error;              /* FAILED: errno */
+        uint64_t time_usec;         /* STARTED, EXITED: CLOCK_REALTIME */
+        uint32_t cpu_usec;          /* EXITED: user + system time, saturating */
+        uint32_t max_rss_kib;       /* EXITED */
+        char text[RUNNER_TEXT_MAX]; /* FAILED: what the client is told, NUL-terminated */
+} RunnerReport;
+
+/* -EBADMSG unless the bytes are a well-formed report. */
+int runner_report_check(const RunnerReport *r, size_t size);

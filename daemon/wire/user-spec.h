@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Users: the grammar of the User field, and its lookup in the container's own passwd and group files, given
+ * as bytes. No NSS, no allocation beyond the result, bounded in every direction. A result starts as invalid,
+ * and only a whole success fills it.
+ *
+ * All digits is always a number and never a name (strict decimal up to 2^32-2, or the refusal says so). A
+ * number that passwd does not know has gid 0 and home "/". A given group replaces the supplementary groups.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/refusal.h"
+
+#define USER_FILE_MAX   (4 * 1024 * 1024) /* bytes of passwd or group that are read */
+#define USER_LINE_MAX   (64 * 1024)       /* longer lines are skipped */
+#define USER_NAME_MAX   256
+#define USER_GROUPS_MAX 1024 /* supplementary groups taken */
+
+typedef struct UserSpec {
+        char *user;  /* name or number as text; NULL for the default */
+        char *group; /* NULL when not given */
+} UserSpec;
+
+void user_spec_done(UserSpec *s);
+#define USER_SPEC_INIT ((UserSpec){0})
+
+/* Checks the grammar only: `user`, `user:group`, a number in each place; "" and NULL are the default. What
+ * cannot be any user (control characters, bad numbers, over-long) is refused and the message names User. */
+int user_spec_parse(const char *text, UserSpec *ret, Refusal *reterr);
+
+/* True when the lookup needs the container's passwd for more than the home directory and groups, so that it
+ * can fail with "no matching entries". */
+bool user_spec_has_names(const UserSpec *s);
+
+typedef struct UserCredentials {
+        uid_t uid; /* (uid_t) -1 while invalid */
+        gid_t gid; /* (gid_t) -1 while invalid */
+        gid_t groups[USER_GROUPS_MAX + 1];
+        size_t n_groups; /* the primary group is always among them */
+        char home[4096]; /* "/" when passwd has none */
+} UserCredentials;
+
+/* Looks the user up. passwd and group may be NULL (size 0) when the container has no such file: names are
+ * then not found, numbers hold. Malformed lines never match. */
+int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const char *group,
+                size_t group_size, UserCredentials *ret, Refusal *reterr);
