@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Diagnostics, to the journal through standard error with a priority prefix. These lines may be dropped;
+ * records of who did what are not diagnostics and go through core/audit.
+ */
+
+#include <errno.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+
+void log_set_max_level(int level);
+void log_message(int level, const char *format, ...) _printf_(2, 3);
+
+/* Logs with ": strerror" behind and returns -abs(error), so that it can stand in a return statement. */
+int log_errno(int level, int error, const char *format, ...) _printf_(3, 4);
+
+#define log_debug(...)          log_message(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)           log_message(LOG_INFO, __VA_ARGS__)
+#define log_warning(...)        log_message(LOG_WARNING, __VA_ARGS__)
+#define log_error(...)          log_message(LOG_ERR, __VA_ARGS__)
+#define log_error_errno(e, ...) log_errno(LOG_ERR, e, __VA_ARGS__)
