@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/container.h"
+
+#include <string.h>
+
+int container_read(sd_bus_message *m, Container **ret)
+{
+        _cleanup_(container_unrefp) Container *c = NULL;
+        const char *id, *name, *kind, *state, *image, *unit, *slice;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'r', "sssssssututtas");
+        if (r <= 0)
+                return r;
+        c = calloc(1, sizeof(Container));
+        if (!c)
+                return -ENOMEM;
+        c->n_ref = 1;
+        c->leader_pidfd = -EBADF;
+
+        r = sd_bus_message_read(m, "sssssssututt", &id, &name, &kind, &state, &image, &unit, &slice,
+                                &c->leader, &c->leader_start, &c->leader_uid, &c->created_usec,
+                                &c->started_usec);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_strv(m, &c->command);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+
+        c->id = strdup(id);
+        c->name = strdup(name);
+        c->kind = strdup(kind);
+        c->state = strdup(state);
+        c->image = strdup(image);
+        c->unit = strdup(unit);
+        c->slice = strdup(slice);
+        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice)
+                return -ENOMEM;
+        *ret = TAKE_PTR(c);
+        return 1;
+}
+
+Container *container_ref(Container *c)
+{
+        c->n_ref++;
+        return c;
+}
+
+Container *container_unref(Container *c)
+{
+        if (!c || --c->n_ref > 0)
+                return NULL;
+        free(c->id);
+        free(c->name);
+        free(c->kind);
+        free(c->state);
+        free(c->image);
+        free(c->unit);
+        free(c->slice);
+        strv_free(c->command);
+        fd_close(c->leader_pidfd);
+        return mfree(c);
+}
+
+bool container_is_paused(const Container *c)
+{
+        return strcmp(c->state, "paused") == 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A container as the spawner describes it (dbus/org.execd1.Spawner.xml): an immutable snapshot, shared by
+ * the execs in it. Its identity is id, leader and leader_start together; the spawner checks them at each
+ * use.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "base/strv.h"
+
+#define CONTAINER_SIGNATURE "(sssssssututtas)"
+
+typedef struct Container {
+        unsigned n_ref;
+        char *id;
+        char *name;
+        char *kind;
+        char *state;
+        char *image;
+        char *unit;
+        char *slice;
+        uint32_t leader;
+        uint64_t leader_start;
+        uint32_t leader_uid;
+        uint64_t created_usec;
+        uint64_t started_usec;
+        char **command;
+        int leader_pidfd; /* owned; negative in a list */
+} Container;
+
+/* Reads one description. 1 when one was read, 0 at the end of an array. */
+int container_read(sd_bus_message *m, Container **ret);
+
+Container *container_ref(Container *c);
+Container *container_unref(Container *c);
+DEFINE_CLEANUP(Container, container_unref);
+
+bool container_is_paused(const Container *c);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The spawner's answer to Start: the command runs, or it never will. From here on its control socket tells.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "core/exec.h"
+#include "core/manager.h"
+#include "wire/runner-spec.h"
+
+/* The last word of a runner, or the end of the stream without one: then it was killed with its scope. */
+static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Exec *e = userdata;
+        RunnerReport report;
+        ssize_t n;
+
+        n = fd_recv_message(fd, &report, sizeof(report), NULL, 0, NULL);
+        if (n == -EAGAIN)
+                return 0;
+        if (n > 0 && runner_report_check(&report, (size_t) n) >= 0 && report.type == RUNNER_EXITED)
+                e->wait_status = report.wait_status;
+        else
+                e->wait_status = SIGKILL;
+        e->exit_known = true;
+        e->control_source = sd_event_source_disable_unref(e->control_source);
+        exec_advance(e);
+        return 0;
+}
+
+static int dup_fd(int fd)
+{
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+        return copy < 0 ? -errno : copy;
+}
+
+typedef struct StartReply {
+        int control, pidfd, streams[3]; /* owned */
+        size_t n_streams;
+        uint32_t pid;
+} StartReply;
+
+static void start_reply_done(StartReply *p)
+{
+        fd_close(p->control);
+        fd_close(p->pidfd);
+        for (size_t i = 0; i < ELEMENTSOF(p->streams); i++)
+                fd_close(p->streams[i]);
+}
+
+/* The message owns its fds, so each is duplicated. */
+static int start_reply_read(sd_bus_message *m, StartReply *p)
+{
+        int control, pidfd, fd, r;
+
+        r = sd_bus_message_read(m, "hhu", &control, &pidfd, &p->pid);
+        if (r < 0)
+                return r;
+        p->control = dup_fd(control);
+        p->pidfd = dup_fd(pidfd);
+        if (p->control < 0 || p->pidfd < 0)
+                return MIN(p->control, p->pidfd);
+        r = sd_bus_message_enter_container(m, 'a', "h");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "h", &fd)) > 0) {
+                if (p->n_streams >= ELEMENTSOF(p->streams))
+                        return -EBADMSG;
+                p->streams[p->n_streams] = dup_fd(fd);
+                if (p->streams[p->n_streams] < 0)
+                        return p->streams[p->n_streams];
+                p->n_streams++;
+        }
+        return r;
+}
+
+static int exec_take_streams(Exec *e, StartReply *p)
+{
+        Stream *s = exec_stream(e);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        if (p->n_streams == 0) {
+                e->output_ended = true;
+                return 0;
+        }
+        if (e->request->tty) {
+                if (p->n_streams != 1)
+                        return -EBADMSG;
+                return stream_set_tty(s, TAKE_FD(p->streams[0]), &e->request->detach_keys);
+        }
+        if (p->n_streams != 3)
+                return -EBADMSG;
+        r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(p->streams[1]));
+        if (r >= 0)
+                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(p->streams[2]));
+        if (r >= 0)
+                r = stream_set_input(s, TAKE_FD(p->streams[0]));
+        return r;
+}
+
+/* The command runs, but cannot be served: it is ended, and its control socket will tell its end. */
+static void exec_give_up(Exec *e, int error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        log_error_errno(error, "Cannot serve the streams of exec %.12s", e->id);
+        (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
+}
+
+int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(start_reply_done) StartReply p = {-EBADF, -EBADF, {-EBADF, -EBADF, -EBADF}, 0, 0};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+        int r;
+
+        e->start_slot = sd_bus_slot_unref(e->start_slot);
+        exec_unpark(e);
+        if (spawner_reply_refusal(m, &refusal) < 0) {
+                exec_fail(e, refusal.kind, refusal.message ?: "the spawner did not say why");
+                return 0;
+        }
+        r = start_reply_read(m, &p);
+        if (r >= 0)
+                r = sd_event_add_io(e->manager->event, &e->control_source, p.control, EPOLLIN,
+                                    exec_on_control, e);
+        if (r < 0) {
+                log_error_errno(r, "Cannot take over exec %.12s", e->id);
+                exec_fail(e, REFUSAL_INTERNAL, "the running command could not be taken over");
+                return 0;
+        }
+        e->control_fd = TAKE_FD(p.control);
+        e->pidfd = TAKE_FD(p.pidfd);
+        e->pid = (pid_t) p.pid;
+        e->started_usec = now_usec(CLOCK_REALTIME);
+
+        exec_ref(e);
+        exec_set_state(e, EXEC_RUNNING);
+        r = exec_take_streams(e, &p);
+        if (r < 0) {
+                e->output_ended = true;
+                exec_give_up(e, r);
+        }
+        exec_advance(e);
+        exec_unref(e);
+        return 0;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/exec.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "core/audit.h"
+#include "core/exec-output.h"
+#include "core/manager.h"
+
+#define COMMAND_LINE_MAX 4096
+#define DESCRIPTION_MAX  256
+
+static const char *const state_names[_EXEC_STATE_MAX] = {
+        [EXEC_CREATED] = "created",   [EXEC_STARTING] = "starting", [EXEC_RUNNING] = "running",
+        [EXEC_DRAINING] = "draining", [EXEC_EXITED] = "exited",     [EXEC_FAILED] = "failed",
+};
+
+/* Which moves there are: a bit for each state that may follow. */
+static const unsigned moves[_EXEC_STATE_MAX] = {
+        [EXEC_CREATED] = 1U << EXEC_STARTING | 1U << EXEC_FAILED,
+        [EXEC_STARTING] = 1U << EXEC_RUNNING | 1U << EXEC_FAILED,
+        [EXEC_RUNNING] = 1U << EXEC_DRAINING,
+        [EXEC_DRAINING] = 1U << EXEC_EXITED,
+};
+
+const char *exec_state_to_string(ExecState s)
+{
+        return state_names[s];
+}
+
+const char *exec_status_name(const Exec *e)
+{
+        if (e->state == EXEC_STARTING)
+                return "created";
+        if (e->state == EXEC_DRAINING)
+                return "exited";
+        return state_names[e->state];
+}
+
+static int make_id(char id[static EXEC_ID_SIZE])
+{
+        uint8_t bytes[(EXEC_ID_SIZE - 1) / 2];
+
+        if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+                return -EIO;
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+        return 0;
+}
+
+static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Exec *e = userdata;
+
+        e->leader_source = sd_event_source_disable_unref(e->leader_source);
+        exec_container_gone(e);
+        return 0;
+}
+
+int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec **ret)
+{
+        _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
+        int r;
+
+        if (!e)
+                return -ENOMEM;
+        e->n_ref = 1;
+        e->manager = m;
+        e->control_fd = e->pidfd = -EBADF;
+        e->created_usec = now_usec(CLOCK_REALTIME);
+        e->container = container_ref(c);
+        e->creator = peer_ref(creator);
+        r = make_id(e->id);
+        if (r < 0)
+                return r;
+        snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
+        e->command_line = command_line_escape(request->argv, COMMAND_LINE_MAX);
+        if (!e->command_line)
+                return -ENOMEM;
+        if (c->leader_pidfd >= 0) {
+                r = sd_event_add_io(m->event, &e->leader_source, c->leader_pidfd, EPOLLIN, exec_on_leader,
+                                    e);
+                if (r < 0)
+                        return r;
+        }
+        /* From here on nothing fails, so the request is taken. */
+        e->request = request;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+Exec *exec_ref(Exec *e)
+{
+        e->n_ref++;
+        return e;
+}
+
+void exec_unpark(Exec *e)
+{
+        if (!e->parked)
+                return;
+        e->parked = false;
+        e->manager->n_parked--;
+}
+
+/* Gives up all that only a live exec needs. */
+static void exec_release(Exec *e)
+{
+        exec_unpark(e);
+        e->prepare_slot = sd_bus_slot_unref(e->prepare_slot);
+        e->start_slot = sd_bus_slot_unref(e->start_slot);
+        e->leader_source = sd_event_source_disable_unref(e->leader_source);
+        e->control_source = sd_event_source_disable_unref(e->control_source);
+        e->drain_timer = sd_event_source_disable_unref(e->drain_timer);
+        e->control_fd = fd_close(e->control_fd);
+        e->pidfd = fd_close(e->pidfd);
+}
+
+Exec *exec_unref(Exec *e)
+{
+        if (!e || --e->n_ref > 0)
+                return NULL;
+        exec_release(e);
+        e->kill_slot = sd_bus_slot_unref(e->kill_slot);
+        stream_free(e->stream);
+        for (size_t i = 0; i < ELEMENTSOF(e->journal_line); i++)
+                buf_done(&e->journal_line[i]);
+        exec_request_free(e->request);
+        container_unref(e->container);
+        peer_unref(e->creator);
+        peer_unref(e->starter);
+        free(e->command_line);
+        free(e->failure);
+        return mfree(e);
+}
+
+void exec_watch(Exec *e, ExecWatch *w, void (*callback)(ExecWatch *, Exec *))
+{
+        w->exec = e;
+        w->callback = callback;
+        list_append(&e->watches, &w->node);
+}
+
+void exec_unwatch(ExecWatch *w)
+{
+        if (w->exec)
+                list_remove(&w->exec->watches, &w->node);
+        w->exec = NULL;
+}
+
+void exec_tell(Exec *e, const char *action)
+{
+        const char *code = NULL;
+        char id[sizeof("execID=") + EXEC_ID_SIZE], exit_code[32];
+        _cleanup_strv_ char **attributes = NULL;
+        _cleanup_free_ char *name = NULL, *image = NULL;
+
+        snprintf(id, sizeof(id), "execID=%s", e->id);
+        if (e->state == EXEC_EXITED) {
+                snprintf(exit_code, sizeof(exit_code), "exitCode=%d", e->exit_code);
+                code = exit_code;
+        }
+        if (asprintf(&name, "name=%s", e->container->name) < 0 ||
+            asprintf(&image, "image=%s", e->container->image) < 0)
+                return;
+        if (strv_append(&attributes, id) < 0 || (code && strv_append(&attributes, code) < 0) ||
+            strv_append(&attributes, image) < 0 || strv_append(&attributes, name) < 0)
+                return;
+        event_log_add(e->manager->events, action, e->container->id, attributes);
+}
+
+/* Docker's form: the words joined by blanks, and a trailing blank when there is only one. */
+void exec_tell_command(Exec *e, const char *verb)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+
+        buf_printf(&b, "%s: %s ", verb, e->request->argv[0]);
+        for (size_t i = 1; e->request->argv[i] && buf_length(&b) < COMMAND_LINE_MAX; i++)
+                buf_printf(&b, "%s%s", i > 1 ? " " : "", e->request->argv[i]);
+        buf_append(&b, "", 1);
+        if (buf_error(&b) >= 0)
+                exec_tell(e, buf_head(&b));
+}
+
+static void exec_on_ended(Exec *e)
+{
+        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
+        exec_release(e);
+        exec_output_flush(e);
+        if (e->state == EXEC_EXITED) {
+                (void) audit_exec(AUDIT_EXITED, e, e->starter, NULL);
+                exec_tell(e, "exec_die");
+        } else if (!e->hidden)
+                (void) audit_exec(AUDIT_FAILED, e, e->starter, e->failure);
+        e->manager->n_live--;
+        e->manager->n_ended++;
+        manager_queue_collect(e->manager);
+}
+
+void exec_set_state(Exec *e, ExecState state)
+{
+        if (e->state == state)
+                return;
+        if (!(moves[e->state] & 1U << state)) {
+                log_error("Exec %.12s cannot go from %s to %s", e->id, state_names[e->state],
+                          state_names[state]);
+                return;
+        }
+        log_debug("Exec %.12s: %s -> %s", e->id, state_names[e->state], state_names[state]);
+        e->state = state;
+
+        exec_ref(e);
+        if (exec_has_ended(e))
+                exec_on_ended(e);
+        LIST_FOREACH_SAFE (n, &e->watches) {
+                ExecWatch *w = LIST_ENTRY(n, ExecWatch, node);
+
+                w->callback(w, e);
+        }
+        /* Only now do the clients see the end: whoever looks then finds the exit status. */
+        if (exec_has_ended(e) && e->stream) {
+                stream_finish(e->stream);
+                if (!e->detached)
+                        history_done(stream_history(e->stream));
+        }
+        exec_unref(e);
+}
+
+SpawnerExec exec_describe(const Exec *e, char **ret_description)
+{
+        _cleanup_free_ char *line = command_line_escape(e->request->argv, DESCRIPTION_MAX);
+
+        if (asprintf(ret_description, "%s: %s", e->container->name, line ?: "") < 0)
+                *ret_description = NULL;
+        return (SpawnerExec){
+                .id = e->id,
+                .container = e->container,
+                .description = *ret_description ?: e->container->name,
+                .request = e->request,
+        };
+}
+
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr)
+{
+        _cleanup_free_ char *description = NULL;
+        SpawnerExec describe = exec_describe(e, &description);
+        int r;
+
+        r = spawner_prepare(e->manager->spawner, &describe, park, callback, userdata, &e->prepare_slot,
+                            reterr);
+        if (r < 0)
+                return r;
+        if (park) {
+                e->parked = true;
+                e->manager->n_parked++;
+        }
+        return 0;
+}
+
+int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr)
+{
+        _cleanup_free_ char *description = NULL;
+        SpawnerExec describe;
+        int r;
+
+        if (e->state != EXEC_CREATED)
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
+                              e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
+                                                                                    : "has already run");
+        e->starter = peer_ref(starter);
+        e->detached = detached;
+        e->start_size = size->set ? *size : e->request->console_size;
+        exec_set_state(e, EXEC_STARTING);
+
+        r = audit_exec(AUDIT_STARTED, e, starter, NULL);
+        if (r < 0) {
+                exec_fail(e, REFUSAL_UNAVAILABLE, "the start could not be recorded in the journal");
+                return refuse(reterr, REFUSAL_UNAVAILABLE, r, "%s", e->failure);
+        }
+        exec_tell_command(e, "exec_start");
+
+        describe = exec_describe(e, &description);
+        r = spawner_start(e->manager->spawner, &describe, &e->start_size, NULL, exec_on_start_reply, e,
+                          &e->start_slot, reterr);
+        if (r < 0) {
+                exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
+                          reterr->message ?: "the start could not be asked for");
+                return r;
+        }
+        return 0;
+}
+
+void exec_fail(Exec *e, RefusalKind kind, const char *text)
+{
+        if (exec_has_ended(e))
+                return;
+        e->failure_kind = kind;
+        e->failure = strdup(text);
+        e->exit_code = kind == REFUSAL_NOT_FOUND ? 127 : 126;
+        e->finished_usec = now_usec(CLOCK_REALTIME);
+        if (e->stream) {
+                _cleanup_free_ char *line = NULL;
+
+                if (asprintf(&line, "%s\r\n", text) >= 0)
+                        stream_inject(e->stream, line);
+        }
+        exec_set_state(e, EXEC_FAILED);
+}
+
+static int exec_on_drain(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Exec *e = userdata;
+
+        stream_drain_rest(e->stream);
+        return 0;
+}
+
+static int exit_code_from_status(int wait_status)
+{
+        return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* RuntimeMaxSec shows only as a signal that came when the time was up. */
+static bool exec_ran_out_of_time(const Exec *e)
+{
+        if (!WIFSIGNALED(e->wait_status))
+                return false;
+        for (size_t i = 0; i < e->request->n_properties; i++) {
+                const ScopeProperty *p = &e->request->properties[i];
+
+                if (strcmp(p->name, "RuntimeMaxSec") == 0)
+                        return e->finished_usec - e->started_usec >= p->number;
+        }
+        return false;
+}
+
+void exec_advance(Exec *e)
+{
+        if (e->state == EXEC_RUNNING && e->exit_known) {
+                e->exit_code = exit_code_from_status(e->wait_status);
+                e->finished_usec = now_usec(CLOCK_REALTIME);
+                e->timed_out = exec_ran_out_of_time(e);
+                if (!e->output_ended &&
+                    sd_event_add_time_relative(e->manager->event, &e->drain_timer, CLOCK_MONOTONIC,
+                                               DRAIN_USEC, 0, exec_on_drain, e) < 0)
+                        e->output_ended = true;
+                exec_set_state(e, EXEC_DRAINING);
+        }
+        if (e->state == EXEC_DRAINING && e->output_ended)
+                exec_set_state(e, EXEC_EXITED);
+}
+
+int exec_resize(Exec *e, uint16_t rows, uint16_t columns, Refusal *reterr)
+{
+        int r;
+
+        if (e->state != EXEC_RUNNING)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "exec process is not running");
+        r = stream_resize(e->stream, rows, columns);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot resize the terminal: %s", strerror(-r));
+        return 0;
+}
+
+int exec_kill(Exec *e, int signal_number, bool all, sd_bus_message_handler_t callback, void *userdata,
+              sd_bus_slot **ret_slot, Refusal *reterr)
+{
+        if (e->state != EXEC_RUNNING && !(all && e->state == EXEC_DRAINING))
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
+        return spawner_kill(e->manager->spawner, e->id, e->pidfd, signal_number, all, callback, userdata,
+                            ret_slot, reterr);
+}
+
+void exec_container_gone(Exec *e)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        switch (e->state) {
+        case EXEC_CREATED:
+                e->hidden = true;
+                exec_fail(e, REFUSAL_NO_EXEC, "the container has gone");
+                break;
+        case EXEC_RUNNING:
+                /* With a pid namespace of its own the kernel has done this already. */
+                e->kill_slot = sd_bus_slot_unref(e->kill_slot);
+                (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
+                break;
+        default:
+                break;
+        }
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One exec: a command that was asked for, from its creation to a while after its end.
+ *
+ *   CREATED ─start→ STARTING ─released→ RUNNING ─exit→ DRAINING ─all output→ EXITED
+ *                       └─ error → FAILED
+ *
+ *   state     armed                                                      who may
+ *   CREATED   expiry timer; perhaps a Prepare call                       start
+ *   STARTING  Start call; clients may already be attached                attach
+ *   RUNNING   control socket, streams                                    attach, resize, kill
+ *   DRAINING  streams, drain timer; the exit status is known             attach
+ *   EXITED, FAILED  expiry timer                                         look
+ *
+ * Events arrive in any order: each handler records its fact, then exec_advance() decides. exec_set_state()
+ * is the only writer of the state. An exec is freed by the manager's collector only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "core/container.h"
+#include "core/peer.h"
+#include "core/spawner-link.h"
+#include "core/stream.h"
+#include "wire/exec-request.h"
+
+#define EXEC_ID_SIZE 65 /* 64 hex digits and NUL */
+
+typedef struct Manager Manager;
+typedef struct Exec Exec;
+typedef struct ExecWatch ExecWatch;
+
+typedef enum ExecState {
+        EXEC_CREATED,
+        EXEC_STARTING,
+        EXEC_RUNNING,
+        EXEC_DRAINING,
+        EXEC_EXITED,
+        EXEC_FAILED,
+        _EXEC_STATE_MAX,
+} ExecState;
+
+const char *exec_state_to_string(ExecState s); /* "created", "running", …: DRAINING is "exited" to clients */
+
+/* Told after each change of state, until removed. May remove itself from inside its callback. */
+struct ExecWatch {
+        ListNode node;
+        Exec *exec; /* weak: the watch must be removed before its reference goes */
+        void (*callback)(ExecWatch *w, Exec *e);
+};
+
+struct Exec {
+        unsigned n_ref;
+        Manager *manager; /* weak */
+        ListNode node;    /* in the manager's list, oldest first */
+        Exec *hash_next;
+        char id[EXEC_ID_SIZE];
+        char unit[5 + EXEC_ID_SIZE + 6]; /* exec-ID.scope */
+        ExecState state;
+        ExecRequest *request; /* owned */
+        Container *container;
+        Peer *creator;
+        Peer *starter; /* NULL before the start */
+        char *command_line;
+
+        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME */
+        uint64_t ended_monotonic;
+
+        sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
+        int control_fd, pidfd; /* owned */
+        sd_event_source *leader_source, *control_source, *drain_timer;
+        pid_t pid;
+        Stream *stream;
+        ConsoleSize start_size;
+        bool detached;       /* started without a client: its output goes to the journal */
+        Buf journal_line[2]; /* of such output, not yet ended by a newline */
+        bool parked;         /* the spawner was asked to hold a runner ready */
+        bool exit_known;
+        bool output_ended;
+        bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
+        bool restored;   /* from before execd was last started */
+        bool hidden;     /* its container is gone and it never ran: not to be found any more */
+        int wait_status; /* of waitpid(2), once exit_known */
+        int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */
+        RefusalKind failure_kind;
+        char *failure; /* why it never ran */
+        List watches;
+};
+
+int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec **ret);
+Exec *exec_ref(Exec *e);
+Exec *exec_unref(Exec *e);
+DEFINE_CLEANUP(Exec, exec_unref);
+
+void exec_watch(Exec *e, ExecWatch *w, void (*callback)(ExecWatch *, Exec *));
+void exec_unwatch(ExecWatch *w);
+
+/* Asks the spawner to look at the user and to hold a runner ready. With `callback`, its answer is passed on.
+ */
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr);
+
+/* CREATED → STARTING. A client, if any, was added to exec_stream() before. The start record is written
+ * first; without it nothing starts. The size replaces the one of the request where set. */
+int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr);
+
+/* The exec's streams, made when first asked for. NULL on lack of memory. */
+Stream *exec_stream(Exec *e);
+
+int exec_resize(Exec *e, uint16_t rows, uint16_t columns, Refusal *reterr);
+
+/* Signals the command, or all in its scope. The answer goes to callback (which may be NULL). */
+int exec_kill(Exec *e, int signal_number, bool all, sd_bus_message_handler_t callback, void *userdata,
+              sd_bus_slot **ret_slot, Refusal *reterr);
+
+static inline bool exec_has_ended(const Exec *e)
+{
+        return e->state == EXEC_EXITED || e->state == EXEC_FAILED;
+}
+
+static inline bool exec_is_running(const Exec *e)
+{
+        return e->state == EXEC_RUNNING;
+}
+
+/* The name of RUNNING to a client, ended as soon as the exit status is known. */
+const char *exec_status_name(const Exec *e);
+
+/* The spawner's view of it. */
+SpawnerExec exec_describe(const Exec *e, char **ret_description);
+
+/* For the manager, when the container has gone. */
+void exec_container_gone(Exec *e);
+
+/* exec-start.c: the answer to Start. */
+int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
+void exec_tell(Exec *e, const char *action);
+void exec_tell_command(Exec *e, const char *verb);
+
+/* exec.c, for exec-start.c and exec-output.c */
+void exec_set_state(Exec *e, ExecState state);
+void exec_fail(Exec *e, RefusalKind kind, const char *text);
+void exec_advance(Exec *e);
+void exec_unpark(Exec *e);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The recent output of one exec: a ring of frames (wire/frame), addressed by offsets that only grow. It is
+ * replay buffer and send buffer in one: each client has a position in it, and what no client has read yet is
+ * never overwritten, since the reader of the command's pipe asks history_room() first.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/cleanup.h"
+#include "wire/frame.h"
+
+#define HISTORY_SIZE   (128 * 1024) /* bytes of the ring, frame headers included */
+#define HISTORY_REPLAY (64 * 1024)  /* bytes that a client which joins later is given */
+
+typedef struct History {
+        uint8_t *ring;  /* owned, allocated with the first frame */
+        size_t size;    /* of the ring; less than HISTORY_SIZE after history_trim() */
+        uint64_t start; /* the oldest frame */
+        uint64_t end;   /* one behind the newest frame */
+} History;
+
+void history_done(History *h);
+
+/* How many payload bytes a new frame may have without losing what a reader at `position` has not seen. */
+size_t history_room(const History *h, uint64_t position);
+
+/* Appends one frame, dropping old ones to make room. -ENOMEM, or -E2BIG when it can never fit. */
+int history_append(History *h, FrameType type, const void *data, size_t size);
+
+/* Forgets everything (the position of the end stays). */
+void history_clear(History *h);
+
+/* Where a client that joins now starts: the oldest frame that leaves at most HISTORY_REPLAY bytes to send.
+ */
+uint64_t history_replay_position(const History *h);
+
+/* The frame header at a frame's first byte. */
+void history_frame_at(const History *h, uint64_t position, FrameType *ret_type, uint32_t *ret_size);
+
+/* The bytes [position, position + size) as one or two pieces. Returns their number. */
+int history_span(const History *h, uint64_t position, size_t size, struct iovec iov[static 2]);
+
+/* Gives back all memory but what the frames fill. Nothing can be appended afterwards. */
+void history_trim(History *h);

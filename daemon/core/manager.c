@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/manager.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+
+/* How often what has expired is looked for. */
+#define COLLECT_USEC (10 * USEC_PER_SEC)
+
+static void manager_on_container_new(void *userdata, Container *c)
+{
+        Manager *m = userdata;
+        _cleanup_free_ char *name = NULL, *image = NULL;
+
+        if (asprintf(&name, "name=%s", c->name) < 0 || asprintf(&image, "image=%s", c->image) < 0)
+                return;
+        event_log_add(m->events, "start", c->id, (char *[]){image, name, NULL});
+}
+
+static void manager_on_container_removed(void *userdata, const char *id, const char *container_name)
+{
+        Manager *m = userdata;
+        _cleanup_free_ char *name = NULL;
+
+        if (asprintf(&name, "name=%s", container_name) < 0)
+                return;
+        event_log_add(m->events, "die", id, (char *[]){name, NULL});
+}
+
+/* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
+static void manager_collect(Manager *m)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC), wall = now_usec(CLOCK_REALTIME);
+        size_t kept_output = 0;
+
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                Exec *e = LIST_ENTRY(n, Exec, node);
+                bool expired;
+
+                if (e->state == EXEC_CREATED && wall > e->created_usec + CREATED_USEC_MAX) {
+                        spawner_drop(m->spawner, e->id);
+                        e->hidden = true;
+                        exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");
+                }
+                if (!exec_has_ended(e))
+                        continue;
+                expired = e->hidden || now > e->ended_monotonic + RETENTION_USEC || m->n_ended > ENDED_MAX;
+                /* A client that is still being flushed, or one that waits, keeps it. */
+                if (!expired || !list_is_empty(&e->watches) ||
+                    (e->stream && stream_count_clients(e->stream) > 0)) {
+                        if (e->stream)
+                                kept_output += stream_history(e->stream)->size;
+                        continue;
+                }
+                manager_unlink_exec(m, e);
+                exec_unref(e);
+        }
+
+        /* The oldest output goes first when there is too much of it. */
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                Exec *e = LIST_ENTRY(n, Exec, node);
+
+                if (kept_output <= OUTPUT_KEPT_MAX)
+                        break;
+                if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
+                        continue;
+                kept_output -= stream_history(e->stream)->size;
+                history_done(stream_history(e->stream));
+        }
+}
+
+static void manager_arm_collect(Manager *m)
+{
+        if (list_is_empty(&m->execs))
+                return;
+        (void) sd_event_source_set_time_relative(m->collect_timer, COLLECT_USEC);
+        (void) sd_event_source_set_enabled(m->collect_timer, SD_EVENT_ONESHOT);
+}
+
+static int manager_on_collect(sd_event_source *source, void *userdata)
+{
+        Manager *m = userdata;
+
+        manager_collect(m);
+        return 0;
+}
+
+static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Manager *m = userdata;
+
+        manager_collect(m);
+        manager_arm_collect(m);
+        return 0;
+}
+
+void manager_queue_collect(Manager *m)
+{
+        (void) sd_event_source_set_enabled(m->collect_source, SD_EVENT_ONESHOT);
+}
+
+static void manager_arm_idle(Manager *m, uint64_t usec)
+{
+        (void) sd_event_source_set_time_relative(m->idle_timer, usec);
+        (void) sd_event_source_set_enabled(m->idle_timer, SD_EVENT_ONESHOT);
+}
+
+static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Manager *m = userdata;
+        uint64_t now = now_usec(CLOCK_MONOTONIC), due = m->last_busy + m->config.idle_usec;
+
+        if (m->busy > 0 || m->n_live > 0) {
+                manager_arm_idle(m, m->config.idle_usec);
+                return 0;
+        }
+        if (now < due) {
+                manager_arm_idle(m, due - now);
+                return 0;
+        }
+        log_debug("Nothing to do, leaving until the next connection");
+        return sd_event_exit(m->event, 0);
+}
+
+int manager_new(const ManagerConfig *config, Manager **ret)
+{
+        static const SpawnerLinkEvents link_events = {manager_on_container_new,
+                                                      manager_on_container_removed};
+        _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(Manager));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->config = *config;
+        m->last_busy = now_usec(CLOCK_MONOTONIC);
+        r = sd_event_default(&m->event);
+        if (r < 0)
+                return r;
+        m->events = event_log_new();
+        m->spawner = spawner_link_new(m->event, config->spawner_socket, &link_events, m);
+        if (!m->events || !m->spawner)
+                return -ENOMEM;
+
+        r = sd_event_add_defer(m->event, &m->collect_source, manager_on_collect, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->collect_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->collect_timer, CLOCK_MONOTONIC, COLLECT_USEC, 0,
+                                               manager_on_collect_timer, m);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, config->idle_usec,
+                                               0, manager_on_idle, m);
+        if (r < 0)
+                return r;
+        r = state_file_load(m);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m)
+{
+        if (!m)
+                return NULL;
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                Exec *e = LIST_ENTRY(n, Exec, node);
+
+                manager_unlink_exec(m, e);
+                exec_unref(e);
+        }
+        m->collect_source = sd_event_source_disable_unref(m->collect_source);
+        m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
+        m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
+        spawner_link_free(m->spawner);
+        event_log_free(m->events);
+        sd_event_unref(m->event);
+        return mfree(m);
+}
+
+/* Ids are random hex digits, so some of them are a good hash. */
+static Exec **manager_bucket(Manager *m, const char *id)
+{
+        unsigned h = 0;
+
+        for (unsigned i = 0; i < 6 && id[i]; i++)
+                h = h * 31 + (unsigned char) id[i];
+        return &m->buckets[h % EXEC_BUCKETS];
+}
+
+Exec *manager_find_exec(Manager *m, const char *id)
+{
+        for (Exec *e = *manager_bucket(m, id); e; e = e->hash_next)
+                if (strcmp(e->id, id) == 0)
+                        return e->hidden ? NULL : e;
+        return NULL;
+}
+
+void manager_link_exec(Manager *m, Exec *e)
+{
+        Exec **bucket = manager_bucket(m, e->id);
+
+        e->hash_next = *bucket;
+        *bucket = exec_ref(e);
+        list_append(&m->execs, &e->node);
+        if (exec_has_ended(e))
+                m->n_ended++;
+        else
+                m->n_live++;
+        manager_arm_collect(m);
+}
+
+void manager_unlink_exec(Manager *m, Exec *e)
+{
+        for (Exec **p = manager_bucket(m, e->id); *p; p = &(*p)->hash_next)
+                if (*p == e) {
+                        *p = e->hash_next;
+                        break;
+                }
+        list_remove(&m->execs, &e->node);
+        if (exec_has_ended(e))
+                m->n_ended--;
+        else
+                m->n_live--;
+}
+
+int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
+{
+        size_t mine = 0;
+
+        if (m->n_live >= EXECS_MAX)
+                return refuse(reterr, REFUSAL_LIMIT, EUSERS,
+                              "too many execs: %u are under way, the limit is %u", (unsigned) m->n_live,
+                              EXECS_MAX);
+        if (m->n_live < EXECS_PER_UID_MAX)
+                return 0;
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+
+                mine += !exec_has_ended(e) && e->creator->uid == creator->uid;
+        }
+        if (mine >= EXECS_PER_UID_MAX)
+                return refuse(reterr, REFUSAL_LIMIT, EUSERS,
+                              "too many execs of uid %u: %u are under way, the limit is %u",
+                              (unsigned) creator->uid, (unsigned) mine, EXECS_PER_UID_MAX);
+        return 0;
+}
+
+bool manager_may_park(const Manager *m)
+{
+        return m->n_parked < PARKED_MAX;
+}
+
+void manager_busy_begin(Manager *m)
+{
+        m->busy++;
+        m->last_busy = now_usec(CLOCK_MONOTONIC);
+}
+
+void manager_busy_end(Manager *m)
+{
+        m->busy--;
+        m->last_busy = now_usec(CLOCK_MONOTONIC);
+        if (m->busy == 0)
+                manager_arm_idle(m, m->config.idle_usec);
+}

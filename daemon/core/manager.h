@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The daemon's one object: owns all execs, the link to the spawner, the log of events, and decides when
+ * there is nothing left to do.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "base/time.h"
+#include "core/event-log.h"
+#include "core/exec.h"
+#include "core/spawner-link.h"
+
+/* Limits; each error that one of them causes names it. Those of a single request stand in
+ * wire/exec-request.h and wire/http-request.h. */
+#define EXECS_MAX               4096                     /* execs that have not ended */
+#define EXECS_PER_UID_MAX       1024                     /* of one caller */
+#define ENDED_MAX               4096                     /* ended execs that are remembered */
+#define PARKED_MAX              64                       /* runners held ready for created execs */
+#define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC)  /* a created exec that nobody starts */
+#define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at; at least 5 min */
+#define DRAIN_USEC              (2 * USEC_PER_SEC)       /* others holding the output of an ended command */
+#define CONNECTIONS_MAX         8192                     /* in all */
+#define CONNECTIONS_PER_UID_MAX 1024                     /* of one uid */
+#define OUTPUT_KEPT_MAX         (8 * 1024 * 1024)        /* bytes of output of ended execs, in all */
+#define IDLE_DEFAULT_USEC       (30 * USEC_PER_SEC)
+
+#define EXEC_BUCKETS            1024
+
+typedef struct ManagerConfig {
+        uint64_t idle_usec;
+        const char *spawner_socket;
+        const char *state_path;
+} ManagerConfig;
+
+struct Manager {
+        sd_event *event;
+        ManagerConfig config;
+        SpawnerLink *spawner;
+        EventLog *events;
+        Exec *buckets[EXEC_BUCKETS];
+        List execs; /* by creation */
+        size_t n_live;
+        size_t n_ended;
+        size_t n_parked;
+        unsigned busy; /* requests and streams under way: no exit */
+        uint64_t last_busy;
+        sd_event_source *collect_source;
+        sd_event_source *collect_timer;
+        sd_event_source *idle_timer;
+        bool exiting;
+};
+
+int manager_new(const ManagerConfig *config, Manager **ret);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager, manager_free);
+
+Exec *manager_find_exec(Manager *m, const char *id);
+/* Checks the limits for one more exec of this caller. */
+int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr);
+void manager_link_exec(Manager *m, Exec *e);
+void manager_unlink_exec(Manager *m, Exec *e);
+bool manager_may_park(const Manager *m);
+void manager_queue_collect(Manager *m);
+
+/* Counted: while anything is busy, execd stays. */
+void manager_busy_begin(Manager *m);
+void manager_busy_end(Manager *m);
+
+/* Remembers ended execs across an exit on idle (state-file.c). */
+int state_file_save(Manager *m);
+int state_file_load(Manager *m);

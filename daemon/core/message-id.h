@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* MESSAGE_ID of each record that execd writes to the journal; packaging/catalog has their texts. */
+
+#define MESSAGE_EXEC_CREATED  "0dfec8a647e04ac0a3fe00b9f09e7f71"
+#define MESSAGE_EXEC_DENIED   "9b64e2bb69b54967818a6c2220391d34"
+#define MESSAGE_EXEC_STARTED  "2d9eb6cdb21246ac865c9a1f8e96efb1"
+#define MESSAGE_EXEC_DETACHED "beff354cc5d649adad99ffed1fc6a798"
+#define MESSAGE_EXEC_EXITED   "586f48d9a8ed4ba6b00269860c91198f"
+#define MESSAGE_EXEC_FAILED   "5c8344070b3b4af9897722fa45477b5d"
+#define MESSAGE_EXEC_KILLED   "275bea0bc5c546c7a3d6cab2ddd068f9"
+#define MESSAGE_EXEC_OUTPUT   "540294da27354062bee935f934660b86"

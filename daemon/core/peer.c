@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/peer.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-login.h>
+
+#include "base/fd.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5; newer than the headers of Debian 12 */
+#endif
+
+static char *socket_label(int fd)
+{
+        char label[4096];
+        socklen_t size = sizeof(label) - 1;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &size) < 0 || size == 0)
+                return NULL;
+        label[size] = 0;
+        return strdup(label);
+}
+
+static uint32_t read_loginuid(pid_t pid)
+{
+        _cleanup_free_ char *text = NULL;
+        uint32_t uid = UINT32_MAX;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/loginuid", (int) pid);
+        if (file_read_at(AT_FDCWD, path, 64, &text, NULL) < 0 || sscanf(text, "%" SCNu32, &uid) != 1)
+                return UINT32_MAX;
+        return uid;
+}
+
+int peer_new_from_socket(int fd, Peer **ret)
+{
+        _cleanup_(peer_unrefp) Peer *p = NULL;
+        struct ucred credentials;
+        socklen_t size = sizeof(credentials);
+        int pidfd = -EBADF;
+
+        p = calloc(1, sizeof(Peer));
+        if (!p)
+                return -ENOMEM;
+        p->n_ref = 1;
+        p->pidfd = -EBADF;
+        p->loginuid = UINT32_MAX;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+                return -errno;
+        p->uid = credentials.uid;
+        p->gid = credentials.gid;
+        p->pid = credentials.pid;
+
+        size = sizeof(pidfd);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) >= 0)
+                p->pidfd = pidfd;
+        p->label = socket_label(fd);
+
+        /* What is read by number counts only if the process is still the one that connected. */
+        p->loginuid = read_loginuid(p->pid);
+        (void) sd_pid_get_unit(p->pid, &p->unit);
+        if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1) {
+                p->loginuid = UINT32_MAX;
+                p->unit = mfree(p->unit);
+        }
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+Peer *peer_ref(Peer *p)
+{
+        p->n_ref++;
+        return p;
+}
+
+Peer *peer_unref(Peer *p)
+{
+        if (!p || --p->n_ref > 0)
+                return NULL;
+        fd_close(p->pidfd);
+        free(p->label);
+        free(p->unit);
+        return mfree(p);
+}

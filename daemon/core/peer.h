@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Who asks, as the kernel says of the other end of a connection: an immutable snapshot, shared by all that
+ * the peer has under way.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+
+typedef struct Peer {
+        unsigned n_ref;
+        uid_t uid;
+        gid_t gid;
+        pid_t pid;         /* at connect time; a name for records, never used to reach the process */
+        int pidfd;         /* owned; negative where the kernel has no SO_PEERPIDFD */
+        char *label;       /* SELinux context of the socket, NULL without SELinux */
+        uint32_t loginuid; /* (uint32_t) -1: none */
+        char *unit;        /* systemd unit, NULL if unknown */
+} Peer;
+
+int peer_new_from_socket(int fd, Peer **ret);
+Peer *peer_ref(Peer *p);
+Peer *peer_unref(Peer *p);
+DEFINE_CLEANUP(Peer, peer_unref);

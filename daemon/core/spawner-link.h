@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * execd's side of the private connection to execd-spawner (dbus/org.execd1.Spawner.xml). It is opened when
+ * first needed and closed when unused for a while, so that the spawner can leave; the socket unit starts it
+ * again. Calls are asynchronous: the caller keeps the slot, and unref'ing it means that no answer will come.
+ */
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "base/refusal.h"
+#include "core/container.h"
+#include "wire/exec-request.h"
+
+typedef struct SpawnerLink SpawnerLink;
+
+typedef struct SpawnerLinkEvents {
+        void (*on_container_new)(void *userdata, Container *c);
+        void (*on_container_removed)(void *userdata, const char *id, const char *name);
+} SpawnerLinkEvents;
+
+SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,
+                              void *userdata);
+SpawnerLink *spawner_link_free(SpawnerLink *l);
+DEFINE_CLEANUP(SpawnerLink, spawner_link_free);
+
+/* While held (counted), the connection stays open, and container signals come. */
+int spawner_link_hold(SpawnerLink *l, Refusal *reterr);
+void spawner_link_release(SpawnerLink *l);
+
+/* Each returns 0 with *ret_slot set, or a negative errno with *reterr filled. The callback gets the reply,
+ * which may be an error: spawner_reply_refusal() turns it into one. */
+int spawner_list_containers(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
+                            sd_bus_slot **ret_slot, Refusal *reterr);
+int spawner_get_container(SpawnerLink *l, const char *reference, sd_bus_message_handler_t callback,
+                          void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,
+                           void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+
+typedef struct SpawnerExec {
+        const char *id;
+        const Container *container;
+        const char *description;
+        const ExecRequest *request;
+} SpawnerExec;
+
+int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,
+                    void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+
+/* `stdio` may be NULL (the spawner makes pipes) or three fds for the command. */
+int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, const int *stdio,
+                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
+                  Refusal *reterr);
+
+/* No answer is waited for. */
+void spawner_drop(SpawnerLink *l, const char *exec_id);
+int spawner_kill(SpawnerLink *l, const char *exec_id, int pidfd, int signal_number, bool all,
+                 sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+
+/* 0 when the reply is no error; else a negative errno, with *reterr filled. */
+int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One client's side of a stream: what it is sent, and how it leaves. */
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "core/stream-internal.h"
+
+StreamClient *stream_client_free(StreamClient *c)
+{
+        Stream *s;
+
+        if (!c)
+                return NULL;
+        s = c->stream;
+        if (s->input.writer == c)
+                s->input.writer = NULL;
+        list_remove(&s->clients, &c->node);
+        s->n_clients--;
+        c->source = sd_event_source_disable_unref(c->source);
+        c->timer = sd_event_source_disable_unref(c->timer);
+        fd_close(c->fd);
+        buf_done(&c->input);
+        return mfree(c);
+}
+
+/* Everything goes out as it stands in the history, so frame boundaries need no attention. */
+static bool client_is_verbatim(const StreamClient *c)
+{
+        return !c->raw && c->want_stdout && c->want_stderr;
+}
+
+static bool client_wants(const StreamClient *c, FrameType type)
+{
+        return type == FRAME_STDOUT ? c->want_stdout : c->want_stderr && !c->raw;
+}
+
+bool stream_client_in_bulk(const StreamClient *c)
+{
+        return !c->output_dead && (c->bulk_header_left > 0 || c->bulk_left > 0 || c->bulk_tail > 0);
+}
+
+/* Skips frames that this client does not want, and sets frame_left for the next one that it does. */
+static void client_find_frame(StreamClient *c)
+{
+        const History *h = &c->stream->history;
+
+        if (client_is_verbatim(c)) {
+                c->frame_left = h->end - c->position;
+                return;
+        }
+        while (c->frame_left == 0 && c->position < h->end) {
+                FrameType type;
+                uint32_t size = 0;
+
+                history_frame_at(h, c->position, &type, &size);
+                if (!client_wants(c, type)) {
+                        c->position += FRAME_HEADER_SIZE + size;
+                        continue;
+                }
+                c->frame_left = size;
+                if (c->raw)
+                        c->position += FRAME_HEADER_SIZE;
+                else
+                        c->frame_left += FRAME_HEADER_SIZE;
+        }
+}
+
+/* What a send answered: true when to go on. */
+static bool client_sent(StreamClient *c, ssize_t n)
+{
+        if (n > 0)
+                return true;
+        if (n < 0 && errno == EAGAIN)
+                c->blocked = true;
+        else if (n < 0 && errno != EINTR)
+                c->output_dead = true;
+        return false;
+}
+
+/* Ends the announced splice: the tail is copied, through the history, where a later client finds it. */
+static bool client_finish_bulk(StreamClient *c)
+{
+        static uint8_t tail[HISTORY_REPLAY];
+        StreamOutput *o = c->bulk_output;
+        History *h = &c->stream->history;
+        size_t done = 0;
+
+        while (done < c->bulk_tail) {
+                ssize_t n = read(o->fd, tail + done, c->bulk_tail - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        break;
+                done += (size_t) n;
+        }
+        c->bulk_output = NULL;
+        if (done < c->bulk_tail || history_append(h, o->type, tail, done) < 0) {
+                /* Bytes that FIONREAD promised are not there: the announced frame cannot be kept. */
+                c->bulk_tail = 0;
+                c->output_dead = true;
+                return true;
+        }
+        c->position = h->end - done;
+        c->frame_left = done;
+        c->bulk_tail = 0;
+        return true;
+}
+
+static bool client_write_bulk(StreamClient *c)
+{
+        if (c->bulk_header_left > 0) {
+                ssize_t n = send(c->fd, c->bulk_header + FRAME_HEADER_SIZE - c->bulk_header_left,
+                                 c->bulk_header_left, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+
+                if (!client_sent(c, n))
+                        return false;
+                c->bulk_header_left -= (size_t) n;
+                return true;
+        }
+        if (c->bulk_left > 0) {
+                ssize_t n = splice(c->bulk_output->fd, NULL, c->fd, NULL, c->bulk_left,
+                                   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+                if (!client_sent(c, n))
+                        return false;
+                c->bulk_left -= (uint64_t) n;
+                return true;
+        }
+        return client_finish_bulk(c);
+}
+
+bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
+{
+        Stream *s = c->stream;
+        int waiting = 0;
+
+        if (s->tty || c->gated || c->output_dead || c->ended || c->blocked ||
+            c->position != s->history.end || !client_wants(c, o->type))
+                return false;
+        if (ioctl(o->fd, FIONREAD, &waiting) < 0 || waiting < STREAM_BULK_MIN)
+                return false;
+        if (o->limited) {
+                waiting = (int) MIN((uint64_t) waiting, o->limit);
+                if (waiting < STREAM_BULK_MIN)
+                        return false;
+                o->limit -= (uint64_t) waiting;
+        }
+
+        /* All that a later client is to see again will be in the tail. */
+        history_clear(&s->history);
+        c->bulk_output = o;
+        c->bulk_tail = HISTORY_REPLAY;
+        c->bulk_left = (uint64_t) waiting - HISTORY_REPLAY;
+        if (!c->raw) {
+                frame_header_write(c->bulk_header, o->type, (uint32_t) waiting);
+                c->bulk_header_left = FRAME_HEADER_SIZE;
+        }
+        return true;
+}
+
+static bool client_write_history(StreamClient *c)
+{
+        const History *h = &c->stream->history;
+        struct iovec iov[2];
+        struct msghdr message = {.msg_iov = iov};
+        ssize_t n;
+
+        client_find_frame(c);
+        if (c->frame_left == 0)
+                return false;
+        message.msg_iovlen = (size_t) history_span(h, c->position, c->frame_left, iov);
+        n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (!client_sent(c, n))
+                return false;
+        c->position += (uint64_t) n;
+        c->frame_left -= (uint64_t) n;
+        return true;
+}
+
+static int client_on_linger(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        StreamClient *c = userdata;
+        Stream *s = c->stream;
+
+        c->gone = true;
+        stream_turn(s);
+        return 0;
+}
+
+static void client_arm(StreamClient *c, uint64_t usec, sd_event_time_handler_t handler)
+{
+        if (c->timer) {
+                (void) sd_event_source_set_time_relative(c->timer, usec);
+                (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+                return;
+        }
+        if (sd_event_add_time_relative(c->stream->event, &c->timer, CLOCK_MONOTONIC, usec, 100, handler, c) <
+            0)
+                c->gone = true;
+}
+
+/* Flushed: tells the client that this was all, and waits for it to close, so that it reads an orderly end
+ * and not a reset for bytes of its own that nobody took. */
+static bool client_shut_down(StreamClient *c)
+{
+        shutdown(c->fd, SHUT_WR);
+        c->shut = true;
+        c->timer = sd_event_source_disable_unref(c->timer);
+        client_arm(c, STREAM_LINGER_USEC, client_on_linger);
+        return true;
+}
+
+bool stream_client_write(StreamClient *c)
+{
+        Stream *s = c->stream;
+
+        if (c->shut && c->input_eof)
+                c->gone = true;
+        if (c->output_dead || c->gone || c->shut)
+                return false;
+        /* Its stream was ended early: it holds up nobody any more, so nothing in the history is kept for it.
+         */
+        if (c->ended)
+                return client_shut_down(c);
+        if (c->gated || c->blocked)
+                return false;
+        if (stream_client_in_bulk(c))
+                return client_write_bulk(c);
+        if (client_write_history(c))
+                return true;
+        if (c->blocked || c->output_dead)
+                return false;
+        if (s->finished)
+                return client_shut_down(c);
+        return false;
+}
+
+void stream_client_update(StreamClient *c)
+{
+        uint32_t wants = 0;
+        bool reads = stream_client_reads(c) && buf_length(&c->input) == 0;
+
+        if (reads)
+                wants |= EPOLLIN;
+        if (c->blocked)
+                wants |= EPOLLOUT;
+        (void) sd_event_source_set_io_events(c->source, wants);
+        /* Hang-up is always reported, so a dead client is only watched for input that is still welcome. */
+        (void) sd_event_source_set_enabled(c->source, c->output_dead && !reads ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+/* The client has read the response head when nothing is left in its socket. */
+static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        StreamClient *c = userdata;
+        Stream *s = c->stream;
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+        int unread = 0;
+
+        if (c->gate_opened == 0) {
+                (void) ioctl(c->fd, SIOCOUTQ, &unread);
+                if (unread == 0)
+                        c->gate_opened = now;
+        }
+        if ((c->gate_opened > 0 && now >= c->gate_opened + STREAM_GATE_AFTER_USEC) ||
+            now >= c->gate_deadline) {
+                c->gated = false;
+                c->timer = sd_event_source_disable_unref(c->timer);
+                stream_turn(s);
+                return 0;
+        }
+        client_arm(c, c->gate_opened > 0 ? STREAM_GATE_AFTER_USEC : STREAM_GATE_POLL_USEC, NULL);
+        return 0;
+}
+
+int stream_add_client(Stream *s, StreamClientOptions *o)
+{
+        StreamClient *c = calloc(1, sizeof(StreamClient));
+        int r;
+
+        if (!c) {
+                fd_close(TAKE_FD(o->fd));
+                buf_done(&o->input);
+                return -ENOMEM;
+        }
+        *c = (StreamClient){
+                .stream = s,
+                .fd = TAKE_FD(o->fd),
+                .input = o->input,
+                .raw = o->raw,
+                .want_stdout = o->want_stdout,
+                .want_stderr = o->want_stderr,
+                .primary = o->primary,
+                .gated = o->gate,
+                .position = o->replay ? history_replay_position(&s->history) : s->history.end,
+        };
+        o->input = BUF_INIT;
+        list_append(&s->clients, &c->node);
+        s->n_clients++;
+        if (o->writer && !s->input.writer)
+                s->input.writer = c;
+
+        r = fd_set_nonblock(c->fd, true);
+        if (r >= 0)
+                r = sd_event_add_io(s->event, &c->source, c->fd, 0, stream_on_io, s);
+        if (r < 0) {
+                stream_client_free(c);
+                return r;
+        }
+        if (c->gated) {
+                c->gate_deadline = now_usec(CLOCK_MONOTONIC) + STREAM_GATE_MAX_USEC;
+                client_arm(c, STREAM_GATE_POLL_USEC, client_on_gate);
+        }
+        stream_turn(s);
+        return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-client.c, stream-input.c.
+ */
+
+#include "base/list.h"
+#include "core/stream.h"
+
+/* The largest piece that is read from a command at once on the copying path, as dockerd does. */
+#define STREAM_CHUNK (32 * 1024)
+
+/* From this many bytes waiting in a pipe on, they are spliced; the last HISTORY_REPLAY of them are copied,
+ * so that a client which joins later sees them. */
+#define STREAM_BULK_MIN (128 * 1024)
+
+/* How long a client that has been shut down may take to close its side. */
+#define STREAM_LINGER_USEC (5 * USEC_PER_SEC)
+
+/* The response head has been read when the socket's send queue is empty; this much later output may follow,
+ * and at the latest after GATE_MAX. Some clients lose what arrives together with the head. */
+#define STREAM_GATE_POLL_USEC  500
+#define STREAM_GATE_AFTER_USEC 1000
+#define STREAM_GATE_MAX_USEC   (250 * USEC_PER_MSEC)
+
+typedef struct StreamOutput {
+        Stream *stream; /* weak */
+        FrameType type;
+        int fd; /* owned; negative when at its end */
+        sd_event_source *source;
+        bool limited; /* only `limit` more bytes are taken */
+        uint64_t limit;
+} StreamOutput;
+
+typedef struct StreamClient {
+        Stream *stream; /* weak */
+        ListNode node;
+        int fd; /* owned */
+        sd_event_source *source;
+        sd_event_source *timer; /* the gate, later the linger */
+        uint64_t position;      /* in the history */
+        uint64_t frame_left;    /* bytes of the current frame still to send */
+        uint8_t bulk_header[FRAME_HEADER_SIZE];
+        size_t bulk_header_left;
+        uint64_t bulk_left;        /* bytes still to be spliced from bulk_output */
+        uint32_t bulk_tail;        /* bytes to copy after them, of the same frame */
+        StreamOutput *bulk_output; /* weak */
+        Buf input;                 /* came with the request, for the command */
+        uint64_t gate_opened;      /* when the send queue was first seen empty */
+        uint64_t gate_deadline;
+        bool raw, want_stdout, want_stderr, primary;
+        bool gated;
+        bool blocked;     /* the socket takes no more for now */
+        bool input_eof;   /* nothing more comes from it */
+        bool output_dead; /* nothing more can be sent to it */
+        bool ended;       /* its stream is over: flush, shut down, linger */
+        bool shut;        /* shut down, lingering */
+        bool gone;        /* to be freed at the end of the turn */
+} StreamClient;
+
+typedef struct StreamInput {
+        int fd; /* owned unless tty; negative when closed */
+        sd_event_source *source;
+        Buf pending; /* scanned bytes that the command has not taken */
+        DetachKeys keys;
+        DetachScanner scanner;
+        StreamClient *writer; /* weak */
+        bool blocked;
+        bool at_end; /* close when pending is empty */
+} StreamInput;
+
+struct Stream {
+        sd_event *event; /* weak: the manager outlives its streams */
+        StreamEvents events;
+        void *userdata;
+        bool tty;
+        bool expects_output; /* outputs were set, so their end can come */
+        bool output_ended;   /* on_output_end was told */
+        bool finished;
+        bool in_turn;
+        StreamOutput outputs[2];
+        size_t n_outputs;
+        StreamInput input;
+        List clients;
+        size_t n_clients;
+        History history;
+};
+
+/* stream.c */
+void stream_turn(Stream *s);
+int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+/* stream-output.c: true when something moved. */
+bool stream_output_read(StreamOutput *o);
+uint32_t stream_output_wants(const StreamOutput *o);
+void stream_output_close(StreamOutput *o);
+
+/* stream-client.c */
+bool stream_client_write(StreamClient *c);
+bool stream_client_in_bulk(const StreamClient *c);
+/* Starts to splice what waits in `o`, if it is worth it and this client is alone and caught up. */
+bool stream_client_start_bulk(StreamClient *c, StreamOutput *o);
+void stream_client_update(StreamClient *c);
+StreamClient *stream_client_free(StreamClient *c);
+
+/* stream-input.c */
+bool stream_input_pump(Stream *s);
+void stream_input_close(Stream *s);
+uint32_t stream_input_wants(const Stream *s);
+bool stream_client_reads(const StreamClient *c);

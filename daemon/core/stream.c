@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/stream.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "base/fd.h"
+#include "core/stream-internal.h"
+
+/* Rounds of one turn before other event sources get their chance. */
+#define STREAM_ROUNDS 32
+
+Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata)
+{
+        Stream *s = calloc(1, sizeof(Stream));
+
+        if (!s)
+                return NULL;
+        s->event = event;
+        s->events = *events;
+        s->userdata = userdata;
+        s->input.fd = -EBADF;
+        for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
+                s->outputs[i] = (StreamOutput){.stream = s, .fd = -EBADF};
+        return s;
+}
+
+Stream *stream_free(Stream *s)
+{
+        if (!s)
+                return NULL;
+        LIST_FOREACH_SAFE (n, &s->clients)
+                stream_client_free(LIST_ENTRY(n, StreamClient, node));
+        stream_input_close(s);
+        for (size_t i = 0; i < s->n_outputs; i++)
+                stream_output_close(&s->outputs[i]);
+        history_done(&s->history);
+        return mfree(s);
+}
+
+History *stream_history(Stream *s)
+{
+        return &s->history;
+}
+
+/* Watches an fd; the source starts disabled and stream_update() decides. */
+static int stream_watch(Stream *s, int fd, sd_event_source **ret)
+{
+        int r;
+
+        r = fd_set_nonblock(fd, true);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(s->event, ret, fd, 0, stream_on_io, s);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int stream_set_output(Stream *s, FrameType type, int fd)
+{
+        StreamOutput *o;
+        int r;
+
+        if (s->n_outputs >= ELEMENTSOF(s->outputs)) {
+                fd_close(fd);
+                return -EBUSY;
+        }
+        o = &s->outputs[s->n_outputs++];
+        o->type = type;
+        o->fd = fd;
+        s->expects_output = true;
+        r = stream_watch(s, fd, &o->source);
+        if (r < 0)
+                return r;
+        stream_turn(s);
+        return 0;
+}
+
+int stream_set_input(Stream *s, int fd)
+{
+        int r;
+
+        s->input.fd = fd;
+        r = stream_watch(s, fd, &s->input.source);
+        if (r < 0)
+                return r;
+        if (!s->input.writer)
+                s->input.at_end = true;
+        stream_turn(s);
+        return 0;
+}
+
+int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
+{
+        int copy;
+
+        s->tty = true;
+        s->input.keys = detach_keys->n_keys > 0 ? *detach_keys : detach_keys_default;
+        s->input.scanner = (DetachScanner){.keys = &s->input.keys};
+
+        /* The same file under a second fd, because one fd can be watched only once. */
+        copy = fcntl(master, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0) {
+                int r = -errno;
+
+                fd_close(master);
+                return r;
+        }
+        s->input.fd = copy;
+        if (stream_watch(s, copy, &s->input.source) < 0) {
+                fd_close(master);
+                return -ENOMEM;
+        }
+        return stream_set_output(s, FRAME_STDOUT, master);
+}
+
+int stream_resize(Stream *s, uint16_t rows, uint16_t columns)
+{
+        struct winsize size = {.ws_row = rows, .ws_col = columns};
+
+        if (!s->tty || s->n_outputs == 0 || s->outputs[0].fd < 0)
+                return 0;
+        return ioctl(s->outputs[0].fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+void stream_hang_up(Stream *s)
+{
+        stream_input_close(s);
+        for (size_t i = 0; i < s->n_outputs; i++)
+                stream_output_close(&s->outputs[i]);
+        stream_turn(s);
+}
+
+bool stream_has_writer(const Stream *s)
+{
+        return s->input.writer;
+}
+
+size_t stream_count_clients(const Stream *s)
+{
+        return s->n_clients;
+}
+
+void stream_inject(Stream *s, const char *text)
+{
+        (void) history_append(&s->history, FRAME_STDOUT, text, MIN(strlen(text), HISTORY_REPLAY));
+        stream_turn(s);
+}
+
+void stream_drain_rest(Stream *s)
+{
+        for (size_t i = 0; i < s->n_outputs; i++) {
+                StreamOutput *o = &s->outputs[i];
+                int waiting = 0;
+
+                if (o->fd < 0 || o->limited)
+                        continue;
+                (void) ioctl(o->fd, FIONREAD, &waiting);
+                o->limited = true;
+                o->limit = waiting > 0 ? (uint64_t) waiting : 0;
+        }
+        stream_turn(s);
+}
+
+void stream_finish(Stream *s)
+{
+        s->finished = true;
+        stream_input_close(s);
+        for (size_t i = 0; i < s->n_outputs; i++)
+                stream_output_close(&s->outputs[i]);
+        stream_turn(s);
+}
+
+int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Stream *s = userdata;
+
+        /* What was blocked may move again; reads and writes find out. */
+        s->input.blocked = false;
+        LIST_FOREACH_SAFE (n, &s->clients) {
+                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
+
+                if (c->fd != fd)
+                        continue;
+                c->blocked = false;
+                if (revents & (EPOLLHUP | EPOLLERR))
+                        c->output_dead = true;
+        }
+        stream_turn(s);
+        return 0;
+}
+
+static void watch_set(sd_event_source *source, bool enabled, uint32_t events)
+{
+        if (!source)
+                return;
+        if (enabled)
+                (void) sd_event_source_set_io_events(source, events);
+        (void) sd_event_source_set_enabled(source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+/* Derives what to wait for from the state of each part. */
+static void stream_update(Stream *s)
+{
+        uint32_t wants;
+
+        for (size_t i = 0; i < s->n_outputs; i++) {
+                wants = stream_output_wants(&s->outputs[i]);
+                watch_set(s->outputs[i].source, wants != 0, wants);
+        }
+        wants = stream_input_wants(s);
+        watch_set(s->input.source, wants != 0, wants);
+        LIST_FOREACH_SAFE (n, &s->clients)
+                stream_client_update(LIST_ENTRY(n, StreamClient, node));
+}
+
+static bool stream_outputs_open(const Stream *s)
+{
+        for (size_t i = 0; i < s->n_outputs; i++)
+                if (s->outputs[i].fd >= 0)
+                        return true;
+        return false;
+}
+
+/* Frees clients that are gone. Returns whether the one that started the exec has closed its connection. */
+static bool stream_collect_clients(Stream *s)
+{
+        bool primary_gone = false;
+
+        LIST_FOREACH_SAFE (n, &s->clients) {
+                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
+
+                if (c->primary && c->output_dead && !c->ended) {
+                        c->primary = false;
+                        primary_gone = true;
+                }
+                if (c->gone)
+                        stream_client_free(c);
+        }
+        return primary_gone;
+}
+
+void stream_turn(Stream *s)
+{
+        bool moved = true, primary_gone;
+
+        if (s->in_turn)
+                return;
+        s->in_turn = true;
+
+        for (unsigned round = 0; moved && round < STREAM_ROUNDS; round++) {
+                moved = false;
+                for (size_t i = 0; i < s->n_outputs; i++)
+                        moved = stream_output_read(&s->outputs[i]) || moved;
+                LIST_FOREACH_SAFE (n, &s->clients)
+                        moved = stream_client_write(LIST_ENTRY(n, StreamClient, node)) || moved;
+                moved = stream_input_pump(s) || moved;
+        }
+
+        primary_gone = stream_collect_clients(s);
+        stream_update(s);
+        s->in_turn = false;
+
+        if (primary_gone && !s->finished && s->events.on_client_gone)
+                s->events.on_client_gone(s->userdata);
+        if (s->expects_output && !s->output_ended && !stream_outputs_open(s)) {
+                s->output_ended = true;
+                if (s->events.on_output_end)
+                        s->events.on_output_end(s->userdata);
+        }
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The streams of one exec: command ⇄ clients.
+ *
+ * Output is read from the command's pipes (or its pty) into a History, from which each client takes it at
+ * its own pace; the slowest client holds up the command, and nothing is dropped. With one client that has
+ * caught up and much to carry, the bytes go from pipe to socket by splice(2) without being touched. Input
+ * flows from one client, the writer, to the command.
+ *
+ * What is to be watched on each fd is computed anew after each turn from the state (stream_update()), never
+ * remembered. A client's end-of-file is not a hang-up: it ends the input only.
+ */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "base/buf.h"
+#include "core/history.h"
+#include "wire/detach-keys.h"
+
+typedef struct Stream Stream;
+
+typedef struct StreamEvents {
+        /* Every output has reached its end, or the drain that was asked for is complete. */
+        void (*on_output_end)(void *userdata);
+        /* The client that started the exec closed its connection while the command runs. */
+        void (*on_client_gone)(void *userdata);
+        /* The detach keys were typed: that client's stream ends, the command lives on. */
+        void (*on_detached)(void *userdata);
+        /* Output as it comes; while set, nothing bypasses it. */
+        void (*on_output)(void *userdata, FrameType type, const void *data, size_t size);
+} StreamEvents;
+
+typedef struct StreamClientOptions {
+        int fd;    /* taken, also on failure */
+        Buf input; /* taken: bytes that came behind the request */
+        bool raw;  /* no frames, and of stdout only */
+        bool want_stdout;
+        bool want_stderr;
+        bool writer;  /* its input goes to the command */
+        bool primary; /* it started the exec: on_client_gone tells when it goes */
+        bool replay;  /* begins with the recent output */
+        bool gate;    /* let the client read the response head before the first byte follows */
+} StreamClientOptions;
+
+/* `events` is copied; members may be NULL. */
+Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata);
+Stream *stream_free(Stream *s);
+DEFINE_CLEANUP(Stream, stream_free);
+
+/* The command's side; each fd is taken, also on failure. A tty's master is both input and output. */
+int stream_set_output(Stream *s, FrameType type, int fd);
+int stream_set_input(Stream *s, int fd);
+int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys);
+
+int stream_resize(Stream *s, uint16_t rows, uint16_t columns);
+
+/* Closes a tty's master, so that its session is hung up. */
+void stream_hang_up(Stream *s);
+
+int stream_add_client(Stream *s, StreamClientOptions *o);
+bool stream_has_writer(const Stream *s);
+size_t stream_count_clients(const Stream *s);
+
+/* A text of ours in the output, as stdout: what went wrong before the command ran. */
+void stream_inject(Stream *s, const char *text);
+
+/* The command has ended: what it has written until now is still delivered, then on_output_end comes even if
+ * somebody else holds the pipes open. */
+void stream_drain_rest(Stream *s);
+
+/* Nothing more will come: each client is flushed, shut down and closed. */
+void stream_finish(Stream *s);
+
+History *stream_history(Stream *s);

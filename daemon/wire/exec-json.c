@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "wire/exec-json.h"
+
+#include <string.h>
+
+#include "base/strv.h"
+#include "base/time.h"
+
+static void add_string(struct json_object *o, const char *key, const char *value)
+{
+        json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void add_bool(struct json_object *o, const char *key, bool value)
+{
+        json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+static void add_int(struct json_object *o, const char *key, int64_t value)
+{
+        json_object_object_add(o, key, json_object_new_int64(value));
+}
+
+static void add_time(struct json_object *o, const char *key, uint64_t usec)
+{
+        char text[RFC3339_SIZE];
+
+        add_string(o, key, usec > 0 ? format_rfc3339(text, usec, 1) : NULL);
+}
+
+static struct json_object *strings_to_json(char *const *v)
+{
+        struct json_object *a = json_object_new_array();
+
+        for (; v && *v; v++)
+                json_object_array_add(a, json_object_new_string(*v));
+        return a;
+}
+
+/* Docker shows the detach keys as the base64 of their bytes. */
+static void add_detach_keys(struct json_object *o, const DetachKeys *k)
+{
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        char text[(DETACH_KEYS_MAX + 2) / 3 * 4 + 1], *p = text;
+
+        for (size_t i = 0; i < k->n_keys; i += 3) {
+                size_t left = k->n_keys - i;
+                uint32_t v = (uint32_t) k->keys[i] << 16;
+
+                if (left > 1)
+                        v |= (uint32_t) k->keys[i + 1] << 8;
+                if (left > 2)
+                        v |= k->keys[i + 2];
+                *p++ = digits[v >> 18 & 63];
+                *p++ = digits[v >> 12 & 63];
+                *p++ = left > 1 ? digits[v >> 6 & 63] : '=';
+                *p++ = left > 2 ? digits[v & 63] : '=';
+        }
+        *p = 0;
+        add_string(o, "DetachKeys", text);
+}
+
+static struct json_object *process_config(const ExecRequest *q)
+{
+        struct json_object *o = json_object_new_object();
+
+        add_bool(o, "tty", q->tty);
+        add_string(o, "entrypoint", q->argv[0]);
+        json_object_object_add(o, "arguments", strings_to_json(q->argv + 1));
+        add_bool(o, "privileged", q->privileged);
+        if (q->user && *q->user)
+                add_string(o, "user", q->user);
+        return o;
+}
+
+static struct json_object *labels_to_json(const ExecRequest *q)
+{
+        struct json_object *o = json_object_new_object();
+
+        STRV_FOREACH (l, q->labels) {
+                _cleanup_free_ char *key = strndup(*l, strcspn(*l, "="));
+
+                if (key)
+                        add_string(o, key, (*l)[strlen(key)] ? *l + strlen(key) + 1 : "");
+        }
+        return o;
+}
+
+static struct json_object *properties_to_json(const ExecRequest *q)
+{
+        struct json_object *o = json_object_new_object();
+
+        for (size_t i = 0; i < q->n_properties; i++)
+                add_string(o, q->properties[i].name, q->properties[i].text);
+        return o;
+}
+
+struct json_object *exec_view_to_json(const ExecView *v)
+{
+        struct json_object *o = json_object_new_object();
+
+        if (!o)
+                return NULL;
+        add_string(o, "ID", v->id);
+        add_bool(o, "Running", strcmp(v->status, "running") == 0);
+        json_object_object_add(o, "ExitCode", v->has_exit_code ? json_object_new_int(v->exit_code) : NULL);
+        json_object_object_add(o, "ProcessConfig", process_config(v->request));
+        add_bool(o, "OpenStdin", v->request->attach_stdin);
+        add_bool(o, "OpenStderr", v->request->attach_stderr);
+        add_bool(o, "OpenStdout", v->request->attach_stdout);
+        add_bool(o, "CanRemove", v->can_remove);
+        add_string(o, "ContainerID", v->container_id);
+        add_detach_keys(o, &v->request->detach_keys);
+        add_int(o, "Pid", v->pid);
+
+        add_string(o, "ContainerName", v->container_name);
+        add_string(o, "ContainerKind", v->container_kind);
+        add_string(o, "State", v->status);
+        add_string(o, "Result", v->result);
+        add_string(o, "Error", v->failure);
+        add_string(o, "Unit", v->unit);
+        add_string(o, "WorkingDir", v->request->working_dir ?: "");
+        add_string(o, "OnDisconnect", on_disconnect_to_string(v->request->on_disconnect));
+        json_object_object_add(o, "Labels", labels_to_json(v->request));
+        json_object_object_add(o, "Properties", properties_to_json(v->request));
+        add_int(o, "CallerUID", v->caller_uid);
+        add_time(o, "Created", v->created_usec);
+        add_time(o, "Started", v->started_usec);
+        add_time(o, "Finished", v->finished_usec);
+        return o;
+}
+
+void exec_record_done(ExecRecord *r)
+{
+        free(r->id);
+        free(r->container_id);
+        free(r->container_name);
+        free(r->container_kind);
+        free(r->failure);
+        exec_request_free(r->request);
+        *r = (ExecRecord){0};
+}
+
+int exec_record_write(const ExecRecord *r, char **ret)
+{
+        struct json_object *o = json_object_new_object(), *keys;
+        char *line;
+
+        if (!o)
+                return -ENOMEM;
+        add_string(o, "id", r->id);
+        add_string(o, "container_id", r->container_id);
+        add_string(o, "container_name", r->container_name);
+        add_string(o, "container_kind", r->container_kind);
+        add_string(o, "failure", r->failure);
+        add_bool(o, "failed", r->failed);
+        add_int(o, "exit_code", r->exit_code);
+        add_int(o, "wait_status", r->wait_status);
+        add_bool(o, "timed_out", r->timed_out);
+        add_int(o, "pid", r->pid);
+        add_int(o, "caller_uid", r->caller_uid);
+        json_object_object_add(o, "created", json_object_new_uint64(r->created_usec));
+        json_object_object_add(o, "started", json_object_new_uint64(r->started_usec));
+        json_object_object_add(o, "finished", json_object_new_uint64(r->finished_usec));
+        add_string(o, "user", r->request->user);
+        add_string(o, "working_dir", r->request->working_dir);
+        json_object_object_add(o, "argv", strings_to_json(r->request->argv));
+        json_object_object_add(o, "labels", strings_to_json(r->request->labels));
+        json_object_object_add(o, "properties", properties_to_json(r->request));
+        add_string(o, "on_disconnect", on_disconnect_to_string(r->request->on_disconnect));
+        add_int(o, "flags",
+                r->request->tty | r->request->privileged << 1 | r->request->attach_stdin << 2 |
+                        r->request->attach_stdout << 3 | r->request->attach_stderr << 4);
+        keys = json_object_new_array();
+        for (size_t i = 0; i < r->request->detach_keys.n_keys; i++)
+                json_object_array_add(keys, json_object_new_int(r->request->detach_keys.keys[i]));
+        json_object_object_add(o, "detach_keys", keys);
+
+        line = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+        json_object_put(o);
+        if (!line)
+                return -ENOMEM;
+        *ret = line;
+        return 0;
+}
+
+static char *get_string(struct json_object *o, const char *key)
+{
+        struct json_object *v = json_object_object_get(o, key);
+
+        return v && json_object_is_type(v, json_type_string) ? strdup(json_object_get_string(v)) : NULL;
+}
+
+static int64_t get_int(struct json_object *o, const char *key)
+{
+        struct json_object *v = json_object_object_get(o, key);
+
+        return v ? json_object_get_int64(v) : 0;
+}
+
+static char **get_strings(struct json_object *o, const char *key)
+{
+        struct json_object *a = json_object_object_get(o, key);
+        char **v = NULL;
+
+        if (!a || !json_object_is_type(a, json_type_array))
+                return NULL;
+        for (size_t i = 0; i < json_object_array_length(a); i++)
+                if (strv_append(&v, json_object_get_string(json_object_array_get_idx(a, i)) ?: "") < 0)
+                        return strv_free(v);
+        return v;
+}
+
+static void read_detach_keys(struct json_object *o, DetachKeys *k)
+{
+        struct json_object *a = json_object_object_get(o, "detach_keys");
+
+        if (!a || !json_object_is_type(a, json_type_array))
+                return;
+        for (size_t i = 0; i < json_object_array_length(a) && i < DETACH_KEYS_MAX; i++)
+                k->keys[k->n_keys++] = (uint8_t) json_object_get_int(json_object_array_get_idx(a, i));
+}
+
+static int read_properties(struct json_object *o, ExecRequest *q)
+{
+        struct json_object *properties = json_object_object_get(o, "properties");
+
+        if (!properties || !json_object_is_type(properties, json_type_object))
+                return 0;
+        q->properties = calloc(SCOPE_PROPERTIES_MAX, sizeof(ScopeProperty));
+        if (!q->properties)
+                return -ENOMEM;
+        json_object_object_foreach (properties, name, value) {
+                if (q->n_properties >= SCOPE_PROPERTIES_MAX)
+                        return -EBADMSG;
+                if (scope_property_parse(name, json_object_get_string(value) ?: "",
+                                         &q->properties[q->n_properties], NULL) < 0)
+                        return -EBADMSG;
+                q->n_properties++;
+        }
+        return 0;
+}
+
+static int read_request(struct json_object *o, ExecRequest **ret)
+{
+        _cleanup_(exec_request_freep) ExecRequest *q = calloc(1, sizeof(ExecRequest));
+        _cleanup_free_ char *on_disconnect = get_string(o, "on_disconnect");
+        int64_t flags = get_int(o, "flags");
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        q->argv = get_strings(o, "argv");
+        q->labels = get_strings(o, "labels");
+        q->user = get_string(o, "user");
+        q->working_dir = get_string(o, "working_dir");
+        q->tty = flags & 1;
+        q->privileged = flags & 2;
+        q->attach_stdin = flags & 4;
+        q->attach_stdout = flags & 8;
+        q->attach_stderr = flags & 16;
+        r = on_disconnect_from_string(on_disconnect ?: "keep");
+        if (r < 0 || !q->argv)
+                return -EBADMSG;
+        q->on_disconnect = (OnDisconnect) r;
+        read_detach_keys(o, &q->detach_keys);
+        r = read_properties(o, q);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+int exec_record_read(const char *line, ExecRecord *ret)
+{
+        struct json_object *o = json_tokener_parse(line);
+        ExecRecord r = {0};
+        int k;
+
+        if (!o)
+                return -EBADMSG;
+        r = (ExecRecord){
+                .id = get_string(o, "id"),
+                .container_id = get_string(o, "container_id"),
+                .container_name = get_string(o, "container_name"),
+                .container_kind = get_string(o, "container_kind"),
+                .failure = get_string(o, "failure"),
+                .failed = get_int(o, "failed"),
+                .exit_code = (int) get_int(o, "exit_code"),
+                .wait_status = (int) get_int(o, "wait_status"),
+                .timed_out = get_int(o, "timed_out"),
+                .pid = (int) get_int(o, "pid"),
+                .caller_uid = (unsigned) get_int(o, "caller_uid"),
+                .created_usec = (uint64_t) get_int(o, "created"),
+                .started_usec = (uint64_t) get_int(o, "started"),
+                .finished_usec = (uint64_t) get_int(o, "finished"),
+        };
+        k = read_request(o, &r.request);
+        json_object_put(o);
+        if (k < 0 || !r.id || strlen(r.id) != 64 || !r.container_id || !r.container_name ||
+            !r.container_kind) {
+                exec_record_done(&r);
+                return k < 0 ? k : -EBADMSG;
+        }
+        *ret = r;
+        return 0;
+}

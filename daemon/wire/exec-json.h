@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * An exec as clients see it (GET /exec/{id}/json, Docker's keys first, then ours), and as it is remembered
+ * across an exit of the daemon. Pure: a view in, text out, and back.
+ */
+
+#include <json-c/json.h>
+
+#include "wire/exec-request.h"
+
+typedef struct ExecView {
+        const char *id;
+        const char *status; /* "created", "running", "exited", "failed" */
+        const char *container_id;
+        const char *container_name;
+        const char *container_kind;
+        const char *unit;
+        const char *failure; /* NULL unless failed */
+        const char *result;  /* "success", "exit-code", "signal", "timeout", "failed"; NULL before the end */
+        const ExecRequest *request;
+        bool has_exit_code;
+        int exit_code;
+        bool can_remove;
+        int pid; /* 0 when there never was one */
+        unsigned caller_uid;
+        uint64_t created_usec, started_usec, finished_usec; /* 0: not yet */
+} ExecView;
+
+/* A new JSON object, or NULL. */
+struct json_object *exec_view_to_json(const ExecView *v);
+
+/* What an ended exec is remembered by. Strings are owned. */
+typedef struct ExecRecord {
+        char *id;
+        char *container_id;
+        char *container_name;
+        char *container_kind;
+        char *failure;
+        ExecRequest *request; /* without Env */
+        bool failed;
+        int exit_code;
+        int wait_status;
+        bool timed_out;
+        int pid;
+        unsigned caller_uid;
+        uint64_t created_usec, started_usec, finished_usec;
+} ExecRecord;
+
+void exec_record_done(ExecRecord *r);
+/* One line of JSON, without a newline. */
+int exec_record_write(const ExecRecord *r, char **ret);
+int exec_record_read(const char *line, ExecRecord *ret);
