@@ -2,6 +2,7 @@
 
 #include "core/container.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 int container_read(sd_bus_message *m, Container **ret)
@@ -69,4 +70,23 @@ Container *container_unref(Container *c)
 bool container_is_paused(const Container *c)
 {
         return strcmp(c->state, "paused") == 0;
+}
+
+int container_read_reply(sd_bus_message *m, Container **ret)
+{
+        _cleanup_(container_unrefp) Container *c = NULL;
+        int fd, r;
+
+        r = container_read(m, &c);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        r = sd_bus_message_read(m, "h", &fd);
+        if (r < 0)
+                return r;
+        /* The message owns its fds. */
+        c->leader_pidfd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (c->leader_pidfd < 0)
+                return -errno;
+        *ret = TAKE_PTR(c);
+        return 0;
 }

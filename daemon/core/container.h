@@ -41,3 +41,6 @@ Container *container_unref(Container *c);
 DEFINE_CLEANUP(Container, container_unref);
 
 bool container_is_paused(const Container *c);
+
+/* The reply to GetContainer: one description and the leader's pidfd. */
+int container_read_reply(sd_bus_message *m, Container **ret);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/exec-view.h"
+
+#include <sys/wait.h>
+
+const char *exec_result(const Exec *e)
+{
+        if (e->state == EXEC_FAILED)
+                return "failed";
+        if (e->state != EXEC_EXITED && e->state != EXEC_DRAINING)
+                return NULL;
+        if (e->timed_out)
+                return "timeout";
+        if (WIFSIGNALED(e->wait_status))
+                return "signal";
+        return e->exit_code == 0 ? "success" : "exit-code";
+}
+
+ExecView exec_view(const Exec *e)
+{
+        return (ExecView){
+                .id = e->id,
+                .status = exec_status_name(e),
+                .container_id = e->container->id,
+                .container_name = e->container->name,
+                .container_kind = e->container->kind,
+                .unit = e->unit,
+                .failure = e->failure,
+                .result = exec_result(e),
+                .request = e->request,
+                .has_exit_code = exec_has_ended(e) || e->state == EXEC_DRAINING,
+                .exit_code = e->exit_code,
+                .can_remove = exec_has_ended(e),
+                .pid = e->pid,
+                .caller_uid = e->creator->uid,
+                .created_usec = e->created_usec,
+                .started_usec = e->started_usec,
+                .finished_usec = e->finished_usec,
+        };
+}

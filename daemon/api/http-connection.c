@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/http-connection.h"
+
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "api/http-route.h"
+#include "base/fd.h"
+
+#define READ_SIZE (16 * 1024)
+
+/* Bytes of a streamed answer that a client has not taken: beyond, it is given up. */
+#define STREAM_QUEUE_MAX (1024 * 1024)
+
+static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+static int connection_on_step(sd_event_source *source, void *userdata);
+
+int connection_new(HttpServer *s, int fd, Peer *peer)
+{
+        _cleanup_(connection_freep) HttpConnection *c = calloc(1, sizeof(HttpConnection));
+        sd_event *event = s->manager->event;
+        int r;
+
+        if (!c) {
+                fd_close(fd);
+                peer_unref(peer);
+                return -ENOMEM;
+        }
+        c->server = s;
+        c->fd = fd;
+        c->peer = peer;
+        list_append(&s->connections, &c->node);
+        s->n_connections++;
+
+        r = sd_event_add_io(event, &c->io, fd, EPOLLIN, connection_on_io, c);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC, HTTP_HEAD_USEC,
+                                               USEC_PER_SEC / 10, connection_on_timer, c);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &c->step, connection_on_step, c);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->step, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        TAKE_PTR(c);
+        return 0;
+}
+
+void exchange_done(HttpExchange *x)
+{
+        if (x->on_close)
+                x->on_close(x);
+        x->on_close = NULL;
+        x->slot = sd_bus_slot_unref(x->slot);
+        x->timer = sd_event_source_disable_unref(x->timer);
+        exec_unwatch(&x->watch);
+        x->exec = exec_unref(x->exec);
+        free(x->path);
+        free(x->name);
+        *x = (HttpExchange){0};
+}
+
+/* The request is over: nothing of it is kept. */
+static void connection_reset(HttpConnection *c)
+{
+        exchange_done(&c->exchange);
+        c->request = http_request_free(c->request);
+        http_body_done(&c->body);
+        buf_done(&c->extra_headers);
+        c->answering = false;
+        if (c->busy) {
+                c->busy = false;
+                manager_busy_end(c->server->manager);
+        }
+}
+
+HttpConnection *connection_free(HttpConnection *c)
+{
+        if (!c)
+                return NULL;
+        connection_reset(c);
+        c->io = sd_event_source_disable_unref(c->io);
+        c->timer = sd_event_source_disable_unref(c->timer);
+        c->step = sd_event_source_disable_unref(c->step);
+        list_remove(&c->server->connections, &c->node);
+        c->server->n_connections--;
+        if (!c->hijacked)
+                fd_close(c->fd);
+        peer_unref(c->peer);
+        buf_done(&c->in);
+        buf_done(&c->out);
+        return mfree(c);
+}
+
+static void connection_arm(HttpConnection *c, uint64_t usec)
+{
+        (void) sd_event_source_set_time_relative(c->timer, usec);
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        static const HttpParseError late = {408, "the request did not arrive in time"};
+        HttpConnection *c = userdata;
+
+        if (c->state == CONNECTION_HEAD && buf_length(&c->in) == 0) {
+                connection_free(c); /* an idle connection, which the client may open again */
+                return 0;
+        }
+        if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+                connection_refuse(c, &late);
+        else
+                c->dead = true; /* it does not take its answer */
+        connection_process(c);
+        return 0;
+}
+
+static int connection_on_step(sd_event_source *source, void *userdata)
+{
+        connection_process(userdata);
+        return 0;
+}
+
+static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        HttpConnection *c = userdata;
+
+        c->blocked = false;
+        /* Nobody is left to read an answer. A request that was sent whole before is still taken, though. */
+        if ((revents & (EPOLLHUP | EPOLLERR)) && c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY)
+                c->dead = true;
+        connection_process(c);
+        return 0;
+}
+
+static bool connection_wants_input(const HttpConnection *c)
+{
+        if (c->eof || c->close)
+                return false;
+        return c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY;
+}
+
+/* Reads what there is. True when something came. */
+static bool connection_read(HttpConnection *c)
+{
+        ssize_t n;
+        char *p;
+
+        if (!connection_wants_input(c))
+                return false;
+        p = buf_reserve(&c->in, READ_SIZE);
+        if (!p) {
+                c->dead = true;
+                return false;
+        }
+        n = recv(c->fd, p, READ_SIZE, MSG_DONTWAIT);
+        if (n < 0) {
+                if (errno != EAGAIN && errno != EINTR)
+                        c->dead = true;
+                if (buf_length(&c->in) == 0)
+                        buf_done(&c->in);
+                return false;
+        }
+        if (n == 0) {
+                c->eof = true;
+                return true;
+        }
+        if (c->state == CONNECTION_HEAD && buf_length(&c->in) == 0)
+                connection_arm(c, HTTP_HEAD_USEC);
+        buf_commit(&c->in, (size_t) n);
+        return true;
+}
+
+static bool connection_send(HttpConnection *c)
+{
+        ssize_t n;
+
+        if (c->blocked || buf_length(&c->out) == 0)
+                return false;
+        n = send(c->fd, buf_head(&c->out), buf_length(&c->out), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0) {
+                if (errno == EAGAIN)
+                        c->blocked = true;
+                else if (errno != EINTR)
+                        c->dead = true;
+                return false;
+        }
+        buf_consume(&c->out, (size_t) n);
+        return true;
+}
+
+static void connection_dispatch(HttpConnection *c)
+{
+        c->state = CONNECTION_HANDLING;
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        c->exchange = (HttpExchange){
+                .connection = c,
+                .manager = c->server->manager,
+                .peer = c->peer,
+                .request = c->request,
+                .head_only = strcasecmp(c->request->method, "HEAD") == 0,
+                .body = c->body.data.data ? buf_head(&c->body.data) : "",
+                .body_size = buf_length(&c->body.data),
+        };
+        http_route(&c->exchange);
+}
+
+/* Once a request has begun, execd does not leave. */
+static void connection_set_busy(HttpConnection *c)
+{
+        if (c->busy)
+                return;
+        c->busy = true;
+        manager_busy_begin(c->server->manager);
+}
+
+static bool connection_parse_head(HttpConnection *c)
+{
+        HttpParseError error = {0};
+        ssize_t n;
+
+        if (buf_length(&c->in) == 0)
+                return false;
+        connection_set_busy(c);
+        n = http_request_parse(buf_head(&c->in), buf_length(&c->in), &c->request, &error);
+        if (n < 0) {
+                connection_refuse(c, &error);
+                return true;
+        }
+        if (n == 0)
+                return false;
+        buf_consume(&c->in, (size_t) n);
+        c->close = !c->request->keep_alive;
+        if (!c->request->chunked && c->request->content_length > EXEC_BODY_MAX) {
+                connection_refuse(c, &(HttpParseError){413, "the body exceeds the limit of 1 MiB"});
+                return true;
+        }
+        http_body_init(&c->body, c->request, EXEC_BODY_MAX);
+        c->state = CONNECTION_BODY;
+        connection_arm(c, HTTP_BODY_USEC);
+        return true;
+}
+
+static bool connection_parse_body(HttpConnection *c)
+{
+        HttpParseError error = {0};
+        ssize_t n;
+
+        if (!c->body.done) {
+                if (c->request->expect_continue && !c->answering && buf_length(&c->in) == 0) {
+                        c->answering = true;
+                        buf_puts(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                n = http_body_feed(&c->body, c->in.data ? buf_head(&c->in) : "", buf_length(&c->in), &error);
+                if (n < 0) {
+                        connection_refuse(c, &error);
+                        return true;
+                }
+                buf_consume(&c->in, (size_t) n);
+        }
+        if (!c->body.done)
+                return false;
+        connection_dispatch(c);
+        return true;
+}
+
+/* The answer has been sent whole: the connection is ready for the next request, or done. */
+static bool connection_finish_reply(HttpConnection *c)
+{
+        if (buf_length(&c->out) > 0)
+                return false;
+        if (c->close || (c->eof && buf_length(&c->in) == 0)) {
+                c->dead = true;
+                return false;
+        }
+        connection_reset(c);
+        c->state = CONNECTION_HEAD;
+        connection_arm(c, buf_length(&c->in) > 0 ? HTTP_HEAD_USEC : c->server->manager->config.idle_usec);
+        return true;
+}
+
+static bool connection_advance(HttpConnection *c)
+{
+        switch (c->state) {
+        case CONNECTION_HEAD:
+                return connection_parse_head(c);
+        case CONNECTION_BODY:
+                return connection_parse_body(c);
+        case CONNECTION_REPLIED:
+                return connection_finish_reply(c);
+        default:
+                return false;
+        }
+}
+
+static void connection_update(HttpConnection *c)
+{
+        uint32_t wants = 0;
+
+        if (connection_wants_input(c))
+                wants |= EPOLLIN;
+        if (c->blocked)
+                wants |= EPOLLOUT;
+        (void) sd_event_source_set_io_events(c->io, wants);
+        if (c->state == CONNECTION_REPLIED && c->blocked)
+                connection_arm(c, HTTP_BODY_USEC);
+}
+
+void connection_process(HttpConnection *c)
+{
+        bool moved = true;
+
+        (void) sd_event_source_set_enabled(c->step, SD_EVENT_OFF);
+        while (moved && !c->dead && !c->hijacked) {
+                moved = connection_read(c);
+                moved = connection_advance(c) || moved;
+                if (c->hijacked)
+                        break;
+                moved = connection_send(c) || moved;
+                if (c->state == CONNECTION_STREAMING && buf_length(&c->out) > STREAM_QUEUE_MAX)
+                        c->dead = true;
+        }
+        /* A client that is done and has nothing under way is let go. */
+        if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&
+            buf_length(&c->out) == 0)
+                c->dead = true;
+        if (c->dead || c->hijacked || buf_error(&c->out) < 0) {
+                connection_free(c);
+                return;
+        }
+        connection_update(c);
+}

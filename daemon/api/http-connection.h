@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Private to api/http-*.c: one client's connection. */
+
+#include "api/http-server.h"
+#include "base/list.h"
+
+typedef enum ConnectionState {
+        CONNECTION_HEAD,      /* waiting for a request, or in its head */
+        CONNECTION_BODY,      /* in its body */
+        CONNECTION_HANDLING,  /* a handler has it */
+        CONNECTION_STREAMING, /* the answer has begun and goes on */
+        CONNECTION_REPLIED,   /* the answer is in `out` */
+} ConnectionState;
+
+struct HttpConnection {
+        HttpServer *server; /* weak */
+        ListNode node;
+        int fd; /* owned */
+        Peer *peer;
+        sd_event_source *io, *timer, *step;
+        ConnectionState state;
+        Buf in, out;
+        Buf extra_headers; /* for the next answer */
+        HttpRequest *request;
+        HttpBody body;
+        HttpExchange exchange;
+        bool busy;      /* counted with the manager */
+        bool eof;       /* the client sends no more */
+        bool blocked;   /* the socket takes no more for now */
+        bool close;     /* after `out` has been sent */
+        bool dead;      /* to be freed */
+        bool hijacked;  /* the fd is somebody else's now */
+        bool answering; /* 100 Continue was sent */
+};
+
+struct HttpServer {
+        Manager *manager; /* weak */
+        List connections; /* oldest first */
+        size_t n_connections;
+        int listen_fds[4];
+        sd_event_source *listeners[4];
+        size_t n_listeners;
+        int reserve_fd;
+        sd_event_source *accept_timer;
+};
+
+int connection_new(HttpServer *s, int fd, Peer *peer);
+HttpConnection *connection_free(HttpConnection *c);
+DEFINE_CLEANUP(HttpConnection, connection_free);
+
+/* Does all that can be done now: read, hand over, send, the next request. May free the connection. */
+void connection_process(HttpConnection *c);
+
+/* http-reply.c: the head of an answer, and an error from before there was an exchange. */
+void connection_put_head(HttpConnection *c, unsigned status, const char *content_type,
+                         int64_t content_length);
+void connection_refuse(HttpConnection *c, const HttpParseError *e);
+void exchange_done(HttpExchange *x);

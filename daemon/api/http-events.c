@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* GET /events: what has happened since, and what happens until, one JSON object after another. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/http-error.h"
+#include "api/http-filter.h"
+#include "api/http-route.h"
+
+typedef struct EventStream {
+        EventSubscriber subscriber;
+        HttpExchange *exchange; /* weak: it owns this */
+        HttpFilter *filter;
+        uint64_t since, until; /* 0: not given */
+        bool subscribed;
+        bool held;
+} EventStream;
+
+static const char *attribute(const Event *e, const char *key)
+{
+        size_t n = strlen(key);
+
+        STRV_FOREACH (a, e->attributes)
+                if (strncmp(*a, key, n) == 0 && (*a)[n] == '=')
+                        return *a + n + 1;
+        return "";
+}
+
+static bool event_passes(const HttpFilter *f, const Event *e)
+{
+        _cleanup_free_ char *verb = strndup(e->action, strcspn(e->action, ":"));
+
+        if (!verb)
+                return false;
+        return (http_filter_match(f, "event", verb) || http_filter_match(f, "event", e->action)) &&
+               http_filter_match(f, "type", "container") &&
+               http_filter_match_container(f, "container", e->container_id, attribute(e, "name"));
+}
+
+static void event_write(HttpExchange *x, const Event *e)
+{
+        struct json_object *o = json_object_new_object(), *actor = json_object_new_object(),
+                           *attributes = json_object_new_object();
+        _cleanup_buf_ Buf line = BUF_INIT;
+
+        STRV_FOREACH (a, e->attributes) {
+                _cleanup_free_ char *key = strndup(*a, strcspn(*a, "="));
+
+                if (key)
+                        json_object_object_add(attributes, key, json_object_new_string(attribute(e, key)));
+        }
+        json_object_object_add(o, "status", json_object_new_string(e->action));
+        json_object_object_add(o, "id", json_object_new_string(e->container_id));
+        json_object_object_add(o, "from", json_object_new_string(attribute(e, "image")));
+        json_object_object_add(o, "Type", json_object_new_string("container"));
+        json_object_object_add(o, "Action", json_object_new_string(e->action));
+        json_object_object_add(actor, "ID", json_object_new_string(e->container_id));
+        json_object_object_add(actor, "Attributes", attributes);
+        json_object_object_add(o, "Actor", actor);
+        json_object_object_add(o, "scope", json_object_new_string("local"));
+        json_object_object_add(o, "time", json_object_new_int64((int64_t) (e->time_usec / USEC_PER_SEC)));
+        json_object_object_add(o, "timeNano", json_object_new_int64((int64_t) e->time_usec * 1000));
+
+        buf_puts(&line,
+                 json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        buf_puts(&line, "\n");
+        json_object_put(o);
+        if (buf_error(&line) >= 0)
+                http_stream_write(x, buf_head(&line), buf_length(&line));
+}
+
+static void events_consider(EventStream *s, const Event *e)
+{
+        if ((s->since == 0 || e->time_usec >= s->since) && (s->until == 0 || e->time_usec <= s->until) &&
+            event_passes(s->filter, e))
+                event_write(s->exchange, e);
+}
+
+static void events_on_event(EventSubscriber *subscriber, const Event *e)
+{
+        events_consider(LIST_ENTRY(subscriber, EventStream, subscriber), e);
+}
+
+static void events_on_old(void *userdata, const Event *e)
+{
+        events_consider(userdata, e);
+}
+
+static void events_on_close(HttpExchange *x)
+{
+        EventStream *s = x->state;
+
+        if (s->subscribed)
+                event_log_unsubscribe(x->manager->events, &s->subscriber);
+        if (s->held)
+                spawner_link_release(x->manager->spawner);
+        http_filter_free(s->filter);
+        x->state = mfree(s);
+}
+
+static int events_on_until(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        HttpExchange *x = userdata;
+
+        http_stream_end(x);
+        return 0;
+}
+
+/* Unix seconds, with a fraction perhaps. */
+static int read_time(HttpExchange *x, const char *name, uint64_t *ret, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        uint64_t seconds = 0, usec = 0, unit = USEC_PER_SEC;
+        const char *p;
+        int r;
+
+        r = http_query(x, name, &text, reterr);
+        if (r < 0 || !text || !*text)
+                return r;
+        for (p = text; *p >= '0' && *p <= '9' && p - text < 12; p++)
+                seconds = seconds * 10 + (uint64_t) (*p - '0');
+        if (*p == '.')
+                for (p++; *p >= '0' && *p <= '9'; p++) {
+                        unit /= 10;
+                        usec += (uint64_t) (*p - '0') * unit;
+                }
+        if (*p || p == text)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: \"%s\" is not a time in unix seconds", name, text);
+        *ret = seconds * USEC_PER_SEC + usec;
+        return 0;
+}
+
+static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
+{
+        int r;
+
+        r = read_time(x, "since", &s->since, reterr);
+        if (r >= 0)
+                r = read_time(x, "until", &s->until, reterr);
+        if (r >= 0)
+                r = http_filter_from_query(x, NULL, &s->filter, reterr);
+        if (r < 0)
+                return r;
+        if (s->since > 0 && s->until > 0 && s->since > s->until)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "`since` time (%" PRIu64 ") cannot be after `until` time (%" PRIu64 ")",
+                              s->since / USEC_PER_SEC, s->until / USEC_PER_SEC);
+        return 0;
+}
+
+void http_get_events(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        uint64_t now = now_usec(CLOCK_REALTIME);
+        EventStream *s = calloc(1, sizeof(EventStream));
+
+        if (!s) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        s->exchange = x;
+        x->state = s;
+        x->on_close = events_on_close;
+        if (events_read(x, s, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        http_stream_begin(x, "application/json");
+        if (s->since > 0)
+                event_log_replay(x->manager->events, events_on_old, s);
+        if (s->until > 0 && s->until <= now) {
+                http_stream_end(x);
+                return;
+        }
+        if (s->until > 0)
+                (void) sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC,
+                                                  s->until - now, 0, events_on_until, x);
+        s->subscriber.callback = events_on_event;
+        event_log_subscribe(x->manager->events, &s->subscriber);
+        s->subscribed = true;
+        /* Containers that come and go are told by the spawner, which has to be there for it. */
+        s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The product's route, and what goes with it: create, look, list, resize. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "api/exec-view.h"
+#include "api/http-error.h"
+#include "api/http-filter.h"
+#include "api/http-route.h"
+#include "base/log.h"
+#include "core/audit.h"
+#include "wire/exec-json.h"
+#include "wire/user-spec.h"
+
+/* How long a resize waits for its exec to start, as with Docker. */
+#define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
+
+static void reply_created(HttpExchange *x, const Exec *e)
+{
+        struct json_object *o = json_object_new_object(), *data = json_object_new_object();
+        char created[RFC3339_SIZE];
+
+        json_object_object_add(o, "Id", json_object_new_string(e->id));
+        json_object_object_add(o, "success", json_object_new_boolean(true));
+        json_object_object_add(data, "id", json_object_new_string(e->id));
+        json_object_object_add(data, "created_at",
+                               json_object_new_string(format_rfc3339(created, e->created_usec, 0)));
+        json_object_object_add(o, "data", data);
+        http_reply_json(x, 201, o);
+}
+
+/* The exec exists from here on. */
+static void create_finish(HttpExchange *x, Exec *e)
+{
+        if (audit_exec(AUDIT_CREATED, e, x->peer, NULL) < 0) {
+                spawner_drop(x->manager->spawner, e->id);
+                http_reply_error(x, 503, "the exec could not be recorded in the journal");
+                return;
+        }
+        manager_link_exec(x->manager, e);
+        exec_tell_command(e, "exec_create");
+        reply_created(x, e);
+}
+
+static int create_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+
+        x->exec->prepare_slot = sd_bus_slot_unref(x->exec->prepare_slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+        else
+                create_finish(x, x->exec);
+        return 0;
+}
+
+/* A named user has to exist before the exec does; otherwise the answer need not wait for the runner. */
+static void create_prepare(HttpExchange *x, Exec *e)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        bool park = manager_may_park(x->manager);
+        UserSpec user = USER_SPEC_INIT;
+        bool wait;
+
+        if (user_spec_parse(e->request->user, &user, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        wait = user_spec_has_names(&user);
+        user_spec_done(&user);
+
+        x->exec = exec_ref(e);
+        if (wait) {
+                if (exec_prepare(e, park, create_on_prepared, x, &refusal) < 0)
+                        http_reply_refusal(x, &refusal);
+                return;
+        }
+        /* What goes wrong here, goes wrong again at the start and is told then. */
+        if (park && exec_prepare(e, true, NULL, NULL, &refusal) < 0)
+                log_debug("Exec %.12s has no runner ready", e->id);
+        create_finish(x, e);
+}
+
+static int create_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(exec_request_freep) ExecRequest *request = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_(exec_unrefp) Exec *e = NULL;
+        HttpExchange *x = userdata;
+
+        request = TAKE_PTR(x->state);
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0) {
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        if (container_is_paused(c))
+                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
+                              "Container %s is paused, unpause the container before exec", x->name);
+        else if (manager_may_create(x->manager, x->peer, &refusal) >= 0 &&
+                 exec_new(x->manager, c, x->peer, request, &e) >= 0)
+                TAKE_PTR(request);
+        if (e)
+                create_prepare(x, e);
+        else
+                http_reply_refusal(x, &refusal);
+        return 0;
+}
+
+static void create_on_close(HttpExchange *x)
+{
+        exec_request_free(x->state);
+        x->state = NULL;
+}
+
+void http_create_exec(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecRequest *request = NULL;
+
+        if (!http_need_json(x))
+                return;
+        if (exec_request_from_json(x->body, x->body_size, x->version, &request, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        x->state = request;
+        x->on_close = create_on_close;
+        if (spawner_get_container(x->manager->spawner, x->name, create_on_container, x, &x->slot, &refusal) <
+            0)
+                http_reply_refusal(x, &refusal);
+}
+
+void http_get_exec(HttpExchange *x)
+{
+        Exec *e = http_need_exec(x);
+        ExecView view;
+
+        if (!e)
+                return;
+        view = exec_view(e);
+        http_reply_json(x, 200, exec_view_to_json(&view));
+}
+
+static bool exec_passes(const Exec *e, const HttpFilter *f)
+{
+        return http_filter_match_container(f, "container", e->container->id, e->container->name) &&
+               http_filter_match(f, "status", exec_status_name(e)) &&
+               http_filter_match_labels(f, e->request->labels);
+}
+
+void http_list_execs(HttpExchange *x)
+{
+        static const char *const known[] = {"container", "status", "label", NULL};
+        _cleanup_(http_filter_freep) HttpFilter *filter = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        struct json_object *list;
+
+        if (http_filter_from_query(x, known, &filter, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        list = json_object_new_array();
+        LIST_FOREACH_SAFE (n, &x->manager->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+                ExecView view;
+
+                if (e->hidden || !exec_passes(e, filter))
+                        continue;
+                view = exec_view(e);
+                json_object_array_add(list, exec_view_to_json(&view));
+        }
+        http_reply_json(x, 200, list);
+}
+
+static int read_dimension(HttpExchange *x, const char *name, const char *what, uint16_t *ret,
+                          Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned long long v;
+        char *end;
+        int r;
+
+        r = http_query(x, name, &text, reterr);
+        if (r < 0)
+                return r;
+        if (!text || !*text || strspn(text, "+-0123456789") != strlen(text))
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid resize %s \"%s\": invalid syntax", what, text ?: "");
+        errno = 0;
+        v = strtoull(text, &end, 10);
+        if (*end)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid resize %s \"%s\": invalid syntax", what, text);
+        if (errno != 0 || text[0] == '-' || v > UINT32_MAX)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, ERANGE,
+                              "invalid resize %s \"%s\": value out of range", what, text);
+        *ret = (uint16_t) v;
+        return 0;
+}
+
+static void resize_now(HttpExchange *x, Exec *e, uint32_t size)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (exec_has_ended(e) && e->state == EXEC_FAILED)
+                (void) refuse(&refusal, REFUSAL_BAD_REQUEST, ESRCH, "exec process is not started");
+        else if (e->state != EXEC_RUNNING)
+                (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "no such exec: %s is not running", e->id);
+        else if (exec_resize(e, (uint16_t) (size >> 16), (uint16_t) size, &refusal) >= 0) {
+                http_reply_empty(x, 200);
+                return;
+        }
+        http_reply_refusal(x, &refusal);
+}
+
+static void resize_on_state(ExecWatch *w, Exec *e)
+{
+        HttpExchange *x = LIST_ENTRY(w, HttpExchange, watch);
+
+        if (e->state == EXEC_STARTING)
+                return;
+        exec_unwatch(w);
+        x->timer = sd_event_source_disable_unref(x->timer);
+        resize_now(x, e, (uint32_t) (uintptr_t) x->state);
+}
+
+static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        HttpExchange *x = userdata;
+
+        exec_unwatch(&x->watch);
+        http_reply_error(x, 500, "timeout waiting for exec session ready");
+        return 0;
+}
+
+void http_resize_exec(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        uint16_t rows, columns;
+        uint32_t size;
+        Exec *e;
+
+        if (read_dimension(x, "h", "height", &rows, &refusal) < 0 ||
+            read_dimension(x, "w", "width", &columns, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        e = http_need_exec(x);
+        if (!e)
+                return;
+        size = (uint32_t) rows << 16 | columns;
+        if (e->state != EXEC_CREATED && e->state != EXEC_STARTING) {
+                resize_now(x, e, size);
+                return;
+        }
+        /* Clients resize as soon as they are connected, which is before the command runs. */
+        x->exec = exec_ref(e);
+        x->state = (void *) (uintptr_t) size;
+        exec_watch(e, &x->watch, resize_on_state);
+        if (sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
+                                       resize_on_timeout, x) < 0)
+                http_reply_error(x, 500, "out of memory");
+}

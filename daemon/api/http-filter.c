@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/http-filter.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILTER_KEYS_MAX   16
+#define FILTER_VALUES_MAX 64
+#define FILTER_DEPTH      4
+
+struct HttpFilter {
+        char *keys[FILTER_KEYS_MAX];
+        char **values[FILTER_KEYS_MAX];
+        size_t n;
+};
+
+HttpFilter *http_filter_free(HttpFilter *f)
+{
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < f->n; i++) {
+                free(f->keys[i]);
+                strv_free(f->values[i]);
+        }
+        return mfree(f);
+}
+
+static int filter_add_values(HttpFilter *f, struct json_object *values)
+{
+        char ***v = &f->values[f->n - 1];
+
+        if (json_object_is_type(values, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(values); i++) {
+                        struct json_object *s = json_object_array_get_idx(values, i);
+
+                        if (!s || !json_object_is_type(s, json_type_string) || i >= FILTER_VALUES_MAX)
+                                return -EINVAL;
+                        if (strv_append(v, json_object_get_string(s)) < 0)
+                                return -ENOMEM;
+                }
+                return 0;
+        }
+        if (!json_object_is_type(values, json_type_object) ||
+            json_object_object_length(values) > FILTER_VALUES_MAX)
+                return -EINVAL;
+        /* A false counts as present, as with Docker. */
+        json_object_object_foreach (values, key, present) {
+                (void) present;
+                if (strv_append(v, key) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static bool key_is_known(const char *const *known, const char *key)
+{
+        if (!known)
+                return true;
+        for (; *known; known++)
+                if (strcmp(*known, key) == 0)
+                        return true;
+        return false;
+}
+
+static int filter_read(HttpFilter *f, struct json_object *o, const char *const *known, Refusal *reterr)
+{
+        if (!json_object_is_type(o, json_type_object))
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid filter: filters must be a JSON object");
+        json_object_object_foreach (o, key, values) {
+                if (!key_is_known(known, key))
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter '%s'", key);
+                if (f->n >= FILTER_KEYS_MAX)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter: more than %u keys in filters", FILTER_KEYS_MAX);
+                f->keys[f->n] = strdup(key);
+                if (!f->keys[f->n])
+                        return -ENOMEM;
+                f->n++;
+                if (filter_add_values(f, values) < 0)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter '%s': a list or an object of strings is expected",
+                                      key);
+        }
+        return 0;
+}
+
+int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter **ret, Refusal *reterr)
+{
+        _cleanup_(http_filter_freep) HttpFilter *f = calloc(1, sizeof(HttpFilter));
+        _cleanup_free_ char *text = NULL;
+        struct json_tokener *tokener;
+        struct json_object *o;
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        r = http_query(x, "filters", &text, reterr);
+        if (r < 0)
+                return r;
+        if (text && *text && strcmp(text, "null") != 0) {
+                tokener = json_tokener_new_ex(FILTER_DEPTH);
+                if (!tokener)
+                        return -ENOMEM;
+                json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+                o = json_tokener_parse_ex(tokener, text, (int) strlen(text) + 1);
+                json_tokener_free(tokener);
+                if (!o)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter: filters is not JSON");
+                r = filter_read(f, o, known, reterr);
+                json_object_put(o);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+char **http_filter_values(const HttpFilter *f, const char *key)
+{
+        for (size_t i = 0; i < f->n; i++)
+                if (strcmp(f->keys[i], key) == 0)
+                        return f->values[i];
+        return NULL;
+}
+
+bool http_filter_match(const HttpFilter *f, const char *key, const char *value)
+{
+        char **values = http_filter_values(f, key);
+
+        STRV_FOREACH (v, values)
+                if (strcmp(*v, value) == 0)
+                        return true;
+        return !values;
+}
+
+bool http_filter_match_name(const HttpFilter *f, const char *key, const char *name)
+{
+        char **values = http_filter_values(f, key);
+        _cleanup_free_ char *slashed = NULL;
+
+        if (!values)
+                return true;
+        if (asprintf(&slashed, "/%s", name) < 0)
+                return false;
+        STRV_FOREACH (v, values) {
+                regex_t re;
+                bool found;
+
+                if (regcomp(&re, *v, REG_EXTENDED | REG_NOSUB) != 0)
+                        continue;
+                found = regexec(&re, name, 0, NULL, 0) == 0 || regexec(&re, slashed, 0, NULL, 0) == 0;
+                regfree(&re);
+                if (found)
+                        return true;
+        }
+        return false;
+}
+
+bool http_filter_match_container(const HttpFilter *f, const char *key, const char *id, const char *name)
+{
+        char **values = http_filter_values(f, key);
+
+        STRV_FOREACH (v, values)
+                if (strcmp(*v, name) == 0 || (**v && strncmp(id, *v, strlen(*v)) == 0))
+                        return true;
+        return !values;
+}
+
+bool http_filter_match_labels(const HttpFilter *f, char *const *labels)
+{
+        char **values = http_filter_values(f, "label");
+
+        STRV_FOREACH (v, values) {
+                size_t n = strlen(*v);
+                bool found = false;
+
+                for (char *const *l = labels; l && *l && !found; l++)
+                        found = strcmp(*l, *v) == 0 ||
+                                (!strchr(*v, '=') && strncmp(*l, *v, n) == 0 && (*l)[n] == '=');
+                if (!found)
+                        return false;
+        }
+        return true;
+}

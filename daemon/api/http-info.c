@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* GET /info: this host and how many containers it runs. */
+
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "api/http-error.h"
+#include "api/http-route.h"
+#include "config.h"
+
+static void add(struct json_object *o, const char *key, const char *value)
+{
+        json_object_object_add(o, key, json_object_new_string(value));
+}
+
+static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        struct json_object *o;
+        HttpExchange *x = userdata;
+        int running = 0, paused = 0;
+        struct utsname u = {0};
+        struct sysinfo si = {0};
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 ||
+            sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        for (;;) {
+                _cleanup_(container_unrefp) Container *c = NULL;
+
+                if (container_read(m, &c) <= 0)
+                        break;
+                if (container_is_paused(c))
+                        paused++;
+                else
+                        running++;
+        }
+        (void) uname(&u);
+        (void) sysinfo(&si);
+
+        o = json_object_new_object();
+        add(o, "ID", "");
+        json_object_object_add(o, "Containers", json_object_new_int(running + paused));
+        json_object_object_add(o, "ContainersRunning", json_object_new_int(running));
+        json_object_object_add(o, "ContainersPaused", json_object_new_int(paused));
+        json_object_object_add(o, "ContainersStopped", json_object_new_int(0));
+        json_object_object_add(o, "Images", json_object_new_int(0));
+        add(o, "Driver", "");
+        add(o, "LoggingDriver", "journald");
+        add(o, "CgroupDriver", "systemd");
+        add(o, "CgroupVersion", "2");
+        add(o, "KernelVersion", u.release);
+        add(o, "OperatingSystem", "Linux");
+        add(o, "OSType", "linux");
+        add(o, "Architecture", u.machine);
+        json_object_object_add(o, "NCPU", json_object_new_int(get_nprocs()));
+        json_object_object_add(o, "MemTotal", json_object_new_int64((int64_t) si.totalram * si.mem_unit));
+        add(o, "Name", u.nodename);
+        add(o, "ServerVersion", EXECD_VERSION);
+        json_object_object_add(o, "Warnings", json_object_new_array());
+        http_reply_json(x, 200, o);
+        return 0;
+}
+
+void http_get_info(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(x->manager->spawner, info_on_reply, x, &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/http-route.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/http-error.h"
+#include "config.h"
+
+typedef struct Route {
+        const char *method;
+        const char *pattern; /* one * stands for any non-empty text, slashes included */
+        void (*handler)(HttpExchange *x);
+} Route;
+
+static const Route routes[] = {
+        {"GET", "/_ping", http_get_ping},
+        {"HEAD", "/_ping", http_get_ping},
+        {"GET", "/version", http_get_version},
+        {"GET", "/info", http_get_info},
+        {"GET", "/events", http_get_events},
+        {"GET", "/containers/json", http_list_containers},
+        {"GET", "/containers/*/json", http_get_container},
+        {"GET", "/containers/*/top", http_get_top},
+        {"POST", "/containers/*/exec", http_create_exec},
+        {"GET", "/exec/json", http_list_execs},
+        {"GET", "/exec/*/json", http_get_exec},
+        {"GET", "/exec/*/logs", http_get_logs},
+        {"POST", "/exec/*/start", http_start_exec},
+        {"POST", "/exec/*/resize", http_resize_exec},
+        {"POST", "/exec/*/attach", http_attach_exec},
+        {"POST", "/exec/*/kill", http_kill_exec},
+        {"POST", "/exec/*/wait", http_wait_exec},
+};
+
+/* What a Docker engine serves besides: asked for here, it deserves a better answer than "not found". */
+static const Route engine_routes[] = {
+        {"POST", "/auth", NULL},
+        {"GET", "/system/df", NULL},
+        {"POST", "/containers/create", NULL},
+        {"POST", "/containers/prune", NULL},
+        {"HEAD", "/containers/*/archive", NULL},
+        {"GET", "/containers/*/archive", NULL},
+        {"PUT", "/containers/*/archive", NULL},
+        {"GET", "/containers/*/export", NULL},
+        {"GET", "/containers/*/changes", NULL},
+        {"GET", "/containers/*/logs", NULL},
+        {"GET", "/containers/*/stats", NULL},
+        {"GET", "/containers/*/attach/ws", NULL},
+        {"POST", "/containers/*/kill", NULL},
+        {"POST", "/containers/*/pause", NULL},
+        {"POST", "/containers/*/unpause", NULL},
+        {"POST", "/containers/*/restart", NULL},
+        {"POST", "/containers/*/start", NULL},
+        {"POST", "/containers/*/stop", NULL},
+        {"POST", "/containers/*/wait", NULL},
+        {"POST", "/containers/*/resize", NULL},
+        {"POST", "/containers/*/attach", NULL},
+        {"POST", "/containers/*/copy", NULL},
+        {"POST", "/containers/*/rename", NULL},
+        {"POST", "/containers/*/update", NULL},
+        {"DELETE", "/containers/*", NULL},
+        {"GET", "/images/json", NULL},
+        {"GET", "/images/search", NULL},
+        {"GET", "/images/get", NULL},
+        {"GET", "/images/*/get", NULL},
+        {"GET", "/images/*/history", NULL},
+        {"GET", "/images/*/json", NULL},
+        {"POST", "/images/load", NULL},
+        {"POST", "/images/create", NULL},
+        {"POST", "/images/prune", NULL},
+        {"POST", "/images/*/push", NULL},
+        {"POST", "/images/*/tag", NULL},
+        {"DELETE", "/images/*", NULL},
+        {"GET", "/distribution/*/json", NULL},
+        {"POST", "/build", NULL},
+        {"POST", "/build/prune", NULL},
+        {"POST", "/build/cancel", NULL},
+        {"POST", "/session", NULL},
+        {"POST", "/grpc", NULL},
+        {"POST", "/commit", NULL},
+        {"GET", "/networks", NULL},
+        {"GET", "/networks/*", NULL},
+        {"POST", "/networks/*", NULL},
+        {"DELETE", "/networks/*", NULL},
+        {"GET", "/volumes", NULL},
+        {"GET", "/volumes/*", NULL},
+        {"POST", "/volumes/*", NULL},
+        {"PUT", "/volumes/*", NULL},
+        {"DELETE", "/volumes/*", NULL},
+        {"GET", "/plugins", NULL},
+        {"GET", "/plugins/*", NULL},
+        {"POST", "/plugins/*", NULL},
+        {"DELETE", "/plugins/*", NULL},
+        {"GET", "/swarm", NULL},
+        {"GET", "/swarm/unlockkey", NULL},
+        {"POST", "/swarm/*", NULL},
+        {"GET", "/services", NULL},
+        {"GET", "/services/*", NULL},
+        {"POST", "/services/*", NULL},
+        {"DELETE", "/services/*", NULL},
+        {"GET", "/nodes", NULL},
+        {"GET", "/nodes/*", NULL},
+        {"POST", "/nodes/*", NULL},
+        {"DELETE", "/nodes/*", NULL},
+        {"GET", "/tasks", NULL},
+        {"GET", "/tasks/*", NULL},
+        {"GET", "/secrets", NULL},
+        {"GET", "/secrets/*", NULL},
+        {"POST", "/secrets/*", NULL},
+        {"DELETE", "/secrets/*", NULL},
+        {"GET", "/configs", NULL},
+        {"GET", "/configs/*", NULL},
+        {"POST", "/configs/*", NULL},
+        {"DELETE", "/configs/*", NULL},
+};
+
+static bool path_matches(const char *pattern, const char *path, char **ret_name)
+{
+        const char *star = strchr(pattern, '*');
+        size_t before, after, length = strlen(path);
+
+        if (!star)
+                return strcmp(pattern, path) == 0;
+        before = (size_t) (star - pattern);
+        after = strlen(star + 1);
+        if (length < before + after + 1 || strncmp(path, pattern, before) != 0 ||
+            strcmp(path + length - after, star + 1) != 0)
+                return false;
+        if (memchr(path + before, '\n', length - before - after))
+                return false;
+        if (ret_name)
+                *ret_name = strndup(path + before, length - before - after);
+        return true;
+}
+
+static const Route *find_route(const Route *table, size_t n, const char *method, const char *path,
+                               char **ret_name)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(table[i].method, method) == 0 && path_matches(table[i].pattern, path, ret_name))
+                        return &table[i];
+        return NULL;
+}
+
+/* Takes "//" and "." and ".." segments out, as URL paths are cleaned. A trailing slash stays. */
+static char *path_clean(const char *path)
+{
+        size_t length = strlen(path), out = 0;
+        char *clean = malloc(length + 2);
+
+        if (!clean)
+                return NULL;
+        for (const char *p = path; *p;) {
+                size_t n;
+
+                while (*p == '/')
+                        p++;
+                n = strcspn(p, "/");
+                if (n == 2 && p[0] == '.' && p[1] == '.') {
+                        while (out > 0 && clean[--out] != '/')
+                                ;
+                } else if (n > 0 && !(n == 1 && p[0] == '.')) {
+                        clean[out++] = '/';
+                        memcpy(clean + out, p, n);
+                        out += n;
+                }
+                p += n;
+        }
+        if (out == 0 || (length > 0 && path[length - 1] == '/'))
+                clean[out++] = '/';
+        clean[out] = 0;
+        return clean;
+}
+
+/* "1.41" or "1.041.2" to major, minor, rest; what is missing counts as 0. */
+static void version_read(const char *text, unsigned part[static 3])
+{
+        for (unsigned i = 0; i < 3; i++) {
+                unsigned v = 0;
+
+                while (*text >= '0' && *text <= '9') {
+                        v = MIN(v * 10 + (unsigned) (*text - '0'), 99999U);
+                        text++;
+                }
+                part[i] = v;
+                if (*text == '.')
+                        text++;
+        }
+}
+
+/* Cuts a "/v1.33" off. Leaves *ret_text empty when there is none. */
+static const char *path_cut_version(const char *path, char *ret_text, size_t size)
+{
+        size_t n;
+
+        ret_text[0] = 0;
+        if (strncmp(path, "/v", 2) != 0)
+                return path;
+        n = strspn(path + 2, "0123456789.");
+        if (n == 0 || n >= size || path[2 + n] != '/')
+                return path;
+        memcpy(ret_text, path + 2, n);
+        ret_text[n] = 0;
+        return path + 2 + n;
+}
+
+/* True when the version is served; else the answer has been given. */
+static bool version_check(HttpExchange *x, const char *text)
+{
+        char message[256];
+        unsigned part[3];
+
+        if (!*text) {
+                x->version = HTTP_VERSION_MAX;
+                return true;
+        }
+        version_read(text, part);
+        if (part[0] > 1 || (part[0] == 1 && (part[1] > 51 || (part[1] == 51 && part[2] > 0)))) {
+                snprintf(message, sizeof(message),
+                         "client version %.32s is too new. Maximum supported API version is 1.51", text);
+                http_reply_error(x, 400, message);
+                return false;
+        }
+        if (part[0] < 1 || part[1] < 24) {
+                snprintf(message, sizeof(message),
+                         "client version %.32s is too old. Minimum supported API version is 1.24, please "
+                         "upgrade "
+                         "your client to a newer version",
+                         text);
+                http_reply_error(x, 400, message);
+                return false;
+        }
+        x->version = part[0] * 1000 + part[1];
+        return true;
+}
+
+static void redirect(HttpExchange *x, const char *path)
+{
+        const char *query = strchr(x->request->target, '?');
+        _cleanup_buf_ Buf line = BUF_INIT;
+
+        buf_puts(&line, "Location: ");
+        for (const unsigned char *p = (const unsigned char *) path; *p; p++) {
+                if (*p <= 0x20 || *p >= 0x7f || strchr("\"<>\\^`{|}%?#", *p))
+                        buf_printf(&line, "%%%02X", *p);
+                else
+                        buf_append(&line, p, 1);
+        }
+        if (query)
+                buf_puts(&line, query);
+        buf_append(&line, "", 1);
+        if (buf_error(&line) >= 0)
+                http_add_header(x, buf_head(&line));
+        http_reply_empty(x, 301);
+}
+
+void http_route(HttpExchange *x)
+{
+        _cleanup_free_ char *path = NULL, *clean = NULL;
+        char version[32];
+        const Route *route;
+        const char *rest;
+
+        if (strcmp(x->request->method, "OPTIONS") == 0) {
+                http_reply_empty(x, 200);
+                return;
+        }
+        if (http_target_path(x->request->target, &path) < 0) {
+                http_reply_error(x, 400, "invalid URL path");
+                return;
+        }
+        clean = path_clean(path);
+        if (!clean) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        if (strcmp(clean, path) != 0) {
+                redirect(x, clean);
+                return;
+        }
+
+        rest = path_cut_version(path, version, sizeof(version));
+        route = find_route(routes, ELEMENTSOF(routes), x->request->method, rest, &x->name);
+        if (!route && find_route(engine_routes, ELEMENTSOF(engine_routes), x->request->method, rest, NULL)) {
+                http_reply_error(
+                        x, 501,
+                        "execd runs commands in containers and does nothing else: it is not a container "
+                        "engine, and this request needs one");
+                return;
+        }
+        if (!route) {
+                http_reply_error(x, 404, "page not found");
+                return;
+        }
+        if (!version_check(x, version))
+                return;
+        x->path = strdup(rest);
+        route->handler(x);
+}
+
+Exec *http_need_exec(HttpExchange *x)
+{
+        _cleanup_free_ char *message = NULL;
+        Exec *e = manager_find_exec(x->manager, x->name);
+
+        if (e)
+                return e;
+        if (asprintf(&message, "No such exec instance: %s", x->name) < 0)
+                message = NULL;
+        http_reply_error(x, 404, message ?: "No such exec instance");
+        return NULL;
+}
+
+bool http_need_json(HttpExchange *x)
+{
+        const char *type = http_request_header(x->request, "Content-Type");
+        _cleanup_free_ char *message = NULL;
+        size_t n;
+
+        if (x->body_size == 0 && !x->request->chunked)
+                return true;
+        n = type ? strcspn(type, "; \t") : 0;
+        if (n == strlen("application/json") && strncasecmp(type, "application/json", n) == 0)
+                return true;
+        if (asprintf(&message, "unsupported Content-Type header (%s): must be 'application/json'",
+                     type ?: "") < 0)
+                message = NULL;
+        http_reply_error(x, 400, message ?: "unsupported Content-Type header");
+        return false;
+}

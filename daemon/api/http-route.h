@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * From a request's method and path to its handler. Paths match with a version prefix (/v1.33) or without
+ * one; the version is checked after the route was found. Handlers stand in http-exec.c, http-stream.c,
+ * http-object.c, http-container.c and http-system.c.
+ */
+
+#include "api/http-server.h"
+
+#define HTTP_VERSION_MIN 1024
+#define HTTP_VERSION_MAX 1051
+
+/* Finds the handler and calls it, or answers with an error. */
+void http_route(HttpExchange *x);
+
+/* http-system.c */
+void http_get_ping(HttpExchange *x);
+void http_get_version(HttpExchange *x);
+void http_get_info(HttpExchange *x);
+
+/* http-events.c */
+void http_get_events(HttpExchange *x);
+
+/* http-container.c */
+void http_list_containers(HttpExchange *x);
+void http_get_container(HttpExchange *x);
+void http_get_top(HttpExchange *x);
+
+/* http-exec.c */
+void http_create_exec(HttpExchange *x);
+void http_get_exec(HttpExchange *x);
+void http_list_execs(HttpExchange *x);
+void http_resize_exec(HttpExchange *x);
+
+/* http-stream.c */
+void http_start_exec(HttpExchange *x);
+void http_attach_exec(HttpExchange *x);
+void http_get_logs(HttpExchange *x);
+
+/* http-object.c */
+void http_kill_exec(HttpExchange *x);
+void http_wait_exec(HttpExchange *x);
+
+/* For all handlers: what the path names, or an answer that it does not exist (then NULL). */
+Exec *http_need_exec(HttpExchange *x);
+
+/* For POST handlers: false, with an answer given, if there is a body that is not JSON by its Content-Type.
+ */
+bool http_need_json(HttpExchange *x);

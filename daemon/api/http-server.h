@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * HTTP/1.1 over the listening sockets that systemd hands us. A connection reads one request at a time,
+ * whole, and gives it to the router as an HttpExchange; the handler answers at once or later. Nothing here
+ * knows what a container is.
+ *
+ * A handler never sees its connection freed under it: replies only queue, and the connection does its work
+ * (sending, closing, the next pipelined request) from the loop.
+ */
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include "core/manager.h"
+#include "wire/http-request.h"
+
+#define HTTP_HEAD_USEC (10 * USEC_PER_SEC) /* from a request's first byte to the end of its head: else 408 \
+                                            */
+#define HTTP_BODY_USEC (30 * USEC_PER_SEC) /* then to the end of its body: else 408 */
+
+typedef struct HttpServer HttpServer;
+typedef struct HttpConnection HttpConnection;
+typedef struct HttpExchange HttpExchange;
+
+struct HttpExchange {
+        HttpConnection *connection; /* weak: it owns the exchange */
+        Manager *manager;           /* weak */
+        Peer *peer;                 /* weak */
+        HttpRequest *request;       /* weak */
+        char *path;                 /* decoded, cleaned, without the version */
+        char *name;                 /* what the route's wildcard matched */
+        unsigned version;           /* major * 1000 + minor; the newest when the path has none */
+        bool head_only;             /* HEAD: no body is sent */
+        const char *body;
+        size_t body_size;
+
+        /* What a handler that answers later keeps here is given up when the client goes first. */
+        sd_bus_slot *slot;
+        sd_event_source *timer;
+        ExecWatch watch;
+        Exec *exec; /* a reference */
+        void *state;
+        void (*on_close)(HttpExchange *x);
+};
+
+int http_server_new(Manager *m, HttpServer **ret);
+HttpServer *http_server_free(HttpServer *s);
+DEFINE_CLEANUP(HttpServer, http_server_free);
+int http_server_listen(HttpServer *s, int fd); /* fd is taken */
+
+/* An answer, once for each exchange. NULL content_type: none is sent. */
+void http_reply(HttpExchange *x, unsigned status, const char *content_type, const void *body, size_t size);
+void http_reply_empty(HttpExchange *x, unsigned status);
+void http_reply_json(HttpExchange *x, unsigned status, struct json_object *object); /* object is taken */
+
+/* One more header for the answer that follows: "Name: value". */
+void http_add_header(HttpExchange *x, const char *line);
+
+/* An answer without an end: chunked, until http_stream_end() or the client goes. */
+void http_stream_begin(HttpExchange *x, const char *content_type);
+void http_stream_write(HttpExchange *x, const void *data, size_t size);
+void http_stream_end(HttpExchange *x);
+
+/* Takes the socket away from HTTP: after the head, which is sent here, its bytes belong to a stream.
+ * *ret_input gets what the client sent behind its request. The exchange is over with this call. */
+int http_hijack(HttpExchange *x, const char *content_type, int *ret_fd, Buf *ret_input);
+
+/* The query parameter, or NULL if there is none. 0, or a refusal for a bad escape. */
+int http_query(HttpExchange *x, const char *name, char **ret, Refusal *reterr);

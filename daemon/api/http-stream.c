@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Where a connection leaves HTTP and becomes a stream: start, attach; and the output that was kept. */
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "api/http-error.h"
+#include "api/http-route.h"
+
+/* From this API version on the framed form has a media type of its own. */
+#define VERSION_MULTIPLEXED 1042
+
+static const char *stream_media_type(const HttpExchange *x, bool raw)
+{
+        return raw || x->version < VERSION_MULTIPLEXED ? "application/vnd.docker.raw-stream"
+                                                       : "application/vnd.docker.multiplexed-stream";
+}
+
+/* Some clients lose what arrives together with the head; these are known not to. */
+static bool client_needs_gate(const HttpExchange *x)
+{
+        const char *agent = http_request_header(x->request, "User-Agent");
+
+        return !agent || (strncmp(agent, "Docker-Client/", strlen("Docker-Client/")) != 0 &&
+                          strncmp(agent, "curl/", strlen("curl/")) != 0);
+}
+
+/* A detached start answers when the command runs, or why it does not. */
+static void detached_on_state(ExecWatch *w, Exec *e)
+{
+        HttpExchange *x = LIST_ENTRY(w, HttpExchange, watch);
+        Refusal refusal = {.kind = e->failure_kind, .message = e->failure};
+
+        if (e->state == EXEC_STARTING)
+                return;
+        exec_unwatch(w);
+        if (e->state == EXEC_FAILED)
+                http_reply_refusal(x, &refusal);
+        else
+                http_reply_empty(x, 200);
+}
+
+static void start_detached(HttpExchange *x, Exec *e, const StartRequest *start)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (e->state != EXEC_CREATED) {
+                (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        x->exec = exec_ref(e);
+        exec_watch(e, &x->watch, detached_on_state);
+        /* What fails here has changed the state already, and the watch has answered. */
+        (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
+}
+
+/* One text as a whole stream, for what goes wrong after the head. */
+static void stream_text_and_close(int fd, bool raw, const char *text)
+{
+        uint8_t header[FRAME_HEADER_SIZE];
+
+        frame_header_write(header, FRAME_STDOUT, (uint32_t) strlen(text));
+        if (!raw)
+                (void) send(fd, header, sizeof(header), MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+        (void) send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+        shutdown(fd, SHUT_WR);
+        fd_close(fd);
+}
+
+static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_(peer_unrefp) Peer *peer = peer_ref(x->peer);
+        const ExecRequest *q = e->request;
+        StreamClientOptions o = {
+                .raw = start->tty,
+                .want_stdout = q->attach_stdout,
+                .want_stderr = q->attach_stderr && !q->tty,
+                .writer = q->attach_stdin,
+                .primary = true,
+                .gate = client_needs_gate(x),
+        };
+        Stream *s = exec_stream(e);
+
+        if (!s) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        if (http_hijack(x, stream_media_type(x, start->tty), &o.fd, &o.input) < 0)
+                return;
+        if (e->state != EXEC_CREATED) {
+                _cleanup_free_ char *text = NULL;
+
+                (void) exec_start(e, peer, &start->console_size, false, &refusal);
+                if (asprintf(&text, "%s\r\n", refusal.message ?: "") < 0)
+                        text = NULL;
+                buf_done(&o.input);
+                stream_text_and_close(o.fd, start->tty, text ?: "");
+                return;
+        }
+        if (stream_add_client(s, &o) >= 0)
+                (void) exec_start(e, peer, &start->console_size, false, &refusal);
+}
+
+void http_start_exec(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        StartRequest start = {0};
+        Exec *e;
+
+        if (!http_need_json(x))
+                return;
+        if (start_request_from_json(x->body, x->body_size, x->version, &start, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        e = http_need_exec(x);
+        if (!e)
+                return;
+        if (start.detach)
+                start_detached(x, e, &start);
+        else
+                start_attached(x, e, &start);
+}
+
+static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *ret, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = http_query(x, name, &text, reterr);
+        if (r < 0)
+                return r;
+        *ret = text ? strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0 : by_default;
+        return 0;
+}
+
+void http_attach_exec(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        StreamClientOptions o = {.gate = true};
+        Exec *e;
+
+        if (query_flag(x, "stdin", false, &o.writer, &refusal) < 0 ||
+            query_flag(x, "stdout", true, &o.want_stdout, &refusal) < 0 ||
+            query_flag(x, "stderr", true, &o.want_stderr, &refusal) < 0 ||
+            query_flag(x, "logs", true, &o.replay, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        e = http_need_exec(x);
+        if (!e)
+                return;
+        if (!e->stream ||
+            (e->state != EXEC_STARTING && e->state != EXEC_RUNNING && e->state != EXEC_DRAINING))
+                (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
+        else if (o.writer && stream_has_writer(e->stream))
+                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
+                              "stdin: another client already writes to exec %s", e->id);
+        if (refusal.kind != REFUSAL_NONE) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        o.raw = e->request->tty;
+        o.gate = client_needs_gate(x);
+        if (e->request->tty)
+                o.want_stderr = false;
+        if (http_hijack(x, stream_media_type(x, o.raw), &o.fd, &o.input) >= 0)
+                (void) stream_add_client(e->stream, &o);
+}
+
+void http_get_logs(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_buf_ Buf body = BUF_INIT;
+        bool want_stdout, want_stderr;
+        const History *h;
+        Exec *e;
+
+        if (query_flag(x, "stdout", true, &want_stdout, &refusal) < 0 ||
+            query_flag(x, "stderr", true, &want_stderr, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        e = http_need_exec(x);
+        if (!e)
+                return;
+        if (!e->detached) {
+                http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
+                return;
+        }
+        h = e->stream ? stream_history(e->stream) : NULL;
+        for (uint64_t at = h ? h->start : 0; h && at < h->end;) {
+                struct iovec iov[2];
+                FrameType type;
+                uint32_t size = 0;
+                size_t skip;
+                int n;
+
+                history_frame_at(h, at, &type, &size);
+                skip = e->request->tty ? FRAME_HEADER_SIZE : 0;
+                n = history_span(h, at + skip, FRAME_HEADER_SIZE + size - skip, iov);
+                at += FRAME_HEADER_SIZE + size;
+                if (type == FRAME_STDERR ? !want_stderr : !want_stdout)
+                        continue;
+                for (int i = 0; i < n; i++)
+                        buf_append(&body, iov[i].iov_base, iov[i].iov_len);
+        }
+        http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
+                   buf_length(&body));
+}
