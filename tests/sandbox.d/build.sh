@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Builds the tree in one of the cached roots. The tree is read-only there and the build directory is kept in the
+# cache, one per tree, Debian and variant, so a build after a small change takes a second.
+
+tree_hash() {
+    local hash
+    hash=$(readlink -f "$TREE" | sha256sum)
+    echo "${hash:0:12}"
+}
+
+# work_dir DEBIAN VARIANT: holds build/ (meson's) and stage/ (what was installed from it).
+work_dir() {
+    echo "$CACHE/build/$(tree_hash)/$1-$2"
+}
+
+# in_root ROOT WORKDIR CMD…: CMD with the tree at /src (read-only), WORKDIR at /work, a /tmp of its own.
+# Nothing else of ROOT can be written, and the mounts go with the command.
+in_root() {
+    local root=$1 work=$2
+    shift 2
+    mkdir -p "$work"
+    unshare --mount --propagation private --pid --fork --kill-child bash -c '
+        set -e
+        root=$1 tree=$2 work=$3
+        shift 3
+        mount --bind "$root" "$root"
+        mount -o remount,bind,ro "$root"
+        mount --rbind /dev "$root/dev"
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs tmpfs "$root/tmp"
+        mount -t tmpfs tmpfs "$root/run"
+        mount --bind "$tree" "$root/src"
+        mount -o remount,bind,ro "$root/src"
+        mount --bind "$work" "$root/work"
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+            chroot "$root" /bin/sh -c "cd /work && exec \"\$@\"" sh "$@"
+    ' in_root "$root" "$(readlink -f "$TREE")" "$work" "$@"
+}
+
+# build_product DEBIAN plain|asan: builds, and installs into the stage.
+build_product() {
+    local debian=$1 variant=$2 work root lock log options=()
+    work=$(work_dir "$debian" "$variant")
+    root=$(root_path build "$debian")
+    log=$work/log
+    mkdir -p "$work"
+    take_lock "build-$(tree_hash)-$debian-$variant" lock
+    [ "$variant" != asan ] || options+=(-Db_sanitize=address,undefined)
+    # Another root is another compiler and other libraries: nothing of the old build holds.
+    [ "$(cat "$work/root" 2>/dev/null)" = "$root" ] || rm -rf --one-file-system "$work/build"
+    echo "$root" >"$work/root"
+    readlink -f "$TREE" >"$CACHE/build/$(tree_hash)/tree"
+    if ! in_root "$root" "$work" sh -e -c '
+            [ -e build/build.ninja ] || { rm -rf build; meson setup build /src --prefix=/usr -Dtests=false "$@"; }
+            ninja -C build
+            rm -rf stage
+            meson install -C build --no-rebuild --quiet --destdir /work/stage' sh "${options[@]}" \
+        >"$log" 2>&1 </dev/null {lock}>&-; then
+        grep -E -A5 'error:|ERROR|FAILED' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
+        die "the build failed; all of it is in $log"
+    fi
+    drop_lock "$lock"
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What tests/sandbox, tests/run and packaging/quickstart share: where things are kept, and how progress is told.
+# Sourced; the caller has set TREE to the top of the source tree.
+
+CACHE=${EXECD_TEST_CACHE:-/var/cache/execd-tests}
+# shellcheck disable=SC2034  # used by the scripts that source this file
+STATE=/run/execd-tests
+BEGAN=${EXECD_TEST_BEGAN:-$EPOCHSECONDS}
+# Scripts that call each other count time from the first one's start.
+export EXECD_TEST_BEGAN=$BEGAN
+
+# One line per step, with the time since the start. To stderr: stdout belongs to results.
+say() {
+    printf '[%4d s] %s\n' $((EPOCHSECONDS - BEGAN)) "$*" >&2
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "must be run as root"
+}
+
+# ensure_packages COMMAND:PACKAGE… installs the Debian packages whose command is missing.
+ensure_packages() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null || die "needed and not installed: ${missing[*]}"
+    say "installing on this host: ${missing[*]}"
+    mkdir -p "$CACHE/log"
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+               "${missing[@]}"; } >"$CACHE/log/apt" 2>&1 </dev/null; then
+        tail -n 30 "$CACHE/log/apt" >&2
+        die "apt-get could not install ${missing[*]}"
+    fi
+}
+
+# take_lock NAME FDVAR: an exclusive lock, held until the fd in FDVAR is closed. A file that its last holder
+# removed meanwhile does not count: whoever comes next would make another one.
+take_lock() {
+    local file=$CACHE/lock/$1 fd
+    mkdir -p "$CACHE/lock"
+    while :; do
+        exec {fd}>"$file"
+        if ! flock -n "$fd"; then
+            say "waiting for another run that holds $file"
+            flock "$fd"
+        fi
+        [ "$file" -ef "/proc/self/fd/$fd" ] && break
+        exec {fd}>&-
+    done
+    printf -v "$2" %s "$fd"
+}
+
+drop_lock() {
+    local fd=$1
+    exec {fd}>&-
+}
