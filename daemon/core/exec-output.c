@@ -57,14 +57,13 @@ static void exec_on_output_end(void *userdata)
         exec_advance(e);
 }
 
-static void exec_on_client_gone(void *userdata)
+void exec_apply_disconnect(Exec *e)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Exec *e = userdata;
 
-        (void) audit_exec(AUDIT_DETACHED, e, e->starter, NULL);
-        if (e->state != EXEC_RUNNING)
+        if (!e->client_gone || e->state != EXEC_RUNNING)
                 return;
+        e->client_gone = false;
         switch (e->request->on_disconnect) {
         case ON_DISCONNECT_HANGUP:
                 if (e->request->tty)
@@ -78,6 +77,15 @@ static void exec_on_client_gone(void *userdata)
         default:
                 break;
         }
+}
+
+static void exec_on_client_gone(void *userdata)
+{
+        Exec *e = userdata;
+
+        (void) audit_exec(AUDIT_DETACHED, e, e->starter, NULL);
+        e->client_gone = true;
+        exec_apply_disconnect(e);
 }
 
 static void exec_on_detached(void *userdata)

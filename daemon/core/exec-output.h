@@ -8,3 +8,6 @@
 
 /* Writes a last line that had no newline. */
 void exec_output_flush(Exec *e);
+
+/* The client that started it went away: does what OnDisconnect says, as soon as there is a command. */
+void exec_apply_disconnect(Exec *e);

@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "core/exec.h"
+#include "core/exec-output.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
 
@@ -151,6 +151,8 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 e->output_ended = true;
                 exec_give_up(e, r);
         }
+        stream_release_idle(e->stream);
+        exec_apply_disconnect(e);
         exec_advance(e);
         exec_unref(e);
         return 0;

@@ -146,8 +146,23 @@ size_t stream_count_clients(const Stream *s)
         return s->n_clients;
 }
 
+void stream_release_idle(Stream *s)
+{
+        if (!s)
+                return;
+        LIST_FOREACH_SAFE (n, &s->clients) {
+                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
+
+                if (!c->want_stdout && !c->want_stderr && s->input.writer != c)
+                        c->ended = true;
+        }
+        stream_turn(s);
+}
+
 void stream_inject(Stream *s, const char *text)
 {
+        LIST_FOREACH_SAFE (n, &s->clients)
+                LIST_ENTRY(n, StreamClient, node)->want_stdout = true;
         (void) history_append(&s->history, FRAME_STDOUT, text, MIN(strlen(text), HISTORY_REPLAY));
         stream_turn(s);
 }

@@ -64,7 +64,10 @@ int stream_add_client(Stream *s, StreamClientOptions *o);
 bool stream_has_writer(const Stream *s);
 size_t stream_count_clients(const Stream *s);
 
-/* A text of ours in the output, as stdout: what went wrong before the command ran. */
+/* The command runs: clients that asked for none of its streams have nothing to wait for. */
+void stream_release_idle(Stream *s);
+
+/* A text of ours in the output, as stdout, for every client: what went wrong before the command ran. */
 void stream_inject(Stream *s, const char *text);
 
 /* The command has ended: what it has written until now is still delivered, then on_output_end comes even if
