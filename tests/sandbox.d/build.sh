@@ -14,12 +14,13 @@ work_dir() {
     echo "$CACHE/build/$(tree_hash)/$1-$2"
 }
 
-# in_root ROOT WORKDIR CMD…: CMD with the tree at /src (read-only), WORKDIR at /work, a /tmp of its own.
+# in_root ROOT WORKDIR CMD…: CMD with the tree at /src (read-only), WORKDIR at /out, a /tmp of its own.
 # Nothing else of ROOT can be written, and the mounts go with the command.
 in_root() {
     local root=$1 work=$2
     shift 2
     mkdir -p "$work"
+    # shellcheck disable=SC2016  # the inner shell's arguments
     unshare --mount --propagation private --pid --fork --kill-child bash -c '
         set -e
         root=$1 tree=$2 work=$3
@@ -32,9 +33,9 @@ in_root() {
         mount -t tmpfs tmpfs "$root/run"
         mount --bind "$tree" "$root/src"
         mount -o remount,bind,ro "$root/src"
-        mount --bind "$work" "$root/work"
+        mount --bind "$work" "$root/out"
         exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 TERM="${TERM:-dumb}" \
-            chroot "$root" /bin/sh -c "cd /work && exec \"\$@\"" sh "$@"
+            chroot "$root" /bin/sh -c "cd /out && exec \"\$@\"" sh "$@"
     ' in_root "$root" "$(readlink -f "$TREE")" "$work" "$@"
 }
 
@@ -46,7 +47,7 @@ build_product() {
     log=$work/log
     mkdir -p "$work"
     take_lock "build-$(tree_hash)-$debian-$variant" lock
-    [ "$variant" != asan ] || options+=(-Db_sanitize=address,undefined)
+    [ "$variant" != asan ] || options+=("-Db_sanitize=address,undefined")
     # Another root is another compiler and other libraries: nothing of the old build holds.
     [ "$(cat "$work/root" 2>/dev/null)" = "$root" ] || rm -rf --one-file-system "$work/build"
     echo "$root" >"$work/root"
@@ -55,7 +56,7 @@ build_product() {
             [ -e build/build.ninja ] || { rm -rf build; meson setup build /src --prefix=/usr -Dtests=false "$@"; }
             ninja -C build
             rm -rf stage
-            meson install -C build --no-rebuild --quiet --destdir /work/stage' sh "${options[@]}" \
+            meson install -C build --no-rebuild --quiet --destdir /out/stage' sh "${options[@]}" \
         >"$log" 2>&1 </dev/null {lock}>&-; then
         grep -E -A5 'error:|ERROR|FAILED' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
         die "the build failed; all of it is in $log"

@@ -78,7 +78,7 @@ launch() {
     (
         enter_own_cgroup "$name"
         # Locks and pipes of this run must not live as long as the sandbox.
-        for fd in /proc/$BASHPID/fd/*; do
+        for fd in "/proc/$BASHPID/fd"/*; do
             fd=${fd##*/}
             [ "$fd" -le 2 ] || exec {fd}>&-
         done
@@ -120,11 +120,14 @@ start_sandbox() {
         die "the sandbox '$name' did not start"
     fi
     printf '%s\n' "leader=$leader" "started=$(start_time "$leader")" >>"$STATE/$name/state"
+    # Before its bus is there, systemctl has nothing to wait on. A failed unit of Debian's own is no reason to stop.
     for ((wait = 0; wait < 300; wait++)); do
-        in_sandbox "$name" systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded|starting' && break
+        case $(in_sandbox "$name" systemctl is-system-running --wait 2>/dev/null) in
+        running | degraded) return 0 ;;
+        esac
         sleep 0.1
     done
-    in_sandbox "$name" systemctl is-system-running --wait >/dev/null 2>&1 || :
+    die "the sandbox '$name' did not finish to boot; its console: $STATE/$name/console"
 }
 
 # end_sandbox NAME: no process, mount, cgroup or file of it is left.

@@ -23,7 +23,7 @@ root_packages() {
     case $1 in
     base)
         echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
-            python3 python3-pytest python3-docker curl ca-certificates docker.io busybox-static procps iproute2 \
+            python3 python3-pytest python3-pytest-timeout python3-docker curl ca-certificates docker.io busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat
         case $2 in
         13) echo docker-cli ;;
@@ -42,7 +42,7 @@ root_packages() {
         ;;
     tools)
         root_packages build "$2"
-        echo clang clang-format clang-tidy llvm shellcheck universal-ctags git python3 man-db
+        echo clang clang-format clang-tidy llvm shellcheck universal-ctags git python3 pyflakes3 man-db
         [ "$2" = 12 ] && echo libclang-rt-14-dev
         [ "$2" = 13 ] && echo libclang-rt-19-dev
         ;;
@@ -63,7 +63,7 @@ for unit in docker.service docker.socket containerd.service systemd-networkd.ser
     chroot "$1" systemctl disable "$unit" >/dev/null 2>&1 || :
 done
 for unit in systemd-networkd-wait-online.service systemd-firstboot.service systemd-logind.service console-getty.service \
-            getty@.service getty.target; do
+            getty@.service getty.target systemd-modules-load.service systemd-pstore.service; do
     chroot "$1" systemctl mask "$unit" >/dev/null 2>&1
 done
 : >"$1/etc/machine-id"
@@ -94,7 +94,7 @@ for unit in systemd-networkd.service systemd-resolved.service systemd-timesyncd.
             apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
     chroot "$1" systemctl disable "$unit" >/dev/null 2>&1 || :
 done
-for unit in systemd-firstboot.service console-getty.service getty@.service getty.target; do
+for unit in systemd-firstboot.service console-getty.service getty@.service getty.target systemd-modules-load.service; do
     chroot "$1" systemctl mask "$unit" >/dev/null 2>&1
 done
 RECIPE
@@ -102,7 +102,7 @@ RECIPE
     build | tools)
         cat <<'RECIPE'
 set -e
-mkdir -p "$1/src" "$1/work"
+mkdir -p "$1/src" "$1/out"
 RECIPE
         ;;
     esac
@@ -143,10 +143,11 @@ make_root() {
 
 # Roots of the same kind with another recipe, unless a sandbox stands on them.
 drop_old_roots() {
-    local kind=$1 debian=$2 current=$3 old used
+    local kind=$1 debian=$2 current=$3 old
     for old in "$CACHE/root/$kind-$debian"-*; do
-        [ -d "$old" ] && [ "$old" != "$current" ] || continue
-        grep -qsE "^(root|machine_root)=$old\$" "$STATE"/*/state || rm -rf --one-file-system "$old"
+        if [ "$old" != "$current" ] && ! grep -qsE "^(root|machine_root)=$old\$" "$STATE"/*/state; then
+            rm -rf --one-file-system "$old"
+        fi
     done
 }
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# For the suites. tests/run starts a suite with the tree's top as working directory and in its environment:
+#   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
+#   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty)
+# A suite prints what it finds and, as its last line, 'N passed, N failed, N skipped'.
+
+TREE=${TREE:-$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")}
+for part in common roots build; do
+    # shellcheck source=/dev/null
+    . "$TREE/tests/sandbox.d/$part.sh"
+done
+
+# The Debian whose tools judge the tree, so that a verdict does not depend on the host.
+TOOLS_DEBIAN=12
+
+# in_tools NAME CMD…: CMD in the tools root, working directory kept between runs under NAME, the tree at /src.
+in_tools() {
+    local name=$1 lock status=0
+    shift
+    ensure_roots "$TOOLS_DEBIAN" tools
+    take_lock "tools-$(tree_hash)-$name" lock
+    in_root "$(root_path tools "$TOOLS_DEBIAN")" "$(work_dir "$TOOLS_DEBIAN" "$name")" "$@" {lock}>&- || status=$?
+    drop_lock "$lock"
+    return $status
+}
+
+# The sandbox that a variant of a suite runs in.
+sandbox_name() {
+    echo "tests-${1:-plain}"
+}
+
+# junit_counts FILE: 'passed failed skipped' of a junit report.
+junit_counts() {
+    python3 - "$1" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+
+total = failed = skipped = 0
+for suite in tree.parse(sys.argv[1]).getroot().iter("testsuite"):
+    total += int(suite.get("tests"))
+    failed += int(suite.get("failures")) + int(suite.get("errors"))
+    skipped += int(suite.get("skipped"))
+print(max(0, total - failed - skipped), failed, skipped)
+PYTHON
+}
+
+# journal_problems SANDBOX SINCE: what our services said since then that no test may leave behind.
+journal_problems() {
+    "$TREE/tests/sandbox" exec --name "$1" -- journalctl --no-pager --output=cat --since="@$2" \
+        _COMM=execd + _COMM=execd-spawner + _COMM=execd-runner + UNIT=execd.service + UNIT=execd-spawner.service |
+        grep -E -A25 'AddressSanitizer|LeakSanitizer|runtime error:|code=(killed|dumped)|Assertion' | head -n 120
+}
+
+# run_pytest NAME [ARGUMENT…]: tests/NAME by pytest inside the sandbox, with the tree read-only at its own path.
+run_pytest() {
+    local name=$1 sandbox report=/tmp/report-$1.xml counts passed failed skipped problems began status=0 words=()
+    shift
+    sandbox=$(sandbox_name "${VARIANT-}")
+    "$TREE/tests/sandbox" up --name "$sandbox" "--${VARIANT:-plain}" --bind "$TREE" </dev/null || {
+        echo "0 passed, 1 failed, 0 skipped"
+        return 1
+    }
+    [ -z "${SELECT-}" ] || words+=(-k "$SELECT")
+    [ -z "${QUICK-}" ] || words+=(-m 'not slow')
+    began=$EPOCHSECONDS
+    "$TREE/tests/sandbox" exec --name "$sandbox" -- rm -f "$report"
+    "$TREE/tests/sandbox" exec --name "$sandbox" -- env "EXECD_TEST_TARGET=${TARGET:-execd}" \
+        "EXECD_TEST_VARIANT=${VARIANT:-plain}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
+        --durations=5 -o 'markers=slow: left out by --quick' -o junit_family=xunit2 --junitxml="$report" \
+        "${words[@]}" "$@" "tests/$name" </dev/null || status=$?
+    "$TREE/tests/sandbox" exec --name "$sandbox" -- cat "$report" >"$LOGS/$name-${VARIANT:-plain}.xml" 2>/dev/null
+    if ! counts=$(junit_counts "$LOGS/$name-${VARIANT:-plain}.xml"); then
+        echo "pytest ended with $status and left no report"
+        counts='0 1 0'
+    fi
+    read -r passed failed skipped <<<"$counts"
+    # 0: all passed; 1: some failed; 5: none was selected. Anything else is a failure that no count shows.
+    case $status in
+    0 | 1 | 5) ;;
+    *) [ "$failed" -gt 0 ] || failed=1 ;;
+    esac
+    # Stopped, so that a leak is told of too.
+    "$TREE/tests/sandbox" exec --name "$sandbox" -- systemctl stop execd.service execd-spawner.service </dev/null
+    problems=$(journal_problems "$sandbox" "$began") || :
+    if [ -n "$problems" ]; then
+        printf 'FAILED: in the journal of our services:\n%s\n' "$problems"
+        failed=$((failed + 1))
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
