@@ -89,10 +89,9 @@ static int exec_take_streams(Exec *e, StartReply *p)
 
         if (!s)
                 return -ENOMEM;
-        if (p->n_streams == 0) {
-                e->output_ended = true;
+        /* Without streams of ours (the caller passed its own) the output has ended before it began. */
+        if (p->n_streams == 0)
                 return 0;
-        }
         if (e->request->tty) {
                 if (p->n_streams != 1)
                         return -EBADMSG;
@@ -151,7 +150,10 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 e->output_ended = true;
                 exec_give_up(e, r);
         }
-        stream_release_idle(e->stream);
+        if (e->stream) {
+                stream_begin(e->stream);
+                stream_release_idle(e->stream);
+        }
         exec_apply_disconnect(e);
         exec_advance(e);
         exec_unref(e);

@@ -89,8 +89,13 @@ uint64_t history_replay_position(const History *h)
 {
         uint64_t position = h->start;
 
-        while (h->end - position > HISTORY_REPLAY)
-                position = history_next(h, position);
+        while (position < h->end) {
+                uint64_t next = history_next(h, position);
+
+                if (h->end - next < HISTORY_REPLAY)
+                        break;
+                position = next;
+        }
         return position;
 }
 

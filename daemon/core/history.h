@@ -15,7 +15,7 @@
 #include "wire/frame.h"
 
 #define HISTORY_SIZE   (128 * 1024) /* bytes of the ring, frame headers included */
-#define HISTORY_REPLAY (64 * 1024)  /* bytes that a client which joins later is given */
+#define HISTORY_REPLAY (64 * 1024)  /* bytes that a client which joins later is given, at least */
 
 typedef struct History {
         uint8_t *ring;  /* owned, allocated with the first frame */

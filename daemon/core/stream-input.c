@@ -30,7 +30,7 @@ bool stream_client_reads(const StreamClient *c)
         if (s->input.writer != c || c->ended || s->finished)
                 return true; /* thrown away */
         if (s->input.fd < 0)
-                return s->expects_output; /* not before the command is there; later nobody wants it */
+                return s->input.was_set; /* not before the command is there; later nobody wants it */
         return !s->input.blocked && buf_length(&s->input.pending) == 0;
 }
 
@@ -226,7 +226,7 @@ bool stream_input_pump(Stream *s)
                         moved = client_discard(c) || moved;
                 /* A dead client that owes no more input can go. */
                 if (c->output_dead &&
-                    (c != s->input.writer || c->input_eof || (s->input.fd < 0 && s->expects_output))) {
+                    (c != s->input.writer || c->input_eof || (s->input.fd < 0 && s->input.was_set))) {
                         if (s->input.writer == c)
                                 input_end(s);
                         c->gone = true;

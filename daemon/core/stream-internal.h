@@ -66,7 +66,8 @@ typedef struct StreamInput {
         DetachScanner scanner;
         StreamClient *writer; /* weak */
         bool blocked;
-        bool at_end; /* close when pending is empty */
+        bool was_set; /* there is a command to write to, or was */
+        bool at_end;  /* close when pending is empty */
 } StreamInput;
 
 struct Stream {
@@ -74,8 +75,8 @@ struct Stream {
         StreamEvents events;
         void *userdata;
         bool tty;
-        bool expects_output; /* outputs were set, so their end can come */
-        bool output_ended;   /* on_output_end was told */
+        bool begun;        /* the command's side is complete, so its end can come */
+        bool output_ended; /* on_output_end was told */
         bool finished;
         bool in_turn;
         StreamOutput outputs[2];

@@ -73,12 +73,7 @@ int stream_set_output(Stream *s, FrameType type, int fd)
         o = &s->outputs[s->n_outputs++];
         o->type = type;
         o->fd = fd;
-        s->expects_output = true;
-        r = stream_watch(s, fd, &o->source);
-        if (r < 0)
-                return r;
-        stream_turn(s);
-        return 0;
+        return stream_watch(s, fd, &o->source);
 }
 
 int stream_set_input(Stream *s, int fd)
@@ -86,12 +81,12 @@ int stream_set_input(Stream *s, int fd)
         int r;
 
         s->input.fd = fd;
+        s->input.was_set = true;
         r = stream_watch(s, fd, &s->input.source);
         if (r < 0)
                 return r;
         if (!s->input.writer)
                 s->input.at_end = true;
-        stream_turn(s);
         return 0;
 }
 
@@ -112,11 +107,18 @@ int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
                 return r;
         }
         s->input.fd = copy;
+        s->input.was_set = true;
         if (stream_watch(s, copy, &s->input.source) < 0) {
                 fd_close(master);
                 return -ENOMEM;
         }
         return stream_set_output(s, FRAME_STDOUT, master);
+}
+
+void stream_begin(Stream *s)
+{
+        s->begun = true;
+        stream_turn(s);
 }
 
 int stream_resize(Stream *s, uint16_t rows, uint16_t columns)
@@ -185,6 +187,7 @@ void stream_drain_rest(Stream *s)
 void stream_finish(Stream *s)
 {
         s->finished = true;
+        s->input.was_set = true;
         stream_input_close(s);
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
@@ -283,7 +286,7 @@ void stream_turn(Stream *s)
 
         if (primary_gone && !s->finished && s->events.on_client_gone)
                 s->events.on_client_gone(s->userdata);
-        if (s->expects_output && !s->output_ended && !stream_outputs_open(s)) {
+        if (s->begun && !s->output_ended && !stream_outputs_open(s)) {
                 s->output_ended = true;
                 if (s->events.on_output_end)
                         s->events.on_output_end(s->userdata);

@@ -50,10 +50,12 @@ Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata);
 Stream *stream_free(Stream *s);
 DEFINE_CLEANUP(Stream, stream_free);
 
-/* The command's side; each fd is taken, also on failure. A tty's master is both input and output. */
+/* The command's side; each fd is taken, also on failure. A tty's master is both input and output. Nothing
+ * moves before stream_begin(). */
 int stream_set_output(Stream *s, FrameType type, int fd);
 int stream_set_input(Stream *s, int fd);
 int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys);
+void stream_begin(Stream *s);
 
 int stream_resize(Stream *s, uint16_t rows, uint16_t columns);
 

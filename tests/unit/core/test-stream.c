@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* core/stream on real pipes, sockets and a pty: nothing is lost, whatever the sizes and the pace. */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "core/stream.h"
+
+#define CHECK(condition)                                                                \
+        do {                                                                            \
+                if (!(condition)) {                                                     \
+                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+                        exit(1);                                                        \
+                }                                                                       \
+        } while (0)
+
+typedef struct World {
+        sd_event *event;
+        Stream *stream;
+        int out[2], err[2], in[2]; /* pipes: [0] is read from */
+        int ended, gone, detached;
+} World;
+
+static void on_output_end(void *userdata)
+{
+        ((World *) userdata)->ended++;
+}
+
+static void on_client_gone(void *userdata)
+{
+        ((World *) userdata)->gone++;
+}
+
+static void on_detached(void *userdata)
+{
+        ((World *) userdata)->detached++;
+}
+
+static const StreamEvents events = {on_output_end, on_client_gone, on_detached, NULL};
+
+static void turn(World *w)
+{
+        while (sd_event_run(w->event, 2000) > 0)
+                ;
+}
+
+static void world_new(World *w)
+{
+        *w = (World){.in = {-1, -1}};
+        CHECK(sd_event_new(&w->event) >= 0);
+        w->stream = stream_new(w->event, &events, w);
+        CHECK(w->stream);
+}
+
+static void world_pipes(World *w)
+{
+        CHECK(pipe2(w->out, O_CLOEXEC) >= 0 && pipe2(w->err, O_CLOEXEC) >= 0 &&
+              pipe2(w->in, O_CLOEXEC) >= 0);
+        (void) fcntl(w->out[0], F_SETPIPE_SZ, 1024 * 1024);
+        CHECK(stream_set_output(w->stream, FRAME_STDOUT, w->out[0]) >= 0);
+        CHECK(stream_set_output(w->stream, FRAME_STDERR, w->err[0]) >= 0);
+        CHECK(stream_set_input(w->stream, w->in[1]) >= 0);
+        CHECK(fd_set_nonblock(w->out[1], true) >= 0);
+        CHECK(fd_set_nonblock(w->in[0], true) >= 0);
+        stream_begin(w->stream);
+}
+
+static void world_done(World *w)
+{
+        stream_free(w->stream);
+        sd_event_unref(w->event);
+}
+
+static int client(World *w, StreamClientOptions o)
+{
+        int pair[2];
+
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
+        o.fd = pair[0];
+        CHECK(stream_add_client(w->stream, &o) >= 0);
+        return pair[1];
+}
+
+static size_t drain(int fd, uint8_t *buf, size_t size)
+{
+        size_t done = 0;
+        ssize_t n;
+
+        while (done < size && (n = read(fd, buf + done, size - done)) > 0)
+                done += (size_t) n;
+        return done;
+}
+
+static uint8_t pattern(size_t i)
+{
+        return (uint8_t) (i * 7 + i / 251);
+}
+
+/* Writes `total` patterned bytes to stdout in pieces, reads them back framed in other pieces, and compares.
+ */
+static void check_carry(size_t total, size_t piece, size_t read_piece)
+{
+        World w;
+        uint8_t *data = malloc(total), *raw = malloc(total * 2 + 4096);
+        size_t written = 0, got = 0, at = 0, payload = 0;
+        int c;
+
+        CHECK(data && raw);
+        for (size_t i = 0; i < total; i++)
+                data[i] = pattern(i);
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
+        world_pipes(&w);
+
+        for (unsigned idle = 0; idle < 50;) {
+                size_t before = written + got;
+
+                if (written < total) {
+                        ssize_t n = write(w.out[1], data + written, MIN(piece, total - written));
+
+                        if (n > 0)
+                                written += (size_t) n;
+                        if (written == total) {
+                                close(w.out[1]);
+                                close(w.err[1]);
+                        }
+                }
+                turn(&w);
+                got += drain(c, raw + got, read_piece);
+                if (w.ended == 1 && got < total * 2)
+                        stream_finish(w.stream), w.ended++;
+                idle = before == written + got ? idle + 1 : 0;
+        }
+
+        while (at < got) {
+                FrameType type;
+                uint32_t size;
+
+                CHECK(got - at >= FRAME_HEADER_SIZE);
+                CHECK(frame_header_read(raw + at, &type, &size) >= 0);
+                CHECK(type == FRAME_STDOUT && size > 0);
+                at += FRAME_HEADER_SIZE;
+                CHECK(got - at >= size);
+                CHECK(memcmp(raw + at, data + payload, size) == 0);
+                at += size;
+                payload += size;
+        }
+        CHECK(payload == total);
+        CHECK(w.gone == 0);
+        close(c);
+        world_done(&w);
+        free(data);
+        free(raw);
+}
+
+static void test_carry(void)
+{
+        static const size_t totals[] = {0, 1, 4096, 65536, 131072, 131073, 1 << 20, 5 << 20};
+        static const size_t pieces[] = {777, 65536, 1 << 20};
+
+        for (size_t i = 0; i < ELEMENTSOF(totals); i++)
+                for (size_t k = 0; k < ELEMENTSOF(pieces); k++) {
+                        if (pieces[k] < 1000 && totals[i] > 1 << 20)
+                                continue;
+                        check_carry(totals[i], pieces[k], 1 << 20);
+                        check_carry(totals[i], pieces[k], 12345);
+                }
+}
+
+static void test_replay_after_bulk(void)
+{
+        static uint8_t data[1 << 20], raw[2 << 20];
+        World w;
+        size_t got = 0, n;
+        int first, late;
+        FrameType type;
+        uint32_t size;
+
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = pattern(i);
+        world_new(&w);
+        first = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
+        world_pipes(&w);
+        CHECK(write(w.out[1], data, sizeof(data)) == sizeof(data));
+        do {
+                turn(&w);
+                n = drain(first, raw, sizeof(raw));
+                got += n;
+        } while (n > 0);
+        CHECK(got >= sizeof(data));
+
+        late = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .replay = true});
+        turn(&w);
+        got = drain(late, raw, sizeof(raw));
+        CHECK(got >= HISTORY_REPLAY && got < HISTORY_SIZE);
+        CHECK(frame_header_read(raw, &type, &size) >= 0);
+        CHECK(got > 1000 && memcmp(raw + got - 1000, data + sizeof(data) - 1000, 1000) == 0);
+        close(first);
+        close(late);
+        world_done(&w);
+}
+
+static void test_slow_client_holds_up_the_command(void)
+{
+        static uint8_t junk[64 * 1024];
+        size_t taken = 0;
+        World w;
+        ssize_t n;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
+        world_pipes(&w);
+        for (unsigned idle = 0; idle < 20; idle++) {
+                while ((n = write(w.out[1], junk, sizeof(junk))) > 0) {
+                        taken += (size_t) n;
+                        idle = 0;
+                }
+                turn(&w);
+                CHECK(taken < 4 << 20);
+        }
+        CHECK(taken >= 1 << 20);
+        close(c);
+        turn(&w);
+        CHECK(w.gone == 1);
+        /* Nobody reads any more, so the command goes on. */
+        CHECK(write(w.out[1], junk, sizeof(junk)) > 0);
+        world_done(&w);
+}
+
+static void test_input_and_half_close(void)
+{
+        uint8_t buf[64];
+        World w;
+        int c;
+        StreamClientOptions o = {.want_stdout = true, .want_stderr = true, .primary = true, .writer = true};
+
+        buf_append(&o.input, "early ", 6);
+        world_new(&w);
+        c = client(&w, o);
+        CHECK(write(c, "late", 4) == 4);
+        CHECK(shutdown(c, SHUT_WR) == 0);
+        world_pipes(&w);
+        turn(&w);
+        CHECK(drain(w.in[0], buf, sizeof(buf)) == 10 && memcmp(buf, "early late", 10) == 0);
+        CHECK(read(w.in[0], buf, 1) == 0); /* the end, and no sooner */
+        CHECK(w.gone == 0);
+        CHECK(write(w.out[1], "still", 5) == 5);
+        turn(&w);
+        CHECK(drain(c, buf, sizeof(buf)) == 5 + FRAME_HEADER_SIZE);
+        close(c);
+        world_done(&w);
+}
+
+static void test_input_reaches_after_full_close(void)
+{
+        uint8_t buf[64];
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .primary = true, .writer = true});
+        CHECK(write(c, "all of it", 9) == 9);
+        close(c);
+        world_pipes(&w);
+        turn(&w);
+        CHECK(drain(w.in[0], buf, sizeof(buf)) == 9);
+        CHECK(read(w.in[0], buf, 1) == 0);
+        CHECK(w.gone == 1);
+        world_done(&w);
+}
+
+static void test_drain_rest(void)
+{
+        uint8_t buf[64];
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
+        world_pipes(&w);
+        CHECK(write(w.out[1], "abc", 3) == 3);
+        stream_drain_rest(w.stream); /* the pipes stay open, as a descendant would hold them */
+        turn(&w);
+        CHECK(w.ended == 1);
+        stream_finish(w.stream);
+        turn(&w);
+        CHECK(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
+        CHECK(read(c, buf, 1) == 0);
+        close(c);
+        world_done(&w);
+}
+
+static void test_tty_detach(void)
+{
+        DetachKeys none = {.n_keys = 0};
+        int master, slave, c;
+        uint8_t buf[256];
+        World w;
+
+        world_new(&w);
+        c = client(&w,
+                   (StreamClientOptions){.raw = true, .want_stdout = true, .primary = true, .writer = true});
+        CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+        CHECK(stream_set_tty(w.stream, master, &none) >= 0);
+        stream_begin(w.stream);
+        CHECK(stream_resize(w.stream, 33, 99) == 0);
+        CHECK(write(c, "x\n", 2) == 2);
+        turn(&w);
+        CHECK(drain(c, buf, 3) == 3 && memcmp(buf, "x\r\n", 3) == 0); /* the echo, without frames */
+        CHECK(write(c, "\x10", 1) == 1);
+        turn(&w);
+        CHECK(w.detached == 0);
+        CHECK(write(c, "\x11", 1) == 1);
+        turn(&w);
+        CHECK(w.detached == 1);
+        while (drain(c, buf, sizeof(buf)) > 0)
+                ;
+        CHECK(read(c, buf, 1) == 0);
+        CHECK(w.gone == 0 && w.ended == 0); /* the command lives on */
+        close(c);
+        turn(&w);
+        c = client(&w,
+                   (StreamClientOptions){.raw = true, .want_stdout = true, .replay = true, .writer = true});
+        turn(&w);
+        CHECK(drain(c, buf, sizeof(buf)) >= 3);
+        close(c);
+        close(slave);
+        world_done(&w);
+}
+
+static void test_gate(void)
+{
+        uint8_t buf[64];
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .gate = true});
+        world_pipes(&w);
+        CHECK(write(w.out[1], "abc", 3) == 3);
+        sd_event_run(w.event, 0);
+        CHECK(read(c, buf, sizeof(buf)) < 0); /* not at once */
+        for (unsigned i = 0; i < 20; i++)
+                turn(&w);
+        CHECK(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
+        close(c);
+        world_done(&w);
+}
+
+int main(void)
+{
+        signal(SIGPIPE, SIG_IGN);
+        alarm(120);
+        test_carry();
+        test_replay_after_bulk();
+        test_slow_client_holds_up_the_command();
+        test_input_and_half_close();
+        test_input_reaches_after_full_close();
+        test_drain_rest();
+        test_tty_detach();
+        test_gate();
+        return 0;
+}
