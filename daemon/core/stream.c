@@ -64,7 +64,6 @@ static int stream_watch(Stream *s, int fd, sd_event_source **ret)
 int stream_set_output(Stream *s, FrameType type, int fd)
 {
         StreamOutput *o;
-        int r;
 
         if (s->n_outputs >= ELEMENTSOF(s->outputs)) {
                 fd_close(fd);

@@ -22,19 +22,19 @@ typedef struct DetachKeys {
 
 extern const DetachKeys detach_keys_default;
 
-/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. A single item may
- * be "ctrl-,", which the list's separator would otherwise cut. The refusal reads `Invalid escape keys (TEXT)
+/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. "ctrl-," is one item
+ * wherever it stands, since "ctrl-" alone names no key. The refusal reads `Invalid escape keys (TEXT)
  * provided` and names DetachKeys. */
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
 
 typedef struct DetachScanner {
-        const DetachKeys *keys; /* weak */
+        const DetachKeys *keys; /* weak; NULL or n_keys = 0: the default */
         size_t matched;         /* keys of the sequence that were seen and withheld */
 } DetachScanner;
 
 /* Scans `in` and writes what is to be delivered to `out`, which has room for size + DETACH_KEYS_MAX bytes.
  * Sets *ret_detached when the sequence was completed: what follows it in `in` is not delivered. A broken
- * partial match is delivered literally, then matching starts anew with the key that broke it (as Docker
- * does). */
+ * partial match is delivered literally together with the key that broke it, and matching starts anew after
+ * that key (as Docker does: with ctrl-p,ctrl-q the input ^P ^P ^Q passes through and does not detach). */
 void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8_t *out, size_t *ret_out,
                          bool *ret_detached);
