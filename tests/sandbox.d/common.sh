@@ -30,14 +30,17 @@ ensure_packages() {
     for pair in "$@"; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    command -v apt-get >/dev/null || die "needed and not installed: ${missing[*]}"
-    say "installing on this host: ${missing[*]}"
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+install_packages() {
+    command -v apt-get >/dev/null || die "needed and not installed: $*"
+    say "installing on this host: $*"
     mkdir -p "$CACHE/log"
     if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-               "${missing[@]}"; } >"$CACHE/log/apt" 2>&1 </dev/null; then
+               "$@"; } >"$CACHE/log/apt" 2>&1 </dev/null; then
         tail -n 30 "$CACHE/log/apt" >&2
-        die "apt-get could not install ${missing[*]}"
+        die "apt-get could not install $*"
     fi
 }
 
