@@ -53,6 +53,8 @@ typedef struct RunnerSpec {
         uint16_t rows, columns;
         bool tty;
         bool privileged;
+        bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
+        bool own_pipes;  /* the stdio fds are pipes that the spawner made for this exec: the user may own them */
 
         /* What the kernel says of the leader (the template). */
         uint64_t namespaces;             /* CLONE_NEW* of those that differ from ours */
