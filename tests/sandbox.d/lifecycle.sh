@@ -68,7 +68,8 @@ launch() {
     shift
     if [ -d /run/systemd/system ]; then
         systemctl reset-failed "execd-sandbox-$name.service" 2>/dev/null || :
-        systemd-run --quiet --collect --unit="execd-sandbox-$name" --slice=machine.slice --property=Delegate=yes \
+        systemd-run --quiet --collect --unit="execd-sandbox-$name" \
+            --description="execd test sandbox $name" --slice=machine.slice --property=Delegate=yes \
             --property=KillMode=mixed --property=TasksMax=infinity --property=PrivateMounts=yes \
             --property=StandardOutput="append:$STATE/$name/console" \
             --property=StandardError="append:$STATE/$name/console" \
@@ -139,7 +140,7 @@ end_sandbox() {
     # Not before the pid was seen to be what we started: it may be another's by now.
     if [ -n "$pid" ]; then
         for ((wait = 0; wait < 200; wait++)); do
-            grep -qzxF -- "$CACHE/sandbox/$name/merged" <(tr '=' '\0' <"/proc/$pid/cmdline" 2>/dev/null) || break
+            { tr '=' '\0' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qzxF -- "$CACHE/sandbox/$name/merged" || break
             [ $wait -ne 50 ] || kill -TERM "$pid"
             [ $wait -ne 150 ] || kill -KILL "$pid"
             sleep 0.1
