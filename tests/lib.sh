@@ -19,6 +19,7 @@ in_tools() {
     local name=$1 lock status=0
     shift
     ensure_roots "$TOOLS_DEBIAN" tools
+    note_tree
     take_lock "tools-$(tree_hash)-$name" lock
     in_root "$(root_path tools "$TOOLS_DEBIAN")" "$(work_dir "$TOOLS_DEBIAN" "$name")" "$@" {lock}>&- || status=$?
     drop_lock "$lock"

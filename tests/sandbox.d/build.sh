@@ -14,6 +14,17 @@ work_dir() {
     echo "$CACHE/build/$(tree_hash)/$1-$2"
 }
 
+# Remembers whose the build directories are, and drops those of trees that are gone.
+note_tree() {
+    local note gone
+    mkdir -p "$CACHE/build/$(tree_hash)"
+    readlink -f "$TREE" >"$CACHE/build/$(tree_hash)/tree"
+    for note in "$CACHE"/build/*/tree; do
+        gone=$(cat "$note")
+        [ -d "$gone" ] || rm -rf --one-file-system "${note%/tree}"
+    done
+}
+
 # in_root ROOT WORKDIR CMD…: CMD with the tree at /src (read-only), WORKDIR at /out, a /tmp of its own.
 # Nothing else of ROOT can be written, and the mounts go with the command.
 in_root() {
@@ -51,7 +62,7 @@ build_product() {
     # Another root is another compiler and other libraries: nothing of the old build holds.
     [ "$(cat "$work/root" 2>/dev/null)" = "$root" ] || rm -rf --one-file-system "$work/build"
     echo "$root" >"$work/root"
-    readlink -f "$TREE" >"$CACHE/build/$(tree_hash)/tree"
+    note_tree
     if ! in_root "$root" "$work" sh -e -c '
             [ -e build/build.ninja ] || { rm -rf build; meson setup build /src --prefix=/usr -Dtests=false "$@"; }
             ninja -C build

@@ -5,6 +5,14 @@
 #   nspawn     pid of its systemd-nspawn       manifest   what was installed last
 # Its files are below $CACHE/sandbox/NAME.
 
+# What a variant stands on.
+root_kind() {
+    case $1 in
+    fresh) echo machine ;;
+    *) echo base ;;
+    esac
+}
+
 sandbox_value() {
     sed -n "s/^$2=//p" "$STATE/$1/state" 2>/dev/null || :
 }
@@ -92,13 +100,20 @@ launch() {
 start_sandbox() {
     local name=$1 debian=$2 variant=$3 root machine_root disk pid='' leader='' dir options=() wait
     shift 3
-    root=$(root_path base "$debian")
+    root=$(root_path "$(root_kind "$variant")" "$debian")
     machine_root=$(root_path machine "$debian")
     disk=$CACHE/sandbox/$name
     rm -rf --one-file-system "$disk" "${STATE:?}/$name"
     mkdir -p "$disk" "$STATE/$name"
-    options+=("--bind-ro=$machine_root:/var/lib/execd-tests/roots/debian")
-    [ ! -d "$(node_path)" ] || options+=("--bind-ro=$(node_path):/opt/node")
+    if [ "$variant" = fresh ]; then
+        # Sandboxes can be made in a fresh one; their roots cannot lie on its overlay.
+        mkdir -p "$disk/cache"
+        options+=("--bind=$disk/cache:$CACHE")
+    else
+        options+=("--bind-ro=$machine_root:/var/lib/execd-tests/roots/debian")
+        options+=("--bind=$disk/machines:/var/lib/execd-tests/machines")
+    fi
+    [ ! -d "$(node_path)" ] || [ "$variant" = fresh ] || options+=("--bind-ro=$(node_path):/opt/node")
     for dir in "$@"; do
         options+=("--bind-ro=${dir//:/\\:}")
     done
