@@ -9,7 +9,7 @@ tree_hash() {
     echo "${hash:0:12}"
 }
 
-# work_dir DEBIAN VARIANT: holds build/ (meson's) and stage/ (what was installed from it).
+# work_dir DEBIAN VARIANT: holds build/ (meson's).
 work_dir() {
     echo "$CACHE/build/$(tree_hash)/$1-$2"
 }
@@ -50,9 +50,9 @@ in_root() {
     ' in_root "$root" "$(readlink -f "$TREE")" "$work" "$@"
 }
 
-# build_product DEBIAN plain|asan: builds, and installs into the stage.
+# build_product DEBIAN plain|asan STAGE: builds, and installs below the work directory's STAGE.
 build_product() {
-    local debian=$1 variant=$2 work root lock log options=()
+    local debian=$1 variant=$2 stage=$3 work root lock log options=()
     work=$(work_dir "$debian" "$variant")
     root=$(root_path build "$debian")
     log=$work/log
@@ -63,11 +63,14 @@ build_product() {
     [ "$(cat "$work/root" 2>/dev/null)" = "$root" ] || rm -rf --one-file-system "$work/build"
     echo "$root" >"$work/root"
     note_tree
+    # shellcheck disable=SC2016  # the inner shell's arguments
     if ! in_root "$root" "$work" sh -e -c '
+            stage=$1
+            shift
             [ -e build/build.ninja ] || { rm -rf build; meson setup build /src --prefix=/usr -Dtests=false "$@"; }
             ninja -C build
-            rm -rf stage
-            meson install -C build --no-rebuild --quiet --destdir /out/stage' sh "${options[@]}" \
+            rm -rf "$stage"
+            meson install -C build --no-rebuild --quiet --destdir "/out/$stage"' sh "$stage" "${options[@]}" \
         >"$log" 2>&1 </dev/null {lock}>&-; then
         grep -E -A5 'error:|ERROR|FAILED' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
         die "the build failed; all of it is in $log"
