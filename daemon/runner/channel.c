@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "runner/runner.h"
+
+void channel_send(const ChannelMessage *m, int fd)
+{
+        /* Nothing can be done when the keeper is gone: the scope is coming down. */
+        (void) fd_send_message(CHANNEL_FD, m, sizeof(*m), &fd, fd >= 0 ? 1 : 0);
+}
+
+void channel_fail(const Refusal *r, int error)
+{
+        ChannelMessage m = {
+                .type = CHANNEL_FAILED,
+                .kind = r->kind == REFUSAL_NONE ? REFUSAL_INTERNAL : r->kind,
+                .error = error < 0 ? -error : error,
+        };
+        char buffer[128];
+
+        if (r->message)
+                snprintf(m.text, sizeof(m.text), "%s", r->message);
+        else
+                snprintf(m.text, sizeof(m.text), "cannot enter the container: %s",
+                         errno_text(m.error, buffer, sizeof(buffer)));
+        channel_send(&m, -1);
+}

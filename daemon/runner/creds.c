@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Whose rights the command has. Everything here happens after the namespaces were joined: joining a user
+ * namespace gives a full bounding set back, and ids mean what the container's map says.
+ */
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "base/fd.h"
+#include "runner/runner.h"
+
+#define CAP_BIT(cap) (UINT64_C(1) << (cap))
+
+/* Reads a file of the container, which may be anything: a link to a kernel file, a pipe that nobody writes,
+ * a device, a file of a thousand gigabytes. What takes too long is ended by the keeper. */
+static int read_container_file(const char *path, char **ret, size_t *ret_size)
+{
+        struct open_how how = {
+                .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                .resolve = RESOLVE_NO_MAGICLINKS,
+        };
+        _cleanup_close_ int fd = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+        _cleanup_free_ char *data = NULL;
+        struct statfs fs;
+        struct stat st;
+        size_t done = 0, size;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || fs.f_type == PROC_SUPER_MAGIC)
+                return -EINVAL;
+        if (st.st_size > USER_FILE_MAX)
+                return -EFBIG;
+
+        size = (size_t) st.st_size;
+        data = malloc(size + 1);
+        if (!data)
+                return -ENOMEM;
+        while (done < size) {
+                ssize_t n = read(fd, data + done, size - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += (size_t) n;
+        }
+        *ret = TAKE_PTR(data);
+        *ret_size = done;
+        return 0;
+}
+
+/* A file that is not there is one without entries. One that cannot be used is that too, as long as no name
+ * has to be found: so root can still enter a container with a broken passwd. */
+static int read_user_file(const char *path, bool needed, char **ret, size_t *ret_size, Refusal *reterr)
+{
+        int r = read_container_file(path, ret, ret_size);
+
+        if (r >= 0 || r == -ENOENT || r == -ENOTDIR || !needed)
+                return 0;
+        return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
+                      "unable to find user: cannot use the container's %s: %s", path,
+                      r == -EINVAL ? "not a regular file" : strerrordesc_np(-r));
+}
+
+int creds_lookup(const char *user, UserCredentials *ret, Refusal *reterr)
+{
+        _cleanup_free_ char *passwd = NULL, *group = NULL;
+        size_t passwd_size = 0, group_size = 0;
+        UserSpec spec = USER_SPEC_INIT;
+        bool names;
+        int r;
+
+        r = user_spec_parse(user, &spec, reterr);
+        if (r < 0)
+                return r;
+        names = user_spec_has_names(&spec);
+        r = read_user_file("/etc/passwd", names, &passwd, &passwd_size, reterr);
+        if (r >= 0)
+                r = read_user_file("/etc/group", names, &group, &group_size, reterr);
+        if (r >= 0)
+                r = user_lookup(&spec, passwd, passwd_size, group, group_size, ret, reterr);
+        user_spec_done(&spec);
+        return r;
+}
+
+/* After joining a user namespace our ids mean nothing in it, and files that we make belong to nobody: become
+ * its root, or the leader's user where it has no root. */
+int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr)
+{
+        uid_t uid = 0;
+        gid_t gid = 0;
+
+        if (!(s->namespaces & CLONE_NEWUSER))
+                return 0;
+        if (setresgid(gid, gid, gid) < 0) {
+                gid = s->leader_gid;
+                if (setresgid(gid, gid, gid) < 0)
+                        return refuse(reterr, REFUSAL_INTERNAL, errno,
+                                      "cannot become a group of the container");
+        }
+        if (setresuid(uid, uid, uid) < 0) {
+                uid = s->leader_uid;
+                if (setresuid(uid, uid, uid) < 0)
+                        return refuse(reterr, REFUSAL_INTERNAL, errno,
+                                      "cannot become a user of the container");
+        }
+        prctl(PR_SET_DUMPABLE, 0);
+        return 0;
+}
+
+static int drop_bounding(uint64_t keep)
+{
+        for (int cap = 0; cap < 64; cap++) {
+                int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+                if (has < 0)
+                        break; /* beyond the last that this kernel has */
+                if (has && !(keep & CAP_BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int set_capabilities(uint64_t permitted, uint64_t inheritable)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[2], have[2];
+
+        if (syscall(SYS_capget, &header, have) < 0)
+                return -errno;
+        for (int i = 0; i < 2; i++) {
+                uint32_t p = (uint32_t) (permitted >> (32 * i)) & have[i].permitted;
+
+                data[i] = (struct __user_cap_data_struct){
+                        .effective = p,
+                        .permitted = p,
+                        .inheritable = (uint32_t) (inheritable >> (32 * i)) & p,
+                };
+        }
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int set_ambient(uint64_t ambient)
+{
+        (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+        for (int cap = 0; cap < 64; cap++)
+                if ((ambient & CAP_BIT(cap)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+                        return -errno;
+        return 0;
+}
+
+static int set_ids(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
+{
+        uid_t real, effective, saved;
+
+        if (!s->setgroups_denied && setgroups(u->n_groups, u->groups) < 0)
+                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno, "setgroups: %s",
+                                    strerrordesc_np(errno));
+        if (setresgid(u->gid, u->gid, u->gid) < 0)
+                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno,
+                                    "gid %u does not exist in the container's user namespace", u->gid);
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                return -errno;
+        if (setresuid(u->uid, u->uid, u->uid) < 0)
+                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno,
+                                    "uid %u does not exist in the container's user namespace", u->uid);
+        if (getresuid(&real, &effective, &saved) < 0 || real != u->uid || effective != u->uid ||
+            saved != u->uid)
+                return -EPERM;
+        return 0;
+}
+
+int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
+{
+        uint64_t bounding = s->privileged ? UINT64_MAX : s->cap_bounding;
+        uint64_t ambient = u->uid != 0 && u->uid == s->leader_uid ? s->cap_ambient & bounding : 0;
+        uint64_t permitted = u->uid == 0 ? bounding : ambient;
+        int r;
+
+        r = drop_bounding(bounding);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot drop capabilities");
+        r = set_ids(s, u, reterr);
+        if (r < 0)
+                return r;
+
+        /* A filter may only be set with CAP_SYS_ADMIN or no_new_privs. execve(2) takes it away again, since
+         * it is neither in the bounding set nor ambient where the leader does not have it. */
+        if (s->n_filters > 0 && !s->no_new_privs)
+                permitted |= CAP_BIT(CAP_SYS_ADMIN);
+        r = set_capabilities(permitted, ambient);
+        if (r >= 0)
+                r = set_ambient(ambient);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot set capabilities");
+        prctl(PR_SET_DUMPABLE, 0);
+
+        umask((mode_t) s->umask);
+        /* A new one without a name: a named one could have been made in advance by somebody else. */
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+                return refuse(reterr, REFUSAL_INTERNAL, errno, "cannot make a session keyring");
+        return 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The entrant (see runner.h): one straight line of steps, whose order is what keeps the container from
+ * reaching anything of the host. Labels and limits are set with the host's mounts, then all fds but the
+ * needed ones are closed, then all namespaces are joined at once, and only then is any path of the container
+ * looked at.
+ */
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base/fd.h"
+#include "runner/runner.h"
+
+/* Between stdio and the channel on one side, and what is only needed until the namespaces are joined. */
+#define STDIO_PARKED_FD 10
+#define LEADER_FD       13
+
+static int read_spec(int fd, RunnerSpec *ret)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size;
+        int r;
+
+        r = memfd_read(fd, RUNNER_SPEC_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        r = runner_spec_read(data, size, ret);
+        if (r < 0)
+                return r;
+        TAKE_PTR(data);
+        return 0;
+}
+
+/* Puts the fds where they are expected; every other one is gone afterwards. The fds at hand are moved out of
+ * the way first, since one may have the number that another one is to get. */
+static int settle_fds(const int *fds, size_t n_fds, int channel)
+{
+        int high[5];
+
+        channel = fcntl(channel, F_DUPFD_CLOEXEC, 64);
+        if (channel < 0)
+                return -errno;
+        for (size_t i = 0; i < n_fds; i++) {
+                high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+                if (high[i] < 0)
+                        return -errno;
+        }
+
+        if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 || dup3(high[1], LEADER_FD, O_CLOEXEC) < 0)
+                return -errno;
+        for (int i = 2; i < (int) n_fds; i++)
+                if (dup3(high[i], STDIO_PARKED_FD + i - 2, O_CLOEXEC) < 0)
+                        return -errno;
+
+        if (close_range(CHANNEL_FD + 1, STDIO_PARKED_FD - 1, 0) < 0 ||
+            close_range(LEADER_FD + 1, ~0U, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+/* One call for all, since namespaces that the leader's user namespace does not own must be joined with the
+ * rights that joining it takes away. */
+static int join_namespaces(const RunnerSpec *s, bool with_stdio, Refusal *reterr)
+{
+        if (setns(LEADER_FD, (int) s->namespaces) < 0) {
+                if (errno == ESRCH)
+                        return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+                return refuse(reterr, REFUSAL_INTERNAL, errno, "cannot join the container's namespaces: %s",
+                              strerrordesc_np(errno));
+        }
+        prctl(PR_SET_DUMPABLE, 0);
+
+        for (int i = 0; with_stdio && i < 3; i++)
+                if (dup2(STDIO_PARKED_FD + i, i) < 0)
+                        return -errno;
+        if (close_range(CHANNEL_FD + 1, ~0U, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+/* A plain fork whose child is the keeper's: the entrant can leave at once. */
+static int fork_command(const Entry *e, Refusal *reterr)
+{
+        ChannelMessage m = {.type = CHANNEL_FORKED};
+        long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+
+        if (pid < 0) {
+                /* What the kernel says when the pid namespace has lost its PID 1. */
+                if (errno == ENOMEM)
+                        return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
+                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno, "cannot fork: %s",
+                                    strerrordesc_np(errno));
+        }
+        if (pid == 0)
+                command_run(e);
+
+        m.pid = (int32_t) pid;
+        channel_send(&m, -1);
+        return 0;
+}
+
+static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusal *reterr)
+{
+        const RunnerSpec *s = &e->spec;
+        bool with_stdio = n_fds == 5;
+        int r;
+
+        if (mode == RUNNER_MODE_EXEC && (!s->argv || !s->argv[0] || s->tty == with_stdio))
+                return -EBADMSG;
+
+        r = confine_outside(s, reterr);
+        if (r < 0)
+                return r;
+        r = join_namespaces(s, with_stdio, reterr);
+        if (r < 0)
+                return r;
+
+        /* The container's mounts from here on. */
+        r = creds_enter_user_namespace(s, reterr);
+        if (r < 0)
+                return r;
+        r = creds_lookup(s->user, &e->user, reterr);
+        if (r < 0 || mode == RUNNER_MODE_CHECK)
+                return r;
+        r = s->tty ? stdio_open_tty(s, &e->user, &e->tty_master, reterr)
+                   : stdio_settle_pipes(s, &e->user, reterr);
+        if (r < 0)
+                return r;
+        r = command_build_env(e, reterr);
+        if (r < 0)
+                return r;
+        r = command_enter_directory(s, reterr);
+        if (r < 0)
+                return r;
+        r = creds_become(s, &e->user, reterr);
+        if (r < 0)
+                return r;
+        return command_find(e, reterr);
+}
+
+void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        static Entry e = {.tty_master = -EBADF};
+        ChannelMessage m;
+        int r, r_spec;
+
+        r_spec = read_spec(fds[0], &e.spec);
+        r = settle_fds(fds, n_fds, channel);
+        if (r < 0)
+                _exit(1);
+        r = r_spec < 0 ? r_spec : enter(mode, fds, n_fds, &e, &refusal);
+        if (r >= 0 && mode == RUNNER_MODE_EXEC) {
+                if (e.tty_master >= 0) {
+                        m = (ChannelMessage){.type = CHANNEL_TTY};
+                        channel_send(&m, e.tty_master);
+                        e.tty_master = fd_close(e.tty_master);
+                }
+                r = fork_command(&e, &refusal);
+        }
+
+        if (r < 0)
+                channel_fail(&refusal, r);
+        else if (mode == RUNNER_MODE_CHECK) {
+                m = (ChannelMessage){.type = CHANNEL_CHECKED};
+                channel_send(&m, -1);
+        }
+        _exit(r < 0);
+}

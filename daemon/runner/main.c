@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The keeper (see runner.h). Its input is the order, from the spawner, and the channel, which the container
+ * may write to once the command can be seen inside: what comes over it is checked, and the worst that it can
+ * say is that its own start has failed.
+ */
+
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "runner/runner.h"
+
+typedef struct Keeper {
+        int channel;
+        pid_t entrant, command; /* children, or 0 */
+        int pidfd;              /* of the command, or negative */
+        int tty;                /* pty master, or negative */
+        bool failed, checked;
+        RunnerReport report;
+} Keeper;
+
+static void report_send(RunnerReport *report, const int *fds, size_t n_fds)
+{
+        report->version = RUNNER_SPEC_VERSION;
+        report->time_usec = now_usec(CLOCK_REALTIME);
+        (void) fd_send_message(RUNNER_CONTROL_FD, report, sizeof(*report), fds, n_fds);
+}
+
+/* The first failure counts. */
+static void keeper_fail(Keeper *k, RefusalKind kind, int error, const char *text)
+{
+        if (k->failed)
+                return;
+        k->failed = true;
+        k->report.kind = kind;
+        k->report.error = error;
+        snprintf(k->report.text, sizeof(k->report.text), "%s", text);
+}
+
+/* A child of ours, whether or not it has ended: nobody can name any other process to us. */
+static bool is_child(pid_t pid)
+{
+        siginfo_t info;
+
+        return pid > 0 && waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void keeper_take_message(Keeper *k, ChannelMessage *m, int fd)
+{
+        _cleanup_close_ int owned = fd;
+
+        m->text[sizeof(m->text) - 1] = 0;
+        switch (m->type) {
+        case CHANNEL_TTY:
+                /* Nothing was forked yet when the true one comes. */
+                if (k->tty < 0 && k->command == 0)
+                        k->tty = TAKE_FD(owned);
+                break;
+        case CHANNEL_FORKED:
+                if (k->command == 0 && m->pid != k->entrant && is_child(m->pid)) {
+                        k->command = m->pid;
+                        k->pidfd = pidfd_open_pid(m->pid);
+                        if (k->pidfd < 0)
+                                keeper_fail(k, REFUSAL_INTERNAL, -k->pidfd,
+                                            "cannot open the command's pidfd");
+                }
+                break;
+        case CHANNEL_FAILED:
+                keeper_fail(k,
+                            m->kind == REFUSAL_NONE || m->kind >= _REFUSAL_MAX ? REFUSAL_INTERNAL : m->kind,
+                            m->error, m->text);
+                break;
+        case CHANNEL_CHECKED:
+                k->checked = true;
+                break;
+        }
+}
+
+/* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
+static void keeper_watch_setup(Keeper *k)
+{
+        uint64_t deadline = now_usec(CLOCK_MONOTONIC) + RUNNER_SETUP_SEC_MAX * USEC_PER_SEC;
+
+        for (;;) {
+                uint64_t now = now_usec(CLOCK_MONOTONIC);
+                struct pollfd p = {.fd = k->channel, .events = POLLIN};
+                ChannelMessage m;
+                size_t n_fds = 0;
+                int fd = -EBADF, r;
+                ssize_t n;
+
+                r = now >= deadline ? 0 : poll(&p, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r <= 0) {
+                        keeper_fail(
+                                k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT,
+                                "timed out while entering the container: something in it does not answer");
+                        return;
+                }
+
+                n = fd_recv_message(k->channel, &m, sizeof(m), &fd, 1, &n_fds);
+                if (n == 0)
+                        return;
+                if (n < 0 && n != -EMSGSIZE) {
+                        keeper_fail(k, REFUSAL_INTERNAL, (int) -n, "the runner's channel broke");
+                        return;
+                }
+                if (n == sizeof(m))
+                        keeper_take_message(k, &m, n_fds > 0 ? fd : -EBADF);
+                else if (n_fds > 0)
+                        fd_close(fd);
+        }
+}
+
+static int reap(pid_t *pid, struct rusage *ret_usage)
+{
+        int status = 0;
+
+        if (*pid > 0)
+                while (wait4(*pid, &status, 0, ret_usage) < 0 && errno == EINTR)
+                        ;
+        *pid = 0;
+        return status;
+}
+
+static void keeper_end_children(Keeper *k)
+{
+        if (k->entrant > 0)
+                kill(k->entrant, SIGKILL);
+        if (k->command > 0)
+                kill(k->command, SIGKILL);
+        reap(&k->entrant, NULL);
+        reap(&k->command, NULL);
+        /* A command whose pid we were never told is ended by the spawner, with all that is in the scope. */
+}
+
+/* From here on the keeper waits and writes to one socket. */
+static void drop_privileges(void)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct none[2] = {0};
+
+        (void) syscall(SYS_capset, &header, none);
+}
+
+static uint32_t saturate(uint64_t v)
+{
+        return v > UINT32_MAX ? UINT32_MAX : (uint32_t) v;
+}
+
+static uint64_t timeval_usec(const struct timeval *t)
+{
+        return (uint64_t) t->tv_sec * USEC_PER_SEC + (uint64_t) t->tv_usec;
+}
+
+static void keeper_run_command(Keeper *k)
+{
+        int fds[2] = {k->pidfd, k->tty};
+        struct rusage usage = {0};
+
+        k->report.type = RUNNER_STARTED;
+        k->report.pid = k->command;
+        report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
+        k->pidfd = fd_close(k->pidfd);
+        k->tty = fd_close(k->tty);
+        drop_privileges();
+
+        k->report.wait_status = reap(&k->command, &usage);
+        k->report.type = RUNNER_EXITED;
+        k->report.cpu_usec = saturate(timeval_usec(&usage.ru_utime) + timeval_usec(&usage.ru_stime));
+        k->report.max_rss_kib = saturate((uint64_t) usage.ru_maxrss);
+        report_send(&k->report, NULL, 0);
+}
+
+static void keeper_finish(Keeper *k)
+{
+        bool entered = k->checked || k->command > 0;
+
+        if (!k->failed && !entered)
+                keeper_fail(k, REFUSAL_INTERNAL, ECHILD, "the runner ended while entering the container");
+        if (k->failed) {
+                keeper_end_children(k);
+                k->report.type = RUNNER_FAILED;
+                report_send(&k->report, NULL, 0);
+                return;
+        }
+
+        reap(&k->entrant, NULL);
+        if (k->command > 0) {
+                keeper_run_command(k);
+                return;
+        }
+        k->report.type = RUNNER_CHECKED;
+        report_send(&k->report, NULL, 0);
+}
+
+/* Parks until the spawner sends the order. False when it went away instead. */
+static bool receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+{
+        ssize_t n = fd_recv_message(RUNNER_CONTROL_FD, ret, sizeof(*ret), ret_fds, max_fds, ret_n_fds);
+
+        return n == sizeof(*ret) && ret->version == RUNNER_SPEC_VERSION &&
+               (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
+               (*ret_n_fds == 2 || *ret_n_fds == 5);
+}
+
+int main(void)
+{
+        static Keeper k = {.pidfd = -EBADF, .tty = -EBADF};
+        int fds[5], channel[2];
+        RunnerOrder order;
+        size_t n_fds = 0;
+        sigset_t all;
+
+        prctl(PR_SET_DUMPABLE, 0);
+        if (!receive_order(&order, fds, ELEMENTSOF(fds), &n_fds))
+                return 0;
+
+        /* Stopping the scope must end the command, not the report of its end. */
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        setsid();
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+                return 1;
+        k.entrant = fork();
+        if (k.entrant < 0)
+                return 1;
+        if (k.entrant == 0)
+                enter_run(order.mode, fds, n_fds, channel[1]);
+
+        fd_close(channel[1]);
+        for (size_t i = 0; i < n_fds; i++)
+                fd_close(fds[i]);
+        k.channel = channel[0];
+        keeper_watch_setup(&k);
+        fd_close(k.channel);
+        keeper_finish(&k);
+        return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * execd-runner, the program that enters. Three processes, each a plain fork, never sharing memory:
+ *
+ *   keeper   what the spawner starts, in the scope. Parks on its control socket, and later is the parent of
+ * the command: waits for it and reports. Never joins a namespace, so nothing inside can see it and it holds
+ *            nothing of the container.
+ *   entrant  child of the keeper. Takes the leader's confinement, joins, becomes the user. It is still in
+ * the host's pid namespace, so nothing inside can see it; it leaves as soon as the command is forked.
+ *   command  forked by the entrant as a child of the keeper (CLONE_PARENT). The first that can be seen
+ * inside: it has its three stdio fds and the channel, close-on-exec, and no more rights than what it will
+ * execute.
+ *
+ * The channel is a SOCK_SEQPACKET pair: entrant and command write, the keeper reads. When it ends, execve(2)
+ * has succeeded or there is a failure on record.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+#include "wire/runner-spec.h"
+#include "wire/user-spec.h"
+
+#define CHANNEL_TEXT_MAX 1024
+
+typedef enum ChannelType {
+        CHANNEL_TTY = 1,     /* one fd: the pty master */
+        CHANNEL_FORKED = 2,  /* `pid`: the command */
+        CHANNEL_FAILED = 3,  /* `kind`, `error`, `text` */
+        CHANNEL_CHECKED = 4, /* the user exists */
+} ChannelType;
+
+typedef struct ChannelMessage {
+        uint32_t type;
+        uint32_t kind;
+        int32_t error;
+        int32_t pid;
+        char text[CHANNEL_TEXT_MAX];
+} ChannelMessage;
+
+/* Where the entrant has its fds: 0 to 2 are stdio, as soon as they are known. */
+#define CHANNEL_FD RUNNER_CONTROL_FD
+
+/* Everything that the steps of an exec share. */
+typedef struct Entry {
+        RunnerSpec spec;
+        UserCredentials user;
+        int tty_master; /* owned, or -1 */
+        char **env;
+        const char *program; /* what execve(2) gets: argv[0] or owned */
+} Entry;
+
+/* enter.c: the entrant, from its first instruction. `fds` are those of the order. */
+void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel) __attribute__((noreturn));
+
+/* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */
+int confine_outside(const RunnerSpec *s, Refusal *reterr);
+int confine_filters(const RunnerSpec *s, const char **ret_step);
+
+/* creds.c */
+int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);
+int creds_lookup(const char *user, UserCredentials *ret, Refusal *reterr);
+int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
+
+/* stdio.c */
+int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_master, Refusal *reterr);
+int stdio_settle_pipes(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
+
+/* command.c: what is run, and running it. */
+int command_build_env(Entry *e, Refusal *reterr);
+int command_enter_directory(const RunnerSpec *s, Refusal *reterr);
+int command_find(Entry *e, Refusal *reterr);
+void command_run(const Entry *e) __attribute__((noreturn));
+
+/* text.c: texts as Docker's users know them. */
+const char *errno_text(int error, char *buffer, size_t size);
+char *quote_text(const char *s);
+/* A refusal that reads as one of runc's, which Docker passes on. */
+int refuse_start(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
+
+/* Tells the keeper over CHANNEL_FD. */
+void channel_send(const ChannelMessage *m, int fd);
+void channel_fail(const Refusal *r, int error);
