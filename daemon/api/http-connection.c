@@ -54,10 +54,12 @@ void exchange_done(HttpExchange *x)
         if (x->on_close)
                 x->on_close(x);
         x->on_close = NULL;
+        x->authz = authz_free(x->authz);
         x->slot = sd_bus_slot_unref(x->slot);
         x->timer = sd_event_source_disable_unref(x->timer);
         exec_unwatch(&x->watch);
         x->exec = exec_unref(x->exec);
+        x->container = container_unref(x->container);
         free(x->path);
         free(x->name);
         *x = (HttpExchange){0};

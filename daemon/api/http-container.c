@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
@@ -186,6 +187,14 @@ static int read_limit(HttpExchange *x, int64_t *ret, Refusal *reterr)
         return 0;
 }
 
+static void list_go(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(x->manager->spawner, list_on_reply, x, &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
 void http_list_containers(HttpExchange *x)
 {
         static const char *const known[] = {
@@ -197,9 +206,10 @@ void http_list_containers(HttpExchange *x)
         x->state = l;
         x->on_close = list_on_close;
         if (!l || http_filter_from_query(x, known, &l->filter, &refusal) < 0 ||
-            check_status_filter(l->filter, &refusal) < 0 || read_limit(x, &l->limit, &refusal) < 0 ||
-            spawner_list_containers(x->manager->spawner, list_on_reply, x, &x->slot, &refusal) < 0)
+            check_status_filter(l->filter, &refusal) < 0 || read_limit(x, &l->limit, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
+        else
+                http_authorize_inspect(x, NULL, list_go);
 }
 
 /* Execs that are waiting or running, as Docker lists them: null when there are none. */
@@ -290,17 +300,21 @@ static struct json_object *container_details(const Manager *m, const Container *
         return o;
 }
 
+static void details_go(HttpExchange *x)
+{
+        http_reply_json(x, 200, container_details(x->manager, x->container));
+}
+
 static int details_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_(container_unrefp) Container *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0)
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
         else
-                http_reply_json(x, 200, container_details(x->manager, c));
+                http_authorize_inspect(x, x->container, details_go);
         return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
@@ -152,23 +153,12 @@ static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
         return 0;
 }
 
-void http_get_events(HttpExchange *x)
+static void events_go(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         uint64_t now = now_usec(CLOCK_REALTIME);
-        EventStream *s = calloc(1, sizeof(EventStream));
+        EventStream *s = x->state;
 
-        if (!s) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
-        s->exchange = x;
-        x->state = s;
-        x->on_close = events_on_close;
-        if (events_read(x, s, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
         http_stream_begin(x, "application/json");
         if (s->since > 0)
                 event_log_replay(x->manager->events, events_on_old, s);
@@ -184,4 +174,22 @@ void http_get_events(HttpExchange *x)
         s->subscribed = true;
         /* Containers that come and go are told by the spawner, which has to be there for it. */
         s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
+}
+
+void http_get_events(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        EventStream *s = calloc(1, sizeof(EventStream));
+
+        if (!s) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        s->exchange = x;
+        x->state = s;
+        x->on_close = events_on_close;
+        if (events_read(x, s, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+        else
+                http_authorize_inspect(x, NULL, events_go);
 }

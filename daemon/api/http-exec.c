@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "api/exec-view.h"
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
@@ -60,8 +61,9 @@ static int create_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error *e
 }
 
 /* A named user has to exist before the exec does; otherwise the answer need not wait for the runner. */
-static void create_prepare(HttpExchange *x, Exec *e)
+static void create_prepare(HttpExchange *x)
 {
+        Exec *e = x->exec;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         bool park = manager_may_park(x->manager);
         UserSpec user = USER_SPEC_INIT;
@@ -74,7 +76,6 @@ static void create_prepare(HttpExchange *x, Exec *e)
         wait = user_spec_has_names(&user);
         user_spec_done(&user);
 
-        x->exec = exec_ref(e);
         if (wait) {
                 if (exec_prepare(e, park, create_on_prepared, x, &refusal) < 0)
                         http_reply_refusal(x, &refusal);
@@ -84,6 +85,20 @@ static void create_prepare(HttpExchange *x, Exec *e)
         if (park && exec_prepare(e, true, NULL, NULL, &refusal) < 0)
                 log_debug("Exec %.12s has no runner ready", e->id);
         create_finish(x, e);
+}
+
+static void create_authorize(HttpExchange *x)
+{
+        const Exec *e = x->exec;
+        AuthzQuestion q = {
+                .action = e->request->privileged ? AUTHZ_EXEC_PRIVILEGED : AUTHZ_EXEC,
+                .peer = x->peer,
+                .container = e->container,
+                .request = e->request,
+                .command_line = e->command_line,
+        };
+
+        http_authorize(x, &q, create_prepare);
 }
 
 static int create_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -106,10 +121,12 @@ static int create_on_container(sd_bus_message *m, void *userdata, sd_bus_error *
         else if (manager_may_create(x->manager, x->peer, &refusal) >= 0 &&
                  exec_new(x->manager, c, x->peer, request, &e) >= 0)
                 TAKE_PTR(request);
-        if (e)
-                create_prepare(x, e);
-        else
+        if (!e) {
                 http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        x->exec = TAKE_PTR(e);
+        create_authorize(x);
         return 0;
 }
 
@@ -117,6 +134,9 @@ static void create_on_close(HttpExchange *x)
 {
         exec_request_free(x->state);
         x->state = NULL;
+        /* The client went while its user was being looked up: nobody will ask for the runner. */
+        if (x->exec && x->exec->prepare_slot)
+                spawner_drop(x->manager->spawner, x->exec->id);
 }
 
 void http_create_exec(HttpExchange *x)
@@ -137,15 +157,17 @@ void http_create_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
 }
 
+static void get_go(HttpExchange *x)
+{
+        ExecView view = exec_view(x->exec);
+
+        http_reply_json(x, 200, exec_view_to_json(&view));
+}
+
 void http_get_exec(HttpExchange *x)
 {
-        Exec *e = http_need_exec(x);
-        ExecView view;
-
-        if (!e)
-                return;
-        view = exec_view(e);
-        http_reply_json(x, 200, exec_view_to_json(&view));
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_INSPECT, "inspect", get_go);
 }
 
 static bool exec_passes(const Exec *e, const HttpFilter *f)
@@ -155,7 +177,7 @@ static bool exec_passes(const Exec *e, const HttpFilter *f)
                http_filter_match_labels(f, e->request->labels);
 }
 
-void http_list_execs(HttpExchange *x)
+static void list_go(HttpExchange *x)
 {
         static const char *const known[] = {"container", "status", "label", NULL};
         _cleanup_(http_filter_freep) HttpFilter *filter = NULL;
@@ -171,12 +193,18 @@ void http_list_execs(HttpExchange *x)
                 const Exec *e = LIST_ENTRY(n, Exec, node);
                 ExecView view;
 
-                if (e->hidden || !exec_passes(e, filter))
+                if (e->hidden || !exec_passes(e, filter) ||
+                    !(x->may_see_all || e->creator->uid == x->peer->uid))
                         continue;
                 view = exec_view(e);
                 json_object_array_add(list, exec_view_to_json(&view));
         }
         http_reply_json(x, 200, list);
+}
+
+void http_list_execs(HttpExchange *x)
+{
+        http_ask_inspect(x, list_go);
 }
 
 static int read_dimension(HttpExchange *x, const char *name, const char *what, uint16_t *ret,
@@ -240,31 +268,34 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
+static void resize_go(HttpExchange *x)
+{
+        uint32_t size = (uint32_t) (uintptr_t) x->state;
+        Exec *e = x->exec;
+
+        if (e->state != EXEC_CREATED && e->state != EXEC_STARTING) {
+                resize_now(x, e, size);
+                return;
+        }
+        /* Clients resize as soon as they are connected, which is before the command runs. */
+        exec_watch(e, &x->watch, resize_on_state);
+        if (sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
+                                       resize_on_timeout, x) < 0)
+                http_reply_error(x, 500, "out of memory");
+}
+
 void http_resize_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         uint16_t rows, columns;
-        uint32_t size;
-        Exec *e;
 
         if (read_dimension(x, "h", "height", &rows, &refusal) < 0 ||
             read_dimension(x, "w", "width", &columns, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        e = http_need_exec(x);
-        if (!e)
+        if (!http_need_exec(x))
                 return;
-        size = (uint32_t) rows << 16 | columns;
-        if (e->state != EXEC_CREATED && e->state != EXEC_STARTING) {
-                resize_now(x, e, size);
-                return;
-        }
-        /* Clients resize as soon as they are connected, which is before the command runs. */
-        x->exec = exec_ref(e);
-        x->state = (void *) (uintptr_t) size;
-        exec_watch(e, &x->watch, resize_on_state);
-        if (sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
-                                       resize_on_timeout, x) < 0)
-                http_reply_error(x, 500, "out of memory");
+        x->state = (void *) (uintptr_t) ((uint32_t) rows << 16 | columns);
+        http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_go);
 }

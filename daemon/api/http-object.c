@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "api/exec-view.h"
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
 #include "core/audit.h"
@@ -51,13 +52,35 @@ static bool text_is_true(const char *text)
                strcasecmp(text, "false") != 0 && strcasecmp(text, "none") != 0;
 }
 
+typedef struct KillRequest {
+        int signal_number;
+        bool all;
+} KillRequest;
+
+static void kill_on_close(HttpExchange *x)
+{
+        x->state = mfree(x->state);
+}
+
+static void kill_go(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const KillRequest *k = x->state;
+        char detail[32];
+
+        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(k->signal_number) ?: "RT");
+        if (exec_is_running(x->exec) && audit_exec(AUDIT_KILLED, x->exec, x->peer, detail) < 0)
+                http_reply_error(x, 503, "the signal could not be recorded in the journal");
+        else if (exec_kill(x->exec, k->signal_number, k->all, kill_on_reply, x, &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
 void http_kill_exec(HttpExchange *x)
 {
         _cleanup_free_ char *text = NULL, *all = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        char detail[32];
+        KillRequest *k;
         int number;
-        Exec *e;
 
         if (http_query(x, "signal", &text, &refusal) < 0 || http_query(x, "all", &all, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
@@ -69,14 +92,17 @@ void http_kill_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        e = http_need_exec(x);
-        if (!e)
+        if (!http_need_exec(x))
                 return;
-        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(number) ?: "RT");
-        if (exec_is_running(e) && audit_exec(AUDIT_KILLED, e, x->peer, detail) < 0)
-                http_reply_error(x, 503, "the signal could not be recorded in the journal");
-        else if (exec_kill(e, number, text_is_true(all), kill_on_reply, x, &x->slot, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        k = calloc(1, sizeof(KillRequest));
+        if (!k) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        *k = (KillRequest){.signal_number = number, .all = text_is_true(all)};
+        x->state = k;
+        x->on_close = kill_on_close;
+        http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_go);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)
@@ -106,16 +132,16 @@ static void wait_on_state(ExecWatch *w, Exec *e)
                 reply_waited(x, e);
 }
 
+static void wait_go(HttpExchange *x)
+{
+        if (exec_has_ended(x->exec))
+                reply_waited(x, x->exec);
+        else
+                exec_watch(x->exec, &x->watch, wait_on_state);
+}
+
 void http_wait_exec(HttpExchange *x)
 {
-        Exec *e = http_need_exec(x);
-
-        if (!e)
-                return;
-        if (exec_has_ended(e)) {
-                reply_waited(x, e);
-                return;
-        }
-        x->exec = exec_ref(e);
-        exec_watch(e, &x->watch, wait_on_state);
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_go);
 }

@@ -306,8 +306,10 @@ Exec *http_need_exec(HttpExchange *x)
         _cleanup_free_ char *message = NULL;
         Exec *e = manager_find_exec(x->manager, x->name);
 
-        if (e)
+        if (e) {
+                x->exec = exec_ref(e);
                 return e;
+        }
         if (asprintf(&message, "No such exec instance: %s", x->name) < 0)
                 message = NULL;
         http_reply_error(x, 404, message ?: "No such exec instance");

@@ -43,7 +43,8 @@ void http_get_logs(HttpExchange *x);
 void http_kill_exec(HttpExchange *x);
 void http_wait_exec(HttpExchange *x);
 
-/* For all handlers: what the path names, or an answer that it does not exist (then NULL). */
+/* For all handlers: what the path names, also put into x->exec; or an answer that it does not exist (then
+ * NULL). */
 Exec *http_need_exec(HttpExchange *x);
 
 /* For POST handlers: false, with an answer given, if there is a body that is not JSON by its Content-Type.

@@ -13,10 +13,12 @@
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
+#include "core/authz.h"
 #include "core/manager.h"
 #include "wire/http-request.h"
 
-#define HTTP_HEAD_USEC (10 * USEC_PER_SEC) /* from a request's first byte to the end of its head: else 408 \
+#define HTTP_HEAD_USEC                                                                                     \
+        (10 * USEC_PER_SEC)                /* from a request's first byte to the end of its head: else 408 \
                                             */
 #define HTTP_BODY_USEC (30 * USEC_PER_SEC) /* then to the end of its body: else 408 */
 
@@ -41,6 +43,10 @@ struct HttpExchange {
         sd_event_source *timer;
         ExecWatch watch;
         Exec *exec; /* a reference */
+        Authz *authz;
+        void (*next)(HttpExchange *x); /* what follows when it is allowed */
+        bool may_see_all;
+        Container *container; /* a reference */
         void *state;
         void (*on_close)(HttpExchange *x);
 };

@@ -7,8 +7,10 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
+#include "base/fd.h"
 
 /* From this API version on the framed form has a media type of its own. */
 #define VERSION_MULTIPLEXED 1042
@@ -52,7 +54,6 @@ static void start_detached(HttpExchange *x, Exec *e, const StartRequest *start)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        x->exec = exec_ref(e);
         exec_watch(e, &x->watch, detached_on_state);
         /* What fails here has changed the state already, and the watch has answered. */
         (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
@@ -106,25 +107,36 @@ static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
                 (void) exec_start(e, peer, &start->console_size, false, &refusal);
 }
 
+static void start_on_close(HttpExchange *x)
+{
+        x->state = mfree(x->state);
+}
+
+static void start_go(HttpExchange *x)
+{
+        const StartRequest start = *(const StartRequest *) x->state;
+
+        if (start.detach)
+                start_detached(x, x->exec, &start);
+        else
+                start_attached(x, x->exec, &start);
+}
+
 void http_start_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        StartRequest start = {0};
-        Exec *e;
+        StartRequest *start = calloc(1, sizeof(StartRequest));
 
+        x->state = start;
+        x->on_close = start_on_close;
         if (!http_need_json(x))
                 return;
-        if (start_request_from_json(x->body, x->body_size, x->version, &start, &refusal) < 0) {
+        if (!start || start_request_from_json(x->body, x->body_size, x->version, start, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        e = http_need_exec(x);
-        if (!e)
-                return;
-        if (start.detach)
-                start_detached(x, e, &start);
-        else
-                start_attached(x, e, &start);
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_go);
 }
 
 static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *ret, Refusal *reterr)
@@ -139,22 +151,24 @@ static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *
         return 0;
 }
 
-void http_attach_exec(HttpExchange *x)
+typedef struct AttachRequest {
+        bool want_stdin, want_stdout, want_stderr, replay;
+} AttachRequest;
+
+static void attach_go(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        StreamClientOptions o = {.gate = true};
-        Exec *e;
+        const AttachRequest *a = x->state;
+        Exec *e = x->exec;
+        StreamClientOptions o = {
+                .raw = e->request->tty,
+                .want_stdout = a->want_stdout,
+                .want_stderr = a->want_stderr && !e->request->tty,
+                .writer = a->want_stdin,
+                .replay = a->replay,
+                .gate = client_needs_gate(x),
+        };
 
-        if (query_flag(x, "stdin", false, &o.writer, &refusal) < 0 ||
-            query_flag(x, "stdout", true, &o.want_stdout, &refusal) < 0 ||
-            query_flag(x, "stderr", true, &o.want_stderr, &refusal) < 0 ||
-            query_flag(x, "logs", true, &o.replay, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        e = http_need_exec(x);
-        if (!e)
-                return;
         if (!e->stream ||
             (e->state != EXEC_STARTING && e->state != EXEC_RUNNING && e->state != EXEC_DRAINING))
                 (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
@@ -165,51 +179,77 @@ void http_attach_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        o.raw = e->request->tty;
-        o.gate = client_needs_gate(x);
-        if (e->request->tty)
-                o.want_stderr = false;
         if (http_hijack(x, stream_media_type(x, o.raw), &o.fd, &o.input) >= 0)
                 (void) stream_add_client(e->stream, &o);
+}
+
+void http_attach_exec(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        AttachRequest *a = calloc(1, sizeof(AttachRequest));
+
+        x->state = a;
+        x->on_close = start_on_close;
+        if (!a || query_flag(x, "stdin", false, &a->want_stdin, &refusal) < 0 ||
+            query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
+            query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0 ||
+            query_flag(x, "logs", true, &a->replay, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_go);
+}
+
+/* The kept frames of the wanted streams; of a tty without their headers. */
+static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
+{
+        const History *h = stream_history(e->stream);
+
+        for (uint64_t at = h->start; at < h->end;) {
+                size_t skip = e->request->tty ? FRAME_HEADER_SIZE : 0;
+                struct iovec iov[2];
+                FrameType type;
+                uint32_t size = 0;
+                int n;
+
+                history_frame_at(h, at, &type, &size);
+                n = history_span(h, at + skip, FRAME_HEADER_SIZE + size - skip, iov);
+                at += FRAME_HEADER_SIZE + size;
+                if (type == FRAME_STDERR ? !a->want_stderr : !a->want_stdout)
+                        continue;
+                for (int i = 0; i < n; i++)
+                        buf_append(body, iov[i].iov_base, iov[i].iov_len);
+        }
+}
+
+static void logs_go(HttpExchange *x)
+{
+        _cleanup_buf_ Buf body = BUF_INIT;
+        const Exec *e = x->exec;
+
+        if (!e->detached) {
+                http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
+                return;
+        }
+        if (e->stream)
+                logs_collect(e, x->state, &body);
+        http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
+                   buf_length(&body));
 }
 
 void http_get_logs(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_buf_ Buf body = BUF_INIT;
-        bool want_stdout, want_stderr;
-        const History *h;
-        Exec *e;
+        AttachRequest *a = calloc(1, sizeof(AttachRequest));
 
-        if (query_flag(x, "stdout", true, &want_stdout, &refusal) < 0 ||
-            query_flag(x, "stderr", true, &want_stderr, &refusal) < 0) {
+        x->state = a;
+        x->on_close = start_on_close;
+        if (!a || query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
+            query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        e = http_need_exec(x);
-        if (!e)
-                return;
-        if (!e->detached) {
-                http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
-                return;
-        }
-        h = e->stream ? stream_history(e->stream) : NULL;
-        for (uint64_t at = h ? h->start : 0; h && at < h->end;) {
-                struct iovec iov[2];
-                FrameType type;
-                uint32_t size = 0;
-                size_t skip;
-                int n;
-
-                history_frame_at(h, at, &type, &size);
-                skip = e->request->tty ? FRAME_HEADER_SIZE : 0;
-                n = history_span(h, at + skip, FRAME_HEADER_SIZE + size - skip, iov);
-                at += FRAME_HEADER_SIZE + size;
-                if (type == FRAME_STDERR ? !want_stderr : !want_stdout)
-                        continue;
-                for (int i = 0; i < n; i++)
-                        buf_append(&body, iov[i].iov_base, iov[i].iov_len);
-        }
-        http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
-                   buf_length(&body));
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_INSPECT, "logs", logs_go);
 }

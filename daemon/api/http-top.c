@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
 
@@ -230,16 +231,25 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
         return 0;
 }
 
+static void top_go(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_processes(x->manager->spawner, x->container->id, top_on_processes, x, &x->slot,
+                                   &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
 static int top_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_(container_unrefp) Container *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0 ||
-            spawner_list_processes(x->manager->spawner, c->id, top_on_processes, x, &x->slot, &refusal) < 0)
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
+        else
+                http_authorize_inspect(x, x->container, top_go);
         return 0;
 }
 

@@ -126,6 +126,20 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
         return sd_event_exit(m->event, 0);
 }
 
+/* Without a system bus only the host's root is served: everybody else is polkit's to judge. */
+static void manager_open_bus(Manager *m)
+{
+        int r;
+
+        r = sd_bus_open_system(&m->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0) {
+                log_errno(LOG_WARNING, r, "There is no system bus: only root is served");
+                m->bus = sd_bus_unref(m->bus);
+        }
+}
+
 int manager_new(const ManagerConfig *config, Manager **ret)
 {
         static const SpawnerLinkEvents link_events = {manager_on_container_new,
@@ -156,6 +170,7 @@ int manager_new(const ManagerConfig *config, Manager **ret)
                                                0, manager_on_idle, m);
         if (r < 0)
                 return r;
+        manager_open_bus(m);
         r = state_file_load(m);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
@@ -177,6 +192,10 @@ Manager *manager_free(Manager *m)
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
         spawner_link_free(m->spawner);
+        if (m->bus) {
+                sd_bus_detach_event(m->bus);
+                m->bus = sd_bus_flush_close_unref(m->bus);
+        }
         event_log_free(m->events);
         sd_event_unref(m->event);
         return mfree(m);

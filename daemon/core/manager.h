@@ -39,6 +39,7 @@ struct Manager {
         sd_event *event;
         ManagerConfig config;
         SpawnerLink *spawner;
+        sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
         EventLog *events;
         Exec *buckets[EXEC_BUCKETS];
         List execs; /* by creation */

@@ -38,6 +38,60 @@ static uint32_t read_loginuid(pid_t pid)
         return uid;
 }
 
+/* True for a process in a pid namespace below ours: it has a pid there as well. */
+static bool in_other_pid_namespace(int pidfd)
+{
+        _cleanup_free_ char *info = NULL;
+        char path[64];
+        const char *p;
+        int here, below;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        if (file_read_at(AT_FDCWD, path, 4096, &info, NULL) < 0)
+                return true;
+        p = strstr(info, "\nNSpid:");
+        return !p || sscanf(p, "\nNSpid:%d%d", &here, &below) != 1;
+}
+
+/* True for a process whose uids are not the host's. */
+static bool in_other_user_namespace(pid_t pid)
+{
+        _cleanup_free_ char *map = NULL, *own = NULL;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) pid);
+        return file_read_at(AT_FDCWD, path, 65536, &map, NULL) < 0 ||
+               file_read_at(AT_FDCWD, "/proc/self/uid_map", 65536, &own, NULL) < 0 || strcmp(map, own) != 0;
+}
+
+/*
+ * A container that had the socket mounted into it speaks with uids of its own; root there is not root here.
+ * The mount namespace is not compared: services of the host have private ones as well. A peer that has gone
+ * since is taken for foreign. Before Linux 6.5 there is no pidfd and the kernel cannot tell.
+ */
+static bool peer_is_foreign(const Peer *p)
+{
+        _cleanup_free_ char *machine = NULL;
+        bool foreign;
+
+        if (p->pidfd < 0)
+                return false;
+        foreign = in_other_pid_namespace(p->pidfd) || in_other_user_namespace(p->pid) ||
+                  sd_pid_get_machine_name(p->pid, &machine) >= 0;
+        return foreign || pidfd_is_alive(p->pidfd) != 1;
+}
+
+static uint64_t read_start_time(pid_t pid)
+{
+        _cleanup_close_ int dir = -EBADF;
+        uint64_t start_time = 0;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        dir = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
+        return dir >= 0 && proc_start_time(dir, &start_time) >= 0 ? start_time : 0;
+}
+
 int peer_new_from_socket(int fd, Peer **ret)
 {
         _cleanup_(peer_unrefp) Peer *p = NULL;
@@ -65,6 +119,8 @@ int peer_new_from_socket(int fd, Peer **ret)
 
         /* What is read by number counts only if the process is still the one that connected. */
         p->loginuid = read_loginuid(p->pid);
+        p->start_time = read_start_time(p->pid);
+        p->foreign = peer_is_foreign(p);
         (void) sd_pid_get_unit(p->pid, &p->unit);
         if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1) {
                 p->loginuid = UINT32_MAX;
@@ -87,5 +143,6 @@ Peer *peer_unref(Peer *p)
         fd_close(p->pidfd);
         free(p->label);
         free(p->unit);
+        free(p->bus_name);
         return mfree(p);
 }

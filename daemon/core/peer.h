@@ -16,11 +16,14 @@ typedef struct Peer {
         unsigned n_ref;
         uid_t uid;
         gid_t gid;
-        pid_t pid;         /* at connect time; a name for records, never used to reach the process */
-        int pidfd;         /* owned; negative where the kernel has no SO_PEERPIDFD */
-        char *label;       /* SELinux context of the socket, NULL without SELinux */
-        uint32_t loginuid; /* (uint32_t) -1: none */
-        char *unit;        /* systemd unit, NULL if unknown */
+        pid_t pid;           /* at connect time; a name for records, never used to reach the process */
+        uint64_t start_time; /* of that process, in clock ticks since boot; 0 if unknown */
+        int pidfd;           /* owned; negative where the kernel has no SO_PEERPIDFD */
+        char *label;         /* SELinux context of the socket, NULL without SELinux */
+        uint32_t loginuid;   /* (uint32_t) -1: none */
+        char *unit;          /* systemd unit, NULL if unknown */
+        char *bus_name;      /* unique name on the system bus, NULL on HTTP */
+        bool foreign;        /* lives in a container: its uid says nothing about the host */
 } Peer;
 
 int peer_new_from_socket(int fd, Peer **ret);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/http-authz.h"
+
+#include "api/http-error.h"
+#include "core/audit.h"
+
+static void deny(HttpExchange *x, const Refusal *refusal)
+{
+        if (x->exec)
+                (void) audit_exec(AUDIT_DENIED, x->exec, x->peer, NULL);
+        http_reply_refusal(x, refusal);
+}
+
+static void on_verdict(void *userdata, const Refusal *refusal)
+{
+        HttpExchange *x = userdata;
+
+        x->authz = authz_free(x->authz);
+        if (refusal)
+                deny(x, refusal);
+        else
+                x->next(x);
+}
+
+static void on_list_verdict(void *userdata, const Refusal *refusal)
+{
+        HttpExchange *x = userdata;
+
+        x->authz = authz_free(x->authz);
+        x->may_see_all = !refusal;
+        x->next(x);
+}
+
+void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        x->next = next;
+        r = authz_check(x->manager, q, on_verdict, x, &x->authz, &refusal);
+        if (r < 0)
+                deny(x, &refusal);
+        else if (r > 0)
+                next(x);
+}
+
+void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
+                         void (*next)(HttpExchange *x))
+{
+        const Exec *e = x->exec;
+        AuthzQuestion q = {
+                .action = action,
+                .peer = x->peer,
+                .container = e->container,
+                .request = e->request,
+                .command_line = e->command_line ?: "",
+                .exec_id = e->id,
+                .verb = verb,
+        };
+
+        if (x->peer->uid == e->creator->uid && !x->peer->foreign)
+                next(x);
+        else
+                http_authorize(x, &q, next);
+}
+
+void http_authorize_inspect(HttpExchange *x, const Container *c, void (*next)(HttpExchange *x))
+{
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .container = c};
+
+        http_authorize(x, &q, next);
+}
+
+void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x))
+{
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        x->next = next;
+        r = authz_check(x->manager, &q, on_list_verdict, x, &x->authz, &refusal);
+        if (r == 0)
+                return;
+        x->may_see_all = r > 0;
+        next(x);
+}

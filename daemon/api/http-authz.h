@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Between a request that was understood and what it asks for: is the caller allowed to? */
+
+#include "api/http-server.h"
+#include "core/authz.h"
+
+/* Goes on with next(x) when it is allowed, at once or later; else answers 403 and records it. */
+void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x));
+
+/* For what concerns x->exec: the one who created it may; others need `action` for it. */
+void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
+                         void (*next)(HttpExchange *x));
+
+/* For looking at a container, or with NULL at all of them. */
+void http_authorize_inspect(HttpExchange *x, const Container *c, void (*next)(HttpExchange *x));
+
+/* Like that, but next(x) comes in any case; x->may_see_all tells the verdict. */
+void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x));

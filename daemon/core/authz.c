@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/authz.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "core/manager.h"
+
+#define POLKIT_NAME      "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+
+/* A person may have to type a password. */
+#define INTERACTIVE_TIMEOUT_USEC (120 * USEC_PER_SEC)
+#define TIMEOUT_USEC             (10 * USEC_PER_SEC)
+
+#define FLAG_INTERACTION         UINT32_C(1)
+
+#define COMMAND_LINE_MAX         1024
+
+static const char *const action_names[_AUTHZ_ACTION_MAX] = {
+        [AUTHZ_INSPECT] = "org.execd1.inspect",
+        [AUTHZ_EXEC] = "org.execd1.exec",
+        [AUTHZ_EXEC_PRIVILEGED] = "org.execd1.exec-privileged",
+        [AUTHZ_MANAGE] = "org.execd1.manage",
+};
+
+struct Authz {
+        Manager *manager; /* weak */
+        Peer *peer;
+        AuthzAction action;
+        sd_bus_slot *slot;
+        char cancellation_id[48];
+        authz_callback_t callback;
+        void *userdata;
+};
+
+Authz *authz_free(Authz *a)
+{
+        if (!a)
+                return NULL;
+        if (a->slot) {
+                a->slot = sd_bus_slot_unref(a->slot);
+                (void) sd_bus_call_method_async(a->manager->bus, NULL, POLKIT_NAME, POLKIT_PATH,
+                                                POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL,
+                                                "s", a->cancellation_id);
+        }
+        peer_unref(a->peer);
+        return mfree(a);
+}
+
+static int deny(const Authz *a, Refusal *reterr, const char *why)
+{
+        return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: %s is not authorised (%s)",
+                      action_names[a->action], why);
+}
+
+/* The verdict on a reply. The caller's identity must have held to the end: where polkit knows only pids, the
+ * pid could by now be somebody else's. */
+static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
+{
+        int authorized = 0, challenge = 0, r;
+
+        if (sd_bus_message_is_method_error(reply, NULL)) {
+                const sd_bus_error *e = sd_bus_message_get_error(reply);
+
+                log_warning("polkit does not answer for %s: %s", action_names[a->action],
+                            e->message ?: e->name);
+                return deny(a, reterr, "polkit did not answer");
+        }
+        r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "bb", &authorized, &challenge);
+        if (r < 0)
+                return deny(a, reterr, "polkit's answer makes no sense");
+        if (a->peer->pidfd >= 0 && pidfd_is_alive(a->peer->pidfd) != 1)
+                return deny(a, reterr, "the caller has gone");
+        if (!authorized)
+                return deny(a, reterr, challenge ? "it needs interactive authentication" : "polkit says no");
+        return 0;
+}
+
+static int authz_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Authz *a = userdata;
+        int r;
+
+        a->slot = sd_bus_slot_unref(a->slot);
+        r = authz_judge(a, m, &refusal);
+        a->callback(a->userdata, r < 0 ? &refusal : NULL);
+        return 0;
+}
+
+static int append_process(sd_bus_message *m, const Peer *p)
+{
+        int r;
+
+        /* pidfd is for polkit 124 and later, which then looks at nothing but it and the uid. */
+        if (p->pidfd >= 0)
+                return sd_bus_message_append(m, "(sa{sv})", "unix-process", 4, "pid", "u", (uint32_t) p->pid,
+                                             "start-time", "t", p->start_time, "uid", "i", (int32_t) p->uid,
+                                             "pidfd", "h", p->pidfd);
+        r = sd_bus_message_append(m, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) p->pid,
+                                  "start-time", "t", p->start_time, "uid", "i", (int32_t) p->uid);
+        return r;
+}
+
+static int append_details(sd_bus_message *m, const AuthzQuestion *q)
+{
+        const char *flag[] = {"false", "true"};
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+        if (r >= 0 && q->container)
+                r = sd_bus_message_append(m, "{ss}{ss}{ss}", "container", q->container->name, "container_id",
+                                          q->container->id, "container_kind", q->container->kind);
+        if (r >= 0 && q->request)
+                r = sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}", "user",
+                                          q->request->user && *q->request->user ? q->request->user : "root",
+                                          "program", q->request->argv[0], "command_line", q->command_line,
+                                          "tty", flag[q->request->tty], "privileged",
+                                          flag[q->request->privileged]);
+        if (r >= 0 && q->exec_id)
+                r = sd_bus_message_append(m, "{ss}{ss}", "exec_id", q->exec_id, "verb", q->verb);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int authz_ask(Authz *a, const AuthzQuestion *q)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        static uint64_t counter;
+        int r;
+
+        snprintf(a->cancellation_id, sizeof(a->cancellation_id), "execd-%" PRIu64, ++counter);
+        r = sd_bus_message_new_method_call(a->manager->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
+                                           "CheckAuthorization");
+        if (r < 0)
+                return r;
+        r = q->peer->bus_name ? sd_bus_message_append(m, "(sa{sv})", "system-bus-name", 1, "name", "s",
+                                                      q->peer->bus_name)
+                              : append_process(m, q->peer);
+        if (r >= 0)
+                r = append_details(m, q);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "us", q->interactive ? FLAG_INTERACTION : 0,
+                                          a->cancellation_id);
+        if (r < 0)
+                return r;
+        return sd_bus_call_async(a->manager->bus, &a->slot, m, authz_on_reply, a,
+                                 q->interactive ? INTERACTIVE_TIMEOUT_USEC : TIMEOUT_USEC);
+}
+
+int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
+                Refusal *reterr)
+{
+        _cleanup_(authz_freep) Authz *a = NULL;
+        int r;
+
+        if (q->peer->foreign)
+                return refuse(reterr, REFUSAL_DENIED, EACCES,
+                              "access denied: the caller is in other namespaces than the host's");
+        if (q->peer->uid == 0)
+                return 1;
+        a = calloc(1, sizeof(Authz));
+        if (!a)
+                return -ENOMEM;
+        a->manager = m;
+        a->peer = peer_ref(q->peer);
+        a->action = q->action;
+        a->callback = callback;
+        a->userdata = userdata;
+        if (!m->bus)
+                return deny(a, reterr, "there is no system bus to ask polkit on");
+        r = authz_ask(a, q);
+        if (r < 0) {
+                log_error_errno(r, "Cannot ask polkit");
+                return deny(a, reterr, "polkit cannot be asked");
+        }
+        *ret = TAKE_PTR(a);
+        return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * May the caller do this? The host's root may; everybody else is judged by polkit, for each request anew,
+ * with what is asked for as details. Errors, time-outs and a caller that vanished all mean no. A check that
+ * is under way is an object of its own: freeing it cancels the question, and no answer comes any more.
+ */
+
+#include "core/container.h"
+#include "core/peer.h"
+#include "wire/exec-request.h"
+
+typedef struct Manager Manager;
+typedef struct Authz Authz;
+
+typedef enum AuthzAction {
+        AUTHZ_INSPECT,
+        AUTHZ_EXEC,
+        AUTHZ_EXEC_PRIVILEGED,
+        AUTHZ_MANAGE,
+        _AUTHZ_ACTION_MAX,
+} AuthzAction;
+
+typedef struct AuthzQuestion {
+        AuthzAction action;
+        Peer *peer;
+        const Container *container; /* NULL when no particular one is meant */
+        const ExecRequest *request; /* NULL when no command is meant */
+        const char *command_line;
+        const char *exec_id; /* AUTHZ_MANAGE */
+        const char *verb;    /* AUTHZ_MANAGE */
+        bool interactive;    /* the caller lets itself be asked for a password */
+} AuthzQuestion;
+
+/* `refusal` is NULL when it is allowed. The check is over; the callback may free it. */
+typedef void (*authz_callback_t)(void *userdata, const Refusal *refusal);
+
+/* 1: allowed at once, and there will be no callback. 0: *ret is set and the callback will come. A negative
+ * errno with *reterr filled: denied. */
+int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
+                Refusal *reterr);
+
+Authz *authz_free(Authz *a);
+DEFINE_CLEANUP(Authz, authz_free);
