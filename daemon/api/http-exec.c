@@ -5,17 +5,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "api/exec-view.h"
 #include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
-#include "base/log.h"
-#include "core/audit.h"
+#include "core/exec-create.h"
 #include "wire/exec-json.h"
-#include "wire/user-spec.h"
 
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
@@ -34,127 +31,34 @@ static void reply_created(HttpExchange *x, const Exec *e)
         http_reply_json(x, 201, o);
 }
 
-/* The exec exists from here on. */
-static void create_finish(HttpExchange *x, Exec *e)
+static void create_on_created(void *userdata, Exec *e, const Refusal *refusal)
 {
-        if (audit_exec(AUDIT_CREATED, e, x->peer, NULL) < 0) {
-                spawner_drop(x->manager->spawner, e->id);
-                http_reply_error(x, 503, "the exec could not be recorded in the journal");
-                return;
-        }
-        manager_link_exec(x->manager, e);
-        exec_tell_command(e, "exec_create");
-        reply_created(x, e);
-}
-
-static int create_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
 
-        x->exec->prepare_slot = sd_bus_slot_unref(x->exec->prepare_slot);
-        if (spawner_reply_refusal(m, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        if (e)
+                reply_created(x, e);
         else
-                create_finish(x, x->exec);
-        return 0;
-}
-
-/* A named user has to exist before the exec does; otherwise the answer need not wait for the runner. */
-static void create_prepare(HttpExchange *x)
-{
-        Exec *e = x->exec;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        bool park = manager_may_park(x->manager);
-        UserSpec user = USER_SPEC_INIT;
-        bool wait;
-
-        if (user_spec_parse(e->request->user, &user, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        wait = user_spec_has_names(&user);
-        user_spec_done(&user);
-
-        if (wait) {
-                if (exec_prepare(e, park, create_on_prepared, x, &refusal) < 0)
-                        http_reply_refusal(x, &refusal);
-                return;
-        }
-        /* What goes wrong here, goes wrong again at the start and is told then. */
-        if (park && exec_prepare(e, true, NULL, NULL, &refusal) < 0)
-                log_debug("Exec %.12s has no runner ready", e->id);
-        create_finish(x, e);
-}
-
-static void create_authorize(HttpExchange *x)
-{
-        const Exec *e = x->exec;
-        AuthzQuestion q = {
-                .action = e->request->privileged ? AUTHZ_EXEC_PRIVILEGED : AUTHZ_EXEC,
-                .peer = x->peer,
-                .container = e->container,
-                .request = e->request,
-                .command_line = e->command_line,
-        };
-
-        http_authorize(x, &q, create_prepare);
-}
-
-static int create_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_(container_unrefp) Container *c = NULL;
-        _cleanup_(exec_request_freep) ExecRequest *request = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_(exec_unrefp) Exec *e = NULL;
-        HttpExchange *x = userdata;
-
-        request = TAKE_PTR(x->state);
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0) {
-                http_reply_refusal(x, &refusal);
-                return 0;
-        }
-        if (container_is_paused(c))
-                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
-                              "Container %s is paused, unpause the container before exec", x->name);
-        else if (manager_may_create(x->manager, x->peer, &refusal) >= 0 &&
-                 exec_new(x->manager, c, x->peer, request, &e) >= 0)
-                TAKE_PTR(request);
-        if (!e) {
-                http_reply_refusal(x, &refusal);
-                return 0;
-        }
-        x->exec = TAKE_PTR(e);
-        create_authorize(x);
-        return 0;
+                http_reply_refusal(x, refusal);
 }
 
 static void create_on_close(HttpExchange *x)
 {
-        exec_request_free(x->state);
-        x->state = NULL;
-        /* The client went while its user was being looked up: nobody will ask for the runner. */
-        if (x->exec && x->exec->prepare_slot)
-                spawner_drop(x->manager->spawner, x->exec->id);
+        x->state = exec_creation_free(x->state);
 }
 
 void http_create_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        ExecRequest *request = NULL;
+        ExecCreationOptions o = {.peer = x->peer, .reference = x->name};
+        ExecCreation *creation = NULL;
 
         if (!http_need_json(x))
                 return;
-        if (exec_request_from_json(x->body, x->body_size, x->version, &request, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        x->state = request;
         x->on_close = create_on_close;
-        if (spawner_get_container(x->manager->spawner, x->name, create_on_container, x, &x->slot, &refusal) <
-            0)
+        if (exec_request_from_json(x->body, x->body_size, x->version, &o.request, &refusal) < 0 ||
+            exec_create(x->manager, &o, create_on_created, x, &creation, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
+        x->state = creation;
 }
 
 static void get_go(HttpExchange *x)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/exec-create.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "core/audit.h"
+#include "core/authz.h"
+#include "core/manager.h"
+#include "wire/user-spec.h"
+
+struct ExecCreation {
+        Manager *manager; /* weak */
+        Peer *peer;
+        char *reference;
+        ExecRequest *request; /* owned until the exec has it */
+        Exec *exec;
+        bool interactive;
+        bool finished;
+        sd_bus_slot *slot;
+        Authz *authz;
+        exec_created_t callback;
+        void *userdata;
+};
+
+ExecCreation *exec_creation_free(ExecCreation *c)
+{
+        if (!c)
+                return NULL;
+        c->slot = sd_bus_slot_unref(c->slot);
+        authz_free(c->authz);
+        /* Given up while a runner was being prepared for it: nobody will ask for that one. */
+        if (c->exec && !c->finished && c->exec->prepare_slot)
+                spawner_drop(c->manager->spawner, c->exec->id);
+        exec_unref(c->exec);
+        exec_request_free(c->request);
+        peer_unref(c->peer);
+        free(c->reference);
+        return mfree(c);
+}
+
+static void creation_refuse(ExecCreation *c, const Refusal *refusal)
+{
+        Refusal fault = {.kind = REFUSAL_INTERNAL, .message = (char *) "internal error"};
+
+        c->callback(c->userdata, NULL, refusal->kind == REFUSAL_NONE ? &fault : refusal);
+}
+
+/* The last step: from here on the exec can be found. */
+static void creation_finish(ExecCreation *c)
+{
+        Exec *e = c->exec;
+        Refusal unrecorded = {
+                .kind = REFUSAL_UNAVAILABLE,
+                .message = (char *) "the exec could not be recorded in the journal",
+        };
+
+        if (audit_exec(AUDIT_CREATED, e, c->peer, NULL) < 0) {
+                spawner_drop(c->manager->spawner, e->id);
+                creation_refuse(c, &unrecorded);
+                return;
+        }
+        c->finished = true;
+        manager_link_exec(c->manager, e);
+        exec_tell_command(e, "exec_create");
+        c->callback(c->userdata, e, NULL);
+}
+
+static int creation_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecCreation *c = userdata;
+
+        c->exec->prepare_slot = sd_bus_slot_unref(c->exec->prepare_slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                creation_refuse(c, &refusal);
+        else
+                creation_finish(c);
+        return 0;
+}
+
+/* A named user has to exist before the exec does; otherwise the answer need not wait for the runner. */
+static void creation_prepare(ExecCreation *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        bool park = manager_may_park(c->manager), wait;
+        UserSpec user = USER_SPEC_INIT;
+
+        if (user_spec_parse(c->exec->request->user, &user, &refusal) < 0) {
+                creation_refuse(c, &refusal);
+                return;
+        }
+        wait = user_spec_has_names(&user);
+        user_spec_done(&user);
+
+        if (wait) {
+                if (exec_prepare(c->exec, park, creation_on_prepared, c, &refusal) < 0)
+                        creation_refuse(c, &refusal);
+                return;
+        }
+        /* What goes wrong here, goes wrong again at the start and is told then. */
+        if (park && exec_prepare(c->exec, true, NULL, NULL, &refusal) < 0)
+                log_debug("Exec %.12s has no runner ready", c->exec->id);
+        creation_finish(c);
+}
+
+static void creation_on_verdict(void *userdata, const Refusal *refusal)
+{
+        ExecCreation *c = userdata;
+
+        c->authz = authz_free(c->authz);
+        if (!refusal) {
+                creation_prepare(c);
+                return;
+        }
+        (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
+        creation_refuse(c, refusal);
+}
+
+static void creation_authorize(ExecCreation *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const Exec *e = c->exec;
+        AuthzQuestion q = {
+                .action = e->request->privileged ? AUTHZ_EXEC_PRIVILEGED : AUTHZ_EXEC,
+                .peer = c->peer,
+                .container = e->container,
+                .request = e->request,
+                .command_line = e->command_line,
+                .interactive = c->interactive,
+        };
+        int r;
+
+        r = authz_check(c->manager, &q, creation_on_verdict, c, &c->authz, &refusal);
+        if (r != 0)
+                creation_on_verdict(c, r < 0 ? &refusal : NULL);
+}
+
+static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr)
+{
+        _cleanup_(container_unrefp) Container *container = NULL;
+        int r;
+
+        r = spawner_reply_refusal(m, reterr);
+        if (r >= 0)
+                r = container_read_reply(m, &container);
+        if (r < 0)
+                return r;
+        if (container_is_paused(container))
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
+                              "Container %s is paused, unpause the container before exec", c->reference);
+        r = manager_may_create(c->manager, c->peer, reterr);
+        if (r >= 0)
+                r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
+        if (r >= 0)
+                TAKE_PTR(c->request);
+        return r;
+}
+
+static int creation_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecCreation *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (creation_new_exec(c, m, &refusal) < 0)
+                creation_refuse(c, &refusal);
+        else
+                creation_authorize(c);
+        return 0;
+}
+
+int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callback, void *userdata,
+                ExecCreation **ret, Refusal *reterr)
+{
+        _cleanup_(exec_creation_freep) ExecCreation *c = calloc(1, sizeof(ExecCreation));
+        int r;
+
+        if (!c) {
+                exec_request_free(o->request);
+                return -ENOMEM;
+        }
+        *c = (ExecCreation){
+                .manager = m,
+                .peer = peer_ref(o->peer),
+                .reference = strdup(o->reference),
+                .request = o->request,
+                .interactive = o->interactive,
+                .callback = callback,
+                .userdata = userdata,
+        };
+        if (!c->reference)
+                return -ENOMEM;
+        r = spawner_get_container(m->spawner, c->reference, creation_on_container, c, &c->slot, reterr);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
