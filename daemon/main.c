@@ -12,7 +12,9 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
+#include "api/dbus-object.h"
 #include "api/http-server.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "config.h"
 #include "core/manager.h"
@@ -145,6 +147,9 @@ static int run(void)
         r = block_signals(m->event);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
+        r = dbus_publish(m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up HTTP");
@@ -155,6 +160,7 @@ static int run(void)
         (void) sd_notify(false, "READY=1");
         r = sd_event_loop(m->event);
         (void) sd_notify(false, "STOPPING=1");
+        dbus_calls_drop();
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
         if (state_file_save(m) < 0)

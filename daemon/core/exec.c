@@ -76,6 +76,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->n_ref = 1;
         e->manager = m;
         e->control_fd = e->pidfd = -EBADF;
+        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->created_usec = now_usec(CLOCK_REALTIME);
         e->container = container_ref(c);
         e->creator = peer_ref(creator);
@@ -104,6 +105,12 @@ Exec *exec_ref(Exec *e)
         return e;
 }
 
+static void exec_close_stdio(Exec *e)
+{
+        for (size_t i = 0; i < ELEMENTSOF(e->stdio); i++)
+                e->stdio[i] = fd_close(e->stdio[i]);
+}
+
 void exec_unpark(Exec *e)
 {
         if (!e->parked)
@@ -123,6 +130,7 @@ static void exec_release(Exec *e)
         e->drain_timer = sd_event_source_disable_unref(e->drain_timer);
         e->control_fd = fd_close(e->control_fd);
         e->pidfd = fd_close(e->pidfd);
+        exec_close_stdio(e);
 }
 
 Exec *exec_unref(Exec *e)
@@ -289,8 +297,9 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         exec_tell_command(e, "exec_start");
 
         describe = exec_describe(e, &description);
-        r = spawner_start(e->manager->spawner, &describe, &e->start_size, NULL, exec_on_start_reply, e,
-                          &e->start_slot, reterr);
+        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->stdio[0] >= 0 ? e->stdio : NULL,
+                          exec_on_start_reply, e, &e->start_slot, reterr);
+        exec_close_stdio(e);
         if (r < 0) {
                 exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
                           reterr->message ?: "the start could not be asked for");

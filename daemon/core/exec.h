@@ -73,6 +73,7 @@ struct Exec {
 
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
+        int stdio[3]; /* owned until the start: what the caller passed for 0, 1 and 2; else negative */
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;
         Stream *stream;

@@ -98,6 +98,12 @@ static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void
         return 0;
 }
 
+void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
+{
+        if (m->on_exec_changed && !e->hidden)
+                m->on_exec_changed(m, e, event);
+}
+
 void manager_queue_collect(Manager *m)
 {
         (void) sd_event_source_set_enabled(m->collect_source, SD_EVENT_ONESHOT);
@@ -231,10 +237,12 @@ void manager_link_exec(Manager *m, Exec *e)
         else
                 m->n_live++;
         manager_arm_collect(m);
+        manager_tell(m, e, MANAGER_EXEC_NEW);
 }
 
 void manager_unlink_exec(Manager *m, Exec *e)
 {
+        manager_tell(m, e, MANAGER_EXEC_REMOVED);
         for (Exec **p = manager_bucket(m, e->id); *p; p = &(*p)->hash_next)
                 if (*p == e) {
                         *p = e->hash_next;

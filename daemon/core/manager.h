@@ -35,6 +35,12 @@ typedef struct ManagerConfig {
         const char *state_path;
 } ManagerConfig;
 
+typedef enum ManagerEvent {
+        MANAGER_EXEC_NEW,
+        MANAGER_EXEC_CHANGED, /* its state */
+        MANAGER_EXEC_REMOVED,
+} ManagerEvent;
+
 struct Manager {
         sd_event *event;
         ManagerConfig config;
@@ -51,7 +57,7 @@ struct Manager {
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
-        bool exiting;
+        void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
 int manager_new(const ManagerConfig *config, Manager **ret);
@@ -64,6 +70,7 @@ int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr);
 void manager_link_exec(Manager *m, Exec *e);
 void manager_unlink_exec(Manager *m, Exec *e);
 bool manager_may_park(const Manager *m);
+void manager_tell(Manager *m, const Exec *e, ManagerEvent event);
 void manager_queue_collect(Manager *m);
 
 /* Counted: while anything is busy, execd stays. */

@@ -67,18 +67,18 @@ static bool in_other_user_namespace(pid_t pid)
 /*
  * A container that had the socket mounted into it speaks with uids of its own; root there is not root here.
  * The mount namespace is not compared: services of the host have private ones as well. A peer that has gone
- * since is taken for foreign. Before Linux 6.5 there is no pidfd and the kernel cannot tell.
+ * since is taken for foreign. Without a pidfd (before Linux 6.5, or on the bus) the pid namespace cannot be
+ * told.
  */
 static bool peer_is_foreign(const Peer *p)
 {
         _cleanup_free_ char *machine = NULL;
         bool foreign;
 
+        foreign = in_other_user_namespace(p->pid) || sd_pid_get_machine_name(p->pid, &machine) >= 0;
         if (p->pidfd < 0)
-                return false;
-        foreign = in_other_pid_namespace(p->pidfd) || in_other_user_namespace(p->pid) ||
-                  sd_pid_get_machine_name(p->pid, &machine) >= 0;
-        return foreign || pidfd_is_alive(p->pidfd) != 1;
+                return foreign;
+        return foreign || in_other_pid_namespace(p->pidfd) || pidfd_is_alive(p->pidfd) != 1;
 }
 
 static uint64_t read_start_time(pid_t pid)
@@ -92,6 +92,43 @@ static uint64_t read_start_time(pid_t pid)
         return dir >= 0 && proc_start_time(dir, &start_time) >= 0 ? start_time : 0;
 }
 
+/* What is read by number counts only if the process is still the one that connected. */
+void peer_add_details(Peer *p)
+{
+        p->loginuid = read_loginuid(p->pid);
+        p->start_time = read_start_time(p->pid);
+        p->foreign = peer_is_foreign(p);
+        (void) sd_pid_get_unit(p->pid, &p->unit);
+        if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1) {
+                p->loginuid = UINT32_MAX;
+                p->unit = mfree(p->unit);
+        }
+}
+
+static Peer *peer_new(void)
+{
+        Peer *p = calloc(1, sizeof(Peer));
+
+        if (!p)
+                return NULL;
+        p->n_ref = 1;
+        p->uid = (uid_t) -1;
+        p->gid = (gid_t) -1;
+        p->pidfd = -EBADF;
+        p->loginuid = UINT32_MAX;
+        return p;
+}
+
+Peer *peer_new_from_bus(const char *unique_name)
+{
+        _cleanup_(peer_unrefp) Peer *p = peer_new();
+
+        if (!p)
+                return NULL;
+        p->bus_name = strdup(unique_name);
+        return p->bus_name ? TAKE_PTR(p) : NULL;
+}
+
 int peer_new_from_socket(int fd, Peer **ret)
 {
         _cleanup_(peer_unrefp) Peer *p = NULL;
@@ -99,13 +136,9 @@ int peer_new_from_socket(int fd, Peer **ret)
         socklen_t size = sizeof(credentials);
         int pidfd = -EBADF;
 
-        p = calloc(1, sizeof(Peer));
+        p = peer_new();
         if (!p)
                 return -ENOMEM;
-        p->n_ref = 1;
-        p->pidfd = -EBADF;
-        p->loginuid = UINT32_MAX;
-
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
                 return -errno;
         p->uid = credentials.uid;
@@ -117,15 +150,7 @@ int peer_new_from_socket(int fd, Peer **ret)
                 p->pidfd = pidfd;
         p->label = socket_label(fd);
 
-        /* What is read by number counts only if the process is still the one that connected. */
-        p->loginuid = read_loginuid(p->pid);
-        p->start_time = read_start_time(p->pid);
-        p->foreign = peer_is_foreign(p);
-        (void) sd_pid_get_unit(p->pid, &p->unit);
-        if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1) {
-                p->loginuid = UINT32_MAX;
-                p->unit = mfree(p->unit);
-        }
+        peer_add_details(p);
         *ret = TAKE_PTR(p);
         return 0;
 }

@@ -27,6 +27,11 @@ typedef struct Peer {
 } Peer;
 
 int peer_new_from_socket(int fd, Peer **ret);
+/* A caller on the system bus: the rest is filled in from what the bus says, then peer_add_details() adds
+ * what the kernel says of the process. The bus daemon's word holds for the connection's life. */
+Peer *peer_new_from_bus(const char *unique_name);
+void peer_add_details(Peer *p);
+
 Peer *peer_ref(Peer *p);
 Peer *peer_unref(Peer *p);
 DEFINE_CLEANUP(Peer, peer_unref);

@@ -102,6 +102,7 @@ static int exec_restore(Manager *m, ExecRecord *r)
         e->n_ref = 1;
         e->manager = m;
         e->control_fd = e->pidfd = -EBADF;
+        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->container = calloc(1, sizeof(Container));
         e->creator = calloc(1, sizeof(Peer));
         e->request = TAKE_PTR(r->request);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/dbus-call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-login.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "core/audit.h"
+
+#define ERROR_PREFIX "org.execd1.Error."
+
+/* Method calls under way in all; each holds a message of at most a few MiB. */
+#define CALLS_MAX 1024
+
+static List calls;
+static size_t n_calls;
+
+int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
+{
+        char name[128];
+
+        snprintf(name, sizeof(name), ERROR_PREFIX "%s",
+                 refusal_kind_to_string(refusal->kind ?: REFUSAL_INTERNAL));
+        return sd_bus_error_set(error, name, refusal->message ?: "internal error");
+}
+
+DbusCall *dbus_call_free(DbusCall *c)
+{
+        if (!c)
+                return NULL;
+        exec_unwatch(&c->watch);
+        c->timer = sd_event_source_disable_unref(c->timer);
+        c->slot = sd_bus_slot_unref(c->slot);
+        c->authz = authz_free(c->authz);
+        c->creation = exec_creation_free(c->creation);
+        c->track = sd_bus_track_unref(c->track);
+        exec_unref(c->exec);
+        container_unref(c->container);
+        exec_request_free(c->request);
+        for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
+                fd_close(c->fds[i]);
+        fd_close(c->stream);
+        peer_unref(c->peer);
+        free(c->reference);
+        sd_bus_message_unref(c->message);
+        list_remove(&calls, &c->node);
+        n_calls--;
+        manager_busy_end(c->manager);
+        return mfree(c);
+}
+
+void dbus_calls_drop(void)
+{
+        while (calls.first)
+                dbus_call_free(LIST_ENTRY(calls.first, DbusCall, node));
+}
+
+/* The caller has left the bus. */
+static int call_on_gone(sd_bus_track *track, void *userdata)
+{
+        dbus_call_free(userdata);
+        return 0;
+}
+
+int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **ret)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        int r;
+
+        if (n_calls >= CALLS_MAX)
+                return -EBUSY;
+        c = calloc(1, sizeof(DbusCall));
+        if (!c)
+                return -ENOMEM;
+        c->manager = m;
+        c->message = sd_bus_message_ref(message);
+        c->exec = exec ? exec_ref(exec) : NULL;
+        for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
+                c->fds[i] = -EBADF;
+        c->stream = -EBADF;
+        list_append(&calls, &c->node);
+        n_calls++;
+        manager_busy_begin(m);
+
+        r = sd_bus_track_new(sd_bus_message_get_bus(message), &c->track, call_on_gone, c);
+        if (r >= 0)
+                r = sd_bus_track_add_sender(c->track, message);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+void dbus_call_send(DbusCall *c, sd_bus_message *reply)
+{
+        int r = sd_bus_send(NULL, reply, NULL);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot answer a method call");
+        dbus_call_free(c);
+}
+
+void dbus_call_reply(DbusCall *c, const char *types, ...)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        va_list ap;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0 && types) {
+                va_start(ap, types);
+                r = sd_bus_message_appendv(reply, types, ap);
+                va_end(ap);
+        }
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+void dbus_call_refuse(DbusCall *c, const Refusal *refusal)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        (void) dbus_error_from_refusal(&error, refusal);
+        (void) sd_bus_reply_method_error(c->message, &error);
+        dbus_call_free(c);
+}
+
+void dbus_call_fail(DbusCall *c, int error)
+{
+        Refusal refusal = {.kind = REFUSAL_INTERNAL, .message = strerror(error < 0 ? -error : error)};
+
+        log_error_errno(error, "A method call failed");
+        dbus_call_refuse(c, &refusal);
+}
+
+/* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
+static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
+{
+        _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(sender);
+        bool have_uid = false;
+        const char *key;
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                uint32_t value;
+
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                if (strcmp(key, "UnixUserID") == 0 || strcmp(key, "ProcessID") == 0) {
+                        r = sd_bus_message_read(m, "v", "u", &value);
+                        if (r < 0)
+                                return r;
+                        if (strcmp(key, "ProcessID") == 0)
+                                p->pid = (pid_t) value;
+                        else {
+                                p->uid = value;
+                                have_uid = true;
+                        }
+                } else if (strcmp(key, "LinuxSecurityLabel") == 0) {
+                        const void *label;
+                        size_t size;
+
+                        r = sd_bus_message_enter_container(m, 'v', "ay");
+                        if (r >= 0)
+                                r = sd_bus_message_read_array(m, 'y', &label, &size);
+                        if (r >= 0)
+                                r = sd_bus_message_exit_container(m);
+                        if (r < 0)
+                                return r;
+                        free(p->label);
+                        p->label = strndup(label, size);
+                } else
+                        r = sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        if (r < 0)
+                return r;
+        if (!have_uid)
+                return -ENODATA;
+        peer_add_details(p);
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Refusal unknown = {.kind = REFUSAL_DENIED,
+                           .message = (char *) "access denied: the bus does not say who calls"};
+        DbusCall *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (sd_bus_message_is_method_error(m, NULL) ||
+            peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
+                dbus_call_refuse(c, &unknown);
+        else
+                c->go(c);
+        return 0;
+}
+
+int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c))
+{
+        int r;
+
+        c->go = go;
+        r = sd_bus_call_method_async(sd_bus_message_get_bus(c->message), &c->slot, "org.freedesktop.DBus",
+                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                     "GetConnectionCredentials", call_on_credentials, c, "s",
+                                     sd_bus_message_get_sender(c->message));
+        if (r < 0) {
+                dbus_call_free(c);
+                return r;
+        }
+        return 1; /* answered later */
+}
+
+static void call_on_verdict(void *userdata, const Refusal *refusal)
+{
+        DbusCall *c = userdata;
+
+        c->authz = authz_free(c->authz);
+        if (!refusal) {
+                c->next(c);
+                return;
+        }
+        if (c->exec)
+                (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
+        dbus_call_refuse(c, refusal);
+}
+
+void dbus_call_authorize(DbusCall *c, const AuthzQuestion *question, void (*next)(DbusCall *c))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        AuthzQuestion q = *question;
+        int r;
+
+        c->next = next;
+        q.peer = c->peer;
+        q.interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
+        r = authz_check(c->manager, &q, call_on_verdict, c, &c->authz, &refusal);
+        if (r != 0)
+                call_on_verdict(c, r < 0 ? &refusal : NULL);
+}
+
+void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c))
+{
+        const Exec *e = c->exec;
+        AuthzQuestion q = {
+                .action = action,
+                .container = e->container,
+                .request = e->request,
+                .command_line = e->command_line ?: "",
+                .exec_id = e->id,
+                .verb = verb,
+        };
+
+        if (c->peer->uid == e->creator->uid && !c->peer->foreign)
+                next(c);
+        else
+                dbus_call_authorize(c, &q, next);
+}
+
+void dbus_call_authorize_inspect(DbusCall *c, void (*next)(DbusCall *c))
+{
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c->container};
+
+        dbus_call_authorize(c, &q, next);
+}
+
+static void call_on_list_verdict(void *userdata, const Refusal *refusal)
+{
+        DbusCall *c = userdata;
+
+        c->authz = authz_free(c->authz);
+        c->may_see_all = !refusal;
+        c->next(c);
+}
+
+void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
+{
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = c->peer};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        c->next = next;
+        r = authz_check(c->manager, &q, call_on_list_verdict, c, &c->authz, &refusal);
+        if (r == 0)
+                return;
+        c->may_see_all = r > 0;
+        next(c);
+}

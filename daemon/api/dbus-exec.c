@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* An exec's face on the bus. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/dbus-object.h"
+#include "api/exec-view.h"
+#include "base/fd.h"
+#include "core/audit.h"
+
+/* The object found for a path; sd-bus holds no reference, so none outlives the call. */
+static Manager *exec_manager(const Exec *e)
+{
+        return e->manager;
+}
+
+/* Starting. */
+
+static void start_finish(DbusCall *c)
+{
+        Refusal refusal = {.kind = c->exec->failure_kind, .message = c->exec->failure};
+
+        if (c->exec->state == EXEC_FAILED)
+                dbus_call_refuse(c, &refusal);
+        else
+                c->next(c);
+}
+
+static void start_on_state(ExecWatch *w, Exec *e)
+{
+        DbusCall *c = LIST_ENTRY(w, DbusCall, watch);
+
+        if (e->state == EXEC_STARTING)
+                return;
+        exec_unwatch(w);
+        start_finish(c);
+}
+
+void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ConsoleSize no_size = {.set = false};
+        Exec *e = c->exec;
+
+        c->next = done;
+        if (e->state != EXEC_CREATED) {
+                (void) exec_start(e, c->peer, &no_size, detached, &refusal);
+                dbus_call_refuse(c, &refusal);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
+                e->stdio[i] = TAKE_FD(c->fds[i]);
+        exec_watch(e, &c->watch, start_on_state);
+        /* What fails here has changed the state already, and the watch has answered. */
+        (void) exec_start(e, c->peer, &no_size, detached, &refusal);
+}
+
+static void reply_nothing(DbusCall *c)
+{
+        dbus_call_reply(c, NULL);
+}
+
+static void start_allowed(DbusCall *c)
+{
+        dbus_start_exec(c, c->fds[0] < 0, reply_nothing);
+}
+
+static void start_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_allowed);
+}
+
+static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Exec *e = userdata;
+        DbusCall *c;
+        int r = dbus_call_new(exec_manager(e), m, e, &c);
+
+        return r < 0 ? r : dbus_call_begin(c, start_go);
+}
+
+static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+        int r;
+
+        r = dbus_call_new(exec_manager(e), m, e, &c);
+        if (r < 0)
+                return r;
+        r = dbus_read_stdio(m, c->fds, &refusal);
+        if (r >= 0 && e->request->tty)
+                r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
+        if (r < 0)
+                return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
+        return dbus_call_begin(TAKE_PTR(c), start_go);
+}
+
+/* Attaching: one end of a socket pair becomes a client of the stream, the other goes to the caller. */
+
+static int attach_stream(DbusCall *c, bool primary)
+{
+        const ExecRequest *q = c->exec->request;
+        StreamClientOptions o = {
+                .raw = q->tty,
+                .want_stdout = primary ? q->attach_stdout : c->want_stdout,
+                .want_stderr = !q->tty && (primary ? q->attach_stderr : c->want_stderr),
+                .writer = primary ? q->attach_stdin : c->want_stdin,
+                .replay = c->replay,
+                .primary = primary,
+        };
+        Stream *s = exec_stream(c->exec);
+        int pair[2], r;
+
+        if (!s)
+                return -ENOMEM;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        o.fd = pair[0];
+        r = stream_add_client(s, &o);
+        if (r < 0) {
+                fd_close(pair[1]);
+                return r;
+        }
+        c->stream = pair[1];
+        return 0;
+}
+
+static void reply_stream(DbusCall *c)
+{
+        dbus_call_reply(c, "h", c->stream);
+}
+
+static void start_attached_allowed(DbusCall *c)
+{
+        int r = 0;
+
+        if (c->exec->state == EXEC_CREATED)
+                r = attach_stream(c, true);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_start_exec(c, false, reply_stream);
+}
+
+static void start_attached_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_attached_allowed);
+}
+
+static int method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Exec *e = userdata;
+        DbusCall *c;
+        int r = dbus_call_new(exec_manager(e), m, e, &c);
+
+        return r < 0 ? r : dbus_call_begin(c, start_attached_go);
+}
+
+static void attach_allowed(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = c->exec;
+        int r;
+
+        if (!e->stream ||
+            (e->state != EXEC_STARTING && e->state != EXEC_RUNNING && e->state != EXEC_DRAINING))
+                (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
+        else if (c->want_stdin && stream_has_writer(e->stream))
+                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
+                              "Stdin: another client already writes to exec %s", e->id);
+        if (refusal.kind != REFUSAL_NONE) {
+                dbus_call_refuse(c, &refusal);
+                return;
+        }
+        r = attach_stream(c, false);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                reply_stream(c);
+}
+
+static void attach_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "attach", attach_allowed);
+}
+
+static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+        int r;
+
+        r = dbus_call_new(exec_manager(e), m, e, &c);
+        if (r >= 0)
+                r = dbus_read_attach_options(m, c, &refusal);
+        if (r < 0)
+                return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
+        return dbus_call_begin(TAKE_PTR(c), attach_go);
+}
+
+/* Controlling. */
+
+static void resize_allowed(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (exec_resize(c->exec, c->rows, c->columns, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                reply_nothing(c);
+}
+
+static void resize_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "resize", resize_allowed);
+}
+
+static int method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        Exec *e = userdata;
+        int r;
+
+        r = dbus_call_new(exec_manager(e), m, e, &c);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "qq", &c->rows, &c->columns);
+        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), resize_go);
+}
+
+static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                reply_nothing(c);
+        return 0;
+}
+
+static void kill_allowed(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        char detail[32];
+
+        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(c->signal_number) ?: "RT");
+        if (exec_is_running(c->exec) && audit_exec(AUDIT_KILLED, c->exec, c->peer, detail) < 0)
+                (void) refuse(&refusal, REFUSAL_UNAVAILABLE, EIO,
+                              "the signal could not be recorded in the journal");
+        else if (exec_kill(c->exec, c->signal_number, c->all, kill_on_reply, c, &c->slot, &refusal) >= 0)
+                return;
+        dbus_call_refuse(c, &refusal);
+}
+
+static void kill_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "kill", kill_allowed);
+}
+
+static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        Refusal bad = {.kind = REFUSAL_BAD_REQUEST, .message = (char *) "signal: there is no such signal"};
+        Exec *e = userdata;
+        int all, r;
+
+        r = dbus_call_new(exec_manager(e), m, e, &c);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "ib", &c->signal_number, &all);
+        if (r < 0)
+                return r;
+        if (c->signal_number < 1 || c->signal_number > SIGRTMAX)
+                return dbus_error_from_refusal(error, &bad);
+        c->all = all;
+        return dbus_call_begin(TAKE_PTR(c), kill_go);
+}
+
+static void wait_finish(DbusCall *c)
+{
+        dbus_call_reply(c, "is", c->exec->exit_code, exec_result(c->exec) ?: "");
+}
+
+static void wait_on_state(ExecWatch *w, Exec *e)
+{
+        if (exec_has_ended(e))
+                wait_finish(LIST_ENTRY(w, DbusCall, watch));
+}
+
+static int wait_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        DbusCall *c = userdata;
+
+        (void) sd_bus_reply_method_errorf(c->message, SD_BUS_ERROR_TIMEOUT,
+                                          "the exec has not ended in time");
+        dbus_call_free(c);
+        return 0;
+}
+
+static void wait_allowed(DbusCall *c)
+{
+        int r = 0;
+
+        if (exec_has_ended(c->exec)) {
+                wait_finish(c);
+                return;
+        }
+        if (c->timeout_usec > 0)
+                r = sd_event_add_time_relative(c->manager->event, &c->timer, CLOCK_MONOTONIC,
+                                               c->timeout_usec, 0, wait_on_timeout, c);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                exec_watch(c->exec, &c->watch, wait_on_state);
+}
+
+static void wait_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "wait", wait_allowed);
+}
+
+static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        Exec *e = userdata;
+        int r;
+
+        r = dbus_call_new(exec_manager(e), m, e, &c);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "t", &c->timeout_usec);
+        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), wait_go);
+}
+
+/* Properties, through one getter: what they show is small. */
+
+static int property_get(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Exec *e = userdata;
+        const struct {
+                const char *name, *value;
+        } strings[] = {
+                {"Id", e->id},
+                {"ContainerId", e->container->id},
+                {"ContainerName", e->container->name},
+                {"CommandLine", e->command_line},
+                {"User", e->request->user},
+                {"Unit", e->unit},
+                {"State", exec_status_name(e)},
+                {"Result", exec_result(e)},
+                {"Error", e->failure},
+        };
+        const struct {
+                const char *name;
+                uint64_t value;
+        } times[] = {
+                {"CreatedUSec", e->created_usec},
+                {"StartedUSec", e->started_usec},
+                {"FinishedUSec", e->finished_usec},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+                if (strcmp(strings[i].name, property) == 0)
+                        return sd_bus_message_append(reply, "s", strings[i].value ?: "");
+        for (size_t i = 0; i < ELEMENTSOF(times); i++)
+                if (strcmp(times[i].name, property) == 0)
+                        return sd_bus_message_append(reply, "t", times[i].value);
+        if (strcmp(property, "Tty") == 0)
+                return sd_bus_message_append(reply, "b", (int) e->request->tty);
+        if (strcmp(property, "Privileged") == 0)
+                return sd_bus_message_append(reply, "b", (int) e->request->privileged);
+        if (strcmp(property, "Command") == 0)
+                return sd_bus_message_append_strv(reply, e->request->argv);
+        if (strcmp(property, "CallerUID") == 0)
+                return sd_bus_message_append(reply, "u", (uint32_t) e->creator->uid);
+        if (strcmp(property, "Pid") == 0)
+                return sd_bus_message_append(reply, "u", (uint32_t) e->pid);
+        if (strcmp(property, "ExitStatus") == 0)
+                return sd_bus_message_append(reply, "i", exec_result(e) ? e->exit_code : -1);
+        return -ENOENT;
+}
+
+#define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
+#define CHANGES        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+#define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
+
+const sd_bus_vtable dbus_exec_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_start, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("StartWithFds", SD_BUS_ARGS("h", stdin, "h", stdout, "h", stderr),
+                                SD_BUS_NO_RESULT, method_start_with_fds, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("StartAttached", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", stream),
+                                method_start_attached, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", stream),
+                                method_attach, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("q", rows, "q", columns), SD_BUS_NO_RESULT,
+                                method_resize, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("i", signal, "b", all), SD_BUS_NO_RESULT, method_kill,
+                                FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("t", timeout_usec),
+                                SD_BUS_RESULT("i", exit_status, "s", result), method_wait, FOR_ALL),
+        SD_BUS_PROPERTY("Id", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ContainerId", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ContainerName", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CommandLine", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Command", "as", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("User", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Tty", "b", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Privileged", "b", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Unit", "s", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerUID", "u", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CreatedUSec", "t", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("State", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Result", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("ExitStatus", "i", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Error", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Pid", "u", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("StartedUSec", "t", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("FinishedUSec", "t", property_get, 0, CHANGES),
+        SD_BUS_VTABLE_END,
+};

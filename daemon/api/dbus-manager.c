@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The manager's face on the bus. Each method reads and validates, asks who calls, asks whether it may, acts,
+ * answers. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/dbus-object.h"
+#include "api/exec-view.h"
+#include "config.h"
+
+static void reply_exec(DbusCall *c)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+
+        dbus_call_reply(c, "so", c->exec->id, dbus_exec_path(c->exec, path));
+}
+
+/* Containers. */
+
+static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sssssut)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
+        while (r >= 0) {
+                _cleanup_(container_unrefp) Container *k = NULL;
+
+                r = container_read(m, &k);
+                if (r <= 0)
+                        break;
+                r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
+                                          k->leader, k->started_usec);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                list_on_reply_read(c, m);
+        return 0;
+}
+
+static void list_containers_allowed(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(c->manager->spawner, list_on_reply, c, &c->slot, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static void list_containers_go(DbusCall *c)
+{
+        dbus_call_authorize_inspect(c, list_containers_allowed);
+}
+
+static int method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        DbusCall *c;
+        int r = dbus_call_new(userdata, m, NULL, &c);
+
+        return r < 0 ? r : dbus_call_begin(c, list_containers_go);
+}
+
+static void get_container_allowed(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const Container *k = c->container;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Id", "s", k->id, "Name",
+                                          "s", k->name, "Kind", "s", k->kind, "State", "s", k->state,
+                                          "Image", "s", k->image, "Unit", "s", k->unit, "Slice", "s",
+                                          k->slice);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "Leader", "u", k->leader, "CreatedUSec",
+                                          "t", k->created_usec, "StartedUSec", "t", k->started_usec);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Command");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, k->command);
+        for (int i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c->container) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                dbus_call_authorize_inspect(c, get_container_allowed);
+        return 0;
+}
+
+static void get_container_go(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_get_container(c->manager->spawner, c->reference, get_container_on_reply, c, &c->slot,
+                                  &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static int method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        const char *reference;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &reference);
+        if (r >= 0)
+                r = dbus_call_new(userdata, m, NULL, &c);
+        if (r < 0)
+                return r;
+        c->reference = strdup(reference);
+        if (!c->reference)
+                return -ENOMEM;
+        return dbus_call_begin(TAKE_PTR(c), get_container_go);
+}
+
+/* Creating. */
+
+static void on_created(void *userdata, Exec *e, const Refusal *refusal)
+{
+        DbusCall *c = userdata;
+
+        if (refusal) {
+                dbus_call_refuse(c, refusal);
+                return;
+        }
+        c->exec = exec_ref(e);
+        c->creation = exec_creation_free(c->creation);
+        c->next(c);
+}
+
+static void create_go(DbusCall *c)
+{
+        ExecCreationOptions o = {
+                .peer = c->peer,
+                .reference = c->reference,
+                .request = TAKE_PTR(c->request),
+                .interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0,
+        };
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (exec_create(c->manager, &o, on_created, c, &c->creation, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+/* What CreateExec, Run and RunExec begin with. */
+static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, bool with_fds,
+                        void (*next)(DbusCall *c), sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const char *reference;
+        int r;
+
+        r = dbus_call_new(manager, m, NULL, &c);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "s", &reference);
+        if (r >= 0)
+                r = dbus_read_request(m, with_options, &c->request, &refusal);
+        if (r >= 0 && with_fds)
+                r = dbus_read_stdio(m, c->fds, &refusal);
+        if (r >= 0 && with_fds && c->request->tty)
+                r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
+        if (r < 0)
+                return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
+        c->reference = strdup(reference);
+        if (!c->reference)
+                return -ENOMEM;
+        c->next = next;
+        return dbus_call_begin(TAKE_PTR(c), create_go);
+}
+
+static int method_create_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return begin_create(m, userdata, true, false, reply_exec, error);
+}
+
+static void run_on_state(ExecWatch *w, Exec *e)
+{
+        DbusCall *c = LIST_ENTRY(w, DbusCall, watch);
+        char path[DBUS_EXEC_PATH_SIZE];
+
+        if (exec_has_ended(e))
+                dbus_call_reply(c, "io", e->exit_code, dbus_exec_path(e, path));
+}
+
+static void run_started(DbusCall *c)
+{
+        exec_watch(c->exec, &c->watch, run_on_state);
+        if (exec_has_ended(c->exec))
+                run_on_state(&c->watch, c->exec);
+}
+
+static void run_created(DbusCall *c)
+{
+        dbus_start_exec(c, true, run_started);
+}
+
+static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return begin_create(m, userdata, false, false, run_created, error);
+}
+
+static void run_exec_created(DbusCall *c)
+{
+        dbus_start_exec(c, false, reply_exec);
+}
+
+static int method_run_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return begin_create(m, userdata, true, true, run_exec_created, error);
+}
+
+/* Looking. */
+
+static void list_execs_allowed(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        char path[DBUS_EXEC_PATH_SIZE];
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sossssut)");
+        LIST_FOREACH_SAFE (n, &c->manager->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+
+                if (r < 0)
+                        break;
+                if (e->hidden || !(c->may_see_all || e->creator->uid == c->peer->uid))
+                        continue;
+                r = sd_bus_message_append(reply, "(sossssut)", e->id, dbus_exec_path(e, path),
+                                          e->container->name, exec_status_name(e), e->command_line ?: "",
+                                          e->unit, (uint32_t) e->creator->uid, e->created_usec);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static void list_execs_go(DbusCall *c)
+{
+        dbus_call_ask_inspect(c, list_execs_allowed);
+}
+
+static int method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        DbusCall *c;
+        int r = dbus_call_new(userdata, m, NULL, &c);
+
+        return r < 0 ? r : dbus_call_begin(c, list_execs_go);
+}
+
+static int method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Refusal unknown = {.kind = REFUSAL_NO_EXEC, .message = (char *) "there is no such exec"};
+        char path[DBUS_EXEC_PATH_SIZE];
+        Manager *manager = userdata;
+        const char *id;
+        const Exec *e;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &id);
+        if (r < 0)
+                return r;
+        e = manager_find_exec(manager, id);
+        if (!e)
+                return dbus_error_from_refusal(error, &unknown);
+        return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
+}
+
+/* Properties. */
+
+static int property_get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "s", EXECD_VERSION);
+}
+
+static int property_get_features(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                 sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "as", 5, "attach", "labels", "on-disconnect", "properties",
+                                     "stdio-fds");
+}
+
+static int property_get_execs_max(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                  sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "u", (uint32_t) EXECS_MAX);
+}
+
+static int property_get_execs_per_user_max(sd_bus *bus, const char *path, const char *interface,
+                                           const char *property, sd_bus_message *reply, void *userdata,
+                                           sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "u", (uint32_t) EXECS_PER_UID_MAX);
+}
+
+static int property_get_retention(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                  sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "t", (uint64_t) RETENTION_USEC);
+}
+
+#define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
+#define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
+
+const sd_bus_vtable dbus_manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", containers),
+                                method_list_containers, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", container),
+                                SD_BUS_RESULT("a{sv}", properties), method_get_container, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("CreateExec", SD_BUS_ARGS("s", container, "as", command, "a{sv}", options),
+                                SD_BUS_RESULT("s", id, "o", exec), method_create_exec, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Run", SD_BUS_ARGS("s", container, "as", command),
+                                SD_BUS_RESULT("i", exit_status, "o", exec), method_run, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("RunExec",
+                                SD_BUS_ARGS("s", container, "as", command, "a{sv}", options, "h", stdin, "h",
+                                            stdout, "h", stderr),
+                                SD_BUS_RESULT("s", id, "o", exec), method_run_exec, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("ListExecs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssut)", execs),
+                                method_list_execs, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("GetExec", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", exec), method_get_exec,
+                                FOR_ALL),
+        SD_BUS_SIGNAL_WITH_ARGS("ExecNew", SD_BUS_ARGS("s", id, "o", exec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ExecStarted", SD_BUS_ARGS("s", id, "o", exec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ExecExited", SD_BUS_ARGS("s", id, "o", exec, "i", exit_status), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ExecRemoved", SD_BUS_ARGS("s", id, "o", exec), 0),
+        SD_BUS_PROPERTY("Version", "s", property_get_version, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Features", "as", property_get_features, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ExecsMax", "u", property_get_execs_max, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ExecsPerUserMax", "u", property_get_execs_per_user_max, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("RetentionUSec", "t", property_get_retention, 0, CONST_PROPERTY),
+        SD_BUS_VTABLE_END,
+};

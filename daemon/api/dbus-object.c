@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which objects there are on the bus, and what is told of them. */
+
+#include "api/dbus-object.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE])
+{
+        snprintf(path, DBUS_EXEC_PATH_SIZE, DBUS_EXEC_PREFIX "/_%s", e->id);
+        return path;
+}
+
+static int find_exec(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                     sd_bus_error *error)
+{
+        const size_t prefix = strlen(DBUS_EXEC_PREFIX "/_");
+        Manager *m = userdata;
+
+        if (strncmp(path, DBUS_EXEC_PREFIX "/_", prefix) != 0)
+                return 0;
+        *ret_found = manager_find_exec(m, path + prefix);
+        return *ret_found ? 1 : 0;
+}
+
+static int enumerate_execs(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
+                           sd_bus_error *error)
+{
+        _cleanup_strv_ char **nodes = NULL;
+        char path[DBUS_EXEC_PATH_SIZE];
+        Manager *m = userdata;
+
+        nodes = calloc(m->n_live + m->n_ended + 1, sizeof(char *));
+        if (!nodes)
+                return -ENOMEM;
+        size_t i = 0;
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+
+                if (e->hidden)
+                        continue;
+                nodes[i] = strdup(dbus_exec_path(e, path));
+                if (!nodes[i++])
+                        return -ENOMEM;
+        }
+        *ret_nodes = TAKE_PTR(nodes);
+        return 0;
+}
+
+static void tell_changes(Manager *m, const char *path)
+{
+        (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "State", "Result",
+                                              "ExitStatus", "Error", "Pid", "StartedUSec", "FinishedUSec",
+                                              NULL);
+}
+
+static void tell(Manager *m, const Exec *e, const char *signal, const char *path)
+{
+        (void) sd_bus_emit_signal(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE, signal, "so", e->id,
+                                  path);
+}
+
+/* Called by the manager after each change; an exec is told of between its first and its last. */
+static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+
+        dbus_exec_path(e, path);
+        switch (event) {
+        case MANAGER_EXEC_NEW:
+                (void) sd_bus_emit_object_added(m->bus, path);
+                tell(m, e, "ExecNew", path);
+                break;
+        case MANAGER_EXEC_CHANGED:
+                tell_changes(m, path);
+                if (e->state == EXEC_RUNNING)
+                        tell(m, e, "ExecStarted", path);
+                else if (exec_has_ended(e))
+                        (void) sd_bus_emit_signal(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
+                                                  "ExecExited", "soi", e->id, path, e->exit_code);
+                break;
+        case MANAGER_EXEC_REMOVED:
+                tell(m, e, "ExecRemoved", path);
+                (void) sd_bus_emit_object_removed(m->bus, path);
+                break;
+        }
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        if (sd_bus_message_is_method_error(m, NULL))
+                log_warning("Cannot have the name " DBUS_NAME " on the bus: %s",
+                            sd_bus_message_get_error(m)->message ?: "");
+        return 0;
+}
+
+int dbus_publish(Manager *m)
+{
+        int r;
+
+        if (!m->bus)
+                return 0;
+        r = sd_bus_add_object_vtable(m->bus, NULL, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
+                                     dbus_manager_vtable, m);
+        if (r >= 0)
+                r = sd_bus_add_fallback_vtable(m->bus, NULL, DBUS_EXEC_PREFIX, DBUS_EXEC_INTERFACE,
+                                               dbus_exec_vtable, find_exec, m);
+        if (r >= 0)
+                r = sd_bus_add_node_enumerator(m->bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, m);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(m->bus, NULL, DBUS_MANAGER_PATH);
+        if (r < 0)
+                return r;
+        m->on_exec_changed = on_exec_changed;
+        return sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, 0, on_name, NULL);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* org.execd1 on the system bus: the manager at /org/execd1 and each exec at /org/execd1/exec/_ID. */
+
+#include "api/dbus-call.h"
+
+#define DBUS_NAME              "org.execd1"
+#define DBUS_MANAGER_PATH      "/org/execd1"
+#define DBUS_MANAGER_INTERFACE "org.execd1.Manager"
+#define DBUS_EXEC_PREFIX       "/org/execd1/exec"
+#define DBUS_EXEC_INTERFACE    "org.execd1.Exec"
+
+/* "/org/execd1/exec/_" and 64 hex digits. */
+#define DBUS_EXEC_PATH_SIZE (sizeof(DBUS_EXEC_PREFIX) + 1 + EXEC_ID_SIZE)
+
+char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE]);
+
+/* Adds the objects to the manager's bus, then asks for the name. Without a bus nothing is done. */
+int dbus_publish(Manager *m);
+
+/* dbus-manager.c, dbus-exec.c */
+extern const sd_bus_vtable dbus_manager_vtable[];
+extern const sd_bus_vtable dbus_exec_vtable[];
+
+/* dbus-options.c: "as command, a{sv} options" of a message into a request. */
+int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr);
+/* Options of Attach. */
+int dbus_read_attach_options(sd_bus_message *m, DbusCall *c, Refusal *reterr);
+/* Three fds, checked and duplicated. */
+int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr);
+
+/* dbus-exec.c: starts c->exec (on c->fds when they are set); then done(c) once it runs, or the refusal as
+ * answer. */
+void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c));

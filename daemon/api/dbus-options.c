@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Arguments of method calls into what core/ understands; each refusal names the argument. */
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "api/dbus-object.h"
+#include "base/fd.h"
+#include "core/stdio-check.h"
+#include "wire/user-spec.h"
+
+static int read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr)
+{
+        const char *s;
+        char *copy;
+
+        if (sd_bus_message_read(m, "v", "s", &s) < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s: a string (s) is expected", key);
+        if (strlen(s) > EXEC_STRING_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: longer than %u bytes", key,
+                              EXEC_STRING_MAX);
+        copy = strdup(s);
+        if (!copy)
+                return -ENOMEM;
+        free(*field);
+        *field = copy;
+        return 0;
+}
+
+static int read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *reterr)
+{
+        int b;
+
+        if (sd_bus_message_read(m, "v", "b", &b) < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s: a boolean (b) is expected", key);
+        *field = b;
+        return 0;
+}
+
+static int read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
+{
+        const char *s;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: an array of strings (as) is expected", key);
+        while ((r = sd_bus_message_read(m, "s", &s)) > 0) {
+                if (++n > EXEC_ARGS_MAX)
+                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: more than %u entries", key,
+                                      EXEC_ARGS_MAX);
+                if (*s && strv_append(field, s) < 0)
+                        return -ENOMEM;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+typedef int (*pair_t)(ExecRequest *q, const char *key, const char *value, Refusal *reterr);
+
+static int add_label(ExecRequest *q, const char *key, const char *value, Refusal *reterr)
+{
+        char *label;
+
+        if (strv_length(q->labels) >= EXEC_LABELS_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %u", EXEC_LABELS_MAX);
+        if (asprintf(&label, "%s=%s", key, value) < 0)
+                return -ENOMEM;
+        return strv_consume(&q->labels, label);
+}
+
+static int add_property(ExecRequest *q, const char *key, const char *value, Refusal *reterr)
+{
+        int r;
+
+        if (q->n_properties >= SCOPE_PROPERTIES_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Properties: more than %u",
+                              SCOPE_PROPERTIES_MAX);
+        if (!q->properties)
+                q->properties = calloc(SCOPE_PROPERTIES_MAX, sizeof(ScopeProperty));
+        if (!q->properties)
+                return -ENOMEM;
+        r = scope_property_parse(key, value, &q->properties[q->n_properties], reterr);
+        if (r >= 0)
+                q->n_properties++;
+        return r;
+}
+
+static int read_pairs(sd_bus_message *m, const char *name, ExecRequest *q, pair_t add, Refusal *reterr)
+{
+        const char *key, *value;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "a{ss}");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "{ss}");
+        if (r < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: a dictionary of strings (a{ss}) is expected", name);
+        while ((r = sd_bus_message_read(m, "{ss}", &key, &value)) > 0) {
+                r = add(q, key, value, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_on_disconnect(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_string(m, "OnDisconnect", &text, reterr);
+        if (r < 0)
+                return r;
+        r = on_disconnect_from_string(text);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "OnDisconnect: keep, hangup or kill is expected");
+        q->on_disconnect = (OnDisconnect) r;
+        return 0;
+}
+
+static int read_detach_keys(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = read_string(m, "DetachKeys", &text, reterr);
+        return r < 0 ? r : detach_keys_parse(text, &q->detach_keys, reterr);
+}
+
+static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refusal *reterr)
+{
+        const struct {
+                const char *key;
+                bool *field;
+        } flags[] = {
+                {"Tty", &q->tty},
+                {"Privileged", &q->privileged},
+                {"AttachStdin", &q->attach_stdin},
+                {"AttachStdout", &q->attach_stdout},
+                {"AttachStderr", &q->attach_stderr},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++)
+                if (strcmp(key, flags[i].key) == 0)
+                        return read_flag(m, key, flags[i].field, reterr);
+        if (strcmp(key, "User") == 0)
+                return read_string(m, key, &q->user, reterr);
+        if (strcmp(key, "WorkingDir") == 0)
+                return read_string(m, key, &q->working_dir, reterr);
+        if (strcmp(key, "DetachKeys") == 0)
+                return read_detach_keys(m, q, reterr);
+        if (strcmp(key, "OnDisconnect") == 0)
+                return read_on_disconnect(m, q, reterr);
+        if (strcmp(key, "Env") == 0)
+                return read_strings(m, key, &q->env, reterr);
+        if (strcmp(key, "Labels") == 0)
+                return read_pairs(m, key, q, add_label, reterr);
+        if (strcmp(key, "Properties") == 0)
+                return read_pairs(m, key, q, add_property, reterr);
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: there is no option \"%s\"", key);
+}
+
+static int read_options(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
+{
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = read_option(m, key, q, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
+{
+        const char *s;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0) {
+                if (++n > EXEC_ARGS_MAX)
+                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "command: more than %u entries",
+                                      EXEC_ARGS_MAX);
+                r = strv_append(&q->argv, s);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr)
+{
+        _cleanup_(exec_request_freep) ExecRequest *q = calloc(1, sizeof(ExecRequest));
+        UserSpec user = USER_SPEC_INIT;
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        q->attach_stdout = q->attach_stderr = true;
+        r = read_command(m, q, reterr);
+        if (r >= 0 && with_options)
+                r = read_options(m, q, reterr);
+        if (r >= 0)
+                r = exec_request_validate(q, reterr);
+        if (r >= 0)
+                r = user_spec_parse(q->user, &user, reterr);
+        user_spec_done(&user);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+int dbus_read_attach_options(sd_bus_message *m, DbusCall *c, Refusal *reterr)
+{
+        const struct {
+                const char *key;
+                bool *field;
+        } flags[] = {
+                {"Stdin", &c->want_stdin},
+                {"Stdout", &c->want_stdout},
+                {"Stderr", &c->want_stderr},
+                {"Replay", &c->replay},
+        };
+        const char *key;
+        int r;
+
+        c->want_stdout = c->want_stderr = c->replay = true;
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                size_t i;
+
+                r = sd_bus_message_read(m, "s", &key);
+                if (r < 0)
+                        return r;
+                for (i = 0; i < ELEMENTSOF(flags); i++)
+                        if (strcmp(key, flags[i].key) == 0)
+                                break;
+                if (i == ELEMENTSOF(flags))
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "options: there is no option \"%s\"", key);
+                r = read_flag(m, key, flags[i].field, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr)
+{
+        static const char *const names[] = {"stdin", "stdout", "stderr"};
+
+        for (size_t i = 0; i < 3; i++) {
+                int fd, r;
+
+                r = sd_bus_message_read(m, "h", &fd);
+                if (r >= 0)
+                        r = stdio_check(fd, names[i], reterr);
+                if (r < 0)
+                        return r;
+                fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (fds[i] < 0)
+                        return -errno;
+        }
+        return 0;
+}
