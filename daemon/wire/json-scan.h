@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Strict JSON (RFC 8259) taken apart into spans, in the order of the document and with nothing lost. json-c
+ * alone cannot give what Docker's rules need: it lets raw control characters, NaN and the like pass, folds
+ * repeated keys into one, and cuts a key at a NUL. So the scanner checks the text and splits it, and json-c
+ * decodes the strings.
+ *
+ * Messages are those of the Go decoder behind "invalid JSON: ", which is what Docker's clients know.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/refusal.h"
+
+typedef enum JsonKind {
+        JSON_KIND_NULL,
+        JSON_KIND_BOOL,
+        JSON_KIND_NUMBER,
+        JSON_KIND_STRING,
+        JSON_KIND_ARRAY,
+        JSON_KIND_OBJECT,
+        _JSON_KIND_MAX,
+} JsonKind;
+
+/* One value in a text that belongs to somebody else; a checked span is syntactically whole. */
+typedef struct JsonSpan {
+        const char *text;
+        size_t size;
+        JsonKind kind;
+} JsonSpan;
+
+const char *json_kind_to_string(JsonKind kind); /* "null", "bool", "number", "string", "array", "object" */
+
+/* Checks that the text is one value with nothing but white space around it. A refusal is BAD_REQUEST. */
+int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, Refusal *reterr);
+
+/* Walks a checked array or object. `*position` starts as 0. In an array *ret_key is left alone and may be
+ * NULL. False at the end. */
+bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_key, JsonSpan *ret_value);
+
+/* Decodes a checked string span: owned bytes with a NUL added. Invalid UTF-8 and lone surrogates become
+ * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG when json-c refuses the string. */
+int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size);
