@@ -10,7 +10,7 @@
 #define KEY_DEL         0x7f
 
 const DetachKeys detach_keys_default = {
-        .keys = { CTRL('p'), CTRL('q') },
+        .keys = {CTRL('p'), CTRL('q')},
         .n_keys = 2,
 };
 
@@ -46,7 +46,7 @@ static size_t item_parse(const char *text, uint8_t *ret)
 
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr)
 {
-        DetachKeys keys = { 0 };
+        DetachKeys keys = {0};
         const char *p = text;
 
         while (*text) {

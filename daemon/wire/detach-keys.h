@@ -22,8 +22,8 @@ typedef struct DetachKeys {
 
 extern const DetachKeys detach_keys_default;
 
-/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. "ctrl-," is one item
- * wherever it stands, since "ctrl-" alone names no key. The refusal reads `Invalid escape keys (TEXT)
+/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. "ctrl-," is one
+ * item wherever it stands, since "ctrl-" alone names no key. The refusal reads `Invalid escape keys (TEXT)
  * provided` and names DetachKeys. */
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
 

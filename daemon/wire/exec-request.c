@@ -15,8 +15,8 @@
 #define VERSION_CONSOLE_SIZE 1042
 
 /* What Docker's decoder calls the structures it fills: part of its error texts. */
-#define CREATE_NAME          "ExecCreateRequest"
-#define START_NAME           "ExecStartRequest"
+#define CREATE_NAME "ExecCreateRequest"
+#define START_NAME  "ExecStartRequest"
 
 static const char *const on_disconnect_names[_ON_DISCONNECT_MAX] = {
         [ON_DISCONNECT_KEEP] = "keep",
@@ -37,22 +37,27 @@ int on_disconnect_from_string(const char *s)
         return -EINVAL;
 }
 
-ExecRequest *exec_request_free(ExecRequest *r)
+static void exec_request_done(ExecRequest *r)
 {
-        if (!r)
-                return NULL;
         strv_free(r->argv);
         strv_free(r->env);
         free(r->user);
         free(r->working_dir);
         strv_free(r->labels);
         scope_properties_free(r->properties, r->n_properties);
+}
+
+ExecRequest *exec_request_free(ExecRequest *r)
+{
+        if (!r)
+                return NULL;
+        exec_request_done(r);
         return mfree(r);
 }
 
 /* What can only be judged once the whole body was read, kept as text until then. */
 typedef struct CreateDraft {
-        ExecRequest *request;
+        ExecRequest request;
         char *detach_keys;
         char *on_disconnect;
         char **properties; /* name, text, name, text … */
@@ -60,7 +65,7 @@ typedef struct CreateDraft {
 
 static void create_draft_done(CreateDraft *d)
 {
-        exec_request_free(d->request);
+        exec_request_done(&d->request);
         free(d->detach_keys);
         free(d->on_disconnect);
         strv_free(d->properties);
@@ -102,8 +107,8 @@ static int decode_bool(const Field *f, const JsonSpan *value, void *target)
         return 0;
 }
 
-/* Owned text of a string span that is called `place` in messages. A JSON string can hold a NUL byte, which no
- * argument, variable or name can. */
+/* Owned text of a string span that is called `place` in messages. A JSON string can hold a NUL byte, which
+ * no argument, variable or name can. */
 static int take_string(const Field *f, const JsonSpan *value, const char *place, char **ret)
 {
         _cleanup_free_ char *s = NULL;
@@ -112,8 +117,8 @@ static int take_string(const Field *f, const JsonSpan *value, const char *place,
 
         r = json_span_string(value, &s, &size);
         if (r == -EBADMSG)
-                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid JSON: %s is not a valid string",
-                              place);
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid JSON: %s is not a valid string", place);
         if (r < 0)
                 return r;
         if (memchr(s, 0, size))
@@ -236,8 +241,7 @@ static int decode_env(const Field *f, const JsonSpan *value, void *target)
                         return r;
         }
 
-        STRV_FOREACH(i, env)
-        {
+        STRV_FOREACH (i, env) {
                 if (**i)
                         env[kept++] = *i;
                 else
@@ -264,10 +268,11 @@ static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
                 return refuse_type(f, value, "uint", "");
         for (size_t i = 0; i < value->size; i++) {
                 if (value->text[i] < '0' || value->text[i] > '9')
-                        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "invalid JSON: json: cannot unmarshal number %.*s into Go struct field "
-                                      "%s.%s of type uint",
-                                      (int) MIN(value->size, (size_t) 32), value->text, f->structure, f->name);
+                        return refuse(
+                                f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                "invalid JSON: json: cannot unmarshal number %.*s into Go struct field "
+                                "%s.%s of type uint",
+                                (int) MIN(value->size, (size_t) 32), value->text, f->structure, f->name);
                 n = n * 10 + (unsigned long) (value->text[i] - '0');
                 if (n > UINT16_MAX)
                         return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
@@ -279,7 +284,7 @@ static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
 
 static int decode_console_size(const Field *f, const JsonSpan *value, void *target)
 {
-        ConsoleSize *ret = target, size = { 0 };
+        ConsoleSize *ret = target, size = {0};
         size_t position = 0, n = 0;
         JsonSpan element;
 
@@ -317,8 +322,7 @@ static int labels_set(char ***labels, const char *key, const char *value)
 
         if (asprintf(&label, "%s=%s", key, value) < 0)
                 return -ENOMEM;
-        STRV_FOREACH(i, *labels)
-        {
+        STRV_FOREACH (i, *labels) {
                 if (strncmp(*i, label, n_key + 1) != 0)
                         continue;
                 free(*i);
@@ -330,8 +334,8 @@ static int labels_set(char ***labels, const char *key, const char *value)
 
 static int refuse_count(Refusal *reterr, const char *name, unsigned max)
 {
-        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s has more than %u entries, which is the limit", name,
-                      max);
+        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s has more than %u entries, which is the limit",
+                      name, max);
 }
 
 static int decode_labels(const Field *f, const JsonSpan *value, void *target)
@@ -490,7 +494,7 @@ static int decode_body(const char *json, size_t size, const char *structure, con
                               json_kind_to_string(body.kind), structure);
 
         while (json_span_next(&body, &position, &key, &value)) {
-                Field field = { .structure = structure, .reterr = reterr };
+                Field field = {.structure = structure, .reterr = reterr};
                 _cleanup_free_ char *name = NULL;
                 const FieldRule *rule;
                 size_t n_name;
@@ -523,13 +527,11 @@ static int validate_arguments(const ExecRequest *r, Refusal *reterr)
 {
         size_t n = 0, size = 0;
 
-        STRV_FOREACH(i, r->argv)
-        {
+        STRV_FOREACH (i, r->argv) {
                 n++;
                 size += strlen(*i) + 1;
         }
-        STRV_FOREACH(i, r->env)
-        {
+        STRV_FOREACH (i, r->env) {
                 n++;
                 size += strlen(*i) + 1;
         }
@@ -538,7 +540,8 @@ static int validate_arguments(const ExecRequest *r, Refusal *reterr)
                               "Cmd and Env together have %zu entries, the limit is %d", n, EXEC_ARGS_MAX);
         if (size > EXEC_ARGS_SIZE_MAX)
                 return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
-                              "Cmd and Env together have %zu bytes, the limit is %d", size, EXEC_ARGS_SIZE_MAX);
+                              "Cmd and Env together have %zu bytes, the limit is %d", size,
+                              EXEC_ARGS_SIZE_MAX);
         return 0;
 }
 
@@ -546,8 +549,7 @@ static int validate_labels(const ExecRequest *r, Refusal *reterr)
 {
         size_t n = 0;
 
-        STRV_FOREACH(i, r->labels)
-        {
+        STRV_FOREACH (i, r->labels) {
                 const char *equals = strchr(*i, '=');
                 int q;
 
@@ -599,7 +601,7 @@ int exec_request_validate(const ExecRequest *r, Refusal *reterr)
 /* Parses what was kept as text. */
 static int draft_finish(CreateDraft *d, Refusal *reterr)
 {
-        ExecRequest *request = d->request;
+        ExecRequest *request = &d->request;
         int r;
 
         r = validate_string("DetachKeys", d->detach_keys, reterr);
@@ -637,45 +639,68 @@ static int draft_finish(CreateDraft *d, Refusal *reterr)
         return 0;
 }
 
-/* The targets of create's fields: those of the request itself, and those of the draft around it. */
-static const FieldRule create_request_rules[] = {
-        { "Cmd", decode_cmd, offsetof(ExecRequest, argv) },
-        { "Env", decode_env, offsetof(ExecRequest, env) },
-        { "User", decode_string, offsetof(ExecRequest, user) },
-        { "WorkingDir", decode_string, offsetof(ExecRequest, working_dir) },
-        { "AttachStdin", decode_bool, offsetof(ExecRequest, attach_stdin) },
-        { "AttachStdout", decode_bool, offsetof(ExecRequest, attach_stdout) },
-        { "AttachStderr", decode_bool, offsetof(ExecRequest, attach_stderr) },
-        { "Tty", decode_bool, offsetof(ExecRequest, tty) },
-        { "Privileged", decode_bool, offsetof(ExecRequest, privileged) },
-        { "ConsoleSize", decode_console_size, offsetof(ExecRequest, console_size) },
-        { "Labels", decode_labels, offsetof(ExecRequest, labels) },
-        { NULL },
+static const FieldRule create_rules[] = {
+        {"Cmd", decode_cmd, offsetof(CreateDraft, request.argv)},
+        {"Env", decode_env, offsetof(CreateDraft, request.env)},
+        {"User", decode_string, offsetof(CreateDraft, request.user)},
+        {"WorkingDir", decode_string, offsetof(CreateDraft, request.working_dir)},
+        {"AttachStdin", decode_bool, offsetof(CreateDraft, request.attach_stdin)},
+        {"AttachStdout", decode_bool, offsetof(CreateDraft, request.attach_stdout)},
+        {"AttachStderr", decode_bool, offsetof(CreateDraft, request.attach_stderr)},
+        {"Tty", decode_bool, offsetof(CreateDraft, request.tty)},
+        {"Privileged", decode_bool, offsetof(CreateDraft, request.privileged)},
+        {"ConsoleSize", decode_console_size, offsetof(CreateDraft, request.console_size)},
+        {"Labels", decode_labels, offsetof(CreateDraft, request.labels)},
+        {"DetachKeys", decode_string, offsetof(CreateDraft, detach_keys)},
+        {"OnDisconnect", decode_string, offsetof(CreateDraft, on_disconnect)},
+        {"Properties", decode_properties, offsetof(CreateDraft, properties)},
+        {NULL},
 };
 
-static int decode_in_request(const Field *f, const JsonSpan *value, void *target)
-{
-        CreateDraft *d = target;
-        const FieldRule *rule = rule_find(create_request_rules, f->name);
+static const FieldRule start_rules[] = {
+        {"Detach", decode_bool, offsetof(StartRequest, detach)},
+        {"Tty", decode_bool, offsetof(StartRequest, tty)},
+        {"ConsoleSize", decode_console_size, offsetof(StartRequest, console_size)},
+        {NULL},
+};
 
-        return rule->decode(f, value, (char *) d->request + rule->offset);
+int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
+                           Refusal *reterr)
+{
+        _cleanup_draft_ CreateDraft d = {0};
+        ExecRequest *request;
+        int r;
+
+        r = decode_body(json, size, CREATE_NAME, create_rules, &d, reterr);
+        if (r >= 0)
+                r = exec_request_validate(&d.request, reterr);
+        if (r >= 0)
+                r = draft_finish(&d, reterr);
+        if (r < 0)
+                return r;
+        if (version < VERSION_CONSOLE_SIZE)
+                d.request.console_size = (ConsoleSize){0};
+
+        request = malloc(sizeof(ExecRequest));
+        if (!request)
+                return -ENOMEM;
+        *request = d.request;
+        d.request = (ExecRequest){0};
+        *ret = request;
+        return 0;
 }
 
-static const FieldRule create_rules[] = {
-        { "Cmd", decode_in_request, 0 },
-        { "Env", decode_in_request, 0 },
-        { "User", decode_in_request, 0 },
-        { "WorkingDir", decode_in_request, 0 },
-        { "AttachStdin", decode_in_request, 0 },
-        { "AttachStdout", decode_in_request, 0 },
-        { "AttachStderr", decode_in_request, 0 },
-        { "Tty", decode_in_request, 0 },
-        { "Privileged", decode_in_request, 0 },
-        { "ConsoleSize", decode_in_request, 0 },
-        { "Labels", decode_in_request, 0 },
-        { "DetachKeys", decode_string, offsetof(CreateDraft, detach_keys) },
-        { "OnDisconnect", decode_string, offsetof(CreateDraft, on_disconnect) },
-        { "Properties", decode_properties, offsetof(CreateDraft, properties) },
-        { NULL },
-};
+int start_request_from_json(const char *json, size_t size, unsigned version, StartRequest *ret,
+                            Refusal *reterr)
+{
+        StartRequest start = {0};
+        int r;
 
+        r = decode_body(json, size, START_NAME, start_rules, &start, reterr);
+        if (r < 0)
+                return r;
+        if (version < VERSION_CONSOLE_SIZE)
+                start.console_size = (ConsoleSize){0};
+        *ret = start;
+        return 0;
+}

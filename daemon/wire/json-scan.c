@@ -187,7 +187,7 @@ static int scan_member(Scanner *s, JsonSpan *ret_key, JsonSpan *ret_value)
         r = scan_string(s);
         if (r < 0)
                 return r;
-        *ret_key = (JsonSpan){ .text = key, .size = (size_t) (s->p - key), .kind = JSON_KIND_STRING };
+        *ret_key = (JsonSpan){.text = key, .size = (size_t) (s->p - key), .kind = JSON_KIND_STRING};
 
         skip_space(s);
         if (s->p == s->end || *s->p != ':')
@@ -220,8 +220,8 @@ static int scan_container(Scanner *s, bool is_object)
                 if (s->p < s->end && *s->p == close)
                         goto finish;
                 if (s->p == s->end || *s->p != ',')
-                        return scan_unexpected(s, is_object ? "after object key:value pair" :
-                                                              "after array element");
+                        return scan_unexpected(s, is_object ? "after object key:value pair"
+                                                            : "after array element");
                 s->p++;
                 skip_space(s);
         }
@@ -280,13 +280,13 @@ static int scan_value(Scanner *s, JsonSpan *ret)
         if (r < 0)
                 return r;
 
-        *ret = (JsonSpan){ .text = start, .size = (size_t) (s->p - start), .kind = kind };
+        *ret = (JsonSpan){.text = start, .size = (size_t) (s->p - start), .kind = kind};
         return 0;
 }
 
 int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, Refusal *reterr)
 {
-        Scanner s = { .p = json, .end = json + size, .max_depth = max_depth, .reterr = reterr };
+        Scanner s = {.p = json, .end = json + size, .max_depth = max_depth, .reterr = reterr};
         JsonSpan value;
         int r;
 
@@ -308,15 +308,15 @@ int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, 
 bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_key, JsonSpan *ret_value)
 {
         /* The depth was bounded when the whole text was checked. */
-        Scanner s = { .end = container->text + container->size, .max_depth = UINT_MAX };
+        Scanner s = {.end = container->text + container->size, .max_depth = UINT_MAX};
 
         /* Past the opening bracket, or past the comma behind the last element. */
         s.p = container->text + (*position ?: 1);
         skip_space(&s);
         if (s.p == s.end || *s.p == '}' || *s.p == ']')
                 return false;
-        if ((container->kind == JSON_KIND_OBJECT ? scan_member(&s, ret_key, ret_value) :
-                                                   scan_value(&s, ret_value)) < 0)
+        if ((container->kind == JSON_KIND_OBJECT ? scan_member(&s, ret_key, ret_value)
+                                                 : scan_value(&s, ret_value)) < 0)
                 return false;
         skip_space(&s);
         if (s.p < s.end && *s.p == ',')
@@ -325,7 +325,8 @@ bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_k
         return true;
 }
 
-/* The length of the UTF-8 sequence at p, or 0 when it is not well-formed (overlong, surrogate, too large). */
+/* The length of the UTF-8 sequence at p, or 0 when it is not well-formed (overlong, surrogate, too large).
+ */
 static size_t utf8_sequence(const uint8_t *p, size_t size)
 {
         uint32_t c;

@@ -54,7 +54,8 @@ typedef struct RunnerSpec {
         bool tty;
         bool privileged;
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
-        bool own_pipes;  /* the stdio fds are pipes that the spawner made for this exec: the user may own them */
+        bool own_pipes; /* the stdio fds are pipes that the spawner made for this exec: the user may own them
+                         */
 
         /* What the kernel says of the leader (the template). */
         uint64_t namespaces;             /* CLONE_NEW* of those that differ from ours */

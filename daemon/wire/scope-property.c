@@ -8,7 +8,7 @@
 #include "base/time.h"
 
 /* What systemd takes as "no limit". */
-#define NO_LIMIT UINT64_MAX
+#define NO_LIMIT        UINT64_MAX
 
 #define CPU_WEIGHT_IDLE 0
 #define WEIGHT_MAX      10000
@@ -259,36 +259,36 @@ static uint64_t time_unit(const char *unit, size_t n)
                 const char *name;
                 uint64_t usec;
         } units[] = {
-                { "seconds", USEC_PER_SEC },
-                { "second", USEC_PER_SEC },
-                { "sec", USEC_PER_SEC },
-                { "s", USEC_PER_SEC },
-                { "minutes", 60 * USEC_PER_SEC },
-                { "minute", 60 * USEC_PER_SEC },
-                { "min", 60 * USEC_PER_SEC },
-                { "m", 60 * USEC_PER_SEC },
-                { "months", 2629800 * USEC_PER_SEC },
-                { "month", 2629800 * USEC_PER_SEC },
-                { "M", 2629800 * USEC_PER_SEC },
-                { "msec", USEC_PER_MSEC },
-                { "ms", USEC_PER_MSEC },
-                { "hours", 3600 * USEC_PER_SEC },
-                { "hour", 3600 * USEC_PER_SEC },
-                { "hr", 3600 * USEC_PER_SEC },
-                { "h", 3600 * USEC_PER_SEC },
-                { "days", 86400 * USEC_PER_SEC },
-                { "day", 86400 * USEC_PER_SEC },
-                { "d", 86400 * USEC_PER_SEC },
-                { "weeks", 604800 * USEC_PER_SEC },
-                { "week", 604800 * USEC_PER_SEC },
-                { "w", 604800 * USEC_PER_SEC },
-                { "years", 31557600 * USEC_PER_SEC },
-                { "year", 31557600 * USEC_PER_SEC },
-                { "y", 31557600 * USEC_PER_SEC },
-                { "usec", 1 },
-                { "us", 1 },
-                { "\xc2\xb5s", 1 }, /* micro sign */
-                { "\xce\xbcs", 1 }, /* Greek mu */
+                {"seconds", USEC_PER_SEC},
+                {"second", USEC_PER_SEC},
+                {"sec", USEC_PER_SEC},
+                {"s", USEC_PER_SEC},
+                {"minutes", 60 * USEC_PER_SEC},
+                {"minute", 60 * USEC_PER_SEC},
+                {"min", 60 * USEC_PER_SEC},
+                {"m", 60 * USEC_PER_SEC},
+                {"months", 2629800 * USEC_PER_SEC},
+                {"month", 2629800 * USEC_PER_SEC},
+                {"M", 2629800 * USEC_PER_SEC},
+                {"msec", USEC_PER_MSEC},
+                {"ms", USEC_PER_MSEC},
+                {"hours", 3600 * USEC_PER_SEC},
+                {"hour", 3600 * USEC_PER_SEC},
+                {"hr", 3600 * USEC_PER_SEC},
+                {"h", 3600 * USEC_PER_SEC},
+                {"days", 86400 * USEC_PER_SEC},
+                {"day", 86400 * USEC_PER_SEC},
+                {"d", 86400 * USEC_PER_SEC},
+                {"weeks", 604800 * USEC_PER_SEC},
+                {"week", 604800 * USEC_PER_SEC},
+                {"w", 604800 * USEC_PER_SEC},
+                {"years", 31557600 * USEC_PER_SEC},
+                {"year", 31557600 * USEC_PER_SEC},
+                {"y", 31557600 * USEC_PER_SEC},
+                {"usec", 1},
+                {"us", 1},
+                {"\xc2\xb5s", 1}, /* micro sign */
+                {"\xce\xbcs", 1}, /* Greek mu */
         };
 
         if (n == 0)
@@ -355,22 +355,22 @@ static int parse_oom_policy(const PropertyRule *rule, const char *text, ScopePro
 #define MASK_TEXT   "a list of numbers and ranges below 1024 (as 0-3,5)"
 
 static const PropertyRule rules[] = {
-        { "MemoryMin", "MemoryMin", "MemoryMinScale", 0, parse_memory, MEMORY_TEXT },
-        { "MemoryLow", "MemoryLow", "MemoryLowScale", 0, parse_memory, MEMORY_TEXT },
-        { "MemoryHigh", "MemoryHigh", "MemoryHighScale", 1, parse_memory, MEMORY_TEXT },
-        { "MemoryMax", "MemoryMax", "MemoryMaxScale", 1, parse_memory, MEMORY_TEXT },
-        { "MemorySwapMax", "MemorySwapMax", "MemorySwapMaxScale", 0, parse_memory, MEMORY_TEXT },
-        { "TasksMax", "TasksMax", "TasksMaxScale", 1, parse_tasks,
-          "a number of at least 1, a percentage up to 100%, or infinity" },
-        { "CPUQuota", "CPUQuotaPerSecUSec", NULL, 1, parse_cpu_quota,
-          "a percentage above 0 (as 20% or 150%)" },
-        { "CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle" },
-        { "IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000" },
-        { "AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT },
-        { "AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT },
-        { "RuntimeMaxSec", "RuntimeMaxUSec", NULL, 1, parse_span,
-          "a time span longer than 0 (as 2s or 1min 30s), or infinity" },
-        { "OOMPolicy", "OOMPolicy", NULL, 0, parse_oom_policy, "continue, stop or kill" },
+        {"MemoryMin", "MemoryMin", "MemoryMinScale", 0, parse_memory, MEMORY_TEXT},
+        {"MemoryLow", "MemoryLow", "MemoryLowScale", 0, parse_memory, MEMORY_TEXT},
+        {"MemoryHigh", "MemoryHigh", "MemoryHighScale", 1, parse_memory, MEMORY_TEXT},
+        {"MemoryMax", "MemoryMax", "MemoryMaxScale", 1, parse_memory, MEMORY_TEXT},
+        {"MemorySwapMax", "MemorySwapMax", "MemorySwapMaxScale", 0, parse_memory, MEMORY_TEXT},
+        {"TasksMax", "TasksMax", "TasksMaxScale", 1, parse_tasks,
+         "a number of at least 1, a percentage up to 100%, or infinity"},
+        {"CPUQuota", "CPUQuotaPerSecUSec", NULL, 1, parse_cpu_quota,
+         "a percentage above 0 (as 20% or 150%)"},
+        {"CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle"},
+        {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000"},
+        {"AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT},
+        {"AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT},
+        {"RuntimeMaxSec", "RuntimeMaxUSec", NULL, 1, parse_span,
+         "a time span longer than 0 (as 2s or 1min 30s), or infinity"},
+        {"OOMPolicy", "OOMPolicy", NULL, 0, parse_oom_policy, "continue, stop or kill"},
 };
 
 static const PropertyRule *rule_find(const char *name)
@@ -384,7 +384,7 @@ static const PropertyRule *rule_find(const char *name)
 int scope_property_parse(const char *name, const char *text, ScopeProperty *ret, Refusal *reterr)
 {
         const PropertyRule *rule = rule_find(name);
-        ScopeProperty p = { 0 };
+        ScopeProperty p = {0};
         int r;
 
         if (!rule)
@@ -399,8 +399,9 @@ int scope_property_parse(const char *name, const char *text, ScopeProperty *ret,
                 scope_property_done(&p);
                 if (r == -ENOMEM)
                         return r;
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Properties.%s: invalid value \"%s\", expected %s",
-                              name, text, rule->expected);
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "Properties.%s: invalid value \"%s\", expected %s", name, text,
+                              rule->expected);
         }
 
         p.name = strdup(name);
@@ -418,7 +419,7 @@ void scope_property_done(ScopeProperty *p)
         free(p->name);
         free(p->text);
         free(p->string);
-        *p = (ScopeProperty){ 0 };
+        *p = (ScopeProperty){0};
 }
 
 ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n)

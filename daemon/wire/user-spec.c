@@ -11,7 +11,7 @@
 #define ID_MAX   (UINT32_MAX - 1)
 #define ID_RANGE "uids and gids must be in range 0-4294967294"
 
-#define DIGITS "0123456789"
+#define DIGITS   "0123456789"
 
 void user_spec_done(UserSpec *s)
 {
@@ -53,8 +53,8 @@ static bool is_number(const char *s)
         return *s && s[strspn(s, DIGITS)] == 0;
 }
 
-/* What a name may be made of. Not more than what passwd(5) can carry without doubt about where a field or a line
- * ends, and nothing that could be taken for a signed number or an option. */
+/* What a name may be made of. Not more than what passwd(5) can carry without doubt about where a field or a
+ * line ends, and nothing that could be taken for a signed number or an option. */
 static bool name_is_valid(const char *s)
 {
         if (strlen(s) > USER_NAME_MAX || *s == '-' || *s == '+')
@@ -120,8 +120,8 @@ bool user_spec_has_names(const UserSpec *s)
         return (s->user && !is_number(s->user)) || (s->group && !is_number(s->group));
 }
 
-/* Takes the next line off `*file`. Over-long lines and lines with a NUL are skipped: whoever reads on after a
- * NUL and whoever stops there would see two different lines. */
+/* Takes the next line off `*file`. Over-long lines and lines with a NUL are skipped: whoever reads on after
+ * a NUL and whoever stops there would see two different lines. */
 static bool next_line(Span *file, Span *ret)
 {
         while (file->n > 0) {
