@@ -113,6 +113,9 @@ int dbus_publish(Manager *m)
                 r = sd_bus_add_node_enumerator(m->bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, m);
         if (r >= 0)
                 r = sd_bus_add_object_manager(m->bus, NULL, DBUS_MANAGER_PATH);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(m->bus, NULL, "/org/freedesktop/LogControl1",
+                                             "org.freedesktop.LogControl1", dbus_log_vtable, m);
         if (r < 0)
                 return r;
         m->on_exec_changed = on_exec_changed;

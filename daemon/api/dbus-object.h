@@ -23,6 +23,9 @@ int dbus_publish(Manager *m);
 extern const sd_bus_vtable dbus_manager_vtable[];
 extern const sd_bus_vtable dbus_exec_vtable[];
 
+/* dbus-log.c */
+extern const sd_bus_vtable dbus_log_vtable[];
+
 /* dbus-options.c: "as command, a{sv} options" of a message into a request. */
 int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr);
 /* Options of Attach. */

@@ -13,6 +13,11 @@ void log_set_max_level(int level)
         max_level = level;
 }
 
+int log_get_max_level(void)
+{
+        return max_level;
+}
+
 static void log_line(int level, const char *suffix, const char *format, va_list ap)
 {
         char line[2048];

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 
 void log_set_max_level(int level);
+int log_get_max_level(void);
 void log_message(int level, const char *format, ...) _printf_(2, 3);
 
 /* Logs with ": strerror" behind and returns -abs(error), so that it can stand in a return statement. */
