@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "base/fd.h"
+#include "spawner/proc-parse.h"
+
+#define PROCS_MAX (4 * 1024 * 1024)
+#define DEPTH_MAX 16
+
+/* Where the hierarchy is mounted: alone, or next to the old ones. */
+static int open_root(void)
+{
+        static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                _cleanup_close_ int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                struct statfs fs;
+
+                if (fd >= 0 && fstatfs(fd, &fs) >= 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        return TAKE_FD(fd);
+        }
+        return -EOPNOTSUPP;
+}
+
+int cgroup_open(const char *path)
+{
+        _cleanup_close_ int root = open_root();
+        int fd;
+
+        if (root < 0)
+                return root;
+        path += strspn(path, "/");
+        fd = openat(root, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
+int cgroup_is_frozen(const char *path)
+{
+        _cleanup_close_ int fd = cgroup_open(path);
+        _cleanup_free_ char *events = NULL;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = file_read_at(fd, "cgroup.events", 4096, &events, NULL);
+        if (r < 0)
+                return r;
+        return strstr(events, "frozen 1") != NULL;
+}
+
+int cgroup_of_unit(pid_t pid, const char *unit, char **ret)
+{
+        _cleanup_free_ char *text = NULL, *path = NULL;
+        size_t n = strlen(unit);
+        char file[64];
+        int r;
+
+        snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+        r = file_read_at(AT_FDCWD, file, 16384, &text, NULL);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        r = proc_cgroup_parse(text, &path);
+        if (r < 0)
+                return r;
+
+        for (char *p = strstr(path, unit); p; p = strstr(p + 1, unit))
+                if (p > path && p[-1] == '/' && (p[n] == '/' || p[n] == 0)) {
+                        p[n] = 0;
+                        *ret = TAKE_PTR(path);
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+static int foreach_in(int fd, int depth, CgroupProcess callback, void *userdata)
+{
+        _cleanup_free_ char *procs = NULL;
+        char *rest, *line;
+        DIR *d;
+        int r;
+
+        r = file_read_at(fd, "cgroup.procs", PROCS_MAX, &procs, NULL);
+        /* A threaded one has its processes listed further up. */
+        if (r < 0 && r != -EOPNOTSUPP)
+                return r;
+        rest = procs;
+        while (procs && (line = strsep(&rest, "\n"))) {
+                pid_t pid = (pid_t) strtol(line, NULL, 10);
+
+                if (pid <= 0)
+                        continue;
+                r = callback(pid, userdata);
+                if (r < 0)
+                        return r;
+        }
+
+        if (depth >= DEPTH_MAX)
+                return 0;
+        d = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+        if (!d)
+                return -errno;
+        r = 0;
+        for (struct dirent *e = readdir(d); e && r >= 0; e = readdir(d)) {
+                _cleanup_close_ int child = -EBADF;
+
+                if (e->d_type != DT_DIR || e->d_name[0] == '.')
+                        continue;
+                child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (child >= 0)
+                        r = foreach_in(child, depth + 1, callback, userdata);
+        }
+        closedir(d);
+        /* It may be removed while we walk it. */
+        return r == -ENODEV ? 0 : r;
+}
+
+int cgroup_foreach_process(const char *path, CgroupProcess callback, void *userdata)
+{
+        _cleanup_close_ int fd = cgroup_open(path);
+
+        return fd < 0 ? fd : foreach_in(fd, 0, callback, userdata);
+}

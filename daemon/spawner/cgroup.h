@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The unified cgroup hierarchy: processes of a cgroup, and whether it is frozen. Paths are as /proc/PID/cgroup has them.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A directory fd of a cgroup. */
+int cgroup_open(const char *path);
+
+/* 1, 0, or a negative errno where the kernel does not say. */
+int cgroup_is_frozen(const char *path);
+
+/* The path of a process's cgroup up to the component `unit`; owned. -ENOENT when it does not lie in one. */
+int cgroup_of_unit(pid_t pid, const char *unit, char **ret);
+
+/* Calls back for each process in a cgroup and below it. */
+typedef int (*CgroupProcess)(pid_t pid, void *userdata);
+int cgroup_foreach_process(const char *path, CgroupProcess callback, void *userdata);

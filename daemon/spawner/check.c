@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/check.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+
+#define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
+
+Check *check_free(Check *k)
+{
+        if (!k)
+                return NULL;
+        list_remove(&k->connection->checks, &k->node);
+        sd_event_source_disable_unref(k->control);
+        sd_event_source_disable_unref(k->timer);
+        runner_release(&k->runner, k->connection->spawner->event);
+        sd_bus_message_unref(k->message);
+        free(k);
+        return NULL;
+}
+DEFINE_CLEANUP(Check, check_free);
+
+static void check_finish(Check *k, const Refusal *refusal)
+{
+        k->callback(k->connection, k->message, refusal);
+        check_free(k);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Check *k = userdata;
+
+        (void) pidfd_signal(k->runner.pidfd, SIGKILL);
+        refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the user was not found in time");
+        check_finish(k, &refusal);
+        return 0;
+}
+
+static int on_report(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Check *k = userdata;
+        RunnerReport report;
+        ssize_t n = fd_recv_message(fd, &report, sizeof(report), NULL, 0, NULL);
+
+        if (n == -EAGAIN)
+                return 0;
+        if (n <= 0 || runner_report_check(&report, (size_t) n) < 0 ||
+            (report.type != RUNNER_CHECKED && report.type != RUNNER_FAILED)) {
+                refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner has ended");
+                check_finish(k, &refusal);
+        } else if (report.type == RUNNER_FAILED) {
+                /* Nothing is to be run yet: a user that is not there is an error of the request. */
+                refuse(&refusal, report.kind == REFUSAL_NOT_RUNNABLE ? REFUSAL_BAD_REQUEST : report.kind, EINVAL, "%s",
+                       report.text);
+                check_finish(k, &refusal);
+        } else
+                check_finish(k, NULL);
+        return 0;
+}
+
+static int send_order(Check *k, Container *container, const char *user, Refusal *reterr)
+{
+        RunnerOrder order = {.version = RUNNER_SPEC_VERSION, .mode = RUNNER_MODE_CHECK};
+        _cleanup_close_ int memfd = -EBADF;
+        _cleanup_buf_ Buf bytes = BUF_INIT;
+        RunnerSpec spec = {0};
+        int r;
+
+        r = leader_fill_spec(container->leader, &spec, reterr);
+        if (r >= 0) {
+                spec.user = strdup(user);
+                r = spec.user ? runner_spec_write(&spec, &bytes) : -ENOMEM;
+        }
+        runner_spec_done(&spec);
+        if (r < 0)
+                return r;
+        memfd = memfd_sealed("execd-spec", buf_head(&bytes), buf_length(&bytes));
+        if (memfd < 0)
+                return memfd;
+        return fd_send_message(k->runner.control, &order, sizeof(order),
+                               (int[]){memfd, container->leader->pidfd}, 2);
+}
+
+int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user, CheckDone callback,
+               Refusal *reterr)
+{
+        _cleanup_(check_freep) Check *k = calloc(1, sizeof(*k));
+        sd_event *event = c->spawner->event;
+        int r;
+
+        if (!k)
+                return -ENOMEM;
+        *k = (Check){
+                .connection = c,
+                .message = sd_bus_message_ref(message),
+                .runner = RUNNER_INIT,
+                .callback = callback,
+        };
+        list_append(&c->checks, &k->node);
+        r = runner_spawn(c->spawner->options.runner, &k->runner);
+        if (r >= 0)
+                r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &k->timer, CLOCK_MONOTONIC, REPORT_SEC_MAX * USEC_PER_SEC,
+                                               USEC_PER_SEC, on_timer, k);
+        if (r >= 0)
+                r = send_order(k, container, user, reterr);
+        if (r < 0)
+                return r;
+        TAKE_PTR(k);
+        return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/container.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/strv.h"
+#include "spawner/cgroup.h"
+#include "spawner/proc-parse.h"
+
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define DEFAULT_SLICE "machine.slice"
+
+/* One lane of the id: FNV-1a over all input from a seed of its own, then a finaliser that spreads the bits. */
+static uint64_t mix_lane(uint64_t h, const char *data, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                h ^= (unsigned char) data[i];
+                h *= UINT64_C(0x100000001b3);
+        }
+        h ^= h >> 33;
+        h *= UINT64_C(0xff51afd7ed558ccd);
+        h ^= h >> 33;
+        h *= UINT64_C(0xc4ceb9fe1a85ec53);
+        return h ^ (h >> 33);
+}
+
+void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid, uint64_t start_time,
+                       char ret[static CONTAINER_ID_SIZE])
+{
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        char numbers[64];
+
+        snprintf(numbers, sizeof(numbers), "%d %" PRIu64, pid, start_time);
+        for (int lane = 0; lane < 4; lane++) {
+                /* Terminators are mixed in as well, so that no two inputs run together. */
+                h = mix_lane(h + (uint64_t) lane, boot_id, strlen(boot_id) + 1);
+                h = mix_lane(h, kind, strlen(kind) + 1);
+                h = mix_lane(h, name, strlen(name) + 1);
+                h = mix_lane(h, numbers, strlen(numbers) + 1);
+                snprintf(ret + 16 * lane, 17, "%016" PRIx64, h);
+        }
+}
+
+static int read_boot_id(char **ret)
+{
+        return file_read_at(AT_FDCWD, BOOT_ID_PATH, 64, ret, NULL);
+}
+
+static int fill_from_leader(Container *c)
+{
+        int r;
+
+        r = leader_cgroup(c->leader, &c->cgroup);
+        if (r >= 0)
+                r = cgroup_path_slice(c->cgroup, &c->slice);
+        else if (r == -ENODATA) {
+                c->slice = strdup(DEFAULT_SLICE);
+                r = c->slice ? 0 : -ENOMEM;
+        }
+        if (r >= 0 && !c->unit && c->cgroup) {
+                r = cgroup_path_unit(c->cgroup, &c->unit);
+                r = r == -ENODATA ? 0 : r;
+        }
+        if (r >= 0)
+                r = leader_command(c->leader, &c->command);
+        if (r >= 0)
+                r = leader_uid(c->leader, &c->leader_uid);
+        return r;
+}
+
+int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
+{
+        _cleanup_(container_unrefp) Container *c = calloc(1, sizeof(*c));
+        _cleanup_free_ char *boot_id = NULL;
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->n_ref = 1;
+        c->kind = facts->kind;
+        c->leader = leader_ref(leader);
+        c->created_usec = c->started_usec = facts->created_usec;
+        c->name = strdup(facts->name);
+        c->image = strdup(facts->image ?: "");
+        c->environment = strv_copy(facts->environment);
+        if (facts->unit && *facts->unit)
+                c->unit = strdup(facts->unit);
+        if (!c->name || !c->image || !c->environment || (facts->unit && *facts->unit && !c->unit))
+                return -ENOMEM;
+
+        r = fill_from_leader(c);
+        if (r >= 0)
+                r = read_boot_id(&boot_id);
+        if (r < 0)
+                return r;
+        container_make_id(boot_id, c->kind, c->name, leader->pid, leader->start_time, c->id);
+        if (!leader_is_alive(leader))
+                return -ESRCH;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Container *container_ref(Container *c)
+{
+        if (c)
+                c->n_ref++;
+        return c;
+}
+
+Container *container_unref(Container *c)
+{
+        if (!c || --c->n_ref > 0)
+                return NULL;
+        free(c->name);
+        free(c->image);
+        free(c->unit);
+        free(c->slice);
+        free(c->cgroup);
+        strv_free(c->command);
+        strv_free(c->environment);
+        leader_unref(c->leader);
+        free(c);
+        return NULL;
+}
+
+bool container_is_alive(const Container *c)
+{
+        return leader_is_alive(c->leader);
+}
+
+const char *container_state(const Container *c)
+{
+        return c->cgroup && cgroup_is_frozen(c->cgroup) > 0 ? "paused" : "running";
+}
+
+int container_append(const Container *c, sd_bus_message *m)
+{
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sssssssututtas");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c), c->image,
+                                          c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
+                                          c->leader->start_time, (uint32_t) c->leader_uid, c->created_usec,
+                                          c->started_usec);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, c->command);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+void container_table_add(ContainerTable *t, Container *c)
+{
+        list_append(&t->containers, &container_ref(c)->node);
+}
+
+void container_table_remove(ContainerTable *t, Container *c)
+{
+        list_remove(&t->containers, &c->node);
+        container_unref(c);
+}
+
+void container_table_clear(ContainerTable *t)
+{
+        LIST_FOREACH_SAFE (n, &t->containers)
+                container_table_remove(t, LIST_ENTRY(n, Container, node));
+}
+
+Container *container_table_by_name(const ContainerTable *t, const char *kind, const char *name)
+{
+        LIST_FOREACH_SAFE (n, &t->containers) {
+                Container *c = LIST_ENTRY(n, Container, node);
+
+                if ((!kind || strcmp(c->kind, kind) == 0) && strcmp(c->name, name) == 0)
+                        return c;
+        }
+        return NULL;
+}
+
+Container *container_table_by_id(const ContainerTable *t, const char *id)
+{
+        LIST_FOREACH_SAFE (n, &t->containers) {
+                Container *c = LIST_ENTRY(n, Container, node);
+
+                if (strcmp(c->id, id) == 0)
+                        return c;
+        }
+        return NULL;
+}
+
+Container *container_table_find(const ContainerTable *t, const char *reference, Refusal *reterr)
+{
+        Container *c = container_table_by_id(t, reference), *found = NULL;
+        size_t n_reference = strlen(reference);
+
+        if (!c)
+                c = container_table_by_name(t, NULL, reference);
+        if (c && container_is_alive(c))
+                return c;
+
+        LIST_FOREACH_SAFE (n, &t->containers) {
+                c = LIST_ENTRY(n, Container, node);
+                if (n_reference == 0 || strncmp(c->id, reference, n_reference) != 0 || !container_is_alive(c))
+                        continue;
+                if (found) {
+                        refuse(reterr, REFUSAL_BAD_REQUEST, ENOTUNIQ,
+                               "multiple IDs found with provided prefix: %s", reference);
+                        return NULL;
+                }
+                found = c;
+        }
+        if (!found)
+                refuse(reterr, REFUSAL_NO_CONTAINER, ENOENT, "No such container: %s", reference);
+        return found;
+}

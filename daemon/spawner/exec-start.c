@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * One Start: the leader is read as template and the stdio made while the scope is still being made; then the runner is
+ * released, its report awaited, the command compared with its container, and everything handed to the peer.
+ */
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "spawner/kill.h"
+#include "spawner/launch.h"
+#include "spawner/verify.h"
+
+#define PIPE_SIZE      (1024 * 1024)
+#define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
+
+#ifndef PIPEFS_MAGIC
+#define PIPEFS_MAGIC 0x50495045
+#endif
+
+struct Start {
+        sd_bus_message *message;
+        RunnerSpec spec;
+        int command[3]; /* owned: the command's ends */
+        int peer[3];    /* owned: the peer's ends, where we made pipes */
+        bool released;
+};
+
+Start *start_free(Start *s)
+{
+        if (!s)
+                return NULL;
+        sd_bus_message_unref(s->message);
+        runner_spec_done(&s->spec);
+        for (int i = 0; i < 3; i++) {
+                fd_close(s->command[i]);
+                fd_close(s->peer[i]);
+        }
+        free(s);
+        return NULL;
+}
+DEFINE_CLEANUP(Start, start_free);
+
+/* The user namespace's root owns what we make for it: only then can the command's user come to own it. */
+static void give_to_container(int fd, const Leader *leader)
+{
+        uid_t uid;
+        gid_t gid;
+
+        if (leader->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
+                return;
+        if (leader_root_ids(leader, &uid, &gid) < 0 || fchown(fd, uid, gid) < 0)
+                log_debug("Cannot give a pipe to the container");
+}
+
+/* Ends are separate files of the kernel: ours does not block, the command's does. */
+static int make_pipe(bool to_command, const Leader *leader, int *ret_command, int *ret_peer)
+{
+        int ends[2], r;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        *ret_command = ends[to_command ? 0 : 1];
+        *ret_peer = ends[to_command ? 1 : 0];
+        (void) fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE);
+        r = fd_set_nonblock(*ret_peer, true);
+        give_to_container(*ret_command, leader);
+        return r;
+}
+
+static int make_stdio(Start *s, const Leader *leader, bool null_stdin)
+{
+        int r;
+
+        s->spec.own_pipes = true;
+        for (int i = 0; i < 3; i++) {
+                r = make_pipe(i == 0, leader, &s->command[i], &s->peer[i]);
+                if (r < 0)
+                        return r;
+        }
+        if (null_stdin) {
+                s->spec.null_stdin = true;
+                fd_close(s->peer[0]);
+                s->peer[0] = open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+                if (s->peer[0] < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+/* What a caller may hand to a command: nothing that controls a terminal, leads to files of the host's kernel, or is a
+ * place in the host's file system. */
+static int check_stdio(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+        struct statfs fs;
+        struct stat st;
+
+        if (flags < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (flags & O_PATH)
+                return -EINVAL;
+        switch (st.st_mode & S_IFMT) {
+        case S_IFIFO:
+        case S_IFSOCK:
+                return 0;
+        case S_IFCHR:
+                return st.st_rdev == makedev(1, 3) ? 0 : -EINVAL;
+        case S_IFREG:
+                if (fstatfs(fd, &fs) < 0)
+                        return -errno;
+                return fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC || fs.f_type == SELINUX_MAGIC ||
+                                       fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC ||
+                                       fs.f_type == DEBUGFS_MAGIC || fs.f_type == SECURITYFS_MAGIC ?
+                               -EINVAL :
+                               0;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int take_stdio(Start *s, const int *fds, Refusal *reterr)
+{
+        for (int i = 0; i < 3; i++) {
+                if (check_stdio(fds[i]) < 0)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "fd %d of the stdio is not a pipe, socket, regular file or /dev/null", i);
+                s->command[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+                if (s->command[i] < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
+{
+        spec->argv = TAKE_PTR(q->argv);
+        spec->env_request = TAKE_PTR(q->env);
+        spec->env_container = strv_copy(c->environment);
+        if (*q->user)
+                spec->user = strdup(q->user);
+        if (*q->working_dir)
+                spec->working_dir = strdup(q->working_dir);
+        if (!spec->env_container || (*q->user && !spec->user) || (*q->working_dir && !spec->working_dir))
+                return -ENOMEM;
+        spec->tty = q->tty;
+        spec->privileged = q->privileged;
+        spec->rows = q->rows;
+        spec->columns = q->columns;
+        return 0;
+}
+
+int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *reterr)
+{
+        _cleanup_(start_freep) Start *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        for (int i = 0; i < 3; i++)
+                s->command[i] = s->peer[i] = -EBADF;
+
+        r = leader_fill_spec(l->container->leader, &s->spec, reterr);
+        if (r >= 0)
+                r = fill_request(&s->spec, l->container, q);
+        if (r >= 0 && !q->tty)
+                r = q->stdio ? take_stdio(s, q->stdio, reterr) :
+                               make_stdio(s, l->container->leader, q->null_stdin);
+        if (r >= 0)
+                r = sd_event_source_set_time_relative(l->timer, REPORT_SEC_MAX * USEC_PER_SEC);
+        if (r < 0)
+                return r;
+
+        s->message = sd_bus_message_ref(message);
+        l->start = TAKE_PTR(s);
+        if (l->scope_is_ready)
+                launch_release(l);
+        return 0;
+}
+
+static int release(Launch *l)
+{
+        _cleanup_buf_ Buf bytes = BUF_INIT;
+        _cleanup_close_ int memfd = -EBADF;
+        RunnerOrder order = {.version = RUNNER_SPEC_VERSION, .mode = RUNNER_MODE_EXEC};
+        Start *s = l->start;
+        int fds[5], r;
+
+        r = runner_spec_write(&s->spec, &bytes);
+        if (r < 0)
+                return r;
+        memfd = memfd_sealed("execd-spec", buf_head(&bytes), buf_length(&bytes));
+        if (memfd < 0)
+                return memfd;
+        fds[0] = memfd;
+        fds[1] = l->container->leader->pidfd;
+        memcpy(fds + 2, s->command, sizeof(s->command));
+        r = fd_send_message(l->runner.control, &order, sizeof(order), fds, s->spec.tty ? 2 : 5);
+        if (r < 0)
+                return r;
+
+        s->released = true;
+        for (int i = 0; i < 3; i++)
+                s->command[i] = fd_close(s->command[i]);
+        return 0;
+}
+
+void launch_release(Launch *l)
+{
+        int r = release(l);
+
+        if (r < 0)
+                launch_fail(l, NULL, r);
+}
+
+void launch_fail(Launch *l, const Refusal *refusal, int error)
+{
+        if (l->start) {
+                int r = reply_refusal(l->start->message, refusal, error);
+
+                if (r < 0)
+                        log_error_errno(r, "Cannot answer a start");
+                if (l->start->released)
+                        kill_scope_of(l->runner.pid, l->exec_id);
+        } else if (refusal)
+                log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "cannot be prepared");
+        launch_free(l);
+}
+
+static int append_streams(sd_bus_message *reply, const Start *s, int tty)
+{
+        int r = sd_bus_message_open_container(reply, 'a', "h");
+
+        if (r >= 0 && tty >= 0)
+                r = sd_bus_message_append(reply, "h", tty);
+        else
+                for (int i = 0; r >= 0 && i < 3 && s->peer[i] >= 0; i++)
+                        r = sd_bus_message_append(reply, "h", s->peer[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int reply_started(Launch *l, pid_t pid, int pidfd, int tty)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(l->start->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "hhu", l->runner.control, pidfd, (uint32_t) pid);
+        if (r >= 0)
+                r = append_streams(reply, l->start, tty);
+        return r < 0 ? r : sd_bus_send(l->connection->bus, reply, NULL);
+}
+
+/* The command runs. */
+static void take_started(Launch *l, const RunnerReport *report, const int *fds, size_t n_fds)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        bool tty = l->start->spec.tty;
+        int r = n_fds == (tty ? 2 : 1) ? 0 : -EBADMSG;
+
+        if (r >= 0 && tty)
+                r = fd_set_nonblock(fds[1], true);
+        if (r >= 0)
+                r = verify_command(report->pid, fds[0], &l->start->spec, &refusal);
+        if (r >= 0)
+                r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
+        if (r < 0) {
+                log_error_errno(r, "Exec %s: %s", l->exec_id, refusal.message ?: "cannot hand the command over");
+                launch_fail(l, &refusal, r);
+                return;
+        }
+        launch_free(l);
+}
+
+static void take_failed(Launch *l, const RunnerReport *report)
+{
+        Refusal refusal = {.kind = report->kind, .message = strdup(report->text)};
+
+        log_debug("Exec %s: %s (%s)", l->exec_id, report->text, strerrordesc_np(report->error) ?: "?");
+        launch_fail(l, &refusal, report->error ?: EIO);
+        refusal_done(&refusal);
+}
+
+void launch_on_report(Launch *l)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        RunnerReport report;
+        int fds[2] = {-EBADF, -EBADF};
+        size_t n_fds = 0;
+        ssize_t n;
+
+        n = fd_recv_message(l->runner.control, &report, sizeof(report), fds, ELEMENTSOF(fds), &n_fds);
+        if (n == -EAGAIN)
+                return;
+        if (n > 0 && l->start && l->start->released && runner_report_check(&report, (size_t) n) >= 0 &&
+            (report.type == RUNNER_STARTED || report.type == RUNNER_FAILED)) {
+                if (report.type == RUNNER_STARTED)
+                        take_started(l, &report, fds, n_fds);
+                else
+                        take_failed(l, &report);
+        } else {
+                refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner of this exec has ended");
+                launch_fail(l, &refusal, EIO);
+        }
+        for (size_t i = 0; i < n_fds; i++)
+                fd_close(fds[i]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A launch: one exec from the making of its runner and scope until the command runs and all that belongs to it was
+ * handed to the peer.
+ *
+ *   parked     the runner waits; the scope is being made or is there. Ends after a while, with the container or the peer.
+ *   starting   a Start was asked for: released as soon as the scope is there, then the runner's report is waited for.
+ */
+
+#include "spawner/container.h"
+#include "spawner/runner-spawn.h"
+#include "spawner/spawner.h"
+
+#define EXEC_ID_LENGTH 64
+#define PARKED_SEC     60
+
+typedef struct Start Start;
+
+typedef struct Launch {
+        ListNode node;
+        Spawner *spawner;       /* weak */
+        Connection *connection; /* weak; the launch ends with it */
+        char exec_id[EXEC_ID_LENGTH + 1];
+        Container *container; /* owned reference */
+        Runner runner;
+        Scope *scope;
+        bool scope_is_ready;
+        sd_event_source *timer, *control, *leader;
+        Start *start; /* owned; NULL while parked */
+} Launch;
+
+typedef struct LaunchRequest {
+        const char *exec_id;
+        const char *description;
+        char *const *properties; /* name, text, … */
+} LaunchRequest;
+
+int launch_new(Connection *c, Container *container, const LaunchRequest *q, Launch **ret, Refusal *reterr);
+Launch *launch_free(Launch *l);
+DEFINE_CLEANUP(Launch, launch_free);
+
+Launch *launch_find(const Spawner *s, const char *exec_id);
+void launches_drop_connection(Spawner *s, const Connection *c);
+void launches_drop_container(Spawner *s, const Container *c);
+
+/* exec-start.c */
+typedef struct StartRequest {
+        char **argv, **env; /* taken over */
+        const char *user, *working_dir;
+        bool tty, privileged, null_stdin;
+        uint16_t rows, columns;
+        const int *stdio; /* three fds, or NULL */
+} StartRequest;
+
+/* Begins; the message is answered when the command runs or cannot. On failure the launch is the caller's to free. */
+int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *reterr);
+/* The scope is there, or an event came on the control socket, or nothing happened for too long. Each may free the launch.
+ */
+void launch_release(Launch *l);
+void launch_on_report(Launch *l);
+void launch_fail(Launch *l, const Refusal *refusal, int error);
+Start *start_free(Start *s);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The leader of a container: what the kernel says of the process that stands for it. Found once by its pid and from
+ * then on only known by a pidfd and a directory of /proc that were seen to be the same process.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/refusal.h"
+#include "wire/runner-spec.h"
+
+typedef enum NamespaceType {
+        NS_MNT,
+        NS_PID,
+        NS_NET,
+        NS_IPC,
+        NS_UTS,
+        NS_CGROUP,
+        NS_USER,
+        NS_TIME,
+        _NS_MAX,
+} NamespaceType;
+
+typedef struct Namespaces {
+        uint64_t device;
+        uint64_t inode[_NS_MAX]; /* 0 where the kernel does not have the type */
+} Namespaces;
+
+typedef struct LeaderFilters LeaderFilters;
+
+typedef struct Leader {
+        unsigned n_ref;
+        pid_t pid;
+        int pidfd;   /* owned */
+        int proc_fd; /* owned: /proc/PID */
+        uint64_t start_time;
+        Namespaces namespaces;
+        LeaderFilters *filters; /* owned: as read last, or NULL */
+} Leader;
+
+/* Remembers our own namespaces and those of the host's PID 1. Called once, at the start. */
+int leader_init_host(void);
+
+/* Reads the namespaces through a /proc/PID directory. */
+int namespaces_read(int proc_fd, Namespaces *ret);
+/* The CLONE_NEW flag of a type, its name in /proc/PID/ns, and our own. */
+uint64_t namespace_flag(NamespaceType type);
+const char *namespace_name(NamespaceType type);
+const Namespaces *namespaces_own(void);
+
+/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, and one that has not yet
+ * executed anything of its own (-EAGAIN): it still is its parent's program. */
+int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
+/* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its child. */
+int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr);
+
+Leader *leader_ref(Leader *l);
+Leader *leader_unref(Leader *l);
+DEFINE_CLEANUP(Leader, leader_unref);
+
+bool leader_is_alive(const Leader *l);
+
+/* Fills the half of a spec that describes the leader. All of it is read anew, but for filters, which can only be
+ * added to and are read again when their number has changed. */
+int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr);
+
+/* Outside id of the user namespace's root, for what is made outside and used inside. */
+int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid);
+
+int leader_cgroup(const Leader *l, char **ret);
+int leader_command(const Leader *l, char ***ret);
+int leader_uid(const Leader *l, uid_t *ret);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* execd-spawner: the only privileged part of execd. It is started by its socket and answers execd alone. */
+
+#include <getopt.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "config.h"
+#include "spawner/spawner.h"
+
+#define PEER_USER        "execd"
+#define IDLE_SEC_DEFAULT 30
+
+static int parse_seconds(const char *text, uint64_t *ret_usec)
+{
+        char *end;
+        unsigned long v;
+
+        if (strcmp(text, "infinity") == 0) {
+                *ret_usec = UINT64_MAX;
+                return 0;
+        }
+        errno = 0;
+        v = strtoul(text, &end, 10);
+        if (errno != 0 || end == text || *end || *text == '-' || v > UINT32_MAX)
+                return -EINVAL;
+        *ret_usec = v * USEC_PER_SEC;
+        return 0;
+}
+
+static int parse_options(int argc, char **argv, SpawnerOptions *options)
+{
+        static const struct option known[] = {
+                {"idle-timeout", required_argument, NULL, 'i'}, {"runner", required_argument, NULL, 'r'},
+                {"allow-root", no_argument, NULL, 'a'},         {"debug", no_argument, NULL, 'd'},
+                {"version", no_argument, NULL, 'v'},            {0},
+        };
+        const char *idle = getenv("EXECD_IDLE_SEC");
+        int c;
+
+        if (idle && parse_seconds(idle, &options->idle_usec) < 0)
+                log_warning("EXECD_IDLE_SEC is not a number of seconds: %s", idle);
+        while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0)
+                switch (c) {
+                case 'i':
+                        if (parse_seconds(optarg, &options->idle_usec) < 0) {
+                                log_error("--idle-timeout= takes seconds or \"infinity\"");
+                                return -EINVAL;
+                        }
+                        break;
+                case 'r':
+                        options->runner = optarg;
+                        break;
+                case 'a':
+                        options->allow_root = true;
+                        break;
+                case 'd':
+                        log_set_max_level(LOG_DEBUG);
+                        break;
+                case 'v':
+                        puts("execd-spawner " EXECD_VERSION);
+                        exit(EXIT_SUCCESS);
+                default:
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+static int find_peer(SpawnerOptions *options)
+{
+        struct passwd *user;
+
+        errno = 0;
+        user = getpwnam(PEER_USER);
+        if (user)
+                options->peer_uid = user->pw_uid;
+        else if (options->allow_root)
+                options->peer_uid = 0;
+        else
+                return log_error_errno(errno ?: ENOENT, "There is no user " PEER_USER);
+        return 0;
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_(spawner_freep) Spawner *spawner = NULL;
+        SpawnerOptions options = {.runner = RUNNER_PATH, .idle_usec = IDLE_SEC_DEFAULT * USEC_PER_SEC};
+        int r;
+
+        if (parse_options(argc, argv, &options) < 0)
+                return EXIT_FAILURE;
+        if (find_peer(&options) < 0)
+                return EXIT_FAILURE;
+        r = leader_init_host();
+        if (r < 0) {
+                log_error_errno(r, "Cannot read the host's namespaces");
+                return EXIT_FAILURE;
+        }
+        if (sd_listen_fds(true) != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
+                log_error("One listening stream socket must be passed; see execd-spawner.socket");
+                return EXIT_FAILURE;
+        }
+        r = spawner_new(&options, SD_LISTEN_FDS_START, &spawner);
+        if (r >= 0)
+                r = spawner_run(spawner);
+        if (r < 0)
+                log_error_errno(r, "execd-spawner failed");
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Texts that the kernel writes in /proc, as structures. Pure. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+
+#define PROC_ID_INVALID  UINT32_MAX
+#define PROC_N_RLIMITS   16
+#define PROC_MAPPINGS_MAX 340 /* what the kernel allows */
+
+typedef struct ProcStatus {
+        char state; /* 'R', 'S', 'Z', … */
+        int32_t ppid;
+        int32_t ns_pid; /* in the innermost pid namespace */
+        uint32_t uid, gid; /* effective */
+        uint32_t umask;
+        uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
+        bool no_new_privs;
+        uint32_t seccomp_mode;
+        uint32_t seccomp_filters; /* UINT32_MAX where the kernel does not say */
+} ProcStatus;
+
+/* -EBADMSG when a field that every kernel has is missing or odd. */
+int proc_status_parse(const char *text, ProcStatus *ret);
+
+typedef struct IdMapping {
+        uint32_t inside, outside, count;
+} IdMapping;
+
+/* uid_map or gid_map: at most `max` mappings. Returns their number. */
+int proc_id_map_parse(const char *text, IdMapping *ret, size_t max);
+uint32_t id_map_to_inside(const IdMapping *map, size_t n, uint32_t outside);
+uint32_t id_map_to_outside(const IdMapping *map, size_t n, uint32_t inside);
+
+/* The path of the unified hierarchy in /proc/PID/cgroup; owned. -ENODATA when there is none. */
+int proc_cgroup_parse(const char *text, char **ret);
+
+/* The slice that a cgroup path lies in ("/a.slice/a-b.slice/c.service/d" gives "a-b.slice"), and its unit ("c.service");
+ * owned. "-.slice" for a path outside of slices, -ENODATA where there is no unit. */
+int cgroup_path_slice(const char *path, char **ret);
+int cgroup_path_unit(const char *path, char **ret);
+
+/* /proc/PID/limits: pairs of soft and hard, UINT64_MAX for unlimited. */
+int proc_limits_parse(const char *text, uint64_t ret[PROC_N_RLIMITS][2]);
+
+/* A label of attr/current: without a newline or NUL at its end. An AppArmor profile without its mode; NULL for
+ * "unconfined". */
+int proc_label_parse(const char *text, char **ret);
+int proc_apparmor_parse(const char *text, char **ret);
+
+/* argv, with what cannot be in a string made visible. */
+int proc_cmdline_parse(const char *data, size_t size, char ***ret);
+
+/* The fields of /proc/PID/stat that ps shows. */
+typedef struct ProcStat {
+        char comm[64];
+        int32_t ppid;
+        uint32_t tty;
+        uint64_t utime, stime, start_time; /* in ticks */
+        int32_t nice, policy, rt_priority;
+} ProcStat;
+
+int proc_stat_parse(const char *text, ProcStat *ret);

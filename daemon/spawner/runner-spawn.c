@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/runner-spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/runner-spec.h"
+
+/* The child: from here to the new program only what is safe after fork(2). */
+static void run(const char *program, int control) __attribute__((noreturn));
+static void run(const char *program, int control)
+{
+        char *const argv[] = {(char *) "execd-runner", NULL}, *const env[] = {NULL};
+        struct sigaction dfl = {.sa_handler = SIG_DFL};
+        sigset_t none;
+        int null;
+
+        /* Out of the way of what it is to become, and of 0 to 2. */
+        control = fcntl(control, F_DUPFD, RUNNER_CONTROL_FD + 2);
+        if (control < 0)
+                _exit(1);
+        null = open("/dev/null", O_RDWR | O_NOCTTY);
+        for (int fd = 0; fd < 3; fd++)
+                if (dup2(null, fd) < 0)
+                        _exit(1);
+        if (dup2(control, RUNNER_CONTROL_FD) < 0 || close_range(RUNNER_CONTROL_FD + 1, ~0U, 0) < 0)
+                _exit(1);
+
+        for (int s = 1; s < _NSIG; s++)
+                (void) sigaction(s, &dfl, NULL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(program, argv, env);
+        _exit(1);
+}
+
+int runner_spawn(const char *program, Runner *ret)
+{
+        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+        int pair[2], pidfd, r;
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        ours = pair[0];
+        theirs = pair[1];
+        r = fd_set_nonblock(ours, true);
+        if (r < 0)
+                return r;
+
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                run(program, theirs);
+
+        pidfd = pidfd_open_pid(pid);
+        if (pidfd < 0) {
+                kill(pid, SIGKILL);
+                waitpid(pid, NULL, 0);
+                return pidfd;
+        }
+        *ret = (Runner){.pid = pid, .pidfd = pidfd, .control = TAKE_FD(ours)};
+        return 0;
+}
+
+static int on_ended(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+        siginfo_t info;
+
+        (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
+        sd_event_source_disable_unref(s); /* closes the pidfd */
+        return 0;
+}
+
+void runner_release(Runner *r, sd_event *event)
+{
+        sd_event_source *source = NULL;
+        int e;
+
+        r->control = fd_close(r->control);
+        if (r->pidfd < 0)
+                return;
+        e = sd_event_add_io(event, &source, r->pidfd, EPOLLIN, on_ended, NULL);
+        if (e < 0) {
+                /* It stays a zombie until we leave. */
+                log_error_errno(e, "Cannot watch runner %d", r->pid);
+                r->pidfd = fd_close(r->pidfd);
+                return;
+        }
+        (void) sd_event_source_set_io_fd_own(source, true);
+        r->pidfd = -EBADF;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/scope.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "wire/scope-property.h"
+
+#define SYSTEMD_NAME    "org.freedesktop.systemd1"
+#define SYSTEMD_PATH    "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+#define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define DESCRIPTION_MAX  256
+
+typedef enum ScopeState {
+        SCOPE_QUEUED,
+        SCOPE_CALLED, /* in flight: the call, and then its job */
+        SCOPE_DONE,
+} ScopeState;
+
+struct Scope {
+        ScopeManager *manager; /* weak */
+        ListNode node;         /* of queued or of in_flight */
+        ScopeState state;
+        char name[SCOPE_NAME_SIZE];
+        sd_bus_message *message; /* owned, until it is sent */
+        sd_bus_slot *slot;
+        sd_event_source *timeout;
+        ScopeReady callback;
+        void *userdata;
+};
+
+struct ScopeManager {
+        sd_bus *bus; /* weak */
+        sd_bus_slot *slot_job, *slot_subscribe;
+        List queued, in_flight;
+        unsigned n_in_flight;
+};
+
+void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE])
+{
+        snprintf(ret, SCOPE_NAME_SIZE, "exec-%s.scope", exec_id);
+}
+
+static void send_queued(ScopeManager *m);
+
+/* Out of whichever list it is in; makes room for the next. */
+static void scope_leave(Scope *s)
+{
+        ScopeManager *m = s->manager;
+        bool was_called = s->state == SCOPE_CALLED;
+
+        list_remove(was_called ? &m->in_flight : &m->queued, &s->node);
+        s->state = SCOPE_DONE;
+        s->slot = sd_bus_slot_unref(s->slot);
+        s->timeout = sd_event_source_disable_unref(s->timeout);
+        if (was_called) {
+                m->n_in_flight--;
+                send_queued(m);
+        }
+}
+
+static void scope_finish(Scope *s, const Refusal *refusal)
+{
+        scope_leave(s);
+        s->callback(s->userdata, refusal);
+}
+
+static void scope_fail(Scope *s, int error, const char *what)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        refuse(&refusal, REFUSAL_UNAVAILABLE, error, "cannot make the scope of this exec: %s", what);
+        scope_finish(s, &refusal);
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        Scope *s = userdata;
+
+        s->slot = sd_bus_slot_unref(s->slot);
+        if (e)
+                scope_fail(s, EIO, e->message ?: e->name);
+        return 0;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        scope_fail(userdata, ETIMEDOUT, "systemd did not answer in time");
+        return 0;
+}
+
+static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error)
+{
+        ScopeManager *m = userdata;
+        const char *unit, *result;
+
+        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0)
+                return 0;
+        /* By the name of the unit, which is ours alone: the signal may overtake the call's reply. */
+        LIST_FOREACH_SAFE (n, &m->in_flight) {
+                Scope *s = LIST_ENTRY(n, Scope, node);
+
+                if (strcmp(s->name, unit) != 0)
+                        continue;
+                if (strcmp(result, "done") == 0)
+                        scope_finish(s, NULL);
+                else
+                        scope_fail(s, EIO, result);
+                break;
+        }
+        return 0;
+}
+
+static int scope_call(Scope *s)
+{
+        ScopeManager *m = s->manager;
+        int r;
+
+        r = sd_bus_call_async(m->bus, &s->slot, s->message, on_reply, s, JOB_TIMEOUT_USEC);
+        s->message = sd_bus_message_unref(s->message);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &s->timeout, CLOCK_MONOTONIC, JOB_TIMEOUT_USEC, 0,
+                                       on_timeout, s);
+        if (r < 0)
+                return r;
+        list_remove(&m->queued, &s->node);
+        list_append(&m->in_flight, &s->node);
+        m->n_in_flight++;
+        s->state = SCOPE_CALLED;
+        return 0;
+}
+
+static void send_queued(ScopeManager *m)
+{
+        while (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && !list_is_empty(&m->queued)) {
+                Scope *s = LIST_ENTRY(m->queued.first, Scope, node);
+                int r = scope_call(s);
+
+                if (r < 0)
+                        scope_fail(s, r, strerrordesc_np(-r));
+        }
+}
+
+/* What stands in lists of units: one line, of bounded length, cut between characters. */
+static void make_description(const char *text, char ret[static DESCRIPTION_MAX])
+{
+        size_t n = strnlen(text, DESCRIPTION_MAX - 1);
+
+        if (text[n])
+                while (n > 0 && ((unsigned char) text[n] & 0xc0) == 0x80)
+                        n--;
+        memcpy(ret, text, n);
+        ret[n] = 0;
+        for (char *p = ret; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = ' ';
+}
+
+static int append_property(sd_bus_message *m, const ScopeProperty *p)
+{
+        int r;
+
+        switch (p->type) {
+        case SCOPE_PROPERTY_U64:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "t", p->number);
+        case SCOPE_PROPERTY_U32:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "u", (uint32_t) p->number);
+        case SCOPE_PROPERTY_STRING:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "s", p->string);
+        case SCOPE_PROPERTY_BYTES:
+                r = sd_bus_message_open_container(m, 'r', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", p->bus_name);
+                if (r >= 0)
+                        r = sd_bus_message_open_container(m, 'v', "ay");
+                if (r >= 0)
+                        r = sd_bus_message_append_array(m, 'y', p->bytes, p->n_bytes);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+                return r < 0 ? r : sd_bus_message_close_container(m);
+        }
+        return -EINVAL;
+}
+
+static int append_requested(sd_bus_message *m, char *const *properties, Refusal *reterr)
+{
+        for (size_t i = 0; properties && properties[i] && properties[i + 1]; i += 2) {
+                ScopeProperty p = {0};
+                int r = scope_property_parse(properties[i], properties[i + 1], &p, reterr);
+
+                if (r < 0)
+                        return r;
+                r = append_property(m, &p);
+                scope_property_done(&p);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
+{
+        char description[DESCRIPTION_MAX];
+        sd_bus_message *m;
+        int r;
+
+        r = sd_bus_message_new_method_call(s->manager->bus, &s->message, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "StartTransientUnit");
+        if (r < 0)
+                return r;
+        m = s->message;
+        make_description(q->description, description);
+        r = sd_bus_message_append(m, "ss", s->name, "fail");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
+                                          q->slice, "CollectMode", "s", "inactive-or-failed", "PIDs", "au", 1,
+                                          (uint32_t) q->pid);
+        if (r >= 0)
+                r = append_requested(m, q->properties, reterr);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
+}
+
+static int on_deferred(sd_event_source *source, void *userdata)
+{
+        Scope *s = userdata;
+        ScopeManager *m = s->manager;
+
+        s->timeout = sd_event_source_disable_unref(s->timeout);
+        send_queued(m);
+        return 0;
+}
+
+int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, void *userdata, Scope **ret,
+                Refusal *reterr)
+{
+        _cleanup_(scope_freep) Scope *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (Scope){.manager = m, .callback = callback, .userdata = userdata};
+        scope_name(q->exec_id, s->name);
+        list_append(&m->queued, &s->node);
+        r = make_message(s, q, reterr);
+        if (r < 0)
+                return r;
+
+        /* Without waiting when there is room; a failure is told from the loop in any case. */
+        if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && m->queued.first == &s->node) {
+                r = scope_call(s);
+                if (r < 0)
+                        return r;
+        } else {
+                r = sd_event_add_defer(sd_bus_get_event(m->bus), &s->timeout, on_deferred, s);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Scope *scope_free(Scope *s)
+{
+        if (!s)
+                return NULL;
+        if (s->state != SCOPE_DONE)
+                scope_leave(s);
+        sd_bus_message_unref(s->message);
+        free(s);
+        return NULL;
+}
+
+static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+
+        if (e)
+                log_error("Cannot subscribe to systemd's signals: %s", e->message ?: e->name);
+        return 0;
+}
+
+int scope_manager_new(sd_bus *bus, ScopeManager **ret)
+{
+        _cleanup_(scope_manager_freep) ScopeManager *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->bus = bus;
+        r = sd_bus_match_signal_async(bus, &m->slot_job, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                      on_job_removed, NULL, m);
+        if (r >= 0)
+                r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                             "Subscribe", on_subscribed, m, NULL);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+ScopeManager *scope_manager_free(ScopeManager *m)
+{
+        if (!m)
+                return NULL;
+        sd_bus_slot_unref(m->slot_job);
+        sd_bus_slot_unref(m->slot_subscribe);
+        free(m);
+        return NULL;
+}

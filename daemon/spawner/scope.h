@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Transient scopes: StartTransientUnit and the end of its job, asynchronously, a bounded number at a time (a bus refuses
+ * more than so many pending replies, and PID 1 gains nothing from more).
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "base/refusal.h"
+
+#define SCOPES_IN_FLIGHT_MAX 32
+#define SCOPE_NAME_SIZE      80
+
+typedef struct ScopeManager ScopeManager;
+typedef struct Scope Scope;
+
+/* `bus` must live as long. */
+int scope_manager_new(sd_bus *bus, ScopeManager **ret);
+ScopeManager *scope_manager_free(ScopeManager *m);
+DEFINE_CLEANUP(ScopeManager, scope_manager_free);
+
+typedef struct ScopeRequest {
+        const char *exec_id;
+        const char *slice;
+        const char *description;
+        pid_t pid;
+        char *const *properties; /* name, text, name, text, … */
+} ScopeRequest;
+
+/* Called once, from the loop: NULL when the scope is there, else why not. */
+typedef void (*ScopeReady)(void *userdata, const Refusal *refusal);
+
+int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callback, void *userdata, Scope **ret,
+                Refusal *reterr);
+/* Forgets about it; the scope itself ends with its processes. */
+Scope *scope_free(Scope *s);
+DEFINE_CLEANUP(Scope, scope_free);
+
+/* exec-ID.scope */
+void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE]);

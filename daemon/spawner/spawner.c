@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/spawner.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-id128.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "spawner/check.h"
+#include "spawner/launch.h"
+
+static Connection *connection_free(Connection *c);
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Spawner *s = userdata;
+
+        /* The listener stays with PID 1: whoever connects now starts the next one of us. */
+        (void) sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
+        return sd_event_exit(s->event, 0);
+}
+
+static void spawner_check_idle(Spawner *s)
+{
+        s->idle = sd_event_source_disable_unref(s->idle);
+        if (!list_is_empty(&s->connections) || s->options.idle_usec == UINT64_MAX)
+                return;
+        if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle, s) < 0)
+                log_warning("Cannot set the idle timer");
+}
+
+static Request *request_free(Request *q)
+{
+        list_remove(&q->connection->requests, &q->node);
+        sd_bus_message_unref(q->message);
+        free(q);
+        return NULL;
+}
+
+static void on_refreshed(void *userdata, const Refusal *refusal)
+{
+        Request *q = userdata;
+        int r;
+
+        if (refusal)
+                r = reply_refusal(q->message, refusal, EIO);
+        else {
+                r = sd_bus_message_rewind(q->message, true);
+                if (r >= 0)
+                        request_answer(q->connection, q->message, q->method, true);
+        }
+        if (r < 0)
+                log_error_errno(r, "Cannot answer a request");
+        request_free(q);
+}
+
+int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method)
+{
+        Request *q = calloc(1, sizeof(*q));
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
+        list_append(&c->requests, &q->node);
+        r = machined_refresh(c->spawner->machined, on_refreshed, q);
+        if (r < 0)
+                request_free(q);
+        return r;
+}
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Connection *c = userdata;
+        Spawner *s = c->spawner;
+
+        connection_free(c);
+        spawner_check_idle(s);
+        return 0;
+}
+
+static Connection *connection_free(Connection *c)
+{
+        if (!c)
+                return NULL;
+        launches_drop_connection(c->spawner, c);
+        LIST_FOREACH_SAFE (n, &c->requests) {
+                Request *q = LIST_ENTRY(n, Request, node);
+
+                machined_cancel(c->spawner->machined, q);
+                request_free(q);
+        }
+        LIST_FOREACH_SAFE (n, &c->checks)
+                check_free(LIST_ENTRY(n, Check, node));
+        list_remove(&c->spawner->connections, &c->node);
+        sd_bus_close_unref(c->bus);
+        free(c);
+        return NULL;
+}
+DEFINE_CLEANUP(Connection, connection_free);
+
+static int connection_new(Spawner *s, int fd)
+{
+        _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(*c));
+        sd_id128_t id;
+        int r;
+
+        if (!c) {
+                fd_close(fd);
+                return -ENOMEM;
+        }
+        c->spawner = s;
+        list_append(&s->connections, &c->node);
+        r = sd_bus_new(&c->bus);
+        if (r < 0) {
+                fd_close(fd);
+                return r;
+        }
+        r = sd_bus_set_fd(c->bus, fd, fd);
+        if (r < 0) {
+                fd_close(fd);
+                return r;
+        }
+        r = sd_id128_randomize(&id);
+        if (r >= 0)
+                r = sd_bus_set_server(c->bus, true, id);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(c->bus, true);
+        if (r >= 0)
+                r = sd_bus_set_description(c->bus, "execd");
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(c->bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, spawner_vtable, c);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
+                                        on_disconnected, c);
+        if (r >= 0)
+                r = sd_bus_start(c->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(c->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return r;
+        TAKE_PTR(c);
+        spawner_check_idle(s);
+        return 0;
+}
+
+static int on_connection(sd_event_source *source, int listen_fd, uint32_t events, void *userdata)
+{
+        Spawner *s = userdata;
+        struct ucred peer;
+        socklen_t n = sizeof(peer);
+        int fd, r;
+
+        fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+                if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                        log_error_errno(errno, "Cannot accept a connection");
+                return 0;
+        }
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
+            (peer.uid != s->options.peer_uid && !(peer.uid == 0 && s->options.allow_root))) {
+                log_warning("Refusing a connection from uid %u", peer.uid);
+                fd_close(fd);
+                return 0;
+        }
+        r = connection_new(s, fd);
+        if (r < 0)
+                log_error_errno(r, "Cannot set up a connection");
+        return 0;
+}
+
+static void on_container_new(void *userdata, Container *c)
+{
+        Spawner *s = userdata;
+
+        LIST_FOREACH_SAFE (n, &s->connections)
+                spawner_emit_container_new(LIST_ENTRY(n, Connection, node), c);
+}
+
+static void on_container_removed(void *userdata, Container *c)
+{
+        Spawner *s = userdata;
+
+        launches_drop_container(s, c);
+        LIST_FOREACH_SAFE (n, &s->connections)
+                spawner_emit_container_removed(LIST_ENTRY(n, Connection, node), c);
+}
+
+static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Spawner *s = userdata;
+
+        /* What runs goes on without us, and the socket unit starts another one when there is something to do. */
+        log_error("The system bus closed the connection");
+        return sd_event_exit(s->event, EXIT_FAILURE);
+}
+
+static int open_bus(Spawner *s)
+{
+        int r;
+
+        r = sd_bus_open_system(&s->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(s->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_match_signal(s->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
+                                        on_bus_lost, s);
+        return r;
+}
+
+int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
+{
+        static const MachinedEvents events = {.on_new = on_container_new, .on_removed = on_container_removed};
+        _cleanup_(spawner_freep) Spawner *s = calloc(1, sizeof(*s));
+        _cleanup_close_ int fd = listen_fd;
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->options = *options;
+        r = sd_event_default(&s->event);
+        if (r >= 0)
+                r = open_bus(s);
+        if (r < 0)
+                return r;
+        r = scope_manager_new(s->bus, &s->scopes);
+        if (r >= 0)
+                r = machined_new(s->bus, &s->containers, &events, s, &s->machined);
+        if (r >= 0)
+                r = fd_set_nonblock(fd, true);
+        if (r >= 0)
+                r = sd_event_add_io(s->event, &s->listener, fd, EPOLLIN, on_connection, s);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_io_fd_own(s->listener, true);
+        TAKE_FD(fd);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Spawner *spawner_free(Spawner *s)
+{
+        if (!s)
+                return NULL;
+        LIST_FOREACH_SAFE (n, &s->connections)
+                connection_free(LIST_ENTRY(n, Connection, node));
+        machined_free(s->machined);
+        scope_manager_free(s->scopes);
+        container_table_clear(&s->containers);
+        sd_event_source_disable_unref(s->listener);
+        sd_event_source_disable_unref(s->idle);
+        sd_bus_flush_close_unref(s->bus);
+        sd_event_unref(s->event);
+        free(s);
+        return NULL;
+}
+
+static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        (void) sd_notify(false, "STOPPING=1");
+        return sd_event_exit(userdata, 0);
+}
+
+int spawner_run(Spawner *s)
+{
+        sigset_t mask;
+        int r;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTERM);
+        sigaddset(&mask, SIGINT);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        r = sd_event_add_signal(s->event, NULL, SIGTERM, on_term, s->event);
+        if (r >= 0)
+                r = sd_event_add_signal(s->event, NULL, SIGINT, on_term, s->event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(s->event, true);
+        if (r < 0)
+                return r;
+        spawner_check_idle(s);
+        (void) sd_notify(false, "READY=1\nSTATUS=Waiting for execd.");
+        return sd_event_loop(s->event);
+}
