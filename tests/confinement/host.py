@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The host that the containers are on: its machines, units, processes, and what must not change of it."""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+
+TOOLS = os.environ.get("EXECD_CONFINEMENT_TOOLS", "/var/lib/execd-tests/confinement")
+SHARED = "/run/execd-confinement"  # one directory per machine, seen inside as /probe
+MACHINE = "/usr/lib/execd-tests/machine"
+PRODUCT = ["/usr/lib/execd/execd", "/usr/lib/execd/execd-spawner", "/usr/lib/execd/execd-runner"]
+SERVICES = ("execd.service", "execd-spawner.service")
+
+
+def sh(command, check=True, timeout=100, stdin=None):
+    words = command if isinstance(command, list) else ["sh", "-c", command]
+    done = subprocess.run(words, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+                          capture_output=True, text=True, errors="replace", timeout=timeout)
+    if check:
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def wait_until(condition, what, seconds=15):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as stream:
+        return {k: v.strip() for k, _, v in (line.partition(":") for line in stream)}
+
+
+def namespaces_of(pid):
+    return {name: os.readlink(f"/proc/{pid}/ns/{name}") for name in os.listdir(f"/proc/{pid}/ns")}
+
+
+def cgroup_of(pid):
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as stream:
+        return next(line.strip()[3:] for line in stream if line.startswith("0::"))
+
+
+class Machine:
+    """A machine of the test's own; its directory of tools is /probe inside."""
+
+    def __init__(self, name, options=(), payload=(), properties=(), root="busybox", as_pid2=False):
+        self.name = name
+        self.unit = f"execd-test-machine@{name}.service"
+        self.root = f"/var/lib/execd-tests/machines/{name}/root"
+        self.shared = f"{SHARED}/{name}"
+        self.is_stubbed = as_pid2
+        shutil.rmtree(self.shared, ignore_errors=True)
+        os.makedirs(self.shared)
+        for tool in ("probe", "hostile"):
+            shutil.copy(f"{TOOLS}/{tool}", self.shared)
+        # Not sticky: what a user inside wrote, its init may take away.
+        os.chmod(self.shared, 0o777)
+        words = [MACHINE, "start", name, "--root", root]
+        for value in properties:
+            words += ["--property", value]
+        words += ["--", f"--bind={self.shared}:/probe", *(["--as-pid2"] if as_pid2 else []), *options]
+        if payload:
+            words += ["--", *payload]
+        sh(words)
+
+    def path(self, inside):
+        return self.root + inside
+
+    def write(self, inside, text, mode=0o644):
+        path = self.path(inside)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as stream:
+            stream.write(text if isinstance(text, bytes) else text.encode())
+        os.chmod(path, mode)
+        return path
+
+    def registered_leader(self):
+        return int(sh(["machinectl", "show", "-p", "Leader", "--value", self.name]))
+
+    def leader(self):
+        """The payload: what machined names, or its child where that is nspawn's stub."""
+        pid = self.registered_leader()
+        if not self.is_stubbed:
+            return pid
+        return wait_until(lambda: next(iter(children_of(pid)), None), "the payload of the stub")
+
+    def report(self, name="report"):
+        try:
+            with open(f"{self.shared}/{name}", encoding="utf-8", errors="replace") as stream:
+                return stream.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def wait_for_report(self, word, name="report"):
+        return wait_until(lambda: [line for line in self.report(name) if word in line], f"{word} in {name}")
+
+    def restart(self):
+        sh(["systemctl", "restart", self.unit])
+
+    def remove(self):
+        sh([MACHINE, "remove", self.name])
+        shutil.rmtree(self.shared, ignore_errors=True)
+
+
+def children_of(pid):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if status_of(entry)["PPid"] == str(pid):
+                    found.append(int(entry))
+            except (FileNotFoundError, ProcessLookupError, KeyError):
+                pass
+    return sorted(found)
+
+
+def find_process(marker):
+    """Pids, as the host sees them, of processes with this word in their command line."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as stream:
+                    words = stream.read().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if marker.encode() in words:
+                found.append(int(entry))
+    return sorted(found)
+
+
+def assert_confined_like(pid, leader, uid=None):
+    """By the kernel's word, as the host has it: this process has no more than the leader."""
+    here, there = status_of(pid), status_of(leader)
+    assert namespaces_of(pid) == namespaces_of(leader)
+    for field in ("CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters"):
+        assert here[field] == there[field], f"{field}: {here[field]}, the leader has {there[field]}"
+    for field in ("CapPrm", "CapEff"):
+        assert caps(here[field]) & ~caps(there["CapPrm"]) == 0, f"{field} {here[field]}"
+    assert caps(here["CapInh"]) == 0
+    if uid is not None:
+        assert here["Uid"].split() == [str(uid)] * 4, here["Uid"]
+        assert uid == 0 or (caps(here["CapPrm"]) == 0 and caps(here["CapEff"]) == 0)
+
+
+def main_pid(unit):
+    return int(sh(["systemctl", "show", "-p", "MainPID", "--value", unit]) or 0)
+
+
+def exec_scopes():
+    return sorted(sh("systemctl list-units --no-legend --plain --all 'exec-*.scope' | cut -d' ' -f1").split())
+
+
+def own_processes():
+    """How many processes of each of our programs there are."""
+    counts = {}
+    for exe in glob.glob("/proc/[0-9]*/exe"):
+        try:
+            target = os.readlink(exe)
+        except OSError:
+            continue
+        for program in PRODUCT:
+            if target == program:
+                counts[program] = counts.get(program, 0) + 1
+    return counts
+
+
+def product_hashes():
+    found = {}
+    for path in PRODUCT:
+        with open(path, "rb") as stream:
+            found[path] = hashlib.sha256(stream.read()).hexdigest()
+    return found
+
+
+class Usage:
+    """What the two daemons hold."""
+
+    def __init__(self):
+        self.pids = {unit: main_pid(unit) for unit in SERVICES}
+        self.fds = {}
+        self.rss = {}
+        for unit, pid in self.pids.items():
+            self.fds[unit] = len(os.listdir(f"/proc/{pid}/fd")) if pid else 0
+            self.rss[unit] = int(status_of(pid)["VmRSS"].split()[0]) if pid else 0
+        self.scopes = len(exec_scopes())
+        self.runners = own_processes().get(PRODUCT[2], 0)
+        self.zombies = sum(len([c for c in children_of(pid) if status_of(c)["State"].startswith("Z")])
+                           for pid in self.pids.values() if pid)
+
+    def __repr__(self):
+        return f"fds {self.fds} rss {self.rss} scopes {self.scopes} runners {self.runners} zombies {self.zombies}"
+
+
+class DropIn:
+    """Something added to a unit for the length of a test."""
+
+    def __init__(self, unit, text):
+        self.unit = unit
+        self.path = f"/run/systemd/system/{unit}.d/confinement-test.conf"
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def remove(self):
+        os.unlink(self.path)
+
+
+def restart_services():
+    sh("systemctl daemon-reload && systemctl stop execd.service execd-spawner.service && "
+       "systemctl reset-failed execd.service execd-spawner.service 2>/dev/null; "
+       "systemctl start execd-spawner.socket execd.socket")
+
+
+def journal_since(stamp, *matches):
+    sh(["journalctl", "--sync"], check=False)
+    return sh(["journalctl", "--no-pager", "-o", "json", f"--since=@{stamp:.3f}", *matches], check=False)
+
+
+def caps(text):
+    return int(re.sub("^0x", "", text), 16)

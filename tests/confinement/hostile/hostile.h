@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a hostile container runs as its payload, and a few tools of the tests around it. One static program;
+ * each attack says what it met in a file that the test reads, one line per thing seen.
+ */
+
+#include <stdio.h>
+
+/* Opens the report for appending, line buffered; ends the program when that cannot be. */
+FILE *report_open(const char *path);
+
+/* Does nothing until SIGTERM, reaping what falls to PID 1. */
+int wait_for_end(void);
+
+int exe_writer(const char *report_path);
+int grabber(const char *report_path);
+int filter_payload(const char *kind, int count);
+int traced_leader(const char *kind);
+int http_client(const char *socket_path, const char *request_path);
+int key_holder(const char *description, char **argv);
+int device_programs(const char *cgroup);
+int fuse_hang(const char *target);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/keyctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "hostile.h"
+
+/* Sends a file's bytes to a socket and prints what comes back. */
+int http_client(const char *socket_path, const char *request_path)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        char buffer[65536];
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0), file = open(request_path, O_RDONLY);
+        ssize_t n;
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
+                printf("connect: %s\n", strerrorname_np(errno));
+                return 0;
+        }
+        n = read(file, buffer, sizeof(buffer));
+        if (n < 0 || write(fd, buffer, (size_t) n) != n)
+                return 3;
+        while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+                fwrite(buffer, 1, (size_t) n, stdout);
+        return 0;
+}
+
+/* Becomes a program whose session keyring holds a key. */
+int key_holder(const char *description, char **argv)
+{
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "execd-test-session") < 0 ||
+            syscall(SYS_add_key, "user", description, "secret", 6, KEY_SPEC_SESSION_KEYRING) < 0 ||
+            syscall(SYS_add_key, "user", description, "secret", 6, KEY_SPEC_THREAD_KEYRING) < 0) {
+                perror("keyctl");
+                return 3;
+        }
+        execv(argv[0], argv);
+        perror(argv[0]);
+        return 3;
+}
+
+/* Prints the number of device programs in effect for a cgroup. */
+int device_programs(const char *cgroup)
+{
+        unsigned ids[128] = {0};
+        union bpf_attr attributes = {0};
+        int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0) {
+                perror(cgroup);
+                return 3;
+        }
+        attributes.query.target_fd = (unsigned) fd;
+        attributes.query.attach_type = BPF_CGROUP_DEVICE;
+        attributes.query.query_flags = BPF_F_QUERY_EFFECTIVE;
+        attributes.query.prog_ids = (unsigned long long) (unsigned long) ids;
+        attributes.query.prog_cnt = 128;
+        if (syscall(SYS_bpf, BPF_PROG_QUERY, &attributes, sizeof(attributes)) < 0) {
+                perror("BPF_PROG_QUERY");
+                return 3;
+        }
+        printf("%u", attributes.query.prog_cnt);
+        for (unsigned i = 0; i < attributes.query.prog_cnt; i++)
+                printf(" %u", ids[i]);
+        putchar('\n');
+        return 0;
+}
+
+/* Mounts a FUSE file system whose only file, the root itself, is opened but never answered for: whoever opens
+ * `target` waits until it is killed. */
+int fuse_hang(const char *target)
+{
+        char options[128];
+        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0) {
+                perror("/dev/fuse");
+                return 3;
+        }
+        snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other", fd);
+        if (mount("hang", target, "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
+                perror("mount");
+                return 3;
+        }
+        return wait_for_end();
+}

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Too much of everything: connections, execs, and what is left after many of them (R-E3, R-H2)."""
+
+import random
+import socket
+import threading
+import time
+
+import client
+import host
+import pytest
+from scale import times
+
+
+def answer_time():
+    began = time.monotonic()
+    assert client.request("GET", "/_ping").status == 200
+    return time.monotonic() - began
+
+
+def test_slow_connections():
+    """T-H2: clients that send a byte now and then are shut out in time, and nobody waits for them."""
+    count = times(900)
+    slow = []
+    for i in range(count):
+        s = client.connect()
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\nX-A: " if i % 2 else b"P")
+        slow.append(s)
+    began = time.monotonic()
+    open_ones = list(slow)
+    while open_ones and time.monotonic() - began < 25:
+        assert answer_time() < 1
+        assert client.output("web", ["/bin/echo", "ok"]) == "ok\n"
+        for s in list(open_ones):
+            s.setblocking(False)
+            try:
+                s.send(b"a")
+                gone = s.recv(4096) == b""
+            except BlockingIOError:
+                gone = False
+            except OSError:
+                gone = True
+            if gone:
+                open_ones.remove(s)
+        time.sleep(0.5)
+    for s in slow:
+        s.close()
+    assert not open_ones, f"{len(open_ones)} of {count} slow connections are still open after 25 s"
+
+
+def test_connections_of_one_user():
+    """Past the limit of one user the next is refused, and others and earlier ones are served."""
+    held, refused = [], False
+    first = client.connect()
+    try:
+        for _ in range(1200):
+            s = client.connect()
+            s.settimeout(0)
+            held.append(s)
+        time.sleep(0.5)
+        for s in held[-50:]:
+            try:
+                refused = refused or s.recv(4096) != b"\x00"
+            except BlockingIOError:
+                pass
+            except OSError:
+                refused = True
+        assert refused, "1200 connections of one user are held at once"
+        first.sendall(client.request_bytes("GET", "/_ping"))
+        assert client.read_head(first)[0] == 200
+    finally:
+        for s in held:
+            s.close()
+        first.close()
+    host.wait_until(lambda: answer_time() < 1, "service after the flood")
+
+
+def test_creates_without_start():
+    """T-H2: execs that nobody starts are counted; the answer past the limit names it, and the rest goes on."""
+    host.restart_services()
+    created, limit = [], None
+    for _ in range(times(10000) if times(10) >= 10 else 1500):
+        reply = client.create("web", ["/bin/true"])
+        if reply.status != 201:
+            limit = reply
+            break
+        created.append(reply.json()["Id"])
+        if len(created) % 200 == 0:
+            assert answer_time() < 1
+    assert limit is not None and limit.status == 429, f"{len(created)} were taken, then {limit and limit.body}"
+    assert limit.json()["error"]["code"] == "LIMIT_EXCEEDED"
+    assert len(created) <= 1100
+    assert answer_time() < 1
+    usage = host.Usage()
+    assert usage.runners <= 1100 and usage.rss["execd.service"] < 128 * 1024, usage
+    # One of those that were taken can still be started.
+    outcome = client.start(created[0])
+    assert outcome.ran and outcome.code == 0, outcome
+    # They leave nothing for ever: a parked runner waits a minute, and execd's end is the end of all.
+    host.sh("systemctl stop execd.service execd-spawner.service")
+    host.restart_services()
+    host.wait_until(lambda: host.Usage().runners <= 1 and not host.exec_scopes(), "an end of what was parked", 90)
+
+
+KINDS = [
+    (["/bin/true"], {}),
+    (["/bin/false"], {}),
+    (["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], {}),
+    (["/no/such/program"], {}),
+    (["/etc/passwd"], {}),
+    (["/bin/true"], {"WorkingDir": "/nowhere"}),
+    (["/bin/true"], {"User": "nosuch"}),
+    (["/bin/sh", "-c", "stty size"], {"tty": True}),
+    (["/no/such/program"], {"tty": True}),
+    (["/bin/sh", "-c", "kill -9 $$"], {}),
+    (["/bin/true"], {"User": "app", "Env": ["A=b"]}),
+    (["/bin/sh", "-c", "sleep 0.05 & exit 0"], {}),
+]
+
+
+def churn(count, problems):
+    """Execs of every kind, each with resizes and inspects that come too early, in time, or too late."""
+    source = random.Random(count)
+    for _ in range(count):
+        cmd, fields = source.choice(KINDS)
+        fields = dict(fields)
+        tty = fields.pop("tty", False)
+        try:
+            reply = client.create("web", cmd, Tty=tty, **fields)
+            if reply.status != 201:
+                continue
+            exec_id = reply.json()["Id"]
+            if source.random() < 0.1:
+                stream = client.Stream(exec_id, tty)
+                stream.close()
+                continue
+            resizer = None
+            if tty or source.random() < 0.2:
+                resizer = threading.Thread(target=client.request, args=(
+                    "POST", f"/exec/{exec_id}/resize?h={source.randint(0, 99)}&w={source.randint(0, 199)}"))
+                resizer.start()
+            client.start(exec_id, tty)
+            client.request("POST", f"/exec/{exec_id}/resize?h=1&w=1")
+            if resizer:
+                resizer.join()
+        except (OSError, EOFError, AssertionError, socket.timeout) as error:
+            problems.append(repr(error))
+
+
+def settled():
+    """What is held once nothing runs: parked spares leave after a minute."""
+    host.wait_until(lambda: not [s for s in host.exec_scopes()] and host.own_processes().get(host.PRODUCT[2], 0) == 0,
+                    "an end of all scopes and runners", 100)
+    time.sleep(1)
+    return host.Usage()
+
+
+@pytest.mark.timeout(1800)
+def test_many_execs_leave_nothing():
+    """T-E3: EXECD_TEST_SCALE=10 makes it ten thousand."""
+    problems = []
+    churn(60, problems)
+    before = settled()
+    threads = [threading.Thread(target=churn, args=(times(1000) // 4, problems)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems, f"{len(problems)}: {problems[:5]}"
+    after = settled()
+    assert after.pids == before.pids
+    for unit in host.SERVICES:
+        assert after.fds[unit] <= before.fds[unit] + 2, f"{before} -> {after}"
+        assert after.rss[unit] - before.rss[unit] < 4096 + (times(1000) * 2), f"{before} -> {after}"
+    assert after.scopes == 0 and after.runners == 0 and after.zombies == 0
+    assert not host.sh("systemctl list-units --failed --no-legend 'exec-*'").strip()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Containers whose /proc is not what it seems, and leaders that change under way (R-B1, R-B2)."""
+
+import os
+import threading
+import uuid
+
+import client
+import host
+import pytest
+from scale import times
+
+FAKE = """
+mkdir -p $P/self/attr $P/self/ns $P/self/fd $P/thread-self/attr $P/thread-self/fd $P/1/attr $P/sys/kernel
+for f in current exec keycreate fscreate; do echo unconfined >$P/self/attr/$f; echo unconfined >$P/thread-self/attr/$f; done
+printf 'Uid:\\t1000\\t1000\\t1000\\t1000\\nCapBnd:\\tffffffffffffffff\\nSeccomp:\\t0\\nSeccomp_filters:\\t0\\n' >$P/self/status
+cp $P/self/status $P/thread-self/status
+echo 0 >$P/self/loginuid; echo 0 >$P/self/oom_score_adj; echo deny >$P/self/setgroups
+"""
+# Each is run by the machine's payload before it sleeps; mounts are its own.
+FALSE_PROC = {
+    "tmpfs": "P=/proc; mount -t tmpfs none /proc;" + FAKE,
+    "empty": "mount -t tmpfs none /proc",
+    "link": "P=/fake; mkdir /fake;" + FAKE + "umount -l /proc; rmdir /proc && ln -s /fake /proc",
+    "fifos": "mount -t tmpfs none /proc; mkdir -p /proc/self/attr /proc/thread-self/attr; for f in status loginuid "
+             "oom_score_adj uid_map attr/current attr/exec; do mkfifo /proc/self/$f; mkfifo /proc/thread-self/$f; done",
+    "gadgets": "mkdir /real; mount --bind /proc /real; mount -t tmpfs none /proc; mkdir -p /proc/self/attr "
+               "/proc/thread-self/attr; for f in exec current keycreate; do touch /proc/thread-self/attr/$f; "
+               "mount --bind /real/1/sched /proc/thread-self/attr/$f; done; touch /proc/self/status; "
+               "mount --bind /dev/null /proc/self/status",
+    "none": "umount -l /proc; rmdir /proc",
+}
+
+
+def run_marked(name, **fields):
+    """A command that stays, and its pid as the host sees it."""
+    marker = uuid.uuid4().hex
+    created = client.create(name, ["/probe/hostile", "sleep", marker], **fields)
+    if created.status != 201:
+        return client.Outcome(created.status, created.message), None
+    reply = client.start_detached(created.json()["Id"])
+    if reply.status != 200:
+        return client.Outcome(reply.status, reply.message), None
+    pids = host.find_process(marker)
+    assert len(pids) == 1, f"{pids} run with {marker}"
+    return client.Outcome(200, exec_id=created.json()["Id"]), pids[0]
+
+
+@pytest.mark.parametrize("user", ["root", "1000"])
+@pytest.mark.parametrize("kind", FALSE_PROC)
+def test_false_proc(machine, kind, user):
+    """T-B1: what the container shows as /proc decides nothing. The kernel's word, from the host, is compared."""
+    m = machine("hostile-proc", payload=["/bin/sh", "-c",
+                                         FALSE_PROC[kind] + "\ntouch /probe/report; exec /probe/hostile sleep"])
+    host.wait_until(lambda: os.path.exists(f"{m.shared}/report"), "the payload")
+    outcome, pid = run_marked(m.name, User=user)
+    if pid is None:
+        client.assert_refused(outcome)
+        return
+    host.assert_confined_like(pid, m.leader(), 0 if user == "root" else 1000)
+    if user == "root":
+        assert host.status_of(pid)["CapPrm"] == host.status_of(m.leader())["CapPrm"]
+
+
+def test_container_restarts_under_execs(machine):
+    """T-B2: a command is in one of the machine's incarnations, never in anything else, whenever it was asked for."""
+    m = machine("hostile-restart", payload=["/probe/hostile", "sleep"])
+    seen, strange, stop = [], [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            try:
+                outcome = client.run(m.name, ["/probe/probe", "brief"])
+            except (OSError, EOFError, AssertionError) as error:
+                strange.append(repr(error))
+                continue
+            if outcome.ran and outcome.code == 0:
+                seen.append(client.fields(outcome)["ns.pid"])
+            elif outcome.status not in (101, 404, 409, 500, 503):
+                strange.append(repr(outcome))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    known = {host.namespaces_of(m.leader())["pid"]}
+    try:
+        for _ in range(times(15)):
+            host.sh(["systemctl", "kill", "--signal=KILL", m.unit])
+            host.wait_until(lambda: host.sh(["systemctl", "is-active", m.unit], check=False).strip() != "active", "end")
+            host.sh(["systemctl", "reset-failed", m.unit], check=False)
+            host.sh(["systemctl", "start", m.unit])
+            known.add(host.namespaces_of(m.leader())["pid"])
+            before = len(seen)
+            host.wait_until(lambda: len(seen) > before, "an exec in the new incarnation", 20)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert set(seen) <= known
+    # "inspect" of an exec whose container went away may fail; nothing else may.
+    assert not [line for line in strange if "No such exec" not in line and "404" not in line], strange[:5]

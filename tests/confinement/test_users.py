@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The User field, and the container's own user files, however they look (R-C9, R-C10)."""
+
+import os
+import shutil
+import stat
+import time
+
+import client
+import host
+import pytest
+
+PASSWD = """root:x:0:0:root:/root:/bin/sh
+1000:x:0:0:looks like a number:/root:/bin/sh
+4242:x:0:0::/root:/bin/sh
+app:x:1000:1000:app:/home/app:/bin/sh
+app:x:0:0:a second app:/root:/bin/sh
+a:x:abc:0::/:/bin/sh
+b:x::::
+c:x:-1:-1::/:/bin/sh
+d:x:4294967296:4294967296::/:/bin/sh
+e:x:+5:5::/:/bin/sh
+f:x: 6:6::/:/bin/sh
+g:x:0x7:0x7::/:/bin/sh
+h:x:4294967295:4294967295::/:/bin/sh
+i:x:99999999999999999999:0::/:/bin/sh
+short:x:7
+:x:0:0::/:/bin/sh
+"""
+GROUP = """root:x:0:
+wheel:x:10:app
+1000:x:0:
+bad:x:abc:app
+huge:x:4294967296:app
+app:x:1000:
+"""
+# A third part after the group is ignored, as docker does; what stands before it must hold.
+RUNS = {
+    "": (0, 0), "root": (0, 0), "0": (0, 0), "00": (0, 0), "app": (1000, 1000), "1000": (1000, 1000),
+    "4242": (4242, None), "app:wheel": (1000, 10), "1000:0": (1000, 0), "4242:4343": (4242, 4343),
+    "app:": (1000, 1000), "root:": (0, 0), "2147483647:5": (2147483647, 5), "app:1000": (1000, 1000),
+}
+REFUSED = ["0x0", "-1", "1 ", " 1", "4294967295", "4294967296", "9999999999999999999", "18446744073709551616",
+           "0:4294967296", "0:-1", "\n0", "0\n", "root\n", "nosuch", "app:nosuch", "a", "b", "c", "d", "e", "f", "g", "h",
+           "i", "short", "app:bad", "app:huge", "../root", "root\u0000", "r\u00f6\u00f6t", "root;id", "$(id)", "%s%n", " ",
+           "\t", "app:0x0", "app:\n0", "x" * 300, "x" * 100000]
+# Either answer is right, as long as it is never another user than these.
+EITHER = {"+1": (1, None), "1:": (1, None), ":1": (0, 1), ":": (0, 0), "1:2:3": (1, 2), "4294967294": (4294967294, None),
+          "+5": (5, None), "root:root:root": (0, 0), "-0": (0, None), "0:+1": (0, 1)}
+
+
+@pytest.fixture(scope="module")
+def listed(module_machine):
+    m = module_machine("hostile-users", payload=["/probe/hostile", "sleep"])
+    m.write("/etc/passwd", PASSWD)
+    m.write("/etc/group", GROUP)
+    return m
+
+
+def identity(outcome):
+    fields = client.fields(outcome)
+    uid, gid = fields["id.uid"].split(), fields["id.gid"].split()
+    assert len(set(uid)) == 1 and len(set(gid)) == 1
+    assert gid[0] in fields["id.groups"].split()
+    assert int(uid[0]) == 0 or host.caps(fields["cap.permitted"]) == 0
+    return int(uid[0]), int(gid[0])
+
+
+@pytest.mark.parametrize("user", RUNS)
+def test_users_that_are(listed, user):
+    """T-C9: all digits are a number, never a name of the container's."""
+    uid, gid = identity(client.run(listed.name, ["/probe/probe", "brief"], User=user))
+    assert uid == RUNS[user][0]
+    assert RUNS[user][1] in (None, gid)
+    # No line of the container's passwd made "4242" root's.
+    assert gid != 0 or RUNS[user][1] in (0, None)
+
+
+@pytest.mark.parametrize("user", REFUSED, ids=[repr(u)[:24] for u in REFUSED])
+def test_users_that_are_not(listed, user):
+    client.assert_refused(client.run(listed.name, ["/probe/probe", "brief"], User=user), statuses=(400, 413, 500))
+
+
+@pytest.mark.parametrize("user", EITHER)
+def test_users_that_may_be(listed, user):
+    outcome = client.run(listed.name, ["/probe/probe", "brief"], User=user)
+    if not outcome.ran:
+        client.assert_refused(outcome, statuses=(400,))
+        return
+    uid, gid = identity(outcome)
+    assert uid == EITHER[user][0] and EITHER[user][1] in (None, gid)
+
+
+def replace(m, inside, how):
+    path = m.path(inside)
+    if os.path.lexists(path):
+        os.unlink(path)
+    if how == "fifo":
+        os.mkfifo(path)
+    elif how == "zero":
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    elif how == "zero-link":
+        os.symlink("/dev/zero", path)
+    elif how == "sparse":
+        with open(path, "wb") as stream:
+            stream.truncate(8 << 30)
+    elif how == "long-line":
+        with open(path, "wb") as stream:
+            stream.write(b"app:x:0:0:" + b"A" * (3 << 20))
+    elif how == "many-lines":
+        with open(path, "wb") as stream:
+            stream.write(b"".join(b"u%d:x:%d:%d::/:/bin/sh\n" % (i, i, i) for i in range(2000, 400000)))
+    elif how == "dangling":
+        os.symlink("/nowhere", path)
+    elif how == "loop":
+        os.symlink(inside, path)
+    elif how == "directory":
+        os.mkdir(path)
+    elif how == "environ":
+        os.symlink("/proc/self/environ", path)
+    elif how == "fd":
+        os.symlink("/proc/self/fd/0", path)
+    elif how == "host":
+        os.symlink("/proc/1/root/etc/passwd", path)
+    elif how == "socket":
+        host.sh(["python3", "-c", "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path])
+    elif how == "binary":
+        with open(path, "wb") as stream:
+            stream.write(bytes(range(256)) * 64 + b"\napp\0:x:0:0::/:\n")
+    elif how == "terminal":
+        os.symlink("/dev/tty", path)
+
+
+HOW = ["fifo", "zero", "zero-link", "sparse", "long-line", "many-lines", "dangling", "loop", "directory", "environ", "fd",
+       "host", "socket", "binary", "terminal"]
+
+
+@pytest.mark.parametrize("which", ["passwd", "group"])
+@pytest.mark.parametrize("how", HOW)
+def test_user_files_that_are_none(machine, how, which):
+    """T-C10: whatever stands where passwd or group should be, a name is refused or found right, a number holds or is
+    refused, and neither takes long."""
+    m = machine("hostile-files", payload=["/probe/hostile", "sleep"])
+    replace(m, f"/etc/{which}", how)
+    for user in ("app", "1000", "0", "1000:1000", "app:wheel"):
+        began = time.monotonic()
+        outcome = client.run(m.name, ["/probe/probe", "brief"], User=user, AttachStdin=False)
+        took = time.monotonic() - began
+        assert took < 14, f"{user} took {took:.1f} s"
+        if outcome.ran:
+            assert identity(outcome)[0] == {"app": 1000, "0": 0}.get(user.split(":")[0], 1000), user
+            assert not (user == "app" and which == "passwd"), f"found in what is no file: {outcome}"
+        else:
+            client.assert_refused(outcome)
+    if os.path.isdir(m.path(f"/etc/{which}")) and not os.path.islink(m.path(f"/etc/{which}")):
+        os.rmdir(m.path(f"/etc/{which}"))
+    # And the machine is none the worse for it.
+    assert client.output(m.name, ["/bin/echo", "ok"], User="0") == "ok\n" or which
+
+
+def test_user_file_that_never_answers(machine):
+    """T-C10: a file system that hangs holds up its own exec only, and that one ends with an error."""
+    m = machine("hostile-fuse", ["--bind=/dev/fuse"], ["/probe/hostile", "fuse-hang", "/etc/passwd"], ["DeviceAllow=/dev/fuse rw"])
+    host.wait_until(lambda: "hang" in open(f"/proc/{m.leader()}/mounts", encoding="utf-8").read(), "the mount")
+    runners = host.own_processes().get(host.PRODUCT[2], 0)
+    created = client.create(m.name, ["/bin/true"], User="1000")
+    began = time.monotonic()
+    other = client.output("web", ["/bin/echo", "ok"])
+    assert other == "ok\n" and time.monotonic() - began < 2
+    if created.status == 201:
+        outcome = client.start(created.json()["Id"])
+        assert not outcome.ran or outcome.code == 0
+    else:
+        outcome = client.Outcome(created.status, created.message)
+    assert time.monotonic() - began < 30
+    if not outcome.ran:
+        client.assert_refused(outcome)
+    host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) <= runners + 1, "an end of the runner", 30)
+
+
+LIBRARIES = ["libnss_files.so.2", "libnss_compat.so.2", "libnss_systemd.so.2", "libnss_dns.so.2", "libgcc_s.so.1",
+             "libc.so.6", "libselinux.so.1", "libcap.so.2", "libjson-c.so.5", "libpthread.so.0"]
+
+
+def test_no_library_of_the_container_is_loaded(machine):
+    """T-C10: every library and gconv module that anything of ours could load leaves a mark; there is none."""
+    constructor = f"{host.TOOLS}/constructor.so"
+    # The mark works where such a library is loaded.
+    host.sh(f"rm -f /pwned; LD_PRELOAD={constructor} /bin/true; test -e /pwned && rm /pwned")
+    m = machine("hostile-libs", payload=["/probe/hostile", "sleep"])
+    for directory in ("/lib", "/lib64", "/lib/x86_64-linux-gnu", "/usr/lib", "/usr/lib/x86_64-linux-gnu",
+                      "/usr/lib/execd"):
+        os.makedirs(m.path(directory), exist_ok=True)
+        for library in LIBRARIES:
+            shutil.copy(constructor, m.path(f"{directory}/{library}"))
+        os.makedirs(m.path(f"{directory}/gconv"), exist_ok=True)
+        shutil.copy(constructor, m.path(f"{directory}/gconv/UTF-16.so"))
+        m.write(f"{directory}/gconv/gconv-modules", "module INTERNAL UTF-8// UTF-16 1\nmodule UTF-8// INTERNAL UTF-16 1\n")
+    m.write("/etc/ld.so.preload", "/usr/lib/libgcc_s.so.1\n")
+    m.write("/etc/nsswitch.conf", "passwd: files compat systemd dns\ngroup: files compat systemd dns\n")
+    os.chmod(m.path("/"), 0o777)
+    attempts = [dict(User="app"), dict(User="nosuch"), dict(User="app:nosuch"), dict(User="1000:wheel"), dict(tty=True),
+                dict(WorkingDir="/nowhere"), dict(Env=["LD_PRELOAD=/usr/lib/libc.so.6", "GCONV_PATH=/usr/lib/gconv",
+                                                       "LANG=xx_XX.UTF-16", "LD_LIBRARY_PATH=/usr/lib"], User="app")]
+    for fields in attempts:
+        client.run(m.name, ["/bin/true"], **fields)
+    client.run(m.name, ["/no/such/program"])
+    assert not os.path.lexists(m.path("/pwned")) and not os.path.lexists("/pwned")
