@@ -18,7 +18,7 @@ static int read_string(sd_bus_message *m, const char *key, char **field, Refusal
         if (sd_bus_message_read(m, "v", "s", &s) < 0)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s: a string (s) is expected", key);
         if (strlen(s) > EXEC_STRING_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: longer than %u bytes", key,
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: longer than %d bytes", key,
                               EXEC_STRING_MAX);
         copy = strdup(s);
         if (!copy)
@@ -52,7 +52,7 @@ static int read_strings(sd_bus_message *m, const char *key, char ***field, Refus
                               "%s: an array of strings (as) is expected", key);
         while ((r = sd_bus_message_read(m, "s", &s)) > 0) {
                 if (++n > EXEC_ARGS_MAX)
-                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: more than %u entries", key,
+                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: more than %d entries", key,
                                       EXEC_ARGS_MAX);
                 if (*s && strv_append(field, s) < 0)
                         return -ENOMEM;
@@ -69,7 +69,7 @@ static int add_label(ExecRequest *q, const char *key, const char *value, Refusal
         char *label;
 
         if (strv_length(q->labels) >= EXEC_LABELS_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %u", EXEC_LABELS_MAX);
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
         if (asprintf(&label, "%s=%s", key, value) < 0)
                 return -ENOMEM;
         return strv_consume(&q->labels, label);
@@ -80,7 +80,7 @@ static int add_property(ExecRequest *q, const char *key, const char *value, Refu
         int r;
 
         if (q->n_properties >= SCOPE_PROPERTIES_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Properties: more than %u",
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Properties: more than %d",
                               SCOPE_PROPERTIES_MAX);
         if (!q->properties)
                 q->properties = calloc(SCOPE_PROPERTIES_MAX, sizeof(ScopeProperty));
@@ -196,7 +196,7 @@ static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
         r = sd_bus_message_enter_container(m, 'a', "s");
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0) {
                 if (++n > EXEC_ARGS_MAX)
-                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "command: more than %u entries",
+                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "command: more than %d entries",
                                       EXEC_ARGS_MAX);
                 r = strv_append(&q->argv, s);
         }

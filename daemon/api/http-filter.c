@@ -74,7 +74,7 @@ static int filter_read(HttpFilter *f, struct json_object *o, const char *const *
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter '%s'", key);
                 if (f->n >= FILTER_KEYS_MAX)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "invalid filter: more than %u keys in filters", FILTER_KEYS_MAX);
+                                      "invalid filter: more than %d keys in filters", FILTER_KEYS_MAX);
                 f->keys[f->n] = strdup(key);
                 if (!f->keys[f->n])
                         return -ENOMEM;

@@ -261,7 +261,7 @@ int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
 
         if (m->n_live >= EXECS_MAX)
                 return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs: %u are under way, the limit is %u", (unsigned) m->n_live,
+                              "too many execs: %u are under way, the limit is %d", (unsigned) m->n_live,
                               EXECS_MAX);
         if (m->n_live < EXECS_PER_UID_MAX)
                 return 0;
@@ -272,7 +272,7 @@ int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
         }
         if (mine >= EXECS_PER_UID_MAX)
                 return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs of uid %u: %u are under way, the limit is %u",
+                              "too many execs of uid %u: %u are under way, the limit is %d",
                               (unsigned) creator->uid, (unsigned) mine, EXECS_PER_UID_MAX);
         return 0;
 }
