@@ -103,7 +103,7 @@ static int exec_take_streams(Exec *e, StartReply *p)
         if (r >= 0)
                 r = stream_set_output(s, FRAME_STDERR, TAKE_FD(p->streams[2]));
         if (r >= 0)
-                r = stream_set_input(s, TAKE_FD(p->streams[0]));
+                r = stream_set_input(s, e->request->attach_stdin ? TAKE_FD(p->streams[0]) : -EBADF);
         return r;
 }
 

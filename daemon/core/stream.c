@@ -79,8 +79,10 @@ int stream_set_input(Stream *s, int fd)
 {
         int r;
 
-        s->input.fd = fd;
         s->input.was_set = true;
+        if (fd < 0)
+                return 0;
+        s->input.fd = fd;
         r = stream_watch(s, fd, &s->input.source);
         if (r < 0)
                 return r;

@@ -53,7 +53,7 @@ DEFINE_CLEANUP(Stream, stream_free);
 /* The command's side; each fd is taken, also on failure. A tty's master is both input and output. Nothing
  * moves before stream_begin(). */
 int stream_set_output(Stream *s, FrameType type, int fd);
-int stream_set_input(Stream *s, int fd);
+int stream_set_input(Stream *s, int fd); /* negative: the command reads from elsewhere */
 int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys);
 void stream_begin(Stream *s);
 
