@@ -441,7 +441,8 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr)
         spec->cap_permitted = status.cap_permitted;
         spec->cap_ambient = status.cap_ambient;
         spec->no_new_privs = status.no_new_privs;
-        spec->umask = status.umask;
+        /* An init system has none of its own and gives what it starts the usual one; so do we. */
+        spec->umask = status.umask ?: 0022;
 
         r = fill_filters(l, &status, spec, reterr);
         if (r < 0)

@@ -9,6 +9,9 @@
 
 #include "base/strv.h"
 
+/* A flag of the kernel's that /proc/PID/stat shows. */
+#define PF_EXITING 0x4
+
 /* What stands behind "NAME:" at the start of a line, or NULL. */
 static const char *find_field(const char *text, const char *name)
 {
@@ -305,6 +308,7 @@ int proc_stat_parse(const char *text, ProcStat *ret)
 {
         const char *start = strchr(text, '('), *end = strrchr(text, ')');
         long long f[42] = {0};
+        char state;
 
         if (!start || !end || end < start)
                 return -EBADMSG;
@@ -316,6 +320,7 @@ int proc_stat_parse(const char *text, ProcStat *ret)
         /* Fields are counted from one, and the third, the state, is a letter. */
         if (end[1] != ' ' || !end[2])
                 return -EBADMSG;
+        state = end[2];
         end += 3;
         for (int i = 4; i < (int) ELEMENTSOF(f); i++) {
                 char *next;
@@ -328,6 +333,7 @@ int proc_stat_parse(const char *text, ProcStat *ret)
         }
         ret->ppid = (int32_t) f[4];
         ret->tty = (uint32_t) f[7];
+        ret->exiting = (f[9] & PF_EXITING) || state == 'Z' || state == 'X';
         ret->utime = (uint64_t) f[14];
         ret->stime = (uint64_t) f[15];
         ret->nice = (int32_t) f[19];

@@ -63,6 +63,7 @@ typedef struct ProcStat {
         int32_t ppid;
         uint32_t tty;
         uint64_t utime, stime, start_time; /* in ticks */
+        bool exiting; /* on its way to be a zombie: parts of it are gone already */
         int32_t nice, policy, rt_priority;
 } ProcStat;
 

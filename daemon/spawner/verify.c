@@ -11,11 +11,11 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "spawner/leader.h"
 #include "spawner/proc-parse.h"
-#include <string.h>
 
 #define TEXT_MAX (64 * 1024)
 
@@ -102,12 +102,12 @@ static int check_all(int proc_fd, const RunnerSpec *spec, ProcStatus *status, Re
 static bool has_ended(int proc_fd, int pidfd)
 {
         _cleanup_free_ char *text = NULL;
-        ProcStatus status;
+        ProcStat stat;
 
         if (pidfd_is_alive(pidfd) == 0)
                 return true;
-        return file_read_at(proc_fd, "status", TEXT_MAX, &text, NULL) < 0 || proc_status_parse(text, &status) < 0 ||
-               status.state == 'Z' || status.state == 'X';
+        return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) < 0 || proc_stat_parse(text, &stat) < 0 ||
+               stat.exiting;
 }
 
 int verify_command(pid_t pid, int pidfd, const RunnerSpec *spec, Refusal *reterr)
