@@ -2,6 +2,7 @@
 
 #include "spawner/launch.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -48,6 +49,22 @@ static void on_scope_ready(void *userdata, const Refusal *refusal)
                 launch_release(l);
 }
 
+/* Under an fd of our own: launches share their container, and one fd can be watched once only. */
+static int watch_leader(Launch *l)
+{
+        _cleanup_close_ int pidfd = fcntl(l->container->leader->pidfd, F_DUPFD_CLOEXEC, 3);
+        int r;
+
+        if (pidfd < 0)
+                return -errno;
+        r = sd_event_add_io(l->spawner->event, &l->leader, pidfd, EPOLLIN, on_leader_ended, l);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_io_fd_own(l->leader, true);
+        TAKE_FD(pidfd);
+        return 0;
+}
+
 static int watch(Launch *l)
 {
         sd_event *event = l->spawner->event;
@@ -55,7 +72,7 @@ static int watch(Launch *l)
 
         r = sd_event_add_io(event, &l->control, l->runner.control, EPOLLIN, on_control, l);
         if (r >= 0)
-                r = sd_event_add_io(event, &l->leader, l->container->leader->pidfd, EPOLLIN, on_leader_ended, l);
+                r = watch_leader(l);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &l->timer, CLOCK_MONOTONIC, PARKED_SEC * USEC_PER_SEC,
                                                USEC_PER_SEC, on_timer, l);
