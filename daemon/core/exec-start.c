@@ -144,8 +144,8 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         e->started_usec = now_usec(CLOCK_REALTIME);
 
         exec_ref(e);
-        exec_set_state(e, EXEC_RUNNING);
         r = exec_take_streams(e, &p);
+        exec_set_state(e, EXEC_RUNNING);
         if (r < 0) {
                 e->output_ended = true;
                 exec_give_up(e, r);

@@ -232,7 +232,8 @@ static int link_new_call(SpawnerLink *l, const char *member, sd_bus_message **re
 static int link_call(SpawnerLink *l, sd_bus_message *m, sd_bus_message_handler_t callback, void *userdata,
                      sd_bus_slot **ret_slot)
 {
-        int r = sd_bus_call_async(l->bus, callback ? ret_slot : NULL, m, callback, userdata, CALL_TIMEOUT_USEC);
+        int r = sd_bus_call_async(l->bus, callback ? ret_slot : NULL, m, callback, userdata,
+                                  CALL_TIMEOUT_USEC);
 
         return r < 0 ? log_error_errno(r, "Cannot send a call to the spawner") : 0;
 }
