@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The unified cgroup hierarchy: processes of a cgroup, and whether it is frozen. Paths are as /proc/PID/cgroup has them.
+/* The unified cgroup hierarchy: processes of a cgroup, and whether it is frozen. Paths are as
+ * /proc/PID/cgroup has them.
  */
 
 #include <stdbool.h>

@@ -57,8 +57,8 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *use
                 check_finish(k, &refusal);
         } else if (report.type == RUNNER_FAILED) {
                 /* Nothing is to be run yet: a user that is not there is an error of the request. */
-                refuse(&refusal, report.kind == REFUSAL_NOT_RUNNABLE ? REFUSAL_BAD_REQUEST : report.kind, EINVAL, "%s",
-                       report.text);
+                refuse(&refusal, report.kind == REFUSAL_NOT_RUNNABLE ? REFUSAL_BAD_REQUEST : report.kind,
+                       EINVAL, "%s", report.text);
                 check_finish(k, &refusal);
         } else
                 check_finish(k, NULL);
@@ -88,8 +88,8 @@ static int send_order(Check *k, Container *container, const char *user, Refusal 
                                (int[]){memfd, container->leader->pidfd}, 2);
 }
 
-int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user, CheckDone callback,
-               Refusal *reterr)
+int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user,
+               CheckDone callback, Refusal *reterr)
 {
         _cleanup_(check_freep) Check *k = calloc(1, sizeof(*k));
         sd_event *event = c->spawner->event;
@@ -108,8 +108,8 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
         if (r >= 0)
                 r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &k->timer, CLOCK_MONOTONIC, REPORT_SEC_MAX * USEC_PER_SEC,
-                                               USEC_PER_SEC, on_timer, k);
+                r = sd_event_add_time_relative(event, &k->timer, CLOCK_MONOTONIC,
+                                               REPORT_SEC_MAX * USEC_PER_SEC, USEC_PER_SEC, on_timer, k);
         if (r >= 0)
                 r = send_order(k, container, user, reterr);
         if (r < 0)

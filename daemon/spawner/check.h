@@ -20,6 +20,6 @@ struct Check {
         CheckDone callback;
 };
 
-int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user, CheckDone callback,
-               Refusal *reterr);
+int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user,
+               CheckDone callback, Refusal *reterr);
 Check *check_free(Check *k);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One refresh runs at a time: ListMachines, then the properties of each machine that is not known yet, side by side.
- * Whoever asks while one runs waits for the next, since the running one may have been answered before. A machine whose
- * leader has not yet executed its payload is asked for again a little later.
+ * One refresh runs at a time: ListMachines, then the properties of each machine that is not known yet, side
+ * by side. Whoever asks while one runs waits for the next, since the running one may have been answered
+ * before. A machine whose leader has not yet executed its payload is asked for again a little later.
  */
 
 #include "spawner/container-machined.h"
@@ -15,14 +15,14 @@
 #include "base/strv.h"
 #include "base/time.h"
 
-#define MACHINED_NAME      "org.freedesktop.machine1"
-#define MACHINED_PATH      "/org/freedesktop/machine1"
-#define MACHINED_MANAGER   "org.freedesktop.machine1.Manager"
-#define MACHINED_MACHINE   "org.freedesktop.machine1.Machine"
-#define CALL_TIMEOUT_USEC  (10 * USEC_PER_SEC)
-#define RETRY_USEC         (50 * USEC_PER_MSEC)
-#define RETRIES_MAX        100
-#define KIND               "machine"
+#define MACHINED_NAME     "org.freedesktop.machine1"
+#define MACHINED_PATH     "/org/freedesktop/machine1"
+#define MACHINED_MANAGER  "org.freedesktop.machine1.Manager"
+#define MACHINED_MACHINE  "org.freedesktop.machine1.Machine"
+#define CALL_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define RETRY_USEC        (50 * USEC_PER_MSEC)
+#define RETRIES_MAX       100
+#define KIND              "machine"
 
 typedef struct Waiter {
         ListNode node;
@@ -153,8 +153,8 @@ static int read_property(sd_bus_message *reply, const char *name, MachinePropert
                 const char *name, *signature;
                 void *value;
         } known[] = {
-                {"Class", "s", &p->class},     {"Service", "s", &p->service}, {"Unit", "s", &p->unit},
-                {"RootDirectory", "s", &p->root}, {"Leader", "u", &p->leader},   {"UID", "u", &p->uid},
+                {"Class", "s", &p->class},         {"Service", "s", &p->service}, {"Unit", "s", &p->unit},
+                {"RootDirectory", "s", &p->root},  {"Leader", "u", &p->leader},   {"UID", "u", &p->uid},
                 {"Timestamp", "t", &p->timestamp},
         };
 
@@ -211,7 +211,8 @@ static int check_owner(const MachineProperties *p, const Leader *leader, Refusal
 {
         if (p->uid != 0 && leader->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
                 return refuse(reterr, REFUSAL_DENIED, EPERM,
-                              "registered by uid %u, but its leader is in the host's user namespace", p->uid);
+                              "registered by uid %u, but its leader is in the host's user namespace",
+                              p->uid);
         return 0;
 }
 
@@ -261,8 +262,8 @@ static void retry_later(Machined *m)
 {
         if (m->retry || m->n_retries++ >= RETRIES_MAX)
                 return;
-        (void) sd_event_add_time_relative(sd_bus_get_event(m->bus), &m->retry, CLOCK_MONOTONIC, RETRY_USEC, 0,
-                                          on_retry, m);
+        (void) sd_event_add_time_relative(sd_bus_get_event(m->bus), &m->retry, CLOCK_MONOTONIC, RETRY_USEC,
+                                          0, on_retry, m);
 }
 
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -301,9 +302,9 @@ static int query_start(Machined *m, const char *name, const char *path)
         list_append(&m->queries, &q->node);
         q->name = strdup(name);
         r = q->name ? sd_bus_call_method_async(m->bus, &q->slot, MACHINED_NAME, path,
-                                               "org.freedesktop.DBus.Properties", "GetAll", on_properties, q, "s",
-                                               MACHINED_MACHINE) :
-                      -ENOMEM;
+                                               "org.freedesktop.DBus.Properties", "GetAll", on_properties, q,
+                                               "s", MACHINED_MACHINE)
+                    : -ENOMEM;
         if (r < 0)
                 query_free(q);
         return r;
@@ -455,7 +456,8 @@ static int on_machine_removed(sd_bus_message *signal, void *userdata, sd_bus_err
         return 0;
 }
 
-int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata, Machined **ret)
+int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata,
+                 Machined **ret)
 {
         _cleanup_(machined_freep) Machined *m = calloc(1, sizeof(*m));
         int r;
@@ -463,11 +465,12 @@ int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *event
         if (!m)
                 return -ENOMEM;
         *m = (Machined){.bus = bus, .table = table, .events = events, .userdata = userdata};
-        r = sd_bus_match_signal_async(bus, &m->slot_new, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER, "MachineNew",
-                                      on_machine_new, NULL, m);
+        r = sd_bus_match_signal_async(bus, &m->slot_new, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
+                                      "MachineNew", on_machine_new, NULL, m);
         if (r >= 0)
-                r = sd_bus_match_signal_async(bus, &m->slot_removed, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
-                                              "MachineRemoved", on_machine_removed, NULL, m);
+                r = sd_bus_match_signal_async(bus, &m->slot_removed, MACHINED_NAME, MACHINED_PATH,
+                                              MACHINED_MANAGER, "MachineRemoved", on_machine_removed, NULL,
+                                              m);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The provider of systemd-machined's machines. It asks asynchronously, remembers machines while their leaders live, and
- * tells of those that come and go.
+ * The provider of systemd-machined's machines. It asks asynchronously, remembers machines while their
+ * leaders live, and tells of those that come and go.
  */
 
 #include <systemd/sd-bus.h>
@@ -19,14 +19,16 @@ typedef struct MachinedEvents {
 } MachinedEvents;
 
 /* `bus`, `table` and `events` stay the caller's and must live as long. */
-int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata, Machined **ret);
+int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata,
+                 Machined **ret);
 Machined *machined_free(Machined *m);
 DEFINE_CLEANUP(Machined, machined_free);
 
 bool machined_is_busy(const Machined *m);
 
-/* Brings the table up to date, then calls back once; `refusal` says what failed, or is NULL. Never calls back from
- * within the call. The callback is not called any more after machined_cancel() with the same userdata. */
+/* Brings the table up to date, then calls back once; `refusal` says what failed, or is NULL. Never calls
+ * back from within the call. The callback is not called any more after machined_cancel() with the same
+ * userdata. */
 typedef void (*MachinedRefreshed)(void *userdata, const Refusal *refusal);
 int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata);
 void machined_cancel(Machined *m, void *userdata);

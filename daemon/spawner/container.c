@@ -12,10 +12,11 @@
 #include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
 
-#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
 #define DEFAULT_SLICE "machine.slice"
 
-/* One lane of the id: FNV-1a over all input from a seed of its own, then a finaliser that spreads the bits. */
+/* One lane of the id: FNV-1a over all input from a seed of its own, then a finaliser that spreads the bits.
+ */
 static uint64_t mix_lane(uint64_t h, const char *data, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
@@ -29,8 +30,8 @@ static uint64_t mix_lane(uint64_t h, const char *data, size_t n)
         return h ^ (h >> 33);
 }
 
-void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid, uint64_t start_time,
-                       char ret[static CONTAINER_ID_SIZE])
+void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid,
+                       uint64_t start_time, char ret[static CONTAINER_ID_SIZE])
 {
         uint64_t h = UINT64_C(0xcbf29ce484222325);
         char numbers[64];
@@ -144,8 +145,8 @@ int container_append(const Container *c, sd_bus_message *m)
 
         r = sd_bus_message_open_container(m, 'r', "sssssssututtas");
         if (r >= 0)
-                r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c), c->image,
-                                          c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
+                r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),
+                                          c->image, c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
                                           c->leader->start_time, (uint32_t) c->leader_uid, c->created_usec,
                                           c->started_usec);
         if (r >= 0)
@@ -204,7 +205,8 @@ Container *container_table_find(const ContainerTable *t, const char *reference, 
 
         LIST_FOREACH_SAFE (n, &t->containers) {
                 c = LIST_ENTRY(n, Container, node);
-                if (n_reference == 0 || strncmp(c->id, reference, n_reference) != 0 || !container_is_alive(c))
+                if (n_reference == 0 || strncmp(c->id, reference, n_reference) != 0 ||
+                    !container_is_alive(c))
                         continue;
                 if (found) {
                         refuse(reterr, REFUSAL_BAD_REQUEST, ENOTUNIQ,

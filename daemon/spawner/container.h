@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A container, as found once: immutable and shared by whoever needs it. All containers that are known stand in one
- * table. A provider (container-machined) fills it; whether an entry still holds is seen from its leader's pidfd.
+ * A container, as found once: immutable and shared by whoever needs it. All containers that are known stand
+ * in one table. A provider (container-machined) fills it; whether an entry still holds is seen from its
+ * leader's pidfd.
  */
 
 #include <stdint.h>
@@ -49,8 +50,8 @@ bool container_is_alive(const Container *c);
 const char *container_state(const Container *c);
 
 /* The id: the same for one run of a container whoever asks and whenever, and another for each other run. */
-void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid, uint64_t start_time,
-                       char ret[static CONTAINER_ID_SIZE]);
+void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid,
+                       uint64_t start_time, char ret[static CONTAINER_ID_SIZE]);
 
 int container_append(const Container *c, sd_bus_message *m);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One Start: the leader is read as template and the stdio made while the scope is still being made; then the runner is
- * released, its report awaited, the command compared with its container, and everything handed to the peer.
+ * One Start: the leader is read as template and the stdio made while the scope is still being made; then the
+ * runner is released, its report awaited, the command compared with its container, and everything handed to
+ * the peer.
  */
 
 #include <fcntl.h>
@@ -97,8 +98,8 @@ static int make_stdio(Start *s, const Leader *leader, bool null_stdin)
         return 0;
 }
 
-/* What a caller may hand to a command: nothing that controls a terminal, leads to files of the host's kernel, or is a
- * place in the host's file system. */
+/* What a caller may hand to a command: nothing that controls a terminal, leads to files of the host's
+ * kernel, or is a place in the host's file system. */
 static int check_stdio(int fd)
 {
         int flags = fcntl(fd, F_GETFL);
@@ -118,11 +119,12 @@ static int check_stdio(int fd)
         case S_IFREG:
                 if (fstatfs(fd, &fs) < 0)
                         return -errno;
-                return fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC || fs.f_type == SELINUX_MAGIC ||
-                                       fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC ||
-                                       fs.f_type == DEBUGFS_MAGIC || fs.f_type == SECURITYFS_MAGIC ?
-                               -EINVAL :
-                               0;
+                return fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+                                       fs.f_type == SELINUX_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC ||
+                                       fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == DEBUGFS_MAGIC ||
+                                       fs.f_type == SECURITYFS_MAGIC
+                               ? -EINVAL
+                               : 0;
         default:
                 return -EINVAL;
         }
@@ -133,7 +135,8 @@ static int take_stdio(Start *s, const int *fds, Refusal *reterr)
         for (int i = 0; i < 3; i++) {
                 if (check_stdio(fds[i]) < 0)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "fd %d of the stdio is not a pipe, socket, regular file or /dev/null", i);
+                                      "fd %d of the stdio is not a pipe, socket, regular file or /dev/null",
+                                      i);
                 s->command[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
                 if (s->command[i] < 0)
                         return -errno;
@@ -173,8 +176,8 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
         if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
         if (r >= 0 && !q->tty)
-                r = q->stdio ? take_stdio(s, q->stdio, reterr) :
-                               make_stdio(s, l->container->leader, q->null_stdin);
+                r = q->stdio ? take_stdio(s, q->stdio, reterr)
+                             : make_stdio(s, l->container->leader, q->null_stdin);
         if (r >= 0)
                 r = sd_event_source_set_time_relative(l->timer, REPORT_SEC_MAX * USEC_PER_SEC);
         if (r < 0)
@@ -275,7 +278,8 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
         if (r >= 0)
                 r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
         if (r < 0) {
-                log_error_errno(r, "Exec %s: %s", l->exec_id, refusal.message ?: "cannot hand the command over");
+                log_error_errno(r, "Exec %s: %s", l->exec_id,
+                                refusal.message ?: "cannot hand the command over");
                 launch_fail(l, &refusal, r);
                 return;
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The dump is made by a child of ours: if the leader cannot be stopped in time (it may sleep in the kernel), the child
- * is ended, and with its tracer gone the kernel lets the leader run on as if nothing had been.
+ * The dump is made by a child of ours: if the leader cannot be stopped in time (it may sleep in the kernel),
+ * the child is ended, and with its tracer gone the kernel lets the leader run on as if nothing had been.
  */
 
 #include "spawner/filters.h"
@@ -47,7 +47,8 @@ static int dump_one(pid_t pid, uint32_t i, Dump *dump)
 
         if (n <= 0 || n > INSTRUCTIONS_MAX)
                 return n < 0 ? -errno : -EBADMSG;
-        if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *) (uintptr_t) i, dump->filters[i].instructions) != n)
+        if (ptrace(PTRACE_SECCOMP_GET_FILTER, pid, (void *) (uintptr_t) i, dump->filters[i].instructions) !=
+            n)
                 return -EBADMSG;
         dump->filters[i].n_instructions = (uint32_t) n;
         if (ptrace(PTRACE_SECCOMP_GET_METADATA, pid, (void *) sizeof(metadata), &metadata) < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The seccomp filters of a process, read from the kernel by ptrace(2). The reader must not be under a filter itself. */
+/* The seccomp filters of a process, read from the kernel by ptrace(2). The reader must not be under a filter
+ * itself. */
 
 #include "base/refusal.h"
 #include "spawner/leader.h"

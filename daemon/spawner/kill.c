@@ -47,7 +47,8 @@ static int signal_one(pid_t pid, void *userdata)
         return 0;
 }
 
-/* SIGKILL is repeated until nobody is left to be signalled: what forks meanwhile would get away otherwise. */
+/* SIGKILL is repeated until nobody is left to be signalled: what forks meanwhile would get away otherwise.
+ */
 static int signal_all(const char *path, int signal_number, bool with_runner)
 {
         unsigned n_all = 0;
@@ -81,7 +82,8 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
         if (r >= 0 && pidfd_is_alive(pidfd) <= 0)
                 r = -ESRCH;
         if (r == -ENOENT)
-                return refuse(reterr, REFUSAL_DENIED, EPERM, "this process does not belong to exec %s", exec_id);
+                return refuse(reterr, REFUSAL_DENIED, EPERM, "this process does not belong to exec %s",
+                              exec_id);
         if (r >= 0)
                 r = all ? signal_all(path, signal_number, false) : pidfd_signal(pidfd, signal_number);
         return r;

@@ -7,8 +7,8 @@
 
 #include "base/refusal.h"
 
-/* The process of `pidfd` must lie in the scope of this exec. `all` spares the runner, which reports the end. -ESRCH when
- * it has ended. */
+/* The process of `pidfd` must lie in the scope of this exec. `all` spares the runner, which reports the end.
+ * -ESRCH when it has ended. */
 int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refusal *reterr);
 
 /* Ends everything in the scope that this process (a runner) lies in, the process itself as well. */

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * A launch: one exec from the making of its runner and scope until the command runs and all that belongs to it was
- * handed to the peer.
+ * A launch: one exec from the making of its runner and scope until the command runs and all that belongs to
+ * it was handed to the peer.
  *
- *   parked     the runner waits; the scope is being made or is there. Ends after a while, with the container or the peer.
- *   starting   a Start was asked for: released as soon as the scope is there, then the runner's report is waited for.
+ *   parked     the runner waits; the scope is being made or is there. Ends after a while, with the container
+ * or the peer. starting   a Start was asked for: released as soon as the scope is there, then the runner's
+ * report is waited for.
  */
 
 #include "spawner/container.h"
@@ -54,9 +55,11 @@ typedef struct StartRequest {
         const int *stdio; /* three fds, or NULL */
 } StartRequest;
 
-/* Begins; the message is answered when the command runs or cannot. On failure the launch is the caller's to free. */
+/* Begins; the message is answered when the command runs or cannot. On failure the launch is the caller's to
+ * free. */
 int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *reterr);
-/* The scope is there, or an event came on the control socket, or nothing happened for too long. Each may free the launch.
+/* The scope is there, or an event came on the control socket, or nothing happened for too long. Each may
+ * free the launch.
  */
 void launch_release(Launch *l);
 void launch_on_report(Launch *l);

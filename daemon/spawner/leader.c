@@ -19,7 +19,7 @@
 #define TEXT_MAX    (16 * 1024)
 #define COMMAND_MAX (64 * 1024)
 
-#define STUB_COMM "(sd-stubinit)"
+#define STUB_COMM   "(sd-stubinit)"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -29,10 +29,10 @@ static const struct {
         const char *name;
         uint64_t flag;
 } namespace_types[_NS_MAX] = {
-        [NS_MNT] = {"mnt", CLONE_NEWNS},          [NS_PID] = {"pid", CLONE_NEWPID},
-        [NS_NET] = {"net", CLONE_NEWNET},         [NS_IPC] = {"ipc", CLONE_NEWIPC},
-        [NS_UTS] = {"uts", CLONE_NEWUTS},         [NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP},
-        [NS_USER] = {"user", CLONE_NEWUSER},      [NS_TIME] = {"time", CLONE_NEWTIME},
+        [NS_MNT] = {"mnt", CLONE_NEWNS},     [NS_PID] = {"pid", CLONE_NEWPID},
+        [NS_NET] = {"net", CLONE_NEWNET},    [NS_IPC] = {"ipc", CLONE_NEWIPC},
+        [NS_UTS] = {"uts", CLONE_NEWUTS},    [NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP},
+        [NS_USER] = {"user", CLONE_NEWUSER}, [NS_TIME] = {"time", CLONE_NEWTIME},
 };
 
 static Namespaces own, host;
@@ -125,8 +125,8 @@ static int read_status(int proc_fd, ProcStatus *ret)
         return r < 0 ? r : proc_status_parse(text, ret);
 }
 
-/* Whether a process still runs the program that its parent runs: it was forked and has not executed anything. What
- * the kernel says of it then is what its maker is, not what the container is. */
+/* Whether a process still runs the program that its parent runs: it was forked and has not executed
+ * anything. What the kernel says of it then is what its maker is, not what the container is. */
 static int is_unexecuted(int proc_fd)
 {
         _cleanup_close_ int parent = -EBADF;
@@ -395,7 +395,8 @@ static int fill_filters(Leader *l, const ProcStatus *status, RunnerSpec *spec, R
                 r = filters_read(l->pid, l->pidfd, n, &l->filters);
                 if (r < 0)
                         return refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                                      "cannot read the container's seccomp filters: %s", strerrordesc_np(-r));
+                                      "cannot read the container's seccomp filters: %s",
+                                      strerrordesc_np(-r));
         }
         spec->filters = calloc(n, sizeof(RunnerFilter));
         if (!spec->filters)
@@ -405,13 +406,15 @@ static int fill_filters(Leader *l, const ProcStatus *status, RunnerSpec *spec, R
         return 0;
 }
 
-/* Setting a filter without no_new_privs needs CAP_SYS_ADMIN in a process that the container can see. One of the
- * container's that may trace it could take that over, unless it has it anyway or the kernel keeps it away. */
+/* Setting a filter without no_new_privs needs CAP_SYS_ADMIN in a process that the container can see. One of
+ * the container's that may trace it could take that over, unless it has it anyway or the kernel keeps it
+ * away. */
 static bool filters_would_leak(const Leader *l, const ProcStatus *status, const RunnerSpec *spec)
 {
         uint64_t bounding = status->cap_bounding;
 
-        return spec->n_filters > 0 && !spec->no_new_privs && (bounding & (UINT64_C(1) << 19 /* SYS_PTRACE */)) &&
+        return spec->n_filters > 0 && !spec->no_new_privs &&
+               (bounding & (UINT64_C(1) << 19 /* SYS_PTRACE */)) &&
                !(bounding & (UINT64_C(1) << 21 /* SYS_ADMIN */)) && !spec->label &&
                l->namespaces.inode[NS_USER] == own.inode[NS_USER];
 }
@@ -449,7 +452,8 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr)
                 return r;
         if (filters_would_leak(l, &status, spec))
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                              "the container may trace processes but not administrate: its seccomp filters cannot be "
+                              "the container may trace processes but not administrate: its seccomp filters "
+                              "cannot be "
                               "taken over safely");
         /* What was read was the leader's only if it still lives. */
         if (!leader_is_alive(l))

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The leader of a container: what the kernel says of the process that stands for it. Found once by its pid and from
- * then on only known by a pidfd and a directory of /proc that were seen to be the same process.
+ * The leader of a container: what the kernel says of the process that stands for it. Found once by its pid
+ * and from then on only known by a pidfd and a directory of /proc that were seen to be the same process.
  */
 
 #include <stdbool.h>
@@ -52,10 +52,11 @@ uint64_t namespace_flag(NamespaceType type);
 const char *namespace_name(NamespaceType type);
 const Namespaces *namespaces_own(void);
 
-/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, and one that has not yet
- * executed anything of its own (-EAGAIN): it still is its parent's program. */
+/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, and one that has not
+ * yet executed anything of its own (-EAGAIN): it still is its parent's program. */
 int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
-/* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its child. */
+/* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its
+ * child. */
 int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr);
 
 Leader *leader_ref(Leader *l);
@@ -64,8 +65,8 @@ DEFINE_CLEANUP(Leader, leader_unref);
 
 bool leader_is_alive(const Leader *l);
 
-/* Fills the half of a spec that describes the leader. All of it is read anew, but for filters, which can only be
- * added to and are read again when their number has changed. */
+/* Fills the half of a spec that describes the leader. All of it is read anew, but for filters, which can
+ * only be added to and are read again when their number has changed. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr);
 
 /* Outside id of the user namespace's root, for what is made outside and used inside. */

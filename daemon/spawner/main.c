@@ -36,9 +36,12 @@ static int parse_seconds(const char *text, uint64_t *ret_usec)
 static int parse_options(int argc, char **argv, SpawnerOptions *options)
 {
         static const struct option known[] = {
-                {"idle-timeout", required_argument, NULL, 'i'}, {"runner", required_argument, NULL, 'r'},
-                {"allow-root", no_argument, NULL, 'a'},         {"debug", no_argument, NULL, 'd'},
-                {"version", no_argument, NULL, 'v'},            {0},
+                {"idle-timeout", required_argument, NULL, 'i'},
+                {"runner", required_argument, NULL, 'r'},
+                {"allow-root", no_argument, NULL, 'a'},
+                {"debug", no_argument, NULL, 'd'},
+                {"version", no_argument, NULL, 'v'},
+                {0},
         };
         const char *idle = getenv("EXECD_IDLE_SEC");
         int c;
@@ -101,7 +104,8 @@ int main(int argc, char **argv)
                 log_error_errno(r, "Cannot read the host's namespaces");
                 return EXIT_FAILURE;
         }
-        if (sd_listen_fds(true) != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
+        if (sd_listen_fds(true) != 1 ||
+            sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
                 log_error("One listening stream socket must be passed; see execd-spawner.socket");
                 return EXIT_FAILURE;
         }

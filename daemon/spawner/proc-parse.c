@@ -82,8 +82,9 @@ int proc_status_parse(const char *text, ProcStatus *ret)
                 const char *name;
                 uint64_t *value;
         } capabilities[] = {
-                {"CapInh", &ret->cap_inheritable}, {"CapPrm", &ret->cap_permitted}, {"CapEff", &ret->cap_effective},
-                {"CapBnd", &ret->cap_bounding},    {"CapAmb", &ret->cap_ambient},
+                {"CapInh", &ret->cap_inheritable}, {"CapPrm", &ret->cap_permitted},
+                {"CapEff", &ret->cap_effective},   {"CapBnd", &ret->cap_bounding},
+                {"CapAmb", &ret->cap_ambient},
         };
         const char *state = find_field(text, "State");
         uint64_t v;
@@ -131,7 +132,8 @@ int proc_id_map_parse(const char *text, IdMapping *ret, size_t max)
                         p = take_number(p, 10, UINT32_MAX, &v[i]);
                 if (!p || (*p && *p != '\n') || n >= max)
                         return -EBADMSG;
-                if (v[2] == 0 || v[0] + v[2] > (uint64_t) UINT32_MAX + 1 || v[1] + v[2] > (uint64_t) UINT32_MAX + 1)
+                if (v[2] == 0 || v[0] + v[2] > (uint64_t) UINT32_MAX + 1 ||
+                    v[1] + v[2] > (uint64_t) UINT32_MAX + 1)
                         return -EBADMSG;
                 ret[n++] = (IdMapping){(uint32_t) v[0], (uint32_t) v[1], (uint32_t) v[2]};
                 p += *p == '\n';
@@ -229,9 +231,9 @@ int proc_limits_parse(const char *text, uint64_t ret[PROC_N_RLIMITS][2])
 {
         /* In the order of the RLIMIT_ constants. */
         static const char *const names[PROC_N_RLIMITS] = {
-                "Max cpu time",       "Max file size",     "Max data size",       "Max stack size",
-                "Max core file size", "Max resident set",  "Max processes",       "Max open files",
-                "Max locked memory",  "Max address space", "Max file locks",      "Max pending signals",
+                "Max cpu time",       "Max file size",     "Max data size",         "Max stack size",
+                "Max core file size", "Max resident set",  "Max processes",         "Max open files",
+                "Max locked memory",  "Max address space", "Max file locks",        "Max pending signals",
                 "Max msgqueue size",  "Max nice priority", "Max realtime priority", "Max realtime timeout",
         };
 

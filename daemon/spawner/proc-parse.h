@@ -10,14 +10,14 @@
 
 #include "base/cleanup.h"
 
-#define PROC_ID_INVALID  UINT32_MAX
-#define PROC_N_RLIMITS   16
+#define PROC_ID_INVALID   UINT32_MAX
+#define PROC_N_RLIMITS    16
 #define PROC_MAPPINGS_MAX 340 /* what the kernel allows */
 
 typedef struct ProcStatus {
         char state; /* 'R', 'S', 'Z', … */
         int32_t ppid;
-        int32_t ns_pid; /* in the innermost pid namespace */
+        int32_t ns_pid;    /* in the innermost pid namespace */
         uint32_t uid, gid; /* effective */
         uint32_t umask;
         uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
@@ -41,16 +41,16 @@ uint32_t id_map_to_outside(const IdMapping *map, size_t n, uint32_t inside);
 /* The path of the unified hierarchy in /proc/PID/cgroup; owned. -ENODATA when there is none. */
 int proc_cgroup_parse(const char *text, char **ret);
 
-/* The slice that a cgroup path lies in ("/a.slice/a-b.slice/c.service/d" gives "a-b.slice"), and its unit ("c.service");
- * owned. "-.slice" for a path outside of slices, -ENODATA where there is no unit. */
+/* The slice that a cgroup path lies in ("/a.slice/a-b.slice/c.service/d" gives "a-b.slice"), and its unit
+ * ("c.service"); owned. "-.slice" for a path outside of slices, -ENODATA where there is no unit. */
 int cgroup_path_slice(const char *path, char **ret);
 int cgroup_path_unit(const char *path, char **ret);
 
 /* /proc/PID/limits: pairs of soft and hard, UINT64_MAX for unlimited. */
 int proc_limits_parse(const char *text, uint64_t ret[PROC_N_RLIMITS][2]);
 
-/* A label of attr/current: without a newline or NUL at its end. An AppArmor profile without its mode; NULL for
- * "unconfined". */
+/* A label of attr/current: without a newline or NUL at its end. An AppArmor profile without its mode; NULL
+ * for "unconfined". */
 int proc_label_parse(const char *text, char **ret);
 int proc_apparmor_parse(const char *text, char **ret);
 
@@ -63,7 +63,7 @@ typedef struct ProcStat {
         int32_t ppid;
         uint32_t tty;
         uint64_t utime, stime, start_time; /* in ticks */
-        bool exiting; /* on its way to be a zombie: parts of it are gone already */
+        bool exiting;                      /* on its way to be a zombie: parts of it are gone already */
         int32_t nice, policy, rt_priority;
 } ProcStat;
 

@@ -67,8 +67,9 @@ static int append_one(int proc_fd, pid_t pid, uint64_t boot_usec, sd_bus_message
                 if ((unsigned char) *p >= 0x7f)
                         *p = '?';
         return sd_bus_message_append(m, "(uuuttuss)", (uint32_t) pid, (uint32_t) stat.ppid, status.uid,
-                                     ticks_to_usec(stat.utime + stat.stime), boot_usec + ticks_to_usec(stat.start_time),
-                                     stat.tty, command[0] ? command : stat.comm, stat.comm);
+                                     ticks_to_usec(stat.utime + stat.stime),
+                                     boot_usec + ticks_to_usec(stat.start_time), stat.tty,
+                                     command[0] ? command : stat.comm, stat.comm);
 }
 
 int processes_append(const Container *c, sd_bus_message *m)

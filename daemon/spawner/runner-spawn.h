@@ -18,5 +18,6 @@ typedef struct Runner {
 
 int runner_spawn(const char *program, Runner *ret);
 
-/* Lets go: the control socket is closed, which ends a parked runner, and the process is reaped whenever it ends. */
+/* Lets go: the control socket is closed, which ends a parked runner, and the process is reaped whenever it
+ * ends. */
 void runner_release(Runner *r, sd_event *event);

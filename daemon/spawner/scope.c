@@ -13,9 +13,9 @@
 #include "base/time.h"
 #include "wire/scope-property.h"
 
-#define SYSTEMD_NAME    "org.freedesktop.systemd1"
-#define SYSTEMD_PATH    "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+#define SYSTEMD_NAME     "org.freedesktop.systemd1"
+#define SYSTEMD_PATH     "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER  "org.freedesktop.systemd1.Manager"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define DESCRIPTION_MAX  256
@@ -130,8 +130,8 @@ static int scope_call(Scope *s)
         s->message = sd_bus_message_unref(s->message);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &s->timeout, CLOCK_MONOTONIC, JOB_TIMEOUT_USEC, 0,
-                                       on_timeout, s);
+        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &s->timeout, CLOCK_MONOTONIC,
+                                       JOB_TIMEOUT_USEC, 0, on_timeout, s);
         if (r < 0)
                 return r;
         list_remove(&m->queued, &s->node);
@@ -215,8 +215,8 @@ static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
         sd_bus_message *m;
         int r;
 
-        r = sd_bus_message_new_method_call(s->manager->bus, &s->message, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                           "StartTransientUnit");
+        r = sd_bus_message_new_method_call(s->manager->bus, &s->message, SYSTEMD_NAME, SYSTEMD_PATH,
+                                           SYSTEMD_MANAGER, "StartTransientUnit");
         if (r < 0)
                 return r;
         m = s->message;
@@ -225,9 +225,9 @@ static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
-                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
-                                          q->slice, "CollectMode", "s", "inactive-or-failed", "PIDs", "au", 1,
-                                          (uint32_t) q->pid);
+                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice",
+                                          "s", q->slice, "CollectMode", "s", "inactive-or-failed", "PIDs",
+                                          "au", 1, (uint32_t) q->pid);
         if (r >= 0)
                 r = append_requested(m, q->properties, reterr);
         if (r >= 0)
@@ -302,11 +302,11 @@ int scope_manager_new(sd_bus *bus, ScopeManager **ret)
         if (!m)
                 return -ENOMEM;
         m->bus = bus;
-        r = sd_bus_match_signal_async(bus, &m->slot_job, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
-                                      on_job_removed, NULL, m);
+        r = sd_bus_match_signal_async(bus, &m->slot_job, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                      "JobRemoved", on_job_removed, NULL, m);
         if (r >= 0)
-                r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                             "Subscribe", on_subscribed, m, NULL);
+                r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
+                                             SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Transient scopes: StartTransientUnit and the end of its job, asynchronously, a bounded number at a time (a bus refuses
- * more than so many pending replies, and PID 1 gains nothing from more).
+ * Transient scopes: StartTransientUnit and the end of its job, asynchronously, a bounded number at a time (a
+ * bus refuses more than so many pending replies, and PID 1 gains nothing from more).
  */
 
 #include <systemd/sd-bus.h>
@@ -32,8 +32,8 @@ typedef struct ScopeRequest {
 /* Called once, from the loop: NULL when the scope is there, else why not. */
 typedef void (*ScopeReady)(void *userdata, const Refusal *refusal);
 
-int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callback, void *userdata, Scope **ret,
-                Refusal *reterr);
+int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callback, void *userdata,
+                Scope **ret, Refusal *reterr);
 /* Forgets about it; the scope itself ends with its processes. */
 Scope *scope_free(Scope *s);
 DEFINE_CLEANUP(Scope, scope_free);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * org.execd1.Spawner. Every argument is checked here, as if the peer were not known: execd is trusted to decide who may
- * do what, not to be well.
+ * org.execd1.Spawner. Every argument is checked here, as if the peer were not known: execd is trusted to
+ * decide who may do what, not to be well.
  */
 
 #include <signal.h>
@@ -240,7 +240,8 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                 return bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
         /* A prefix that fits one of those we know may fit another one that we do not know yet. */
-        if ((!found || strncmp(found->id, reference, strlen(reference)) == 0) && !fresh && !is_hex64(reference))
+        if ((!found || strncmp(found->id, reference, strlen(reference)) == 0) && !fresh &&
+            !is_hex64(reference))
                 return -ESTALE;
         if (!found) {
                 if (!fresh)
@@ -397,7 +398,8 @@ static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reter
         if (r >= 0) {
                 l = launch_find(c->spawner, a.exec_id);
                 if (l && (l->start || l->container != a.container || l->connection != c))
-                        r = refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", a.exec_id);
+                        r = refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting",
+                                   a.exec_id);
                 else if (!l)
                         r = make_launch(c, &a, &l, reterr);
                 if (r >= 0) {
@@ -481,18 +483,18 @@ void spawner_emit_container_new(Connection *c, const Container *container)
 
 void spawner_emit_container_removed(Connection *c, const Container *container)
 {
-        int r = sd_bus_emit_signal(c->bus, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerRemoved", "ss", container->id,
-                                   container->name);
+        int r = sd_bus_emit_signal(c->bus, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerRemoved", "ss",
+                                   container->id, container->name);
 
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot tell of the end of container %s", container->name);
 }
 
-#define DEFINE_METHOD(name)                                                            \
-        static int on_##name(sd_bus_message *m, void *userdata, sd_bus_error *error)   \
-        {                                                                              \
-                request_answer(userdata, m, do_##name, false);                         \
-                return 1;                                                              \
+#define DEFINE_METHOD(name)                                                          \
+        static int on_##name(sd_bus_message *m, void *userdata, sd_bus_error *error) \
+        {                                                                            \
+                request_answer(userdata, m, do_##name, false);                       \
+                return 1;                                                            \
         }
 
 DEFINE_METHOD(list)
@@ -505,25 +507,26 @@ DEFINE_METHOD(list_processes)
 
 const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssssututtas)", containers),
-                                on_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("a(sssssssututtas)", containers), on_list,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
                                 SD_BUS_RESULT("(sssssssututtas)", container, "h", leader_pidfd), on_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
-                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)", properties, "s",
-                                            user, "b", park),
+                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
+                                            properties, "s", user, "b", park),
                                 SD_BUS_NO_RESULT, on_prepare, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start",
-                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)", properties, "as",
-                                            argv, "as", env, "s", user, "s", working_dir, "t", flags, "q", rows, "q",
-                                            columns, "ah", stdio),
+                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
+                                            properties, "as", argv, "as", env, "s", user, "s", working_dir,
+                                            "t", flags, "q", rows, "q", columns, "ah", stdio),
                                 SD_BUS_RESULT("h", control, "h", pidfd, "u", pid, "ah", streams), on_start,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drop", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_drop,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", exec_id, "h", pidfd, "i", signal, "b", all), SD_BUS_NO_RESULT,
-                                on_kill, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", exec_id, "h", pidfd, "i", signal, "b", all),
+                                SD_BUS_NO_RESULT, on_kill, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListProcesses", SD_BUS_ARGS("s", container_id),
                                 SD_BUS_RESULT("a(uuuttuss)", processes), on_list_processes,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

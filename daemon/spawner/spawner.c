@@ -29,7 +29,8 @@ static void spawner_check_idle(Spawner *s)
         s->idle = sd_event_source_disable_unref(s->idle);
         if (!list_is_empty(&s->connections) || s->options.idle_usec == UINT64_MAX)
                 return;
-        if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle, s) < 0)
+        if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle,
+                                       s) < 0)
                 log_warning("Cannot set the idle timer");
 }
 
@@ -133,10 +134,11 @@ static int connection_new(Spawner *s, int fd)
         if (r >= 0)
                 r = sd_bus_set_description(c->bus, "execd");
         if (r >= 0)
-                r = sd_bus_add_object_vtable(c->bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, spawner_vtable, c);
+                r = sd_bus_add_object_vtable(c->bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, spawner_vtable,
+                                             c);
         if (r >= 0)
-                r = sd_bus_match_signal(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
-                                        on_disconnected, c);
+                r = sd_bus_match_signal(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
+                                        "Disconnected", on_disconnected, c);
         if (r >= 0)
                 r = sd_bus_start(c->bus);
         if (r >= 0)
@@ -194,7 +196,8 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Spawner *s = userdata;
 
-        /* What runs goes on without us, and the socket unit starts another one when there is something to do. */
+        /* What runs goes on without us, and the socket unit starts another one when there is something to
+         * do. */
         log_error("The system bus closed the connection");
         return sd_event_exit(s->event, EXIT_FAILURE);
 }
@@ -207,14 +210,15 @@ static int open_bus(Spawner *s)
         if (r >= 0)
                 r = sd_bus_attach_event(s->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = sd_bus_match_signal(s->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
-                                        on_bus_lost, s);
+                r = sd_bus_match_signal(s->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
+                                        "Disconnected", on_bus_lost, s);
         return r;
 }
 
 int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
 {
-        static const MachinedEvents events = {.on_new = on_container_new, .on_removed = on_container_removed};
+        static const MachinedEvents events = {.on_new = on_container_new,
+                                              .on_removed = on_container_removed};
         _cleanup_(spawner_freep) Spawner *s = calloc(1, sizeof(*s));
         _cleanup_close_ int fd = listen_fd;
         int r;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The spawner: its listener, its connections (from execd, one as a rule), and what they have under way. It leaves when it
- * has been without a connection for a while.
+ * The spawner: its listener, its connections (from execd, one as a rule), and what they have under way. It
+ * leaves when it has been without a connection for a while.
  */
 
 #include <systemd/sd-bus.h>
@@ -15,9 +15,9 @@
 #include "spawner/scope.h"
 
 typedef struct SpawnerOptions {
-        const char *runner;  /* path of the static runner */
-        uid_t peer_uid;      /* who may connect */
-        bool allow_root;     /* root may, too; for tests */
+        const char *runner; /* path of the static runner */
+        uid_t peer_uid;     /* who may connect */
+        bool allow_root;    /* root may, too; for tests */
         uint64_t idle_usec;
 } SpawnerOptions;
 
@@ -49,8 +49,9 @@ DEFINE_CLEANUP(Spawner, spawner_free);
 
 int spawner_run(Spawner *s);
 
-/* One method of ours: reads the message and answers it, now or later. `fresh` says that the table of containers was
- * brought up to date for it; when it is not and should be, the method returns -ESTALE and is called again. */
+/* One method of ours: reads the message and answers it, now or later. `fresh` says that the table of
+ * containers was brought up to date for it; when it is not and should be, the method returns -ESTALE and is
+ * called again. */
 typedef int (*RequestMethod)(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr);
 
 /* A message that waits for the table. */

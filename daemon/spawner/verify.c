@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The runner does as it was told, but from the first seccomp filter on the container decides what a system call
- * returns, so that it could be lied to. Here the kernel is asked from outside. The command already runs, and may by now
- * have given up more than it was given (a namespace of its own, another filter): that is no mismatch. One that has
- * ended has nothing left to check.
+ * The runner does as it was told, but from the first seccomp filter on the container decides what a system
+ * call returns, so that it could be lied to. Here the kernel is asked from outside. The command already
+ * runs, and may by now have given up more than it was given (a namespace of its own, another filter): that
+ * is no mismatch. One that has ended has nothing left to check.
  */
 
 #include "spawner/verify.h"
@@ -69,8 +69,8 @@ static int check_labels(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
         if (spec->apparmor) {
                 _cleanup_free_ char *text = NULL, *profile = NULL;
 
-                r = file_read_at(proc_fd, spec->label ? "attr/apparmor/current" : "attr/current", TEXT_MAX, &text,
-                                 NULL);
+                r = file_read_at(proc_fd, spec->label ? "attr/apparmor/current" : "attr/current", TEXT_MAX,
+                                 &text, NULL);
                 if (r >= 0)
                         r = proc_apparmor_parse(text, &profile);
                 if (r < 0)
@@ -106,8 +106,8 @@ static bool has_ended(int proc_fd, int pidfd)
 
         if (pidfd_is_alive(pidfd) == 0)
                 return true;
-        return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) < 0 || proc_stat_parse(text, &stat) < 0 ||
-               stat.exiting;
+        return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) < 0 ||
+               proc_stat_parse(text, &stat) < 0 || stat.exiting;
 }
 
 int verify_command(pid_t pid, int pidfd, const RunnerSpec *spec, Refusal *reterr)

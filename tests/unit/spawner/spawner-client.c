@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Talks to execd-spawner as execd does, without execd: for tests of the spawner and runner alone, and as floor for
- * benchmarks. Run as user execd (or as root where the spawner allows it).
+ * Talks to execd-spawner as execd does, without execd: for tests of the spawner and runner alone, and as
+ * floor for benchmarks. Run as user execd (or as root where the spawner allows it).
  *
  *   spawner-client [--socket=PATH] list
- *   spawner-client [--socket=PATH] run CONTAINER [-t] [-p] [-n] [-u USER] [-w DIR] [-e K=V]… [-P NAME=TEXT]… -- CMD…
- *   spawner-client [--socket=PATH] prepare CONTAINER [-u USER]
- *   spawner-client [--socket=PATH] bench CONTAINER N [--parked] -- CMD…
+ *   spawner-client [--socket=PATH] run CONTAINER [-t] [-p] [-n] [-u USER] [-w DIR] [-e K=V]… [-P NAME=TEXT]…
+ * -- CMD… spawner-client [--socket=PATH] prepare CONTAINER [-u USER] spawner-client [--socket=PATH] bench
+ * CONTAINER N [--parked] -- CMD…
  */
 
 #include <fcntl.h>
@@ -93,14 +93,14 @@ static int get_leader(sd_bus *bus, const char *container, Leader *ret)
         const char *id;
         int r;
 
-        r = sd_bus_call_method(bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "GetContainer", &error, &reply, "s",
-                               container);
+        r = sd_bus_call_method(bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "GetContainer", &error, &reply,
+                               "s", container);
         if (r < 0)
                 return fail(r, "GetContainer", &error);
         r = sd_bus_message_enter_container(reply, 'r', "sssssssututtas");
         if (r >= 0)
-                r = sd_bus_message_read(reply, "sssssssut", &id, NULL, NULL, NULL, NULL, NULL, NULL, &ret->pid,
-                                        &ret->start);
+                r = sd_bus_message_read(reply, "sssssssut", &id, NULL, NULL, NULL, NULL, NULL, NULL,
+                                        &ret->pid, &ret->start);
         if (r >= 0)
                 snprintf(ret->id, sizeof(ret->id), "%s", id);
         sd_bus_message_unref(reply);
@@ -112,7 +112,8 @@ static int append_head(sd_bus_message *m, const char *exec_id, const Leader *lea
 {
         int r;
 
-        r = sd_bus_message_append(m, "s(sut)s", exec_id, leader->id, leader->pid, leader->start, "spawner-client");
+        r = sd_bus_message_append(m, "s(sut)s", exec_id, leader->id, leader->pid, leader->start,
+                                  "spawner-client");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(ss)");
         for (char **p = o->properties; r >= 0 && p && *p; p++) {
@@ -255,7 +256,8 @@ static int wait_end(const Running *x)
                 return n < 0 ? (int) n : -ECONNRESET;
         if (runner_report_check(&report, (size_t) n) < 0 || report.type != RUNNER_EXITED)
                 return -EBADMSG;
-        return WIFEXITED(report.wait_status) ? WEXITSTATUS(report.wait_status) : 128 + WTERMSIG(report.wait_status);
+        return WIFEXITED(report.wait_status) ? WEXITSTATUS(report.wait_status)
+                                             : 128 + WTERMSIG(report.wait_status);
 }
 
 static int run(sd_bus *bus, const Options *o)
@@ -340,7 +342,8 @@ static int list(sd_bus *bus)
         sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_call_method(bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ListContainers", &error, &reply, NULL);
+        r = sd_bus_call_method(bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ListContainers", &error, &reply,
+                               NULL);
         if (r < 0)
                 return fail(r, "ListContainers", &error);
         r = sd_bus_message_enter_container(reply, 'a', "(sssssssututtas)");
@@ -348,12 +351,12 @@ static int list(sd_bus *bus)
                 const char *s[7];
                 uint32_t leader, uid;
 
-                r = sd_bus_message_read(reply, "sssssssutu", &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &s[6], &leader,
-                                        NULL, &uid);
+                r = sd_bus_message_read(reply, "sssssssutu", &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &s[6],
+                                        &leader, NULL, &uid);
                 if (r < 0)
                         break;
-                printf("%.12s name=%s kind=%s state=%s image=%s unit=%s slice=%s leader=%u uid=%u\n", s[0], s[1], s[2],
-                       s[3], s[4], s[5], s[6], leader, uid);
+                printf("%.12s name=%s kind=%s state=%s image=%s unit=%s slice=%s leader=%u uid=%u\n", s[0],
+                       s[1], s[2], s[3], s[4], s[5], s[6], leader, uid);
                 r = sd_bus_message_skip(reply, "ttas");
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
