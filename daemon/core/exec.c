@@ -235,11 +235,8 @@ void exec_set_state(Exec *e, ExecState state)
                 w->callback(w, e);
         }
         /* Only now do the clients see the end: whoever looks then finds the exit status. */
-        if (exec_has_ended(e) && e->stream) {
-                stream_finish(e->stream);
-                if (!e->detached)
-                        history_done(stream_history(e->stream));
-        }
+        if (exec_has_ended(e) && e->stream)
+                stream_finish(e->stream, e->detached);
         exec_unref(e);
 }
 

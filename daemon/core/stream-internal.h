@@ -78,6 +78,7 @@ struct Stream {
         bool begun;        /* the command's side is complete, so its end can come */
         bool output_ended; /* on_output_end was told */
         bool finished;
+        bool keep_output; /* after the end */
         bool in_turn;
         StreamOutput outputs[2];
         size_t n_outputs;

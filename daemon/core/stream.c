@@ -185,8 +185,9 @@ void stream_drain_rest(Stream *s)
         stream_turn(s);
 }
 
-void stream_finish(Stream *s)
+void stream_finish(Stream *s, bool keep_output)
 {
+        s->keep_output = keep_output;
         s->finished = true;
         s->input.was_set = true;
         stream_input_close(s);
@@ -282,6 +283,12 @@ void stream_turn(Stream *s)
         }
 
         primary_gone = stream_collect_clients(s);
+        if (s->finished && s->n_clients == 0) {
+                if (s->keep_output)
+                        history_trim(&s->history);
+                else
+                        history_done(&s->history);
+        }
         stream_update(s);
         s->in_turn = false;
 

@@ -76,7 +76,8 @@ void stream_inject(Stream *s, const char *text);
  * somebody else holds the pipes open. */
 void stream_drain_rest(Stream *s);
 
-/* Nothing more will come: each client is flushed, shut down and closed. */
-void stream_finish(Stream *s);
+/* Nothing more will come: each client is flushed, shut down and closed. Then the recent output is dropped,
+ * unless it is to be kept. */
+void stream_finish(Stream *s, bool keep_output);
 
 History *stream_history(Stream *s);

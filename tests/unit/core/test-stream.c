@@ -136,7 +136,7 @@ static void check_carry(size_t total, size_t piece, size_t read_piece)
                 turn(&w);
                 got += drain(c, raw + got, read_piece);
                 if (w.ended == 1 && got < total * 2)
-                        stream_finish(w.stream), w.ended++;
+                        stream_finish(w.stream, false), w.ended++;
                 idle = before == written + got ? idle + 1 : 0;
         }
 
@@ -291,11 +291,40 @@ static void test_drain_rest(void)
         stream_drain_rest(w.stream); /* the pipes stay open, as a descendant would hold them */
         turn(&w);
         CHECK(w.ended == 1);
-        stream_finish(w.stream);
+        stream_finish(w.stream, false);
         turn(&w);
         CHECK(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
         CHECK(read(c, buf, 1) == 0);
         close(c);
+        world_done(&w);
+}
+
+/* What was written last reaches a client that is slow to read, and one that is not yet to be written to. */
+static void test_finish_flushes(bool gate)
+{
+        static uint8_t data[60 * 1024], raw[2 * sizeof(data)];
+        size_t got = 0, n;
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .gate = gate});
+        world_pipes(&w);
+        CHECK(write(w.out[1], data, sizeof(data)) == sizeof(data));
+        turn(&w);
+        stream_inject(w.stream, "last words");
+        stream_finish(w.stream, false);
+        for (unsigned idle = 0; idle<40; idle = n> 0 ? 0 : idle + 1) {
+                turn(&w);
+                n = drain(c, raw + got, 1000);
+                got += n;
+        }
+        CHECK(got >= sizeof(data) + FRAME_HEADER_SIZE + 10);
+        CHECK(memcmp(raw + got - 10, "last words", 10) == 0);
+        CHECK(read(c, raw, 1) == 0);
+        close(c);
+        turn(&w);
+        CHECK(stream_count_clients(w.stream) == 0 && !stream_history(w.stream)->ring);
         world_done(&w);
 }
 
@@ -366,6 +395,8 @@ int main(void)
         test_input_and_half_close();
         test_input_reaches_after_full_close();
         test_drain_rest();
+        test_finish_flushes(false);
+        test_finish_flushes(true);
         test_tty_detach();
         test_gate();
         return 0;
