@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # For the suites. tests/run starts a suite with the tree's top as working directory and in its environment:
 #   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
-#   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty)
+#   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty), PREFIX (of the names of its sandboxes)
 # A suite prints what it finds and, as its last line, 'N passed, N failed, N skipped'.
 
 TREE=${TREE:-$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")}
@@ -28,7 +28,7 @@ in_tools() {
 
 # The sandbox that a variant of a suite runs in.
 sandbox_name() {
-    echo "tests-${1:-plain}"
+    echo "${PREFIX:-tests}-${1:-plain}"
 }
 
 # junit_counts FILE: 'passed failed skipped' of a junit report.
