@@ -67,6 +67,12 @@ Container *container_unref(Container *c)
         return mfree(c);
 }
 
+void container_forget_leader(Container *c)
+{
+        if (c)
+                c->leader_pidfd = fd_close(c->leader_pidfd);
+}
+
 bool container_is_paused(const Container *c)
 {
         return strcmp(c->state, "paused") == 0;

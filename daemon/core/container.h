@@ -40,6 +40,9 @@ Container *container_ref(Container *c);
 Container *container_unref(Container *c);
 DEFINE_CLEANUP(Container, container_unref);
 
+/* Closes the pidfd, which nobody needs once the exec that the snapshot was made for has ended. */
+void container_forget_leader(Container *c);
+
 bool container_is_paused(const Container *c);
 
 /* The reply to GetContainer: one description and the leader's pidfd. */
