@@ -5,7 +5,7 @@
 
 CACHE=${EXECD_TEST_CACHE:-/var/cache/execd-tests}
 # shellcheck disable=SC2034  # used by the scripts that source this file
-STATE=/run/execd-tests
+STATE=${EXECD_TEST_STATE:-/run/execd-tests}
 BEGAN=${EXECD_TEST_BEGAN:-$EPOCHSECONDS}
 # Scripts that call each other count time from the first one's start.
 export EXECD_TEST_BEGAN=$BEGAN

@@ -54,8 +54,8 @@ enter_own_cgroup() {
     mount=$(cgroup2_mount)
     [ -n "$mount" ] || die "this host has no cgroup2 mounted"
     own=$(sed -n 's/^0:://p' /proc/self/cgroup)
-    own=$mount${own%/}/execd-tests-$name
-    mkdir -p "$own"
+    own=$mount${own%/}/execd-tests-$name-$BASHPID
+    mkdir "$own"
     echo $BASHPID >"$own/cgroup.procs"
     echo "$own" >"$STATE/$name/cgroup"
 }
