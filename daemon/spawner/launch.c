@@ -3,10 +3,18 @@
 #include "spawner/launch.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "spawner/cgroup.h"
+#include "spawner/device-policy.h"
+#include "spawner/limits.h"
+#include "spawner/proc-parse.h"
+
+#define CGROUPS_MAX 16384
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -35,13 +43,47 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         return 0;
 }
 
+/* What the cgroup of the container forbids, the scope must forbid as well. */
+static int copy_device_policy(const Launch *l, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL, *scope = NULL, *theirs = NULL,
+                            *mine = NULL;
+        const Leader *leader = l->container->leader;
+        char unit[SCOPE_NAME_SIZE], file[64];
+        int r;
+
+        scope_name(l->exec_id, unit);
+        snprintf(file, sizeof(file), "/proc/%d/cgroup", l->runner.pid);
+        r = file_read_at(leader->proc_fd, "cgroup", CGROUPS_MAX, &theirs, NULL);
+        if (r >= 0)
+                r = file_read_at(AT_FDCWD, file, CGROUPS_MAX, &mine, NULL);
+        if (r >= 0)
+                r = device_policy_check_v1(theirs, mine, reterr);
+        if (r >= 0)
+                r = leader_cgroup(leader, &path);
+        if (r >= 0)
+                r = cgroup_path_split(path, &slice, &own);
+        if (r >= 0)
+                r = cgroup_of_unit(l->runner.pid, unit, &scope);
+        if (r < 0)
+                return r;
+        return device_policy_copy(path, slice, scope, reterr);
+}
+
 static void on_scope_ready(void *userdata, const Refusal *refusal)
 {
+        _cleanup_refusal_ Refusal mismatch = REFUSAL_INIT;
         Launch *l = userdata;
+        int r;
 
         l->scope = scope_free(l->scope);
         if (refusal) {
                 launch_fail(l, refusal, EIO);
+                return;
+        }
+        r = copy_device_policy(l, &mismatch);
+        if (r < 0) {
+                launch_fail(l, &mismatch, r);
                 return;
         }
         l->scope_is_ready = true;
@@ -79,9 +121,27 @@ static int watch(Launch *l)
         return r;
 }
 
+/* From the cgroup that the host gave the container, not from those that it has made in it. */
+static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL;
+        int r;
+
+        r = leader_cgroup(c->leader, &path);
+        if (r >= 0)
+                r = cgroup_path_split(path, &slice, &own);
+        if (r >= 0)
+                r = limits_read(own, ret);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, r, "cannot read the container's limits: %s",
+                              strerrordesc_np(-r));
+        return 0;
+}
+
 int launch_new(Connection *c, Container *container, const LaunchRequest *q, Launch **ret, Refusal *reterr)
 {
         _cleanup_(launch_freep) Launch *l = calloc(1, sizeof(*l));
+        Limits limits;
         int r;
 
         if (!l)
@@ -90,6 +150,9 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         list_append(&c->spawner->launches, &l->node);
         memcpy(l->exec_id, q->exec_id, EXEC_ID_LENGTH);
         l->container = container_ref(container);
+        r = read_limits(container, &limits, reterr);
+        if (r < 0)
+                return r;
         r = runner_spawn(c->spawner->options.runner, &l->runner);
         if (r < 0)
                 return r;
@@ -103,6 +166,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
                                 .description = q->description,
                                 .pid = l->runner.pid,
                                 .properties = q->properties,
+                                .limits = &limits,
                         },
                         on_scope_ready, l, &l->scope, reterr);
         if (r < 0)

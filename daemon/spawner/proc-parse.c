@@ -217,6 +217,26 @@ int cgroup_path_unit(const char *path, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
+int cgroup_path_split(const char *path, char **ret_slice, char **ret_own)
+{
+        const char *slice, *rest;
+        char *own;
+        size_t n;
+
+        rest = skip_slices(path, &slice, &n);
+        n = (size_t) (rest - path);
+        own = strndup(path, n + (*rest == '/' ? 1 + strcspn(rest + 1, "/") : 0));
+        if (!own)
+                return -ENOMEM;
+        *ret_slice = n > 0 ? strndup(path, n) : strdup("/");
+        if (!*ret_slice) {
+                free(own);
+                return -ENOMEM;
+        }
+        *ret_own = own;
+        return 0;
+}
+
 static const char *take_limit(const char *p, uint64_t *ret)
 {
         p += strspn(p, " \t");

@@ -46,6 +46,10 @@ int proc_cgroup_parse(const char *text, char **ret);
 int cgroup_path_slice(const char *path, char **ret);
 int cgroup_path_unit(const char *path, char **ret);
 
+/* The path of the slice itself ("/" when there is none), and that of what lies in it ("/a.slice/c.service");
+ * owned. */
+int cgroup_path_split(const char *path, char **ret_slice, char **ret_own);
+
 /* /proc/PID/limits: pairs of soft and hard, UINT64_MAX for unlimited. */
 int proc_limits_parse(const char *text, uint64_t ret[PROC_N_RLIMITS][2]);
 

@@ -193,20 +193,29 @@ static int append_property(sd_bus_message *m, const ScopeProperty *p)
         return -EINVAL;
 }
 
-static int append_requested(sd_bus_message *m, char *const *properties, Refusal *reterr)
+/* What the client asks for within what the container has, and then what only the container has. */
+static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
 {
-        for (size_t i = 0; properties && properties[i] && properties[i + 1]; i += 2) {
-                ScopeProperty p = {0};
-                int r = scope_property_parse(properties[i], properties[i + 1], &p, reterr);
+        ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
+        size_t n = 0;
+        int r = 0;
 
+        for (char *const *p = q->properties; p && p[0] && p[1] && r >= 0; p += 2) {
+                if (n >= ELEMENTSOF(asked)) {
+                        r = -E2BIG;
+                        break;
+                }
+                r = scope_property_parse(p[0], p[1], &asked[n], reterr);
                 if (r < 0)
-                        return r;
-                r = append_property(m, &p);
-                scope_property_done(&p);
-                if (r < 0)
-                        return r;
+                        break;
+                limits_apply(q->limits, &asked[n]);
+                r = append_property(m, &asked[n++]);
         }
-        return 0;
+        if (r >= 0)
+                r = limits_append(q->limits, asked, n, m);
+        for (size_t i = 0; i < n; i++)
+                scope_property_done(&asked[i]);
+        return r;
 }
 
 static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
@@ -229,7 +238,7 @@ static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
                                           "s", q->slice, "CollectMode", "s", "inactive-or-failed", "PIDs",
                                           "au", 1, (uint32_t) q->pid);
         if (r >= 0)
-                r = append_requested(m, q->properties, reterr);
+                r = append_properties(m, q, reterr);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);

@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/refusal.h"
+#include "spawner/limits.h"
 
 #define SCOPES_IN_FLIGHT_MAX 32
 #define SCOPE_NAME_SIZE      80
@@ -27,6 +28,7 @@ typedef struct ScopeRequest {
         const char *description;
         pid_t pid;
         char *const *properties; /* name, text, name, text, … */
+        const Limits *limits;    /* of the container */
 } ScopeRequest;
 
 /* Called once, from the loop: NULL when the scope is there, else why not. */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/device-policy.h"
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/fd.h"
+#include "spawner/cgroup.h"
+
+#define PROGRAMS_MAX 64
+
+/* Kinds that confine. Those that rewrite addresses or options belong to the network, which the command
+ * joins. */
+static const struct {
+        enum bpf_attach_type type;
+        bool needed; /* every kernel with cgroup BPF has it */
+} kinds[] = {
+        {BPF_CGROUP_DEVICE, true},         {BPF_CGROUP_INET_INGRESS, true},
+        {BPF_CGROUP_INET_EGRESS, true},    {BPF_CGROUP_INET_SOCK_CREATE, false},
+        {BPF_CGROUP_INET4_BIND, false},    {BPF_CGROUP_INET6_BIND, false},
+        {BPF_CGROUP_INET4_CONNECT, false}, {BPF_CGROUP_INET6_CONNECT, false},
+        {BPF_CGROUP_SYSCTL, false},
+};
+
+typedef struct Programs {
+        uint32_t ids[PROGRAMS_MAX];
+        uint32_t n;
+} Programs;
+
+static int bpf(enum bpf_cmd command, union bpf_attr *attr)
+{
+        long r = syscall(SYS_bpf, command, attr, sizeof(*attr));
+
+        return r < 0 ? -errno : (int) r;
+}
+
+static int query(int cgroup_fd, enum bpf_attach_type type, Programs *ret)
+{
+        union bpf_attr attr;
+        int r;
+
+        memset(&attr, 0, sizeof(attr));
+        attr.query.target_fd = (uint32_t) cgroup_fd;
+        attr.query.attach_type = type;
+        attr.query.query_flags = BPF_F_QUERY_EFFECTIVE;
+        attr.query.prog_ids = (uint64_t) (uintptr_t) ret->ids;
+        attr.query.prog_cnt = PROGRAMS_MAX;
+        r = bpf(BPF_PROG_QUERY, &attr);
+        if (r < 0)
+                return r;
+        ret->n = attr.query.prog_cnt;
+        return 0;
+}
+
+static bool take_id(Programs *p, uint32_t id)
+{
+        for (uint32_t i = 0; i < p->n; i++)
+                if (p->ids[i] == id) {
+                        p->ids[i] = p->ids[--p->n];
+                        return true;
+                }
+        return false;
+}
+
+static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
+{
+        _cleanup_close_ int program = -EBADF;
+        union bpf_attr attr;
+
+        memset(&attr, 0, sizeof(attr));
+        attr.prog_id = id;
+        program = bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+        if (program < 0)
+                return program;
+        memset(&attr, 0, sizeof(attr));
+        attr.target_fd = (uint32_t) cgroup_fd;
+        attr.attach_bpf_fd = (uint32_t) program;
+        attr.attach_type = type;
+        attr.attach_flags = BPF_F_ALLOW_MULTI;
+        return bpf(BPF_PROG_ATTACH, &attr);
+}
+
+static int copy_kind(int container, int slice, int scope, enum bpf_attach_type type, bool needed)
+{
+        Programs theirs, shared, mine;
+        int r;
+
+        r = query(container, type, &theirs);
+        /* A kernel without this kind cannot have programs of it. */
+        if (r == -EINVAL && !needed)
+                return 0;
+        if (r >= 0 && theirs.n == 0)
+                return 0;
+        if (r >= 0)
+                r = query(slice, type, &shared);
+        if (r >= 0)
+                r = query(scope, type, &mine);
+        if (r < 0)
+                return r;
+        for (uint32_t i = 0; i < theirs.n; i++) {
+                /* What the slice has is effective for the scope already, and so is what a scope that is used
+                 * again was given before. */
+                bool inherited = take_id(&shared, theirs.ids[i]);
+
+                if (take_id(&mine, theirs.ids[i]) || inherited)
+                        continue;
+                r = attach(scope, type, theirs.ids[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int device_policy_copy(const char *container, const char *slice, const char *scope, Refusal *reterr)
+{
+        _cleanup_close_ int container_fd = cgroup_open(container), slice_fd = cgroup_open(slice),
+                            scope_fd = cgroup_open(scope);
+        int r = MIN(MIN(container_fd, slice_fd), scope_fd);
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++)
+                r = copy_kind(container_fd, slice_fd, scope_fd, kinds[i].type, kinds[i].needed);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, r,
+                              "cannot take over the container's device policy: %s", strerrordesc_np(-r));
+        return 0;
+}
+
+/* The group of the old devices controller, or NULL. Points into the text. */
+static const char *find_devices(const char *text, size_t *ret_length)
+{
+        for (const char *p = text; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+                const char *names = strchr(p, ':'), *path, *end = strchrnul(p, '\n');
+
+                if (!names || names > end)
+                        continue;
+                names++;
+                path = memchr(names, ':', (size_t) (end - names));
+                if (!path)
+                        continue;
+                for (const char *name = names; name < path;) {
+                        size_t n = strcspn(name, ",:");
+
+                        if (n == strlen("devices") && strncmp(name, "devices", n) == 0) {
+                                *ret_length = (size_t) (end - path - 1);
+                                return path + 1;
+                        }
+                        name += n + 1;
+                }
+        }
+        return NULL;
+}
+
+int device_policy_check_v1(const char *container_cgroups, const char *own_cgroups, Refusal *reterr)
+{
+        size_t n_theirs = 0, n_own = 0;
+        const char *theirs = find_devices(container_cgroups, &n_theirs),
+                   *own = find_devices(own_cgroups, &n_own);
+
+        if (!theirs && !own)
+                return 0;
+        if (theirs && own && n_theirs == n_own && memcmp(theirs, own, n_own) == 0)
+                return 0;
+        return refuse(
+                reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                "the container's device policy is in the old cgroup hierarchy and cannot be taken over");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The BPF programs that the kernel runs for a container's cgroup: which devices it may use, which addresses
+ * it may talk to. A scope of its own would be without them, so they are attached to it before the command is
+ * released.
+ */
+
+#include "base/refusal.h"
+
+/* Makes the programs that are effective for `container` and not for `slice` (which both share) effective for
+ * `scope`. All are cgroup paths. */
+int device_policy_copy(const char *container, const char *slice, const char *scope, Refusal *reterr);
+
+/* The old hierarchy's device controller cannot be copied: refuses when these lines of /proc/PID/cgroup name
+ * different groups of it. */
+int device_policy_check_v1(const char *container_cgroups, const char *own_cgroups, Refusal *reterr);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/limits.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "spawner/cgroup.h"
+
+#define FILE_MAX 65536
+
+typedef struct LimitRule {
+        const char *file;
+        const char *bus_name, *scale_name; /* of systemd's D-Bus interface */
+        uint64_t absent;                   /* what the kernel has when nobody set anything */
+} LimitRule;
+
+static const LimitRule rules[_LIMIT_MAX] = {
+        [LIMIT_MEMORY_MAX] = {"memory.max", "MemoryMax", "MemoryMaxScale", LIMIT_NONE},
+        [LIMIT_MEMORY_HIGH] = {"memory.high", "MemoryHigh", "MemoryHighScale", LIMIT_NONE},
+        [LIMIT_MEMORY_SWAP_MAX] = {"memory.swap.max", "MemorySwapMax", "MemorySwapMaxScale", LIMIT_NONE},
+        /* Not limits but claims on others' memory: an exec has no more of them than its container. */
+        [LIMIT_MEMORY_LOW] = {"memory.low", "MemoryLow", "MemoryLowScale", 0},
+        [LIMIT_MEMORY_MIN] = {"memory.min", "MemoryMin", "MemoryMinScale", 0},
+        [LIMIT_TASKS_MAX] = {"pids.max", "TasksMax", "TasksMaxScale", LIMIT_NONE},
+        [LIMIT_CPU_QUOTA] = {"cpu.max", "CPUQuotaPerSecUSec", NULL, LIMIT_NONE},
+        [LIMIT_CPU_WEIGHT] = {"cpu.weight", "CPUWeight", NULL, LIMIT_NONE},
+        [LIMIT_IO_WEIGHT] = {"io.weight", "IOWeight", NULL, LIMIT_NONE},
+};
+
+static const char *const io_names[4] = {"rbps", "wbps", "riops", "wiops"};
+static const char *const io_bus_names[4] = {"IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax",
+                                            "IOWriteIOPSMax"};
+
+static const char *take_value(const char *p, uint64_t *ret)
+{
+        char *end;
+
+        p += strspn(p, " \t");
+        if (strncmp(p, "max", 3) == 0) {
+                *ret = LIMIT_NONE;
+                return p + 3;
+        }
+        if (!isdigit((unsigned char) *p))
+                return NULL;
+        errno = 0;
+        *ret = strtoull(p, &end, 10);
+        return errno == 0 ? end : NULL;
+}
+
+int limits_parse_value(LimitType type, const char *text, uint64_t *ret)
+{
+        uint64_t value, period;
+        const char *p = text;
+
+        if (type == LIMIT_IO_WEIGHT) {
+                /* "default 100", then lines for devices. */
+                if (strncmp(p, "default ", 8) != 0)
+                        return -EBADMSG;
+                p += 8;
+        }
+        p = take_value(p, &value);
+        if (!p || !strchr(" \n", *p))
+                return -EBADMSG;
+        if (type == LIMIT_CPU_QUOTA && value != LIMIT_NONE) {
+                if (!take_value(p, &period) || period == 0 || period == LIMIT_NONE)
+                        return -EBADMSG;
+                value = (uint64_t) MIN((unsigned __int128) value * USEC_PER_SEC / period, LIMIT_NONE - 1);
+                value = MAX(value, 1);
+        }
+        *ret = value;
+        return 0;
+}
+
+int limits_parse_mask(const char *text, LimitMask *ret)
+{
+        LimitMask mask = {0};
+        const char *p = text;
+
+        while (*p && *p != '\n') {
+                unsigned long from, to;
+                char *end;
+
+                if (!isdigit((unsigned char) *p))
+                        return -EBADMSG;
+                from = to = strtoul(p, &end, 10);
+                if (*end == '-') {
+                        if (!isdigit((unsigned char) end[1]))
+                                return -EBADMSG;
+                        to = strtoul(end + 1, &end, 10);
+                }
+                if (from > to || to >= LIMITS_MASK_BYTES * 8 || !(*end == ',' || *end == '\n' || *end == 0))
+                        return -EBADMSG;
+                for (; from <= to; from++)
+                        mask.bytes[from / 8] |= (uint8_t) (1u << from % 8);
+                mask.set = true;
+                p = *end == ',' ? end + 1 : end;
+        }
+        *ret = mask;
+        return 0;
+}
+
+/* "8:0 rbps=1048576 wbps=max riops=max wiops=max" */
+static int parse_io_line(char *line, LimitIo *ret)
+{
+        char *rest = line, *word = strsep(&rest, " ");
+        unsigned major, minor;
+        char after;
+
+        if (sscanf(word, "%u:%u%c", &major, &minor, &after) != 2)
+                return -EBADMSG;
+        snprintf(ret->device, sizeof(ret->device), "/dev/block/%u:%u", major, minor);
+        for (int i = 0; i < 4; i++)
+                ret->values[i] = LIMIT_NONE;
+        while ((word = strsep(&rest, " "))) {
+                char *value = strchr(word, '=');
+                const char *end;
+
+                if (!value)
+                        return -EBADMSG;
+                *value++ = 0;
+                for (int i = 0; i < 4; i++)
+                        if (strcmp(word, io_names[i]) == 0) {
+                                end = take_value(value, &ret->values[i]);
+                                if (!end || *end)
+                                        return -EBADMSG;
+                        }
+        }
+        return 0;
+}
+
+int limits_parse_io(const char *text, LimitIo *ret, size_t max, size_t *ret_n)
+{
+        _cleanup_free_ char *copy = strdup(text);
+        char *rest = copy, *line;
+        size_t n = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        while ((line = strsep(&rest, "\n"))) {
+                int r;
+
+                if (!*line)
+                        continue;
+                if (n >= max)
+                        return -E2BIG;
+                r = parse_io_line(line, &ret[n]);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        *ret_n = n;
+        return 0;
+}
+
+static int read_mask(int fd, const char *file, LimitMask *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = file_read_at(fd, file, FILE_MAX, &text, NULL);
+
+        return r == -ENOENT ? 0 : r < 0 ? r : limits_parse_mask(text, ret);
+}
+
+static int read_io(int fd, Limits *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = file_read_at(fd, "io.max", FILE_MAX, &text, NULL);
+
+        return r == -ENOENT ? 0 : r < 0 ? r : limits_parse_io(text, ret->io, LIMITS_IO_MAX, &ret->n_io);
+}
+
+int limits_read(const char *cgroup, Limits *ret)
+{
+        _cleanup_close_ int fd = cgroup_open(cgroup);
+        int r;
+
+        *ret = (Limits){0};
+        if (fd < 0)
+                return fd;
+        for (LimitType t = 0; t < _LIMIT_MAX; t++) {
+                _cleanup_free_ char *text = NULL;
+
+                ret->values[t] = rules[t].absent;
+                r = file_read_at(fd, rules[t].file, FILE_MAX, &text, NULL);
+                if (r >= 0)
+                        r = limits_parse_value(t, text, &ret->values[t]);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        r = read_mask(fd, "cpuset.cpus", &ret->cpus);
+        if (r >= 0)
+                r = read_mask(fd, "cpuset.mems", &ret->memory_nodes);
+        return r < 0 ? r : read_io(fd, ret);
+}
+
+static uint64_t read_number(const char *path)
+{
+        _cleanup_free_ char *text = NULL;
+        uint64_t v;
+
+        return file_read_at(AT_FDCWD, path, 64, &text, NULL) >= 0 && take_value(text, &v) ? v : LIMIT_NONE;
+}
+
+/* What a share of the whole is a share of. */
+static uint64_t whole_of(LimitType type)
+{
+        if (type == LIMIT_TASKS_MAX)
+                return MIN(read_number("/proc/sys/kernel/pid_max"),
+                           read_number("/proc/sys/kernel/threads-max"));
+        return (uint64_t) sysconf(_SC_PHYS_PAGES) * (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+static void apply_value(const Limits *l, LimitType type, ScopeProperty *p)
+{
+        if (strcmp(p->bus_name, rules[type].bus_name) == 0)
+                p->number = MIN(p->number, l->values[type]);
+        else if (rules[type].scale_name && strcmp(p->bus_name, rules[type].scale_name) == 0) {
+                unsigned __int128 value = (unsigned __int128) whole_of(type) * p->number / UINT32_MAX;
+
+                if (l->values[type] == LIMIT_NONE)
+                        return;
+                p->bus_name = rules[type].bus_name;
+                p->type = SCOPE_PROPERTY_U64;
+                p->number = (uint64_t) MIN(value, l->values[type]);
+        }
+}
+
+/* The common part; where there is none, the container's. */
+static void apply_mask(const LimitMask *mask, ScopeProperty *p)
+{
+        uint8_t bytes[LIMITS_MASK_BYTES] = {0};
+        bool any = false;
+
+        if (!mask->set)
+                return;
+        for (size_t i = 0; i < MIN(p->n_bytes, sizeof(bytes)); i++) {
+                bytes[i] = p->bytes[i] & mask->bytes[i];
+                any = any || bytes[i];
+        }
+        memcpy(p->bytes, any ? bytes : mask->bytes, sizeof(bytes));
+        p->n_bytes = sizeof(bytes);
+}
+
+void limits_apply(const Limits *l, ScopeProperty *p)
+{
+        if (strcmp(p->bus_name, "AllowedCPUs") == 0)
+                apply_mask(&l->cpus, p);
+        else if (strcmp(p->bus_name, "AllowedMemoryNodes") == 0)
+                apply_mask(&l->memory_nodes, p);
+        else
+                for (LimitType t = 0; t < _LIMIT_MAX; t++)
+                        apply_value(l, t, p);
+}
+
+static bool was_asked(const ScopeProperty *asked, size_t n, const char *name, const char *other_name)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(asked[i].bus_name, name) == 0 ||
+                    (other_name && strcmp(asked[i].bus_name, other_name) == 0))
+                        return true;
+        return false;
+}
+
+static int append_mask(sd_bus_message *m, const char *name, const LimitMask *mask)
+{
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "ay");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', mask->bytes, sizeof(mask->bytes));
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_io(const Limits *l, sd_bus_message *m)
+{
+        for (size_t i = 0; i < l->n_io; i++)
+                for (int k = 0; k < 4; k++) {
+                        int r;
+
+                        if (l->io[i].values[k] == LIMIT_NONE)
+                                continue;
+                        r = sd_bus_message_append(m, "(sv)", io_bus_names[k], "a(st)", 1, l->io[i].device,
+                                                  l->io[i].values[k]);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+int limits_append(const Limits *l, const ScopeProperty *asked, size_t n_asked, sd_bus_message *m)
+{
+        int r = 0;
+
+        for (LimitType t = 0; r >= 0 && t < _LIMIT_MAX; t++)
+                if (l->values[t] != rules[t].absent && l->values[t] != LIMIT_NONE &&
+                    !was_asked(asked, n_asked, rules[t].bus_name, rules[t].scale_name))
+                        r = sd_bus_message_append(m, "(sv)", rules[t].bus_name, "t", l->values[t]);
+        if (r >= 0 && l->cpus.set && !was_asked(asked, n_asked, "AllowedCPUs", NULL))
+                r = append_mask(m, "AllowedCPUs", &l->cpus);
+        if (r >= 0 && l->memory_nodes.set && !was_asked(asked, n_asked, "AllowedMemoryNodes", NULL))
+                r = append_mask(m, "AllowedMemoryNodes", &l->memory_nodes);
+        return r < 0 ? r : append_io(l, m);
+}
