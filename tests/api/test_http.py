@@ -248,18 +248,17 @@ def test_header_without_a_name(api, differ):
     assert answer.status == differ(dockerd=200, execd=400)
 
 
-def test_bare_cr(api, differ):
+def test_bare_cr(api):
     answer = api.raw(b"GET /_ping HTTP/1.1\r\nHost: x\r\nX-Y: a\rb\r\nConnection: close\r\n\r\n")
-    assert answer.status == differ(dockerd=200, execd=400)
+    assert answer.status == 400
 
 
-def test_chunked_with_http_10(api, differ):
+def test_chunked_with_http_10(api):
     data = framed(api, b"Transfer-Encoding: chunked\r\n", chunked(BODY)).replace(b"HTTP/1.1", b"HTTP/1.0")
     with api.conn() as c:
         c.send(data)
         c.half_close()
-        answer = c.read_response()
-        assert answer.status == differ(dockerd=201, execd=400)
+        assert c.read_response().status == 400
 
 
 def big_header(size):
