@@ -11,6 +11,9 @@
 
 #define READ_SIZE (16 * 1024)
 
+/* How long a refused client may go on sending. */
+#define LINGER_USEC (2 * USEC_PER_SEC)
+
 /* Bytes of a streamed answer that a client has not taken: beyond, it is given up. */
 #define STREAM_QUEUE_MAX (1024 * 1024)
 
@@ -140,9 +143,7 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
 
 static bool connection_wants_input(const HttpConnection *c)
 {
-        if (c->eof || c->close)
-                return false;
-        return c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY;
+        return !c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY);
 }
 
 /* Reads what there is. True when something came. */
@@ -269,11 +270,31 @@ static bool connection_parse_body(HttpConnection *c)
         return true;
 }
 
+/* A client that is still sending would not get to read why it was refused if we closed on it. */
+static bool connection_linger(HttpConnection *c)
+{
+        static char waste[READ_SIZE];
+        ssize_t n;
+
+        if (c->state != CONNECTION_LINGERING) {
+                c->state = CONNECTION_LINGERING;
+                shutdown(c->fd, SHUT_WR);
+                buf_done(&c->in);
+                connection_arm(c, LINGER_USEC);
+        }
+        n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+                c->dead = true;
+        return n > 0;
+}
+
 /* The answer has been sent whole: the connection is ready for the next request, or done. */
 static bool connection_finish_reply(HttpConnection *c)
 {
         if (buf_length(&c->out) > 0)
                 return false;
+        if (c->refused && !c->eof)
+                return connection_linger(c);
         if (c->close || (c->eof && buf_length(&c->in) == 0)) {
                 c->dead = true;
                 return false;
@@ -293,6 +314,8 @@ static bool connection_advance(HttpConnection *c)
                 return connection_parse_body(c);
         case CONNECTION_REPLIED:
                 return connection_finish_reply(c);
+        case CONNECTION_LINGERING:
+                return connection_linger(c);
         default:
                 return false;
         }
@@ -302,7 +325,7 @@ static void connection_update(HttpConnection *c)
 {
         uint32_t wants = 0;
 
-        if (connection_wants_input(c))
+        if (connection_wants_input(c) || c->state == CONNECTION_LINGERING)
                 wants |= EPOLLIN;
         if (c->blocked)
                 wants |= EPOLLOUT;

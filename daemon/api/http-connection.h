@@ -12,6 +12,7 @@ typedef enum ConnectionState {
         CONNECTION_HANDLING,  /* a handler has it */
         CONNECTION_STREAMING, /* the answer has begun and goes on */
         CONNECTION_REPLIED,   /* the answer is in `out` */
+        CONNECTION_LINGERING, /* refused and shut down: what the client still sends is thrown away */
 } ConnectionState;
 
 struct HttpConnection {
@@ -30,6 +31,7 @@ struct HttpConnection {
         bool eof;       /* the client sends no more */
         bool blocked;   /* the socket takes no more for now */
         bool close;     /* after `out` has been sent */
+        bool refused;   /* in the middle of a request, of which more may be on its way */
         bool dead;      /* to be freed */
         bool hijacked;  /* the fd is somebody else's now */
         bool answering; /* 100 Continue was sent */

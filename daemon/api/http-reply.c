@@ -104,7 +104,7 @@ void connection_refuse(HttpConnection *c, const HttpParseError *e)
         _cleanup_free_ char *body = http_error_body(http_error_code(e->status), e->text);
         size_t size = body ? strlen(body) : 0;
 
-        c->close = true;
+        c->close = c->refused = true;
         connection_put_head(c, e->status, "application/json", (int64_t) size);
         buf_append(&c->out, body, size);
         c->state = CONNECTION_REPLIED;

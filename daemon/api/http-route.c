@@ -237,6 +237,18 @@ static bool version_check(HttpExchange *x, const char *text)
         return true;
 }
 
+/* What changes something must be understood whole, also in parameters that nobody reads. */
+static bool query_check(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_free_ char *value = NULL;
+
+        if (strcmp(x->request->method, "POST") != 0 || http_query(x, "", &value, &refusal) >= 0)
+                return true;
+        http_reply_refusal(x, &refusal);
+        return false;
+}
+
 static void redirect(HttpExchange *x, const char *path)
 {
         const char *query = strchr(x->request->target, '?');
@@ -295,7 +307,7 @@ void http_route(HttpExchange *x)
                 http_reply_error(x, 404, "page not found");
                 return;
         }
-        if (!version_check(x, version))
+        if (!version_check(x, version) || !query_check(x))
                 return;
         x->path = strdup(rest);
         route->handler(x);
@@ -324,6 +336,10 @@ bool http_need_json(HttpExchange *x)
 
         if (x->body_size == 0 && !x->request->chunked)
                 return true;
+        if (x->body_size == 0) {
+                http_reply_error(x, 400, "invalid JSON: got EOF while reading request body");
+                return false;
+        }
         n = type ? strcspn(type, "; \t") : 0;
         if (n == strlen("application/json") && strncasecmp(type, "application/json", n) == 0)
                 return true;

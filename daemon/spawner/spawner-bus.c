@@ -373,7 +373,8 @@ static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *r
                 r = sd_bus_message_read(m, "stqq", &q->working_dir, &flags, &q->rows, &q->columns);
         if (r < 0)
                 return r;
-        if (!q->argv[0] || !*q->argv[0])
+        /* An empty name is the runner's to look for, and not to find. */
+        if (!q->argv[0])
                 return bad(reterr, "argv");
         if (strlen(q->working_dir) > PATH_MAX_BYTES)
                 return bad(reterr, "working_dir");

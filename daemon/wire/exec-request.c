@@ -532,6 +532,9 @@ static int validate_arguments(const ExecRequest *r, Refusal *reterr)
                 size += strlen(*i) + 1;
         }
         STRV_FOREACH (i, r->env) {
+                if (**i == '=')
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "Env: environment variable name can't be empty: \"%.64s\"", *i);
                 n++;
                 size += strlen(*i) + 1;
         }

@@ -16,6 +16,17 @@ static ssize_t fail(HttpParseError *e, unsigned status, const char *text)
         return -EBADMSG;
 }
 
+static int hex_digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
 /* RFC 9110 token characters. */
 static bool is_token_char(unsigned char c)
 {
@@ -120,6 +131,9 @@ static ssize_t parse_request_line(HttpRequest *r, char *line, HttpParseError *e)
         r->target = target_to_path(target);
         if (*r->target == '?')
                 return fail(e, 400, "malformed request target");
+        for (const char *p = r->target; *p && *p != '?'; p++)
+                if (*p == '%' && (hex_digit(p[1]) < 0 || hex_digit(p[2]) < 0 || strncmp(p, "%00", 3) == 0))
+                        return fail(e, 400, "invalid URL escape in the path");
         if (*r->target != '/' && !(strcmp(r->target, "*") == 0 && strcmp(r->method, "OPTIONS") == 0))
                 return fail(e, 400, "malformed request target");
         return 0;
@@ -157,7 +171,7 @@ static ssize_t read_content_length(HttpRequest *r, const char *value, bool *seen
         if (!*value || strspn(value, "0123456789") != strlen(value))
                 return fail(e, 400, "malformed Content-Length");
         if (strlen(value) > 18)
-                return fail(e, 413, "Content-Length is too large");
+                return fail(e, 400, "Content-Length is out of range");
         for (; *value; value++)
                 length = length * 10 + (uint64_t) (*value - '0');
         if (*seen && length != r->content_length)
@@ -290,9 +304,11 @@ ssize_t http_request_parse(const char *data, size_t size, HttpRequest **ret, Htt
 
         r = calloc(1, sizeof(HttpRequest));
         if (r)
-                r->head = strndup(data + skipped, length);
+                r->head = malloc(length + 1);
         if (!r || !r->head)
                 return fail(reterr, 503, "out of memory");
+        memcpy(r->head, data + skipped, length);
+        r->head[length] = 0;
         k = parse_head(r, reterr);
         if (k < 0)
                 return k;
@@ -330,17 +346,6 @@ void http_body_done(HttpBody *b)
 {
         buf_done(&b->data);
         *b = (HttpBody){0};
-}
-
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
 }
 
 static ssize_t body_take(HttpBody *b, const char *data, size_t size, HttpParseError *e)
