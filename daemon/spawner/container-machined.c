@@ -42,6 +42,7 @@ typedef struct Query {
 typedef struct Rejected {
         ListNode node;
         char *name;
+        int error; /* negative errno; -EAGAIN: it is starting */
         Refusal refusal;
 } Rejected;
 
@@ -84,7 +85,7 @@ static void rejected_clear(Machined *m)
         }
 }
 
-static void reject(Machined *m, const char *name, Refusal *refusal)
+static void reject(Machined *m, const char *name, int error, Refusal *refusal)
 {
         Rejected *x = calloc(1, sizeof(*x));
 
@@ -94,12 +95,13 @@ static void reject(Machined *m, const char *name, Refusal *refusal)
                 free(x);
                 return;
         }
+        x->error = error;
         x->refusal = *refusal;
         *refusal = REFUSAL_INIT;
         list_append(&m->rejected, &x->node);
 }
 
-bool machined_why_not(const Machined *m, const char *name, Refusal *reterr)
+int machined_why_not(const Machined *m, const char *name, Refusal *reterr)
 {
         LIST_FOREACH_SAFE (n, &m->rejected) {
                 Rejected *x = LIST_ENTRY(n, Rejected, node);
@@ -107,9 +109,9 @@ bool machined_why_not(const Machined *m, const char *name, Refusal *reterr)
                 if (strcmp(x->name, name) != 0)
                         continue;
                 refuse(reterr, x->refusal.kind, EPERM, "%s: %s", name, x->refusal.message ?: "not usable");
-                return true;
+                return x->error;
         }
-        return false;
+        return 0;
 }
 
 bool machined_is_busy(const Machined *m)
@@ -284,7 +286,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
                         refuse(&refusal, r == -ESRCH ? REFUSAL_NOT_RUNNING : REFUSAL_INTERNAL, r,
                                "cannot be looked at: %s", strerrordesc_np(-r));
                 if (r < 0)
-                        reject(m, q->name, &refusal);
+                        reject(m, q->name, r, &refusal);
         }
         query_free(q);
         refresh_maybe_done(m);
@@ -401,7 +403,7 @@ static void ignore_refresh(void *userdata, const Refusal *refusal)
 {
 }
 
-int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata)
+static int refresh_add(Machined *m, MachinedRefreshed callback, void *userdata)
 {
         Waiter *w = calloc(1, sizeof(*w));
 
@@ -410,9 +412,21 @@ int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata)
         w->callback = callback ?: ignore_refresh;
         w->userdata = userdata;
         list_append(&m->next, &w->node);
-        if (!m->running)
-                refresh_start(m);
         return 0;
+}
+
+int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata)
+{
+        int r = refresh_add(m, callback, userdata);
+
+        if (r >= 0 && !m->running)
+                refresh_start(m);
+        return r;
+}
+
+int machined_refresh_later(Machined *m, MachinedRefreshed callback, void *userdata)
+{
+        return m->retry ? refresh_add(m, callback, userdata) : -EAGAIN;
 }
 
 static void cancel_in(List *l, void *userdata)

@@ -31,7 +31,11 @@ bool machined_is_busy(const Machined *m);
  * userdata. */
 typedef void (*MachinedRefreshed)(void *userdata, const Refusal *refusal);
 int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata);
+
+/* The same, but not before the machines that are starting are looked at again. -EAGAIN when none is waited
+ * for. */
+int machined_refresh_later(Machined *m, MachinedRefreshed callback, void *userdata);
 void machined_cancel(Machined *m, void *userdata);
 
 /* Why a machine of this name is not in the table, or false when it was not seen. */
-bool machined_why_not(const Machined *m, const char *name, Refusal *reterr);
+int machined_why_not(const Machined *m, const char *name, Refusal *reterr);

@@ -51,8 +51,10 @@ void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool
         r = method(c, m, fresh, &refusal);
         if (r == -ESTALE && !fresh) {
                 refusal_done(&refusal);
-                r = request_refresh(c, m, method);
-        }
+                r = request_refresh(c, m, method, false);
+        } else if (r == -EAGAIN && refusal.kind == REFUSAL_NOT_RUNNING)
+                /* A machine that is just starting: worth some patience. */
+                r = request_refresh(c, m, method, true);
         if (r >= 0)
                 return;
         if (refusal.kind == REFUSAL_NONE)
@@ -246,8 +248,8 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         if (!found) {
                 if (!fresh)
                         return -ESTALE;
-                (void) machined_why_not(c->spawner->machined, reference, reterr);
-                return -ENOENT;
+                r = machined_why_not(c->spawner->machined, reference, reterr);
+                return r < 0 ? r : -ENOENT;
         }
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)

@@ -59,7 +59,7 @@ static void on_refreshed(void *userdata, const Refusal *refusal)
         request_free(q);
 }
 
-int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method)
+int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later)
 {
         Request *q = calloc(1, sizeof(*q));
         int r;
@@ -68,7 +68,8 @@ int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method
                 return -ENOMEM;
         *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
         list_append(&c->requests, &q->node);
-        r = machined_refresh(c->spawner->machined, on_refreshed, q);
+        r = later ? machined_refresh_later(c->spawner->machined, on_refreshed, q)
+                  : machined_refresh(c->spawner->machined, on_refreshed, q);
         if (r < 0)
                 request_free(q);
         return r;

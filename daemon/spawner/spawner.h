@@ -62,7 +62,8 @@ typedef struct Request {
         RequestMethod method;
 } Request;
 
-int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method);
+/* `later`: not before machines that are starting are looked at again. */
+int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later);
 
 /* spawner-bus.c */
 extern const sd_bus_vtable spawner_vtable[];
