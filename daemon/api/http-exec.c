@@ -172,7 +172,46 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-static void resize_go(HttpExchange *x)
+static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0) {
+                if (refusal.kind == REFUSAL_NO_CONTAINER || refusal.kind == REFUSAL_NOT_RUNNING)
+                        (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "No such exec instance: %s",
+                                      x->exec->id);
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        if (container_is_paused(c)) {
+                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
+                              "Container %s is paused, unpause the container before exec", c->id);
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        x->next(x);
+        return 0;
+}
+
+void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        /* What has ended needs no container. */
+        if (exec_has_ended(x->exec)) {
+                next(x);
+                return;
+        }
+        x->next = next;
+        if (spawner_get_container(x->manager->spawner, x->exec->container->id, unpaused_on_reply, x,
+                                  &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
+static void resize_unpaused(HttpExchange *x)
 {
         uint32_t size = (uint32_t) (uintptr_t) x->state;
         Exec *e = x->exec;
@@ -186,6 +225,11 @@ static void resize_go(HttpExchange *x)
         if (sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
                                        resize_on_timeout, x) < 0)
                 http_reply_error(x, 500, "out of memory");
+}
+
+static void resize_go(HttpExchange *x)
+{
+        http_need_unpaused(x, resize_unpaused);
 }
 
 void http_resize_exec(HttpExchange *x)

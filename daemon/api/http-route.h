@@ -47,6 +47,9 @@ void http_wait_exec(HttpExchange *x);
  * NULL). */
 Exec *http_need_exec(HttpExchange *x);
 
+/* Goes on with next(x) when the container of x->exec is there and not paused; else gives the answer. */
+void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x));
+
 /* For POST handlers: false, with an answer given, if there is a body that is not JSON by its Content-Type.
  */
 bool http_need_json(HttpExchange *x);

@@ -112,7 +112,7 @@ static void start_on_close(HttpExchange *x)
         x->state = mfree(x->state);
 }
 
-static void start_go(HttpExchange *x)
+static void start_unpaused(HttpExchange *x)
 {
         const StartRequest start = *(const StartRequest *) x->state;
 
@@ -120,6 +120,12 @@ static void start_go(HttpExchange *x)
                 start_detached(x, x->exec, &start);
         else
                 start_attached(x, x->exec, &start);
+}
+
+/* Before the socket leaves HTTP, while there can still be an error. */
+static void start_go(HttpExchange *x)
+{
+        http_need_unpaused(x, start_unpaused);
 }
 
 void http_start_exec(HttpExchange *x)

@@ -40,7 +40,7 @@ const char *exec_state_to_string(ExecState s)
 const char *exec_status_name(const Exec *e)
 {
         if (e->state == EXEC_STARTING)
-                return "created";
+                return "running";
         if (e->state == EXEC_DRAINING)
                 return "exited";
         return state_names[e->state];

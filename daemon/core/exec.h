@@ -129,7 +129,8 @@ static inline bool exec_is_running(const Exec *e)
         return e->state == EXEC_RUNNING;
 }
 
-/* The name of RUNNING to a client, ended as soon as the exit status is known. */
+/* The state as clients see it: "running" from the moment that a start was accepted, as with Docker, and
+ * ended as soon as the exit status is known. */
 const char *exec_status_name(const Exec *e);
 
 /* The spawner's view of it. */

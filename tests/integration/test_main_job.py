@@ -222,7 +222,7 @@ def test_container_by_id_and_prefix():
 def test_scope():
     exec_id = create("web", ["sleep", "1000"])
     a = Attached(exec_id)
-    wait_for(lambda: inspect(exec_id)["Running"], what="running")
+    wait_for(lambda: inspect(exec_id)["Pid"] > 0, what="running")
     unit = f"exec-{exec_id}.scope"
     show = shell(f"systemctl show -p Slice,Description,CollectMode,ActiveState {unit}")
     assert "ActiveState=active" in show
