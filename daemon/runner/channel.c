@@ -3,13 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "runner/runner.h"
 
-void channel_send(const ChannelMessage *m, int fd)
+void channel_send(const ChannelMessage *m)
 {
         /* Nothing can be done when the keeper is gone: the scope is coming down. */
-        (void) fd_send_message(CHANNEL_FD, m, sizeof(*m), &fd, fd >= 0 ? 1 : 0);
+        (void) !write(CHANNEL_FD, m, sizeof(*m));
 }
 
 void channel_fail(const Refusal *r, int error)
@@ -26,5 +25,5 @@ void channel_fail(const Refusal *r, int error)
         else
                 snprintf(m.text, sizeof(m.text), "cannot enter the container: %s",
                          errno_text(m.error, buffer, sizeof(buffer)));
-        channel_send(&m, -1);
+        channel_send(&m);
 }

@@ -39,12 +39,13 @@ static int read_spec(int fd, RunnerSpec *ret)
 
 /* Puts the fds where they are expected; every other one is gone afterwards. The fds at hand are moved out of
  * the way first, since one may have the number that another one is to get. */
-static int settle_fds(const int *fds, size_t n_fds, int channel)
+static int settle_fds(const int *fds, size_t n_fds, int channel, int tty_socket)
 {
         int high[5];
 
         channel = fcntl(channel, F_DUPFD_CLOEXEC, 64);
-        if (channel < 0)
+        tty_socket = fcntl(tty_socket, F_DUPFD_CLOEXEC, 64);
+        if (channel < 0 || tty_socket < 0)
                 return -errno;
         for (size_t i = 0; i < n_fds; i++) {
                 high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
@@ -52,14 +53,14 @@ static int settle_fds(const int *fds, size_t n_fds, int channel)
                         return -errno;
         }
 
-        if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 || dup3(high[1], LEADER_FD, O_CLOEXEC) < 0)
+        if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 || dup3(tty_socket, TTY_SOCKET_FD, O_CLOEXEC) < 0 ||
+            dup3(high[1], LEADER_FD, O_CLOEXEC) < 0)
                 return -errno;
         for (int i = 2; i < (int) n_fds; i++)
                 if (dup3(high[i], STDIO_PARKED_FD + i - 2, O_CLOEXEC) < 0)
                         return -errno;
 
-        if (close_range(CHANNEL_FD + 1, STDIO_PARKED_FD - 1, 0) < 0 ||
-            close_range(LEADER_FD + 1, ~0U, 0) < 0)
+        if (close_range(CHANNEL_FD + 1, TTY_SOCKET_FD - 1, 0) < 0 || close_range(LEADER_FD + 1, ~0U, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -79,9 +80,20 @@ static int join_namespaces(const RunnerSpec *s, bool with_stdio, Refusal *reterr
         for (int i = 0; with_stdio && i < 3; i++)
                 if (dup2(STDIO_PARKED_FD + i, i) < 0)
                         return -errno;
-        if (close_range(CHANNEL_FD + 1, ~0U, 0) < 0)
+        if (close_range(TTY_SOCKET_FD + 1, ~0U, 0) < 0)
                 return -errno;
         return 0;
+}
+
+static int send_tty(Entry *e)
+{
+        int r = 0;
+
+        if (e->tty_master >= 0)
+                r = fd_send_message(TTY_SOCKET_FD, "t", 1, &e->tty_master, 1);
+        e->tty_master = fd_close(e->tty_master);
+        close(TTY_SOCKET_FD);
+        return r;
 }
 
 /* A plain fork whose child is the keeper's: the entrant can leave at once. */
@@ -101,7 +113,7 @@ static int fork_command(const Entry *e, Refusal *reterr)
                 command_run(e);
 
         m.pid = (int32_t) pid;
-        channel_send(&m, -1);
+        channel_send(&m);
         return 0;
 }
 
@@ -144,7 +156,7 @@ static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusa
         return command_find(e, reterr);
 }
 
-void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel)
+void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int tty_socket)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         static Entry e = {.tty_master = -EBADF};
@@ -152,24 +164,21 @@ void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel)
         int r, r_spec;
 
         r_spec = read_spec(fds[0], &e.spec);
-        r = settle_fds(fds, n_fds, channel);
+        r = settle_fds(fds, n_fds, channel, tty_socket);
         if (r < 0)
                 _exit(1);
         r = r_spec < 0 ? r_spec : enter(mode, fds, n_fds, &e, &refusal);
         if (r >= 0 && mode == RUNNER_MODE_EXEC) {
-                if (e.tty_master >= 0) {
-                        m = (ChannelMessage){.type = CHANNEL_TTY};
-                        channel_send(&m, e.tty_master);
-                        e.tty_master = fd_close(e.tty_master);
-                }
-                r = fork_command(&e, &refusal);
+                r = send_tty(&e);
+                if (r >= 0)
+                        r = fork_command(&e, &refusal);
         }
 
         if (r < 0)
                 channel_fail(&refusal, r);
         else if (mode == RUNNER_MODE_CHECK) {
                 m = (ChannelMessage){.type = CHANNEL_CHECKED};
-                channel_send(&m, -1);
+                channel_send(&m);
         }
         _exit(r < 0);
 }

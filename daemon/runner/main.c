@@ -6,6 +6,7 @@
  * say is that its own start has failed.
  */
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,7 +23,8 @@
 #include "runner/runner.h"
 
 typedef struct Keeper {
-        int channel;
+        int channel;            /* pipe: entrant and command write to it */
+        int tty_socket;         /* the entrant sends the pty master over it */
         pid_t entrant, command; /* children, or 0 */
         int pidfd;              /* of the command, or negative */
         int tty;                /* pty master, or negative */
@@ -56,17 +58,10 @@ static bool is_child(pid_t pid)
         return pid > 0 && waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static void keeper_take_message(Keeper *k, ChannelMessage *m, int fd)
+static void keeper_take_message(Keeper *k, ChannelMessage *m)
 {
-        _cleanup_close_ int owned = fd;
-
         m->text[sizeof(m->text) - 1] = 0;
         switch (m->type) {
-        case CHANNEL_TTY:
-                /* Nothing was forked yet when the true one comes. */
-                if (k->tty < 0 && k->command == 0)
-                        k->tty = TAKE_FD(owned);
-                break;
         case CHANNEL_FORKED:
                 if (k->command == 0 && m->pid != k->entrant && is_child(m->pid)) {
                         k->command = m->pid;
@@ -87,6 +82,17 @@ static void keeper_take_message(Keeper *k, ChannelMessage *m, int fd)
         }
 }
 
+/* Nothing but the entrant has ever had the other end. */
+static void keeper_take_tty(Keeper *k)
+{
+        size_t n_fds = 0;
+        char byte;
+
+        if (fd_recv_message(k->tty_socket, &byte, 1, &k->tty, 1, &n_fds) < 0 || n_fds == 0)
+                k->tty = -EBADF;
+        k->tty_socket = fd_close(k->tty_socket);
+}
+
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
 static void keeper_watch_setup(Keeper *k)
 {
@@ -96,9 +102,8 @@ static void keeper_watch_setup(Keeper *k)
                 uint64_t now = now_usec(CLOCK_MONOTONIC);
                 struct pollfd p = {.fd = k->channel, .events = POLLIN};
                 ChannelMessage m;
-                size_t n_fds = 0;
-                int fd = -EBADF, r;
                 ssize_t n;
+                int r;
 
                 r = now >= deadline ? 0 : poll(&p, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
                 if (r < 0 && errno == EINTR)
@@ -110,17 +115,17 @@ static void keeper_watch_setup(Keeper *k)
                         return;
                 }
 
-                n = fd_recv_message(k->channel, &m, sizeof(m), &fd, 1, &n_fds);
+                n = read(k->channel, &m, sizeof(m));
                 if (n == 0)
                         return;
-                if (n < 0 && n != -EMSGSIZE) {
-                        keeper_fail(k, REFUSAL_INTERNAL, (int) -n, "the runner's channel broke");
+                if (n == sizeof(m))
+                        keeper_take_message(k, &m);
+                else if (n > 0 || errno != EINTR) {
+                        /* Not a message of ours, so that nothing that follows can be understood. */
+                        keeper_fail(k, REFUSAL_INTERNAL, n < 0 ? errno : EBADMSG,
+                                    "the runner's channel broke");
                         return;
                 }
-                if (n == sizeof(m))
-                        keeper_take_message(k, &m, n_fds > 0 ? fd : -EBADF);
-                else if (n_fds > 0)
-                        fd_close(fd);
         }
 }
 
@@ -165,10 +170,23 @@ static uint64_t timeval_usec(const struct timeval *t)
         return (uint64_t) t->tv_sec * USEC_PER_SEC + (uint64_t) t->tv_usec;
 }
 
+/* The spawner looks at the command before anything else may happen to it: until it says so, or is gone, an
+ * ended command stays there to be looked at. */
+static void wait_until_verified(void)
+{
+        char byte;
+
+        while (recv(RUNNER_CONTROL_FD, &byte, 1, 0) < 0 && errno == EINTR)
+                ;
+}
+
 static void keeper_run_command(Keeper *k)
 {
-        int fds[2] = {k->pidfd, k->tty};
+        int fds[2] = {k->pidfd, -EBADF};
         struct rusage usage = {0};
+
+        keeper_take_tty(k);
+        fds[1] = k->tty;
 
         k->report.type = RUNNER_STARTED;
         k->report.pid = k->command;
@@ -176,6 +194,7 @@ static void keeper_run_command(Keeper *k)
         k->pidfd = fd_close(k->pidfd);
         k->tty = fd_close(k->tty);
         drop_privileges();
+        wait_until_verified();
 
         k->report.wait_status = reap(&k->command, &usage);
         k->report.type = RUNNER_EXITED;
@@ -219,7 +238,7 @@ static bool receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t
 int main(void)
 {
         static Keeper k = {.pidfd = -EBADF, .tty = -EBADF};
-        int fds[5], channel[2];
+        int fds[5], channel[2], tty[2];
         RunnerOrder order;
         size_t n_fds = 0;
         sigset_t all;
@@ -233,18 +252,21 @@ int main(void)
         sigprocmask(SIG_SETMASK, &all, NULL);
         setsid();
 
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+        if (pipe2(channel, O_CLOEXEC) < 0 ||
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tty) < 0)
                 return 1;
         k.entrant = fork();
         if (k.entrant < 0)
                 return 1;
         if (k.entrant == 0)
-                enter_run(order.mode, fds, n_fds, channel[1]);
+                enter_run(order.mode, fds, n_fds, channel[1], tty[1]);
 
         fd_close(channel[1]);
+        fd_close(tty[1]);
         for (size_t i = 0; i < n_fds; i++)
                 fd_close(fds[i]);
         k.channel = channel[0];
+        k.tty_socket = tty[0];
         keeper_watch_setup(&k);
         fd_close(k.channel);
         keeper_finish(&k);

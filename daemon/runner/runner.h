@@ -13,10 +13,13 @@
  * inside: it has its three stdio fds and the channel, close-on-exec, and no more rights than what it will
  * execute.
  *
- * The channel is a SOCK_SEQPACKET pair: entrant and command write, the keeper reads. When it ends, execve(2)
- * has succeeded or there is a failure on record.
+ * The channel is a pipe: entrant and command write messages, each at once, and the keeper reads. When it
+ * ends, execve(2) has succeeded or there is a failure on record. A terminal goes over a socket of the
+ * entrant's own, which is closed before there is a command: one that is seized has nothing to pass fds
+ * through.
  */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,10 +30,9 @@
 #define CHANNEL_TEXT_MAX 1024
 
 typedef enum ChannelType {
-        CHANNEL_TTY = 1,     /* one fd: the pty master */
-        CHANNEL_FORKED = 2,  /* `pid`: the command */
-        CHANNEL_FAILED = 3,  /* `kind`, `error`, `text` */
-        CHANNEL_CHECKED = 4, /* the user exists */
+        CHANNEL_FORKED = 1,  /* `pid`: the command */
+        CHANNEL_FAILED = 2,  /* `kind`, `error`, `text` */
+        CHANNEL_CHECKED = 3, /* the user exists */
 } ChannelType;
 
 typedef struct ChannelMessage {
@@ -41,8 +43,11 @@ typedef struct ChannelMessage {
         char text[CHANNEL_TEXT_MAX];
 } ChannelMessage;
 
+_Static_assert(sizeof(ChannelMessage) <= PIPE_BUF, "a message must be written at once");
+
 /* Where the entrant has its fds: 0 to 2 are stdio, as soon as they are known. */
-#define CHANNEL_FD RUNNER_CONTROL_FD
+#define CHANNEL_FD    RUNNER_CONTROL_FD
+#define TTY_SOCKET_FD 9 /* until the terminal was sent */
 
 /* Everything that the steps of an exec share. */
 typedef struct Entry {
@@ -54,7 +59,8 @@ typedef struct Entry {
 } Entry;
 
 /* enter.c: the entrant, from its first instruction. `fds` are those of the order. */
-void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel) __attribute__((noreturn));
+void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int tty_socket)
+        __attribute__((noreturn));
 
 /* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */
 int confine_outside(const RunnerSpec *s, Refusal *reterr);
@@ -82,5 +88,5 @@ char *quote_text(const char *s);
 int refuse_start(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
 
 /* Tells the keeper over CHANNEL_FD. */
-void channel_send(const ChannelMessage *m, int fd);
+void channel_send(const ChannelMessage *m);
 void channel_fail(const Refusal *r, int error);

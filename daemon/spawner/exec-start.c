@@ -275,6 +275,11 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
                 r = fd_set_nonblock(fds[1], true);
         if (r >= 0)
                 r = verify_command(report->pid, fds[0], &l->start->spec, &refusal);
+        /* From now on the runner may reap it. */
+        if (r >= 0)
+                r = fd_send_message(l->runner.control, "v", 1, NULL, 0);
+        if (r == -EPIPE)
+                r = 0; /* it was killed; its peer will see */
         if (r >= 0)
                 r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
         if (r < 0) {

@@ -4,7 +4,8 @@
  * The runner does as it was told, but from the first seccomp filter on the container decides what a system
  * call returns, so that it could be lied to. Here the kernel is asked from outside. The command already
  * runs, and may by now have given up more than it was given (a namespace of its own, another filter): that
- * is no mismatch. One that has ended has nothing left to check.
+ * is no mismatch. One that has ended is kept by its runner until it was looked at; all but its namespaces
+ * can still be seen.
  */
 
 #include "spawner/verify.h"
@@ -81,55 +82,52 @@ static int check_labels(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
         return 0;
 }
 
-static int check_all(int proc_fd, const RunnerSpec *spec, ProcStatus *status, Refusal *reterr)
-{
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = file_read_at(proc_fd, "status", TEXT_MAX, &text, NULL);
-        if (r >= 0)
-                r = proc_status_parse(text, status);
-        if (r < 0 || status->state == 'Z' || status->state == 'X')
-                return r;
-        r = check_status(status, spec, reterr);
-        if (r >= 0)
-                r = check_namespaces(proc_fd, spec, reterr);
-        if (r >= 0)
-                r = check_labels(proc_fd, spec, reterr);
-        return r;
-}
-
-static bool has_ended(int proc_fd, int pidfd)
+static bool has_ended(int proc_fd)
 {
         _cleanup_free_ char *text = NULL;
         ProcStat stat;
 
-        if (pidfd_is_alive(pidfd) == 0)
-                return true;
         return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) < 0 ||
                proc_stat_parse(text, &stat) < 0 || stat.exiting;
+}
+
+static int check_all(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        ProcStatus status;
+        int r;
+
+        r = file_read_at(proc_fd, "status", TEXT_MAX, &text, NULL);
+        if (r >= 0)
+                r = proc_status_parse(text, &status);
+        if (r >= 0)
+                r = check_status(&status, spec, reterr);
+        if (r >= 0)
+                r = check_labels(proc_fd, spec, reterr);
+        if (r < 0)
+                return r;
+        r = check_namespaces(proc_fd, spec, reterr);
+        return r < 0 && reterr->kind == REFUSAL_NONE && has_ended(proc_fd) ? 0 : r;
 }
 
 int verify_command(pid_t pid, int pidfd, const RunnerSpec *spec, Refusal *reterr)
 {
         _cleanup_close_ int proc_fd = -EBADF;
-        ProcStatus status = {0};
         char path[32];
+        pid_t same = 0;
         int r;
 
         snprintf(path, sizeof(path), "/proc/%d", pid);
         proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (proc_fd < 0)
-                return errno == ENOENT ? 0 : -errno;
-        /* The number is the command's only while its pidfd is alive. */
-        if (pidfd_is_alive(pidfd) == 0)
-                return 0;
-
-        r = check_all(proc_fd, spec, &status, reterr);
-        if (r < 0 && has_ended(proc_fd, pidfd)) {
+        r = proc_fd < 0 ? -errno : check_all(proc_fd, spec, reterr);
+        /* The number was the command's if it still is. Where it is not, the runner was killed and the
+         * command reaped by somebody else: nothing is left. */
+        if (pidfd_get_pid(pidfd, &same) == -ESRCH) {
                 refusal_done(reterr);
                 return 0;
         }
+        if (same != pid)
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "the runner told of another process");
         if (r < 0 && reterr->kind == REFUSAL_NONE)
                 return refuse(reterr, REFUSAL_INTERNAL, r, "cannot check the command, and ended it: %s",
                               strerrordesc_np(-r));

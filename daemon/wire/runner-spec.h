@@ -8,7 +8,9 @@
  *
  * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. One
  * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, then stdin, stdout, stderr
- * unless a tty is to be made]. Everything else is in the memfd.
+ * unless a tty is to be made]. Everything else is in the memfd. After RUNNER_STARTED the runner leaves the
+ * command unreaped until it was sent one byte (or its peer is gone), so that the spawner can look at the
+ * command however short it ran.
  */
 
 #include <stdbool.h>
