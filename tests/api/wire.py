@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import struct
+import threading
 import time
 from urllib.parse import quote
 
@@ -156,6 +157,19 @@ class Conn:
                     view = view[self.sock.send(view):]
                 except BlockingIOError:
                     self._wait(select.POLLOUT, deadline, "send")
+
+    def feed(self, data, timeout=None):
+        """Sends and half-closes in a thread, so that what comes back can be read meanwhile."""
+        def go():
+            try:
+                self.send(data, timeout=timeout)
+                self.half_close()
+            except (OSError, WireError):
+                # The peer has ended; what it said by then is what the reader judges.
+                pass
+        thread = threading.Thread(target=go, daemon=True)
+        thread.start()
+        return thread
 
     def send_some(self, data, timeout):
         """Sends what the peer takes until it takes nothing for `timeout`; returns the number of bytes."""
@@ -389,14 +403,14 @@ class Api:
         exec_id = self.create(*cmd, **fields)
         tty = fields.get("Tty", False)
         with self.start(exec_id, **{"tty": tty, "upgrade": upgrade, "timeout": timeout, **(start or {})}) as c:
-            if stdin is not None:
-                c.send(stdin)
-                c.half_close()
+            sender = c.feed(stdin) if stdin is not None else None
             raw = frames = None
             if (start or {}).get("tty", tty):
                 raw = c.read_to_eof(timeout)
             else:
                 frames = c.read_frames(timeout)
+            if sender:
+                sender.join(timeout)
             return Result(exec_id, c.head, frames, raw, self.inspect(exec_id))
 
     def sh(self, script, **kw):
