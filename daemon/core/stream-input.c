@@ -3,6 +3,7 @@
 /* From the writing client to the command's stdin or pty. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -43,6 +44,13 @@ uint32_t stream_input_wants(const Stream *s)
         return EPOLLOUT;
 }
 
+static bool client_hung_up(const StreamClient *c)
+{
+        struct pollfd p = {.fd = c->fd};
+
+        return c->output_dead || (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP));
+}
+
 /* The writer has sent its last byte, or is gone. */
 static void input_end(Stream *s)
 {
@@ -53,9 +61,14 @@ static void input_end(Stream *s)
                 s->input.at_end = true;
                 return;
         }
+        if (!writer)
+                return;
         /* On a tty the end of the input ends the client's stream, as with Docker: the command keeps its
-         * terminal and is not hung up. */
-        if (writer)
+         * terminal and is not hung up. A client that has closed altogether is gone, which is another matter.
+         */
+        if (client_hung_up(writer))
+                writer->output_dead = true;
+        else
                 writer->ended = true;
 }
 

@@ -366,6 +366,41 @@ static void test_tty_detach(void)
         world_done(&w);
 }
 
+/* The end of a tty's input ends the client's stream; a client that closes is gone. Neither hangs up. */
+static void test_tty_half_close(void)
+{
+        DetachKeys none = {.n_keys = 0};
+        StreamClientOptions o = {.raw = true, .want_stdout = true, .primary = true, .writer = true};
+        int master, slave, c;
+        uint8_t buf[16];
+
+        for (int whole = 0; whole < 2; whole++) {
+                World w;
+
+                world_new(&w);
+                c = client(&w, o);
+                CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+                CHECK(stream_set_tty(w.stream, master, &none) >= 0);
+                stream_begin(w.stream);
+                if (whole)
+                        close(c);
+                else
+                        CHECK(shutdown(c, SHUT_WR) == 0);
+                turn(&w);
+                CHECK(w.gone == whole && w.ended == 0);
+                if (!whole) {
+                        CHECK(read(c, buf, 1) == 0);
+                        close(c);
+                }
+                turn(&w);
+                CHECK(stream_count_clients(w.stream) == 0);
+                stream_hang_up(w.stream);
+                CHECK(w.ended == 1);
+                close(slave);
+                world_done(&w);
+        }
+}
+
 static void test_gate(void)
 {
         uint8_t buf[64];
@@ -398,6 +433,7 @@ int main(void)
         test_finish_flushes(false);
         test_finish_flushes(true);
         test_tty_detach();
+        test_tty_half_close();
         test_gate();
         return 0;
 }
