@@ -7,7 +7,7 @@
 
 #define METHOD_MAX 32
 
-/* Chunk extensions, the ends of chunk lines and trailer fields together, in bytes. */
+/* Chunk extensions, trailer fields and the zeros in front of chunk sizes together, in bytes. */
 #define TRAILER_MAX (8 * 1024)
 
 static ssize_t fail(HttpParseError *e, unsigned status, const char *text)
@@ -91,16 +91,36 @@ static char *next_line(char **rest)
         return line;
 }
 
-/* Of an absolute target (as through a proxy) only the path counts: there is one host here. */
-static const char *target_to_path(const char *target)
+/* What may stand in Host and in the authority of an absolute target. A slash, white space, user information
+ * and the like have been used to make two readers see two hosts. */
+static bool is_authority(const char *s, size_t size)
 {
-        const char *p = strstr(target, "://");
+        for (size_t i = 0; i < size; i++)
+                if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'z') ||
+                      (s[i] >= 'A' && s[i] <= 'Z') || (s[i] && strchr("-._~!$&'()*+,;=:[]%", s[i]))))
+                        return false;
+        return true;
+}
 
-        if (*target == '/' || !p)
+/* Of an absolute target (as through a proxy) only path and query count: there is one host here. NULL when it
+ * is malformed. */
+static const char *target_to_path(char *target)
+{
+        char *authority, *path;
+
+        if (strncasecmp(target, "http://", 7) == 0)
+                authority = target + 7;
+        else if (strncasecmp(target, "https://", 8) == 0)
+                authority = target + 8;
+        else
                 return target;
-        p += 3;
-        p += strcspn(p, "/?#");
-        return *p ? p : "/";
+        path = authority + strcspn(authority, "/?");
+        if (path == authority || !is_authority(authority, (size_t) (path - authority)))
+                return NULL;
+        /* No path means "/"; the last byte of the authority, which nobody reads any more, makes room. */
+        if (*path != '/')
+                *--path = '/';
+        return path;
 }
 
 static ssize_t parse_request_line(HttpRequest *r, char *line, HttpParseError *e)
@@ -129,8 +149,8 @@ static ssize_t parse_request_line(HttpRequest *r, char *line, HttpParseError *e)
         r->minor = version[7] == '0' ? 0 : 1;
         r->method = line;
         r->target = target_to_path(target);
-        if (*r->target == '?')
-                return fail(e, 400, "malformed request target");
+        if (!r->target)
+                return fail(e, 400, "malformed authority in the request target");
         for (const char *p = r->target; *p && *p != '?'; p++)
                 if (*p == '%' && (hex_digit(p[1]) < 0 || hex_digit(p[2]) < 0 || strncmp(p, "%00", 3) == 0))
                         return fail(e, 400, "invalid URL escape in the path");
@@ -226,7 +246,7 @@ static ssize_t interpret_headers(HttpRequest *r, HttpParseError *e)
                 else if (strcasecmp(name, "Host") == 0) {
                         if (has_host)
                                 k = fail(e, 400, "more than one Host header");
-                        else if (strpbrk(value, "/@ \t"))
+                        else if (!is_authority(value, strlen(value)))
                                 k = fail(e, 400, "malformed Host header");
                         has_host = true;
                 } else if (strcasecmp(name, "Connection") == 0) {
@@ -326,7 +346,8 @@ enum {
         CHUNK_DATA_CR,
         CHUNK_DATA_LF,
         TRAILER_START, /* at the start of a trailer line: an empty one ends the body */
-        TRAILER,
+        TRAILER_NAME,
+        TRAILER_VALUE,
         TRAILER_LF,
         TRAILER_LAST_LF,
 };
@@ -371,6 +392,9 @@ static ssize_t chunk_size_byte(HttpBody *b, char c, HttpParseError *e)
                         return fail(e, 413, "a chunk is too large");
                 b->remaining = b->remaining * 16 + (uint64_t) digit;
                 b->state = CHUNK_SIZE;
+                /* Leading zeros without end. */
+                if (b->remaining == 0 && ++b->trailer_size > TRAILER_MAX)
+                        return fail(e, 400, "malformed chunk size");
                 return 0;
         }
         if (b->state == CHUNK_SIZE_FIRST)
@@ -387,6 +411,8 @@ static ssize_t chunk_size_byte(HttpBody *b, char c, HttpParseError *e)
 /* A byte of a line whose text does not matter, but may not hide a line end. */
 static ssize_t line_byte(HttpBody *b, char c, unsigned at_cr, HttpParseError *e)
 {
+        if (++b->trailer_size > TRAILER_MAX)
+                return fail(e, 431, "chunk extensions and trailers exceed the limit of 8 KiB");
         if (c == '\r') {
                 b->state = at_cr;
                 return 0;
@@ -394,6 +420,18 @@ static ssize_t line_byte(HttpBody *b, char c, unsigned at_cr, HttpParseError *e)
         if (((unsigned char) c < 0x20 && c != '\t') || c == 0x7f)
                 return fail(e, 400, "control character in a chunk line or trailer");
         return 0;
+}
+
+/* A byte of a trailer's name, up to and with the colon. */
+static ssize_t trailer_name_byte(HttpBody *b, char c, HttpParseError *e)
+{
+        if (c == ':' && b->state == TRAILER_NAME)
+                b->state = TRAILER_VALUE;
+        else if (is_token_char((unsigned char) c))
+                b->state = TRAILER_NAME;
+        else
+                return fail(e, 400, "malformed trailer");
+        return line_byte(b, c, TRAILER_LF, e);
 }
 
 static ssize_t expect_byte(HttpBody *b, char c, char expected, unsigned next, HttpParseError *e)
@@ -408,8 +446,6 @@ static ssize_t chunk_byte(HttpBody *b, char c, HttpParseError *e)
 {
         ssize_t k;
 
-        if (++b->trailer_size > TRAILER_MAX + b->max)
-                return fail(e, 431, "too much chunk framing");
         switch (b->state) {
         case CHUNK_SIZE_FIRST:
         case CHUNK_SIZE:
@@ -423,9 +459,13 @@ static ssize_t chunk_byte(HttpBody *b, char c, HttpParseError *e)
         case CHUNK_DATA_LF:
                 return expect_byte(b, c, '\n', CHUNK_SIZE_FIRST, e);
         case TRAILER_START:
-                b->state = c == '\r' ? TRAILER_LAST_LF : TRAILER;
-                return c == '\r' ? 0 : line_byte(b, c, TRAILER_LF, e);
-        case TRAILER:
+                if (c != '\r')
+                        return trailer_name_byte(b, c, e);
+                b->state = TRAILER_LAST_LF;
+                return 0;
+        case TRAILER_NAME:
+                return trailer_name_byte(b, c, e);
+        case TRAILER_VALUE:
                 return line_byte(b, c, TRAILER_LF, e);
         case TRAILER_LF:
                 return expect_byte(b, c, '\n', TRAILER_START, e);
@@ -483,7 +523,8 @@ static char *percent_decode(const char *text, size_t size, bool plus_is_space, c
                 }
                 high = i + 1 < size ? hex_digit(text[i + 1]) : -1;
                 low = i + 2 < size ? hex_digit(text[i + 2]) : -1;
-                if (high < 0 || low < 0) {
+                /* A NUL would cut the string short of what was sent. */
+                if (high < 0 || low < 0 || (high == 0 && low == 0)) {
                         *bad = text + i;
                         free(out);
                         return NULL;
@@ -492,12 +533,6 @@ static char *percent_decode(const char *text, size_t size, bool plus_is_space, c
                 i += 2;
         }
         out[n] = 0;
-        /* A NUL would cut the string short of what was sent. */
-        if (strlen(out) != n) {
-                *bad = text;
-                free(out);
-                return NULL;
-        }
         return out;
 }
 
