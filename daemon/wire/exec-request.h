@@ -59,8 +59,13 @@ typedef struct ExecRequest {
         bool privileged;
 } ExecRequest;
 
+/* Frees what is in it, or all of it. */
+void exec_request_done(ExecRequest *r);
 ExecRequest *exec_request_free(ExecRequest *r);
 DEFINE_CLEANUP(ExecRequest, exec_request_free);
+
+/* Refuses a string of more than EXEC_STRING_MAX bytes; NULL is fine. */
+int exec_request_check_string(const char *name, const char *s, Refusal *reterr);
 
 /* Checks what holds for every transport: Cmd present, counts, sizes, NUL bytes cannot occur in C strings but
  * names of environment variables can be empty. 0 or a refusal. */

@@ -29,10 +29,10 @@ typedef struct HttpRequest {
         char *head;         /* owned: the copy that the views below point into */
         const char *method; /* "POST" */
         const char *target; /* the raw target, absolute form reduced to its path and query */
-        unsigned minor;     /* of HTTP/1.minor */
+        unsigned minor;     /* 0 for HTTP/1.0, else 1 */
         HttpHeader headers[HTTP_HEADERS_MAX];
         size_t n_headers;
-        bool has_body; /* a framing header announced one */
+        bool has_body; /* a framing header is present, be it "Content-Length: 0" */
         bool chunked;
         bool expect_continue;
         bool keep_alive;         /* what the client asked for, by version and Connection */
@@ -44,7 +44,7 @@ HttpRequest *http_request_free(HttpRequest *r);
 DEFINE_CLEANUP(HttpRequest, http_request_free);
 
 typedef struct HttpParseError {
-        unsigned status;  /* 400, 408, 411, 413, 414, 417, 431, 501, 505 */
+        unsigned status;  /* 400, 413, 417, 431, 501, 503, 505 */
         const char *text; /* static, one line */
 } HttpParseError;
 
@@ -72,10 +72,11 @@ void http_body_done(HttpBody *b);
  * -EBADMSG with *reterr filled (413 when larger than max). */
 ssize_t http_body_feed(HttpBody *b, const char *data, size_t size, HttpParseError *reterr);
 
-/* The path of a target, percent-decoded once. -EBADMSG when an escape is bad, NUL or a control character
- * appears. The query is left out. */
+/* The path of a target, percent-decoded once. -EBADMSG when an escape is bad or stands for NUL. Other
+ * control characters and any bytes above 0x7f can appear in it. The query is left out. */
 int http_target_path(const char *target, char **ret);
 
 /* The first value of a query parameter, decoded (+ is a space). 0, -ENOENT when there is none, -EBADMSG when
- * an escape anywhere in the query is bad; then *ret_bad is that escape ("%zz"). */
+ * an escape anywhere in the query is bad or stands for NUL; then *ret_bad (if not NULL) is that escape
+ * ("%zz"). */
 int http_target_query(const char *target, const char *name, char **ret, char **ret_bad);

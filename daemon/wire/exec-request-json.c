@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The JSON bodies of create and start, field by field. */
+
+#include "wire/exec-request.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/strv.h"
+#include "wire/json-scan.h"
+#include "wire/user-spec.h"
+
+/* From this API version on clients may send ConsoleSize; before it the field is ignored. */
+#define VERSION_CONSOLE_SIZE 1042
+
+/* What Docker's decoder calls the structures it fills: part of its error texts. */
+#define CREATE_NAME "ExecCreateRequest"
+#define START_NAME  "ExecStartRequest"
+
+/* What can only be judged once the whole body was read, kept as text until then. */
+typedef struct CreateDraft {
+        ExecRequest request;
+        char *detach_keys;
+        char *on_disconnect;
+        char **properties; /* name, text, name, text … */
+} CreateDraft;
+
+static void create_draft_done(CreateDraft *d)
+{
+        exec_request_done(&d->request);
+        free(d->detach_keys);
+        free(d->on_disconnect);
+        strv_free(d->properties);
+}
+#define _cleanup_draft_ _cleanup_(create_draft_done)
+
+/* The field that is being decoded. */
+typedef struct Field {
+        const char *structure; /* CREATE_NAME or START_NAME */
+        const char *name;
+        Refusal *reterr;
+} Field;
+
+typedef int (*FieldDecoder)(const Field *f, const JsonSpan *value, void *target);
+
+typedef struct FieldRule {
+        const char *name;
+        FieldDecoder decode;
+        size_t offset; /* of the target in the structure being filled */
+} FieldRule;
+
+/* `hint` is added for a reader who does not know Go's types, or is "". */
+static int refuse_type(const Field *f, const JsonSpan *value, const char *type, const char *hint)
+{
+        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                      "invalid JSON: json: cannot unmarshal %s into Go struct field %s.%s of type %s%s",
+                      json_kind_to_string(value->kind), f->structure, f->name, type, hint);
+}
+
+static int decode_bool(const Field *f, const JsonSpan *value, void *target)
+{
+        bool *ret = target;
+
+        if (value->kind == JSON_KIND_NULL)
+                return 0;
+        if (value->kind != JSON_KIND_BOOL)
+                return refuse_type(f, value, "bool", "");
+        *ret = value->text[0] == 't';
+        return 0;
+}
+
+/* Owned text of a string span that is called `place` in messages. A JSON string can hold a NUL byte, which
+ * no argument, variable or name can. */
+static int take_string(const Field *f, const JsonSpan *value, const char *place, char **ret)
+{
+        _cleanup_free_ char *s = NULL;
+        size_t size;
+        int r;
+
+        r = json_span_string(value, &s, &size);
+        if (r == -EBADMSG)
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid JSON: %s is not a valid string", place);
+        if (r < 0)
+                return r;
+        if (memchr(s, 0, size))
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s contains a NUL byte", place);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int decode_string(const Field *f, const JsonSpan *value, void *target)
+{
+        char **ret = target, *s;
+        int r;
+
+        if (value->kind == JSON_KIND_NULL)
+                return 0;
+        if (value->kind != JSON_KIND_STRING)
+                return refuse_type(f, value, "string", "");
+        r = take_string(f, value, f->name, &s);
+        if (r < 0)
+                return r;
+
+        /* An empty string is the default, as if it had not been given. */
+        free(*ret);
+        *ret = *s ? s : mfree(s);
+        return 0;
+}
+
+/* The strings of an array; null elements are "". */
+static int take_strings(const Field *f, const JsonSpan *array, char ***ret)
+{
+        _cleanup_strv_ char **strings = NULL;
+        size_t position = 0, n = 0, allocated = 0;
+        JsonSpan element;
+
+        for (; json_span_next(array, &position, NULL, &element); n++) {
+                char place[64];
+                int r;
+
+                if (element.kind != JSON_KIND_NULL && element.kind != JSON_KIND_STRING)
+                        return refuse_type(f, &element, "string", "");
+
+                /* Room for this one and the terminator, doubled: a body can hold some 300,000 elements. */
+                if (n + 2 > allocated) {
+                        char **grown;
+
+                        allocated = MAX(allocated * 2, (size_t) 16);
+                        grown = realloc(strings, allocated * sizeof(char *));
+                        if (!grown)
+                                return -ENOMEM;
+                        strings = grown;
+                }
+                strings[n] = strings[n + 1] = NULL;
+
+                if (element.kind == JSON_KIND_NULL) {
+                        strings[n] = strdup("");
+                        if (!strings[n])
+                                return -ENOMEM;
+                        continue;
+                }
+                snprintf(place, sizeof(place), "%s[%zu]", f->name, n);
+                r = take_string(f, &element, place, &strings[n]);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(strings);
+        return 0;
+}
+
+static int decode_cmd(const Field *f, const JsonSpan *value, void *target)
+{
+        char ***ret = target;
+        _cleanup_strv_ char **argv = NULL;
+        _cleanup_free_ char *command = NULL;
+        int r;
+
+        switch (value->kind) {
+        case JSON_KIND_NULL:
+                break;
+        case JSON_KIND_ARRAY:
+                r = take_strings(f, value, &argv);
+                if (r < 0)
+                        return r;
+                break;
+        case JSON_KIND_STRING:
+                r = take_string(f, value, f->name, &command);
+                if (r < 0)
+                        return r;
+                if (!*command)
+                        break;
+                r = strv_append(&argv, "/bin/sh");
+                if (r >= 0)
+                        r = strv_append(&argv, "-c");
+                if (r >= 0)
+                        r = strv_consume(&argv, TAKE_PTR(command));
+                if (r < 0)
+                        return r;
+                break;
+        default:
+                return refuse_type(f, value, "[]string", " (Cmd is a string or an array of strings)");
+        }
+
+        strv_free(*ret);
+        *ret = TAKE_PTR(argv);
+        return 0;
+}
+
+static int decode_env(const Field *f, const JsonSpan *value, void *target)
+{
+        char ***ret = target;
+        _cleanup_strv_ char **env = NULL;
+        size_t kept = 0;
+        int r;
+
+        if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_ARRAY)
+                return refuse_type(f, value, "[]string", "");
+        if (value->kind == JSON_KIND_ARRAY) {
+                r = take_strings(f, value, &env);
+                if (r < 0)
+                        return r;
+        }
+
+        STRV_FOREACH (i, env) {
+                if (**i)
+                        env[kept++] = *i;
+                else
+                        free(*i);
+        }
+        if (env)
+                env[kept] = NULL;
+
+        strv_free(*ret);
+        *ret = TAKE_PTR(env);
+        return 0;
+}
+
+/* A plain decimal number that fits 16 bits. Docker's clients call the type uint. */
+static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
+{
+        unsigned long n = 0;
+
+        if (value->kind == JSON_KIND_NULL) {
+                *ret = 0;
+                return 0;
+        }
+        if (value->kind != JSON_KIND_NUMBER)
+                return refuse_type(f, value, "uint", "");
+        for (size_t i = 0; i < value->size; i++) {
+                if (value->text[i] < '0' || value->text[i] > '9')
+                        return refuse(
+                                f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                "invalid JSON: json: cannot unmarshal number %.*s into Go struct field "
+                                "%s.%s of type uint",
+                                (int) MIN(value->size, (size_t) 32), value->text, f->structure, f->name);
+                n = n * 10 + (unsigned long) (value->text[i] - '0');
+                if (n > UINT16_MAX)
+                        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "%s: rows and columns must not exceed %d", f->name, UINT16_MAX);
+        }
+        *ret = (uint16_t) n;
+        return 0;
+}
+
+static int decode_console_size(const Field *f, const JsonSpan *value, void *target)
+{
+        ConsoleSize *ret = target, size = {0};
+        size_t position = 0, n = 0;
+        JsonSpan element;
+
+        if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_ARRAY)
+                return refuse_type(f, value, "[2]uint", "");
+
+        while (value->kind == JSON_KIND_ARRAY && json_span_next(value, &position, NULL, &element)) {
+                uint16_t dimension = 0;
+                int r;
+
+                r = take_dimension(f, &element, &dimension);
+                if (r < 0)
+                        return r;
+                if (n == 0)
+                        size.rows = dimension;
+                else
+                        size.columns = dimension;
+                if (++n > 2)
+                        break;
+        }
+        if (value->kind == JSON_KIND_ARRAY && n != 2)
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s must be an array of two numbers, [height, width]", f->name);
+
+        size.set = size.rows > 0 || size.columns > 0;
+        *ret = size;
+        return 0;
+}
+
+/* Puts an owned "key=value" (or a pair's two strings) in place of an earlier one of the same key. */
+static int labels_set(char ***labels, const char *key, const char *value)
+{
+        size_t n_key = strlen(key);
+        char *label;
+
+        if (asprintf(&label, "%s=%s", key, value) < 0)
+                return -ENOMEM;
+        STRV_FOREACH (i, *labels) {
+                if (strncmp(*i, label, n_key + 1) != 0)
+                        continue;
+                free(*i);
+                *i = label;
+                return 0;
+        }
+        return strv_consume(labels, label);
+}
+
+static int refuse_count(Refusal *reterr, const char *name, unsigned max)
+{
+        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s has more than %u entries, which is the limit",
+                      name, max);
+}
+
+static int decode_labels(const Field *f, const JsonSpan *value, void *target)
+{
+        char ***ret = target;
+        _cleanup_strv_ char **labels = NULL;
+        size_t position = 0;
+        JsonSpan key, element;
+
+        if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_OBJECT)
+                return refuse_type(f, value, "map[string]string", "");
+
+        while (value->kind == JSON_KIND_OBJECT && json_span_next(value, &position, &key, &element)) {
+                _cleanup_free_ char *name = NULL, *text = NULL;
+                int r;
+
+                r = take_string(f, &key, "Labels", &name);
+                if (r < 0)
+                        return r;
+                if (element.kind == JSON_KIND_STRING)
+                        r = take_string(f, &element, "Labels", &text);
+                else if (element.kind != JSON_KIND_NULL)
+                        r = refuse_type(f, &element, "string", "");
+                if (r < 0)
+                        return r;
+                if (!*name || strchr(name, '='))
+                        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "Labels: a key must not be empty or contain \"=\"");
+                r = labels_set(&labels, name, text ?: "");
+                if (r < 0)
+                        return r;
+                if (strv_length(labels) > EXEC_LABELS_MAX)
+                        return refuse_count(f->reterr, f->name, EXEC_LABELS_MAX);
+        }
+
+        strv_free(*ret);
+        *ret = TAKE_PTR(labels);
+        return 0;
+}
+
+/* Takes both strings. Of repeated names the last one holds, at the place of the first. */
+static int properties_set(char ***properties, char *name, char *text)
+{
+        int r;
+
+        for (char **i = *properties; i && *i; i += 2) {
+                if (strcmp(*i, name) != 0)
+                        continue;
+                free(name);
+                free(i[1]);
+                i[1] = text;
+                return 0;
+        }
+        r = strv_consume(properties, name);
+        if (r < 0) {
+                free(text);
+                return r;
+        }
+        return strv_consume(properties, text);
+}
+
+/* One member of the object form or one "Name=value" of the array form. */
+static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *value, char ***properties)
+{
+        _cleanup_free_ char *name = NULL, *text = NULL;
+        char *equals;
+        int r;
+
+        if (key) {
+                r = take_string(f, key, f->name, &name);
+                if (r < 0)
+                        return r;
+                if (value->kind == JSON_KIND_NULL)
+                        return 0;
+                if (value->kind == JSON_KIND_NUMBER) {
+                        text = strndup(value->text, value->size);
+                        if (!text)
+                                return -ENOMEM;
+                        return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));
+                }
+        }
+        if (value->kind != JSON_KIND_STRING)
+                return refuse_type(f, value, "string", key ? " (a string or a number)" : " (Name=value)");
+        r = take_string(f, value, f->name, &text);
+        if (r < 0)
+                return r;
+        if (key)
+                return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));
+
+        equals = strchr(text, '=');
+        if (!equals)
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: an entry of the array form reads \"Name=value\"", f->name);
+        name = strndup(text, (size_t) (equals - text));
+        memmove(text, equals + 1, strlen(equals + 1) + 1);
+        if (!name)
+                return -ENOMEM;
+        return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));
+}
+
+static int decode_properties(const Field *f, const JsonSpan *value, void *target)
+{
+        char ***ret = target;
+        _cleanup_strv_ char **properties = NULL;
+        bool is_object = value->kind == JSON_KIND_OBJECT;
+        JsonSpan key, element;
+        size_t position = 0;
+
+        if (!is_object && value->kind != JSON_KIND_ARRAY && value->kind != JSON_KIND_NULL)
+                return refuse_type(f, value, "map[string]string", " (Properties is an object or an array)");
+
+        while (value->kind != JSON_KIND_NULL && json_span_next(value, &position, &key, &element)) {
+                int r;
+
+                r = take_property(f, is_object ? &key : NULL, &element, &properties);
+                if (r < 0)
+                        return r;
+                if (strv_length(properties) > 2 * SCOPE_PROPERTIES_MAX)
+                        return refuse_count(f->reterr, f->name, SCOPE_PROPERTIES_MAX);
+        }
+
+        strv_free(*ret);
+        *ret = TAKE_PTR(properties);
+        return 0;
+}
+
+static const FieldRule *rule_find(const FieldRule *rules, const char *name)
+{
+        for (; rules->name; rules++)
+                if (strcasecmp(rules->name, name) == 0)
+                        return rules;
+        return NULL;
+}
+
+/* Fills a structure from a body. Members come in the order of the document, so that the last of repeated
+ * keys wins and the first error is the one reported, in whatever case the keys are written. */
+static int decode_body(const char *json, size_t size, const char *structure, const FieldRule *rules,
+                       void *target, Refusal *reterr)
+{
+        JsonSpan body, key, value;
+        size_t position = 0;
+        int r;
+
+        if (size > EXEC_BODY_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
+                              "the request body is larger than %d bytes, which is the limit", EXEC_BODY_MAX);
+        if (size == 0)
+                return 0;
+
+        r = json_scan(json, size, EXEC_JSON_DEPTH, &body, reterr);
+        if (r < 0 || body.kind == JSON_KIND_NULL)
+                return r;
+        if (body.kind != JSON_KIND_OBJECT)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid JSON: json: cannot unmarshal %s into Go value of type container.%s",
+                              json_kind_to_string(body.kind), structure);
+
+        while (json_span_next(&body, &position, &key, &value)) {
+                Field field = {.structure = structure, .reterr = reterr};
+                _cleanup_free_ char *name = NULL;
+                const FieldRule *rule;
+                size_t n_name;
+
+                r = json_span_string(&key, &name, &n_name);
+                if (r == -EBADMSG)
+                        continue; /* no field of ours has such a name */
+                if (r < 0)
+                        return r;
+                rule = strlen(name) == n_name ? rule_find(rules, name) : NULL;
+                if (!rule)
+                        continue;
+                field.name = rule->name;
+                r = rule->decode(&field, &value, (char *) target + rule->offset);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Parses what was kept as text. */
+static int draft_finish(CreateDraft *d, Refusal *reterr)
+{
+        ExecRequest *request = &d->request;
+        int r;
+
+        r = exec_request_check_string("DetachKeys", d->detach_keys, reterr);
+        if (r < 0)
+                return r;
+        r = detach_keys_parse(d->detach_keys ?: "", &request->detach_keys, reterr);
+        if (r < 0)
+                return r;
+
+        if (d->on_disconnect) {
+                r = on_disconnect_from_string(d->on_disconnect);
+                if (r < 0)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "OnDisconnect must be one of keep, hangup, kill");
+                request->on_disconnect = r;
+        }
+
+        if (!d->properties)
+                return 0;
+        request->properties = calloc(strv_length(d->properties) / 2, sizeof(ScopeProperty));
+        if (!request->properties)
+                return -ENOMEM;
+        for (char **i = d->properties; *i; i += 2) {
+                r = exec_request_check_string("Properties: a name", i[0], reterr);
+                if (r < 0)
+                        return r;
+                r = exec_request_check_string("Properties: a value", i[1], reterr);
+                if (r < 0)
+                        return r;
+                r = scope_property_parse(i[0], i[1], &request->properties[request->n_properties], reterr);
+                if (r < 0)
+                        return r;
+                request->n_properties++;
+        }
+        return 0;
+}
+
+static const FieldRule create_rules[] = {
+        {"Cmd", decode_cmd, offsetof(CreateDraft, request.argv)},
+        {"Env", decode_env, offsetof(CreateDraft, request.env)},
+        {"User", decode_string, offsetof(CreateDraft, request.user)},
+        {"WorkingDir", decode_string, offsetof(CreateDraft, request.working_dir)},
+        {"AttachStdin", decode_bool, offsetof(CreateDraft, request.attach_stdin)},
+        {"AttachStdout", decode_bool, offsetof(CreateDraft, request.attach_stdout)},
+        {"AttachStderr", decode_bool, offsetof(CreateDraft, request.attach_stderr)},
+        {"Tty", decode_bool, offsetof(CreateDraft, request.tty)},
+        {"Privileged", decode_bool, offsetof(CreateDraft, request.privileged)},
+        {"ConsoleSize", decode_console_size, offsetof(CreateDraft, request.console_size)},
+        {"Labels", decode_labels, offsetof(CreateDraft, request.labels)},
+        {"DetachKeys", decode_string, offsetof(CreateDraft, detach_keys)},
+        {"OnDisconnect", decode_string, offsetof(CreateDraft, on_disconnect)},
+        {"Properties", decode_properties, offsetof(CreateDraft, properties)},
+        {NULL},
+};
+
+static const FieldRule start_rules[] = {
+        {"Detach", decode_bool, offsetof(StartRequest, detach)},
+        {"Tty", decode_bool, offsetof(StartRequest, tty)},
+        {"ConsoleSize", decode_console_size, offsetof(StartRequest, console_size)},
+        {NULL},
+};
+
+int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
+                           Refusal *reterr)
+{
+        _cleanup_draft_ CreateDraft d = {0};
+        ExecRequest *request;
+        int r;
+
+        r = decode_body(json, size, CREATE_NAME, create_rules, &d, reterr);
+        if (r >= 0)
+                r = exec_request_validate(&d.request, reterr);
+        if (r >= 0)
+                r = draft_finish(&d, reterr);
+        if (r < 0)
+                return r;
+        if (version < VERSION_CONSOLE_SIZE)
+                d.request.console_size = (ConsoleSize){0};
+
+        request = malloc(sizeof(ExecRequest));
+        if (!request)
+                return -ENOMEM;
+        *request = d.request;
+        d.request = (ExecRequest){0};
+        *ret = request;
+        return 0;
+}
+
+int start_request_from_json(const char *json, size_t size, unsigned version, StartRequest *ret,
+                            Refusal *reterr)
+{
+        StartRequest start = {0};
+        int r;
+
+        r = decode_body(json, size, START_NAME, start_rules, &start, reterr);
+        if (r < 0)
+                return r;
+        if (version < VERSION_CONSOLE_SIZE)
+                start.console_size = (ConsoleSize){0};
+        *ret = start;
+        return 0;
+}
