@@ -140,15 +140,14 @@ static int reap(pid_t *pid, struct rusage *ret_usage)
         return status;
 }
 
-static void keeper_end_children(Keeper *k)
+/* Nobody waits for them: one that hangs in a file system of the container's cannot be ended. PID 1 reaps
+ * them after us, and the spawner ends whatever else is in the scope. */
+static void keeper_end_children(const Keeper *k)
 {
         if (k->entrant > 0)
                 kill(k->entrant, SIGKILL);
         if (k->command > 0)
                 kill(k->command, SIGKILL);
-        reap(&k->entrant, NULL);
-        reap(&k->command, NULL);
-        /* A command whose pid we were never told is ended by the spawner, with all that is in the scope. */
 }
 
 /* From here on the keeper waits and writes to one socket. */
@@ -225,14 +224,19 @@ static void keeper_finish(Keeper *k)
         report_send(&k->report, NULL, 0);
 }
 
-/* Parks until the spawner sends the order. False when it went away instead. */
-static bool receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+/* Parks until the spawner sends the order: 1. It went away instead: 0. Anything else is no order, or we were
+ * started by somebody else (a container can have its script run by what executes it). */
+static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
 {
         ssize_t n = fd_recv_message(RUNNER_CONTROL_FD, ret, sizeof(*ret), ret_fds, max_fds, ret_n_fds);
 
+        if (n <= 0)
+                return (int) n;
         return n == sizeof(*ret) && ret->version == RUNNER_SPEC_VERSION &&
-               (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
-               (*ret_n_fds == 2 || *ret_n_fds == 5);
+                               (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
+                               (*ret_n_fds == 2 || *ret_n_fds == 5)
+                       ? 1
+                       : -EBADMSG;
 }
 
 int main(void)
@@ -242,10 +246,12 @@ int main(void)
         RunnerOrder order;
         size_t n_fds = 0;
         sigset_t all;
+        int r;
 
         prctl(PR_SET_DUMPABLE, 0);
-        if (!receive_order(&order, fds, ELEMENTSOF(fds), &n_fds))
-                return 0;
+        r = receive_order(&order, fds, ELEMENTSOF(fds), &n_fds);
+        if (r <= 0)
+                return r < 0;
 
         /* Stopping the scope must end the command, not the report of its end. */
         sigfillset(&all);
