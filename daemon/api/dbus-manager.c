@@ -9,6 +9,7 @@
 #include "api/dbus-object.h"
 #include "api/exec-view.h"
 #include "config.h"
+#include "core/exec-record.h"
 
 static void reply_exec(DbusCall *c)
 {
@@ -305,7 +306,7 @@ static int method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *erro
         r = sd_bus_message_read(m, "s", &id);
         if (r < 0)
                 return r;
-        e = manager_find_exec(manager, id);
+        e = manager_find_exec(manager, id) ?: exec_restore_from_journal(manager, id);
         if (!e)
                 return dbus_error_from_refusal(error, &unknown);
         return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));

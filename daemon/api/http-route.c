@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "api/http-error.h"
-#include "config.h"
+#include "core/exec-record.h"
 
 typedef struct Route {
         const char *method;
@@ -316,7 +316,7 @@ void http_route(HttpExchange *x)
 Exec *http_need_exec(HttpExchange *x)
 {
         _cleanup_free_ char *message = NULL;
-        Exec *e = manager_find_exec(x->manager, x->name);
+        Exec *e = manager_find_exec(x->manager, x->name) ?: exec_restore_from_journal(x->manager, x->name);
 
         if (e) {
                 x->exec = exec_ref(e);

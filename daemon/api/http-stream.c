@@ -11,6 +11,7 @@
 #include "api/http-error.h"
 #include "api/http-route.h"
 #include "base/fd.h"
+#include "core/journal-reader.h"
 
 /* From this API version on the framed form has a media type of its own. */
 #define VERSION_MULTIPLEXED 1042
@@ -207,6 +208,9 @@ void http_attach_exec(HttpExchange *x)
                 http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_go);
 }
 
+/* Bytes of output that one answer has at most. */
+#define LOGS_MAX (16 * 1024 * 1024)
+
 /* The kept frames of the wanted streams; of a tty without their headers. */
 static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
 {
@@ -232,14 +236,21 @@ static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
 static void logs_go(HttpExchange *x)
 {
         _cleanup_buf_ Buf body = BUF_INIT;
+        const AttachRequest *a = x->state;
         const Exec *e = x->exec;
 
-        if (!e->detached) {
+        if (!e->detached && !e->restored) {
                 http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
                 return;
         }
-        if (e->stream)
-                logs_collect(e, x->state, &body);
+        /* What does not fit into memory, or has been forgotten, the journal has. */
+        if (e->stream && !stream_history(e->stream)->dropped)
+                logs_collect(e, a, &body);
+        else if (journal_read_output(e->id, e->request->tty, a->want_stdout, a->want_stderr, LOGS_MAX,
+                                     &body) < 0) {
+                http_reply_error(x, 503, "the journal cannot be read");
+                return;
+        }
         http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
                    buf_length(&body));
 }

@@ -12,11 +12,15 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "core/exec-record.h"
 #include "core/message-id.h"
 
 #define JOURNAL_SOCKET   "/run/systemd/journal/socket"
 #define RECORD_FIELDS    32
 #define COMMAND_LINE_MAX 4096
+
+/* A longer one would not fit into one datagram with the rest. */
+#define WHOLE_MAX (64 * 1024)
 
 static const struct {
         const char *message_id;
@@ -160,6 +164,15 @@ static void record_add_exit(Record *r, const Exec *e)
                    e->finished_usec > e->started_usec ? e->finished_usec - e->started_usec : UINT64_C(0));
 }
 
+/* By this the exec can be answered for when execd itself has forgotten it (core/journal-reader). */
+static void record_add_whole(Record *r, const Exec *e)
+{
+        _cleanup_free_ char *line = NULL;
+
+        if (exec_record_line(e, &line) >= 0 && strlen(line) <= WHOLE_MAX)
+                record_add(r, "EXEC_RECORD=%s", line);
+}
+
 int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
 {
         _cleanup_(record_done) Record r = {0};
@@ -178,6 +191,8 @@ int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *de
                 record_add_peer(&r, peer);
         if (event == AUDIT_EXITED)
                 record_add_exit(&r, e);
+        if (event == AUDIT_EXITED || event == AUDIT_FAILED)
+                record_add_whole(&r, e);
 
         k = record_send(&r);
         return k < 0 ? log_error_errno(k, "Cannot write to the journal that exec %.12s %s", e->id,

@@ -70,8 +70,10 @@ int history_append(History *h, FrameType type, const void *data, size_t size)
         }
         if (total > h->size)
                 return -E2BIG;
-        while (h->size - (size_t) (h->end - h->start) < total)
+        while (h->size - (size_t) (h->end - h->start) < total) {
                 h->start = history_next(h, h->start);
+                h->dropped = true;
+        }
 
         frame_header_write(header, type, (uint32_t) size);
         ring_write(h, h->end, header, sizeof(header));
@@ -83,6 +85,7 @@ int history_append(History *h, FrameType type, const void *data, size_t size)
 void history_clear(History *h)
 {
         h->start = h->end;
+        h->dropped = true;
 }
 
 uint64_t history_replay_position(const History *h)
@@ -119,5 +122,5 @@ void history_trim(History *h)
         if (n > 1)
                 memcpy(copy + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
         free(h->ring);
-        *h = (History){.ring = copy, .size = size, .start = 0, .end = size};
+        *h = (History){.ring = copy, .size = size, .start = 0, .end = size, .dropped = h->dropped};
 }

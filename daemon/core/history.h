@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -22,6 +23,7 @@ typedef struct History {
         size_t size;    /* of the ring; less than HISTORY_SIZE after history_trim() */
         uint64_t start; /* the oldest frame */
         uint64_t end;   /* one behind the newest frame */
+        bool dropped;   /* not all that was ever written is still here */
 } History;
 
 void history_done(History *h);

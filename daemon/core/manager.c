@@ -70,6 +70,7 @@ static void manager_collect(Manager *m)
                         continue;
                 kept_output -= stream_history(e->stream)->size;
                 history_done(stream_history(e->stream));
+                stream_history(e->stream)->dropped = true;
         }
 }
 

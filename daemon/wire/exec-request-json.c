@@ -11,7 +11,6 @@
 
 #include "base/strv.h"
 #include "wire/json-scan.h"
-#include "wire/user-spec.h"
 
 /* From this API version on clients may send ConsoleSize; before it the field is ignored. */
 #define VERSION_CONSOLE_SIZE 1042

@@ -180,6 +180,40 @@ def test_detached_output_is_kept():
     assert sorted(lines) == ["to err", "to out"]
 
 
+def test_much_detached_output_comes_from_the_journal():
+    exec_id = create("web", ["sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done"])
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    request("POST", f"/exec/{exec_id}/wait")
+    subprocess.run(["journalctl", "--sync"], check=True)
+    out, _ = execd.demux(request("GET", f"/exec/{exec_id}/logs").body)
+    assert out == b"".join(b"line %d\n" % i for i in range(20000))
+
+
+def test_forgotten_execs_are_answered_from_the_journal():
+    exec_id = create("web", ["sh", "-c", "echo kept; exit 6"], Labels={"a": "b"}, Env=["SECRET=hunter2"])
+    request("POST", f"/exec/{exec_id}/start", {"Detach": True})
+    assert request("POST", f"/exec/{exec_id}/wait").json()["StatusCode"] == 6
+    before = inspect(exec_id)
+    shell("journalctl --sync; systemctl stop execd.service 2>/dev/null; rm -f /run/execd/state/execs.json")
+    after = inspect(exec_id)
+    assert after == before
+    assert after["Labels"] == {"a": "b"} and after["ProcessConfig"]["arguments"] == ["-c", "echo kept; exit 6"]
+    assert b"kept" in request("GET", f"/exec/{exec_id}/logs").body
+    assert request("GET", f"/exec/{'0' * 64}/json").status == 404
+
+
+def test_forged_journal_entries_are_not_believed():
+    forged = "f" * 63 + "e"
+    record = {"id": forged, "container_id": "c" * 64, "container_name": "web", "container_kind": "machine",
+              "argv": ["true"], "exit_code": 0, "finished": 1, "on_disconnect": "keep"}
+    entry = f"MESSAGE=x\nEXEC_ID={forged}\nEXEC_RECORD={json.dumps(record)}\n_SYSTEMD_UNIT=execd.service\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.sendto(entry.encode(), "/run/systemd/journal/socket")
+    subprocess.run(["journalctl", "--sync"], check=True)
+    assert shell(f"journalctl -o cat EXEC_ID={forged}").strip() == "x"
+    assert request("GET", f"/exec/{forged}/json").status == 404
+
+
 def test_well_behaved_client_among_slow_ones():
     slow = []
     try:

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/exec-record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/journal-reader.h"
+#include "core/manager.h"
+#include "wire/exec-json.h"
+
+int exec_record_line(const Exec *e, char **ret)
+{
+        ExecRecord r = {
+                .id = (char *) e->id,
+                .container_id = e->container->id,
+                .container_name = e->container->name,
+                .container_kind = e->container->kind,
+                .failure = e->failure,
+                .request = e->request,
+                .failed = e->state == EXEC_FAILED,
+                .exit_code = e->exit_code,
+                .wait_status = e->wait_status,
+                .timed_out = e->timed_out,
+                .pid = e->pid,
+                .caller_uid = e->creator->uid,
+                .created_usec = e->created_usec,
+                .started_usec = e->started_usec,
+                .finished_usec = e->finished_usec,
+        };
+
+        return exec_record_write(&r, ret);
+}
+
+static int exec_restore(Manager *m, ExecRecord *r, Exec **ret)
+{
+        _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
+        uint64_t wall = now_usec(CLOCK_REALTIME),
+                 age = wall > r->finished_usec ? wall - r->finished_usec : 0;
+
+        if (!e)
+                return -ENOMEM;
+        e->n_ref = 1;
+        e->manager = m;
+        e->control_fd = e->pidfd = -EBADF;
+        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
+        e->container = calloc(1, sizeof(Container));
+        e->creator = calloc(1, sizeof(Peer));
+        e->request = TAKE_PTR(r->request);
+        if (!e->container || !e->creator)
+                return -ENOMEM;
+        *e->container = (Container){.n_ref = 1, .leader_pidfd = -EBADF};
+        e->container->id = TAKE_PTR(r->container_id);
+        e->container->name = TAKE_PTR(r->container_name);
+        e->container->kind = TAKE_PTR(r->container_kind);
+        *e->creator = (Peer){.n_ref = 1, .uid = r->caller_uid, .pidfd = -EBADF, .loginuid = UINT32_MAX};
+        strcpy(e->id, r->id); /* of exactly 64 characters: exec_record_read() has checked */
+        snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
+        e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;
+        e->failure = TAKE_PTR(r->failure);
+        e->exit_code = r->exit_code;
+        e->wait_status = r->wait_status;
+        e->timed_out = r->timed_out;
+        e->pid = r->pid;
+        e->created_usec = r->created_usec;
+        e->started_usec = r->started_usec;
+        e->finished_usec = r->finished_usec;
+        e->restored = true;
+        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
+        e->ended_monotonic -= MIN(age, e->ended_monotonic);
+        manager_link_exec(m, e);
+        *ret = e; /* the manager has a reference of its own */
+        return 0;
+}
+
+int exec_restore_line(Manager *m, const char *line, Exec **ret)
+{
+        ExecRecord record = {0};
+        int r;
+
+        r = exec_record_read(line, &record);
+        if (r < 0)
+                return r;
+        r = manager_find_exec(m, record.id) ? -EEXIST : exec_restore(m, &record, ret);
+        exec_record_done(&record);
+        return r;
+}
+
+Exec *exec_restore_from_journal(Manager *m, const char *id)
+{
+        _cleanup_free_ char *line = NULL;
+        Exec *e = NULL;
+
+        if (strlen(id) != EXEC_ID_SIZE - 1 || strspn(id, "0123456789abcdef") != EXEC_ID_SIZE - 1)
+                return NULL;
+        if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, &e) < 0 ||
+            strcmp(e->id, id) != 0)
+                return NULL;
+        /* It was asked for now, so it is remembered from now. */
+        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
+        return e;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/journal-reader.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+
+#include "base/time.h"
+#include "core/message-id.h"
+
+#define UNIT "execd.service"
+
+/* Searches in one second. */
+#define SEARCHES_MAX 20
+
+/* Records of one exec that are looked at for the one of its end. */
+#define RECORDS_MAX    64
+
+#define FIELD_SIZE_MAX (256 * 1024)
+
+static bool may_search(void)
+{
+        static uint64_t second;
+        static unsigned n;
+        uint64_t now = now_usec(CLOCK_MONOTONIC) / USEC_PER_SEC;
+
+        if (now != second) {
+                second = now;
+                n = 0;
+        }
+        return n++ < SEARCHES_MAX;
+}
+
+static void journal_closep(sd_journal **j)
+{
+        if (*j)
+                sd_journal_close(*j);
+}
+
+static int add_match(sd_journal *j, const char *field, const char *value)
+{
+        char match[256];
+        int n = snprintf(match, sizeof(match), "%s=%s", field, value);
+
+        return sd_journal_add_match(j, match, (size_t) n);
+}
+
+static int open_for(const char *exec_id, sd_journal **ret)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        char uid[16];
+        int r;
+
+        snprintf(uid, sizeof(uid), "%u", (unsigned) getuid());
+        r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+        if (r >= 0)
+                r = sd_journal_set_data_threshold(j, FIELD_SIZE_MAX);
+        if (r >= 0)
+                r = add_match(j, "EXEC_ID", exec_id);
+        if (r >= 0)
+                r = add_match(j, "_UID", uid);
+        if (r >= 0)
+                r = add_match(j, "_SYSTEMD_UNIT", UNIT);
+        if (r >= 0)
+                r = sd_journal_seek_tail(j);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+/* The value of a field of the current entry, with a NUL added. */
+static int get_field(sd_journal *j, const char *field, char **ret, size_t *ret_size)
+{
+        size_t size, prefix = strlen(field) + 1;
+        const void *data;
+        char *value;
+        int r;
+
+        r = sd_journal_get_data(j, field, &data, &size);
+        if (r < 0)
+                return r;
+        if (size < prefix)
+                return -EBADMSG;
+        value = malloc(size - prefix + 1);
+        if (!value)
+                return -ENOMEM;
+        memcpy(value, (const char *) data + prefix, size - prefix);
+        value[size - prefix] = 0;
+        *ret = value;
+        *ret_size = size - prefix;
+        return 0;
+}
+
+int journal_find_record(const char *exec_id, char **ret)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        int r;
+
+        if (!may_search())
+                return -EBUSY;
+        r = open_for(exec_id, &j);
+        if (r < 0)
+                return r;
+        for (unsigned i = 0; i < RECORDS_MAX && sd_journal_previous(j) > 0; i++) {
+                size_t size;
+
+                if (get_field(j, "EXEC_RECORD", ret, &size) >= 0)
+                        return 0;
+        }
+        return -ENOENT;
+}
+
+static void append_line(Buf *b, bool raw, bool is_stderr, const char *line, size_t size)
+{
+        uint8_t header[FRAME_HEADER_SIZE];
+
+        frame_header_write(header, is_stderr ? FRAME_STDERR : FRAME_STDOUT, (uint32_t) size + 1);
+        if (!raw)
+                buf_append(b, header, sizeof(header));
+        buf_append(b, line, size);
+        buf_puts(b, "\n");
+}
+
+/* Goes back from the newest line until there are enough, so that the forward pass has no more than that. */
+static void seek_back(sd_journal *j, size_t max)
+{
+        size_t bytes = 0;
+
+        while (bytes < max && sd_journal_previous(j) > 0) {
+                const void *data;
+                size_t size;
+
+                if (sd_journal_get_data(j, "MESSAGE", &data, &size) >= 0)
+                        bytes += size + FRAME_HEADER_SIZE;
+        }
+}
+
+int journal_read_output(const char *exec_id, bool raw, bool want_stdout, bool want_stderr, size_t max,
+                        Buf *ret)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        bool more = true;
+        int r;
+
+        if (!may_search())
+                return -EBUSY;
+        r = open_for(exec_id, &j);
+        if (r >= 0)
+                r = add_match(j, "MESSAGE_ID", MESSAGE_EXEC_OUTPUT);
+        if (r < 0)
+                return r;
+        seek_back(j, max);
+        for (; more; more = sd_journal_next(j) > 0) {
+                _cleanup_free_ char *line = NULL, *stream = NULL;
+                size_t size, n_stream;
+                bool is_stderr;
+
+                if (get_field(j, "MESSAGE", &line, &size) < 0 ||
+                    get_field(j, "EXEC_STREAM", &stream, &n_stream) < 0)
+                        continue;
+                is_stderr = strcmp(stream, "stderr") == 0;
+                if (is_stderr ? want_stderr : want_stdout)
+                        append_line(ret, raw, is_stderr, line, size);
+        }
+        return buf_error(ret);
+}
