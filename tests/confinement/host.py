@@ -52,7 +52,8 @@ def cgroup_of(pid):
 class Machine:
     """A machine of the test's own; its directory of tools is /probe inside."""
 
-    def __init__(self, name, options=(), payload=(), properties=(), root="busybox", as_pid2=False):
+    def __init__(self, name, options=(), payload=(), properties=(), root="busybox", as_pid2=False,
+                 script=None):
         self.name = name
         self.unit = f"execd-test-machine@{name}.service"
         self.root = f"/var/lib/execd-tests/machines/{name}/root"
@@ -64,6 +65,11 @@ class Machine:
             shutil.copy(f"{TOOLS}/{tool}", self.shared)
         # Not sticky: what a user inside wrote, its init may take away.
         os.chmod(self.shared, 0o777)
+        if script is not None:
+            # What the container does to itself before it goes to sleep; /probe/ready says that it is done.
+            with open(f"{self.shared}/script", "w", encoding="utf-8") as stream:
+                stream.write(script + "\ntouch /probe/ready\nexec /probe/hostile sleep\n")
+            payload = ["/bin/sh", "/probe/script"]
         words = [MACHINE, "start", name, "--root", root]
         for value in properties:
             words += ["--property", value]
@@ -71,6 +77,8 @@ class Machine:
         if payload:
             words += ["--", *payload]
         sh(words)
+        if script is not None:
+            wait_until(lambda: os.path.exists(f"{self.shared}/ready"), f"the end of {script!r}")
 
     def path(self, inside):
         return self.root + inside

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import urllib.parse
+import uuid
 
 import client
 import host
@@ -18,7 +19,7 @@ TOUCH = ["/bin/sh", "-c", f"touch {MARK}; touch /tmp/execd-confinement-mark"]
 
 def register(name, command, machine_class="container"):
     """A process of the host's, told to machined as if it were a machine."""
-    unit = f"confinement-{name.strip('.')}"
+    unit = f"confinement-{uuid.uuid4().hex[:8]}"
     host.sh(["systemd-run", "--quiet", f"--unit={unit}", *command])
     pid = host.main_pid(f"{unit}.service")
     # unshare --fork leaves the one that is meant as its child.
@@ -56,6 +57,7 @@ def test_leader_of_the_host(kind, machine_class):
         assert not os.path.exists(MARK) and not os.path.exists("/tmp/execd-confinement-mark")
     finally:
         host.sh(["systemctl", "stop", unit])
+        host.sh(["systemctl", "reset-failed", unit], check=False)
         for path in (MARK, "/tmp/execd-confinement-mark"):
             if os.path.exists(path):
                 os.unlink(path)
@@ -70,7 +72,8 @@ def test_odd_names(name):
     """T-F1: a name that no container has is none; .host is not a container."""
     path = urllib.parse.quote(name, safe="")
     reply = client.request("POST", f"/v1.41/containers/{path}/exec", {"Cmd": TOUCH, "AttachStdout": True})
-    assert reply.status in (400, 403, 404, 405, 414, 431), f"{reply.status}: {reply.body[:300]}"
+    # A path that is not clean is sent to its clean form, as dockerd does.
+    assert reply.status in (301, 400, 403, 404, 405, 414, 431), f"{reply.status}: {reply.body[:300]}"
     assert not os.path.exists(MARK)
 
 
@@ -136,7 +139,7 @@ def test_socket_within_a_container(machine, what):
     answer = parity.ask_payload(m, 0, 0, [0], ["/probe/hostile", "http", "/execd.sock", "/probe/http"])
     assert "connect:" not in answer, answer
     assert answer.startswith("HTTP/1.1 403 "), answer[:300]
-    assert json.loads(answer.split("\r\n\r\n", 1)[1])["error"]["code"] == "FORBIDDEN"
+    assert json.loads(answer.split("\n\n", 1)[1])["error"]["code"] == "FORBIDDEN"
     assert not os.path.exists("/var/lib/execd-tests/machines/web/root/tmp/execd-confinement-mark")
     # The same bytes from the host are good.
     assert client.request(method, path, body).status in (200, 201, 204)

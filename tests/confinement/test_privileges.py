@@ -64,6 +64,7 @@ def host_network_userns():
     """Private users with the host's network: namespaces that the user namespace does not own."""
     name, root = "hostile-hostnet", "/var/lib/execd-tests/hostile-hostnet"
     shared = f"{host.SHARED}/{name}"
+    host.sh(["systemctl", "reset-failed", name], check=False)
     host.sh(f"rm -rf {root} {shared}; {host.MACHINE} make-root {root}; mkdir -p {shared}")
     for tool in ("probe", "hostile"):
         shutil.copy(f"{host.TOOLS}/{tool}", shared)
@@ -74,6 +75,7 @@ def host_network_userns():
              "/probe/hostile", "sleep"])
     yield name
     host.sh(["systemctl", "stop", name])
+    host.sh(["systemctl", "reset-failed", name], check=False)
     host.sh(f"rm -rf --one-file-system {root} {shared}")
 
 
@@ -99,3 +101,14 @@ def test_unmapped_user(machine, host_network_userns, user):
                     ["/probe/hostile", "sleep"])
     for name in (owned.name, host_network_userns):
         client.assert_refused(client.run(name, ["/probe/probe", "brief"], User=user))
+
+
+def test_tracer_that_may_not_administrate(machine):
+    """R-A2: to load filters without no_new_privs takes a capability that this container's root could then steal, for
+    it may trace. That is refused, and said."""
+    m = machine("hostile-tracer", ["--drop-capability=CAP_SYS_ADMIN"], ["/probe/hostile", "sleep"])
+    client.assert_refused(client.run(m.name, ["/bin/true"]), "filter")
+    # With no_new_privs no capability is needed.
+    m = machine("hostile-tracer2", ["--drop-capability=CAP_SYS_ADMIN", "--no-new-privileges=yes"],
+                ["/probe/hostile", "sleep"])
+    assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
