@@ -566,8 +566,11 @@ int http_target_query(const char *target, const char *name, char **ret, char **r
                 if (!key || !text) {
                         if (!bad)
                                 return -ENOMEM;
-                        if (ret_bad)
-                                *ret_bad = strndup(bad, MIN((size_t) 3, (size_t) (p + length - bad)));
+                        if (ret_bad) {
+                                const char *end = p + (key ? length : key_length);
+
+                                *ret_bad = strndup(bad, MIN((size_t) 3, (size_t) (end - bad)));
+                        }
                         return -EBADMSG;
                 }
                 if (!found && strcmp(key, name) == 0) {
