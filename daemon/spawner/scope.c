@@ -20,6 +20,10 @@
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define DESCRIPTION_MAX  256
 
+/* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
+ * minute. */
+#define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
+
 typedef enum ScopeState {
         SCOPE_QUEUED,
         SCOPE_CALLED, /* in flight: the call, and then its job */
@@ -80,6 +84,17 @@ static void scope_fail(Scope *s, int error, const char *what)
 
         refuse(&refusal, REFUSAL_UNAVAILABLE, error, "cannot make the scope of this exec: %s", what);
         scope_finish(s, &refusal);
+}
+
+void scope_manager_fail_all(ScopeManager *m)
+{
+        /* Queued ones first: those in flight make room for them when they leave. */
+        while (m->queued.first)
+                scope_fail(LIST_ENTRY(m->queued.first, Scope, node), ECONNRESET,
+                           "systemd closed the connection");
+        while (m->in_flight.first)
+                scope_fail(LIST_ENTRY(m->in_flight.first, Scope, node), ECONNRESET,
+                           "systemd closed the connection");
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -234,9 +249,10 @@ static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
-                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice",
-                                          "s", q->slice, "CollectMode", "s", "inactive-or-failed", "PIDs",
-                                          "au", 1, (uint32_t) q->pid);
+                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description,
+                                          "Slice", "s", q->slice, "CollectMode", "s", "inactive-or-failed",
+                                          "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "PIDs", "au", 1,
+                                          (uint32_t) q->pid);
         if (r >= 0)
                 r = append_properties(m, q, reterr);
         if (r >= 0)
@@ -303,7 +319,7 @@ static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *er
         return 0;
 }
 
-int scope_manager_new(sd_bus *bus, ScopeManager **ret)
+int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 {
         _cleanup_(scope_manager_freep) ScopeManager *m = calloc(1, sizeof(*m));
         int r;
@@ -311,9 +327,10 @@ int scope_manager_new(sd_bus *bus, ScopeManager **ret)
         if (!m)
                 return -ENOMEM;
         m->bus = bus;
-        r = sd_bus_match_signal_async(bus, &m->slot_job, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                      "JobRemoved", on_job_removed, NULL, m);
-        if (r >= 0)
+        /* PID 1 itself names no sender, and sends its signals unasked. */
+        r = sd_bus_match_signal_async(bus, &m->slot_job, is_private ? NULL : SYSTEMD_NAME, SYSTEMD_PATH,
+                                      SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, m);
+        if (r >= 0 && !is_private)
                 r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
                                              SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
         if (r < 0)

@@ -6,6 +6,7 @@
  * bus refuses more than so many pending replies, and PID 1 gains nothing from more).
  */
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "base/refusal.h"
@@ -17,10 +18,12 @@
 typedef struct ScopeManager ScopeManager;
 typedef struct Scope Scope;
 
-/* `bus` must live as long. */
-int scope_manager_new(sd_bus *bus, ScopeManager **ret);
+/* `bus` is PID 1's own (`is_private`) or the system's, and must live as long. */
+int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret);
 ScopeManager *scope_manager_free(ScopeManager *m);
 DEFINE_CLEANUP(ScopeManager, scope_manager_free);
+/* The bus is gone: none of them will be. */
+void scope_manager_fail_all(ScopeManager *m);
 
 typedef struct ScopeRequest {
         const char *exec_id;

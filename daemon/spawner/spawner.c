@@ -3,6 +3,7 @@
 #include "spawner/spawner.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
@@ -12,6 +13,8 @@
 #include "base/time.h"
 #include "spawner/check.h"
 #include "spawner/launch.h"
+
+#define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
 
 static Connection *connection_free(Connection *c);
 
@@ -203,6 +206,47 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_event_exit(s->event, EXIT_FAILURE);
 }
 
+/* PID 1 executes itself anew now and then. What it was asked for is lost; from here on the bus, which stays,
+ * will do. */
+static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Spawner *s = userdata;
+        int r;
+
+        log_warning("systemd closed its connection, going on with the system bus");
+        scope_manager_fail_all(s->scopes);
+        s->scopes = scope_manager_free(s->scopes);
+        s->systemd = sd_bus_close_unref(s->systemd);
+        r = scope_manager_new(s->bus, false, &s->scopes);
+        return r < 0 ? sd_event_exit(s->event, r) : 0;
+}
+
+/* PID 1 has a bus of its own for root: one hop less for each message, and no limit of pending replies but
+ * ours. Where it is not there, the system bus does as well. */
+static int open_systemd(Spawner *s)
+{
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, SYSTEMD_PRIVATE_ADDRESS);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_match_signal(bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
+                                        on_systemd_lost, s);
+        if (r < 0) {
+                log_debug("Using the system bus to talk to systemd: %s", strerrordesc_np(-r));
+                sd_bus_close_unref(bus);
+                return scope_manager_new(s->bus, false, &s->scopes);
+        }
+        s->systemd = bus;
+        return scope_manager_new(bus, true, &s->scopes);
+}
+
 static int open_bus(Spawner *s)
 {
         int r;
@@ -232,7 +276,7 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
                 r = open_bus(s);
         if (r < 0)
                 return r;
-        r = scope_manager_new(s->bus, &s->scopes);
+        r = open_systemd(s);
         if (r >= 0)
                 r = machined_new(s->bus, &s->containers, &events, s, &s->machined);
         if (r >= 0)
@@ -258,6 +302,7 @@ Spawner *spawner_free(Spawner *s)
         container_table_clear(&s->containers);
         sd_event_source_disable_unref(s->listener);
         sd_event_source_disable_unref(s->idle);
+        sd_bus_close_unref(s->systemd);
         sd_bus_flush_close_unref(s->bus);
         sd_event_unref(s->event);
         free(s);

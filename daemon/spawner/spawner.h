@@ -24,7 +24,8 @@ typedef struct SpawnerOptions {
 typedef struct Spawner {
         SpawnerOptions options;
         sd_event *event;
-        sd_bus *bus; /* the system's */
+        sd_bus *bus;     /* the system's */
+        sd_bus *systemd; /* PID 1's own, or NULL */
         sd_event_source *listener, *idle;
         ContainerTable containers;
         Machined *machined;
