@@ -80,8 +80,6 @@ DIFFERENCES = {
     "test_system.py::test_ping_of_newer_versions": Difference(NEWER, "since moby 23"),
     "test_system.py::test_filter_that_is_no_json*": Difference(NEWER, "400 in current moby"),
     "test_system.py::test_limit_that_is_no_number": Difference(NEWER, "400 in current moby"),
-    "test_system.py::test_top_needs_a_pid_column": Difference(CONTRACT, "a wrong parameter is a validation error"),
-    "test_system.py::test_top_with_a_bad_option*": Difference(CONTRACT, "a wrong parameter is a validation error"),
     "test_events.py::test_bad_time*": Difference(NEWER, "400 in current moby"),
     "test_events.py::test_bad_filters": Difference(NEWER, "400 in current moby"),
     "test_contract.py::*": Difference(CONTRACT, "bodies for two contracts, string Cmd, ctrl-,"),

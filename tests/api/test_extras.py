@@ -278,12 +278,13 @@ def test_attach_to_parts(api, detached, query, out, err):
     assert (join(frames, STDOUT), join(frames, STDERR)) == (out, err)
 
 
-def test_attach_replays_64_kib_at_most(api, detached):
+def test_attach_replays_the_last_64_kib(api, detached):
     exec_id = detached("sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; sleep 3")
     time.sleep(2)
     with attach(api, exec_id) as c:
         data = join(c.read_frames(), STDOUT)
-    assert 32 * 1024 <= len(data) <= 64 * 1024
+    # Of about 200 KB; whole frames, so it may be some more.
+    assert 60 * 1024 <= len(data) <= 128 * 1024
     assert data.endswith(b"line 19998\nline 19999\n")
 
 
@@ -462,17 +463,17 @@ def test_a_reader_that_leaves_is_no_disconnect(api, running):
     assert api.inspect(exec_id)["Running"] is True
 
 
-@pytest.mark.parametrize("value", ["", "KEEP", "stop", 1, None])
+@pytest.mark.parametrize("value", ["", None, "keep", "hangup", "kill"])
 def test_on_disconnect_values(api, value):
+    exec_id = api.create("true", OnDisconnect=value)
+    assert api.inspect(exec_id)["OnDisconnect"] == (value or "keep")
+
+
+@pytest.mark.parametrize("value", ["KEEP", "stop", 1, []])
+def test_bad_on_disconnect(api, value):
     answer = api.try_create({"Cmd": ["true"], "OnDisconnect": value})
-    assert answer.status == (201 if value is None else 400)
-    if answer.status == 400:
-        assert "OnDisconnect" in answer.message
-
-
-def test_on_disconnect_is_shown(api):
-    assert api.inspect(api.create("true"))["OnDisconnect"] == "keep"
-    assert api.inspect(api.create("true", OnDisconnect="kill"))["OnDisconnect"] == "kill"
+    assert answer.status == 400
+    assert "OnDisconnect" in answer.message
 
 
 # Properties
@@ -485,7 +486,7 @@ def test_properties_are_shown(api):
 
 
 SHOWN = [("MemoryMax", "64M", "MemoryMax", str(64 << 20)), ("MemoryHigh", "1G", "MemoryHigh", str(1 << 30)),
-         ("TasksMax", "77", "TasksMax", "77"), ("CPUQuota", "20%", "CPUQuotaPerSecUSec", "200ms"),
+         ("TasksMax", "77", "TasksMax", "77"), ("TasksMax", 78, "TasksMax", "78"), ("CPUQuota", "20%", "CPUQuotaPerSecUSec", "200ms"),
          ("CPUWeight", "33", "CPUWeight", "33"), ("IOWeight", "44", "IOWeight", "44"),
          ("RuntimeMaxSec", "1h", "RuntimeMaxUSec", "1h"), ("OOMPolicy", "kill", "OOMPolicy", "kill"),
          ("AllowedCPUs", "0", "AllowedCPUs", "0")]
@@ -500,7 +501,7 @@ def test_properties_reach_the_scope(api, detached, name, value, shown, text):
 BAD_PROPERTIES = [{"ExecStart": "x"}, {"Delegate": "yes"}, {"memorymax": "1G"}, {"MemoryMax": "much"}, {"MemoryMax": ""},
                   {"MemoryMax": "-1"}, {"TasksMax": "0"}, {"CPUQuota": "50"}, {"CPUWeight": "0"}, {"CPUWeight": "10001"},
                   {"IOWeight": "x"}, {"AllowedCPUs": "3-1"}, {"RuntimeMaxSec": "-2"}, {"RuntimeMaxSec": "soon"},
-                  {"OOMPolicy": "explode"}, {"MemoryMax": 5}]
+                  {"OOMPolicy": "explode"}, {"MemoryMax": []}, {"MemoryMax": True}]
 
 
 @pytest.mark.parametrize("properties", BAD_PROPERTIES, ids=[f"{k}={v}" for p in BAD_PROPERTIES for k, v in p.items()])

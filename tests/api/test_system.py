@@ -212,12 +212,12 @@ def test_top_lists_only_the_container(api):
     assert "1" not in pids
 
 
-def test_top_needs_a_pid_column(api, differ):
+def test_top_needs_a_pid_column(api):
     answer = api.get(f"/containers/{api.container}/top?ps_args=-o+comm")
-    assert answer.status == differ(dockerd=500, execd=400)
+    assert answer.status == 500
     assert "Couldn't find PID field in ps output" in answer.message
 
 
 @pytest.mark.parametrize("args", ["--nosuch", "-o+nosuchcolumn"])
-def test_top_with_a_bad_option(api, args, differ):
-    assert api.get(f"/containers/{api.container}/top?ps_args={args}").status == differ(dockerd=500, execd=400)
+def test_top_with_a_bad_option(api, args):
+    assert api.get(f"/containers/{api.container}/top?ps_args={args}").status == 500
