@@ -10,6 +10,15 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import host  # noqa: E402
+import scale  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--scale", type=float, default=scale.SCALE, help="how often to repeat what repeats")
+
+
+def pytest_configure(config):
+    scale.SCALE = config.getoption("--scale")
 
 
 @pytest.fixture(scope="session", autouse=True)

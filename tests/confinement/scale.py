@@ -3,7 +3,7 @@
 
 import os
 
-# 1 is the normal run; tests/confinement/run --quick sets 0.2. Ten thousand churned execs are EXECD_TEST_SCALE=10.
+# 1 is the normal run; tests/confinement/run --quick has 0.1, and --scale 10 makes ten thousand of the churned execs.
 SCALE = float(os.environ.get("EXECD_TEST_SCALE", "1"))
 
 

@@ -90,6 +90,19 @@ def test_grabber_works(machine):
     assert found
 
 
+def test_grabber_without_ptrace(machine):
+    """R-A2: where the container may not trace, what is about to become the command cannot be seized, although it runs
+    under the same user; what the command is then can be."""
+    m = machine("hostile-grab3", ["--drop-capability=CAP_SYS_PTRACE"], ["/probe/hostile", "grabber", "/probe/report"])
+    m.wait_for_report("ready")
+    for _ in range(times(500)):
+        outcome = client.run(m.name, ["/bin/true"])
+        assert outcome.ran and outcome.code == 0, outcome
+    report = m.report()
+    assert [line for line in report if line.startswith(("denied", "seized"))], "the grabber met nobody"
+    assert not [line for line in report if " exe foreign" in line]
+
+
 PLACES = ["/proc/self/fd/%d", "/proc/thread-self/fd/%d", "/proc/self/fd/%d/..", "/proc/self/fd/%d/../../../.."]
 
 

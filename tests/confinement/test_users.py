@@ -158,6 +158,15 @@ def test_user_files_that_are_none(machine, how, which):
     assert client.output(m.name, ["/bin/echo", "ok"], User="0") == "ok\n" or which
 
 
+def test_user_file_of_the_kernel(machine):
+    """T-C10: what /proc and devices say is not the container's list of users, even where it reads like one."""
+    m = machine("hostile-kernel", script="printf '%s\\n' 'app:x:4321:4321::/:/bin/sh' >/fake; mount -t tmpfs none /run; "
+                                         "(exec /probe/hostile sleep </fake) & sleep 0.2; "
+                                         "rm /etc/passwd; ln -s /proc/$!/fd/0 /etc/passwd")
+    outcome = client.run(m.name, ["/probe/probe", "brief"], User="app")
+    client.assert_refused(outcome, "passwd")
+
+
 def test_user_file_that_never_answers(machine):
     """T-C10: a file system that hangs holds up its own exec only, and that one ends with an error."""
     m = machine("hostile-fuse", script="mknod /dev/fuse c 10 229; /probe/hostile fuse-hang /etc/passwd &\n"
