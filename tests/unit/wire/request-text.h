@@ -23,8 +23,10 @@ static inline char *request_to_text(const ExecRequest *r)
                 size_t offset;
                 const char *name;
         } flags[] = {
-                {offsetof(ExecRequest, attach_stdin), " stdin"},  {offsetof(ExecRequest, attach_stdout), " stdout"},
-                {offsetof(ExecRequest, attach_stderr), " stderr"}, {offsetof(ExecRequest, tty), " tty"},
+                {offsetof(ExecRequest, attach_stdin), " stdin"},
+                {offsetof(ExecRequest, attach_stdout), " stdout"},
+                {offsetof(ExecRequest, attach_stderr), " stderr"},
+                {offsetof(ExecRequest, tty), " tty"},
                 {offsetof(ExecRequest, privileged), " privileged"},
         };
         Buf b = BUF_INIT;
@@ -64,5 +66,6 @@ static inline char *refusal_to_text(const Refusal *r)
 {
         char *text;
 
-        return asprintf(&text, "%s: %s", refusal_kind_to_string(r->kind), r->message ?: "(null)") < 0 ? NULL : text;
+        return asprintf(&text, "%s: %s", refusal_kind_to_string(r->kind), r->message ?: "(null)") < 0 ? NULL
+                                                                                                      : text;
 }

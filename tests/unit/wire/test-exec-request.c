@@ -1,357 +1,467 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The body of create: what it may look like, what comes of it, and that each refusal names what is wrong. */
+/*
+ * The bodies of create and start: what each field takes, what Docker lets pass, what it refuses and in which
+ * words. A row's expectation begins with a space (the request's dump) or is the refusal's whole text.
+ */
 
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "unit/test.h"
-#include "unit/wire/request-text.h"
+#include "unit/wire/request-dump.h"
 
-#define TEXT(t)      (t), sizeof(t) - 1
-#define CMD          "\"Cmd\":[\"ls\"]"
-#define WITH(fields) TEXT("{" CMD "," fields "}")
-#define BAD          "BadRequest: "
-#define JSON         "BadRequest: invalid JSON: "
-#define NO_CMD       "BadRequest: No exec command specified: Cmd is missing or empty"
-#define TYPE(what, field, type) \
-        "BadRequest: invalid JSON: json: cannot unmarshal " what " into Go struct field ExecCreateRequest." field " of type " type
-#define CMD_HINT      " (Cmd is a string or an array of strings)"
-#define PROPERTY_HINT " (Properties is an object or an array)"
+#define VERSION 1051
+#define BAD     "invalid JSON: "
+#define FIELD   "into Go struct field ExecCreateRequest."
+#define NO_CMD  "No exec command specified: Cmd is missing or empty"
+#define KEYS                                                                                             \
+        " provided: DetachKeys is a comma-separated list of single characters, ctrl-<value> with value " \
+        "one of a-z @ [ \\ ] ^ _ and the comma, or DEL"
+#define SIZE_LENGTH "ConsoleSize must be an array of two numbers, [height, width]"
+#define SIZE_RANGE  "ConsoleSize: rows and columns must not exceed 65535"
+#define FFFD        "\xef\xbf\xbd"
 
 static const struct {
-        const char *json;
-        size_t size;
-        const char *expected;
+        const char *json, *expected;
 } rows[] = {
         /* Cmd. */
-        {TEXT("{\"Cmd\":[\"ls\",\"-l\"]}"), "cmd[ls][-l]"},
-        {TEXT("{\"Cmd\":\"ls -l | wc\"}"), "cmd[/bin/sh][-c][ls -l | wc]"},
-        {TEXT("{\"Cmd\":[\"\"]}"), "cmd[]"},
-        {TEXT("{\"Cmd\":[\"ls\",null,\"\"]}"), "cmd[ls][][]"},
-        {TEXT("{\"Cmd\":[null]}"), "cmd[]"},
-        {TEXT("{\"Cmd\":[\"a\\n\\t\\\"\\u00e4\\ud83d\\ude00\"]}"), "cmd[a\n\t\"\xc3\xa4\xf0\x9f\x98\x80]"},
-        {TEXT("{\"Cmd\":[]}"), NO_CMD},
-        {TEXT("{\"Cmd\":null}"), NO_CMD},
-        {TEXT("{\"Cmd\":\"\"}"), NO_CMD},
-        {TEXT("{}"), NO_CMD},
-        {TEXT("null"), NO_CMD},
-        {TEXT(""), NO_CMD},
-        {TEXT("{\"Cmd\":1}"), TYPE("number", "Cmd", "[]string" CMD_HINT)},
-        {TEXT("{\"Cmd\":true}"), TYPE("bool", "Cmd", "[]string" CMD_HINT)},
-        {TEXT("{\"Cmd\":{}}"), TYPE("object", "Cmd", "[]string" CMD_HINT)},
-        {TEXT("{\"Cmd\":[1]}"), TYPE("number", "Cmd", "string")},
-        {TEXT("{\"Cmd\":[\"ls\",[\"-l\"]]}"), TYPE("array", "Cmd", "string")},
-        {TEXT("{\"Cmd\":[\"ls\",\"a\\u0000b\"]}"), BAD "Cmd[1] contains a NUL byte"},
-        {TEXT("{\"Cmd\":\"a\\u0000b\"}"), BAD "Cmd contains a NUL byte"},
+        {"{\"Cmd\":[\"id\"]}", " argv=[id]"},
+        {"{\"Cmd\":[\"a\",\"b c\",\"\"]}", " argv=[a][b c][]"},
+        {"{\"Cmd\":\"echo $HOME\"}", " argv=[/bin/sh][-c][echo $HOME]"},
+        {"{\"Cmd\":[\"\"]}", " argv=[]"},
+        {"{\"Cmd\":[null,\"a\"]}", " argv=[][a]"},
+        {"", NO_CMD},
+        {"{}", NO_CMD},
+        {"null", NO_CMD},
+        {"{\"Cmd\":null}", NO_CMD},
+        {"{\"Cmd\":[]}", NO_CMD},
+        {"{\"Cmd\":\"\"}", NO_CMD},
+        {"{\"Cmd\":5}", BAD "json: cannot unmarshal number " FIELD
+                            "Cmd of type []string (Cmd is a string or an array of strings)"},
+        {"{\"Cmd\":true}", BAD "json: cannot unmarshal bool " FIELD
+                               "Cmd of type []string (Cmd is a string or an array of strings)"},
+        {"{\"Cmd\":{}}", BAD "json: cannot unmarshal object " FIELD
+                             "Cmd of type []string (Cmd is a string or an array of strings)"},
+        {"{\"Cmd\":[\"a\",1]}", BAD "json: cannot unmarshal number " FIELD "Cmd of type string"},
+        {"{\"Cmd\":[[\"a\"]]}", BAD "json: cannot unmarshal array " FIELD "Cmd of type string"},
+        {"{\"Cmd\":[\"a\",\"b\",\"c\\u0000d\"]}", "Cmd[2] contains a NUL byte"},
+        {"{\"Cmd\":\"a\\u0000\"}", "Cmd contains a NUL byte"},
 
-        /* Env. */
-        {WITH("\"Env\":[\"A=1\",\"B\",\"\",\"C=\",null,\"D=a=b\"]"), "cmd[ls] env[A=1][B][C=][D=a=b]"},
-        {WITH("\"Env\":null"), "cmd[ls]"},
-        {WITH("\"Env\":[]"), "cmd[ls]"},
-        {WITH("\"Env\":[\"\",\"\"]"), "cmd[ls]"},
-        {WITH("\"Env\":[\"1 a.b-c=x\\ny\"]"), "cmd[ls] env[1 a.b-c=x\ny]"},
-        {WITH("\"Env\":[\"=x\"]"), BAD "Env: environment variable name can't be empty: \"=x\""},
-        {WITH("\"Env\":\"A=1\""), TYPE("string", "Env", "[]string")},
-        {WITH("\"Env\":{\"A\":\"1\"}"), TYPE("object", "Env", "[]string")},
-        {WITH("\"Env\":[\"A=1\",2]"), TYPE("number", "Env", "string")},
-        {WITH("\"Env\":[\"A=\\u0000\"]"), BAD "Env[0] contains a NUL byte"},
-
-        /* Strings. */
-        {WITH("\"User\":\"app:wheel\",\"WorkingDir\":\"/srv\""), "cmd[ls] user[app:wheel] dir[/srv]"},
-        {WITH("\"User\":\"\",\"WorkingDir\":\"\",\"DetachKeys\":\"\",\"OnDisconnect\":\"\""), "cmd[ls]"},
-        {WITH("\"User\":null,\"WorkingDir\":null,\"DetachKeys\":null,\"OnDisconnect\":null"), "cmd[ls]"},
-        {WITH("\"User\":0"), TYPE("number", "User", "string")},
-        {WITH("\"WorkingDir\":[\"/\"]"), TYPE("array", "WorkingDir", "string")},
-        {WITH("\"DetachKeys\":false"), TYPE("bool", "DetachKeys", "string")},
-        {WITH("\"OnDisconnect\":{}"), TYPE("object", "OnDisconnect", "string")},
-        {WITH("\"User\":\"a\\u0000\""), BAD "User contains a NUL byte"},
-        {WITH("\"WorkingDir\":\"/\\u0000\""), BAD "WorkingDir contains a NUL byte"},
-        {WITH("\"DetachKeys\":\"ctrl-a,b\""), "cmd[ls] keys[01 62]"},
-        {WITH("\"OnDisconnect\":\"hangup\""), "cmd[ls] on[hangup]"},
-        {WITH("\"OnDisconnect\":\"kill\""), "cmd[ls] on[kill]"},
-        {WITH("\"OnDisconnect\":\"keep\""), "cmd[ls]"},
-        {WITH("\"OnDisconnect\":\"Kill\""), BAD "OnDisconnect must be one of keep, hangup, kill"},
-
-        /* Flags. */
-        {WITH("\"AttachStdin\":true,\"AttachStdout\":true,\"AttachStderr\":true,\"Tty\":true,\"Privileged\":true"),
-         "cmd[ls] stdin stdout stderr tty privileged"},
-        {WITH("\"AttachStdin\":false,\"Tty\":null"), "cmd[ls]"},
-        {WITH("\"Tty\":true,\"Tty\":null"), "cmd[ls] tty"},
-        {WITH("\"Tty\":true,\"tTY\":false"), "cmd[ls]"},
-        {WITH("\"AttachStdin\":1"), TYPE("number", "AttachStdin", "bool")},
-        {WITH("\"AttachStdout\":\"true\""), TYPE("string", "AttachStdout", "bool")},
-        {WITH("\"AttachStderr\":[]"), TYPE("array", "AttachStderr", "bool")},
-        {WITH("\"Tty\":{}"), TYPE("object", "Tty", "bool")},
-        {WITH("\"Privileged\":\"\""), TYPE("string", "Privileged", "bool")},
+        /* Every other field of Docker's. */
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"A=1\",\"B\",\"\",\"C=\",null]}", " argv=[a] env=[A=1][B][C=]"},
+        {"{\"Cmd\":[\"a\"],\"Env\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"\"]}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Env\":\"A=1\"}",
+         BAD "json: cannot unmarshal string " FIELD "Env of type []string"},
+        {"{\"Cmd\":[\"a\"],\"Env\":{\"A\":\"1\"}}",
+         BAD "json: cannot unmarshal object " FIELD "Env of type []string"},
+        {"{\"Cmd\":[\"a\"],\"Env\":[1]}", BAD "json: cannot unmarshal number " FIELD "Env of type string"},
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"A=\\u0000\"]}", "Env[0] contains a NUL byte"},
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"=x\"]}", "Env: environment variable name can't be empty: \"=x\""},
+        {"{\"Cmd\":[\"a\"],\"User\":\"app:wheel\"}", " argv=[a] user=app:wheel"},
+        {"{\"Cmd\":[\"a\"],\"User\":\"\"}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"User\":0}", BAD "json: cannot unmarshal number " FIELD "User of type string"},
+        {"{\"Cmd\":[\"a\"],\"User\":\"a\\u0000\"}", "User contains a NUL byte"},
+        {"{\"Cmd\":[\"a\"],\"WorkingDir\":\"/tmp\"}", " argv=[a] dir=/tmp"},
+        {"{\"Cmd\":[\"a\"],\"WorkingDir\":\"tmp\"}", " argv=[a] dir=tmp"},
+        {"{\"Cmd\":[\"a\"],\"WorkingDir\":[]}",
+         BAD "json: cannot unmarshal array " FIELD "WorkingDir of type string"},
+        {"{\"Cmd\":[\"a\"],\"Tty\":true,\"Privileged\":true}", " argv=[a] tty privileged"},
+        {"{\"Cmd\":[\"a\"],\"AttachStdin\":true,\"AttachStdout\":true,\"AttachStderr\":true}",
+         " argv=[a] stdin stdout stderr"},
+        {"{\"Cmd\":[\"a\"],\"AttachStdin\":false,\"Tty\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Tty\":\"true\"}",
+         BAD "json: cannot unmarshal string " FIELD "Tty of type bool"},
+        {"{\"Cmd\":[\"a\"],\"Tty\":1}", BAD "json: cannot unmarshal number " FIELD "Tty of type bool"},
+        {"{\"Cmd\":[\"a\"],\"Privileged\":\"\"}",
+         BAD "json: cannot unmarshal string " FIELD "Privileged of type bool"},
+        {"{\"Cmd\":[\"a\"],\"AttachStdin\":[]}",
+         BAD "json: cannot unmarshal array " FIELD "AttachStdin of type bool"},
+        {"{\"Cmd\":[\"a\"],\"AttachStdout\":0}",
+         BAD "json: cannot unmarshal number " FIELD "AttachStdout of type bool"},
+        {"{\"Cmd\":[\"a\"],\"AttachStderr\":{}}",
+         BAD "json: cannot unmarshal object " FIELD "AttachStderr of type bool"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"ctrl-p,ctrl-q\"}", " argv=[a] keys=1011"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"ctrl-,\"}", " argv=[a] keys=0c"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"\"}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":\"abc\"}", "Invalid escape keys (abc)" KEYS},
+        {"{\"DetachKeys\":\"abc\"}", NO_CMD}, /* in Docker's order of checks Cmd comes first */
+        {"{\"Cmd\":[\"a\"],\"DetachKeys\":1}",
+         BAD "json: cannot unmarshal number " FIELD "DetachKeys of type string"},
 
         /* ConsoleSize. */
-        {WITH("\"ConsoleSize\":[24,80]"), "cmd[ls] size[24x80]"},
-        {WITH("\"ConsoleSize\":[0,0]"), "cmd[ls]"},
-        {WITH("\"ConsoleSize\":null"), "cmd[ls]"},
-        {WITH("\"ConsoleSize\":[0,80]"), "cmd[ls] size[0x80]"},
-        {WITH("\"ConsoleSize\":[null,80]"), "cmd[ls] size[0x80]"},
-        {WITH("\"ConsoleSize\":[65535,65535]"), "cmd[ls] size[65535x65535]"},
-        {WITH("\"ConsoleSize\":[65536,1]"), BAD "ConsoleSize: rows and columns must not exceed 65535"},
-        {WITH("\"ConsoleSize\":[99999999999999999999,1]"), BAD "ConsoleSize: rows and columns must not exceed 65535"},
-        {WITH("\"ConsoleSize\":[1]"), BAD "ConsoleSize must be an array of two numbers, [height, width]"},
-        {WITH("\"ConsoleSize\":[]"), BAD "ConsoleSize must be an array of two numbers, [height, width]"},
-        {WITH("\"ConsoleSize\":[1,2,3]"), BAD "ConsoleSize must be an array of two numbers, [height, width]"},
-        {WITH("\"ConsoleSize\":[-1,2]"), TYPE("number -1", "ConsoleSize", "uint")},
-        {WITH("\"ConsoleSize\":[1.5,2]"), TYPE("number 1.5", "ConsoleSize", "uint")},
-        {WITH("\"ConsoleSize\":[1e2,2]"), TYPE("number 1e2", "ConsoleSize", "uint")},
-        {WITH("\"ConsoleSize\":[\"1\",2]"), TYPE("string", "ConsoleSize", "uint")},
-        {WITH("\"ConsoleSize\":\"24x80\""), TYPE("string", "ConsoleSize", "[2]uint")},
-        {WITH("\"ConsoleSize\":{}"), TYPE("object", "ConsoleSize", "[2]uint")},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24,80]}", " argv=[a] size=24x80"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[0,0]}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[0,80]}", " argv=[a] size=0x80"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[65535,65535]}", " argv=[a] size=65535x65535"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24,80],\"ConsoleSize\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[]}", SIZE_LENGTH},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24]}", SIZE_LENGTH},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24,80,1]}", SIZE_LENGTH},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[65536,80]}", SIZE_RANGE},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24,99999999999999999999999999]}", SIZE_RANGE},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[-1,80]}",
+         BAD "json: cannot unmarshal number -1 " FIELD "ConsoleSize of type uint"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[24.0,80]}",
+         BAD "json: cannot unmarshal number 24.0 " FIELD "ConsoleSize of type uint"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[1e2,80]}",
+         BAD "json: cannot unmarshal number 1e2 " FIELD "ConsoleSize of type uint"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":[\"24\",80]}",
+         BAD "json: cannot unmarshal string " FIELD "ConsoleSize of type uint"},
+        {"{\"Cmd\":[\"a\"],\"ConsoleSize\":\"24x80\"}",
+         BAD "json: cannot unmarshal string " FIELD "ConsoleSize of type [2]uint"},
 
-        /* Labels and properties. */
-        {WITH("\"Labels\":{\"a\":\"b\",\"c\":\"\",\"d\":null,\"a\":\"e=f\"}"), "cmd[ls] labels[a=e=f][c=][d=]"},
-        {WITH("\"Labels\":{}"), "cmd[ls]"},
-        {WITH("\"Labels\":null"), "cmd[ls]"},
-        {WITH("\"Labels\":{\"ab\":\"1\",\"a\":\"2\"}"), "cmd[ls] labels[ab=1][a=2]"},
-        {WITH("\"Labels\":[\"a=b\"]"), TYPE("array", "Labels", "map[string]string")},
-        {WITH("\"Labels\":{\"a\":1}"), TYPE("number", "Labels", "string")},
-        {WITH("\"Labels\":{\"\":\"b\"}"), BAD "Labels: a key must not be empty or contain \"=\""},
-        {WITH("\"Labels\":{\"a=b\":\"c\"}"), BAD "Labels: a key must not be empty or contain \"=\""},
-        {WITH("\"Labels\":{\"a\\u0000\":\"c\"}"), BAD "Labels contains a NUL byte"},
-        {WITH("\"Properties\":{\"MemoryMax\":\"1G\",\"TasksMax\":12}"), "cmd[ls] properties[MemoryMax=1G][TasksMax=12]"},
-        {WITH("\"Properties\":[\"MemoryMax=1G\",\"CPUQuota=50%\"]"), "cmd[ls] properties[MemoryMax=1G][CPUQuota=50%]"},
-        {WITH("\"Properties\":{\"TasksMax\":1,\"CPUWeight\":2,\"TasksMax\":3}"),
-         "cmd[ls] properties[TasksMax=3][CPUWeight=2]"},
-        {WITH("\"Properties\":{\"TasksMax\":null}"), "cmd[ls]"},
-        {WITH("\"Properties\":null"), "cmd[ls]"},
-        {WITH("\"Properties\":\"TasksMax=1\""), TYPE("string", "Properties", "map[string]string" PROPERTY_HINT)},
-        {WITH("\"Properties\":{\"TasksMax\":true}"), TYPE("bool", "Properties", "string (a string or a number)")},
-        {WITH("\"Properties\":[7]"), TYPE("number", "Properties", "string (Name=value)")},
-        {WITH("\"Properties\":[\"TasksMax\"]"), BAD "Properties: an entry of the array form reads \"Name=value\""},
-        {WITH("\"Properties\":{\"CPUWeight\":\"none\"}"),
-         BAD "Properties.CPUWeight: invalid value \"none\", expected 1 to 10000, or idle"},
+        /* What is ours. */
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"x\":\"1\",\"y\":\"a=b\",\"z\":null}}",
+         " argv=[a] labels=[x=1][y=a=b][z=]"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"x\":\"1\",\"y\":\"2\",\"x\":\"3\"}}",
+         " argv=[a] labels=[x=3][y=2]"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"x\":\"1\",\"xy\":\"2\"}}", " argv=[a] labels=[x=1][xy=2]"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{}}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"\":\"1\"}}", "Labels: a key must not be empty or contain \"=\""},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"a=b\":\"1\"}}", "Labels: a key must not be empty or contain \"=\""},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"a\\u0000\":\"1\"}}", "Labels contains a NUL byte"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"a\":\"\\u0000\"}}", "Labels contains a NUL byte"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":{\"a\":1}}",
+         BAD "json: cannot unmarshal number " FIELD "Labels of type string"},
+        {"{\"Cmd\":[\"a\"],\"Labels\":[\"a=1\"]}",
+         BAD "json: cannot unmarshal array " FIELD "Labels of type map[string]string"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":\"kill\"}", " argv=[a] on-disconnect=kill"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":\"hangup\"}", " argv=[a] on-disconnect=hangup"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":\"keep\"}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":\"\"}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":\"Kill\"}", "OnDisconnect must be one of keep, hangup, kill"},
+        {"{\"Cmd\":[\"a\"],\"OnDisconnect\":1}",
+         BAD "json: cannot unmarshal number " FIELD "OnDisconnect of type string"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"RuntimeMaxSec\":2,\"MemoryMax\":\"1G\"}}",
+         " argv=[a] RuntimeMaxSec=2 MemoryMax=1G"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":[\"RuntimeMaxSec=2\",\"MemoryMax=1G\"]}",
+         " argv=[a] RuntimeMaxSec=2 MemoryMax=1G"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":[\"TasksMax=1\",\"IOWeight=2\",\"TasksMax=3\"]}",
+         " argv=[a] TasksMax=3 IOWeight=2"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\":null}}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{}}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":[]}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":[\"TasksMax\"]}",
+         "Properties: an entry of the array form reads \"Name=value\""},
+        {"{\"Cmd\":[\"a\"],\"Properties\":[1]}",
+         BAD "json: cannot unmarshal number " FIELD "Properties of type string (Name=value)"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\":true}}",
+         BAD "json: cannot unmarshal bool " FIELD "Properties of type string (a string or a number)"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":\"TasksMax=1\"}",
+         BAD "json: cannot unmarshal string " FIELD
+             "Properties of type map[string]string (Properties is an object or an array)"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"IOWeight\":0}}",
+         "Properties.IOWeight: invalid value \"0\", expected 1 to 10000"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"MemoryMax\":-1}}",
+         "Properties.MemoryMax: invalid value \"-1\", expected bytes (as 512M or 1G), a percentage up to "
+         "100%, or infinity"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\\u0000\":1}}", "Properties contains a NUL byte"},
 
-        /* Keys: in any case, of the same ones the last holds, what is unknown does not matter. */
-        {TEXT("{\"cmd\":[\"ls\"],\"USER\":\"a\",\"detachKeys\":\"x\",\"tTy\":true}"), "cmd[ls] user[a] tty keys[78]"},
-        {TEXT("{\"Cmd\":[\"a\"],\"cmd\":[\"b\"]}"), "cmd[b]"},
-        {TEXT("{\"Cmd\":[\"a\"],\"CMD\":null}"), NO_CMD},
-        {TEXT("{\"Cmd\":1,\"Cmd\":[\"b\"]}"), TYPE("number", "Cmd", "[]string" CMD_HINT)},
-        {WITH("\"User\":\"a\",\"User\":null"), "cmd[ls] user[a]"},
-        {WITH("\"User\":\"a\",\"User\":\"\""), "cmd[ls]"},
-        {WITH("\"Env\":[\"A=1\"],\"Env\":null"), "cmd[ls]"},
-        {WITH("\"Detach\":true,\"Container\":\"x\",\"hijack\":[{\"a\":{}}],\"\":1,\"Tty\\u0000\":3"), "cmd[ls]"},
-        {WITH("\"\\u0054ty\":true"), "cmd[ls] tty"},
+        /* Keys: any case, any order, the last of several; unknown ones are ignored. */
+        {"{\"cmd\":[\"a\"],\"detachKeys\":\"a\",\"tTY\":true}", " argv=[a] keys=61 tty"},
+        {"{\"\\u0043md\":[\"a\"]}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"cmd\":[\"b\"],\"CMD\":[\"c\"]}", " argv=[c]"},
+        {"{\"Cmd\":[\"a\"],\"cmd\":[\"b\"],\"Cmd\":[\"c\"]}", " argv=[c]"},
+        {"{\"Cmd\":[\"a\"],\"cmd\":null}", NO_CMD},
+        {"{\"Cmd\":[\"a\"],\"Env\":[\"A=1\"],\"env\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Tty\":true,\"tty\":null}", " argv=[a] tty"},
+        {"{\"Cmd\":[\"a\"],\"User\":\"x\",\"User\":null}", " argv=[a] user=x"},
+        {"{\"Cmd\":[\"a\"],\"User\":\"x\",\"User\":\"\"}", " argv=[a]"},
+        {"{\"Cmd\":5,\"Cmd\":[\"a\"]}", BAD "json: cannot unmarshal number " FIELD
+                                            "Cmd of type []string (Cmd is a string or an array of strings)"},
+        {"{\"Detach\":true,\"Container\":\"web\",\"Nope\":{\"Cmd\":[1]},\"Cmd\":[\"a\"]}", " argv=[a]"},
+        {"{\"Cmd\\u0000\":[\"b\"],\"Cmd\":[\"a\"]}", " argv=[a]"},
+        {" \t\r\n{ \"Cmd\" : [ \"a\" , \"b\" ] } \r\n", " argv=[a][b]"},
 
-        /* JSON itself. */
-        {TEXT(" \t\r\n{ \"Cmd\" : [ \"ls\" , \"x\" ] } \n"), "cmd[ls][x]"},
-        {TEXT("{\"Cmd\":[\"\xff\xc3\"]}"), "cmd[\xef\xbf\xbd\xef\xbf\xbd]"},
-        {TEXT("{\"Cmd\":[\"\\ud800x\"]}"), "cmd[\xef\xbf\xbdx]"},
-        {TEXT("[]"), JSON "json: cannot unmarshal array into Go value of type container.ExecCreateRequest"},
-        {TEXT("\"x\""), JSON "json: cannot unmarshal string into Go value of type container.ExecCreateRequest"},
-        {TEXT("1"), JSON "json: cannot unmarshal number into Go value of type container.ExecCreateRequest"},
-        {TEXT("  \n"), JSON "got EOF while reading request body"},
-        {TEXT("{\"Cmd\":[\"ls\""), JSON "unexpected EOF"},
-        {TEXT("hello"), JSON "invalid character 'h' looking for beginning of value"},
-        {TEXT("\xef\xbb\xbf{}"), JSON "invalid character '\xc3\xaf' looking for beginning of value"},
-        {TEXT("{" CMD "}x"), BAD "unexpected content after JSON"},
-        {TEXT("{" CMD "}{}"), BAD "unexpected content after JSON"},
-        {TEXT("{" CMD "}\0"), BAD "unexpected content after JSON"},
-        {TEXT("{" CMD ",}"), JSON "invalid character '}' looking for beginning of object key string"},
-        {TEXT("{" CMD " // c\n}"), JSON "invalid character '/' after object key:value pair"},
-        {TEXT("{\"Cmd\":[\"a\nb\"]}"), JSON "invalid character '\\n' in string literal"},
-        {TEXT("{'Cmd':[]}"), JSON "invalid character '\\'' looking for beginning of object key string"},
-        {TEXT("{\"Cmd\":NaN}"), JSON "invalid character 'N' looking for beginning of value"},
-        {TEXT("{\"Cmd\":[\"\\x41\"]}"), JSON "invalid character 'x' in string escape code"},
+        /* Strings. */
+        {"{\"Cmd\":[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]}", " argv=[\"\\/\b\f\n\r\t]"},
+        {"{\"Cmd\":[\"\\u00e4\\u20ac\\uD83D\\uDE00\"]}", " argv=[\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80]"},
+        {"{\"Cmd\":[\"\xc3\xa4\xf0\x9f\x98\x80\"]}", " argv=[\xc3\xa4\xf0\x9f\x98\x80]"},
+        {"{\"Cmd\":[\"a\\ud800\"]}", " argv=[a" FFFD "]"},
+        {"{\"Cmd\":[\"\\udc00a\"]}", " argv=[" FFFD "a]"},
+        {"{\"Cmd\":[\"\\ud800\\u0041\"]}", " argv=[" FFFD "A]"},
+        {"{\"Cmd\":[\"\\ud800x\"]}", " argv=[" FFFD "x]"},
+        {"{\"Cmd\":[\"\\ud800\\ud800\"]}", " argv=[" FFFD FFFD "]"},
+        {"{\"Cmd\":[\"\\ud800\\n\"]}", " argv=[" FFFD "\n]"},
+        {"{\"Cmd\":[\"a\xff\xfe\"]}", " argv=[a" FFFD FFFD "]"},
+        {"{\"Cmd\":[\"\xc0\x80\"]}", " argv=[" FFFD FFFD "]"},                   /* overlong NUL */
+        {"{\"Cmd\":[\"\xed\xa0\x80\"]}", " argv=[" FFFD FFFD FFFD "]"},          /* a surrogate, encoded */
+        {"{\"Cmd\":[\"\xf4\x90\x80\x80\"]}", " argv=[" FFFD FFFD FFFD FFFD "]"}, /* above U+10FFFF */
+        {"{\"Cmd\":[\"\xe2\x82\"]}", " argv=[" FFFD FFFD "]"},
+        {"{\"Cmd\":[\"\x7f\"]}", " argv=[\x7f]"},
+
+        /* Not an object. */
+        {"[]", BAD "json: cannot unmarshal array into Go value of type container.ExecCreateRequest"},
+        {"\"x\"", BAD "json: cannot unmarshal string into Go value of type container.ExecCreateRequest"},
+        {"1", BAD "json: cannot unmarshal number into Go value of type container.ExecCreateRequest"},
+        {"true", BAD "json: cannot unmarshal bool into Go value of type container.ExecCreateRequest"},
+
+        /* Syntax, in the words of Go's decoder. */
+        {" ", BAD "got EOF while reading request body"},
+        {"\r\n\t ", BAD "got EOF while reading request body"},
+        {"{", BAD "unexpected EOF"},
+        {"{\"Cmd\":[\"a\"]", BAD "unexpected EOF"},
+        {"{\"Cmd\":[\"a", BAD "unexpected EOF"},
+        {"{\"Cmd\":[\"a\\", BAD "unexpected EOF"},
+        {"{\"Cmd\":[\"\\u00", BAD "unexpected EOF"},
+        {"{\"Tty\":tru", BAD "unexpected EOF"},
+        {"{\"Tty\":-", BAD "unexpected EOF"},
+        {"{\"Tty\":1.", BAD "unexpected EOF"},
+        {"{\"Tty\":1e", BAD "unexpected EOF"},
+        {"{\"Tty\"", BAD "unexpected EOF"},
+        {"{\"Tty\":", BAD "unexpected EOF"},
+        {"{\"Cmd\":[\"a\"]} x", "unexpected content after JSON"},
+        {"{\"Cmd\":[\"a\"]}{}", "unexpected content after JSON"},
+        {"{\"Cmd\":[\"a\"]}}", "unexpected content after JSON"},
+        {"{\"Cmd\":[\"a\"]}// x", "unexpected content after JSON"},
+        {"hello", BAD "invalid character 'h' looking for beginning of value"},
+        {"\xef\xbb\xbf{}", BAD "invalid character '\xc3\xaf' looking for beginning of value"},
+        {"'x'", BAD "invalid character '\\'' looking for beginning of value"},
+        {"/* x */{}", BAD "invalid character '/' looking for beginning of value"},
+        {"\x01", BAD "invalid character '\\x01' looking for beginning of value"},
+        {"\x80", BAD "invalid character '\\u0080' looking for beginning of value"},
+        {"NaN", BAD "invalid character 'N' looking for beginning of value"},
+        {"Infinity", BAD "invalid character 'I' looking for beginning of value"},
+        {"-Infinity", BAD "invalid character 'I' in numeric literal"},
+        {"+1", BAD "invalid character '+' looking for beginning of value"},
+        {".5", BAD "invalid character '.' looking for beginning of value"},
+        {"{\"a\":01}", BAD "invalid character '1' after object key:value pair"},
+        {"{\"a\":1.x}", BAD "invalid character 'x' after decimal point in numeric literal"},
+        {"{\"a\":1ex}", BAD "invalid character 'x' in exponent of numeric literal"},
+        {"{\"a\":0x1}", BAD "invalid character 'x' after object key:value pair"},
+        {"{\"a\":tRue}", BAD "invalid character 'R' in literal true (expecting 'r')"},
+        {"{\"a\":falsy}", BAD "invalid character 'y' in literal false (expecting 'e')"},
+        {"{\"a\":nul}", BAD "invalid character '}' in literal null (expecting 'l')"},
+        {"{a:1}", BAD "invalid character 'a' looking for beginning of object key string"},
+        {"{'a':1}", BAD "invalid character '\\'' looking for beginning of object key string"},
+        {"{\"a\" 1}", BAD "invalid character '1' after object key"},
+        {"{\"a\":1 \"b\":2}", BAD "invalid character '\"' after object key:value pair"},
+        {"{\"a\":1,}", BAD "invalid character '}' looking for beginning of object key string"},
+        {"{,}", BAD "invalid character ',' looking for beginning of object key string"},
+        {"[1,]", BAD "invalid character ']' looking for beginning of value"},
+        {"[1 2]", BAD "invalid character '2' after array element"},
+        {"[}", BAD "invalid character '}' looking for beginning of value"},
+        {"{\"a\":[1}", BAD "invalid character '}' after array element"},
+        {"{\"a\":\"\n\"}", BAD "invalid character '\\n' in string literal"},
+        {"{\"a\":\"\x1f\"}", BAD "invalid character '\\x1f' in string literal"},
+        {"{\"a\":\"\\x\"}", BAD "invalid character 'x' in string escape code"},
+        {"{\"a\":\"\\'\"}", BAD "invalid character '\\'' in string escape code"},
+        {"{\"a\":\"\\u00g0\"}", BAD "invalid character 'g' in \\u hexadecimal character escape"},
+        {"{\"Cmd\":5,", BAD "unexpected EOF"}, /* the whole text is checked before any type */
+        /* 16 levels are the limit. */
+        {"{\"a\":[[[[[[[[[[[[[[[]]]]]]]]]]]]]]],\"Cmd\":[\"a\"]}", " argv=[a]"},
+        {"{\"a\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]],\"Cmd\":[\"a\"]}", BAD "exceeded max depth (16 levels)"},
+        {"{\"a\":[[[[[[[[[[[[[[[{", BAD "exceeded max depth (16 levels)"},
 };
 
-static char *parse(const char *json, size_t size, unsigned version)
+static char *create(const char *json, size_t size, unsigned version, Refusal *e)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_(exec_request_freep) ExecRequest *r = NULL;
-        /* A copy of just this size, so that a read past its end is seen. */
-        _cleanup_free_ char *copy = malloc(size);
+        _cleanup_(exec_request_freep) ExecRequest *request = NULL;
+        int r;
 
-        if (size > 0)
-                memcpy(copy, json, size);
-        if (exec_request_from_json(copy, size, version, &r, &refusal) < 0) {
-                CHECK(!r);
-                return refusal_to_text(&refusal);
-        }
-        CHECK(refusal.kind == REFUSAL_NONE);
-        return request_to_text(r);
+        /* A copy to the byte, so that a sanitizer sees a read behind the end. */
+        _cleanup_free_ char *exact = malloc(size ?: 1);
+
+        memcpy(exact, json, size);
+        r = exec_request_from_json(exact, size, version, &request, e);
+        CHECK_ROW(json, r < 0 ? !request && e->kind != REFUSAL_NONE : request && e->kind == REFUSAL_NONE);
+        return r < 0 ? NULL : dump_request(request);
 }
 
 static void test_rows(void)
 {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                _cleanup_free_ char *found = parse(rows[i].json, rows[i].size, 1051);
+                _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+                _cleanup_free_ char *dump = create(rows[i].json, strlen(rows[i].json), VERSION, &e);
 
-                CHECK_TEXT(rows[i].json, found, rows[i].expected);
+                CHECK_TEXT(rows[i].json, dump ?: e.message, rows[i].expected);
+                if (!dump)
+                        CHECK_ROW(rows[i].json, e.kind == REFUSAL_BAD_REQUEST);
         }
 }
 
-/* No cut body is a request, and none is taken for one. */
-static void test_cut(void)
+static void test_raw_nul(void)
 {
-        static const char json[] = "{\"Cmd\":[\"a\\u00e4\"],\"ConsoleSize\":[1,22],\"Tty\":true,\"Labels\":{\"a\":\"b\"}}";
+        static const char inside[] = "{\"Cmd\":[\"a\0b\"]}", behind[] = "{\"Cmd\":[\"a\"]}\0";
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
 
-        for (size_t n = 1; n < sizeof(json) - 1; n++) {
-                _cleanup_free_ char *found = parse(json, n, 1051);
+        CHECK_TEXT("NUL in a string", create(inside, sizeof(inside) - 1, VERSION, &e), NULL);
+        CHECK_TEXT("NUL in a string", e.message, BAD "invalid character '\\x00' in string literal");
+        refusal_done(&e);
+        CHECK_TEXT("NUL behind", create(behind, sizeof(behind) - 1, VERSION, &e), NULL);
+        CHECK_TEXT("NUL behind", e.message, "unexpected content after JSON");
+}
 
-                CHECK_TEXT(json, found, JSON "unexpected EOF");
+/* Every beginning of a body is refused, and none is read beyond its end. */
+static void test_truncated(void)
+{
+        static const char body[] = "{\"Cmd\":[\"a\\u0041\",null],\"Tty\":true,\"ConsoleSize\":[1,2],"
+                                   "\"Labels\":{\"a\":\"b\"},\"Properties\":[\"TasksMax=1.0e5\"]}";
+
+        for (size_t n = 1; n < sizeof(body) - 1; n++) {
+                _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+                _cleanup_free_ char *dump = create(body, n, VERSION, &e);
+
+                CHECK_TEXT("truncated", dump ?: e.message, BAD "unexpected EOF");
         }
 }
 
-static void test_version(void)
+static void test_versions(void)
 {
-        static const char json[] = "{\"Cmd\":[\"ls\"],\"ConsoleSize\":[24,80]}";
-        _cleanup_free_ char *old = parse(json, sizeof(json) - 1, 1041);
-        _cleanup_free_ char *new = parse(json, sizeof(json) - 1, 1042);
+        static const char body[] = "{\"Cmd\":[\"a\"],\"ConsoleSize\":[24,80]}";
+        static const struct {
+                unsigned version;
+                const char *expected;
+        } versions[] = {{1024, " argv=[a]"}, {1041, " argv=[a]"}, {1042, " argv=[a] size=24x80"}};
 
-        CHECK_TEXT("1.41", old, "cmd[ls]");
-        CHECK_TEXT("1.42", new, "cmd[ls] size[24x80]");
+        for (size_t i = 0; i < ELEMENTSOF(versions); i++) {
+                _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+                _cleanup_free_ char *dump = create(body, sizeof(body) - 1, versions[i].version, &e);
+
+                CHECK_TEXT("version", dump, versions[i].expected);
+        }
 }
 
-/* `start`, then `piece` as many times, then `end`. */
-static char *parse_repeated(const char *start, const char *piece, size_t n, const char *end)
+/* A body with one string or list of `n` pieces in the middle. */
+static void check_limit(const char *start, const char *piece, size_t n, const char *end, const char *refusal)
 {
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
         _cleanup_buf_ Buf b = BUF_INIT;
+        _cleanup_free_ char *dump = NULL;
 
         buf_puts(&b, start);
         for (size_t i = 0; i < n; i++)
-                buf_puts(&b, piece);
+                buf_printf(&b, piece, i);
         buf_puts(&b, end);
-        return parse(buf_head(&b), buf_length(&b), 1051);
+        buf_append(&b, "", 1);
+        dump = create(buf_head(&b), buf_length(&b) - 1, VERSION, &e);
+        if (!refusal) {
+                CHECK_TEXT(start, e.message, NULL);
+                CHECK_ROW(start, dump);
+                return;
+        }
+        CHECK_ROW(start, !dump && e.kind == REFUSAL_TOO_LARGE);
+        CHECK_TEXT(start, e.message, refusal);
 }
 
 static void test_limits(void)
 {
-        static const struct {
-                const char *start, *piece;
-                size_t n; /* the most that is accepted */
-                const char *end, *refused;
-        } limits[] = {
-                {"{\"Cmd\":[\"ls\"", ",\"x\"", EXEC_ARGS_MAX - 1, "]}",
-                 "TooLarge: Cmd and Env together have 4097 entries, the limit is 4096"},
-                {"{" CMD ",\"Env\":[\"A=1\"", ",\"B\"", EXEC_ARGS_MAX - 2, "]}",
-                 "TooLarge: Cmd and Env together have 4097 entries, the limit is 4096"},
-                {"{" CMD ",\"User\":\"", "u", 256, "\"}", NULL},
-                {"{" CMD ",\"WorkingDir\":\"", "d", EXEC_STRING_MAX, "\"}",
-                 "TooLarge: WorkingDir is longer than 4096 bytes, which is the limit"},
-                {"{\"Cmd\":[\"ls\"],\"x\":", "[", EXEC_JSON_DEPTH - 1, "", NULL},
-                {"{\"Cmd\":[\"", "x", EXEC_BODY_MAX - 12, "\"]}",
-                 "TooLarge: the request body is larger than 1048576 bytes, which is the limit"},
-        };
+        static const char cmd[] = "{\"Cmd\":[\"a\"", env[] = "{\"Cmd\":[\"a\"],\"Env\":[\"A=1\"",
+                          user[] = "{\"Cmd\":[\"a\"],\"User\":\"u\",\"WorkingDir\":\"",
+                          keys[] = "{\"Cmd\":[\"a\"],\"DetachKeys\":\"",
+                          labels[] = "{\"Cmd\":[\"a\"],\"Labels\":{\"z\":\"z\"",
+                          label[] = "{\"Cmd\":[\"a\"],\"Labels\":{\"z\":\"",
+                          properties[] = "{\"Cmd\":[\"a\"],\"Properties\":[",
+                          property[] = "{\"Cmd\":[\"a\"],\"Properties\":[\"TasksMax=";
 
-        for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
-                _cleanup_free_ char *most = NULL, *more = NULL;
-
-                if (!limits[i].refused)
-                        continue;
-                most = parse_repeated(limits[i].start, limits[i].piece, limits[i].n, limits[i].end);
-                more = parse_repeated(limits[i].start, limits[i].piece, limits[i].n + 1, limits[i].end);
-                CHECK_ROW(limits[i].start, strncmp(most, "cmd[", 4) == 0);
-                CHECK_TEXT(limits[i].start, more, limits[i].refused);
-        }
+        check_limit(cmd, ",\"%zu\"", EXEC_ARGS_MAX - 1, "]}", NULL);
+        check_limit(cmd, ",\"%zu\"", EXEC_ARGS_MAX, "]}",
+                    "Cmd and Env together have 4097 entries, the limit is 4096");
+        check_limit(env, ",\"B%zu\"", EXEC_ARGS_MAX - 2, "]}", NULL);
+        check_limit(env, ",\"B%zu\"", EXEC_ARGS_MAX - 1, "]}",
+                    "Cmd and Env together have 4097 entries, the limit is 4096");
+        check_limit("{\"Cmd\":[\"", "x", 1000 * 1000, "\"]}", NULL);
+        check_limit(user, "x", EXEC_STRING_MAX, "\"}", NULL);
+        check_limit(user, "x", EXEC_STRING_MAX + 1, "\"}",
+                    "WorkingDir is longer than 4096 bytes, which is the limit");
+        check_limit("{\"Cmd\":[\"a\"],\"User\":\"", "x", EXEC_STRING_MAX + 1, "\"}",
+                    "User is longer than 4096 bytes, which is the limit");
+        check_limit(keys, "x", EXEC_STRING_MAX + 1, "\"}",
+                    "DetachKeys is longer than 4096 bytes, which is the limit");
+        check_limit(labels, ",\"%zu\":\"\"", EXEC_LABELS_MAX - 1, "}}", NULL);
+        check_limit(labels, ",\"%zu\":\"\"", EXEC_LABELS_MAX, "}}",
+                    "Labels has more than 64 entries, which is the limit");
+        check_limit(label, "x", EXEC_STRING_MAX - 2, "\"}}", NULL);
+        check_limit(label, "x", EXEC_STRING_MAX - 1, "\"}}",
+                    "Labels: an entry is longer than 4096 bytes, which is the limit");
+        check_limit(properties, "\"X%zu=1\",", SCOPE_PROPERTIES_MAX, "\"Y=1\"]}",
+                    "Properties has more than 32 entries, which is the limit");
+        check_limit(property, "1", EXEC_STRING_MAX + 1, "\"]}",
+                    "Properties: a value is longer than 4096 bytes, which is the limit");
+        check_limit("{\"Cmd\":[\"a\"],\"x\":\"", "x", EXEC_BODY_MAX, "\"}",
+                    "the request body is larger than 1048576 bytes, which is the limit");
 }
 
-/* Nesting, counted with the body itself. */
-static void test_depth(void)
-{
-        for (unsigned depth = EXEC_JSON_DEPTH - 1; depth <= EXEC_JSON_DEPTH + 1; depth++) {
-                _cleanup_buf_ Buf b = BUF_INIT;
-                _cleanup_free_ char *found = NULL;
-
-                buf_puts(&b, "{" CMD ",\"x\":");
-                for (unsigned i = 1; i < depth; i++)
-                        buf_puts(&b, "[");
-                for (unsigned i = 1; i < depth; i++)
-                        buf_puts(&b, "]");
-                buf_puts(&b, "}");
-                found = parse(buf_head(&b), buf_length(&b), 1051);
-                CHECK_TEXT("depth", found, depth <= EXEC_JSON_DEPTH ? "cmd[ls]" : JSON "exceeded max depth (16 levels)");
-        }
-}
-
-/* The size of all arguments together: NULs count, and one byte decides. */
-static void test_size(void)
-{
-        for (size_t over = 0; over <= 1; over++) {
-                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-                _cleanup_free_ char *large = malloc(EXEC_ARGS_SIZE_MAX);
-                char *argv[] = {large, NULL}, *env[] = {(char *) "AB=", NULL};
-                ExecRequest r = {.argv = argv, .env = env};
-                size_t n = EXEC_ARGS_SIZE_MAX - sizeof("AB=") - 1 + over;
-                int k;
-
-                memset(large, 'x', n);
-                large[n] = 0;
-                k = exec_request_validate(&r, &refusal);
-                CHECK(k == (over ? -E2BIG : 0));
-                CHECK_TEXT("size", refusal.message,
-                           over ? "Cmd and Env together have 1048577 bytes, the limit is 1048576" : NULL);
-        }
-}
-
-static void add_numbered(Buf *b, size_t n, const char *format)
-{
-        for (size_t i = 0; i < n; i++) {
-                if (i > 0)
-                        buf_puts(b, ",");
-                buf_printf(b, format, i);
-        }
-}
-
-static void test_counts(void)
-{
-        for (size_t n = EXEC_LABELS_MAX; n <= EXEC_LABELS_MAX + 1; n++) {
-                _cleanup_buf_ Buf b = BUF_INIT;
-                _cleanup_free_ char *found = NULL;
-
-                buf_puts(&b, "{" CMD ",\"Labels\":{");
-                add_numbered(&b, n, "\"k%zu\":\"v\"");
-                buf_puts(&b, "}}");
-                found = parse(buf_head(&b), buf_length(&b), 1051);
-                if (n > EXEC_LABELS_MAX)
-                        CHECK_TEXT("labels", found, "TooLarge: Labels has more than 64 entries, which is the limit");
-                else
-                        CHECK(strncmp(found, "cmd[ls] labels[k0=v]", 20) == 0);
-        }
-        {
-                _cleanup_buf_ Buf b = BUF_INIT;
-                _cleanup_free_ char *found = NULL;
-
-                buf_puts(&b, "{" CMD ",\"Properties\":{");
-                add_numbered(&b, SCOPE_PROPERTIES_MAX + 1, "\"p%zu\":1");
-                buf_puts(&b, "}}");
-                found = parse(buf_head(&b), buf_length(&b), 1051);
-                CHECK_TEXT("properties", found, "TooLarge: Properties has more than 32 entries, which is the limit");
-        }
-}
-
-/* A request that comes over D-Bus is checked by the same rules, without JSON in front. */
+/* What a D-Bus message can bring that no body can. */
 static void test_validate(void)
 {
-        char *argv[] = {(char *) "ls", NULL}, *none[] = {NULL}, *env[] = {(char *) "A", (char *) "=b", NULL};
-        char *label[] = {(char *) "a=b", (char *) "c", NULL}, *unnamed[] = {(char *) "=b", NULL};
+        char *argv[] = {(char *) "a", NULL}, *none[] = {NULL}, *label[] = {(char *) "x", NULL},
+             *empty[] = {(char *) "=x", NULL}, *large[] = {NULL, NULL};
+        char *text = malloc(EXEC_ARGS_SIZE_MAX + 1);
         const struct {
+                const char *name;
                 ExecRequest request;
-                const char *expected;
-        } requests[] = {
-                {{.argv = argv}, NULL},
-                {{.argv = NULL}, "No exec command specified: Cmd is missing or empty"},
-                {{.argv = none}, "No exec command specified: Cmd is missing or empty"},
-                {{.argv = argv, .env = env}, "Env: environment variable name can't be empty: \"=b\""},
-                {{.argv = argv, .labels = label}, "Labels: an entry is a key that is not empty and a value"},
-                {{.argv = argv, .labels = unnamed}, "Labels: an entry is a key that is not empty and a value"},
-                {{.argv = argv, .n_properties = SCOPE_PROPERTIES_MAX + 1},
-                 "Properties has more than 32 entries, which is the limit"},
-                {{.argv = argv, .on_disconnect = _ON_DISCONNECT_MAX}, "OnDisconnect must be one of keep, hangup, kill"},
+                RefusalKind kind;
+        } cases[] = {
+                {"good", {.argv = argv}, REFUSAL_NONE},
+                {"no argv", {.argv = NULL}, REFUSAL_BAD_REQUEST},
+                {"empty argv", {.argv = none}, REFUSAL_BAD_REQUEST},
+                {"label without =", {.argv = argv, .labels = label}, REFUSAL_BAD_REQUEST},
+                {"label without a key", {.argv = argv, .labels = empty}, REFUSAL_BAD_REQUEST},
+                {"OnDisconnect", {.argv = argv, .on_disconnect = _ON_DISCONNECT_MAX}, REFUSAL_BAD_REQUEST},
+                {"properties", {.argv = argv, .n_properties = SCOPE_PROPERTIES_MAX + 1}, REFUSAL_TOO_LARGE},
+                {"bytes", {.argv = large}, REFUSAL_TOO_LARGE},
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(requests); i++) {
-                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-                int r = exec_request_validate(&requests[i].request, &refusal);
+        memset(text, 'x', EXEC_ARGS_SIZE_MAX);
+        text[EXEC_ARGS_SIZE_MAX] = '\0';
+        large[0] = text;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+                int r = exec_request_validate(&cases[i].request, &e);
 
-                CHECK_ROW(requests[i].expected ?: "fine", (r < 0) == (requests[i].expected != NULL));
-                CHECK_TEXT("validate", refusal.message, requests[i].expected);
+                CHECK_ROW(cases[i].name, e.kind == cases[i].kind && (r < 0) == (e.kind != REFUSAL_NONE));
+        }
+        /* One byte less fits. */
+        text[EXEC_ARGS_SIZE_MAX - 1] = '\0';
+        CHECK(exec_request_validate(&(ExecRequest){.argv = large}, NULL) == 0);
+        free(text);
+}
+
+static const struct {
+        const char *json, *expected;
+} starts[] = {
+        {"", ""},
+        {"{}", ""},
+        {"null", ""},
+        {"{\"Detach\":true,\"Tty\":false}\n", " detach"},
+        {"{\"Detach\":false,\"Tty\":true,\"ConsoleSize\":[33,99]}", " tty size=33x99"},
+        {"{\"tty\":true,\"TTY\":null}", " tty"},
+        {"{\"hijack\":true,\"stdin\":true}", ""},
+        {"{\"ConsoleSize\":[0,0]}", ""},
+        {"{\"Detach\":\"yes\"}",
+         BAD "json: cannot unmarshal string into Go struct field ExecStartRequest.Detach of type bool"},
+        {"{\"Tty\":1}",
+         BAD "json: cannot unmarshal number into Go struct field ExecStartRequest.Tty of type bool"},
+        {"{\"ConsoleSize\":[1]}", SIZE_LENGTH},
+        {"[]", BAD "json: cannot unmarshal array into Go value of type container.ExecStartRequest"},
+        {" ", BAD "got EOF while reading request body"},
+        {"{", BAD "unexpected EOF"},
+        {"{}{}", "unexpected content after JSON"},
+};
+
+static void test_start(void)
+{
+        for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
+                _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+                _cleanup_buf_ Buf b = BUF_INIT;
+                StartRequest start = {0};
+                int r = start_request_from_json(starts[i].json, strlen(starts[i].json), VERSION, &start, &e);
+
+                buf_puts(&b, start.detach ? " detach" : "");
+                buf_puts(&b, start.tty ? " tty" : "");
+                dump_console_size(&b, &start.console_size);
+                buf_append(&b, "", 1);
+                CHECK_TEXT(starts[i].json, r < 0 ? e.message : buf_head(&b), starts[i].expected);
+        }
+        {
+                static const char json[] = "{\"ConsoleSize\":[1,2]}";
+                StartRequest start = {0};
+
+                CHECK(start_request_from_json(json, sizeof(json) - 1, 1041, &start, NULL) == 0);
+                CHECK(!start.console_size.set);
         }
 }
 
@@ -359,22 +469,20 @@ static void test_on_disconnect(void)
 {
         for (int i = 0; i < _ON_DISCONNECT_MAX; i++)
                 CHECK(on_disconnect_from_string(on_disconnect_to_string((OnDisconnect) i)) == i);
-        CHECK(!on_disconnect_to_string(_ON_DISCONNECT_MAX));
-        CHECK(on_disconnect_from_string("KEEP") == -EINVAL);
-        CHECK(on_disconnect_from_string("") == -EINVAL);
+        CHECK(on_disconnect_from_string("x") == -EINVAL);
         CHECK(on_disconnect_from_string(NULL) == -EINVAL);
+        CHECK(!on_disconnect_to_string(_ON_DISCONNECT_MAX));
 }
 
 int main(void)
 {
         test_rows();
-        test_cut();
-        test_version();
+        test_raw_nul();
+        test_truncated();
+        test_versions();
         test_limits();
-        test_depth();
-        test_size();
-        test_counts();
         test_validate();
+        test_start();
         test_on_disconnect();
         return test_finish("exec-request");
 }

@@ -11,8 +11,9 @@
 
 #define TEXT(t) (t), sizeof(t) - 1
 #define JSON    "BadRequest: invalid JSON: "
-#define TYPE(what, field, type) \
-        "BadRequest: invalid JSON: json: cannot unmarshal " what " into Go struct field ExecStartRequest." field " of type " type
+#define TYPE(what, field, type)                                  \
+        "BadRequest: invalid JSON: json: cannot unmarshal " what \
+        " into Go struct field ExecStartRequest." field " of type " type
 
 static const struct {
         const char *json;
@@ -36,8 +37,10 @@ static const struct {
         {TEXT("{\"Tty\":[]}"), TYPE("array", "Tty", "bool")},
         {TEXT("{\"ConsoleSize\":\"1x2\"}"), TYPE("string", "ConsoleSize", "[2]uint")},
         {TEXT("{\"ConsoleSize\":[true,1]}"), TYPE("bool", "ConsoleSize", "uint")},
-        {TEXT("{\"ConsoleSize\":[1,70000]}"), "BadRequest: ConsoleSize: rows and columns must not exceed 65535"},
-        {TEXT("{\"ConsoleSize\":[1]}"), "BadRequest: ConsoleSize must be an array of two numbers, [height, width]"},
+        {TEXT("{\"ConsoleSize\":[1,70000]}"),
+         "BadRequest: ConsoleSize: rows and columns must not exceed 65535"},
+        {TEXT("{\"ConsoleSize\":[1]}"),
+         "BadRequest: ConsoleSize must be an array of two numbers, [height, width]"},
         {TEXT(" "), JSON "got EOF while reading request body"},
         {TEXT("{"), JSON "unexpected EOF"},
         {TEXT("{\"Tty\":tru}"), JSON "invalid character '}' in literal true (expecting 'e')"},
@@ -58,8 +61,10 @@ static char *parse(const char *json, size_t size, unsigned version)
                 return refusal_to_text(&refusal);
         }
         if (start.console_size.set)
-                snprintf(size_text, sizeof(size_text), " %ux%u", start.console_size.rows, start.console_size.columns);
-        return asprintf(&text, "%s%s%s", start.detach ? "detach" : "attach", start.tty ? " tty" : "", size_text) < 0
+                snprintf(size_text, sizeof(size_text), " %ux%u", start.console_size.rows,
+                         start.console_size.columns);
+        return asprintf(&text, "%s%s%s", start.detach ? "detach" : "attach", start.tty ? " tty" : "",
+                        size_text) < 0
                        ? NULL
                        : text;
 }
