@@ -15,7 +15,7 @@
 #define LINGER_USEC (2 * USEC_PER_SEC)
 
 /* Bytes of a streamed answer that a client has not taken: beyond, it is given up. */
-#define STREAM_QUEUE_MAX (1024 * 1024)
+#define STREAM_QUEUE_MAX (8 * 1024 * 1024)
 
 static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);

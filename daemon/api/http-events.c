@@ -153,9 +153,8 @@ static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
         return 0;
 }
 
-static void events_go(HttpExchange *x)
+static void events_begin(HttpExchange *x)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         uint64_t now = now_usec(CLOCK_REALTIME);
         EventStream *s = x->state;
 
@@ -172,8 +171,28 @@ static void events_go(HttpExchange *x)
         s->subscriber.callback = events_on_event;
         event_log_subscribe(x->manager->events, &s->subscriber);
         s->subscribed = true;
-        /* Containers that come and go are told by the spawner, which has to be there for it. */
+}
+
+static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        HttpExchange *x = userdata;
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        events_begin(x);
+        return 0;
+}
+
+/* Containers that come and go are told by the spawner, which has to be there for it and to know those that
+ * are there: a client that has read the head misses nothing that happens from then on. */
+static void events_go(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        EventStream *s = x->state;
+
         s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
+        if (!s->held ||
+            spawner_list_containers(x->manager->spawner, events_on_containers, x, &x->slot, &refusal) < 0)
+                events_begin(x);
 }
 
 void http_get_events(HttpExchange *x)

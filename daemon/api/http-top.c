@@ -113,11 +113,18 @@ static const Column full_columns[] = {
         {"time", "TIME", column_time}, {"cmd", "CMD", column_command},
 };
 
+/* Those of `ps u` that are known here. */
+static const Column user_columns[] = {
+        {"user", "USER", column_user},    {"pid", "PID", column_pid},    {"tty", "TTY", column_tty},
+        {"stime", "START", column_start}, {"time", "TIME", column_time}, {"args", "COMMAND", column_command},
+};
+
 #define COLUMNS_MAX 32
 
 typedef struct Top {
         Column columns[COLUMNS_MAX];
         size_t n;
+        bool for_users; /* the BSD option u */
 } Top;
 
 static int top_add_columns(Top *t, char *list, Refusal *reterr)
@@ -149,7 +156,37 @@ static int top_add_columns(Top *t, char *list, Refusal *reterr)
         return 0;
 }
 
-/* Understands what ps_args is used for: "-ef" and the like, and -o lists. */
+static void top_set_columns(Top *t, const Column *preset, size_t n)
+{
+        if (t->n > 0)
+                return;
+        memcpy(t->columns, preset, n * sizeof(Column));
+        t->n = n;
+}
+
+/* One word of options: letters that choose nothing here, and perhaps an o whose list is the rest or the next
+ * word. */
+static int top_read_word(Top *t, char *word, bool *ret_list_follows, Refusal *reterr)
+{
+        bool is_bsd = word[0] != '-';
+        char *p = word + (is_bsd ? 0 : 1);
+
+        for (; *p && *p != 'o'; p++) {
+                if (!strchr("AaefluwxH", *p))
+                        return refuse(reterr, REFUSAL_INTERNAL, EINVAL, "ps_args: unsupported option \"%s\"",
+                                      word);
+                t->for_users = t->for_users || (is_bsd && *p == 'u');
+        }
+        if (!*p)
+                return 0;
+        if (!p[1]) {
+                *ret_list_follows = true;
+                return 0;
+        }
+        return top_add_columns(t, p + 1, reterr);
+}
+
+/* Understands what ps_args is used for: "-ef", "aux" and the like, and -o lists. */
 static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
 {
         _cleanup_free_ char *copy = strdup(text);
@@ -162,24 +199,18 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
         while ((word = strsep(&rest, " "))) {
                 if (!*word)
                         continue;
-                if (list_follows || strncmp(word, "-o", 2) == 0 ||
-                    (word[0] == 'o' && !strchr("aefluwx", word[1]))) {
-                        char *list = list_follows ? word : word + (word[0] == '-' ? 2 : 1);
-
-                        list_follows = !list_follows && !*list;
-                        if (list_follows)
-                                continue;
-                        r = top_add_columns(t, list, reterr);
-                        if (r < 0)
-                                return r;
-                } else if (strspn(word, "-Aaefluwx") != strlen(word))
-                        return refuse(reterr, REFUSAL_INTERNAL, EINVAL, "ps_args: unsupported option \"%s\"",
-                                      word);
+                if (list_follows) {
+                        list_follows = false;
+                        r = top_add_columns(t, word, reterr);
+                } else
+                        r = top_read_word(t, word, &list_follows, reterr);
+                if (r < 0)
+                        return r;
         }
-        if (t->n == 0) {
-                memcpy(t->columns, full_columns, sizeof(full_columns));
-                t->n = ELEMENTSOF(full_columns);
-        }
+        if (t->for_users)
+                top_set_columns(t, user_columns, ELEMENTSOF(user_columns));
+        else
+                top_set_columns(t, full_columns, ELEMENTSOF(full_columns));
         for (size_t i = 0; i < t->n; i++)
                 if (strcmp(t->columns[i].name, "pid") == 0)
                         return 0;

@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "base/strv.h"
 
-#define EVENT_LOG_SIZE 1024
+#define EVENT_LOG_SIZE 512
 
 typedef struct Event {
         uint64_t time_usec; /* CLOCK_REALTIME */

@@ -196,8 +196,11 @@ void exec_tell_command(Exec *e, const char *verb)
         for (size_t i = 1; e->request->argv[i] && buf_length(&b) < COMMAND_LINE_MAX; i++)
                 buf_printf(&b, "%s%s", i > 1 ? " " : "", e->request->argv[i]);
         buf_append(&b, "", 1);
-        if (buf_error(&b) >= 0)
-                exec_tell(e, buf_head(&b));
+        if (buf_error(&b) < 0)
+                return;
+        if (buf_length(&b) > COMMAND_LINE_MAX)
+                buf_head(&b)[COMMAND_LINE_MAX] = 0;
+        exec_tell(e, buf_head(&b));
 }
 
 static void exec_on_ended(Exec *e)

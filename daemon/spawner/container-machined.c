@@ -55,6 +55,7 @@ struct Machined {
         sd_event_source *retry;
         unsigned n_retries;
         bool running;
+        bool primed;  /* the machines that were there before us are known: others are new */
         List waiting; /* Waiter: for the running refresh */
         List next;    /* Waiter: for the one after it */
         List queries;
@@ -132,6 +133,7 @@ static void refresh_done(Machined *m)
                 free(w);
         }
         m->running = false;
+        m->primed = m->primed || !failure;
         refusal_done(&m->failure);
         if (!list_is_empty(&m->next))
                 refresh_start(m);
@@ -247,7 +249,8 @@ static int add_machine(Machined *m, const char *name, const MachineProperties *p
                 return r;
 
         container_table_add(m->table, c);
-        m->events->on_new(m->userdata, c);
+        if (m->primed)
+                m->events->on_new(m->userdata, c);
         return 0;
 }
 
@@ -485,6 +488,8 @@ int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *event
                 r = sd_bus_match_signal_async(bus, &m->slot_removed, MACHINED_NAME, MACHINED_PATH,
                                               MACHINED_MANAGER, "MachineRemoved", on_machine_removed, NULL,
                                               m);
+        if (r >= 0)
+                r = machined_refresh(m, NULL, NULL);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

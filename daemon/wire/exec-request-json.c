@@ -381,8 +381,17 @@ static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *va
                         return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));
                 }
         }
+        if (value->kind != JSON_KIND_STRING && key) {
+                _cleanup_free_ char *place = NULL;
+                Field property = *f;
+
+                if (asprintf(&place, "%s.%.64s", f->name, name) < 0)
+                        return -ENOMEM;
+                property.name = place;
+                return refuse_type(&property, value, "string", " (a string or a number)");
+        }
         if (value->kind != JSON_KIND_STRING)
-                return refuse_type(f, value, "string", key ? " (a string or a number)" : " (Name=value)");
+                return refuse_type(f, value, "string", " (Name=value)");
         r = take_string(f, value, f->name, &text);
         if (r < 0)
                 return r;
