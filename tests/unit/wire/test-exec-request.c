@@ -147,8 +147,8 @@ static const struct {
          "Properties: an entry of the array form reads \"Name=value\""},
         {"{\"Cmd\":[\"a\"],\"Properties\":[1]}",
          BAD "json: cannot unmarshal number " FIELD "Properties of type string (Name=value)"},
-        {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\":true}}",
-         BAD "json: cannot unmarshal bool " FIELD "Properties of type string (a string or a number)"},
+        {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\":true}}", BAD
+         "json: cannot unmarshal bool " FIELD "Properties.TasksMax of type string (a string or a number)"},
         {"{\"Cmd\":[\"a\"],\"Properties\":\"TasksMax=1\"}",
          BAD "json: cannot unmarshal string " FIELD
              "Properties of type map[string]string (Properties is an object or an array)"},

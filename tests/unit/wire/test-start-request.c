@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "unit/test.h"
-#include "unit/wire/request-text.h"
+#include "wire/exec-request.h"
 
 #define TEXT(t) (t), sizeof(t) - 1
 #define JSON    "BadRequest: invalid JSON: "
@@ -47,6 +47,15 @@ static const struct {
         {TEXT("{} {}"), "BadRequest: unexpected content after JSON"},
         {TEXT("[]"), JSON "json: cannot unmarshal array into Go value of type container.ExecStartRequest"},
 };
+
+/* "BadRequest: what is wrong". */
+static char *refusal_to_text(const Refusal *r)
+{
+        char *text;
+
+        return asprintf(&text, "%s: %s", refusal_kind_to_string(r->kind), r->message ?: "(null)") < 0 ? NULL
+                                                                                                      : text;
+}
 
 static char *parse(const char *json, size_t size, unsigned version)
 {
