@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* JSON taken apart: the spans lie in the text and are JSON by themselves, json-c can decode every string, and
+ * what comes out is UTF-8. */
+
+#include "fuzz/fuzz.h"
+#include "wire/json-scan.h"
+
+#define DEPTH 16
+
+static int is_utf8(const unsigned char *p, size_t size)
+{
+        for (size_t i = 0; i < size;) {
+                size_t n = p[i] < 0x80 ? 1 : p[i] < 0xe0 ? 2 : p[i] < 0xf0 ? 3 : 4;
+
+                if (p[i] >= 0x80 && (p[i] < 0xc2 || p[i] > 0xf4))
+                        return 0;
+                if (n > size - i)
+                        return 0;
+                for (size_t k = 1; k < n; k++)
+                        if ((p[i + k] & 0xc0) != 0x80)
+                                return 0;
+                if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f) ||
+                    (p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f))
+                        return 0;
+                i += n;
+        }
+        return 1;
+}
+
+static void check_string(const JsonSpan *s)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+
+        PROMISE(s->kind == JSON_KIND_STRING && s->text[0] == '"' && s->text[s->size - 1] == '"');
+        PROMISE(json_span_string(s, &text, &size) == 0);
+        PROMISE(text[size] == 0 && is_utf8((unsigned char *) text, size));
+}
+
+static void check_span(const JsonSpan *s, unsigned depth)
+{
+        JsonSpan key, value, again;
+        size_t position = 0;
+
+        PROMISE(depth <= DEPTH + 1 && s->size > 0);
+        PROMISE(json_scan(s->text, s->size, DEPTH, &again, NULL) == 0);
+        PROMISE(again.text == s->text && again.size == s->size && again.kind == s->kind);
+        if (s->kind == JSON_KIND_STRING)
+                check_string(s);
+        if (s->kind != JSON_KIND_ARRAY && s->kind != JSON_KIND_OBJECT)
+                return;
+        while (json_span_next(s, &position, &key, &value)) {
+                if (s->kind == JSON_KIND_OBJECT) {
+                        PROMISE(key.text > s->text && key.text + key.size < value.text);
+                        check_string(&key);
+                }
+                PROMISE(value.text > s->text && value.text + value.size < s->text + s->size);
+                check_span(&value, depth + 1);
+        }
+        /* The walk came to the end and did not stop on its way. */
+        while (position < s->size && strchr(" \t\r\n", s->text[position]) && s->text[position])
+                position++;
+        PROMISE(position <= 1 || position == s->size - 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        JsonSpan span;
+
+        if (json_scan((const char *) data, size, DEPTH, &span, &refusal) < 0)
+                PROMISE(refusal.kind == REFUSAL_BAD_REQUEST && refusal.message);
+        else
+                check_span(&span, 1);
+        return 0;
+}
