@@ -12,6 +12,17 @@ char **strv_free(char **v)
         return NULL;
 }
 
+char *memdup_text(const char *data, size_t size)
+{
+        char *copy = malloc(size + 1);
+
+        if (!copy)
+                return NULL;
+        memcpy(copy, data, size);
+        copy[size] = 0;
+        return copy;
+}
+
 size_t strv_length(char *const *v)
 {
         size_t n = 0;

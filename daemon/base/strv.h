@@ -11,6 +11,9 @@ char **strv_free(char **v);
 DEFINE_CLEANUP(char *, strv_free);
 #define _cleanup_strv_ _cleanup_(strv_freep)
 
+/* A copy of bytes that need not end with a NUL, which is added. */
+char *memdup_text(const char *data, size_t size);
+
 size_t strv_length(char *const *v);
 
 /* Appends an owned string (freed on failure). */

@@ -375,7 +375,7 @@ static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *va
                 if (value->kind == JSON_KIND_NULL)
                         return 0;
                 if (value->kind == JSON_KIND_NUMBER) {
-                        text = strndup(value->text, value->size);
+                        text = memdup_text(value->text, value->size);
                         if (!text)
                                 return -ENOMEM;
                         return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));

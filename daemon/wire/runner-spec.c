@@ -191,7 +191,7 @@ static char *take_string(Reader *r)
                 r->error = -EBADMSG;
                 return NULL;
         }
-        s = strndup(p, n);
+        s = memdup_text(p, n);
         if (!s)
                 r->error = -ENOMEM;
         return s;
