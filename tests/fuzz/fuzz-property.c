@@ -2,6 +2,8 @@
 
 /* A property of a scope as "Name=value". What is accepted is of one of systemd's types and within its range. */
 
+#include <stdbool.h>
+
 #include "fuzz/fuzz.h"
 #include "wire/scope-property.h"
 
