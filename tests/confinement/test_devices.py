@@ -67,7 +67,7 @@ def test_effective_programs(closed):
 def test_allowed_device(machine):
     """A device that the container's unit allows, and only that, is allowed to the command as well."""
     m = machine("hostile-allowed", payload=["/probe/hostile", "sleep"],
-                properties=["DevicePolicy=closed", "DeviceAllow=/dev/fuse rwm"])
+                properties=["DevicePolicy=closed", "DeviceAllow=/dev/char/10:229 rwm"])
     assert attempt(m.name, "fuse").text.find("not permitted") < 0
     assert "not permitted" in attempt(m.name, "loop").text
 

@@ -91,8 +91,8 @@ def test_grabber_works(machine):
 
 
 def test_grabber_without_ptrace(machine):
-    """R-A2: where the container may not trace, what is about to become the command cannot be seized, although it runs
-    under the same user; what the command is then can be."""
+    """R-A2: where the container may not trace, what is about to become the command can neither be seized nor looked
+    at, although it runs under the same user."""
     m = machine("hostile-grab3", ["--drop-capability=CAP_SYS_PTRACE"], ["/probe/hostile", "grabber", "/probe/report"])
     m.wait_for_report("ready")
     for _ in range(times(500)):
@@ -132,6 +132,17 @@ def test_working_directory_is_no_way_out(machine):
             assert fields["fd.count"] == "3", path
         else:
             client.assert_refused(outcome)
+
+
+def test_working_directory_without_a_path(machine):
+    """R-A3: a directory that has no path from the container's root, like one of the host's, is no working directory."""
+    m = machine("hostile-detached", script="mkdir /m; mount -t tmpfs none /m; cd /m; /probe/hostile sleep & "
+                                           "echo $! >/probe/pid; cd /; umount -l /m")
+    pid = m.report("pid")[0]
+    assert os.readlink(f"/proc/{m.leader()}/root/proc/{pid}/cwd") is not None
+    client.assert_refused(client.run(m.name, ["/probe/probe", "brief"], WorkingDir=f"/proc/{pid}/cwd"), "director")
+    # Its neighbour with a path is one.
+    assert client.run(m.name, ["/probe/probe", "brief"], WorkingDir=f"/proc/{pid}/root").ran
 
 
 def test_program_is_no_way_out(machine):

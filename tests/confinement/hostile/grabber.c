@@ -5,6 +5,7 @@
  * Pids are handed out in order, so the next ones are simply tried, as fast as a processor goes.
  *
  *   seized PID exe own|foreign:PATH      what it runs at this moment
+ *   denied PID exe gone|own|foreign:PATH that it may not be traced, and what can be seen all the same
  *   caps PID PERMITTED EFFECTIVE BOUNDING
  *   label PID TEXT
  *   fd PID N TARGET
@@ -29,20 +30,20 @@
 
 static FILE *report;
 
-static void note_program(pid_t pid)
+static void note_program(const char *word, pid_t pid)
 {
         char link[64], path[4096] = "";
         struct stat there = {0}, here = {0};
 
         snprintf(link, sizeof(link), "/proc/%d/exe", (int) pid);
         if (readlink(link, path, sizeof(path) - 1) < 0 || stat(link, &there) < 0) {
-                fprintf(report, "seized %d exe gone\n", (int) pid);
+                fprintf(report, "%s %d exe gone\n", word, (int) pid);
                 return;
         }
         if (stat(path, &here) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
-                fprintf(report, "seized %d exe own:%s\n", (int) pid, path);
+                fprintf(report, "%s %d exe own:%s\n", word, (int) pid, path);
         else
-                fprintf(report, "seized %d exe foreign:%s\n", (int) pid, path);
+                fprintf(report, "%s %d exe foreign:%s\n", word, (int) pid, path);
 }
 
 static void note_status(pid_t pid)
@@ -120,7 +121,7 @@ static void look_at(pid_t pid)
                 return;
         if (!WIFSTOPPED(status))
                 return;
-        note_program(pid);
+        note_program("seized", pid);
         note_status(pid);
         note_fds(pid);
         note_maps(pid);
@@ -160,7 +161,8 @@ int grabber(const char *report_path)
                                 look_at(pid);
                                 fflush(report);
                         } else if (errno == EPERM) {
-                                fprintf(report, "denied %d\n", (int) pid);
+                                /* What may not be traced may still be open to a look. */
+                                note_program("denied", pid);
                                 fflush(report);
                         } else {
                                 continue;
