@@ -199,6 +199,14 @@ static int64_t get_int(struct json_object *o, const char *key)
         return v ? json_object_get_int64(v) : 0;
 }
 
+/* Times use all 64 bits; a negative number is none. */
+static uint64_t get_time(struct json_object *o, const char *key)
+{
+        struct json_object *v = json_object_object_get(o, key);
+
+        return v ? json_object_get_uint64(v) : 0;
+}
+
 static char **get_strings(struct json_object *o, const char *key)
 {
         struct json_object *a = json_object_object_get(o, key);
@@ -292,9 +300,9 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .timed_out = get_int(o, "timed_out"),
                 .pid = (int) get_int(o, "pid"),
                 .caller_uid = (unsigned) get_int(o, "caller_uid"),
-                .created_usec = (uint64_t) get_int(o, "created"),
-                .started_usec = (uint64_t) get_int(o, "started"),
-                .finished_usec = (uint64_t) get_int(o, "finished"),
+                .created_usec = get_time(o, "created"),
+                .started_usec = get_time(o, "started"),
+                .finished_usec = get_time(o, "finished"),
         };
         k = read_request(o, &r.request);
         json_object_put(o);
