@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The ring of recent output, against a plain list of all that was ever written: what is dropped is the
+ * oldest, whole frames at a time, and nothing that a reader has not seen when it asked for room first. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/history.h"
+#include "unit/test.h"
+
+#define FRAMES_MAX 4096
+
+/* All that was written, headers included, by position. */
+typedef struct Model {
+        History history;
+        uint8_t *bytes; /* owned */
+        size_t room;
+        uint64_t starts[FRAMES_MAX]; /* of the frames */
+        size_t n;
+} Model;
+
+static void model_done(Model *m)
+{
+        history_done(&m->history);
+        free(m->bytes);
+}
+
+static int model_append(Model *m, FrameType type, size_t size)
+{
+        uint64_t at = m->history.end;
+        uint8_t *payload;
+        int r;
+
+        while (at + FRAME_HEADER_SIZE + size > m->room) {
+                m->room = m->room ? 2 * m->room : 1024 * 1024;
+                m->bytes = realloc(m->bytes, m->room);
+        }
+        frame_header_write(m->bytes + at, type, (uint32_t) size);
+        payload = m->bytes + at + FRAME_HEADER_SIZE;
+        for (size_t i = 0; i < size; i++)
+                payload[i] = (uint8_t) ((at + i) * 7 + (at >> 9));
+        r = history_append(&m->history, type, payload, size);
+        if (r == 0)
+                m->starts[m->n++] = at;
+        return r;
+}
+
+static bool model_is_frame(const Model *m, uint64_t position)
+{
+        for (size_t i = m->n; i > 0; i--)
+                if (m->starts[i - 1] == position)
+                        return true;
+        return position == m->history.end;
+}
+
+/* Everything from the start to the end is what was written, in one piece and frame by frame. `base` is the
+ * position in the model of position 0, which trimming moves. */
+static void model_check(const Model *m, uint64_t base)
+{
+        const History *h = &m->history;
+        size_t size = (size_t) (h->end - h->start);
+        struct iovec iov[2];
+        uint64_t replay = history_replay_position(h);
+        int n;
+
+        CHECK(size <= HISTORY_SIZE);
+        CHECK(model_is_frame(m, base + h->start) && model_is_frame(m, base + replay));
+        if (size == 0) {
+                CHECK(replay == h->end);
+                return;
+        }
+        n = history_span(h, h->start, size, iov);
+        CHECK(n == (iov[0].iov_len < size ? 2 : 1));
+        CHECK(memcmp(iov[0].iov_base, m->bytes + base + h->start, iov[0].iov_len) == 0);
+        if (n > 1) {
+                CHECK(iov[0].iov_len + iov[1].iov_len == size);
+                CHECK(memcmp(iov[1].iov_base, m->bytes + base + h->start + iov[0].iov_len, iov[1].iov_len) ==
+                      0);
+        }
+
+        for (uint64_t at = h->start; at < h->end;) {
+                FrameType type = FRAME_STDIN;
+                uint32_t length = 0;
+
+                history_frame_at(h, at, &type, &length);
+                CHECK(type == m->bytes[base + at] && model_is_frame(m, base + at));
+                if (type == FRAME_STDIN)
+                        return;
+                at += FRAME_HEADER_SIZE + length;
+                CHECK(at <= h->end);
+        }
+
+        /* As much is replayed as was promised, and no frame more than that takes. */
+        CHECK(h->end - replay >= MIN((uint64_t) size, (uint64_t) HISTORY_REPLAY));
+        if (replay > h->start) {
+                FrameType type = FRAME_STDIN;
+                uint32_t length = 0;
+
+                history_frame_at(h, replay, &type, &length);
+                CHECK(h->end - (replay + FRAME_HEADER_SIZE + length) < HISTORY_REPLAY);
+        }
+}
+
+static void test_empty(void)
+{
+        History h = {0};
+
+        CHECK(history_room(&h, 0) == HISTORY_SIZE - FRAME_HEADER_SIZE);
+        CHECK(history_replay_position(&h) == 0);
+        history_trim(&h);
+        CHECK(!h.ring && !h.dropped);
+        history_done(&h);
+        history_done(&h);
+}
+
+/* Frames of every size, many times around the ring. */
+static void test_sizes(void)
+{
+        static const size_t sizes[] = {
+                1,   2,    7,     8,     9,     100,   1000, 4096,
+                333, 8192, 32768, 12345, 65536, 30000, 0,    HISTORY_SIZE - FRAME_HEADER_SIZE};
+        Model m = {0};
+
+        for (size_t i = 0; i < 600; i++) {
+                size_t size = sizes[(i * 5 + i / 7) % ELEMENTSOF(sizes)];
+
+                CHECK(model_append(&m, i % 3 ? FRAME_STDOUT : FRAME_STDERR, size) == 0);
+                model_check(&m, 0);
+        }
+        CHECK(m.history.dropped);
+        model_done(&m);
+}
+
+/* Nothing is dropped that need not be: the oldest frames go only when there is no room for the newest. */
+static void test_dropping(void)
+{
+        enum { PAYLOAD = 1024 - FRAME_HEADER_SIZE, N = HISTORY_SIZE / 1024 };
+        Model m = {0};
+
+        for (size_t i = 0; i < N; i++)
+                CHECK(model_append(&m, FRAME_STDOUT, PAYLOAD) == 0);
+        CHECK(m.history.start == 0 && m.history.end == HISTORY_SIZE && !m.history.dropped);
+        CHECK(model_append(&m, FRAME_STDERR, 1) == 0);
+        CHECK(m.history.start == 1024 && m.history.dropped);
+        CHECK(model_append(&m, FRAME_STDERR, 1) == 0);
+        CHECK(m.history.start == 1024);
+        model_check(&m, 0);
+        model_done(&m);
+}
+
+static void test_too_large(void)
+{
+        Model m = {0};
+        uint64_t start, end;
+
+        CHECK(model_append(&m, FRAME_STDOUT, 10) == 0);
+        start = m.history.start;
+        end = m.history.end;
+        CHECK(model_append(&m, FRAME_STDOUT, HISTORY_SIZE - FRAME_HEADER_SIZE + 1) == -E2BIG);
+        CHECK(m.history.start == start && m.history.end == end && !m.history.dropped);
+        model_check(&m, 0);
+        CHECK(model_append(&m, FRAME_STDOUT, HISTORY_SIZE - FRAME_HEADER_SIZE) == 0);
+        CHECK(m.history.start == end);
+        model_check(&m, 0);
+        model_done(&m);
+}
+
+/* A reader who never reads: as long as its room is asked for, it loses nothing. */
+static void test_room(void)
+{
+        Model m = {0};
+        uint64_t reader;
+
+        for (size_t i = 0; i < 40; i++)
+                CHECK(model_append(&m, FRAME_STDOUT, 5000) == 0);
+        reader = m.history.end;
+        for (size_t i = 0;; i++) {
+                size_t room = history_room(&m.history, reader);
+
+                CHECK(i < 1000);
+                if (room == 0 || i >= 1000)
+                        break;
+                CHECK(model_append(&m, FRAME_STDERR, MIN(room, (size_t) 3001)) == 0);
+                CHECK(m.history.start <= reader);
+        }
+        CHECK(m.history.end - reader >= HISTORY_SIZE - FRAME_HEADER_SIZE);
+        CHECK(m.history.end - reader <= HISTORY_SIZE);
+        model_check(&m, 0);
+
+        /* Reading gives room again. */
+        CHECK(history_room(&m.history, m.history.end) == HISTORY_SIZE - FRAME_HEADER_SIZE);
+        CHECK(history_room(&m.history, m.history.end - 100) == HISTORY_SIZE - FRAME_HEADER_SIZE - 100);
+        model_done(&m);
+}
+
+static void test_clear(void)
+{
+        Model m = {0};
+        uint64_t end;
+
+        CHECK(model_append(&m, FRAME_STDOUT, 77) == 0);
+        end = m.history.end;
+        history_clear(&m.history);
+        CHECK(m.history.start == end && m.history.end == end && m.history.dropped);
+        CHECK(history_replay_position(&m.history) == end);
+        CHECK(model_append(&m, FRAME_STDERR, 99) == 0);
+        CHECK(m.history.start == end);
+        model_check(&m, 0);
+        model_done(&m);
+}
+
+static void test_trim(size_t n, size_t size, bool dropped)
+{
+        Model m = {0};
+        uint64_t base, kept;
+
+        for (size_t i = 0; i < n; i++)
+                CHECK(model_append(&m, FRAME_STDOUT, size) == 0);
+        base = m.history.start;
+        kept = m.history.end - m.history.start;
+        history_trim(&m.history);
+        CHECK(m.history.start == 0 && m.history.end == kept && m.history.size == kept);
+        CHECK(m.history.dropped == dropped);
+        /* Positions begin anew, and the end is the start of no frame of the model's. */
+        m.starts[m.n++] = base + kept;
+        model_check(&m, base);
+        CHECK(model_append(&m, FRAME_STDOUT, (size_t) kept) == -E2BIG);
+        model_done(&m);
+}
+
+int main(void)
+{
+        test_empty();
+        test_sizes();
+        test_dropping();
+        test_too_large();
+        test_room();
+        test_clear();
+        test_trim(3, 100, false);
+        test_trim(50, 5000, true);
+        return test_finish("history");
+}
