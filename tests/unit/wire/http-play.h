@@ -8,6 +8,8 @@
  * upgrade, what is left is "rest{…}" and is not parsed.
  */
 
+#include <stdlib.h>
+
 #include "base/buf.h"
 #include "wire/http-request.h"
 
@@ -30,8 +32,9 @@ static inline void http_play_refuse(HttpPlay *p, const HttpParseError *error)
 {
         http_play_separate(p);
         buf_printf(&p->said, "%u", error->status);
-        if (!error->text || !*error->text)
-                buf_puts(&p->said, " without a text");
+        /* Not part of what is said: a request could say the same. */
+        if (error->status < 400 || error->status > 599 || !error->text || !*error->text)
+                abort();
         p->over = true;
 }
 
