@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from wire import STDOUT, build
+import target as targets
+from wire import STDOUT, build, unique_name
 
 NO_EXEC = "1" * 64
 
@@ -319,3 +320,18 @@ def test_container_is_removed(api, victim):
     answer = api.post(f"/exec/{exec_id}/start", {})
     assert answer.status == 404
     assert api.try_create({"Cmd": ["true"]}, container=victim.name).message == f"No such container: {victim.name}"
+
+
+@pytest.mark.dockerd_only
+def test_container_is_restarting(api, target):
+    name = unique_name("restarting")
+    target.docker("run", "-d", "--network", "none", "--restart", "always", "--name", name, targets.IMAGE, "/bin/false")
+    try:
+        def refused():
+            answer = api.try_create({"Cmd": ["true"]}, container=name)
+            return answer.status == 409 and "restarting" in answer.message and answer
+        answer = targets.wait_until(refused, 15, "a refusal while it restarts")
+        full = api.get(f"/containers/{name}/json").json()["Id"]
+        assert answer.message == f"Container {full} is restarting, wait until the container is running"
+    finally:
+        target.docker("rm", "-f", name)

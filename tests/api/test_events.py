@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
+import target as targets
+from wire import Timeout
+
 
 def query(**parameters):
     if "filters" in parameters:
@@ -157,3 +160,17 @@ def test_container_stops_and_starts(api, victim):
         seen += events.until(lambda e: e["Action"] == "start")
     assert all(e["Type"] == "container" for e in seen)
     assert seen[-1]["Actor"]["Attributes"]["name"] == victim.name
+
+
+def test_only_what_happens_is_told(api, target):
+    """A daemon that wakes up for the listener does not take for new what has been there before."""
+    if target.is_execd:
+        targets.run("systemctl", "stop", "execd.service", "execd-spawner.service")
+    with api.events() as events:
+        exec_id = api.run("true").id
+        seen = events.until(lambda e: of(exec_id)(e) and e["Action"] == "exec_die")
+        try:
+            seen.append(events.next(1))
+        except Timeout:
+            pass
+    assert not [e for e in seen if e["Action"] == "start"]

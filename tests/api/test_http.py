@@ -2,6 +2,7 @@
 """What the HTTP parser takes, and how connections live (exec-api §1, security R-H1)."""
 
 import json
+import resource
 import time
 
 import pytest
@@ -312,13 +313,48 @@ def test_announced_body_beyond_the_limit_is_refused_at_once(api, differ):
     assert api.raw(head).status == differ(dockerd=100, execd=413)
 
 
+def test_body_shorter_than_announced(api, target, differ):
+    """The JSON is whole and then the client ends: dockerd makes do with it, execd waits for what was announced."""
+    with api.conn() as c:
+        c.send(framed(api, b"Content-Length: 100\r\n", BODY))
+        c.half_close()
+        data = c.read_to_eof(5)
+    assert data.startswith(b"HTTP/1.1 201") is differ(dockerd=True, execd=False)
+
+
 @pytest.mark.slow
-def test_silent_connections_hold_up_nobody(api):
-    """Many half requests: others are served within a second, and when they go nothing is left."""
-    slow = [api.conn() for _ in range(500)]
+@pytest.mark.execd_only
+def test_head_that_does_not_come_to_its_end(api):
+    """Ten seconds for a head, however slowly it drips."""
+    began = time.monotonic()
+    with api.conn() as c:
+        c.send(b"GET /_ping HTTP/1.1\r\n")
+        while time.monotonic() - began < 20:
+            try:
+                c.send(b"X: y\r\n")
+            except (BrokenPipeError, ConnectionResetError):
+                break
+            if not c.quiet(0.5):
+                break
+        assert 8 < time.monotonic() - began < 14
+        data = c.read_to_eof(5)
+        assert not data or data.startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.slow
+def test_2000_silent_connections_hold_up_nobody(api):
+    """Half requests from all sides: others are served within a second, and when they go nothing is left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    slow = []
     try:
-        for c in slow:
-            c.send(b"POST /containers/web/exec HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(2000):
+            try:
+                slow.append(api.conn())
+                slow[-1].send(b"POST /containers/web/exec HTTP/1.1\r\nHost: x\r\n")
+            except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError, BlockingIOError):
+                # Closed at once for being too many is an answer too.
+                pass
         for _ in range(5):
             began = time.monotonic()
             assert api.get("/_ping").status == 200
@@ -326,4 +362,5 @@ def test_silent_connections_hold_up_nobody(api):
     finally:
         for c in slow:
             c.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert api.get("/_ping").status == 200

@@ -90,7 +90,10 @@ def test_list(api, container_id):
     {}, "null", "", {"name": []}, {"status": {"running": True, "exited": True}},
 ])
 def test_filter_that_matches(api, filters):
-    text = json.dumps(filters).replace("web", api.container) if not isinstance(filters, str) else filters
+    text = filters
+    if not isinstance(filters, str):
+        name = api.container
+        text = json.dumps(filters).replace("web", name).replace("w.b", f"{name[0]}.{name[2:]}")
     answer = filtered(api, text)
     assert answer.status == 200
     assert f"/{api.container}" in [n for c in answer.json() for n in c["Names"]]
