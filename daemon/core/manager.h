@@ -17,7 +17,7 @@
  * wire/exec-request.h and wire/http-request.h. */
 #define EXECS_MAX               4096                     /* execs that have not ended */
 #define EXECS_PER_UID_MAX       1024                     /* of one caller */
-#define ENDED_MAX               4096                     /* ended execs that are remembered */
+#define ENDED_MAX 1024 /* ended execs that are remembered; the journal knows the others */
 #define PARKED_MAX              64                       /* runners held ready for created execs */
 #define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC)  /* a created exec that nobody starts */
 #define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at; at least 5 min */

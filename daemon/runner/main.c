@@ -7,11 +7,14 @@
  */
 
 #include <fcntl.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -179,6 +182,22 @@ static void wait_until_verified(void)
                 ;
 }
 
+/* The keeper may stay for days: what it has read of its program is given back, and what it needs at the end
+ * is read again. Nothing is lost, since these pages are those of the file. */
+static void give_back_text(void)
+{
+        const ElfW(Phdr) *program = (const ElfW(Phdr) *) getauxval(AT_PHDR);
+        size_t page = (size_t) getpagesize(), n = getauxval(AT_PHNUM);
+
+        for (size_t i = 0; program && i < n; i++) {
+                uintptr_t start = program[i].p_vaddr & ~(page - 1);
+
+                if (program[i].p_type == PT_LOAD && !(program[i].p_flags & PF_W))
+                        (void) madvise((void *) start, program[i].p_vaddr + program[i].p_memsz - start,
+                                       MADV_DONTNEED);
+        }
+}
+
 static void keeper_run_command(Keeper *k)
 {
         int fds[2] = {k->pidfd, -EBADF};
@@ -194,6 +213,7 @@ static void keeper_run_command(Keeper *k)
         k->tty = fd_close(k->tty);
         drop_privileges();
         wait_until_verified();
+        give_back_text();
 
         k->report.wait_status = reap(&k->command, &usage);
         k->report.type = RUNNER_EXITED;

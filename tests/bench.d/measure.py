@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measures execd beside dockerd, inside a sandbox: runs are interleaved, medians and ratios are printed. Timings are
+shown and never judged here."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "api"))
+import target as targets  # noqa: E402
+
+SOCKETS = {"execd": "/run/execd/execd.sock", "dockerd": "/run/docker.sock"}
+PROCESSES = {"execd": ("execd", "execd-spawner"), "dockerd": ("dockerd", "containerd")}
+HELPERS = {"execd": ("execd-runner",), "dockerd": ("containerd-shim",)}
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    def __init__(self, tools, container, names, quick):
+        self.tools, self.container, self.names, self.quick = tools, container, names, quick
+        self.results = {}
+
+    def client(self, name, *words, timeout=600):
+        done = subprocess.run([f"{self.tools}/bench-client", SOCKETS[name], self.container, *map(str, words)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+        if done.returncode:
+            raise SystemExit(f"{name} {words}: {done.stderr}")
+        return done.stdout.split()
+
+    def rounds(self, n):
+        """A B A B …: what else happens on the machine then hits both."""
+        return [(i, name) for i in range(n) for name in self.names]
+
+    def put(self, key, name, value):
+        self.results.setdefault(key, {})[name] = value
+
+    def latency(self):
+        samples, failed = {n: [] for n in self.names}, dict.fromkeys(self.names, 0)
+        rounds, each = (2, 25) if self.quick else (5, 40)
+        for _, name in self.rounds(rounds):
+            for line in self.client(name, "latency", each):
+                if line == "failed":
+                    failed[name] += 1
+                else:
+                    samples[name].append(float(line))
+        for name, s in samples.items():
+            s.sort()
+            self.put("exec p50 [ms]", name, statistics.median(s))
+            self.put("exec p99 [ms]", name, s[int(len(s) * 0.99)])
+            self.put("exec failed", name, failed[name])
+
+    def rate(self):
+        for threads, total in ((1, 30), (8, 80), (50, 200)):
+            seen, failed = {n: [] for n in self.names}, dict.fromkeys(self.names, 0)
+            for _, name in self.rounds(1 if self.quick else 3):
+                speed, failures = self.client(name, "rate", threads, total * (4 if name == "execd" else 1))
+                seen[name].append(float(speed))
+                failed[name] += int(failures)
+            for name in self.names:
+                self.put(f"execs/s, {threads} at a time", name, statistics.median(seen[name]))
+                self.put(f"failed, {threads} at a time", name, failed[name])
+
+    def streams(self):
+        mib = 256 if self.quick else 1024
+        for direction in ("stdout", "stdin"):
+            seen = {n: [] for n in self.names}
+            for _, name in self.rounds(1 if self.quick else 3):
+                seen[name].append(float(self.client(name, direction, mib)[0]))
+            for name in self.names:
+                self.put(f"{direction} [MB/s]", name, statistics.median(seen[name]))
+
+    def echo(self):
+        seen = {n: [] for n in self.names}
+        for _, name in self.rounds(1 if self.quick else 3):
+            seen[name] += map(float, self.client(name, "echo", 300))
+        for name, s in seen.items():
+            s.sort()
+            self.put("tty echo p50 [us]", name, statistics.median(s))
+            self.put("tty echo p99 [us]", name, s[int(len(s) * 0.99)])
+
+    def memory(self):
+        n = 20 if self.quick else 100
+        for name in self.names:
+            self.client(name, "latency", 1)
+            awake = memory_of(PROCESSES[name], "Rss")
+            before = memory_of(PROCESSES[name] + HELPERS[name], "Rss"), memory_of(PROCESSES[name] + HELPERS[name], "Pss")
+            p = subprocess.Popen([f"{self.tools}/bench-client", SOCKETS[name], self.container, "hold", str(n)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            if p.stdout.readline() != b"held\n":
+                raise SystemExit(f"{name}: cannot hold {n} execs")
+            after = memory_of(PROCESSES[name] + HELPERS[name], "Rss"), memory_of(PROCESSES[name] + HELPERS[name], "Pss")
+            p.communicate(b"")
+            self.put("RSS awake [KiB]", name, awake)
+            self.put("RSS per attached exec [KiB]", name, (after[0] - before[0]) / n)
+            self.put("PSS per attached exec [KiB]", name, (after[1] - before[1]) / n)
+
+    def cpu(self):
+        n = 20 if self.quick else 100
+        for name in self.names:
+            before = cpu_of(PROCESSES[name] + HELPERS[name])
+            self.client(name, "latency", n)
+            self.put("CPU per exec [ms]", name, (cpu_of(PROCESSES[name] + HELPERS[name]) - before) * 1e3 / n)
+
+    def floor(self):
+        leader = subprocess.run(["machinectl", "show", "--property=Leader", "--value", self.container],
+                                capture_output=True, text=True, check=True).stdout.strip()
+        for kind in ("plain", "scope"):
+            lines = subprocess.run([f"{self.tools}/floor", leader, kind, "100"], capture_output=True, text=True,
+                                   check=True).stdout.split()
+            self.put("exec p50 [ms]", f"floor, {kind}", statistics.median(map(float, lines)))
+
+
+def pids_of(names):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                program = os.path.basename(f.read().split(b"\0")[0].decode(errors="replace"))
+        except OSError:
+            continue
+        if any(program == n or (n == "containerd-shim" and program.startswith(n)) for n in names):
+            yield pid
+
+
+def memory_of(names, field):
+    total = 0
+    for pid in pids_of(names):
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                total += sum(int(line.split()[1]) for line in f if line.startswith(field + ":"))
+        except OSError:
+            continue
+    return total
+
+
+def cpu_of(names):
+    """Seconds, with those of children that have ended."""
+    total = 0
+    for pid in pids_of(names):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += sum(map(int, fields[11:15]))
+    return total / TICK
+
+
+LOWER_IS_BETTER = ("ms]", "us]", "KiB]")
+
+
+def show(results, names):
+    columns = names + [n for n in ("floor, plain", "floor, scope") if any(n in r for r in results.values())]
+    width = max(map(len, results)) + 2
+    print(f"{'':{width}}" + "".join(f"{c:>15}" for c in columns) + ("          ratio" if len(names) == 2 else ""))
+    for key, row in results.items():
+        line = f"{key:{width}}" + "".join(f"{row[c]:15.2f}" if c in row else " " * 15 for c in columns)
+        if len(names) == 2 and all(row.get(n) for n in names):
+            ratio = row["dockerd"] / row["execd"] if key.endswith(LOWER_IS_BETTER) else row["execd"] / row["dockerd"]
+            line += f"{ratio:14.1f}x"
+        print(line)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--tools", required=True)
+    p.add_argument("--container", default="web")
+    p.add_argument("--target", choices=["execd", "dockerd", "both"], default="both")
+    p.add_argument("--only", choices=["latency", "rate", "streams", "echo", "memory", "cpu", "floor"])
+    p.add_argument("--quick", action="store_true")
+    p.add_argument("--json")
+    a = p.parse_args()
+    names = ["execd", "dockerd"] if a.target == "both" else [a.target]
+    if "dockerd" in names:
+        targets.Target("dockerd", SOCKETS["dockerd"], a.container).prepare()
+    bench = Bench(a.tools, a.container, names, a.quick)
+    for part in ("latency", "floor", "rate", "streams", "echo", "memory", "cpu"):
+        if a.only in (None, part) and (part != "floor" or "execd" in names):
+            print(f"measuring: {part}", file=sys.stderr, flush=True)
+            getattr(bench, part)()
+    with open("/proc/loadavg") as f:
+        load = f.read().strip()
+    print(f"{os.cpu_count()} processors, load {load}; ratio: how many times better execd is")
+    show(bench.results, names)
+    if a.json:
+        text = json.dumps({"load": load, "results": bench.results}, indent=2)
+        if a.json == "-":
+            print(text)
+        else:
+            with open(a.json, "w") as f:
+                f.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
