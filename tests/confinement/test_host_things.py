@@ -93,7 +93,8 @@ def test_grabber_works(machine):
 def test_grabber_without_ptrace(machine):
     """R-A2: where the container may not trace, what is about to become the command can neither be seized nor looked
     at, although it runs under the same user."""
-    m = machine("hostile-grab3", ["--drop-capability=CAP_SYS_PTRACE"], ["/probe/hostile", "grabber", "/probe/report"])
+    m = machine("hostile-grab3", ["--drop-capability=CAP_SYS_PTRACE", "--system-call-filter=ptrace"],
+                ["/probe/hostile", "grabber", "/probe/report"])
     m.wait_for_report("ready")
     for _ in range(times(500)):
         outcome = client.run(m.name, ["/bin/true"])

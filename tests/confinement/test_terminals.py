@@ -19,7 +19,7 @@ FALSE_PTMX = {
     "bound-file": "mount --bind /etc/passwd /dev/pts/ptmx",
     "no-pts": "umount -l /dev/pts; rmdir /dev/pts",
     "pts-link": "umount -l /dev/pts; rmdir /dev/pts; mkdir /fake; mkfifo /fake/ptmx; ln -s /fake /dev/pts",
-    "other-slaves": "mkdir /p; mount --bind /dev/pts /p; mount -t tmpfs none /dev/pts; touch /dev/pts/ptmx; mount --bind "
+    "other-slaves": "mount --make-rprivate /; mkdir /p; mount --bind /dev/pts /p; mount -t tmpfs none /dev/pts; touch /dev/pts/ptmx; mount --bind "
                     "/p/ptmx /dev/pts/ptmx; for n in 0 1 2 3 4 5 6 7 8 9; do ln -s /etc/passwd /dev/pts/$n; done",
     "dev-ptmx-fifo": "rm /dev/ptmx; mkfifo /dev/ptmx",
     "dev-ptmx-file": "rm /dev/ptmx; touch /dev/ptmx",

@@ -19,9 +19,9 @@
 
 #include "hostile.h"
 
-#define HELD_MAX  64
-#define TRIES     20000
-#define PADDING   9 /* EI_PAD */
+#define HELD_MAX 64
+#define TRIES    20000
+#define PADDING  9 /* EI_PAD */
 
 typedef struct Held {
         int fd;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Leaders that have put seccomp filters on themselves: harmless ones, many, and ones that answer 0 for a call
- * which they did not let through.
+ * Leaders that have put seccomp filters on themselves: harmless ones, many, and ones that answer 0 for a
+ * call which they did not let through.
  */
 
 #include <errno.h>
@@ -26,7 +26,7 @@
 
 typedef struct Kind {
         const char *name;
-        unsigned answer; /* SECCOMP_RET_… */
+        unsigned answer;          /* SECCOMP_RET_… */
         int numbers[NUMBERS_MAX]; /* ends with -1 */
         unsigned flags;
 } Kind;
@@ -71,10 +71,12 @@ static int install(const Kind *kind, unsigned serial)
         while (kind->numbers[count] >= 0)
                 count++;
         code[n++] = (struct sock_filter) BPF_STMT(BPF_LDX | BPF_IMM, serial);
-        code[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+        code[n++] =
+                (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
         for (unsigned i = 0; i < count; i++)
-                code[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) kind->numbers[i],
-                                                          (unsigned char) (count - i), 0);
+                code[n++] =
+                        (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) kind->numbers[i],
+                                                      (unsigned char) (count - i), 0);
         code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
         code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, kind->answer);
         program.len = (unsigned short) n;
@@ -83,8 +85,8 @@ static int install(const Kind *kind, unsigned serial)
         return (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kind->flags, &program);
 }
 
-/* One filter that fakes seccomp(2), and above it, loaded by prctl(2), the one that forbids something: whoever
- * installs both by seccomp(2) gets only the first and is told that all went well. */
+/* One filter that fakes seccomp(2), and above it, loaded by prctl(2), the one that forbids something:
+ * whoever installs both by seccomp(2) gets only the first and is told that all went well. */
 static int install_hidden(void)
 {
         int r = install(find_kind("seccomp"), 0);
@@ -130,7 +132,8 @@ int traced_leader(const char *kind)
                         if (pid < 0)
                                 _exit(0);
                         if (WIFSTOPPED(status))
-                                ptrace(PTRACE_CONT, pid, NULL, WSTOPSIG(status) == SIGTRAP ? 0L : (long) WSTOPSIG(status));
+                                ptrace(PTRACE_CONT, pid, NULL,
+                                       WSTOPSIG(status) == SIGTRAP ? 0L : (long) WSTOPSIG(status));
                 }
         }
         return wait_for_end();

@@ -160,7 +160,7 @@ int grabber(const char *report_path)
                         if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
                                 look_at(pid);
                                 fflush(report);
-                        } else if (errno == EPERM) {
+                        } else if (errno == EPERM && kill(pid, 0) == 0) {
                                 /* What may not be traced may still be open to a look. */
                                 note_program("denied", pid);
                                 fflush(report);
@@ -172,7 +172,8 @@ int grabber(const char *report_path)
                 }
                 while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
                         ;
-                /* The counter starts again at the end of the range; and a whole burst may have been missed. */
+                /* The counter starts again at the end of the range; and a whole burst may have been missed.
+                 */
                 if (round % 4096 == 0 && kill(last, 0) < 0)
                         last = last_pid() > last || last > 4000000 ? last_pid() : last;
         }

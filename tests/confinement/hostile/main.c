@@ -44,9 +44,10 @@ int wait_for_end(void)
 
 static int usage(void)
 {
-        fprintf(stderr, "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND |\n"
-                        "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
-                        "       device-programs CGROUP | fuse-hang FILE | sleep\n");
+        fprintf(stderr,
+                "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND |\n"
+                "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
+                "       device-programs CGROUP | fuse-hang FILE | sleep\n");
         return 2;
 }
 

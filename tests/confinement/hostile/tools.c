@@ -77,8 +77,8 @@ int device_programs(const char *cgroup)
         return 0;
 }
 
-/* Mounts a FUSE file system whose only file, the root itself, is opened but never answered for: whoever opens
- * `target` waits until it is killed. */
+/* Mounts a FUSE file system whose only file, the root itself, is opened but never answered for: whoever
+ * opens `target` waits until it is killed. */
 int fuse_hang(const char *target)
 {
         char options[128];

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +22,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
-#include <grp.h>
 #include <unistd.h>
 
 #include "probe.h"
@@ -47,7 +47,8 @@ static const char *own_path(const char *what)
 static int try_mkdir(long argument)
 {
         const char *path = own_path("dir");
-        int error = result_of(argument ? syscall(SYS_mkdirat, AT_FDCWD, path, 0700) : syscall(SYS_mkdir, path, 0700));
+        int error = result_of(argument ? syscall(SYS_mkdirat, AT_FDCWD, path, 0700)
+                                       : syscall(SYS_mkdir, path, 0700));
 
         rmdir(path);
         return error;
@@ -72,7 +73,8 @@ static int try_node(long argument)
         const char *path = node_path();
         int error, fd;
 
-        if (mknod(path, (mode_t) (argument >> 32) | 0600, makedev(argument >> 16 & 0xffff, argument & 0xffff)) < 0)
+        if (mknod(path, (mode_t) (argument >> 32) | 0600,
+                  makedev(argument >> 16 & 0xffff, argument & 0xffff)) < 0)
                 return errno;
         fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         /* Told apart from a failed mknod. */
@@ -84,8 +86,8 @@ static int try_node(long argument)
 static int try_mknod_only(long argument)
 {
         const char *path = own_path("node");
-        int error = result_of(
-                mknod(path, (mode_t) (argument >> 32) | 0600, makedev(argument >> 16 & 0xffff, argument & 0xffff)));
+        int error = result_of(mknod(path, (mode_t) (argument >> 32) | 0600,
+                                    makedev(argument >> 16 & 0xffff, argument & 0xffff)));
 
         unlink(path);
         return error;
@@ -232,7 +234,8 @@ static int try_oom_score(long argument)
 
 static int try_socket(long argument)
 {
-        return result_of(socket((int) (argument >> 16), (int) (argument >> 8 & 0xff), (int) (argument & 0xff)));
+        return result_of(
+                socket((int) (argument >> 16), (int) (argument >> 8 & 0xff), (int) (argument & 0xff)));
 }
 
 /* Calls that want a capability before they look at their arguments, all of which are nonsense. */
@@ -317,7 +320,7 @@ static int run_attempt(Attempt attempt, long argument)
         return error;
 }
 
-#define TTY(request, fd) ((long) (request) << 8 | (fd))
+#define TTY(request, fd)               ((long) (request) << 8 | (fd))
 #define SOCKET(family, type, protocol) ((long) (family) << 16 | (long) (type) << 8 | (protocol))
 
 static const struct {

@@ -34,10 +34,11 @@
 #define __NR_lsm_list_modules  461
 #endif
 
-/* Fields that differ between any two processes, or count memory. Whatever else a kernel shows is compared. */
+/* Fields that differ between any two processes, or count memory. Whatever else a kernel shows is compared.
+ */
 static const char *const volatile_fields[] = {
-        "Name",   "State",  "Pid",   "Tgid", "Ngid", "PPid", "NStgid", "NSpid",   "NSpgid",
-        "NSsid",  "FDSize", "Vm",    "Rss",  "Hugetlb",      "voluntary", "nonvoluntary", "SigQ",
+        "Name",  "State",  "Pid", "Tgid", "Ngid",    "PPid",      "NStgid",       "NSpid", "NSpgid",
+        "NSsid", "FDSize", "Vm",  "Rss",  "Hugetlb", "voluntary", "nonvoluntary", "SigQ",
 };
 
 static int is_volatile(const char *field)
@@ -166,9 +167,23 @@ void report_limits(void)
 void report_proc_files(void)
 {
         static const char *const files[] = {
-                "oom_score_adj", "oom_adj",  "personality", "coredump_filter", "timerslack_ns",  "loginuid",
-                "sessionid",     "uid_map",  "gid_map",     "projid_map",      "setgroups",      "cgroup",
-                "cpuset",        "timers",   "autogroup",   "timens_offsets",  "cpu_resctrl_groups",
+                "oom_score_adj",
+                "oom_adj",
+                "personality",
+                "coredump_filter",
+                "timerslack_ns",
+                "loginuid",
+                "sessionid",
+                "uid_map",
+                "gid_map",
+                "projid_map",
+                "setgroups",
+                "cgroup",
+                "cpuset",
+                "timers",
+                "autogroup",
+                "timens_offsets",
+                "cpu_resctrl_groups",
         };
 
         for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -249,9 +264,9 @@ void report_scheduling(void)
         long n;
 
         if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) == 0)
-                emit("sched.attributes", "policy %u flags %llu nice %d priority %u util %u-%u", attributes.policy,
-                     (unsigned long long) attributes.flags, attributes.nice, attributes.priority,
-                     attributes.util_min, attributes.util_max);
+                emit("sched.attributes", "policy %u flags %llu nice %d priority %u util %u-%u",
+                     attributes.policy, (unsigned long long) attributes.flags, attributes.nice,
+                     attributes.priority, attributes.util_min, attributes.util_max);
         else
                 emit("sched.attributes", "%s", errno_name(errno));
         n = syscall(SYS_sched_getaffinity, 0, sizeof(cpus), cpus);
@@ -332,8 +347,8 @@ void report_keyrings(void)
 
 void report_labels(void)
 {
-        static const char *const files[] = {"current", "exec", "fscreate", "keycreate", "prev", "sockcreate",
-                                            "apparmor/current", "apparmor/exec"};
+        static const char *const files[] = {"current", "exec",       "fscreate",         "keycreate",
+                                            "prev",    "sockcreate", "apparmor/current", "apparmor/exec"};
         uint64_t modules[32];
         uint32_t size = sizeof(modules);
         long n;
@@ -389,7 +404,8 @@ void report_mounts(void)
                 dash = strstr(rest, " - ");
                 for (char *c = rest; dash && c < dash; c++)
                         if (*c == ':' && c > rest && c[-1] >= 'a' && c[-1] <= 'z')
-                                for (char *digit = c + 1; digit < dash && *digit >= '0' && *digit <= '9'; digit++)
+                                for (char *digit = c + 1; digit < dash && *digit >= '0' && *digit <= '9';
+                                     digit++)
                                         *digit = '#';
                 mounts[count++] = rest;
         }
@@ -414,8 +430,10 @@ void report_places(void)
         emit("place.root", "%s", n < 0 ? errno_name(errno) : path);
         stat("/", &root);
         stat(".", &cwd);
-        emit("place.root_inode", "%llx:%llu", (unsigned long long) root.st_dev, (unsigned long long) root.st_ino);
-        emit("place.cwd_inode", "%llx:%llu", (unsigned long long) cwd.st_dev, (unsigned long long) cwd.st_ino);
+        emit("place.root_inode", "%llx:%llu", (unsigned long long) root.st_dev,
+             (unsigned long long) root.st_ino);
+        emit("place.cwd_inode", "%llx:%llu", (unsigned long long) cwd.st_dev,
+             (unsigned long long) cwd.st_ino);
         uname(&name);
         emit("place.hostname", "%s", name.nodename);
         emit("place.domainname", "%s", name.domainname);

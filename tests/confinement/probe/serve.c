@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The payload of a machine: what a container's own init would run. A request is a file DIRECTORY/NAME.request
- * with one word per line: uid, gid, supplementary groups separated by commas, "tty" or "pipes", working
- * directory, then argv; its output comes in NAME.out, and NAME.done holds the exit status when all is written.
+ * The payload of a machine: what a container's own init would run. A request is a file
+ * DIRECTORY/NAME.request with one word per line: uid, gid, supplementary groups separated by commas, "tty"
+ * or "pipes", working directory, then argv; its output comes in NAME.out, and NAME.done holds the exit
+ * status when all is written.
  */
 
 #include <dirent.h>
@@ -41,14 +42,16 @@ static int parse(Request *r, const char *path)
 
         if (read_whole(path, r->text, sizeof(r->text)) <= 0)
                 return -1;
-        for (char *word = strtok_r(r->text, "\n", &save); word && n < WORDS_MAX; word = strtok_r(NULL, "\n", &save))
+        for (char *word = strtok_r(r->text, "\n", &save); word && n < WORDS_MAX;
+             word = strtok_r(NULL, "\n", &save))
                 words[n++] = word;
         if (n < 6)
                 return -1;
         r->uid = (uid_t) strtoul(words[0], NULL, 10);
         r->gid = (gid_t) strtoul(words[1], NULL, 10);
         save = NULL;
-        for (char *group = strtok_r(words[2], ",", &save); group && r->n_groups < 64; group = strtok_r(NULL, ",", &save))
+        for (char *group = strtok_r(words[2], ",", &save); group && r->n_groups < 64;
+             group = strtok_r(NULL, ",", &save))
                 r->groups[r->n_groups++] = (gid_t) strtoul(group, NULL, 10);
         r->tty = strcmp(words[3], "tty") == 0;
         r->directory = words[4];
@@ -83,8 +86,8 @@ static void make_streams(const Request *r, int *ret_reader, int child_fds[3])
 
 static void become_command(const Request *r, const int fds[3])
 {
-        static char *const environment[] = {(char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                            NULL};
+        static char *const environment[] = {
+                (char *) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
         sigset_t none;
 
         sigemptyset(&none);
