@@ -224,6 +224,16 @@ static char **take_list(Reader *r)
         return list;
 }
 
+static void take_padding(Reader *r)
+{
+        static const char zeros[8];
+        size_t n = -r->at % sizeof(zeros);
+        const char *p = take(r, n);
+
+        if (p && memcmp(p, zeros, n) != 0)
+                r->error = -EBADMSG;
+}
+
 static void take_filters(Reader *r, RunnerSpec *s)
 {
         uint32_t n = take_u32(r);
@@ -247,7 +257,7 @@ static void take_filters(Reader *r, RunnerSpec *s)
                         r->error = r->error ?: -EBADMSG;
                         return;
                 }
-                (void) take(r, -r->at % 8);
+                take_padding(r);
                 f->instructions = take(r, f->n_instructions * sizeof(struct sock_filter));
         }
         s->n_filters = n;
