@@ -39,8 +39,11 @@ static void same_request(const ExecRequest *a, const ExecRequest *b)
 static void check_record(ExecRequest *request)
 {
         char id[65], container[] = "c", kind[] = "machine";
-        ExecRecord record = {.id = id, .container_id = container, .container_name = container,
-                             .container_kind = kind, .request = request};
+        ExecRecord record = {.id = id,
+                             .container_id = container,
+                             .container_name = container,
+                             .container_kind = kind,
+                             .request = request};
         _cleanup_(exec_record_done) ExecRecord back = {0};
         _cleanup_free_ char *line = NULL;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* JSON taken apart: the spans lie in the text and are JSON by themselves, json-c can decode every string, and
- * what comes out is UTF-8. */
+/* JSON taken apart: the spans lie in the text and are JSON by themselves, json-c can decode every string,
+ * and what comes out is UTF-8. */
 
 #include "fuzz/fuzz.h"
 #include "wire/json-scan.h"

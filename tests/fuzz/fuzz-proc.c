@@ -46,7 +46,8 @@ static void check_cgroup(const char *text)
         }
         PROMISE(path[0] == '/' && !strchr(path, '\n'));
         PROMISE(cgroup_path_slice(path, &slice) == 0);
-        PROMISE(strlen(slice) > 6 && strcmp(slice + strlen(slice) - 6, ".slice") == 0 && !strchr(slice, '/'));
+        PROMISE(strlen(slice) > 6 && strcmp(slice + strlen(slice) - 6, ".slice") == 0 &&
+                !strchr(slice, '/'));
         if (cgroup_path_unit(path, &unit) >= 0)
                 PROMISE(!strchr(unit, '/') && strstr(path, unit));
         PROMISE(cgroup_path_split(path, &slice_path, &own) == 0);

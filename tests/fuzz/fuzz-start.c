@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(start_request_from_json((const char *) data, size, 1041, &old, NULL) == r);
         PROMISE(!old.console_size.set && old.tty == start.tty && old.detach == start.detach);
         if (r >= 0)
-                PROMISE(start.console_size.set == (start.console_size.rows > 0 || start.console_size.columns > 0));
+                PROMISE(start.console_size.set ==
+                        (start.console_size.rows > 0 || start.console_size.columns > 0));
         return 0;
 }

@@ -3,7 +3,8 @@
 
 /*
  * What the fuzz targets share. A target takes any bytes and aborts when a promise does not hold; replay.c or
- * libFuzzer brings the bytes. A target that only waits for a crash tests little: each says what must be true.
+ * libFuzzer brings the bytes. A target that only waits for a crash tests little: each says what must be
+ * true.
  */
 
 #include <stdint.h>
@@ -15,12 +16,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define PROMISE(condition)                                                                      \
-        do {                                                                                    \
-                if (!(condition)) {                                                             \
+#define PROMISE(condition)                                                                             \
+        do {                                                                                           \
+                if (!(condition)) {                                                                    \
                         fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-                        abort();                                                                \
-                }                                                                               \
+                        abort();                                                                       \
+                }                                                                                      \
         } while (0)
 
 /* What is left of the input. */
