@@ -56,6 +56,8 @@ def test_leader_of_the_host(kind, machine_class):
             client.assert_refused(outcome, statuses=(400, 403, 404, 409, 501))
         assert not os.path.exists(MARK) and not os.path.exists("/tmp/execd-confinement-mark")
     finally:
+        # PID 1 of a namespace does not hear SIGTERM.
+        host.sh(["systemctl", "kill", "--signal=KILL", unit])
         host.sh(["systemctl", "stop", unit])
         host.sh(["systemctl", "reset-failed", unit], check=False)
         for path in (MARK, "/tmp/execd-confinement-mark"):
