@@ -46,7 +46,7 @@ const char *exec_status_name(const Exec *e)
         return state_names[e->state];
 }
 
-static int make_id(char id[static EXEC_ID_SIZE])
+int exec_make_id(char id[static EXEC_ID_SIZE])
 {
         uint8_t bytes[(EXEC_ID_SIZE - 1) / 2];
 
@@ -55,6 +55,14 @@ static int make_id(char id[static EXEC_ID_SIZE])
         for (size_t i = 0; i < sizeof(bytes); i++)
                 snprintf(id + 2 * i, 3, "%02x", bytes[i]);
         return 0;
+}
+
+static void exec_park(Exec *e)
+{
+        if (e->parked)
+                return;
+        e->parked = true;
+        e->manager->n_parked++;
 }
 
 static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -80,9 +88,13 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->created_usec = now_usec(CLOCK_REALTIME);
         e->container = container_ref(c);
         e->creator = peer_ref(creator);
-        r = make_id(e->id);
-        if (r < 0)
-                return r;
+        if (request->n_properties == 0 && spare_take(m, c, e->id))
+                exec_park(e);
+        else {
+                r = exec_make_id(e->id);
+                if (r < 0)
+                        return r;
+        }
         snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
         e->command_line = command_line_escape(request->argv, COMMAND_LINE_MAX);
         if (!e->command_line)
@@ -268,10 +280,8 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
                             reterr);
         if (r < 0)
                 return r;
-        if (park) {
-                e->parked = true;
-                e->manager->n_parked++;
-        }
+        if (park)
+                exec_park(e);
         return 0;
 }
 

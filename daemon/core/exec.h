@@ -151,3 +151,4 @@ void exec_set_state(Exec *e, ExecState state);
 void exec_fail(Exec *e, RefusalKind kind, const char *text);
 void exec_advance(Exec *e);
 void exec_unpark(Exec *e);
+int exec_make_id(char id[static EXEC_ID_SIZE]);

@@ -11,14 +11,15 @@
 #include "base/time.h"
 #include "core/event-log.h"
 #include "core/exec.h"
+#include "core/spare.h"
 #include "core/spawner-link.h"
 
 /* Limits; each error that one of them causes names it. Those of a single request stand in
  * wire/exec-request.h and wire/http-request.h. */
-#define EXECS_MAX               4096                     /* execs that have not ended */
-#define EXECS_PER_UID_MAX       1024                     /* of one caller */
-#define ENDED_MAX 1024 /* ended execs that are remembered; the journal knows the others */
-#define PARKED_MAX              64                       /* runners held ready for created execs */
+#define EXECS_MAX               4096 /* execs that have not ended */
+#define EXECS_PER_UID_MAX       1024 /* of one caller */
+#define ENDED_MAX               1024 /* ended execs that are remembered; the journal knows the others */
+#define PARKED_MAX              64   /* runners held ready for created execs */
 #define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC)  /* a created exec that nobody starts */
 #define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at; at least 5 min */
 #define DRAIN_USEC              (2 * USEC_PER_SEC)       /* others holding the output of an ended command */
@@ -52,6 +53,7 @@ struct Manager {
         size_t n_live;
         size_t n_ended;
         size_t n_parked;
+        Spare spares[SPARES_MAX];
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
         sd_event_source *collect_source;

@@ -244,6 +244,17 @@ bool stream_client_write(StreamClient *c)
         return false;
 }
 
+/* There is something to do for it as soon as its socket takes bytes. That it is not known to be full does
+ * not mean that all was sent: a turn ends after so many rounds, whatever is left. */
+static bool client_has_work(const StreamClient *c)
+{
+        const Stream *s = c->stream;
+
+        if (c->output_dead || c->shut || c->gated)
+                return false;
+        return c->ended || s->finished || stream_client_in_bulk(c) || c->position != s->history.end;
+}
+
 void stream_client_update(StreamClient *c)
 {
         uint32_t wants = 0;
@@ -251,7 +262,7 @@ void stream_client_update(StreamClient *c)
 
         if (reads)
                 wants |= EPOLLIN;
-        if (c->blocked)
+        if (client_has_work(c))
                 wants |= EPOLLOUT;
         (void) sd_event_source_set_io_events(c->source, wants);
         /* Hang-up is always reported, so a dead client is only watched for input that is still welcome. */

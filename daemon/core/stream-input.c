@@ -39,9 +39,9 @@ uint32_t stream_input_wants(const Stream *s)
 {
         const StreamInput *in = &s->input;
 
-        if (in->fd < 0 || !in->blocked)
+        if (in->fd < 0)
                 return 0;
-        return EPOLLOUT;
+        return in->blocked || buf_length(&in->pending) > 0 ? EPOLLOUT : 0;
 }
 
 static bool client_hung_up(const StreamClient *c)

@@ -150,6 +150,9 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         list_append(&c->spawner->launches, &l->node);
         memcpy(l->exec_id, q->exec_id, EXEC_ID_LENGTH);
         l->container = container_ref(container);
+        l->description = strdup(q->description);
+        if (!l->description)
+                return -ENOMEM;
         r = read_limits(container, &limits, reterr);
         if (r < 0)
                 return r;
@@ -187,6 +190,7 @@ Launch *launch_free(Launch *l)
         runner_release(&l->runner, l->spawner->event);
         container_unref(l->container);
         start_free(l->start);
+        free(l->description);
         free(l);
         return NULL;
 }

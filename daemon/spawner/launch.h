@@ -24,6 +24,7 @@ typedef struct Launch {
         Spawner *spawner;       /* weak */
         Connection *connection; /* weak; the launch ends with it */
         char exec_id[EXEC_ID_LENGTH + 1];
+        char *description;    /* as the scope has it */
         Container *container; /* owned reference */
         Runner runner;
         Scope *scope;

@@ -299,6 +299,20 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         return 0;
 }
 
+void scope_describe(ScopeManager *m, const char *exec_id, const char *text)
+{
+        char name[SCOPE_NAME_SIZE], description[DESCRIPTION_MAX];
+        int r;
+
+        scope_name(exec_id, name);
+        make_description(text, description);
+        r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                     "SetUnitProperties", NULL, NULL, "sba(sv)", name, true, 1,
+                                     "Description", "s", description);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot describe %s", name);
+}
+
 Scope *scope_free(Scope *s)
 {
         if (!s)

@@ -43,5 +43,8 @@ int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callbac
 Scope *scope_free(Scope *s);
 DEFINE_CLEANUP(Scope, scope_free);
 
+/* Changes what the scope of an exec is called in lists of units; nobody waits for it. */
+void scope_describe(ScopeManager *m, const char *exec_id, const char *description);
+
 /* exec-ID.scope */
 void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE]);

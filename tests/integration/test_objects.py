@@ -210,7 +210,7 @@ def test_forged_journal_entries_are_not_believed():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.sendto(entry.encode(), "/run/systemd/journal/socket")
     subprocess.run(["journalctl", "--sync"], check=True)
-    assert shell(f"journalctl -o cat EXEC_ID={forged}").strip() == "x"
+    assert set(shell(f"journalctl -o cat EXEC_ID={forged}").split()) == {"x"}
     assert request("GET", f"/exec/{forged}/json").status == 404
 
 

@@ -236,6 +236,31 @@ static void test_slow_client_holds_up_the_command(void)
         world_done(&w);
 }
 
+/* More pieces than a turn has rounds, and nothing else that happens: the turn must come again by itself. */
+static void test_no_stall(void)
+{
+        static uint8_t raw[4096];
+        size_t got = 0;
+        World w;
+        int c;
+
+        world_new(&w);
+        world_pipes(&w);
+        for (unsigned i = 0; i < 1000; i++) {
+                CHECK(write(w.out[1], "x", 1) == 1);
+                CHECK(sd_event_run(w.event, USEC_PER_SEC) > 0);
+        }
+        /* Without frames each piece is sent by itself. */
+        c = client(&w, (StreamClientOptions){.raw = true, .want_stdout = true, .replay = true});
+        for (unsigned i = 0; i < 200 && got < 1000; i++) {
+                turn(&w);
+                got += drain(c, raw, sizeof(raw));
+        }
+        CHECK(got == 1000);
+        close(c);
+        world_done(&w);
+}
+
 static void test_input_and_half_close(void)
 {
         uint8_t buf[64];
@@ -427,6 +452,7 @@ int main(void)
         test_carry();
         test_replay_after_bulk();
         test_slow_client_holds_up_the_command();
+        test_no_stall();
         test_input_and_half_close();
         test_input_reaches_after_full_close();
         test_drain_rest();

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Spare runners: what costs most in an exec is its scope, so a container that was used just now gets one
+ * made in advance, with a runner parked in it, under an id that the next exec in it will have. A spare has
+ * joined nothing and holds nothing of the container. It ends with its container, with the connection to the
+ * spawner (some seconds after that was last used), or after a minute; an exec that finds its spare gone is
+ * started as any other.
+ */
+
+#include "core/exec.h"
+
+#define SPARES_MAX 16
+
+typedef struct Spare {
+        char container_id[EXEC_ID_SIZE]; /* empty: free */
+        uint32_t leader;
+        uint64_t leader_start;
+        char exec_id[EXEC_ID_SIZE];
+        uint64_t made; /* CLOCK_MONOTONIC */
+} Spare;
+
+/* Takes the spare of this container, if there is one: its id is the new exec's. */
+bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]);
+
+/* This container was used: sees to it that it has one. */
+void spare_want(Manager *m, const Container *c);
