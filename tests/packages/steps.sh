@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The steps of tests/suites/packages, which sets: TREE, debian, name (of the sandbox), dir (logs and packages).
+
+OLD_VERSION=0.0.1
+SOCKET=/run/execd/execd.sock
+passed=0 failed=0 skipped=0
+
+# step TEXT FUNCTION [ARGUMENT…]: what it said is shown when it fails.
+step() {
+    local text=$1 said status
+    shift
+    # Not as an if's condition, where -e would be of no effect.
+    said=$(set -e; "$@" 2>&1 </dev/null)
+    status=$?
+    if [ $status -eq 0 ]; then
+        echo "ok      $text"
+        passed=$((passed + 1))
+    else
+        printf 'FAILED  %s\n%s\n' "$text" "$said"
+        failed=$((failed + 1))
+    fi
+}
+
+# step_or_skip TEXT CONDITION FUNCTION [ARGUMENT…]: the condition says why not.
+step_or_skip() {
+    local text=$1 condition=$2 why
+    shift 2
+    if why=$("$condition" 2>&1 </dev/null); then
+        step "$text" "$@"
+    else
+        echo "skipped $text: $why"
+        skipped=$((skipped + 1))
+    fi
+}
+
+finish() {
+    [ "$1" = 0 ] || { echo "FAILED  the sandbox is not there"; failed=$((failed + 1)); }
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ $failed -eq 0 ]
+    exit
+}
+
+inside() {
+    "$TREE/tests/sandbox" exec --name "$name" -- "$@" </dev/null
+}
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+tree_version() {
+    sed -n "s/^ *version : '\([^']*\)',\$/\1/p" "$TREE/meson.build" | head -n 1
+}
+
+# Building.
+
+build_new() {
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new" --lintian
+}
+
+build_old() {
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/old" --version "$OLD_VERSION"
+}
+
+in_package_root() {
+    local root
+    root=$("$TREE/packaging/build-deb" --debian "$debian" --print-root)
+    in_root "$root" "$(work_dir "$debian" package-checks)" "$@"
+}
+
+render_man_pages() {
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    in_package_root bash -c '
+        shopt -s nullglob
+        status=0
+        for page in /src/packaging/man/*.[1-8]; do
+            for width in 80 132; do
+                warnings=$(MANWIDTH=$width man --warnings -Tutf8 -l "$page" 2>&1 >rendered) || status=1
+                [ -z "$warnings" ] || { echo "$page: $warnings"; status=1; }
+                [ -s rendered ] || { echo "$page: nothing was rendered"; status=1; }
+            done
+            # Style is a matter of taste: mandoc wants dates that no release could keep.
+            mandoc -T lint -W warning "$page" | grep -v -e "missing date" && status=1
+        done
+        exit $status'
+}
+
+build_rpm() {
+    in_package_root /src/tests/packages/build-rpm
+}
+
+# The system: a Debian on which only execd is missing, and whose dpkg unpacks packages whole.
+prepare_system() {
+    inside rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap || return 1
+    # dpkg would write these on its first run.
+    inside sh -c 'apt-get --version >/dev/null; systemd-sysusers --version >/dev/null; journalctl --update-catalog
+        mkdir -p /etc/polkit-1/rules.d'
+    inventory >"$dir/before"
+    inside test ! -e /run/execd -a ! -e /usr/lib/execd || return 1
+}
+
+# Every file, user and group that a package can leave behind.
+inventory() {
+    inside sh -c '
+        find /etc /usr /opt /srv /var /run /boot /root /home -xdev \
+            \( -path /run/systemd -o -path /run/udev -o -path /run/log -o -path /run/dbus -o -path /run/user \
+               -o -path /var/log -o -path /var/cache -o -path /var/tmp -o -path /var/lib/apt -o -path /var/lib/machines \
+               -o -path /var/lib/dpkg -o -path /var/lib/execd-tests -o -path /var/lib/systemd/catalog \) -prune -o \
+            ! -name "*-" -print | sort
+        for file in passwd group shadow gshadow subuid subgid; do
+            sed "s,^,/etc/$file: ," /etc/$file
+        done
+        dpkg-query -W -f "\${Package} \${Status}\n" | grep -v " not-installed$"
+        ls /var/lib/dpkg/info'
+}
+
+install_package() {
+    inside env DEBIAN_FRONTEND=noninteractive apt-get install -y --allow-downgrades --reinstall "$(echo "$1"/execd_*.deb)"
+}
+
+# Using it.
+
+check_listening() {
+    local unit
+    for unit in execd.socket execd-spawner.socket; do
+        inside systemctl is-active --quiet "$unit" || fail "$unit does not listen"
+        inside systemctl is-enabled --quiet "$unit" || fail "$unit is not enabled"
+    done
+    for unit in execd.service execd-spawner.service; do
+        ! inside systemctl is-active --quiet "$unit" || fail "$unit runs, and nobody has asked"
+    done
+    [ "$(inside stat -c '%U:%G %a %F' $SOCKET)" = "root:execd 660 socket" ] || fail "$(inside stat $SOCKET)"
+    [ "$(inside stat -c '%U:%G %a %F' /run/execd)" = "root:execd 750 directory" ] || fail "$(inside stat /run/execd)"
+}
+
+check_docker_exec() {
+    local said
+    said=$(inside docker -H "unix://$SOCKET" exec web id)
+    echo "$said"
+    [[ $said == "uid=0(root) gid=0(root)"* ]]
+}
+
+check_version() {
+    local answer
+    answer=$(inside busctl get-property org.execd1 /org/execd1 org.execd1.Manager Version)
+    [ "$answer" = "s \"$1\"" ] || fail "execd says its version is $answer"
+}
+
+check_group() {
+    local said
+    ! said=$(inside setpriv --reuid=1001 --regid=1001 --init-groups docker -H "unix://$SOCKET" exec web id 2>&1) ||
+        fail "user 'other' was served: $said"
+    inside usermod --append --groups execd user
+    said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups docker -H "unix://$SOCKET" exec web id 2>&1) ||
+        fail "user 'user' was not served: $said"
+    ! said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups docker -H "unix://$SOCKET" exec --privileged web id 2>&1) ||
+        fail "user 'user' was given privileges: $said"
+}
+
+check_registered() {
+    local actions
+    actions=$(inside pkaction)
+    grep -qx org.execd1.exec <<<"$actions" || fail "polkit does not know the actions"
+    inside journalctl --list-catalog 0dfec8a647e04ac0a3fe00b9f09e7f71 | grep -q 'An exec was created' ||
+        fail "the catalog does not know the messages"
+    inside busctl --activatable list | grep -q '^org.execd1 ' || fail "D-Bus cannot activate org.execd1"
+    inside test -s /usr/share/man/man8/execd.service.8.gz || fail "the man pages are missing"
+}
+
+exposure() {
+    local line
+    line=$(inside systemd-analyze security --no-pager "$1" | sed -n 's/^.*Overall exposure level for //p')
+    echo "exposure of ${line:-$1 is not known}"
+}
+
+check_exposure() {
+    local line
+    line=$(exposure "$1")
+    echo "$line"
+    awk -v limit="$2" -v unit="$1:" '$3 == unit && $4 ~ /^[0-9.]+$/ && $4 <= limit {found = 1} END {exit !found}' <<<"$line"
+}
+
+# An upgrade under a running command.
+
+# begin_command FILE COMMAND: started detached; its exec's id is kept in FILE.
+begin_command() {
+    local id
+    id=$(inside curl -sSf --unix-socket $SOCKET -H 'Content-Type: application/json' http://d/containers/web/exec \
+        -d "{\"Cmd\":[\"sh\",\"-c\",\"$2\"],\"AttachStdout\":true}" | sed -n 's/.*"Id":"\([0-9a-f]\{64\}\)".*/\1/p')
+    [ -n "$id" ] || fail "no exec was created"
+    inside curl -sSf --unix-socket $SOCKET -H 'Content-Type: application/json' "http://d/exec/$id/start" -d '{"Detach":true}'
+    inside systemctl is-active --quiet "exec-$id.scope" || fail "exec-$id.scope is not active"
+    echo "$id" >"$dir/$1"
+}
+
+scope_processes() {
+    inside sh -c 'cat "/sys/fs/cgroup$(systemctl show -P ControlGroup "exec-$1.scope")/cgroup.procs"' sh "$(cat "$dir/$1")"
+}
+
+begin_commands() {
+    # Nothing is written to what execd holds: whether that lives is a question of its own.
+    # shellcheck disable=SC2016  # for the shell in the machine
+    begin_command quiet 'exec >/dev/null 2>&1; i=0; while [ ! -e /tmp/enough ]; do sleep 0.2; done; echo ended >/tmp/end; exit 7'
+    begin_command loud 'while [ ! -e /tmp/enough ]; do echo tick; sleep 0.2; done; echo last words; exit 8'
+    scope_processes quiet | sort >"$dir/processes"
+    [ -s "$dir/processes" ] || fail "the scope has no processes"
+    inside systemctl show -P MainPID execd.service execd-spawner.service >"$dir/services"
+}
+
+check_command_survived() {
+    # The runner and the shell; sleep is another one each time.
+    scope_processes quiet | sort | comm -12 - "$dir/processes" >"$dir/still"
+    [ "$(wc -l <"$dir/still")" -ge 2 ] || fail "of $(tr '\n' ' ' <"$dir/processes") only $(tr '\n' ' ' <"$dir/still") live"
+    ! inside systemctl show -P MainPID execd.service execd-spawner.service | cmp -s - "$dir/services" ||
+        fail "no service was restarted"
+}
+
+check_command_ended() {
+    local wait
+    inside docker -H "unix://$SOCKET" exec web touch /tmp/enough
+    for ((wait = 0; wait < 50; wait++)); do
+        [ "$(inside docker -H "unix://$SOCKET" exec web cat /tmp/end 2>/dev/null)" != ended ] || return 0
+        sleep 0.1
+    done
+    fail "it did not write its last file"
+}
+
+keeps_streams() {
+    [ "$(inside systemctl show -P FileDescriptorStoreMax execd.service)" -gt 0 ] ||
+        fail "this execd stores no descriptors with systemd: after a restart it knows the commands' ends no more"
+}
+
+check_streams_kept() {
+    local which code
+    for which in quiet:7 loud:8; do
+        code=$(inside curl -sSf --max-time 10 --unix-socket $SOCKET -X POST "http://d/exec/$(cat "$dir/${which%:*}")/wait")
+        [[ $code == *"\"StatusCode\":${which#*:},"* ]] || fail "the ${which%:*} command: $code"
+    done
+    inside curl -sSf --unix-socket $SOCKET "http://d/exec/$(cat "$dir/loud")/logs" | tr -d '\0' | grep -aq 'last words' ||
+        fail "what the loud command wrote after the upgrade is lost"
+}
+
+# The examples of the man pages.
+
+run_example() {
+    local script=$1 said words
+    said=$(inside bash -euo pipefail "$script" 2>&1) || fail "ended with $?: $said"
+    while IFS= read -r words; do
+        grep -qF -- "$words" <<<"$said" || fail "'$words' is not in: $said"
+    done <"${script%.sh}.prints"
+}
+
+run_examples() {
+    local script
+    "$TREE/tests/packages/man-pages" examples "$dir/examples" || failed=$((failed + 1))
+    for script in "$dir"/examples/*.sh; do
+        step "example $(basename "$script" .sh)" run_example "$script"
+    done
+    inside rm -f /etc/polkit-1/rules.d/50-vault.rules
+}
+
+# Its end.
+
+check_nothing_runs() {
+    local left
+    left=$(inside pgrep -a '^execd(-spawner|-runner)?$') && fail "still runs: $left"
+    # What is enabled stays known by name, as with any package, until it is purged.
+    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' 'exec-*' |
+        grep -v " not-found *inactive *dead ") && fail "systemd still has: $left"
+    left=$(inside ss -xlH | grep execd) && fail "still listens: $left"
+    return 0
+}
+
+check_removed() {
+    inside env DEBIAN_FRONTEND=noninteractive apt-get remove -y execd
+    check_nothing_runs
+    inside test ! -e /run/execd || fail "/run/execd: $(inside ls -R /run/execd)"
+    ! inside docker -H "unix://$SOCKET" exec web id || fail "somebody answers"
+}
+
+check_purged() {
+    local left
+    inside env DEBIAN_FRONTEND=noninteractive apt-get purge -y execd
+    check_nothing_runs
+    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*')
+    [ -z "$left" ] || fail "systemd still knows: $left"
+    inventory >"$dir/after"
+    diff "$dir/before" "$dir/after" || fail "(< before the first install, > after purge)"
+    ! inside journalctl --list-catalog | grep execd || fail "the catalog still has the messages"
+}
