@@ -85,6 +85,18 @@ static int record_send(Record *r)
         return k < 0 ? k : 0;
 }
 
+/* Bytes of a character that changes how a line is shown: C1 controls (U+0080 to U+009F) and the marks that
+ * turn the direction of writing (U+202A to U+202E, U+2066 to U+2069). */
+static size_t hidden_length(const unsigned char *p)
+{
+        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+                return 2;
+        if (p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+                             (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+                return 3;
+        return 0;
+}
+
 static void word_escape(Buf *b, const char *word)
 {
         static const char plain[] =
@@ -104,7 +116,11 @@ static void word_escape(Buf *b, const char *word)
                         buf_puts(b, "\\t");
                 else if (*p < 0x20 || *p == 0x7f)
                         buf_printf(b, "\\x%02x", *p);
-                else
+                else if (hidden_length(p) > 0) {
+                        for (size_t i = hidden_length(p); i > 0; i--)
+                                buf_printf(b, "\\x%02x", *p++);
+                        p--;
+                } else
                         buf_append(b, p, 1);
                 if (buf_length(b) > COMMAND_LINE_MAX * 2)
                         break;

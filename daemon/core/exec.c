@@ -87,7 +87,9 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->created_usec = now_usec(CLOCK_REALTIME);
         e->container = container_ref(c);
-        e->creator = peer_ref(creator);
+        e->creator = peer_remember(creator);
+        if (!e->creator)
+                return -ENOMEM;
         if (request->n_properties == 0 && spare_take(m, c, e->id))
                 exec_park(e);
         else {
@@ -295,7 +297,7 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
                               e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
                                                                                     : "has already run");
-        e->starter = peer_ref(starter);
+        e->starter = peer_remember(starter);
         e->detached = detached;
         e->start_size = size->set ? *size : e->request->console_size;
         exec_set_state(e, EXEC_STARTING);

@@ -155,6 +155,28 @@ int peer_new_from_socket(int fd, Peer **ret)
         return 0;
 }
 
+static bool copy_text(char **to, const char *from)
+{
+        *to = from ? strdup(from) : NULL;
+        return !from || *to;
+}
+
+Peer *peer_remember(const Peer *p)
+{
+        _cleanup_(peer_unrefp) Peer *copy = malloc(sizeof(Peer));
+
+        if (!copy)
+                return NULL;
+        *copy = *p;
+        copy->n_ref = 1;
+        copy->pidfd = -EBADF;
+        copy->label = copy->unit = copy->bus_name = NULL;
+        if (!copy_text(&copy->label, p->label) || !copy_text(&copy->unit, p->unit) ||
+            !copy_text(&copy->bus_name, p->bus_name))
+                return NULL;
+        return TAKE_PTR(copy);
+}
+
 Peer *peer_ref(Peer *p)
 {
         p->n_ref++;

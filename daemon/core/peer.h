@@ -32,6 +32,9 @@ int peer_new_from_socket(int fd, Peer **ret);
 Peer *peer_new_from_bus(const char *unique_name);
 void peer_add_details(Peer *p);
 
+/* A copy for records: all that is known, but no pidfd. */
+Peer *peer_remember(const Peer *p);
+
 Peer *peer_ref(Peer *p);
 Peer *peer_unref(Peer *p);
 DEFINE_CLEANUP(Peer, peer_unref);

@@ -34,6 +34,7 @@ struct SpawnerLink {
         sd_bus *dying; /* lost; it still hands out errors to the calls that were under way */
         sd_event_source *idle_timer;
         unsigned holds;
+        unsigned n_calls;  /* that wait for an answer */
         uint64_t last_use; /* CLOCK_MONOTONIC */
 };
 
@@ -107,7 +108,7 @@ static int link_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 
         l->dying = bus_close(l->dying);
         link_retire(l);
-        if (l->bus && l->holds == 0 && now >= l->last_use + LINK_IDLE_USEC)
+        if (l->bus && l->holds == 0 && l->n_calls == 0 && now >= l->last_use + LINK_IDLE_USEC)
                 l->bus = bus_close(l->bus);
         if (l->bus || l->dying) {
                 (void) sd_event_source_set_time_relative(l->idle_timer, LINK_IDLE_USEC);
@@ -228,14 +229,53 @@ static int link_new_call(SpawnerLink *l, const char *member, sd_bus_message **re
         return sd_bus_message_new_method_call(l->bus, ret, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, member);
 }
 
+/* A call under way: while there is one, the connection stays. */
+typedef struct LinkCall {
+        SpawnerLink *link; /* weak: slots go before the link */
+        sd_bus_message_handler_t callback;
+        void *userdata;
+} LinkCall;
+
+static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        const LinkCall call = *(const LinkCall *) userdata;
+
+        /* The callback may free its slot, and the call with it. */
+        call.link->last_use = now_usec(CLOCK_MONOTONIC);
+        return call.callback(m, call.userdata, error);
+}
+
+static void link_call_free(void *userdata)
+{
+        LinkCall *call = userdata;
+
+        call->link->n_calls--;
+        free(call);
+}
+
 /* Without a callback there must be no slot either: sd-bus would call what is not there. */
 static int link_call(SpawnerLink *l, sd_bus_message *m, sd_bus_message_handler_t callback, void *userdata,
                      sd_bus_slot **ret_slot)
 {
-        int r = sd_bus_call_async(l->bus, callback ? ret_slot : NULL, m, callback, userdata,
-                                  CALL_TIMEOUT_USEC);
+        LinkCall *call = NULL;
+        int r;
 
-        return r < 0 ? log_error_errno(r, "Cannot send a call to the spawner") : 0;
+        if (!callback) {
+                r = sd_bus_call_async(l->bus, NULL, m, NULL, NULL, CALL_TIMEOUT_USEC);
+                return r < 0 ? log_error_errno(r, "Cannot send a call to the spawner") : 0;
+        }
+        call = malloc(sizeof(LinkCall));
+        if (!call)
+                return -ENOMEM;
+        *call = (LinkCall){.link = l, .callback = callback, .userdata = userdata};
+        r = sd_bus_call_async(l->bus, ret_slot, m, link_on_reply, call, CALL_TIMEOUT_USEC);
+        if (r < 0) {
+                free(call);
+                return log_error_errno(r, "Cannot send a call to the spawner");
+        }
+        l->n_calls++;
+        r = sd_bus_slot_set_destroy_callback(*ret_slot, link_call_free);
+        return r < 0 ? r : 0;
 }
 
 int spawner_list_containers(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
