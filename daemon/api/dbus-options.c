@@ -138,6 +138,16 @@ static int read_detach_keys(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
         return r < 0 ? r : detach_keys_parse(text, &q->detach_keys, reterr);
 }
 
+/* (rows, columns), as in Docker's [h, w]. */
+static int read_console_size(sd_bus_message *m, const char *key, ConsoleSize *size, Refusal *reterr)
+{
+        if (sd_bus_message_read(m, "v", "(qq)", &size->rows, &size->columns) < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: two numbers, rows and columns (qq), are expected", key);
+        size->set = size->rows > 0 || size->columns > 0;
+        return 0;
+}
+
 static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refusal *reterr)
 {
         const struct {
@@ -162,6 +172,8 @@ static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refus
                 return read_detach_keys(m, q, reterr);
         if (strcmp(key, "OnDisconnect") == 0)
                 return read_on_disconnect(m, q, reterr);
+        if (strcmp(key, "ConsoleSize") == 0)
+                return read_console_size(m, key, &q->console_size, reterr);
         if (strcmp(key, "Env") == 0)
                 return read_strings(m, key, &q->env, reterr);
         if (strcmp(key, "Labels") == 0)
