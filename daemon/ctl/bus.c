@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "ctl/bus.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* execd gives a person two minutes to type a password. */
+#define CALL_TIMEOUT_USEC (UINT64_C(180) * 1000 * 1000)
+#define ERROR_PREFIX      "org.execd1.Error."
+
+/* execd may be restarted, and more than once, while a command runs. */
+#define WAIT_TRIES 10
+
+int bus_connect(Ctl *c)
+{
+        int r;
+
+        if (c->bus)
+                return 0;
+        r = c->options.host ? sd_bus_open_system_remote(&c->bus, c->options.host)
+                            : sd_bus_open_system(&c->bus);
+        if (r < 0)
+                return fail_errno(r, "cannot connect to the system bus%s%s", c->options.host ? " of " : "",
+                                  c->options.host ?: "");
+        (void) sd_bus_set_method_call_timeout(c->bus, CALL_TIMEOUT_USEC);
+        (void) sd_bus_set_allow_interactive_authorization(c->bus, !c->options.no_ask_password);
+        return 0;
+}
+
+int bus_fail(const sd_bus_error *error, int r)
+{
+        if (!sd_bus_error_is_set(error))
+                return fail_errno(r, "execd cannot be asked");
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                return fail("execd is not there: %s", error->message);
+        (void) fail("%s", error->message && *error->message ? error->message : error->name);
+        if (sd_bus_error_has_name(error, ERROR_PREFIX "CommandNotFound"))
+                return 127;
+        if (sd_bus_error_has_name(error, ERROR_PREFIX "CommandNotRunnable"))
+                return 126;
+        return EXIT_FAILURE;
+}
+
+int bus_new_call(Ctl *c, const char *path, const char *interface, const char *member, sd_bus_message **ret)
+{
+        int r = bus_connect(c);
+
+        if (r != 0)
+                return r;
+        r = sd_bus_message_new_method_call(c->bus, ret, BUS_NAME, path, interface, member);
+        return r < 0 ? fail_errno(r, "cannot make a call of %s", member) : 0;
+}
+
+int bus_call(Ctl *c, sd_bus_message *m, sd_bus_message **ret)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        agent_open(c);
+        r = sd_bus_call(c->bus, m, 0, &error, ret);
+        return r < 0 ? bus_fail(&error, r) : 0;
+}
+
+void exec_list_done(ExecList *l)
+{
+        l->message = sd_bus_message_unref(l->message);
+        l->rows = mfree(l->rows);
+        l->n = 0;
+}
+
+int exec_list_read(Ctl *c, ExecList *ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        size_t allocated = 0;
+        int r;
+
+        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListExecs", &m);
+        if (r != 0)
+                return r;
+        r = sd_bus_call(c->bus, m, 0, &error, &ret->message);
+        if (r < 0)
+                return bus_fail(&error, r);
+        r = sd_bus_message_enter_container(ret->message, 'a', "(sossssut)");
+        while (r >= 0) {
+                ExecRow row = {0};
+
+                r = sd_bus_message_read(ret->message, "(sossssut)", &row.id, &row.path, &row.container,
+                                        &row.state, &row.command_line, &row.unit, &row.uid,
+                                        &row.created_usec);
+                if (r <= 0)
+                        break;
+                if (ret->n == allocated) {
+                        ExecRow *rows;
+
+                        allocated = allocated * 2 + 64;
+                        rows = reallocarray(ret->rows, allocated, sizeof(ExecRow));
+                        if (!rows)
+                                return fail_memory();
+                        ret->rows = rows;
+                }
+                ret->rows[ret->n++] = row;
+        }
+        return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
+}
+
+void exec_name_done(ExecName *n)
+{
+        n->path = mfree(n->path);
+}
+
+/* What ended long ago is in no list, but execd may know it from the journal. */
+static int find_by_id(Ctl *c, const char *id, ExecName *ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        const char *path;
+        int r;
+
+        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetExec", &m);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(m, "s", id);
+        if (r < 0)
+                return fail_memory();
+        r = bus_call(c, m, &reply);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return fail_errno(r, "the answer of execd makes no sense");
+        memcpy(ret->id, id, EXEC_ID_LENGTH + 1);
+        ret->path = strdup(path);
+        return ret->path ? 0 : fail_memory();
+}
+
+int exec_find(Ctl *c, const char *prefix, ExecName *ret)
+{
+        _cleanup_(exec_list_done) ExecList list = {0};
+        const ExecRow *found = NULL;
+        size_t length = strlen(prefix);
+        int r;
+
+        if (length == 0 || length > EXEC_ID_LENGTH || prefix[strspn(prefix, "0123456789abcdef")])
+                return fail("\"%s\" is not the id of an exec, nor the beginning of one", prefix);
+        if (length == EXEC_ID_LENGTH)
+                return find_by_id(c, prefix, ret);
+        r = exec_list_read(c, &list);
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < list.n; i++) {
+                if (strncmp(list.rows[i].id, prefix, length) != 0)
+                        continue;
+                if (found)
+                        return fail("several execs begin with \"%s\"", prefix);
+                found = &list.rows[i];
+        }
+        if (!found)
+                return fail("there is no exec \"%s\" that you may see", prefix);
+        snprintf(ret->id, sizeof(ret->id), "%s", found->id);
+        ret->path = strdup(found->path);
+        return ret->path ? 0 : fail_memory();
+}
+
+bool exec_wait_again(const sd_bus_error *error)
+{
+        return sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY);
+}
+
+int exec_wait(Ctl *c, const char *path, int *ret_exit_status)
+{
+        for (int tries = 1;; tries++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                int r;
+
+                r = bus_new_call(c, path, EXEC_INTERFACE, "Wait", &m);
+                if (r != 0)
+                        return r;
+                r = sd_bus_message_append(m, "t", UINT64_C(0));
+                if (r < 0)
+                        return fail_memory();
+                agent_open(c);
+                r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
+                if (r < 0 && tries < WAIT_TRIES && exec_wait_again(&error))
+                        continue;
+                if (r < 0)
+                        return bus_fail(&error, r);
+                r = sd_bus_message_read(reply, "is", ret_exit_status, NULL);
+                return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
+        }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * execctl, the command-line client of org.execd1.
+ *
+ * A verb, and whatever can end execctl, returns an exit status: 0 to go on or for success, and otherwise
+ * what execctl ends with, the reason having been told.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include "base/strv.h"
+
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_SHORT,
+        JSON_PRETTY,
+} JsonMode;
+
+typedef struct Options {
+        JsonMode json;
+        bool no_legend, no_pager, no_ask_password;
+        bool all, full;
+        bool interactive, tty, detach, privileged;
+        bool follow;
+        long lines; /* negative: all */
+        int signal_number;
+        const char *host, *user, *working_dir, *on_disconnect, *detach_keys;
+        char **env, **labels, **properties; /* each "NAME=VALUE" */
+        char **remote;                      /* the options given but --host, in their long form */
+} Options;
+
+typedef struct Ctl {
+        Options options;
+        sd_bus *bus;
+        pid_t agent; /* of polkit, 0: none */
+        bool agent_tried;
+        pid_t pager;
+        bool on_terminal; /* stdout was a terminal when we began */
+        bool colors;
+} Ctl;
+
+/* main.c */
+int verb_help(Ctl *c, int argc, char **argv);
+
+/* options.c: the index of the first argument that is no option, or a negative number when execctl is to end
+ * with *ret_status. With `stop` the first argument that is no option ends the options. */
+int options_parse(Ctl *c, int argc, char **argv, bool stop, int *ret_status);
+void options_done(Options *o);
+
+/* list.c, status.c, control.c, logs.c, run.c, attach.c */
+int verb_list(Ctl *c, int argc, char **argv);
+int verb_containers(Ctl *c, int argc, char **argv);
+int verb_status(Ctl *c, int argc, char **argv);
+int verb_kill(Ctl *c, int argc, char **argv);
+int verb_wait(Ctl *c, int argc, char **argv);
+int verb_logs(Ctl *c, int argc, char **argv);
+int verb_run(Ctl *c, int argc, char **argv);
+int verb_shell(Ctl *c, int argc, char **argv);
+int verb_attach(Ctl *c, int argc, char **argv);
+
+/* remote.c: execctl there, over ssh, for what D-Bus does not carry between hosts. Returns only on failure.
+ */
+int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
+
+/* text.c */
+int fail(const char *format, ...) _printf_(1, 2); /* tells, and returns EXIT_FAILURE */
+int fail_errno(int error, const char *format, ...) _printf_(2, 3);
+int fail_memory(void);
+/* A copy in which nothing can move the cursor: control characters are '?'. */
+char *text_clean(const char *text);
+/* Columns on a terminal. */
+size_t text_width(const char *text);
+/* Bytes of `text` that fit into this many columns. */
+size_t text_fit(const char *text, size_t columns);
+/* "5min ago" into buf, "-" for 0. Returns buf. */
+#define AGE_SIZE 64
+char *format_age(char buf[static AGE_SIZE], uint64_t usec);
+#define TIMESTAMP_SIZE 64
+char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec);
+/* A uid as a name where there is one. */
+char *user_name(uid_t uid);
+/* The number of "TERM", "SIGTERM", "15" or "RTMIN+1", or -EINVAL. */
+int signal_from_string(const char *text);
+
+/* pager.c: from here on stdout is read by a pager, where that is wanted. */
+void pager_open(Ctl *c);
+void pager_close(Ctl *c);

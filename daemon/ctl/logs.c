@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The output of execs without a client is in the journal: lines with EXEC_STREAM. */
+
+#include "ctl/logs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+
+#include "ctl/bus.h"
+
+#define UNIT           "execd.service"
+#define FIELD_SIZE_MAX (256 * 1024)
+
+static void journal_closep(sd_journal **j)
+{
+        if (*j)
+                sd_journal_close(*j);
+}
+
+/* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. */
+static int open_journal(const char *id, sd_journal **ret)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        char match[16 + EXEC_ID_LENGTH];
+        int r;
+
+        snprintf(match, sizeof(match), "EXEC_ID=%s", id);
+        r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+        if (r >= 0)
+                r = sd_journal_set_data_threshold(j, FIELD_SIZE_MAX);
+        if (r >= 0)
+                r = sd_journal_add_match(j, match, 0);
+        if (r >= 0)
+                r = sd_journal_add_match(j, "_SYSTEMD_UNIT=" UNIT, 0);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+static bool get_field(sd_journal *j, const char *field, const char **ret, size_t *ret_size)
+{
+        size_t prefix = strlen(field) + 1;
+        const void *data;
+        size_t size;
+
+        if (sd_journal_get_data(j, field, &data, &size) < 0 || size < prefix)
+                return false;
+        *ret = (const char *) data + prefix;
+        *ret_size = size - prefix;
+        return true;
+}
+
+/* True if the current entry is a line of output. */
+static bool print_entry(sd_journal *j, const char *indent)
+{
+        const char *stream, *line;
+        size_t stream_size, size;
+        FILE *out = stdout;
+
+        if (!get_field(j, "EXEC_STREAM", &stream, &stream_size))
+                return false;
+        if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
+                out = stderr;
+        if (!get_field(j, "MESSAGE", &line, &size))
+                return false;
+        if (indent) {
+                /* Among text of ours. */
+                _cleanup_free_ char *text = memdup_text(line, size);
+                _cleanup_free_ char *clean = text ? text_clean(text) : NULL;
+
+                fprintf(out, "%s%s\n", indent, clean ?: "");
+                return true;
+        }
+        fwrite(line, 1, size, out);
+        fputc('\n', out);
+        return true;
+}
+
+/* The record of the end. */
+static bool is_end(sd_journal *j)
+{
+        const char *value;
+        size_t size;
+
+        return get_field(j, "EXIT_CODE", &value, &size) || get_field(j, "EXEC_RECORD", &value, &size);
+}
+
+static int seek(sd_journal *j, long lines)
+{
+        const char *value;
+        size_t size;
+        int r;
+
+        if (lines < 0)
+                return sd_journal_seek_head(j);
+        r = sd_journal_seek_tail(j);
+        while (r >= 0 && (r = sd_journal_previous(j)) > 0)
+                if (get_field(j, "EXEC_STREAM", &value, &size) && lines-- == 0)
+                        return 0; /* the one before the first to be shown */
+        return r < 0 ? r : sd_journal_seek_head(j);
+}
+
+int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        bool ended = false;
+        size_t printed = 0;
+        int r;
+
+        r = open_journal(id, &j);
+        if (r >= 0)
+                r = seek(j, lines);
+        while (r >= 0) {
+                r = sd_journal_next(j);
+                if (r > 0) {
+                        printed += print_entry(j, indent);
+                        ended = ended || is_end(j);
+                        continue;
+                }
+                if (r < 0 || !follow || ended || ferror(stdout))
+                        break;
+                fflush(stdout);
+                r = sd_journal_wait(j, UINT64_MAX);
+        }
+        if (ret_printed)
+                *ret_printed = printed;
+        return r;
+}
+
+int verb_logs(Ctl *c, int argc, char **argv)
+{
+        _cleanup_(exec_name_done) ExecName e = {0};
+        size_t printed;
+        int r;
+
+        if (c->options.host)
+                return remote_run(c, "logs", false, argc, argv);
+        r = exec_find(c, argv[0], &e);
+        if (r != 0)
+                return r;
+        if (!c->options.follow)
+                pager_open(c);
+        r = logs_print(e.id, c->options.lines, c->options.follow, NULL, &printed);
+        if (r < 0)
+                return fail_errno(r, "cannot read the journal");
+        if (printed == 0 && isatty(STDERR_FILENO))
+                fprintf(stderr,
+                        "No output in the journal. (It has that of execs which run without a client; "
+                        "reading it takes root or the group systemd-journal.)\n");
+        return 0;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl/ctl.h"
+
+/* Prints the last `lines` (negative: all) of the output of an exec that the journal has, and with `follow`
+ * what comes until its end; *ret_printed (may be NULL) is how many. */
+int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* execctl: the verbs. */
+
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/bus.h"
+
+int verb_help(Ctl *c, int argc, char **argv)
+{
+        const char *on = c->colors ? "\033[0;4m" : "", *off = c->colors ? "\033[0m" : "";
+
+        pager_open(c);
+        printf("execctl [OPTIONS…] COMMAND …\n\n"
+               "Run commands in running containers, and look after them.\n\n"
+               "%sCommands:%s\n"
+               "  run CONTAINER [--] CMD…      Run a command, with this command's stdout and stderr\n"
+               "  shell CONTAINER [CMD…]       A shell, or a command, on a terminal\n"
+               "  attach EXEC                  Join the streams of an exec\n"
+               "  list [CONTAINER]             Show execs\n"
+               "  containers                   Show containers\n"
+               "  status EXEC…                 Show one exec in full\n"
+               "  logs EXEC                    Show the output of an exec that runs without a client\n"
+               "  kill EXEC…                   Send it a signal\n"
+               "  wait EXEC                    Wait for its end; exits with its exit status\n"
+               "EXEC is an id or the beginning of one.\n\n",
+               on, off);
+        printf("%sOptions of run and shell, before the container:%s\n"
+               "  -i --interactive             Pass stdin on\n"
+               "  -t --tty                     On a terminal of its own (passes stdin on too)\n"
+               "  -u --user=USER[:GROUP]       As this user of the container\n"
+               "  -e --setenv=NAME[=VALUE]     Set a variable\n"
+               "  -w --working-directory=DIR   Start in this directory\n"
+               "     --privileged              With all capabilities of the container\n"
+               "     --property=NAME=VALUE     Set a property of its scope, as MemoryMax or RuntimeMaxSec\n"
+               "     --label=NAME=VALUE        Label it\n"
+               "     --on-disconnect=WHAT      keep, hangup or kill the command when execctl goes away\n"
+               "     --detach-keys=KEYS        Keys that leave a terminal, ctrl-],ctrl-],ctrl-] by default\n"
+               "  -d --detach                  Do not wait; prints the id\n\n",
+               on, off);
+        printf("%sOther options:%s\n"
+               "  -s --signal=SIGNAL           The signal to send (TERM)\n"
+               "  -a --all                     list: ended execs too; kill: all processes of the exec\n"
+               "  -l --full                    Cut nothing\n"
+               "  -n --lines=N                 logs: only the last N lines\n"
+               "  -f --follow                  logs: go on until the exec ends\n"
+               "  -H --host=[USER@]HOST        On another host, over ssh\n"
+               "     --json=MODE               short, pretty or off\n"
+               "     --no-legend --no-pager --no-ask-password\n"
+               "  -h --help                    Print this\n"
+               "     --version                 Print the version\n",
+               on, off);
+        return 0;
+}
+
+static const struct {
+        const char *name;
+        int min, max; /* arguments */
+        bool has_command;
+        int (*run)(Ctl *c, int argc, char **argv);
+} verbs[] = {
+        {"run", 2, INT32_MAX, true, verb_run},
+        {"shell", 1, INT32_MAX, true, verb_shell},
+        {"attach", 1, 1, false, verb_attach},
+        {"list", 0, 1, false, verb_list},
+        {"containers", 0, 0, false, verb_containers},
+        {"status", 1, INT32_MAX, false, verb_status},
+        {"logs", 1, 1, false, verb_logs},
+        {"kill", 1, INT32_MAX, false, verb_kill},
+        {"wait", 1, 1, false, verb_wait},
+        {"help", 0, 0, false, verb_help},
+};
+
+/* From the verb on. Options after `run CONTAINER` are the command's. */
+static int run_verb(Ctl *c, int argc, char **argv)
+{
+        const char *name = argc > 0 ? argv[0] : "list";
+        char *nothing[] = {(char *) name, NULL};
+        size_t i = 0;
+        int first, r;
+
+        if (argc == 0) {
+                argc = 1;
+                argv = nothing;
+        }
+        while (i < ELEMENTSOF(verbs) && strcmp(verbs[i].name, name) != 0)
+                i++;
+        if (i == ELEMENTSOF(verbs))
+                return fail("there is no command \"%s\"; see execctl --help", name);
+        argv[0] = program_invocation_short_name; /* for what getopt has to say */
+        first = options_parse(c, argc, argv, verbs[i].has_command, &r);
+        if (first < 0)
+                return r;
+        argc -= first;
+        argv += first;
+        if (verbs[i].has_command && argc > 1 && strcmp(argv[1], "--") == 0) {
+                argv[1] = argv[0];
+                argv++;
+                argc--;
+        }
+        if (argc < verbs[i].min)
+                return fail("%s: too few arguments; see execctl --help", name);
+        if (argc > verbs[i].max)
+                return fail("%s: too many arguments; see execctl --help", name);
+        return verbs[i].run(c, argc, argv);
+}
+
+/* What a caller left closed must not become some other file of ours. */
+static void open_standard_fds(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        fd_close(fd);
+}
+
+static bool want_colors(bool on_terminal)
+{
+        const char *mode = getenv("SYSTEMD_COLORS"), *term = getenv("TERM");
+
+        if (mode && (strcmp(mode, "0") == 0 || strcmp(mode, "no") == 0 || strcmp(mode, "false") == 0))
+                return false;
+        return on_terminal && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
+}
+
+int main(int argc, char **argv)
+{
+        Ctl c = {.options = {.signal_number = SIGTERM, .lines = -1}};
+        int first, r;
+
+        open_standard_fds();
+        (void) setlocale(LC_ALL, "");
+        (void) signal(SIGPIPE, SIG_IGN);
+        c.on_terminal = isatty(STDOUT_FILENO);
+        c.colors = want_colors(c.on_terminal);
+
+        first = options_parse(&c, argc, argv, true, &r);
+        if (first >= 0)
+                r = run_verb(&c, argc - first, argv + first);
+        agent_close(&c);
+        if (fflush(stdout) != 0 && errno != EPIPE && r == 0)
+                r = fail_errno(errno, "cannot write");
+        pager_close(&c);
+        sd_bus_flush_close_unref(c.bus);
+        options_done(&c.options);
+        return r;
+}

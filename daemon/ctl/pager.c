@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "ctl/ctl.h"
+
+/* Without less there is still something that shows all of it. */
+#define DEFAULT_PAGER "for p in less more cat; do command -v $p >/dev/null && exec $p; done"
+
+/* Somebody who was given execctl with more rights than their own must not get a shell from the pager. */
+static bool is_elevated(void)
+{
+        const char *secure = getenv("SYSTEMD_PAGERSECURE");
+
+        if (secure)
+                return strcmp(secure, "0") != 0 && strcasecmp(secure, "no") != 0 &&
+                       strcasecmp(secure, "false") != 0;
+        return getuid() != geteuid() || getenv("SUDO_UID") || getenv("PKEXEC_UID");
+}
+
+static const char *pager_command(void)
+{
+        const char *command = getenv("SYSTEMD_PAGER") ?: getenv("PAGER");
+
+        return command && !is_elevated() ? command : DEFAULT_PAGER;
+}
+
+static void pager_child(int in, const char *command)
+{
+        (void) signal(SIGPIPE, SIG_DFL);
+        (void) dup2(in, STDIN_FILENO);
+        (void) setenv("LESS", getenv("SYSTEMD_LESS") ?: "FRSXMK", 1);
+        if (is_elevated())
+                (void) setenv("LESSSECURE", "1", 1);
+        execl("/bin/sh", "sh", "-c", command, (char *) NULL);
+        _exit(127);
+}
+
+void pager_open(Ctl *c)
+{
+        const char *command = pager_command();
+        int pipe_fds[2];
+        pid_t pid;
+
+        if (c->options.no_pager || !c->on_terminal || c->pager > 0 || !*command ||
+            strcmp(command, "cat") == 0)
+                return;
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return;
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0)
+                pager_child(pipe_fds[0], command);
+        if (pid > 0) {
+                c->pager = pid;
+                (void) dup2(pipe_fds[1], STDOUT_FILENO);
+                /* What ^C means is the pager's matter while it is there. */
+                (void) signal(SIGINT, SIG_IGN);
+        }
+        fd_close(pipe_fds[0]);
+        fd_close(pipe_fds[1]);
+}
+
+void pager_close(Ctl *c)
+{
+        int status = 0;
+
+        if (c->pager <= 0)
+                return;
+        fflush(stdout);
+        fd_close(STDOUT_FILENO);
+        while (waitpid(c->pager, &status, 0) < 0 && errno == EINTR)
+                ;
+        c->pager = 0;
+}

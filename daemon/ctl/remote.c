@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* execctl on another host: what needs fds or the journal there runs there, and ssh carries the streams. */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "ctl/ctl.h"
+
+/* One word for the shell at the other end, whichever it is: within '…' nothing but ' means anything. */
+static void quote(Buf *b, const char *word)
+{
+        buf_puts(b, " '");
+        for (const char *p = word; *p; p++)
+                if (*p == '\'')
+                        buf_puts(b, "'\\''");
+                else
+                        buf_append(b, p, 1);
+        buf_puts(b, "'");
+}
+
+int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
+{
+        _cleanup_free_ char *host = strdup(c->options.host);
+        _cleanup_buf_ Buf command = BUF_INIT;
+        char *words[8] = {(char *) "ssh"}, *port;
+        size_t n = 1;
+
+        if (!host)
+                return fail_memory();
+        if (strchr(host, '/'))
+                return fail("--host: a container of another host cannot be named with %s", verb);
+
+        buf_puts(&command, "execctl");
+        quote(&command, verb);
+        STRV_FOREACH (option, c->options.remote)
+                quote(&command, *option);
+        buf_puts(&command, " --");
+        for (int i = 0; i < argc; i++) {
+                if (i == 1)
+                        buf_puts(&command, " --"); /* what follows the container is the command's */
+                quote(&command, argv[i]);
+        }
+        buf_append(&command, "", 1);
+        if (buf_error(&command) < 0)
+                return fail_memory();
+
+        words[n++] = (char *) (!tty ? "-T" : isatty(STDIN_FILENO) ? "-t" : "-tt");
+        /* As sd-bus writes hosts: HOST:PORT, where HOST has no colon itself. */
+        port = strchr(host, ':');
+        if (port && !strchr(port + 1, ':')) {
+                *port = 0;
+                words[n++] = (char *) "-p";
+                words[n++] = port + 1;
+        }
+        words[n++] = (char *) "--";
+        words[n++] = host;
+        words[n++] = buf_head(&command);
+        (void) signal(SIGPIPE, SIG_DFL);
+        execvp("ssh", words);
+        return fail_errno(errno, "cannot start ssh");
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "ctl/session.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "base/time.h"
+#include "ctl/terminal.h"
+
+/* The command has ended but others hold its pipes: they are read until they have been silent for so long. */
+#define SILENCE_MS 500
+
+#define WAIT_TRIES 10
+
+Session *session_new(Ctl *c)
+{
+        Session *s = calloc(1, sizeof(Session));
+
+        if (!s)
+                return NULL;
+        s->ctl = c;
+        s->stream = s->signal_fd = -EBADF;
+        for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++) {
+                s->pumps[i].in = -EBADF;
+                s->sinks[i].fd = -EBADF;
+        }
+        return s;
+}
+
+Session *session_free(Session *s)
+{
+        if (!s)
+                return NULL;
+        terminal_restore();
+        s->wait_slot = sd_bus_slot_unref(s->wait_slot);
+        for (size_t i = 0; i < ELEMENTSOF(s->sinks); i++)
+                sink_done(&s->sinks[i]);
+        fd_close(s->signal_fd);
+        return mfree(s);
+}
+
+int session_begin(Session *s)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGQUIT);
+        if (s->tty) {
+                sigaddset(&set, SIGWINCH);
+                sigaddset(&set, SIGCONT);
+        }
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return fail_errno(errno, "cannot block signals");
+        s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return s->signal_fd < 0 ? fail_errno(errno, "cannot receive signals") : 0;
+}
+
+void session_use_stream(Session *s)
+{
+        s->sinks[0] = (Sink){.fd = s->stream, .is_socket = true};
+        sink_open(&s->sinks[1], STDOUT_FILENO);
+        sink_open(&s->sinks[2], STDERR_FILENO);
+        s->pumps[1].in = s->stream;
+        s->pumps[1].framed = !s->tty;
+        s->pumps[1].out[0] = &s->sinks[1];
+        s->pumps[1].out[1] = &s->sinks[2];
+        if (!s->take_input)
+                return;
+        s->pumps[0].in = STDIN_FILENO;
+        s->pumps[0].out[0] = &s->sinks[0];
+        if (s->end_input)
+                s->pumps[0].end = s->tty ? PUMP_END_CTRL_D : PUMP_END_SHUTDOWN;
+}
+
+/* Waiting, beside all else. */
+
+static int wait_send(Session *s);
+
+static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused)
+{
+        Session *s = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+
+        s->wait_slot = sd_bus_slot_unref(s->wait_slot);
+        s->waiting = false;
+        if (error && exec_wait_again(error) && ++s->wait_tries < WAIT_TRIES && wait_send(s) == 0)
+                return 0;
+        s->known = true;
+        if (error)
+                s->exit_status = bus_fail(error, 0);
+        else if (sd_bus_message_read(m, "is", &s->exit_status, NULL) < 0)
+                s->exit_status = fail("the answer of execd makes no sense");
+        return 0;
+}
+
+static int wait_send(Session *s)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = bus_new_call(s->ctl, s->path, EXEC_INTERFACE, "Wait", &m);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(m, "t", UINT64_C(0));
+        if (r >= 0)
+                r = sd_bus_call_async(s->ctl->bus, &s->wait_slot, m, wait_on_reply, s, UINT64_MAX);
+        if (r < 0)
+                return fail_errno(r, "execd cannot be asked");
+        s->waiting = true;
+        return 0;
+}
+
+/* Signals. */
+
+/* Nobody waits for the answer: the command may be gone by then. */
+static void tell_exec(Session *s, const char *member, const char *types, int a, int b)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+        if (bus_new_call(s->ctl, s->path, EXEC_INTERFACE, member, &m) == 0 &&
+            sd_bus_message_append(m, types, a, b) >= 0 && sd_bus_message_set_expect_reply(m, false) >= 0)
+                (void) sd_bus_send(s->ctl->bus, m, NULL);
+}
+
+static void resize(Session *s)
+{
+        uint16_t rows, columns;
+
+        if (s->tty && terminal_size(&rows, &columns))
+                tell_exec(s, "Resize", "qq", rows, columns);
+}
+
+static void on_signal(Session *s)
+{
+        struct signalfd_siginfo info;
+
+        if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+                return;
+        switch (info.ssi_signo) {
+        case SIGWINCH:
+                resize(s);
+                break;
+        case SIGCONT:
+                if (s->take_input && isatty(STDIN_FILENO))
+                        (void) terminal_raw(STDIN_FILENO);
+                resize(s);
+                break;
+        default:
+                if (s->forward_signals)
+                        tell_exec(s, "Kill", "ib", (int) info.ssi_signo, 0);
+                else
+                        s->left_by = (int) info.ssi_signo;
+        }
+}
+
+/* The loop. */
+
+static int bus_timeout_ms(sd_bus *bus)
+{
+        uint64_t until, now = now_usec(CLOCK_MONOTONIC);
+
+        if (sd_bus_get_timeout(bus, &until) < 0 || until == UINT64_MAX)
+                return -1;
+        return until > now ? (int) MIN((until - now) / USEC_PER_MSEC + 1, UINT64_C(60000)) : 0;
+}
+
+static bool output_is_open(const Session *s)
+{
+        for (size_t i = 1; i < ELEMENTSOF(s->pumps); i++)
+                if (s->pumps[i].in >= 0 && !s->pumps[i].done)
+                        return true;
+        return false;
+}
+
+static bool session_is_over(const Session *s)
+{
+        if (s->left_by)
+                return true;
+        return !output_is_open(s) && (s->stream >= 0 || s->known);
+}
+
+/* One wait for whatever comes; 0 when nothing came in time. */
+static int turn(Session *s)
+{
+        struct pollfd fds[2 + ELEMENTSOF(s->pumps)] = {{.fd = s->signal_fd, .events = POLLIN}};
+        size_t of[ELEMENTSOF(s->pumps)], n = 2;
+        int timeout = bus_timeout_ms(s->ctl->bus), r;
+
+        fds[1].fd = sd_bus_get_fd(s->ctl->bus);
+        fds[1].events = (short) sd_bus_get_events(s->ctl->bus);
+        for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++)
+                if (pump_wants(&s->pumps[i], &fds[n])) {
+                        of[n - 2] = i;
+                        n++;
+                }
+        if (s->known)
+                timeout = SILENCE_MS;
+        r = poll(fds, (nfds_t) n, timeout);
+        if (r < 0)
+                return errno == EINTR ? 1 : -errno;
+        if (fds[0].revents)
+                on_signal(s);
+        for (size_t i = 2; i < n; i++)
+                pump_turn(&s->pumps[of[i - 2]], fds[i].revents);
+        while ((r = sd_bus_process(s->ctl->bus, NULL)) > 0)
+                ;
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                if (fds[i].revents)
+                        return 1;
+        return s->known ? 0 : 1;
+}
+
+/* The stream has ended, but has the command? Somebody may have typed the detach keys. */
+static int stream_end(Session *s)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *state = NULL;
+        int status = 0, r;
+
+        r = sd_bus_get_property_string(s->ctl->bus, BUS_NAME, s->path, EXEC_INTERFACE, "State", &error,
+                                       &state);
+        if (r < 0)
+                return bus_fail(&error, r);
+        if (s->sinks[1].broken)
+                return 128 + SIGPIPE;
+        if (strcmp(state, "running") == 0) {
+                terminal_restore();
+                fprintf(stderr, "The command goes on; to come back: execctl attach %.*s\n", ID_SHOWN,
+                        s->path + strlen(s->path) - EXEC_ID_LENGTH);
+                return 0;
+        }
+        r = exec_wait(s->ctl, s->path, &status);
+        return r != 0 ? r : status;
+}
+
+int session_run(Session *s)
+{
+        int r;
+
+        if (s->stream < 0) {
+                r = wait_send(s);
+                if (r != 0)
+                        return r;
+        }
+        if (s->tty && s->take_input && isatty(STDIN_FILENO)) {
+                r = terminal_raw(STDIN_FILENO);
+                if (r < 0)
+                        return fail_errno(r, "cannot set the terminal");
+        }
+        resize(s);
+        while (!session_is_over(s)) {
+                r = turn(s);
+                if (r < 0)
+                        return fail_errno(r, "the connection to the system bus is lost");
+                if (r == 0)
+                        break;
+        }
+        terminal_restore();
+        if (s->left_by)
+                return 128 + s->left_by;
+        if (s->stream >= 0)
+                return stream_end(s);
+        return s->exit_status;
+}

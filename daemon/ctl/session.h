@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* While a command runs: bytes, signals and the size of the window pass through here. */
+
+#include <signal.h>
+
+#include "ctl/bus.h"
+#include "ctl/pump.h"
+
+typedef struct Session {
+        Ctl *ctl;
+        const char *path;     /* of the exec; weak */
+        int stream;           /* weak: a stream of the daemon's, or negative: the command has pipes */
+        bool tty;             /* the stream is a terminal's */
+        bool take_input;      /* our stdin goes into the stream */
+        bool end_input;       /* and so does its end */
+        bool forward_signals; /* to the command; otherwise they end us */
+
+        Sink sinks[3]; /* the way to the command's stdin; our stdout and stderr */
+        Pump pumps[3]; /* to stdin, from stdout, from stderr; with a stream only the first two */
+        int signal_fd; /* owned */
+        sd_bus_slot *wait_slot;
+        int wait_tries;
+        bool waiting, known;
+        int exit_status;
+        int left_by; /* the signal that ended us */
+} Session;
+
+Session *session_new(Ctl *c);
+Session *session_free(Session *s);
+DEFINE_CLEANUP(Session, session_free);
+
+/* From here on signals are ours to read. */
+int session_begin(Session *s);
+/* Joins our own stdin, stdout and stderr with the stream. */
+void session_use_stream(Session *s);
+/* Until the command has ended; returns its exit status or ours. */
+int session_run(Session *s);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Rows of cells, shown as an aligned table or as JSON. Each cell has two faces: what people see, and a JSON
+ * value. Errors are sticky: table_print() tells of them.
+ */
+
+#include "ctl/ctl.h"
+
+typedef struct TableColumn {
+        const char *title; /* for people, and in small letters the key in JSON */
+        bool right;        /* aligned to the right */
+} TableColumn;
+
+typedef struct Table Table;
+
+#define COLOR_NONE   NULL
+#define COLOR_RED    "\033[0;1;31m"
+#define COLOR_GREEN  "\033[0;1;32m"
+#define COLOR_YELLOW "\033[0;1;33m"
+#define COLOR_GREY   "\033[0;38;5;245m"
+#define COLOR_OFF    "\033[0m"
+
+Table *table_new(const TableColumn *columns, size_t n_columns);
+Table *table_free(Table *t);
+DEFINE_CLEANUP(Table, table_free);
+
+/* The next cell, from left to right and row by row. */
+void table_add_text(Table *t, const char *text);
+/* Shown as one text, and another text in JSON. */
+void table_add_short(Table *t, const char *shown, const char *text);
+void table_add_number(Table *t, const char *shown, uint64_t value); /* `shown` NULL: the digits */
+void table_add_integer(Table *t, int64_t value);
+void table_add_flag(Table *t, bool value);
+void table_add_strings(Table *t, char *const *values);
+/* Colours the cell that was added last. */
+void table_set_color(Table *t, const char *color);
+
+/* Prints all of it as the options say, with "N NOUN listed." behind, and returns the exit status. */
+int table_print(const Table *t, Ctl *c, const char *noun);
+/* The first row alone as a JSON object. */
+int table_print_object(const Table *t, JsonMode mode);

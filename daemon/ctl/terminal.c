@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "ctl/terminal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+static struct termios saved;
+static int saved_fd = -1;
+
+void terminal_restore(void)
+{
+        if (saved_fd < 0)
+                return;
+        (void) tcsetattr(saved_fd, TCSADRAIN, &saved);
+        saved_fd = -1;
+}
+
+int terminal_raw(int fd)
+{
+        static bool registered;
+        struct termios raw;
+
+        if (saved_fd < 0) {
+                if (tcgetattr(fd, &saved) < 0)
+                        return -errno;
+                if (!registered && atexit(terminal_restore) != 0)
+                        return -ENOMEM;
+                registered = true;
+                saved_fd = fd;
+        }
+        raw = saved;
+        cfmakeraw(&raw);
+        return tcsetattr(fd, TCSADRAIN, &raw) < 0 ? -errno : 0;
+}
+
+bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns)
+{
+        static const int fds[] = {STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO};
+
+        for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+                struct winsize w;
+
+                if (ioctl(fds[i], TIOCGWINSZ, &w) < 0 || w.ws_row == 0 || w.ws_col == 0)
+                        continue;
+                *ret_rows = w.ws_row;
+                *ret_columns = w.ws_col;
+                return true;
+        }
+        return false;
+}
+
+size_t terminal_columns(void)
+{
+        const char *text = getenv("COLUMNS");
+        uint16_t rows, columns;
+        char *end;
+        long v;
+
+        if (text && *text) {
+                v = strtol(text, &end, 10);
+                if (!*end && v > 0 && v < 10000)
+                        return (size_t) v;
+        }
+        return terminal_size(&rows, &columns) ? columns : 80;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Puts the terminal at `fd` into raw mode; from then on it is given back its old mode whenever execctl
+ * ends. Again: after it was taken out of it by somebody else. 0 or -errno. */
+int terminal_raw(int fd);
+void terminal_restore(void);
+
+/* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */
+bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns);
+/* Of $COLUMNS or the terminal, else 80. */
+size_t terminal_columns(void);

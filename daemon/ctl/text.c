@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Texts for people. */
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "base/time.h"
+#include "ctl/ctl.h"
+
+static void tell(const char *format, va_list ap, int error)
+{
+        _cleanup_free_ char *text = NULL, *clean = NULL;
+
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        clean = text ? text_clean(text) : NULL;
+        fflush(stdout);
+        fprintf(stderr, "execctl: %s%s%s\n", clean ?: "not enough memory", error ? ": " : "",
+                error ? strerror(error) : "");
+}
+
+int fail(const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        tell(format, ap, 0);
+        va_end(ap);
+        return EXIT_FAILURE;
+}
+
+int fail_errno(int error, const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        tell(format, ap, abs(error));
+        va_end(ap);
+        return EXIT_FAILURE;
+}
+
+int fail_memory(void)
+{
+        return fail("not enough memory");
+}
+
+char *text_clean(const char *text)
+{
+        char *copy = strdup(text);
+
+        for (unsigned char *p = (unsigned char *) copy; p && *p; p++) {
+                if (*p < 0x20 || *p == 0x7f)
+                        *p = '?';
+                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+                        p[0] = p[1] = '?'; /* U+0080 to U+009F */
+        }
+        return copy;
+}
+
+/* Walks over `text` until `columns` are used up; returns the bytes, and the columns they take. */
+static size_t walk(const char *text, size_t columns, size_t *ret_columns)
+{
+        size_t done = 0, width = 0, length = strlen(text);
+        mbstate_t state = {0};
+
+        while (done < length) {
+                wchar_t wc;
+                size_t n = mbrtowc(&wc, text + done, length - done, &state);
+                int w = 1;
+
+                if (n == 0 || n > length) {
+                        n = 1; /* not of this locale: a byte is a column */
+                        state = (mbstate_t){0};
+                } else
+                        w = MAX(wcwidth(wc), 0);
+                if (width + (size_t) w > columns)
+                        break;
+                width += (size_t) w;
+                done += n;
+        }
+        *ret_columns = width;
+        return done;
+}
+
+size_t text_width(const char *text)
+{
+        size_t width;
+
+        (void) walk(text, SIZE_MAX, &width);
+        return width;
+}
+
+size_t text_fit(const char *text, size_t columns)
+{
+        size_t width;
+
+        return walk(text, columns, &width);
+}
+
+char *format_age(char buf[static AGE_SIZE], uint64_t usec)
+{
+        uint64_t now = now_usec(CLOCK_REALTIME), s = now > usec ? (now - usec) / USEC_PER_SEC : 0;
+
+        if (usec == 0)
+                snprintf(buf, AGE_SIZE, "-");
+        else if (s < 60)
+                snprintf(buf, AGE_SIZE, "%" PRIu64 "s ago", s);
+        else if (s < 3600)
+                snprintf(buf, AGE_SIZE, "%" PRIu64 "min ago", s / 60);
+        else if (s < 86400)
+                snprintf(buf, AGE_SIZE, "%" PRIu64 "h %" PRIu64 "min ago", s / 3600, s % 3600 / 60);
+        else
+                snprintf(buf, AGE_SIZE, "%" PRIu64 " day%s ago", s / 86400, s < 2 * 86400 ? "" : "s");
+        return buf;
+}
+
+char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec)
+{
+        time_t t = (time_t) (usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (usec == 0 || !localtime_r(&t, &tm) ||
+            strftime(buf, TIMESTAMP_SIZE, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+                snprintf(buf, TIMESTAMP_SIZE, "-");
+        return buf;
+}
+
+char *user_name(uid_t uid)
+{
+        const struct passwd *p = getpwuid(uid);
+        char *text;
+
+        if (p)
+                return strdup(p->pw_name);
+        return asprintf(&text, "%u", (unsigned) uid) < 0 ? NULL : text;
+}
+
+/* Decimal, of the whole text. */
+static int parse_number(const char *text, int max)
+{
+        char *end;
+        long v;
+
+        if (*text < '0' || *text > '9')
+                return -EINVAL;
+        errno = 0;
+        v = strtol(text, &end, 10);
+        return *end || errno || v > max ? -EINVAL : (int) v;
+}
+
+int signal_from_string(const char *text)
+{
+        int n;
+
+        n = parse_number(text, SIGRTMAX);
+        if (n >= 0)
+                return n > 0 ? n : -EINVAL;
+        if (strncasecmp(text, "SIG", 3) == 0)
+                text += 3;
+        for (n = 1; n < SIGRTMIN; n++)
+                if (sigabbrev_np(n) && strcasecmp(sigabbrev_np(n), text) == 0)
+                        return n;
+        if (strncasecmp(text, "RTMIN", 5) == 0) {
+                n = text[5] == '+' ? parse_number(text + 6, SIGRTMAX - SIGRTMIN) : text[5] ? -EINVAL : 0;
+                return n < 0 ? n : SIGRTMIN + n;
+        }
+        return strcasecmp(text, "RTMAX") == 0 ? SIGRTMAX : -EINVAL;
+}
