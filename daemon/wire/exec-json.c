@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/strv.h"
 #include "base/time.h"
 
@@ -142,6 +143,50 @@ void exec_record_done(ExecRecord *r)
         *r = (ExecRecord){0};
 }
 
+/* One character of UTF-8: its code and length, or U+FFFD and one byte. */
+static uint32_t utf8_take(const unsigned char *p, size_t *ret_length)
+{
+        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+        uint32_t c = *p & (0xffU >> (n + 1));
+
+        *ret_length = 1;
+        if (*p < 0xc0 || *p > 0xf4)
+                return 0xfffd;
+        for (size_t i = 1; i < n; i++) {
+                if ((p[i] & 0xc0) != 0x80)
+                        return 0xfffd;
+                c = c << 6 | (p[i] & 0x3fU);
+        }
+        if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+                return 0xfffd;
+        *ret_length = n;
+        return c;
+}
+
+/* The same JSON in printable ASCII, so that no record carries what changes how a line is shown. Other
+ * characters stand in strings only. */
+static char *json_to_ascii(const char *json)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+
+        for (const unsigned char *p = (const unsigned char *) json; *p;) {
+                size_t length = 1;
+                uint32_t c = *p < 0x80 ? *p : utf8_take(p, &length);
+
+                if (c < 0x7f)
+                        buf_append(&b, p, 1);
+                else if (c < 0x10000)
+                        buf_printf(&b, "\\u%04x", c);
+                else
+                        buf_printf(&b, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                                   0xdc00 + ((c - 0x10000) & 0x3ff));
+                p += length;
+        }
+        buf_append(&b, "", 1);
+        return buf_error(&b) < 0 ? NULL : strdup(buf_head(&b));
+}
+
 int exec_record_write(const ExecRecord *r, char **ret)
 {
         struct json_object *o = json_object_new_object(), *keys;
@@ -177,7 +222,7 @@ int exec_record_write(const ExecRecord *r, char **ret)
                 json_object_array_add(keys, json_object_new_int(r->request->detach_keys.keys[i]));
         json_object_object_add(o, "detach_keys", keys);
 
-        line = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+        line = json_to_ascii(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
         json_object_put(o);
         if (!line)
                 return -ENOMEM;
