@@ -67,7 +67,8 @@ static void test_view(void)
                  "\"ContainerName\":\"web\",\"ContainerKind\":\"machine\",\"State\":\"created\",\"Result\":"
                  "null,"
                  "\"Error\":null,\"Unit\":null,\"WorkingDir\":\"\",\"OnDisconnect\":\"keep\",\"Labels\":{},"
-                 "\"Properties\":{},\"CallerUID\":1000,\"Created\":\"2025-01-01T00:00:00.000000Z\",\"Started\":"
+                 "\"Properties\":{},\"CallerUID\":1000,\"Created\":\"2025-01-01T00:00:00.000000Z\","
+                 "\"Started\":"
                  "null,"
                  "\"Finished\":null}"},
                 {"exited",
@@ -95,7 +96,8 @@ static void test_view(void)
                  "\"Labels\":{\"a\":\"b=c\",\"d\":\"\"},"
                  "\"Properties\":{\"MemoryMax\":\"1G\",\"CPUQuota\":\"50%\",\"AllowedCPUs\":\"0-1\"},"
                  "\"CallerUID\":4294967295,\"Created\":\"2025-01-01T00:00:00.000001Z\","
-                 "\"Started\":\"2025-01-01T00:00:01.500000Z\",\"Finished\":\"2025-01-01T00:00:02.000000Z\"}"},
+                 "\"Started\":\"2025-01-01T00:00:01.500000Z\",\"Finished\":\"2025-01-01T00:00:02."
+                 "000000Z\"}"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(views); i++) {
