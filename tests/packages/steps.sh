@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # The steps of tests/suites/packages, which sets: TREE, debian, name (of the sandbox), dir (logs and packages).
 
+: "${TREE:?}" "${debian:?}" "${name:?}" "${dir:?}"
+# shellcheck disable=SC2034  # used by the suite
 OLD_VERSION=0.0.1
 SOCKET=/run/execd/execd.sock
 passed=0 failed=0 skipped=0
@@ -91,6 +93,32 @@ build_rpm() {
     in_package_root /src/tests/packages/build-rpm
 }
 
+# Where no systemd runs, as when an image is built: the package goes in and out, with its user.
+install_in_chroot() {
+    local root
+    root=$(root_path base "$debian")
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    unshare --mount --propagation private --pid --fork --kill-child bash -euc '
+        root=$1 package=$2
+        mount -t tmpfs tmpfs /mnt
+        mkdir /mnt/upper /mnt/work /mnt/root
+        mount -t overlay overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/root
+        mount -t proc proc /mnt/root/proc
+        mount --rbind /dev /mnt/root/dev
+        cp "$package" /mnt/root/tmp/execd.deb
+        in_root() {
+            env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 chroot /mnt/root "$@"
+        }
+        in_root dpkg -i /tmp/execd.deb
+        in_root getent passwd execd
+        in_root test -L /etc/systemd/system/sockets.target.wants/execd.socket
+        in_root dpkg -P execd
+        ! in_root getent passwd execd
+        ! in_root getent group execd
+        ! in_root test -e /etc/systemd/system/sockets.target.wants/execd.socket
+        ' chroot "$root" "$(echo "$dir"/new/execd_*.deb)"
+}
+
 # The system: a Debian on which only execd is missing, and whose dpkg unpacks packages whole.
 prepare_system() {
     inside rm -f /etc/dpkg/dpkg.cfg.d/99mmdebstrap || return 1
@@ -103,6 +131,7 @@ prepare_system() {
 
 # Every file, user and group that a package can leave behind.
 inventory() {
+    # shellcheck disable=SC2016  # for the shell in there
     inside sh -c '
         find /etc /usr /opt /srv /var /run /boot /root /home -xdev \
             \( -path /run/systemd -o -path /run/udev -o -path /run/log -o -path /run/dbus -o -path /run/user \
@@ -137,7 +166,7 @@ check_listening() {
 
 check_docker_exec() {
     local said
-    said=$(inside docker -H "unix://$SOCKET" exec web id)
+    said=$(inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id)
     echo "$said"
     [[ $said == "uid=0(root) gid=0(root)"* ]]
 }
@@ -150,23 +179,27 @@ check_version() {
 
 check_group() {
     local said
-    ! said=$(inside setpriv --reuid=1001 --regid=1001 --init-groups docker -H "unix://$SOCKET" exec web id 2>&1) ||
+    ! said=$(inside setpriv --reuid=1001 --regid=1001 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id 2>&1) ||
         fail "user 'other' was served: $said"
     inside usermod --append --groups execd user
-    said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups docker -H "unix://$SOCKET" exec web id 2>&1) ||
+    said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id 2>&1) ||
         fail "user 'user' was not served: $said"
-    ! said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups docker -H "unix://$SOCKET" exec --privileged web id 2>&1) ||
+    ! said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec --privileged web id 2>&1) ||
         fail "user 'user' was given privileges: $said"
 }
 
 check_registered() {
+    check_registered_without_pages
+    inside test -s /usr/share/man/man8/execd.service.8.gz || fail "the man pages are missing"
+}
+
+check_registered_without_pages() {
     local actions
     actions=$(inside pkaction)
     grep -qx org.execd1.exec <<<"$actions" || fail "polkit does not know the actions"
     inside journalctl --list-catalog 0dfec8a647e04ac0a3fe00b9f09e7f71 | grep -q 'An exec was created' ||
         fail "the catalog does not know the messages"
     inside busctl --activatable list | grep -q '^org.execd1 ' || fail "D-Bus cannot activate org.execd1"
-    inside test -s /usr/share/man/man8/execd.service.8.gz || fail "the man pages are missing"
 }
 
 exposure() {
@@ -180,6 +213,12 @@ check_exposure() {
     line=$(exposure "$1")
     echo "$line"
     awk -v limit="$2" -v unit="$1:" '$3 == unit && $4 ~ /^[0-9.]+$/ && $4 <= limit {found = 1} END {exit !found}' <<<"$line"
+}
+
+# The tests of the tree, against what the package has installed.
+run_integration_tests() {
+    inside env PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -p no:cacheprovider --timeout=120 --tb=short -q -x \
+        -m 'not slow' "$TREE/tests/integration"
 }
 
 # An upgrade under a running command.
@@ -196,6 +235,7 @@ begin_command() {
 }
 
 scope_processes() {
+    # shellcheck disable=SC2016  # for the shell in there
     inside sh -c 'cat "/sys/fs/cgroup$(systemctl show -P ControlGroup "exec-$1.scope")/cgroup.procs"' sh "$(cat "$dir/$1")"
 }
 
@@ -219,9 +259,9 @@ check_command_survived() {
 
 check_command_ended() {
     local wait
-    inside docker -H "unix://$SOCKET" exec web touch /tmp/enough
+    inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web touch /tmp/enough
     for ((wait = 0; wait < 50; wait++)); do
-        [ "$(inside docker -H "unix://$SOCKET" exec web cat /tmp/end 2>/dev/null)" != ended ] || return 0
+        [ "$(inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web cat /tmp/end 2>/dev/null)" != ended ] || return 0
         sleep 0.1
     done
     fail "it did not write its last file"
@@ -274,10 +314,12 @@ check_nothing_runs() {
 }
 
 check_removed() {
+    # Commands that other tests left behind run on, whatever becomes of the package.
+    inside systemctl stop 'exec-*.scope'
     inside env DEBIAN_FRONTEND=noninteractive apt-get remove -y execd
     check_nothing_runs
     inside test ! -e /run/execd || fail "/run/execd: $(inside ls -R /run/execd)"
-    ! inside docker -H "unix://$SOCKET" exec web id || fail "somebody answers"
+    ! inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id || fail "somebody answers"
 }
 
 check_purged() {
