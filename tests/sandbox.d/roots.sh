@@ -23,7 +23,7 @@ root_packages() {
     case $1 in
     base)
         echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
-            python3 python3-pytest python3-pytest-timeout python3-docker curl ca-certificates docker.io busybox-static procps iproute2 \
+            python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat
         case $2 in
         13) echo docker-cli ;;
