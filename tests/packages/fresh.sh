@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # The package on a Debian that has systemd and hardly more: apt-get has to bring all that is needed. Uses steps.sh.
 
+: "${TREE:?}" "${debian:?}" "${name:?}" "${dir:?}"
+
 with_network() {
     "$TREE/tests/sandbox" exec --name "$name" --with-network -- env DEBIAN_FRONTEND=noninteractive "$@" </dev/null
 }
@@ -25,7 +27,8 @@ purge_all() {
     local left
     with_network apt-get purge -y execd
     check_nothing_runs
-    left=$(inside find /etc /usr /var/lib /run -xdev -iname '*execd*' ! -iname '*execd-tests*' ! -path '/var/lib/dpkg/*')
+    left=$(inside find /etc /usr /var/lib /run -xdev -iname '*execd*' ! -iname '*execd-tests*' \
+        ! -path '/var/lib/dpkg/*')
     [ -z "$left" ] || fail "left: $left"
     ! inside getent passwd execd || fail "the user is left"
     ! inside getent group execd || fail "the group is left"
