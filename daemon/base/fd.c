@@ -178,7 +178,7 @@ int file_read_at(int dir_fd, const char *path, size_t max, char **ret, size_t *r
 {
         _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         _cleanup_free_ char *data = NULL;
-        size_t size = 0, room = MIN(max, 4096) + 1;
+        size_t size = 0, room = MIN(max, 4096) + 2;
 
         if (fd < 0)
                 return -errno;

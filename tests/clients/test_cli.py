@@ -148,7 +148,9 @@ def test_detached_not_found(cli, web):
 
 
 def test_interrupted_client_leaves_the_command(cli, web, api, mark):
-    with cli.popen("exec", web, "sh", "-c", f"sleep 30; : {mark}", stdout=subprocess.DEVNULL) as process:
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    with cli.popen("exec", web, "sh", "-c", f"sleep 30; : {mark}", stdout=subprocess.DEVNULL,
+                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         targets.wait_until(lambda: running_like(api, mark))
         process.send_signal(signal.SIGINT)
         process.wait(10)
