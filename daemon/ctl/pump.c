@@ -101,6 +101,8 @@ static void pump_flush(Pump *p)
                         p->at_end = p->done = true;
                         return;
                 }
+                if (n > 0)
+                        p->last = p->buffer[p->start + (size_t) n - 1];
                 p->start += (size_t) n;
                 p->size -= (size_t) n;
                 p->frame_left -= p->framed ? (uint32_t) n : 0;
@@ -110,15 +112,20 @@ static void pump_flush(Pump *p)
         p->start = 0;
 }
 
-/* All is written: passes the end on. */
-static void pump_finish(Pump *p)
+void pump_finish(Pump *p)
 {
         Sink *s = p->out[0];
 
         switch (p->end) {
         case PUMP_END_CTRL_D:
+                /* Behind an unfinished line the first one only sends off the line. */
+                if (p->last && p->last != '\n' && p->last != '\r') {
+                        if (sink_write(s, "\x04", 1) == 0)
+                                return; /* no room at the moment */
+                        p->last = '\n';
+                }
                 if (sink_write(s, "\x04", 1) == 0)
-                        return; /* no room at the moment */
+                        return;
                 break;
         case PUMP_END_CLOSE:
                 sink_done(s);

@@ -46,6 +46,7 @@ typedef struct Pump {
         uint32_t frame_left;
         Sink *target; /* of the frame that is being read */
         size_t start, size;
+        char last; /* byte that was written */
         char buffer[PUMP_BUFFER];
 } Pump;
 
@@ -53,3 +54,5 @@ typedef struct Pump {
 bool pump_wants(Pump *p, struct pollfd *ret);
 /* After poll(): reads what is there and writes what can be written. */
 void pump_turn(Pump *p, short revents);
+/* All is written: passes the end on. */
+void pump_finish(Pump *p);

@@ -13,7 +13,15 @@
 /* The command has ended but others hold its pipes: they are read until they have been silent for so long. */
 #define SILENCE_MS 500
 
-#define WAIT_TRIES 10
+/*
+ * On a terminal the end of the input is a character, and whoever reads next sees it once; a program that
+ * changes the terminal's mode may even lose it. But our input has ended for good: it is said again, in
+ * seconds, and so often at most.
+ */
+#define END_AGAIN_MS  1000
+#define END_AGAIN_MAX 60
+
+#define WAIT_TRIES    10
 
 Session *session_new(Ctl *c)
 {
@@ -88,7 +96,6 @@ static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused
         const sd_bus_error *error = sd_bus_message_get_error(m);
 
         s->wait_slot = sd_bus_slot_unref(s->wait_slot);
-        s->waiting = false;
         if (error && exec_wait_again(error) && ++s->wait_tries < WAIT_TRIES && wait_send(s) == 0)
                 return 0;
         s->known = true;
@@ -112,7 +119,6 @@ static int wait_send(Session *s)
                 r = sd_bus_call_async(s->ctl->bus, &s->wait_slot, m, wait_on_reply, s, UINT64_MAX);
         if (r < 0)
                 return fail_errno(r, "execd cannot be asked");
-        s->waiting = true;
         return 0;
 }
 
@@ -185,6 +191,13 @@ static bool session_is_over(const Session *s)
         return !output_is_open(s) && (s->stream >= 0 || s->known);
 }
 
+/* True while the end of the input may have to be said again. */
+static bool may_say_end(const Session *s)
+{
+        return s->pumps[0].done && s->pumps[0].end == PUMP_END_CTRL_D && !s->sinks[0].broken &&
+               s->ends_said < END_AGAIN_MAX;
+}
+
 /* One wait for whatever comes; 0 when nothing came in time. */
 static int turn(Session *s)
 {
@@ -201,9 +214,13 @@ static int turn(Session *s)
                 }
         if (s->known)
                 timeout = SILENCE_MS;
+        else if (may_say_end(s) && (timeout < 0 || timeout > END_AGAIN_MS))
+                timeout = END_AGAIN_MS;
         r = poll(fds, (nfds_t) n, timeout);
         if (r < 0)
                 return errno == EINTR ? 1 : -errno;
+        if (r == 0 && may_say_end(s) && ++s->ends_said > 0)
+                pump_finish(&s->pumps[0]);
         if (fds[0].revents)
                 on_signal(s);
         for (size_t i = 2; i < n; i++)

@@ -22,7 +22,8 @@ typedef struct Session {
         int signal_fd; /* owned */
         sd_bus_slot *wait_slot;
         int wait_tries;
-        bool waiting, known;
+        bool known; /* the exit status */
+        unsigned ends_said;
         int exit_status;
         int left_by; /* the signal that ended us */
 } Session;
