@@ -146,6 +146,8 @@ static int authz_ask(Authz *a, const AuthzQuestion *q)
                                                       q->peer->bus_name)
                               : append_process(m, q->peer);
         if (r >= 0)
+                r = sd_bus_message_append(m, "s", action_names[a->action]);
+        if (r >= 0)
                 r = append_details(m, q);
         if (r >= 0)
                 r = sd_bus_message_append(m, "us", q->interactive ? FLAG_INTERACTION : 0,

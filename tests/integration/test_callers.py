@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may do what over the HTTP socket: root, a member of group execd, anybody else; and what polkit's rules change."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import execd
+from execd import create, journal, request, run, shell, wait_for
+
+RULES = "/etc/polkit-1/rules.d/10-execd-test.rules"
+
+CALL = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+os.initgroups(sys.argv[2], int(sys.argv[3])); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[4]))
+import execd
+body = json.loads(sys.argv[7])
+r = execd.request(sys.argv[5], sys.argv[6], body)
+print(json.dumps([r.status, r.json() if r.body else None]))
+"""
+
+
+@pytest.fixture(scope="module")
+def users():
+    """member is in group execd, stranger is not."""
+    shell("id member >/dev/null 2>&1 || useradd -m -G execd member; id stranger >/dev/null 2>&1 || useradd -m stranger")
+    yield
+    shell("userdel -rf member; userdel -rf stranger", check=False)
+
+
+def call_as(user, method, path, body=None):
+    uid, gid = (shell(f"id -{k} {user}").strip() for k in "ug")
+    done = subprocess.run([sys.executable, "-c", CALL, os.path.dirname(execd.__file__), user, gid, uid, method, path,
+                           json.dumps(body)], capture_output=True, text=True, timeout=60, cwd="/")
+    if done.returncode:
+        return None, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_member_may_exec(users):
+    status, answer = call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"]})
+    assert status == 201, answer
+    assert call_as("member", "POST", f"/exec/{answer['Id']}/start", {"Detach": True})[0] == 200
+    status, seen = call_as("member", "GET", f"/exec/{answer['Id']}/json")
+    assert status == 200 and seen["CallerUID"] == int(shell("id -u member"))
+    records = wait_for(lambda: (r := journal(answer["Id"])) and len(r) >= 3 and r)
+    assert {r["CALLER_UID"] for r in records} == {shell("id -u member").strip()}
+    assert call_as("member", "GET", "/containers/json")[0] == 200
+
+
+def test_member_may_not_exec_privileged(users):
+    status, answer = call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"], "Privileged": True})
+    assert status == 403 and answer["error"]["code"] == "FORBIDDEN"
+    assert "org.execd1.exec-privileged" in answer["message"]
+    denied = wait_for(lambda: [json.loads(line) for line in shell(
+        "journalctl --sync; journalctl -o json --no-pager MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34").splitlines()])
+    assert denied[-1]["EXEC_PRIVILEGED"] == "1" and denied[-1]["CALLER_UID"] == shell("id -u member").strip()
+
+
+def test_member_may_not_touch_the_execs_of_others(users):
+    exec_id = create("web", ["sleep", "1000"])
+    for verb in ("start", "kill", "resize?h=1&w=1"):
+        assert call_as("member", "POST", f"/exec/{exec_id}/{verb}", {})[0] == 403, verb
+    assert call_as("member", "GET", f"/exec/{exec_id}/json")[0] == 200, "looking is what the group may"
+
+
+def test_stranger_does_not_reach_the_socket(users):
+    status, error = call_as("stranger", "GET", "/_ping")
+    assert status is None and "PermissionError" in error
+
+
+def test_rules_decide(users):
+    """A rules file of five lines: privileged execs of one user in one container."""
+    with open(RULES, "w") as f:
+        f.write('polkit.addRule(function(action, subject) {\n'
+                '    if (action.id == "org.execd1.exec-privileged" && subject.user == "member" &&\n'
+                '        action.lookup("container") == "web")\n'
+                '        return polkit.Result.YES;\n'
+                '});\n')
+    os.chmod(RULES, 0o644)
+    try:
+        def allowed():
+            return call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"], "Privileged": True})[0] == 201
+        wait_for(allowed, what="polkit to have read the rule")
+        assert call_as("member", "POST", "/containers/booted/exec", {"Cmd": ["true"], "Privileged": True})[0] == 403
+    finally:
+        os.unlink(RULES)
+        time.sleep(1)
+
+
+def test_root_needs_no_polkit():
+    shell("systemctl mask --runtime --now polkit.service")
+    try:
+        assert run("web", ["true"])[0] == 0
+    finally:
+        shell("systemctl unmask --runtime polkit.service")
+
+
+def test_without_polkit_nobody_else_passes(users):
+    shell("systemctl mask --runtime --now polkit.service")
+    try:
+        status, answer = call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"]})
+        assert status == 403, answer
+    finally:
+        shell("systemctl unmask --runtime polkit.service")
+    assert request("GET", "/_ping").body == b"OK"
