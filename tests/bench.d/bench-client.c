@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The measuring client: speaks to execd and to dockerd alike over raw sockets, so that what is measured is the server.
+ * The measuring client: speaks to execd and to dockerd alike over raw sockets, so that what is measured is
+ * the server.
  *
  *   bench-client SOCKET CONTAINER latency N          N lines: milliseconds of create → start → end → inspect
  *   bench-client SOCKET CONTAINER rate THREADS N     one line: execs per second, failures
  *   bench-client SOCKET CONTAINER stdout MIB         one line: MB/s
  *   bench-client SOCKET CONTAINER stdin MIB          one line: MB/s
  *   bench-client SOCKET CONTAINER echo N             N lines: microseconds of one key through a tty and back
- *   bench-client SOCKET CONTAINER hold N             attaches N times, prints "held", leaves at the end of its stdin
+ *   bench-client SOCKET CONTAINER hold N             attaches N times, prints "held", leaves at the end of
+ * its stdin
  */
 
 #include <errno.h>
@@ -71,7 +73,8 @@ static bool send_all(int fd, const void *data, size_t size)
         return true;
 }
 
-/* A response: status, and the body in buf (NUL-terminated). What comes behind a head without a length stays in buf. */
+/* A response: status, and the body in buf (NUL-terminated). What comes behind a head without a length stays
+ * in buf. */
 static int read_response(int fd, char *buf, size_t size)
 {
         size_t n = 0, length = 0;
@@ -108,13 +111,15 @@ static int read_response(int fd, char *buf, size_t size)
         return status;
 }
 
-static int call(int fd, const char *method, const char *path, const char *body, bool upgrade, char *buf, size_t size)
+static int call(int fd, const char *method, const char *path, const char *body, bool upgrade, char *buf,
+                size_t size)
 {
         char request[4096];
         int n = snprintf(request, sizeof(request),
                          "%s /v1.41%s HTTP/1.1\r\nHost: bench\r\nUser-Agent: Docker-Client/bench\r\n%s"
                          "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                         method, path, upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n" : "", strlen(body), body);
+                         method, path, upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n" : "",
+                         strlen(body), body);
 
         return send_all(fd, request, (size_t) n) ? read_response(fd, buf, size) : -1;
 }
@@ -134,15 +139,17 @@ static bool create(int fd, const char *fields, char id[static 65])
         return true;
 }
 
-/* A connection that has become the exec's stream. Bytes that came with the head are lost: none are asked for there. */
+/* A connection that has become the exec's stream. Bytes that came with the head are lost: none are asked for
+ * there. */
 static int start(const char *id, bool tty)
 {
         int fd = connect_server();
         char path[128], buf[65536];
 
         snprintf(path, sizeof(path), "/exec/%s/start", id);
-        if (call(fd, "POST", path, tty ? "{\"Detach\":false,\"Tty\":true}" : "{\"Detach\":false,\"Tty\":false}", true,
-                 buf, sizeof(buf)) != 101) {
+        if (call(fd, "POST", path,
+                 tty ? "{\"Detach\":false,\"Tty\":true}" : "{\"Detach\":false,\"Tty\":false}", true, buf,
+                 sizeof(buf)) != 101) {
                 close(fd);
                 return -1;
         }
@@ -257,7 +264,9 @@ static void measure_stdout(int mib)
 static void measure_stdin(int mib)
 {
         static char zeros[BUFFER];
-        int fd = run_stream("{\"Cmd\":[\"sh\",\"-c\",\"cat >/dev/null; echo taken\"],\"AttachStdin\":true,\"AttachStdout\":true}", false);
+        int fd = run_stream("{\"Cmd\":[\"sh\",\"-c\",\"cat >/dev/null; echo "
+                            "taken\"],\"AttachStdin\":true,\"AttachStdout\":true}",
+                            false);
         char answer[256] = "";
         double began = now_sec();
         size_t n = 0;
@@ -276,9 +285,10 @@ static void measure_stdin(int mib)
 
 static void measure_echo(int n)
 {
-        int fd = run_stream("{\"Cmd\":[\"sh\",\"-c\",\"stty raw -echo; echo ready; cat\"],\"AttachStdin\":true,"
-                            "\"AttachStdout\":true,\"Tty\":true}",
-                            true);
+        int fd = run_stream(
+                "{\"Cmd\":[\"sh\",\"-c\",\"stty raw -echo; echo ready; cat\"],\"AttachStdin\":true,"
+                "\"AttachStdout\":true,\"Tty\":true}",
+                true);
         char buf[256];
         size_t got = 0;
 
@@ -305,7 +315,8 @@ static void hold(int n)
         char c;
 
         for (int i = 0; i < n; i++)
-                (void) run_stream("{\"Cmd\":[\"cat\"],\"AttachStdin\":true,\"AttachStdout\":true,\"AttachStderr\":true}",
+                (void) run_stream("{\"Cmd\":[\"cat\"],\"AttachStdin\":true,\"AttachStdout\":true,"
+                                  "\"AttachStderr\":true}",
                                   false);
         sleep(1);
         printf("held\n");
@@ -320,7 +331,8 @@ int main(int argc, char **argv)
         int n = argc > 4 ? atoi(argv[4]) : 0;
 
         if (argc < 5 || n < 1) {
-                fprintf(stderr, "usage: bench-client SOCKET CONTAINER latency|rate|stdout|stdin|echo|hold N…\n");
+                fprintf(stderr,
+                        "usage: bench-client SOCKET CONTAINER latency|rate|stdout|stdin|echo|hold N…\n");
                 return 2;
         }
         socket_path = argv[1];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What an exec costs at the very least: fork, join the leader's namespaces, fork, execute /bin/true, wait; with "scope",
- * each in a transient scope whose job is awaited as well.
+ * What an exec costs at the very least: fork, join the leader's namespaces, fork, execute /bin/true, wait;
+ * with "scope", each in a transient scope whose job is awaited as well.
  *
  *   floor PID plain|scope N        N lines: milliseconds
  */
@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP)
+#define NAMESPACES \
+        (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP)
 
 static char done_unit[256];
 
@@ -48,9 +49,9 @@ static void make_scope(sd_bus *bus, pid_t pid, const char *unit)
         int r;
 
         r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                               "org.freedesktop.systemd1.Manager", "StartTransientUnit", &error, NULL, "ssa(sv)a(sa(sv))",
-                               unit, "fail", 2, "PIDs", "au", 1, (uint32_t) pid, "CollectMode", "s",
-                               "inactive-or-failed", 0);
+                               "org.freedesktop.systemd1.Manager", "StartTransientUnit", &error, NULL,
+                               "ssa(sv)a(sa(sv))", unit, "fail", 2, "PIDs", "au", 1, (uint32_t) pid,
+                               "CollectMode", "s", "inactive-or-failed", 0);
         if (r < 0) {
                 fprintf(stderr, "floor: StartTransientUnit: %s\n", error.message);
                 exit(1);
@@ -97,7 +98,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[2], "scope") == 0 &&
             (sd_bus_open_system(&bus) < 0 ||
              sd_bus_match_signal(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                 "org.freedesktop.systemd1.Manager", "JobRemoved", on_job_removed, NULL) < 0 ||
+                                 "org.freedesktop.systemd1.Manager", "JobRemoved", on_job_removed,
+                                 NULL) < 0 ||
              sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
                                 "org.freedesktop.systemd1.Manager", "Subscribe", NULL, NULL, NULL) < 0))
                 return 1;

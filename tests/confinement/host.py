@@ -112,7 +112,15 @@ class Machine:
         return wait_until(lambda: [line for line in self.report(name) if word in line], f"{word} in {name}")
 
     def restart(self):
-        sh(["systemctl", "restart", self.unit])
+        # machined may still know the old run when the new one registers; that is between the two of them.
+        for attempt in range(3):
+            try:
+                sh(["systemctl", "restart", self.unit])
+                return
+            except AssertionError:
+                if attempt == 2:
+                    raise
+                time.sleep(1)
 
     def remove(self):
         sh([MACHINE, "remove", self.name])
