@@ -164,8 +164,15 @@ static uint32_t utf8_take(const unsigned char *p, size_t *ret_length)
         return c;
 }
 
-/* The same JSON in printable ASCII, so that no record carries what changes how a line is shown. Other
- * characters stand in strings only. */
+/* json-c takes the pair for a surrogate once more when it reads it, so these stay as they are. None of them
+ * changes how a line is shown. */
+static bool is_garbled_by_json_c(uint32_t c)
+{
+        return c >= 0x10000 && (c & 0xf800) == 0xd800;
+}
+
+/* The same JSON in printable ASCII, but for what cannot be, so that no record carries what changes how a
+ * line is shown. Other characters stand in strings only. */
 static char *json_to_ascii(const char *json)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
@@ -174,8 +181,8 @@ static char *json_to_ascii(const char *json)
                 size_t length = 1;
                 uint32_t c = *p < 0x80 ? *p : utf8_take(p, &length);
 
-                if (c < 0x7f)
-                        buf_append(&b, p, 1);
+                if (c < 0x7f || is_garbled_by_json_c(c))
+                        buf_append(&b, p, length);
                 else if (c < 0x10000)
                         buf_printf(&b, "\\u%04x", c);
                 else
@@ -325,6 +332,11 @@ static int read_request(struct json_object *o, ExecRequest **ret)
         return 0;
 }
 
+static bool id_is_valid(const char *id)
+{
+        return id && strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
 int exec_record_read(const char *line, ExecRecord *ret)
 {
         struct json_object *o = json_tokener_parse(line);
@@ -351,8 +363,7 @@ int exec_record_read(const char *line, ExecRecord *ret)
         };
         k = read_request(o, &r.request);
         json_object_put(o);
-        if (k < 0 || !r.id || strlen(r.id) != 64 || !r.container_id || !r.container_name ||
-            !r.container_kind) {
+        if (k < 0 || !id_is_valid(r.id) || !r.container_id || !r.container_name || !r.container_kind) {
                 exec_record_done(&r);
                 return k < 0 ? k : -EBADMSG;
         }

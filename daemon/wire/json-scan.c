@@ -2,8 +2,6 @@
 
 #include "wire/json-scan.h"
 
-#include <json-c/json_object.h>
-#include <json-c/json_tokener.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -378,26 +376,69 @@ static int utf8_repair(const char *data, size_t size, char **ret, size_t *ret_si
         return 0;
 }
 
+/* Four hexadecimal digits. */
+static uint32_t hex_quad(const char *p)
+{
+        uint32_t c = 0;
+
+        for (unsigned i = 0; i < 4; i++)
+                c = c << 4 | (uint32_t) (is_digit(p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+        return c;
+}
+
+static void append_utf8(Buf *b, uint32_t c)
+{
+        uint8_t bytes[4];
+        size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+        for (size_t i = n - 1; i > 0; i--, c >>= 6)
+                bytes[i] = (uint8_t) (0x80 | (c & 0x3f));
+        bytes[0] = (uint8_t) (lead[n] | c);
+        buf_append(b, bytes, n);
+}
+
+/* Decodes the checked escape at the backslash p and returns what is behind it. json-c's decoder is not used:
+ * it takes a pair whose character has 0xd800 to 0xdfff in its lower bits for a surrogate once more. */
+static const char *take_escape(const char *p, const char *end, Buf *b)
+{
+        static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+        const char *letter = strchr(letters, p[1]);
+        uint32_t c, low;
+
+        if (p[1] != 'u') {
+                buf_append(b, letter ? meanings + (letter - letters) : p + 1, 1);
+                return p + 2;
+        }
+        c = hex_quad(p + 2);
+        p += 6;
+        if (c >= 0xd800 && c <= 0xdbff && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+                low = hex_quad(p + 2);
+                if (low >= 0xdc00 && low <= 0xdfff) {
+                        append_utf8(b, 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00));
+                        return p + 6;
+                }
+        }
+        append_utf8(b, c >= 0xd800 && c <= 0xdfff ? 0xfffd : c);
+        return p;
+}
+
 int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size)
 {
-        struct json_tokener *tokener;
-        struct json_object *o = NULL;
-        int r = -ENOMEM;
+        _cleanup_buf_ Buf b = BUF_INIT;
+        const char *p, *end;
 
-        if (s->kind != JSON_KIND_STRING || s->size > INT_MAX)
+        if (s->kind != JSON_KIND_STRING || s->size < 2)
                 return -EBADMSG;
+        p = s->text + 1;
+        end = s->text + s->size - 1;
+        while (p < end) {
+                const char *escape = memchr(p, '\\', (size_t) (end - p)) ?: end;
 
-        tokener = json_tokener_new_ex(2);
-        if (!tokener)
+                buf_append(&b, p, (size_t) (escape - p));
+                p = escape < end ? take_escape(escape, end, &b) : end;
+        }
+        if (buf_error(&b) < 0)
                 return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        o = json_tokener_parse_ex(tokener, s->text, (int) s->size);
-        if (o && json_object_is_type(o, json_type_string))
-                r = utf8_repair(json_object_get_string(o), (size_t) json_object_get_string_len(o), ret,
-                                ret_size);
-        else if (json_tokener_get_error(tokener) != json_tokener_success)
-                r = -EBADMSG;
-        json_object_put(o);
-        json_tokener_free(tokener);
-        return r;
+        return utf8_repair(b.data ? buf_head(&b) : "", buf_length(&b), ret, ret_size);
 }

@@ -3,9 +3,9 @@
 
 /*
  * Strict JSON (RFC 8259) taken apart into spans, in the order of the document and with nothing lost. json-c
- * alone cannot give what Docker's rules need: it lets raw control characters, NaN and the like pass, folds
- * repeated keys into one, and cuts a key at a NUL. So the scanner checks the text and splits it, and json-c
- * decodes the strings.
+ * cannot give what Docker's rules need: it lets raw control characters, NaN and the like pass, folds
+ * repeated keys into one, cuts a key at a NUL, and garbles some characters that are escaped as a pair of
+ * surrogates.
  *
  * Messages are those of the Go decoder behind "invalid JSON: ", which is what Docker's clients know.
  */
@@ -42,5 +42,5 @@ int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, 
 bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_key, JsonSpan *ret_value);
 
 /* Decodes a checked string span: owned bytes with a NUL added. Invalid UTF-8 and lone surrogates become
- * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG when json-c refuses the string. */
+ * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG for a span that is no string. */
 int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size);

@@ -180,7 +180,7 @@ static void test_record(void)
                  .created_usec = 1},
                 {.id = (char *) ID,
                  .container_id = (char *) CID,
-                 .container_name = (char *) "\xc3\xa4 \"\\\n",
+                 .container_name = (char *) "\xc3\xa4 \xf0\xad\xa0\x80\xf0\x9f\x98\x80 \"\\\n",
                  .container_kind = (char *) "oci",
                  .failure = (char *) "no such\nuser",
                  .request = large,
@@ -240,6 +240,10 @@ static void test_read(void)
                 {START "}", -EBADMSG},
                 {"{" FIELDS ",\"argv\":[\"id\"]}", -EBADMSG},
                 {"{\"id\":\"abc\"," FIELDS ",\"argv\":[\"id\"]}", -EBADMSG},
+                {"{\"id\":\"\xff"
+                 "123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"," FIELDS
+                 ",\"argv\":[\"id\"]}",
+                 -EBADMSG},
                 {"{\"id\":7," FIELDS ",\"argv\":[\"id\"]}", -EBADMSG},
                 {"{\"id\":\"" ID "\",\"argv\":[\"id\"]}", -EBADMSG},
                 {START ",\"argv\":[\"id\"],\"on_disconnect\":\"never\"}", -EBADMSG},

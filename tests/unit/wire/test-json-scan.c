@@ -115,6 +115,11 @@ static const struct {
         {"\"\\u0041\\u00e4\\u20ac\"", TEXT("A\xc3\xa4\xe2\x82\xac")},
         {"\"\\ud83d\\ude00\"", TEXT("\xf0\x9f\x98\x80")},
         {"\"\\uD83D\\uDE00\"", TEXT("\xf0\x9f\x98\x80")},
+        {"\"\\ud800\\udc00\\udbff\\udfff\"", TEXT("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")},
+        {"\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"", TEXT("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf")},
+        /* Characters whose lower bits look like a surrogate: U+1D800, U+2DFFF, U+EDB6D. */
+        {"\"\\ud836\\udc00\\ud877\\udfff\"", TEXT("\xf0\x9d\xa0\x80\xf0\xad\xbf\xbf")},
+        {"\"\\uDB76\\uDF6Dx\"", TEXT("\xf3\xad\xad\xadx")},
         {"\"a\\u0000b\"", TEXT("a\0b")},
         {"\"\\u0000\"", TEXT("\0")},
         {"\"\xc3\xa4\xf0\x9f\x98\x80\"", TEXT("\xc3\xa4\xf0\x9f\x98\x80")},
@@ -123,6 +128,9 @@ static const struct {
         {"\"\\udc00\"", TEXT("\xef\xbf\xbd")},
         {"\"\\ud800x\"", TEXT("\xef\xbf\xbdx")},
         {"\"\\ud800\\n\"", TEXT("\xef\xbf\xbd\n")},
+        {"\"\\ud800\\u0041\"", TEXT("\xef\xbf\xbd"
+                                    "A")},
+        {"\"\\ud800\\\\udc00\"", TEXT("\xef\xbf\xbd\\udc00")},
         {"\"\\udc00\\ud800\"", TEXT("\xef\xbf\xbd\xef\xbf\xbd")},
         {"\"\\ud800\\ud83d\\ude00\"", TEXT("\xef\xbf\xbd\xf0\x9f\x98\x80")},
         /* Bytes that are no UTF-8: one replacement for each. */
