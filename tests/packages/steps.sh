@@ -58,8 +58,13 @@ tree_version() {
 
 # Building.
 
+# lintian's verdict on the same package is a step of its own.
 build_new() {
-    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new" --lintian
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new"
+}
+
+judge_new() {
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/judged" --lintian
 }
 
 build_old() {
@@ -135,7 +140,8 @@ inventory() {
     inside sh -c '
         find /etc /usr /opt /srv /var /run /boot /root /home -xdev \
             \( -path /run/systemd -o -path /run/udev -o -path /run/log -o -path /run/dbus -o -path /run/user \
-               -o -path /var/log -o -path /var/cache -o -path /var/tmp -o -path /var/lib/apt -o -path /var/lib/machines \
+               -o -path /var/log -o -path /var/cache -o -path /var/tmp -o -path /var/lib/apt \
+               -o -path /var/lib/machines \
                -o -path /var/lib/dpkg -o -path /var/lib/execd-tests -o -path /var/lib/systemd/catalog \) -prune -o \
             ! -name "*-" -print | sort
         for file in passwd group shadow gshadow subuid subgid; do
@@ -146,7 +152,7 @@ inventory() {
 }
 
 install_package() {
-    inside env DEBIAN_FRONTEND=noninteractive apt-get install -y --allow-downgrades --reinstall "$(echo "$1"/execd_*.deb)"
+    inside env DEBIAN_FRONTEND=noninteractive apt-get install -y --reinstall "$(echo "$1"/execd_*.deb)"
 }
 
 # Using it.
@@ -177,15 +183,20 @@ check_version() {
     [ "$answer" = "s \"$1\"" ] || fail "execd says its version is $answer"
 }
 
+# exec_as UID OPTION…: docker exec of id, by that user.
+exec_as() {
+    local uid=$1
+    shift
+    inside setpriv --reuid="$uid" --regid="$uid" --init-groups env HOME=/nonexistent "${DOCKER:-docker}" \
+        -H "unix://$SOCKET" exec "$@" web id 2>&1
+}
+
 check_group() {
     local said
-    ! said=$(inside setpriv --reuid=1001 --regid=1001 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id 2>&1) ||
-        fail "user 'other' was served: $said"
+    ! said=$(exec_as 1001) || fail "user 'other' was served: $said"
     inside usermod --append --groups execd user
-    said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id 2>&1) ||
-        fail "user 'user' was not served: $said"
-    ! said=$(inside setpriv --reuid=1000 --regid=1000 --init-groups "${DOCKER:-docker}" -H "unix://$SOCKET" exec --privileged web id 2>&1) ||
-        fail "user 'user' was given privileges: $said"
+    said=$(exec_as 1000) || fail "user 'user' was not served: $said"
+    ! said=$(exec_as 1000 --privileged) || fail "user 'user' was given privileges: $said"
 }
 
 check_registered() {
@@ -212,7 +223,8 @@ check_exposure() {
     local line
     line=$(exposure "$1")
     echo "$line"
-    awk -v limit="$2" -v unit="$1:" '$3 == unit && $4 ~ /^[0-9.]+$/ && $4 <= limit {found = 1} END {exit !found}' <<<"$line"
+    awk -v limit="$2" -v unit="$1:" '$3 == unit && $4 ~ /^[0-9.]+$/ && $4 <= limit {found = 1}
+        END {exit !found}' <<<"$line"
 }
 
 # The tests of the tree, against what the package has installed.
@@ -223,26 +235,32 @@ run_integration_tests() {
 
 # An upgrade under a running command.
 
+# request METHOD PATH [BODY]: the answer's body; fails when the answer is no success.
+request() {
+    inside curl -sSf --max-time 20 --unix-socket $SOCKET -H 'Content-Type: application/json' -X "$1" \
+        "http://localhost$2" ${3+-d "$3"}
+}
+
 # begin_command FILE COMMAND: started detached; its exec's id is kept in FILE.
 begin_command() {
     local id
-    id=$(inside curl -sSf --unix-socket $SOCKET -H 'Content-Type: application/json' http://d/containers/web/exec \
-        -d "{\"Cmd\":[\"sh\",\"-c\",\"$2\"],\"AttachStdout\":true}" | sed -n 's/.*"Id":"\([0-9a-f]\{64\}\)".*/\1/p')
+    id=$(request POST /containers/web/exec "{\"Cmd\":[\"sh\",\"-c\",\"$2\"],\"AttachStdout\":true}" |
+        sed -n 's/.*"Id":"\([0-9a-f]\{64\}\)".*/\1/p')
     [ -n "$id" ] || fail "no exec was created"
-    inside curl -sSf --unix-socket $SOCKET -H 'Content-Type: application/json' "http://d/exec/$id/start" -d '{"Detach":true}'
+    request POST "/exec/$id/start" '{"Detach":true}'
     inside systemctl is-active --quiet "exec-$id.scope" || fail "exec-$id.scope is not active"
     echo "$id" >"$dir/$1"
 }
 
 scope_processes() {
     # shellcheck disable=SC2016  # for the shell in there
-    inside sh -c 'cat "/sys/fs/cgroup$(systemctl show -P ControlGroup "exec-$1.scope")/cgroup.procs"' sh "$(cat "$dir/$1")"
+    inside sh -c 'cat "/sys/fs/cgroup$(systemctl show -P ControlGroup "exec-$1.scope")/cgroup.procs"' sh \
+        "$(cat "$dir/$1")"
 }
 
 begin_commands() {
     # Nothing is written to what execd holds: whether that lives is a question of its own.
-    # shellcheck disable=SC2016  # for the shell in the machine
-    begin_command quiet 'exec >/dev/null 2>&1; i=0; while [ ! -e /tmp/enough ]; do sleep 0.2; done; echo ended >/tmp/end; exit 7'
+    begin_command quiet 'exec >/dev/null 2>&1; while [ ! -e /tmp/enough ]; do sleep 0.2; done; echo ended >/tmp/end; exit 7'
     begin_command loud 'while [ ! -e /tmp/enough ]; do echo tick; sleep 0.2; done; echo last words; exit 8'
     scope_processes quiet | sort >"$dir/processes"
     [ -s "$dir/processes" ] || fail "the scope has no processes"
@@ -252,7 +270,8 @@ begin_commands() {
 check_command_survived() {
     # The runner and the shell; sleep is another one each time.
     scope_processes quiet | sort | comm -12 - "$dir/processes" >"$dir/still"
-    [ "$(wc -l <"$dir/still")" -ge 2 ] || fail "of $(tr '\n' ' ' <"$dir/processes") only $(tr '\n' ' ' <"$dir/still") live"
+    [ "$(wc -l <"$dir/still")" -ge 2 ] ||
+        fail "of $(tr '\n' ' ' <"$dir/processes") only $(tr '\n' ' ' <"$dir/still") live"
     ! inside systemctl show -P MainPID execd.service execd-spawner.service | cmp -s - "$dir/services" ||
         fail "no service was restarted"
 }
@@ -275,10 +294,10 @@ keeps_streams() {
 check_streams_kept() {
     local which code
     for which in quiet:7 loud:8; do
-        code=$(inside curl -sSf --max-time 10 --unix-socket $SOCKET -X POST "http://d/exec/$(cat "$dir/${which%:*}")/wait")
+        code=$(request POST "/exec/$(cat "$dir/${which%:*}")/wait")
         [[ $code == *"\"StatusCode\":${which#*:},"* ]] || fail "the ${which%:*} command: $code"
     done
-    inside curl -sSf --unix-socket $SOCKET "http://d/exec/$(cat "$dir/loud")/logs" | tr -d '\0' | grep -aq 'last words' ||
+    request GET "/exec/$(cat "$dir/loud")/logs" | tr -d '\0' | grep -aq 'last words' ||
         fail "what the loud command wrote after the upgrade is lost"
 }
 
