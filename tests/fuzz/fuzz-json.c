@@ -3,6 +3,7 @@
 /* JSON taken apart: the spans lie in the text and are JSON by themselves, json-c can decode every string,
  * and what comes out is UTF-8. */
 
+#include "base/buf.h"
 #include "fuzz/fuzz.h"
 #include "wire/json-scan.h"
 
@@ -28,6 +29,34 @@ static int is_utf8(const unsigned char *p, size_t size)
         return 1;
 }
 
+/* The same text with all escaped that can be, surrogates in pairs, is the same text again. */
+static void check_escaped(const char *text, size_t size)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+        _cleanup_free_ char *again = NULL;
+        size_t n_again, n;
+        JsonSpan span;
+
+        buf_puts(&b, "\"");
+        for (size_t i = 0; i < size; i += n) {
+                const unsigned char *p = (const unsigned char *) text + i;
+                uint32_t c;
+
+                n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+                c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
+                for (size_t k = 1; k < n; k++)
+                        c = c << 6 | (p[k] & 0x3f);
+                if (c < 0x10000)
+                        buf_printf(&b, "\\u%04x", c);
+                else
+                        buf_printf(&b, "\\u%04X\\u%04X", 0xd7c0 + (c >> 10), 0xdc00 | (c & 0x3ff));
+        }
+        buf_puts(&b, "\"");
+        PROMISE(json_scan(buf_head(&b), buf_length(&b), DEPTH, &span, NULL) == 0);
+        PROMISE(json_span_string(&span, &again, &n_again) == 0);
+        PROMISE(n_again == size && memcmp(again, text, size) == 0);
+}
+
 static void check_string(const JsonSpan *s)
 {
         _cleanup_free_ char *text = NULL;
@@ -36,6 +65,7 @@ static void check_string(const JsonSpan *s)
         PROMISE(s->kind == JSON_KIND_STRING && s->text[0] == '"' && s->text[s->size - 1] == '"');
         PROMISE(json_span_string(s, &text, &size) == 0);
         PROMISE(text[size] == 0 && is_utf8((unsigned char *) text, size));
+        check_escaped(text, size);
 }
 
 static void check_span(const JsonSpan *s, unsigned depth)
