@@ -206,6 +206,7 @@ void http_list_containers(HttpExchange *x)
         x->state = l;
         x->on_close = list_on_close;
         if (!l || http_filter_from_query(x, known, &l->filter, &refusal) < 0 ||
+            http_filter_check_names(l->filter, "name", &refusal) < 0 ||
             check_status_filter(l->filter, &refusal) < 0 || read_limit(x, &l->limit, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
         else

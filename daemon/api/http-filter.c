@@ -8,7 +8,9 @@
 
 #define FILTER_KEYS_MAX   16
 #define FILTER_VALUES_MAX 64
-#define FILTER_DEPTH      4
+/* Bytes of one regular expression. */
+#define FILTER_PATTERN_MAX 256
+#define FILTER_DEPTH       4
 
 struct HttpFilter {
         char *keys[FILTER_KEYS_MAX];
@@ -135,6 +137,28 @@ bool http_filter_match(const HttpFilter *f, const char *key, const char *value)
                 if (strcmp(*v, value) == 0)
                         return true;
         return !values;
+}
+
+static bool has_back_reference(const char *pattern)
+{
+        for (const char *p = strchr(pattern, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
+                if (p[1] >= '1' && p[1] <= '9')
+                        return true;
+        return false;
+}
+
+int http_filter_check_names(const HttpFilter *f, const char *key, Refusal *reterr)
+{
+        char **values = http_filter_values(f, key);
+
+        STRV_FOREACH (v, values)
+                if (strlen(*v) > FILTER_PATTERN_MAX || strchr(*v, '{') || has_back_reference(*v))
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter '%s': a regular expression may have %d bytes, no {} "
+                                      "and no back "
+                                      "references",
+                                      key, FILTER_PATTERN_MAX);
+        return 0;
 }
 
 bool http_filter_match_name(const HttpFilter *f, const char *key, const char *name)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import pytest
 
@@ -91,6 +92,15 @@ def test_rules_decide(users):
     finally:
         os.unlink(RULES)
         time.sleep(1)
+
+
+@pytest.mark.parametrize("pattern", ["a{1,32767}", "a" * 300, "(a)\\1"])
+def test_costly_name_filters_are_refused(pattern):
+    query = urllib.parse.quote(json.dumps({"name": [pattern]}))
+    reply = request("GET", f"/containers/json?filters={query}")
+    assert reply.status == 400 and "name" in reply.json()["message"]
+    query = urllib.parse.quote(json.dumps({"name": ["^/?w.b$"]}))
+    assert [c["Names"] for c in request("GET", f"/containers/json?filters={query}").json()] == [["/web"]]
 
 
 def test_root_needs_no_polkit():
