@@ -295,6 +295,8 @@ def test_leaves_when_idle_and_comes_back():
     # A created exec that nobody starts would keep it: start all that other tests have left.
     for e in request("GET", '/exec/json?filters={"status":["created"]}').json():
         request("POST", f"/exec/{e['ID']}/start", {"Detach": True})
+    for e in request("GET", '/exec/json?filters={"status":["running"]}').json():
+        request("POST", f"/exec/{e['ID']}/kill")
     exec_id = create("web", ["true"])
     Attached(exec_id).read_all()
     time.sleep(36)
