@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <systemd/sd-login.h>
 
 #include "ctl/bus.h"
 
@@ -41,7 +42,10 @@ static void agent_child(int notify_fd, pid_t parent)
                 (void) dup2(fd, STDOUT_FILENO);
         }
         snprintf(number, sizeof(number), "%d", notify_fd);
-        execlp(AGENT, AGENT, "--notify-fd", number, "--fallback", (char *) NULL);
+        /* A desktop's agent comes first. Where there is no login session there is none, and there polkit
+         * does not look at fallbacks. */
+        execlp(AGENT, AGENT, "--notify-fd", number, sd_pid_get_session(0, NULL) >= 0 ? "--fallback" : NULL,
+               (char *) NULL);
         _exit(EXIT_FAILURE);
 }
 

@@ -138,7 +138,8 @@ static void resize(Session *s)
 {
         uint16_t rows, columns;
 
-        if (s->tty && terminal_size(&rows, &columns))
+        /* Of several clients the one that writes has the window that counts. */
+        if (s->tty && s->take_input && terminal_size(&rows, &columns))
                 tell_exec(s, "Resize", "qq", rows, columns);
 }
 
@@ -153,8 +154,8 @@ static void on_signal(Session *s)
                 resize(s);
                 break;
         case SIGCONT:
-                if (s->take_input && isatty(STDIN_FILENO))
-                        (void) terminal_raw(STDIN_FILENO);
+                if (isatty(STDIN_FILENO))
+                        (void) terminal_raw(STDIN_FILENO, !s->take_input);
                 resize(s);
                 break;
         default:
@@ -267,8 +268,8 @@ int session_run(Session *s)
                 if (r != 0)
                         return r;
         }
-        if (s->tty && s->take_input && isatty(STDIN_FILENO)) {
-                r = terminal_raw(STDIN_FILENO);
+        if (s->tty && isatty(STDIN_FILENO)) {
+                r = terminal_raw(STDIN_FILENO, !s->take_input);
                 if (r < 0)
                         return fail_errno(r, "cannot set the terminal");
         }

@@ -19,7 +19,7 @@ void terminal_restore(void)
         saved_fd = -1;
 }
 
-int terminal_raw(int fd)
+int terminal_raw(int fd, bool watch)
 {
         static bool registered;
         struct termios raw;
@@ -34,6 +34,9 @@ int terminal_raw(int fd)
         }
         raw = saved;
         cfmakeraw(&raw);
+        /* Who only watches can still leave by ^C. */
+        if (watch)
+                raw.c_lflag |= ISIG;
         return tcsetattr(fd, TCSADRAIN, &raw) < 0 ? -errno : 0;
 }
 

@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Puts the terminal at `fd` into raw mode; from then on it is given back its old mode whenever execctl
- * ends. Again: after it was taken out of it by somebody else. 0 or -errno. */
-int terminal_raw(int fd);
+/* Puts the terminal at `fd` into raw mode, or with `watch` only so far that it shows what another terminal
+ * shows; from then on it is given back its old mode whenever execctl ends. Again: after it was taken out of
+ * it by somebody else. 0 or -errno. */
+int terminal_raw(int fd, bool watch);
 void terminal_restore(void);
 
 /* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+import os
+
+import pytest
+
+import helper
+
+RULES = "/etc/polkit-1/rules.d/10-execd-tests.rules"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out by tests/run --quick")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """A test that fails in the middle leaves nothing to the next one."""
+    yield
+    for e in helper.live_execs():
+        helper.execctl("kill", "--signal=KILL", "--all", e[0])
+    helper.wait_for(lambda: not helper.live_execs(), what="all execs to end")
+
+
+@pytest.fixture
+def rules():
+    """Sets polkit's rules for one test; takes effect before it returns."""
+    def write(text):
+        os.makedirs(os.path.dirname(RULES), exist_ok=True)
+        with open(RULES, "w") as f:
+            f.write(text)
+        os.chmod(RULES, 0o644)
+        helper.restart_polkit()
+
+    yield write
+    if os.path.exists(RULES):
+        os.unlink(RULES)
+    helper.restart_polkit()
+
+
+# What execd and its spawner may hold more after a test than before: runners kept ready, the journal.
+SLACK = 8
+
+
+@pytest.fixture
+def counts():
+    """After the test no exec of its runs, and nobody holds more fds than before."""
+    for name in ("web", "booted"):
+        helper.execctl("run", name, "--", "true")
+    before = helper.fd_counts()
+    yield
+    helper.wait_for(lambda: not helper.live_execs(), what="all execs to end")
+    helper.wait_for(lambda: all(n <= before.get(pid, n) + SLACK for pid, n in helper.fd_counts().items()),
+                    what=f"the fds to be closed: {before} before, {helper.fd_counts()} after")

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests of the bus share: commands as root and as a user, busctl, terminals."""
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+ASAN = os.environ.get("EXECD_TEST_VARIANT") == "asan"
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+MANAGER = ("org.execd1", "/org/execd1", "org.execd1.Manager")
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def __repr__(self):
+        return f"<status {self.status}, out {self.out!r}, err {self.err!r}>"
+
+
+def run(*argv, stdin=b"", timeout=30, env=None):
+    p = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+                       env=None if env is None else {**os.environ, **env})
+    return Result(p.returncode, p.stdout, p.stderr)
+
+
+def execctl(*words, **more):
+    return run("execctl", *words, **more)
+
+
+def as_user(*argv, user="user", **more):
+    return run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", *argv, **more)
+
+
+def shell(command, timeout=60):
+    return subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=True, timeout=timeout).stdout.decode()
+
+
+def busctl(*words, user=None, ok=True, **more):
+    """One call of the manager: the parsed JSON data, or the error's text."""
+    argv = ["busctl", "--json=short", *words]
+    r = as_user(*argv, user=user, **more) if user else run(*argv, **more)
+    if not ok:
+        assert r.status != 0, r
+        return r.err.decode()
+    assert r.status == 0, r
+    return json.loads(r.out)["data"] if r.out.strip() else None
+
+
+def manager(member, *words, **more):
+    return busctl("call", "--", *MANAGER, member, *words, **more)
+
+
+def exec_call(path, member, *words, **more):
+    return busctl("call", "--", "org.execd1", path, "org.execd1.Exec", member, *words, **more)
+
+
+def exec_property(path, name, **more):
+    return busctl("get-property", "org.execd1", path, "org.execd1.Exec", name, **more)
+
+
+def execs():
+    return manager("ListExecs")[0]
+
+
+def live_execs():
+    return [e for e in execs() if e[3] in ("running",)]
+
+
+def ids():
+    return {e[0] for e in execs()}
+
+
+def service_pid(unit):
+    return int(shell(f"systemctl show -P MainPID {unit}"))
+
+
+def fd_counts():
+    counts = {}
+    for unit in ("execd.service", "execd-spawner.service"):
+        pid = service_pid(unit)
+        if pid > 0:
+            counts[pid] = len(os.listdir(f"/proc/{pid}/fd"))
+    return counts
+
+
+def restart_polkit():
+    """Also when that was often of late."""
+    shell("systemctl reset-failed polkit.service; systemctl restart polkit.service")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for(condition, seconds=10, what="condition"):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+class Terminal:
+    """A command with a terminal of its own, as somebody has who sits before it."""
+
+    def __init__(self, *argv, user=None, rows=33, columns=101, env=None):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            try:
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+                if user:
+                    argv = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--") + argv
+                os.environ.update({"TERM": "xterm-256color", **(env or {})})
+                os.environ.pop("COLUMNS", None)
+                signal.pthread_sigmask(signal.SIG_SETMASK, [])
+                os.execvp(argv[0], argv)
+            finally:
+                os._exit(99)
+        self.seen = b""
+        self.status = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    def read_some(self, timeout):
+        ready, _, _ = select.select([self.fd], [], [], timeout)
+        if not ready:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError as e:
+            assert e.errno == errno.EIO
+            data = b""
+        self.seen += data
+        return bool(data)
+
+    def expect(self, text, seconds=15):
+        """Reads until `text` was seen, and returns all up to its end."""
+        text = text if isinstance(text, bytes) else text.encode()
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            assert time.monotonic() < end, f"{text!r} is not in {self.seen!r}"
+            if not self.read_some(0.2) and self.ended():
+                assert text in self.seen, f"ended without {text!r}: {self.seen!r}"
+        head, _, self.seen = self.seen.partition(text)
+        return head + text
+
+    def send(self, text):
+        os.write(self.fd, text if isinstance(text, bytes) else text.encode())
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def modes(self):
+        return termios.tcgetattr(self.fd)
+
+    def hang_up(self):
+        os.close(self.fd)
+        self.fd = -1
+
+    def ended(self):
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is not None
+
+    def wait(self, seconds=15):
+        end = time.monotonic() + seconds
+        while not self.ended():
+            assert time.monotonic() < end, f"has not ended: {self.seen!r}"
+            if self.fd >= 0:
+                self.read_some(0.1)
+            else:
+                time.sleep(0.05)
+        while self.fd >= 0 and self.read_some(0.1):
+            pass
+        return self.status

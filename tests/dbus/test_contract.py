@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The interface is the one that dbus/ describes, and busctl alone is enough to use it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as tree
+
+import pytest
+
+import helper
+from bus import Bus, BusError
+from helper import exec_call, exec_property, manager, run, shell, wait_for
+
+EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+
+
+def described(node, name):
+    """What of an interface clients depend on, as a set of lines."""
+    lines = set()
+    interface = next(i for i in node.iter("interface") if i.get("name") == name)
+    for member in interface:
+        if member.tag == "annotation":
+            continue
+        words = [member.tag, member.get("name"), member.get("type") or "", member.get("access") or ""]
+        for arg in member.findall("arg"):
+            direction = arg.get("direction") or ("out" if member.tag == "signal" else "in")
+            words.append(f"{direction} {arg.get('type')} {arg.get('name')}")
+        for note in member.findall("annotation"):
+            words.append(f"{note.get('name')}={note.get('value')}")
+        lines.add(" | ".join(words))
+    return lines
+
+
+def live(path):
+    return tree.fromstring(run("busctl", "introspect", "--xml-interface", "org.execd1", path).out)
+
+
+@pytest.mark.parametrize("name", ["Manager", "Exec"])
+def test_introspection_is_the_contract(name):
+    path = "/org/execd1"
+    if name == "Exec":
+        path = manager("Run", "sas", "web", "1", "true")[1]
+    written = tree.parse(f"{helper.TREE}/dbus/org.execd1.{name}.xml").getroot()
+    assert described(live(path), f"org.execd1.{name}") == described(written, f"org.execd1.{name}")
+
+
+def test_log_control_and_object_manager():
+    names = {i.get("name") for i in live("/org/freedesktop/LogControl1").iter("interface")}
+    assert "org.freedesktop.LogControl1" in names
+    names = {i.get("name") for i in live("/org/execd1").iter("interface")}
+    assert "org.freedesktop.DBus.ObjectManager" in names
+    with Bus() as bus:
+        _, path = bus.manager("CreateExec", "sasa{sv}", "web", ["true"], {})
+        objects = bus.call("/org/execd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")[0]
+        assert objects[path]["org.execd1.Exec"]["Command"] == ["true"]
+
+
+def test_run_by_hand():
+    assert run("busctl", "call", "--", *helper.MANAGER, "Run", "sas", "web", "2", "id", "-u").out.startswith(b"io 0 ")
+    assert manager("Run", "sas", "web", "3", "sh", "-c", "exit 7")[0] == 7
+    assert manager("Run", "sas", "web", "3", "sh", "-c", "kill -9 $$")[0] == 137
+    assert "executable file not found" in manager("Run", "sas", "web", "1", "nosuch", ok=False)
+    assert "No such container" in manager("Run", "sas", "nosuch", "1", "true", ok=False)
+
+
+def test_list_inspect_and_kill_by_hand():
+    ident, path = manager("CreateExec", "sasa{sv}", "web", "2", "sleep", "1000", "2", "User", "s", "1:1", "Labels",
+                          "a{ss}", "1", "team", "blue")
+    assert exec_property(path, "State") == "created"
+    exec_call(path, "Start")
+    row = next(e for e in helper.execs() if e[0] == ident)
+    assert row[1:6] == [path, "web", "running", "sleep 1000", f"exec-{ident}.scope"] and row[6] == 0
+    assert shell(f"systemctl is-active exec-{ident}.scope").strip() == "active"
+    assert manager("GetExec", "s", ident) == [path]
+    assert exec_property(path, "User") == "1:1"
+    assert exec_property(path, "Pid") > 1
+    assert "has not ended" in exec_call(path, "Wait", "t", "200000", ok=False)
+    exec_call(path, "Kill", "ib", str(int(signal.SIGTERM)), "false")
+    assert exec_call(path, "Wait", "t", "0") == [143, "signal"]
+    assert exec_property(path, "State") == "exited"
+    container = manager("GetContainer", "s", "web")[0]
+    assert container["Name"]["data"] == "web" and container["Kind"]["data"] == "machine"
+    assert "web" in [c[1] for c in manager("ListContainers")[0]]
+
+
+def test_properties_of_the_manager():
+    def get(name):
+        return helper.busctl("get-property", *helper.MANAGER, name)
+
+    assert re.match(r"\d+\.\d+", get("Version"))
+    assert "stdio-fds" in get("Features")
+    assert get("ExecsMax") >= get("ExecsPerUserMax") > 0
+    assert get("RetentionUSec") >= 5 * 60 * 1000000
+
+
+def test_signals_come_in_order(tmp_path):
+    log = open(tmp_path / "monitor", "w+")
+    monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match",
+                                "type='signal',sender='org.execd1'"], stdout=log, stderr=subprocess.DEVNULL)
+    try:
+        # It sees what comes once it is a monitor.
+        def is_monitor():
+            manager("Run", "sas", "web", "1", "true")
+            return os.path.getsize(log.name) > 0
+
+        wait_for(is_monitor, what="the monitor")
+        path = manager("Run", "sas", "web", "3", "sh", "-c", "exit 3")[1]
+        wait_for(lambda: any("ExecExited" in line and path in line for line in open(log.name)),
+                 what="the last signal")
+        time.sleep(0.3)
+    finally:
+        monitor.terminate()
+        monitor.wait()
+    told = []
+    for line in open(log.name):
+        m = json.loads(line)
+        data = m["payload"]["data"]
+        if m["member"] == "PropertiesChanged" and m["path"] == path:
+            told.append("state " + data[1]["State"]["data"])
+        elif m["member"] == "InterfacesAdded" and data[0] == path:
+            told.append("added")
+        elif m["interface"] == "org.execd1.Manager" and path in data:
+            told.append(m["member"] + (f" {data[2]}" if len(data) > 2 else ""))
+    # "running" is told twice: when the start was accepted and when the command runs.
+    order = [t for i, t in enumerate(told) if t not in told[:i]]
+    assert order == ["added", "ExecNew", "state running", "ExecStarted", "state exited", "ExecExited 3"], told
+    assert told.count("ExecNew") == told.count("ExecStarted") == told.count("ExecExited 3") == 1
+
+
+def test_attach_options_and_a_second_writer():
+    with Bus() as bus:
+        _, path = bus.manager("CreateExec", "sasa{sv}", "web", ["cat"], {"AttachStdin": ("b", True)})
+        stream = bus.exec(path, "StartAttached")[0]
+        os.write(stream, b"hello\n")
+        with pytest.raises(BusError) as e:
+            bus.exec(path, "Attach", "a{sv}", {"Stdin": ("b", True)})
+        assert e.value.name == "org.execd1.Error.Conflict"
+        with pytest.raises(BusError) as e:
+            bus.exec(path, "Attach", "a{sv}", {"Nothing": ("b", True)})
+        assert e.value.name == "org.execd1.Error.BadRequest"
+        watcher = bus.exec(path, "Attach", "a{sv}", {"Replay": ("b", True)})[0]
+        frame = b"\x01\0\0\0\0\0\0\x06hello\n"
+        assert os.read(stream, 100) == frame
+        assert os.read(watcher, 100) == frame
+        bus.exec(path, "Kill", "ib", 9, False)
+        assert bus.exec(path, "Wait", "t", 0) == [137, "signal"]
+        assert os.read(stream, 100) == os.read(watcher, 100) == b""
+        os.close(stream)
+        os.close(watcher)
+
+
+@pytest.mark.parametrize("path, flags, why", [
+    ("/dev/tty0", os.O_RDWR, "device"),
+    ("/dev/zero", os.O_RDONLY, "device"),
+    ("/", os.O_RDONLY | os.O_DIRECTORY, "directory"),
+    ("/etc/passwd", os.O_PATH, "O_PATH"),
+    ("/proc/version", os.O_RDONLY, "kernel file system"),
+    ("/sys/kernel/uevent_seqnum", os.O_RDONLY, "kernel file system"),
+])
+def test_fds_that_are_refused(path, flags, why):
+    if path == "/dev/tty0":
+        fd, other = os.openpty()
+        why = "terminal"
+    else:
+        fd = other = os.open(path, flags)
+    null = os.open("/dev/null", os.O_RDWR)
+    before = helper.ids()
+    with Bus() as bus:
+        for fds in ([fd, null, null], [null, fd, null], [null, null, fd]):
+            with pytest.raises(BusError, match=why) as e:
+                bus.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {}, *fds)
+            assert e.value.name == "org.execd1.Error.BadRequest"
+    assert helper.ids() == before
+    for one in {fd, other, null}:
+        os.close(one)

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""execctl where no terminal is involved."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import helper
+from helper import execctl, run, shell, wait_for
+
+
+def running(ident):
+    return helper.exec_property(f"/org/execd1/exec/_{ident}", "State") == "running"
+
+
+def detached(*words):
+    r = execctl("run", "-d", *words)
+    assert r.status == 0 and not r.err, r
+    ident = r.out.decode().strip()
+    assert len(ident) == 64
+    return ident
+
+
+@pytest.mark.parametrize("script, status", [
+    ("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -TERM $$", 143),
+])
+def test_exit_status(script, status):
+    assert execctl("run", "web", "--", "sh", "-c", script).status == status
+    assert execctl("run", "--on-disconnect=kill", "web", "--", "sh", "-c", script).status == status
+
+
+@pytest.mark.parametrize("words, status, text", [
+    (["run", "web", "--", "nosuch"], 127, "executable file not found"),
+    (["run", "web", "--", "/etc"], 126, "is a directory"),
+    (["run", "-t", "web", "--", "nosuch"], 127, "executable file not found"),
+    (["run", "nosuch", "--", "true"], 1, "No such container: nosuch"),
+    (["run", "-u", "nosuch", "web", "--", "true"], 1, "nosuch"),
+    (["run", "--property=Nice=1", "web", "--", "true"], 1, "Nice"),
+    (["run", "--property=Nice", "web", "--", "true"], 1, "NAME=VALUE"),
+    (["run", "--on-disconnect=never", "web", "--", "true"], 1, "on-disconnect"),
+    (["run", "--detach-keys=nonsense", "-t", "web", "--", "true"], 1, "Invalid escape keys"),
+    (["run", "web"], 1, "too few arguments"),
+    (["run", "--nosuch", "web", "--", "true"], 1, "unrecognized option"),
+    (["nosuch"], 1, "no command \"nosuch\""),
+    (["list", "--json=nosuch"], 1, "--json"),
+    (["kill", "0123456789"], 1, "no exec"),
+    (["kill", "not-an-id"], 1, "not the id"),
+    (["kill", "-s", "NOSUCH", "0"], 1, "no signal"),
+    (["wait", "0" * 64], 1, "no such exec"),
+    (["status", "0" * 65], 1, "not the id"),
+    (["list", "a", "b"], 1, "too many"),
+])
+def test_errors(words, status, text):
+    r = execctl(*words)
+    assert r.status == status and text in r.err.decode() and r.err.startswith(b"execctl: ") and not r.out, r
+    assert r.err.count(b"\n") == 1
+
+
+def test_options_of_run():
+    r = execctl("run", "-e", "A=1", "-e", "FROM_HERE", "-e", "NOT_SET", "-w", "/tmp", "-u", "1:2",
+                "--property=TasksMax=17", "--label=team=blue", "web", "--", "sh", "-c", "env; id; pwd",
+                env={"FROM_HERE": "yes"})
+    lines = r.out.decode().split("\n")
+    assert {"A=1", "FROM_HERE=yes", "/tmp"} <= set(lines) and "uid=1 gid=2" in r.out.decode()
+    assert "NOT_SET" not in r.out.decode()
+    # What stands behind the container is the command's, with and without "--".
+    assert execctl("run", "web", "echo", "-i", "--help").out == b"-i --help\n"
+    assert execctl("run", "web", "--", "echo", "--", "-t").out == b"-- -t\n"
+
+
+def test_streams_are_apart():
+    for more in ([], ["--on-disconnect=kill"]):
+        r = execctl("run", *more, "web", "--", "sh", "-c", "echo out; echo err >&2")
+        assert (r.out, r.err, r.status) == (b"out\n", b"err\n", 0)
+
+
+def test_stdin_is_passed_only_when_asked_for():
+    assert execctl("run", "web", "--", "cat", stdin=b"hello").out == b""
+    assert execctl("run", "-i", "web", "--", "cat", stdin=b"hello").out == b"hello"
+    assert execctl("run", "-i", "--on-disconnect=kill", "web", "--", "cat", stdin=b"hello").out == b"hello"
+
+
+@pytest.mark.parametrize("more", [[], ["--on-disconnect=kill"]], ids=["fds", "stream"])
+def test_binary_clean_both_ways(more):
+    data = os.urandom(8 << 20) + bytes(range(256)) * 16
+    r = execctl("run", "-i", *more, "web", "--", "cat", stdin=data, timeout=60)
+    assert r.status == 0 and not r.err
+    assert hashlib.sha256(r.out).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("source", ["regular file", "pipe", "socket", "kernel file", "closed", "directory"])
+def test_kinds_of_stdin(source, tmp_path):
+    redirect = {"regular file": "< /etc/passwd", "kernel file": "< /proc/version", "closed": "<&-",
+                "pipe": "< <(cat /etc/passwd)", "socket": "< /etc/passwd", "directory": "< /"}[source]
+    expected = {"kernel file": open("/proc/version", "rb").read(), "closed": b"", "directory": b""}.get(
+        source, open("/etc/passwd", "rb").read())
+    command = ["bash", "-c", f"exec execctl run -i web -- cat {redirect}"]
+    if source == "socket":
+        command = ["socat", "-t5", "-,ignoreeof", "EXEC:'execctl run -i web -- head -c 9999'"]
+        command = ["socat", "OPEN:/etc/passwd,rdonly!!STDOUT", "EXEC:'execctl run -i web -- cat'"]
+    r = run(*command)
+    assert r.out == expected, r
+
+
+def test_output_into_files_and_devices(tmp_path):
+    path = tmp_path / "out"
+    shell(f"execctl run web -- sh -c 'echo one; echo two >&2' > {path} 2>&1")
+    assert path.read_text() == "one\ntwo\n"
+    shell(f"execctl run web -- echo three >> {path}")
+    assert path.read_text() == "one\ntwo\nthree\n"
+    shell("execctl run web -- echo nothing > /dev/full || true")
+    assert run("sh", "-c", "execctl run web -- true <&- >&- 2>&-; echo $?").out == b"0\n"
+
+
+def test_readers_that_go():
+    for more in ("", "--on-disconnect=kill"):
+        began = time.monotonic()
+        assert shell(f"execctl run {more} web -- yes | head -n 1") == "y\n"
+        assert time.monotonic() - began < 5
+    wait_for(lambda: not helper.live_execs(), what="no yes to be left")
+
+
+def test_processes_that_hold_the_output():
+    """The end of the command is the end, whoever else writes to its output."""
+    began = time.monotonic()
+    r = execctl("run", "--on-disconnect=hangup", "web", "--", "sh", "-c", "sleep 60 & echo $!")
+    assert r.status == 0 and time.monotonic() - began < 10
+    assert execctl("run", "web", "--", "kill", r.out.decode().strip()).status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_signals_are_forwarded(number):
+    for more in ([], ["--on-disconnect=kill"]):
+        script = f"trap 'echo got; exit 9' {int(number)}; echo ready; while :; do sleep 0.1; done"
+        p = subprocess.Popen(["execctl", "run", *more, "web", "--", "sh", "-c", script], stdout=subprocess.PIPE)
+        assert p.stdout.readline() == b"ready\n"
+        time.sleep(0.1)
+        p.send_signal(number)
+        assert p.stdout.readline() == b"got\n"
+        assert p.wait(timeout=10) == 9
+
+
+def test_on_disconnect():
+    for what, ends in (("kill", True), ("hangup", True), ("keep", False)):
+        p = subprocess.Popen(["execctl", "run", f"--on-disconnect={what}", "web", "--", "sh", "-c",
+                              f"echo {what}; exec sleep 1000"], stdout=subprocess.PIPE)
+        assert p.stdout.readline() == f"{what}\n".encode()
+        p.kill()
+        p.wait()
+        if ends:
+            wait_for(lambda: not helper.live_execs(), what=f"the end by {what}")
+        else:
+            time.sleep(0.5)
+            (left,) = helper.live_execs()
+            assert execctl("kill", left[0], "-s", "KILL").status == 0
+
+
+def test_life_of_a_detached_exec():
+    ident = detached("--label=a=b", "web", "--", "sh", "-c", "echo to out; echo to err >&2; read x; sleep 1000")
+    prefix = ident[:16]
+    rows = json.loads(execctl("list", "--json=short").out)
+    row = next(r for r in rows if r["id"] == ident)
+    assert row["container"] == "web" and row["state"] == "running" and row["caller"] == 0
+    assert prefix[:12] in execctl("list").out.decode()
+    assert prefix[:12] not in execctl("list", "--no-legend", "booted").out.decode()
+    text = execctl("status", prefix).out.decode()
+    assert "State: running" in text and f"exec-{ident}.scope" in text and "to out" in text
+    waiter = subprocess.Popen(["execctl", "wait", prefix])
+    time.sleep(0.2)
+    assert waiter.poll() is None
+    assert execctl("kill", prefix, "--signal=SIGKILL", "--all").status == 0
+    assert waiter.wait(timeout=10) == 137
+    assert execctl("wait", ident).status == 137
+    seen = json.loads(execctl("status", "--json=pretty", ident).out)
+    assert seen["state"] == "exited" and seen["exit_status"] == 137 and seen["arguments"][0] == "sh"
+    assert ident[:12] not in execctl("list").out.decode()
+    assert ident[:12] in execctl("list", "--all").out.decode()
+    assert ident in execctl("list", "-a", "--full").out.decode()
+
+
+def test_logs():
+    ident = detached("web", "--", "sh", "-c", "for i in 1 2 3 4; do echo line $i; echo error $i >&2; done; sleep 1; "
+                     "echo last")
+    r = execctl("logs", "--follow", ident)
+    out = [f"line {i}" for i in range(1, 5)] + ["last"]
+    assert r.out.decode().split("\n") == out + [""]
+    assert r.err.decode().split("\n") == [f"error {i}" for i in range(1, 5)] + [""]
+    assert execctl("logs", ident).out == r.out
+    assert execctl("logs", "-n", "1", ident).out == b"last\n"
+    r = execctl("logs", "--lines=0", ident)
+    assert (r.out, r.err) == (b"", b"")
+
+
+def test_ids_that_begin_alike():
+    all_ids = set(helper.ids())
+    while not any(sum(i.startswith(c) for i in all_ids) > 1 for c in "0123456789abcdef"):
+        all_ids.add(detached("web", "true"))
+    first = next(c for c in "0123456789abcdef" if sum(i.startswith(c) for i in all_ids) > 1)
+    r = execctl("status", first)
+    assert r.status == 1 and b"several execs" in r.err
+
+
+def test_containers():
+    rows = json.loads(execctl("containers", "--json=short").out)
+    assert {"web", "booted", "userns"} <= {r["name"] for r in rows}
+    assert all(len(r["id"]) == 64 and r["kind"] == "machine" and r["state"] == "running" for r in rows)
+    lines = execctl("containers").out.decode().split("\n")
+    assert lines[0].split() == ["NAME", "KIND", "STATE", "ID", "LEADER", "STARTED", "UNIT"]
+    assert lines[-2] == f"{len(rows)} containers listed."
+    columns = lines[0].index("UNIT")
+    assert all(line[columns - 1] == " " and line[columns] != " " for line in lines[1:len(rows) + 1]), "aligned"
+    bare = execctl("containers", "--no-legend").out.decode().split("\n")
+    assert len(bare) == len(rows) + 1 and "NAME" not in bare[0]
+    assert b"\033" not in execctl("containers").out
+
+
+def test_json_is_json():
+    text = 'quote " backslash \\ newline \n tab \t bell \a ünïcode'
+    ident = detached("web", "--", "echo", text)
+    seen = json.loads(execctl("status", "--json=short", ident).out)
+    assert seen["arguments"] == ["echo", text]
+    assert "\n" not in seen["command"], "escaped"
+    assert b"\a" not in execctl("list", "--all").out
+
+
+def test_logs_and_status_do_not_move_the_cursor():
+    ident = detached("web", "--", "printf", "a\\033[2Jb\\n")
+    assert execctl("wait", ident).status == 0
+    shell("journalctl --sync")
+    assert b"\033" not in execctl("status", ident).out
+    assert b"a\033[2Jb\n" == execctl("logs", ident).out, "as it is"
+
+
+def test_no_reply_while_execd_is_restarted():
+    """Whoever waits for an exec does not notice that execd was not there for a moment."""
+    ident = detached("web", "--", "sh", "-c", "exit 5")
+    assert execctl("wait", ident).status == 5
+    shell("systemctl stop execd.service")
+    assert execctl("wait", ident).status == 5, "started again by the bus"
+
+
+def test_quoting_for_a_remote_host(tmp_path):
+    """With -H, run goes through ssh: what arrives there is what was typed here."""
+    ssh = tmp_path / "ssh"
+    # Stands for ssh and the shell at the other end: prints its own options, and runs the words that are for there.
+    ssh.write_text("#!/bin/bash\nwhile [ \"$1\" != -- ]; do echo \"option $1\" >&2; shift; done\n"
+                   "echo \"host $2\" >&2\nexec sh -c \"$3\"\n")
+    ssh.chmod(0o755)
+    nasty = ["a b", "it's", '"', "$HOME", "`id`", "*", "", "-t", "--", "\\", "new\nline"]
+    r = execctl("-H", "me@there:2222", "run", "-i", "-e", "A=x y", "web", "--", "sh", "-c",
+                'echo "$A"; cat; for i; do echo "<$i>"; done', "sh", *nasty, stdin=b"in\n",
+                env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert r.err.decode() == "option -T\noption -p\noption 2222\nhost me@there\n"
+    assert r.out.decode() == "x y\nin\n" + "".join(f"<{w}>\n" for w in nasty)
+
+
+def cpu_of_execd():
+    return helper.cpu_seconds(helper.service_pid("execd.service"))
+
+
+@pytest.mark.slow
+def test_a_gibibyte_costs_execd_nothing():
+    execctl("run", "web", "--", "true")
+    before = cpu_of_execd()
+    size = 1 << 30
+    count = shell(f"head -c {size} /dev/zero | execctl run -i web -- cat | wc -c", timeout=110)
+    assert int(count) == size
+    assert cpu_of_execd() - before < 0.3

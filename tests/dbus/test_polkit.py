@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may do what: polkit decides, and a caller that goes away leaves nothing."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import helper
+from helper import Terminal, as_user, execctl, shell, wait_for
+
+ONE_CONTAINER = """
+polkit.addRule(function(action, subject) {
+    if (action.id == "org.execd1.exec" && subject.user == "user" &&
+        action.lookup("container") == "web")
+        return polkit.Result.YES;
+});
+"""
+SLOW_YES = """
+polkit.addRule(function(action, subject) {
+    if (action.id == "org.execd1.exec" && subject.user == "user") {
+        polkit.spawn(["/usr/bin/sleep", "1"]);
+        return polkit.Result.YES;
+    }
+});
+"""
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def password():
+    subprocess.run(["chpasswd"], input=f"root:{PASSWORD}\n".encode(), check=True)
+    yield PASSWORD
+    shell("passwd -d root")
+
+
+def test_denied_without_a_rule(counts):
+    before = helper.ids()
+    began = time.time()
+    for words in (["run", "web", "--", "true"], ["run", "-d", "web", "--", "true"], ["shell", "web"], ["containers"]):
+        r = as_user("execctl", *words)
+        assert r.status == 1 and b"access denied" in r.err and not r.out, r
+    assert helper.ids() == before
+    shell("journalctl --sync")
+    told = shell(f"journalctl -o cat --since=@{began:.0f} MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34 CALLER_UID=1000")
+    assert told.count("denied") == 3, told
+
+
+def test_one_container_by_five_lines(rules, counts):
+    assert len(ONE_CONTAINER.strip().split("\n")) == 5
+    rules(ONE_CONTAINER)
+    r = as_user("execctl", "run", "web", "--", "sh", "-c", "id -u; exit 5")
+    assert (r.status, r.out) == (5, b"0\n"), r
+    for words in (["booted", "--", "true"], ["--privileged", "web", "--", "true"]):
+        r = as_user("execctl", "run", *words)
+        assert r.status == 1 and b"access denied" in r.err, r
+    r = as_user("execctl", "run", "web", "--", "true", user="other")
+    assert r.status == 1 and b"access denied" in r.err, r
+
+
+def test_own_execs_and_those_of_others(rules, counts):
+    rules(ONE_CONTAINER)
+    foreign = execctl("run", "-d", "web", "--", "sleep", "1000").out.decode().strip()
+    r = as_user("execctl", "run", "-d", "web", "--", "sleep", "1000")
+    own = r.out.decode().strip()
+    try:
+        listed = as_user("execctl", "list", "--all", "--full").out.decode()
+        assert own in listed and foreign not in listed
+        for words in (["kill", foreign], ["attach", foreign], ["wait", foreign]):
+            r = as_user("execctl", *words)
+            assert r.status == 1 and b"access denied" in r.err, r
+        assert as_user("execctl", "kill", own[:12]).status == 0
+        assert as_user("execctl", "wait", own[:12]).status == 143
+    finally:
+        execctl("kill", "-s", "KILL", foreign, own)
+
+
+def test_what_others_run_is_not_shown(rules, counts):
+    """Neither through properties nor through the object manager: command lines hold secrets."""
+    rules(ONE_CONTAINER)
+    secret = "hunter2-in-a-command-line"
+    foreign = execctl("run", "-d", "web", "--", "sh", "-c", f"echo {secret}").out.decode().strip()
+    path = f"/org/execd1/exec/_{foreign}"
+    for words in (["get-property", "org.execd1", path, "org.execd1.Exec", "CommandLine"],
+                  ["call", "org.execd1", path, "org.freedesktop.DBus.Properties", "GetAll", "s", "org.execd1.Exec"],
+                  ["call", "org.execd1", path, "org.freedesktop.DBus.Properties", "GetAll", "s", ""],
+                  ["introspect", "org.execd1", path],
+                  ["call", "org.execd1", "/org/execd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"]):
+        r = as_user("busctl", *words)
+        assert secret.encode() not in r.out, words
+        assert secret.encode() in helper.run("busctl", *words).out, words
+
+
+def test_what_others_run_is_not_told(rules, tmp_path, counts):
+    secret = "hunter2-in-a-signal"
+    log = open(tmp_path / "log", "w+")
+    listener = subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--init-groups", "--", "dbus-monitor",
+                                 "--system", "sender=org.execd1"], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        time.sleep(1)
+        execctl("run", "web", "--", "sh", "-c", f": {secret}")
+        time.sleep(1)
+    finally:
+        listener.terminate()
+        listener.wait()
+    assert secret not in open(log.name).read()
+
+
+def test_password_at_a_terminal(password, counts):
+    with Terminal("execctl", "run", "--privileged", "web", "--", "sh", "-c", "echo ran as $(id -u); exit 8",
+                  user="user") as t:
+        t.expect("all capabilities in container 'web'")
+        t.expect("Password:")
+        t.send(password + "\n")
+        t.expect("ran as 0")
+        assert t.wait() == 8
+    assert not shell("pgrep -x pkttyagent || true").strip(), "the agent leaves with execctl"
+
+
+def test_wrong_password_and_no_password(password, counts):
+    before = helper.ids()
+    with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
+        t.expect("Password:")
+        t.send("wrong\n")
+        t.expect("access denied")
+        assert t.wait() == 1
+    with Terminal("execctl", "run", "--no-ask-password", "web", "--", "true", user="user") as t:
+        t.expect("access denied")
+        assert t.wait() == 1 and b"Password" not in t.seen
+    assert helper.ids() == before
+
+
+def test_password_before_a_shell(password, counts):
+    with Terminal("execctl", "shell", "booted", user="user") as t:
+        t.expect("Password:")
+        t.send(password + "\n")
+        t.expect(":~# ")
+        t.send("echo $((6 * 7)); exit 3\n")
+        t.expect("\r42\r\n")
+        assert t.wait() == 3
+
+
+def test_asked_on_the_terminal_while_stdin_is_a_pipe(password, counts):
+    with Terminal("sh", "-c", "echo from a pipe | execctl run -i web -- cat | tr a-z A-Z", user="user") as t:
+        t.expect("Password:")
+        t.send(password + "\n")
+        t.expect("FROM A PIPE")
+        assert t.wait() == 0
+
+
+def test_caller_killed_while_a_password_is_asked_for(password, counts):
+    before = helper.ids()
+    with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
+        t.expect("Password:")
+        os.kill(t.pid, signal.SIGKILL)
+        t.wait()
+    time.sleep(1)
+    assert helper.ids() == before
+
+
+def start_as_user(*argv):
+    return subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--init-groups", "--", *argv],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_caller_killed_at_ten_points_of_a_pending_authorisation(rules, counts):
+    rules(SLOW_YES)
+    began = time.monotonic()
+    assert as_user("execctl", "run", "web", "--", "true").status == 0
+    took = time.monotonic() - began
+    assert took > 1, "polkit does not wait"
+    before = helper.ids()
+    shell("execctl run web -- sh -c 'rm -f /tmp/killed-*'")
+    before = helper.ids()
+    for point in range(10):
+        for argv in (["busctl", "call", "--", *helper.MANAGER, "Run", "sas", "web", "2", "touch",
+                      f"/tmp/killed-{point}"],
+                     ["execctl", "run", "web", "--", "touch", f"/tmp/killed-{point}"]):
+            p = start_as_user(*argv)
+            time.sleep(0.09 * point)
+            p.kill()
+            p.wait()
+    time.sleep(2.5)
+    assert helper.ids() == before
+    assert execctl("run", "web", "--", "sh", "-c", "ls /tmp/killed-* 2>/dev/null").out == b""
+
+
+def test_many_pending_calls_of_one_caller_that_goes(rules, counts):
+    """Every method that has to ask, several times over one connection that is closed in the middle."""
+    rules(SLOW_YES)
+    before = helper.ids()
+    script = ("import sys, os, time; sys.path.insert(0, sys.argv[1]); from bus import Bus\n"
+              "b = Bus()\n"
+              "n = os.open('/dev/null', os.O_RDWR)\n"
+              "for i in range(8):\n"
+              "    for words in (('Run', 'sas', 'web', ['true']), ('CreateExec', 'sasa{sv}', 'web', ['true'], {}),\n"
+              "                  ('RunExec', 'sasa{sv}hhh', 'web', ['true'], {}, n, n, n), ('ListContainers',),\n"
+              "                  ('GetContainer', 's', 'web'), ('ListExecs',)):\n"
+              "        b.send('/org/execd1', 'org.execd1.Manager', *words)\n"
+              "time.sleep(float(sys.argv[2]))\n"
+              "os._exit(0)\n")
+    for pause in ("0", "0.3", "0.7"):
+        r = as_user("python3", "-c", script, helper.HERE, pause)
+        assert r.status == 0, r
+    time.sleep(3)
+    assert helper.ids() == before
+
+
+def test_what_was_allowed_once_is_asked_again(rules, counts):
+    rules(ONE_CONTAINER)
+    assert as_user("execctl", "run", "web", "--", "true").status == 0
+    rules("")
+    assert as_user("execctl", "run", "web", "--", "true").status == 1
+
+
+def test_no_polkit_is_no(rules, counts):
+    rules(ONE_CONTAINER)
+    shell("systemctl mask --runtime --now polkit.service")
+    try:
+        r = as_user("execctl", "run", "web", "--", "true", timeout=60)
+        assert r.status == 1 and b"access denied" in r.err, r
+        assert execctl("run", "web", "--", "true").status == 0, "root is not asked about"
+    finally:
+        shell("systemctl unmask --runtime polkit.service && systemctl start polkit.service")

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""execctl before a terminal."""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+import helper
+from helper import Terminal, execctl, wait_for
+
+PROMPT = b":~# "
+
+
+def test_shell_is_like_ssh():
+    with Terminal("execctl", "shell", "booted") as t:
+        before = t.modes()
+        t.expect(PROMPT)
+        assert t.modes() != before, "raw"
+        t.send("stty size; pwd; echo $TERM; shopt -q login_shell && echo login; tty\n")
+        seen = t.expect(PROMPT)
+        assert all(word in seen for word in (b"33 101", b"/root", b"xterm-256color", b"\r\nlogin\r\n", b"/dev/pts/"))
+
+        t.resize(44, 55)
+        time.sleep(0.3)
+        t.send("stty size\n")
+        t.expect("44 55")
+        t.expect(PROMPT)
+
+        t.send("sleep 1000\n")
+        time.sleep(0.5)
+        t.send(b"\x1a")
+        t.expect("Stopped")
+        t.expect(PROMPT)
+        t.send("jobs; fg\n")
+        t.expect("sleep 1000\r\nsleep 1000\r\n")
+        t.send(b"\x03")
+        t.expect(PROMPT)
+
+        # Keys that Docker's clients swallow: ^P is the line before.
+        t.send("echo once more\n")
+        t.expect("\ronce more\r\n")
+        t.expect(PROMPT)
+        t.send(b"\x10")
+        t.expect("echo once more")
+        t.send("\n")
+        t.expect("\ronce more\r\n")
+
+        t.send("exit 9\n")
+        assert t.wait() == 9
+        assert t.modes() == before, "given back"
+
+
+def test_size_is_there_from_the_beginning():
+    for _ in range(5):
+        with Terminal("execctl", "run", "-t", "booted", "--", "stty", "size", rows=77, columns=66) as t:
+            t.expect("77 66")
+            assert t.wait() == 0
+
+
+def test_shell_of_a_container_without_bash():
+    with Terminal("execctl", "shell", "web", "id", "-u") as t:
+        t.expect("0\r\n")
+        assert t.wait() == 0
+    with Terminal("execctl", "shell", "-u", "app", "web") as t:
+        t.expect("$ ")
+        t.send("id -un; exit 4\n")
+        t.expect("app\r\n")
+        assert t.wait() == 4
+
+
+def test_keys_that_detach_and_attach():
+    with Terminal("execctl", "shell", "booted") as t:
+        before = t.modes()
+        t.expect(PROMPT)
+        t.send("A=kept\n")
+        t.expect(PROMPT)
+        t.send(b"\x1d\x1d\x1d")
+        ident = t.expect("execctl attach ").decode() and t.expect("\r\n").decode().strip()
+        assert t.wait() == 0 and t.modes() == before
+    with contextlib.ExitStack() as terminals:
+        t = terminals.enter_context(Terminal("execctl", "attach", ident))
+        t.expect(PROMPT)
+        watcher = terminals.enter_context(Terminal("execctl", "attach", ident))
+        watcher.expect("only watch")
+        watcher.expect(PROMPT)
+        t.send("echo is $A\n")
+        t.expect("\ris kept\r\n")
+        watcher.expect("\ris kept\r\n")
+        t.send("exit 6\n")
+        assert t.wait() == 6 and watcher.wait() == 6
+        assert b"\r\r" not in watcher.seen
+
+
+@pytest.mark.parametrize("verb", [["shell", "booted"], ["run", "-t", "booted", "--", "sh", "-c",
+                                                         "echo :~#' '; sleep 1000"]])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, "hang up"])
+def test_a_terminal_that_goes_hangs_up(verb, how):
+    with Terminal("execctl", *verb) as t:
+        before = t.modes()
+        t.expect(PROMPT)
+        if how == "hang up":
+            t.hang_up()
+        else:
+            os.kill(t.pid, how)
+        status = t.wait()
+        if how == signal.SIGTERM:
+            assert status == 128 + how and t.modes() == before
+    wait_for(lambda: not helper.live_execs(), what="the command to be hung up")
+
+
+def test_interrupt_without_a_terminal_of_its_own():
+    with Terminal("execctl", "run", "web", "--", "sleep", "1000") as t:
+        wait_for(helper.live_execs)
+        time.sleep(0.2)
+        t.send(b"\x03")
+        assert t.wait() == 130
+
+
+def test_typed_input_through_a_pipe():
+    with Terminal("execctl", "run", "-i", "web", "--", "sh", "-c", "cat; echo end; tty") as t:
+        t.send("hello\n")
+        t.expect("hello\r\nhello\r\n")
+        t.send(b"\x04")
+        t.expect("end\r\nnot a tty")
+        t.wait()
+
+
+def test_piped_input_on_a_terminal():
+    for text, seen in ((b"one\ntwo\n", b"two\r\n"), (b"one\ntwo", b"two"), (b"", b"")):
+        r = execctl("run", "-t", "web", "--", "sh", "-c", "cat; exit 3", stdin=text)
+        assert r.status == 3 and r.out.endswith(seen), r
+    began = time.monotonic()
+    assert execctl("shell", "web").status == 0
+    assert time.monotonic() - began < 10
+
+
+def test_tables_on_a_terminal():
+    execctl("run", "-d", "web", "--", "sh", "-c", "true " + "x" * 300)
+    env = {"PAGER": "", "SYSTEMD_PAGER": ""}
+    with Terminal("execctl", "list", "--all", columns=70, env=env) as t:
+        assert t.wait() == 0
+        lines = t.seen.split(b"\r\n")
+        assert lines[0].startswith(b"\033[4m") and "…".encode() in t.seen and b"x" * 100 not in t.seen
+    with Terminal("execctl", "list", "--all", "--full", columns=70, env=env) as t:
+        assert t.wait() == 0 and b"x" * 300 in t.seen
+    with Terminal("execctl", "list", "--all", env={**env, "NO_COLOR": "1"}) as t:
+        assert t.wait() == 0 and b"\033" not in t.seen and b"x" * 20 in t.seen
+    # Whoever has got more rights than their own gets less, which then starts nothing.
+    with Terminal("execctl", "list", "--all", env={"SYSTEMD_PAGER": "sed s/^/paged:/", "SUDO_UID": "1000"}) as t:
+        t.expect("CONTAINER")
+        t.send("!echo out of the pager\n\nqqq")
+        t.wait()
+        assert b"paged:" not in t.seen and b"\nout of the pager" not in t.seen
+    with Terminal("execctl", "containers", env={"SYSTEMD_PAGER": "sed s/^/paged:/"}) as t:
+        t.wait()
+        assert b"paged:web" in t.seen
+    with Terminal("execctl", "containers", "--no-pager", env={"SYSTEMD_PAGER": "sed s/^/paged:/"}) as t:
+        t.wait()
+        assert b"paged:" not in t.seen
