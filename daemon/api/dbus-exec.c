@@ -313,7 +313,8 @@ static void wait_allowed(DbusCall *c)
                 wait_finish(c);
                 return;
         }
-        if (c->timeout_usec > 0)
+        /* What no clock can reach is never. */
+        if (c->timeout_usec > 0 && c->timeout_usec < INT64_MAX)
                 r = sd_event_add_time_relative(c->manager->event, &c->timer, CLOCK_MONOTONIC,
                                                c->timeout_usec, 0, wait_on_timeout, c);
         if (r < 0)
