@@ -137,9 +137,12 @@ def main():
             if len(got) > 10:
                 os.close(got.pop(0))
         except BusError as e:
-            if e.name in ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.Disconnected"):
+            if e.name == "org.freedesktop.DBus.Error.ServiceUnknown":
                 print(f"gone after {member} {signature}: {e}")
                 return 1
+            if e.name == "org.freedesktop.DBus.Error.Disconnected":
+                # The bus itself does not carry such a message (too many file descriptors, say).
+                bus = Bus()
             silent += e.name in ("org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout")
             bad += 1
         except (OSError, ValueError) as e:

@@ -44,7 +44,7 @@ def test_denied_without_a_rule(counts):
         assert r.status == 1 and b"access denied" in r.err and not r.out, r
     assert helper.ids() == before
     shell("journalctl --sync")
-    told = shell(f"journalctl -o cat --since=@{began:.0f} MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34 CALLER_UID=1000")
+    told = shell(f"journalctl -o cat --since=@{int(began)} MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34 CALLER_UID=1000")
     assert told.count("denied") == 3, told
 
 

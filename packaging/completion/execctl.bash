@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Completion of execctl for bash.
+
+# Never asks for a password and never waits for long.
+__execctl_ask() {
+    timeout 2 execctl --no-legend --no-pager --no-ask-password "$@" 2>/dev/null
+}
+
+__execctl_containers() {
+    __execctl_ask containers | while read -r name _; do printf '%s\n' "$name"; done
+}
+
+__execctl_execs() {
+    __execctl_ask list "$@" | while read -r id _; do printf '%s\n' "$id"; done
+}
+
+_execctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
+    local options='-i --interactive -t --tty -u --user= -e --setenv= -w --working-directory= --privileged --property=
+        --label= --on-disconnect= --detach-keys= -d --detach -s --signal= -a --all -l --full -n --lines= -f --follow
+        -H --host= --json= --no-legend --no-pager --no-ask-password -h --help --version'
+    local properties='MemoryMax= MemoryHigh= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs=
+        RuntimeMaxSec= OOMPolicy='
+    COMPREPLY=()
+
+    # The option that stands alone before its value; bash splits "--option=value" at the sign.
+    [ "$cur" != '=' ] || cur=''
+    [ "$prev" != '=' ] || prev=${COMP_WORDS[COMP_CWORD - 2]}
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        -u | -e | -w | -s | -n | -H) ((i++)) ;;
+        -- | =) ;;
+        -*)
+            # Its value is no word of the command.
+            [ "${COMP_WORDS[i + 1]-}" != '=' ] || ((i += 2))
+            ;;
+        *)
+            if [ -z "$verb" ]; then
+                verb=$word
+            elif [ -z "$container" ]; then
+                container=$word
+            fi
+            ;;
+        esac
+    done
+
+    case $prev in
+    -s | --signal) words=$(compgen -A signal | sed -n 's/^SIG//p') ;;
+    --json) words='short pretty off' ;;
+    --on-disconnect) words='keep hangup kill' ;;
+    --property)
+        compopt -o nospace
+        words=$properties
+        ;;
+    -H | --host)
+        mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+        return
+        ;;
+    -u | --user | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys) return ;;
+    *)
+        if [[ $cur == -* ]] && [ -z "$container" ]; then
+            words=$options
+            [[ $cur != --* ]] || compopt -o nospace
+        else
+            case $verb in
+            '') words='run shell attach list containers status logs kill wait help' ;;
+            run | shell) [ -n "$container" ] || words=$(__execctl_containers) ;;
+            list) words=$(__execctl_containers) ;;
+            attach | kill) words=$(__execctl_execs) ;;
+            status | logs | wait) words=$(__execctl_execs --all) ;;
+            esac
+        fi
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    # Only a value is to follow at once.
+    [ ${#COMPREPLY[@]} -ne 1 ] || [[ ${COMPREPLY[0]} == *= ]] || compopt +o nospace
+}
+
+complete -F _execctl execctl
