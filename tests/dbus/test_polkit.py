@@ -9,7 +9,7 @@ import time
 import pytest
 
 import helper
-from helper import Terminal, as_user, execctl, shell, wait_for
+from helper import Terminal, as_user, execctl, shell
 
 ONE_CONTAINER = """
 polkit.addRule(function(action, subject) {
