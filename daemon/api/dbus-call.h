@@ -63,6 +63,12 @@ void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb,
 void dbus_call_authorize_inspect(DbusCall *c, void (*next)(DbusCall *c));
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c));
 
+/* After dbus_call_ask_inspect(): whether an exec is in what this caller is shown. */
+static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
+{
+        return !e->hidden && (c->may_see_all || (e->creator->uid == c->peer->uid && !c->peer->foreign));
+}
+
 /* At the end: gives up every call that is under way. */
 void dbus_calls_drop(void);
 

@@ -267,7 +267,7 @@ static void list_execs_allowed(DbusCall *c)
 
                 if (r < 0)
                         break;
-                if (e->hidden || !(c->may_see_all || e->creator->uid == c->peer->uid))
+                if (!dbus_call_may_see(c, e))
                         continue;
                 r = sd_bus_message_append(reply, "(sossssut)", e->id, dbus_exec_path(e, path),
                                           e->container->name, exec_status_name(e), e->command_line ?: "",

@@ -15,15 +15,19 @@ char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE])
         return path;
 }
 
+Exec *dbus_find_exec(Manager *m, const char *path)
+{
+        const size_t prefix = strlen(DBUS_EXEC_PREFIX "/_");
+
+        if (strncmp(path, DBUS_EXEC_PREFIX "/_", prefix) != 0)
+                return NULL;
+        return manager_find_exec(m, path + prefix);
+}
+
 static int find_exec(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                      sd_bus_error *error)
 {
-        const size_t prefix = strlen(DBUS_EXEC_PREFIX "/_");
-        Manager *m = userdata;
-
-        if (strncmp(path, DBUS_EXEC_PREFIX "/_", prefix) != 0)
-                return 0;
-        *ret_found = manager_find_exec(m, path + prefix);
+        *ret_found = dbus_find_exec(userdata, path);
         return *ret_found ? 1 : 0;
 }
 
@@ -113,6 +117,8 @@ int dbus_publish(Manager *m)
                 r = sd_bus_add_node_enumerator(m->bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, m);
         if (r >= 0)
                 r = sd_bus_add_object_manager(m->bus, NULL, DBUS_MANAGER_PATH);
+        if (r >= 0)
+                r = sd_bus_add_filter(m->bus, NULL, dbus_properties_filter, m);
         if (r >= 0)
                 r = sd_bus_add_object_vtable(m->bus, NULL, "/org/freedesktop/LogControl1",
                                              "org.freedesktop.LogControl1", dbus_log_vtable, m);

@@ -19,6 +19,12 @@ char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE]);
 /* Adds the objects to the manager's bus, then asks for the name. Without a bus nothing is done. */
 int dbus_publish(Manager *m);
 
+/* The exec at a path, or NULL. */
+Exec *dbus_find_exec(Manager *m, const char *path);
+
+/* dbus-properties.c: answers for the properties of execs, before sd-bus does. */
+int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* dbus-manager.c, dbus-exec.c */
 extern const sd_bus_vtable dbus_manager_vtable[];
 extern const sd_bus_vtable dbus_exec_vtable[];

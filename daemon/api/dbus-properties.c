@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Who may read what of an exec: its creator all of it, others what org.execd1.inspect lets them. sd-bus
+ * answers for properties at once, and polkit does not, so the calls that read them are taken out before
+ * sd-bus sees them.
+ */
+
+#include <string.h>
+
+#include "api/dbus-object.h"
+
+#define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+#define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
+
+/* The row of the vtable for a property, or NULL. */
+static const sd_bus_vtable *find_property(const char *name)
+{
+        for (const sd_bus_vtable *v = dbus_exec_vtable; v->type != _SD_BUS_VTABLE_END; v++)
+                if (v->type == _SD_BUS_VTABLE_PROPERTY && strcmp(v->x.property.member, name) == 0)
+                        return v;
+        return NULL;
+}
+
+static int append_value(sd_bus_message *reply, const Exec *e, const sd_bus_vtable *v)
+{
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'v', v->x.property.signature);
+        if (r >= 0)
+                r = v->x.property.get(NULL, NULL, NULL, v->x.property.member, reply, (void *) e, NULL);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_all(sd_bus_message *reply, const Exec *e)
+{
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        for (const sd_bus_vtable *v = dbus_exec_vtable; v->type != _SD_BUS_VTABLE_END && r >= 0; v++) {
+                if (v->type != _SD_BUS_VTABLE_PROPERTY)
+                        continue;
+                r = sd_bus_message_open_container(reply, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "s", v->x.property.member);
+                if (r >= 0)
+                        r = append_value(reply, e, v);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static void read_allowed(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = c->all ? append_all(reply, c->exec)
+                           : append_value(reply, c->exec, find_property(c->reference));
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static void read_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "inspect", read_allowed);
+}
+
+/* Get and GetAll; what concerns no property of ours is left to sd-bus. */
+static int read_properties(Manager *manager, sd_bus_message *m, Exec *e, bool all)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        const char *interface, *name = NULL;
+        bool ours;
+        int r;
+
+        r = all ? sd_bus_message_read(m, "s", &interface) : sd_bus_message_read(m, "ss", &interface, &name);
+        ours = r >= 0 && ((all && !*interface) || strcmp(interface, DBUS_EXEC_INTERFACE) == 0) &&
+               (all || find_property(name));
+        if (!ours) {
+                (void) sd_bus_message_rewind(m, true);
+                return 0;
+        }
+        r = dbus_call_new(manager, m, e, &c);
+        if (r < 0)
+                return r;
+        c->all = all;
+        if (name) {
+                c->reference = strdup(name);
+                if (!c->reference)
+                        return -ENOMEM;
+        }
+        return dbus_call_begin(TAKE_PTR(c), read_go);
+}
+
+static int append_object(sd_bus_message *reply, const Exec *e)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "o", dbus_exec_path(e, path));
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sa{sv}}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'e', "sa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", DBUS_EXEC_INTERFACE);
+        if (r >= 0)
+                r = append_all(reply, e);
+        for (int i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static void objects_allowed(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
+        LIST_FOREACH_SAFE (n, &c->manager->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+
+                if (r >= 0 && dbus_call_may_see(c, e))
+                        r = append_object(reply, e);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static void objects_go(DbusCall *c)
+{
+        dbus_call_ask_inspect(c, objects_allowed);
+}
+
+static int read_objects(Manager *manager, sd_bus_message *m)
+{
+        DbusCall *c;
+        int r = dbus_call_new(manager, m, NULL, &c);
+
+        return r < 0 ? r : dbus_call_begin(c, objects_go);
+}
+
+int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        const char *path = sd_bus_message_get_path(m);
+        Manager *manager = userdata;
+        bool all;
+        Exec *e;
+
+        if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
+            strcmp(path, DBUS_MANAGER_PATH) == 0)
+                return read_objects(manager, m);
+        all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
+        if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
+                return 0;
+        e = dbus_find_exec(manager, path);
+        return e ? read_properties(manager, m, e, all) : 0;
+}
