@@ -166,6 +166,12 @@ class Terminal:
         head, _, self.seen = self.seen.partition(text)
         return head + text
 
+    def expect_password(self):
+        """The agent asks first and then throws away what was typed before, so wait until it does not echo."""
+        self.expect("Password:")
+        wait_for(lambda: not termios.tcgetattr(self.fd)[3] & termios.ECHO, what="the echo to be off")
+        time.sleep(0.1)
+
     def send(self, text):
         os.write(self.fd, text if isinstance(text, bytes) else text.encode())
 

@@ -112,7 +112,7 @@ def test_password_at_a_terminal(password, counts):
     with Terminal("execctl", "run", "--privileged", "web", "--", "sh", "-c", "echo ran as $(id -u); exit 8",
                   user="user") as t:
         t.expect("all capabilities in container 'web'")
-        t.expect("Password:")
+        t.expect_password()
         t.send(password + "\n")
         t.expect("ran as 0")
         assert t.wait() == 8
@@ -122,7 +122,7 @@ def test_password_at_a_terminal(password, counts):
 def test_wrong_password_and_no_password(password, counts):
     before = helper.ids()
     with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
-        t.expect("Password:")
+        t.expect_password()
         t.send("wrong\n")
         t.expect("access denied")
         assert t.wait() == 1
@@ -134,7 +134,7 @@ def test_wrong_password_and_no_password(password, counts):
 
 def test_password_before_a_shell(password, counts):
     with Terminal("execctl", "shell", "booted", user="user") as t:
-        t.expect("Password:")
+        t.expect_password()
         t.send(password + "\n")
         t.expect(":~# ")
         t.send("echo $((6 * 7)); exit 3\n")
@@ -144,7 +144,7 @@ def test_password_before_a_shell(password, counts):
 
 def test_asked_on_the_terminal_while_stdin_is_a_pipe(password, counts):
     with Terminal("sh", "-c", "echo from a pipe | execctl run -i web -- cat | tr a-z A-Z", user="user") as t:
-        t.expect("Password:")
+        t.expect_password()
         t.send(password + "\n")
         t.expect("FROM A PIPE")
         assert t.wait() == 0
