@@ -247,6 +247,7 @@ void exec_set_state(Exec *e, ExecState state)
         exec_ref(e);
         if (exec_has_ended(e))
                 exec_on_ended(e);
+        manager_tell(e->manager, e, MANAGER_EXEC_CHANGED);
         LIST_FOREACH_SAFE (n, &e->watches) {
                 ExecWatch *w = LIST_ENTRY(n, ExecWatch, node);
 
