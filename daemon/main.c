@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "core/manager.h"
+#include "core/selinux-access.h"
 
 static ManagerConfig config = {
         .idle_usec = IDLE_DEFAULT_USEC,
@@ -141,6 +142,9 @@ static int run(void)
         _cleanup_(http_server_freep) HttpServer *server = NULL;
         int r;
 
+        r = selinux_access_open();
+        if (r < 0)
+                return log_error_errno(r, "Cannot ask SELinux");
         r = manager_new(&config, &m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up");
@@ -175,5 +179,7 @@ int main(int argc, char **argv)
         r = parse_arguments(argc, argv);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = run();
+        selinux_access_close();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -57,12 +57,10 @@ void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
                 .command_line = e->command_line ?: "",
                 .exec_id = e->id,
                 .verb = verb,
+                .owner = e->creator,
         };
 
-        if (x->peer->uid == e->creator->uid && !x->peer->foreign)
-                next(x);
-        else
-                http_authorize(x, &q, next);
+        http_authorize(x, &q, next);
 }
 
 void http_authorize_inspect(HttpExchange *x, const Container *c, void (*next)(HttpExchange *x))

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/manager.h"
+#include "core/selinux-access.h"
 
 #define POLKIT_NAME      "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
@@ -158,6 +159,21 @@ static int authz_ask(Authz *a, const AuthzQuestion *q)
                                  q->interactive ? INTERACTIVE_TIMEOUT_USEC : TIMEOUT_USEC);
 }
 
+/* Starting another's exec is running its command, and reading its output is attaching to it. */
+static SelinuxPermission selinux_permission(const AuthzQuestion *q)
+{
+        bool privileged = q->action == AUTHZ_EXEC_PRIVILEGED || (q->request && q->request->privileged);
+        const char *verb = q->verb ?: "";
+
+        if (q->action == AUTHZ_EXEC || q->action == AUTHZ_EXEC_PRIVILEGED || strcmp(verb, "start") == 0)
+                return privileged ? SELINUX_EXEC_PRIVILEGED : SELINUX_EXEC;
+        if (strcmp(verb, "kill") == 0)
+                return SELINUX_KILL;
+        if (q->action == AUTHZ_MANAGE || strcmp(verb, "logs") == 0)
+                return SELINUX_ATTACH;
+        return SELINUX_LIST;
+}
+
 int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
                 Refusal *reterr)
 {
@@ -167,7 +183,10 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         if (q->peer->foreign)
                 return refuse(reterr, REFUSAL_DENIED, EACCES,
                               "access denied: the caller is in other namespaces than the host's");
-        if (q->peer->uid == 0)
+        r = selinux_access_check(q->peer, q->container, selinux_permission(q), q->command_line, reterr);
+        if (r < 0)
+                return r;
+        if (q->peer->uid == 0 || (q->owner && q->owner->uid == q->peer->uid))
                 return 1;
         a = calloc(1, sizeof(Authz));
         if (!a)

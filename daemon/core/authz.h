@@ -3,7 +3,8 @@
 
 /*
  * May the caller do this? The host's root may; everybody else is judged by polkit, for each request anew,
- * with what is asked for as details. Errors, time-outs and a caller that vanished all mean no. A check that
+ * with what is asked for as details. Where there is SELinux, the policy has to allow it in addition: to root
+ * and to an exec's owner as well. Errors, time-outs and a caller that vanished all mean no. A check that
  * is under way is an object of its own: freeing it cancels the question, and no answer comes any more.
  */
 
@@ -29,7 +30,8 @@ typedef struct AuthzQuestion {
         const ExecRequest *request; /* NULL when no command is meant */
         const char *command_line;
         const char *exec_id; /* AUTHZ_MANAGE */
-        const char *verb;    /* AUTHZ_MANAGE */
+        const char *verb;    /* what is to be done with it; NULL when it is no particular exec */
+        const Peer *owner;   /* whose exec it is: who may without being authorised; NULL if nobody */
         bool interactive;    /* the caller lets itself be asked for a password */
 } AuthzQuestion;
 

@@ -8,10 +8,10 @@
 int container_read(sd_bus_message *m, Container **ret)
 {
         _cleanup_(container_unrefp) Container *c = NULL;
-        const char *id, *name, *kind, *state, *image, *unit, *slice;
+        const char *id, *name, *kind, *state, *image, *unit, *slice, *label;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'r', "sssssssututtas");
+        r = sd_bus_message_enter_container(m, 'r', "sssssssututtass");
         if (r <= 0)
                 return r;
         c = calloc(1, sizeof(Container));
@@ -26,6 +26,8 @@ int container_read(sd_bus_message *m, Container **ret)
         if (r < 0)
                 return r;
         r = sd_bus_message_read_strv(m, &c->command);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &label);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);
@@ -39,7 +41,8 @@ int container_read(sd_bus_message *m, Container **ret)
         c->image = strdup(image);
         c->unit = strdup(unit);
         c->slice = strdup(slice);
-        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice)
+        c->label = strdup(label);
+        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice || !c->label)
                 return -ENOMEM;
         *ret = TAKE_PTR(c);
         return 1;
@@ -62,6 +65,7 @@ Container *container_unref(Container *c)
         free(c->image);
         free(c->unit);
         free(c->slice);
+        free(c->label);
         strv_free(c->command);
         fd_close(c->leader_pidfd);
         return mfree(c);

@@ -13,7 +13,7 @@
 
 #include "base/strv.h"
 
-#define CONTAINER_SIGNATURE "(sssssssututtas)"
+#define CONTAINER_SIGNATURE "(sssssssututtass)"
 
 typedef struct Container {
         unsigned n_ref;
@@ -30,6 +30,7 @@ typedef struct Container {
         uint64_t created_usec;
         uint64_t started_usec;
         char **command;
+        char *label;      /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
         int leader_pidfd; /* owned; negative in a list */
 } Container;
 

@@ -141,9 +141,13 @@ const char *container_state(const Container *c)
 
 int container_append(const Container *c, sd_bus_message *m)
 {
+        _cleanup_free_ char *label = NULL;
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sssssssututtas");
+        /* Without a label that should be there, the container is told of all the same; what execd then asks
+         * the policy about it is denied. */
+        (void) leader_label(c->leader, &label);
+        r = sd_bus_message_open_container(m, 'r', "sssssssututtass");
         if (r >= 0)
                 r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),
                                           c->image, c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
@@ -151,6 +155,8 @@ int container_append(const Container *c, sd_bus_message *m)
                                           c->started_usec);
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, c->command);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", label ?: "");
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

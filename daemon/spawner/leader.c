@@ -351,17 +351,23 @@ static bool apparmor_is_enabled(void)
                text[0] == 'Y';
 }
 
+int leader_label(const Leader *l, char **ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        *ret = NULL;
+        if (is_selinux_enabled() <= 0)
+                return 0;
+        r = file_read_at(l->proc_fd, "attr/current", TEXT_MAX, &text, NULL);
+        return r < 0 ? r : proc_label_parse(text, ret);
+}
+
 static int fill_labels(const Leader *l, RunnerSpec *spec, Refusal *reterr)
 {
-        int r = 0;
+        int r;
 
-        if (is_selinux_enabled() > 0) {
-                _cleanup_free_ char *text = NULL;
-
-                r = file_read_at(l->proc_fd, "attr/current", TEXT_MAX, &text, NULL);
-                if (r >= 0)
-                        r = proc_label_parse(text, &spec->label);
-        }
+        r = leader_label(l, &spec->label);
         if (r >= 0 && apparmor_is_enabled()) {
                 _cleanup_free_ char *text = NULL;
 

@@ -52,6 +52,9 @@ uint64_t namespace_flag(NamespaceType type);
 const char *namespace_name(NamespaceType type);
 const Namespaces *namespaces_own(void);
 
+/* The leader's SELinux context; NULL on a kernel without SELinux. */
+int leader_label(const Leader *l, char **ret);
+
 /* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, and one that has not
  * yet executed anything of its own (-EAGAIN): it still is its parent's program. */
 int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
