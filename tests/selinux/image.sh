@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The disk that the VM boots: a Debian 13 with an SELinux policy, execd, machines with labels of their own, and the
+# tests. Made in three layers, each kept in the cache under the hash of what it is made from: the packages, the
+# policy with our modules linked in, the image. Sourced after tests/lib.sh.
+
+SELINUX_TREE=${TREE:?}/tests/selinux
+# What a file context of the policy is about is below ROOT; the machines' files have labels that no pattern gives.
+MACHINES=/var/lib/machines
+
+vm_packages() {
+    echo systemd systemd-sysv dbus polkitd systemd-container libjson-c5 libcap2 libselinux1 python3 python3-pytest \
+        python3-pytest-timeout busybox-static procps util-linux kmod selinux-policy-default selinux-policy-dev \
+        policycoreutils semodule-utils checkpolicy setools make m4
+}
+
+# Run in the root by sh, once its packages are there.
+vm_customise() {
+    cat <<'RECIPE'
+set -e
+for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+            fstrim.timer systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
+            systemd-timesyncd.service systemd-pstore.service; do
+    systemctl disable "$unit" >/dev/null 2>&1 || :
+done
+for unit in systemd-networkd-wait-online.service systemd-firstboot.service systemd-logind.service console-getty.service \
+            getty@.service getty.target serial-getty@.service systemd-modules-load.service systemd-udevd.service \
+            systemd-udev-trigger.service systemd-udev-settle.service systemd-udevd-control.socket \
+            systemd-udevd-kernel.socket systemd-random-seed.service systemd-remount-fs.service \
+            systemd-hwdb-update.service ldconfig.service systemd-update-utmp.service selinux-autorelabel-mark.service \
+            systemd-journal-catalog-update.service tmp.mount dev-hugepages.mount dev-mqueue.mount; do
+    systemctl mask "$unit" >/dev/null 2>&1
+done
+# Without a daemon of the audit system, what SELinux denies is in the journal only where this socket is.
+systemctl enable systemd-journald-audit.socket >/dev/null 2>&1 || :
+echo 0123456789abcdef0123456789abcdef >/etc/machine-id
+echo execd-selinux >/etc/hostname
+printf '127.0.0.1 localhost execd-selinux\n' >/etc/hosts
+rm -f /etc/resolv.conf
+: >/etc/fstab
+passwd -d root >/dev/null
+useradd -m -u 1000 -s /bin/bash user
+useradd -m -u 1001 -s /bin/bash other
+sed -i 's/^SELINUX=.*/SELINUX=enforcing/; s/^SELINUXTYPE=.*/SELINUXTYPE=default/' /etc/selinux/config
+mkdir -p /src /out /results /var/log/journal /etc/systemd/journald.conf.d
+printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=64M\nAudit=yes\n' \
+    >/etc/systemd/journald.conf.d/execd-tests.conf
+printf 'kernel.printk_ratelimit = 0\n' >/etc/sysctl.d/execd-tests.conf
+RECIPE
+}
+
+vm_root_path() {
+    local hash
+    hash=$({
+        vm_packages
+        vm_customise
+        declare -f make_vm_root
+        echo "$MIRROR $SECURITY_MIRROR"
+    } | sha256sum)
+    echo "$CACHE/root/selinux-13-${hash:0:12}"
+}
+
+make_vm_root() {
+    local target=$1 packages hook status=0
+    packages=$(vm_packages | tr -s ' \n' ',')
+    hook=$(mktemp "$CACHE/hook-XXXXXX")
+    # shellcheck disable=SC2016  # for the hook's shell
+    { printf '#!/bin/sh\nexec chroot "$1" /bin/sh <<"END"\n'; vm_customise; echo END; } >"$hook"
+    chmod 755 "$hook"
+    mmdebstrap --variant=minbase --include="${packages%,}" --aptopt='Acquire::Languages "none"' \
+        --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --customize-hook="$hook \"\$1\"" trixie "$target" "deb $MIRROR trixie main" \
+        "deb $MIRROR trixie-updates main" "deb $SECURITY_MIRROR trixie-security main" || status=$?
+    rm -f "$hook"
+    return $status
+}
+
+ensure_vm_root() {
+    local root lock old
+    root=$(vm_root_path)
+    [ ! -d "$root" ] || return 0
+    ensure_packages mmdebstrap:mmdebstrap
+    mkdir -p "$CACHE/root" "$CACHE/log"
+    take_lock root-selinux-13 lock
+    if [ ! -d "$root" ]; then
+        say "making the Debian 13 root with SELinux (once; log in $CACHE/log/root-selinux-13)"
+        rm -rf --one-file-system "$root.new"
+        if ! make_vm_root "$root.new" >"$CACHE/log/root-selinux-13" 2>&1 </dev/null {lock}>&-; then
+            tail -n 30 "$CACHE/log/root-selinux-13" >&2
+            rm -rf --one-file-system "$root.new"
+            die "could not make the Debian 13 root with SELinux"
+        fi
+        for old in "$CACHE"/root/selinux-13-*; do
+            [ "$old" = "$root.new" ] || rm -rf --one-file-system "$old"
+        done
+        mv "$root.new" "$root"
+    fi
+    drop_lock "$lock"
+}
+
+# linked_policy WITH: the directory with what the policy is once our modules (WITH is 1) and those of the tests are
+# in: the store, the linked policy and the file contexts. Made where it is not.
+linked_policy() {
+    local with=$1 root hash target work lock script=()
+    root=$(vm_root_path)
+    hash=$({
+        echo "$root $with"
+        cat "$SELINUX_TREE"/policy/*.cil "$SELINUX_TREE/link-policy"
+        [ -z "$with" ] || cat "$TREE"/packaging/selinux/*
+    } | sha256sum)
+    target=$CACHE/selinux/policy-${hash:0:12}
+    if [ ! -d "$target" ]; then
+        mkdir -p "$CACHE/selinux"
+        take_lock "selinux-policy-${hash:0:12}" lock
+        if [ ! -d "$target" ]; then
+            say "linking the policy${with:+ with that of execd}"
+            work=$(mktemp -d "$CACHE/selinux/link-XXXXXX")
+            script=(sh /src/tests/selinux/link-policy "$with")
+            if ! in_root "$root" "$work" "${script[@]}" >"$CACHE/log/selinux-policy" 2>&1 </dev/null {lock}>&-; then
+                grep -vE '^/usr/share/selinux/devel|Compiling|^$' "$CACHE/log/selinux-policy" | tail -n 60 >&2
+                rm -rf --one-file-system "$work"
+                die "the policy does not link; all of it is in $CACHE/log/selinux-policy"
+            fi
+            mv "$work/done" "$target"
+            rm -rf --one-file-system "$work"
+            find "$CACHE/selinux" -maxdepth 1 -name 'policy-*' -mmin +2880 -exec rm -rf --one-file-system {} +
+        fi
+        drop_lock "$lock"
+    fi
+    echo "$target"
+}
+
+# make_image IMAGE STAGE POLICY: STAGE is what execd installs, POLICY what linked_policy() says.
+make_image() {
+    local image=$1 stage=$2 policy=$3 root tree
+    root=$(vm_root_path)
+    tree=$(mktemp -d "$CACHE/selinux/tree-XXXXXX")
+    cp -a "$root/." "$tree/"
+    rm -rf "$tree/etc/selinux/default" "$tree/var/lib/selinux" "$tree/usr/share/selinux/devel" "$tree/var/cache/apt"
+    cp -a "$policy/default" "$tree/etc/selinux/default"
+    mkdir -p "$tree/usr/lib/modules" "$tree$MACHINES" "$tree/usr/lib/execd-tests/selinux"
+    cp -a /usr/lib/uml/modules/. "$tree/usr/lib/modules/"
+    cp -a --no-preserve=ownership "$stage/." "$tree/"
+    cp -a --no-preserve=ownership "$SELINUX_TREE/inside/." "$tree/usr/lib/execd-tests/selinux/"
+    cp -a --no-preserve=ownership "$TREE/tests/confinement/client.py" "$TREE/packaging/activate" \
+        "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine" "$tree/usr/lib/execd-tests/selinux/"
+    "$SELINUX_TREE/finish-tree" "$tree" "$MACHINES"
+    truncate -s 1536M "$image.new"
+    mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard,lazy_itable_init=1 -L root -d "$tree" "$image.new"
+    rm -rf --one-file-system "$tree"
+    mv "$image.new" "$image"
+}
+
+# ensure_image WITH: prints the image with our policy (WITH is 1) or without.
+ensure_image() {
+    local with=$1 policy work image hash lock
+    ensure_vm_root
+    ensure_roots 13 build
+    ensure_packages linux.uml:user-mode-linux mke2fs:e2fsprogs debugfs:e2fsprogs
+    policy=$(linked_policy "$with") || exit 1
+    say "building execd for Debian 13"
+    work=$(work_dir 13 selinux)
+    build_product 13 selinux stage
+    hash=$({
+        echo "$policy $(readlink -f /usr/bin/linux.uml) $(ls /usr/lib/uml/modules)"
+        (cd "$work/stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+        (cd "$SELINUX_TREE" && find inside finish-tree image.sh -type f -print0 | sort -z | xargs -0 sha256sum)
+        sha256sum <"$TREE/tests/confinement/client.py"
+        sha256sum <"$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine"
+    } | sha256sum)
+    image=$CACHE/selinux/image-${with:-0}-$(tree_hash)-${hash:0:12}
+    if [ ! -e "$image" ]; then
+        take_lock "selinux-image-$(tree_hash)" lock
+        if [ ! -e "$image" ]; then
+            say "making the image of the VM"
+            rm -f "$CACHE/selinux/image-${with:-0}-$(tree_hash)"-*
+            make_image "$image" "$work/stage" "$policy" >&2 {lock}>&-
+        fi
+        drop_lock "$lock"
+    fi
+    echo "$image"
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may do what by the policy: class containerexec, asked by execd for the caller's label and the container's."""
+
+import json
+import time
+
+import client
+import vm
+
+CALLER = "/usr/lib/execd-tests/selinux/caller.py"
+
+
+class Caller:
+    """Requests from a domain; all that was recorded of one is then in `records`."""
+
+    def __init__(self, domain):
+        self.domain = domain
+        self.records = []
+
+    def ask(self, method, path, body=None):
+        before = vm.cursor()
+        words = ["runcon", f"unconfined_u:unconfined_r:{self.domain}:s0-s0:c0.c1023", "python3", CALLER, method, path]
+        if body is not None:
+            words.append(json.dumps(body))
+        status, message = vm.sh(words).split(" ", 1)
+        time.sleep(0.2)
+        self.records = [r for r in vm.records(before) if "containerexec" in r]
+        return int(status), message
+
+    def create(self, machine, cmd=("true",), **fields):
+        return self.ask("POST", f"/v1.41/containers/{machine.name}/exec", {"Cmd": list(cmd), **fields})
+
+
+def assert_denied(caller, answer, permission, target):
+    status, message = answer
+    assert status == 403, answer
+    assert "SELinux" in message and permission in message, message
+    assert len(caller.records) == 1, caller.records
+    record = caller.records[0]
+    for part in ("USER_AVC", "denied", f"{{ {permission} }}", f"scontext=unconfined_u:unconfined_r:{caller.domain}:",
+                 f"tcontext={target}", "tclass=containerexec", "uid=0", "pid="):
+        assert part in record, (part, record)
+
+
+def running(machine):
+    """An exec of root's, in the domain of these tests, that goes on until it is killed."""
+    exec_id = client.create(machine.name, ["sleep", "1000"]).json()["Id"]
+    assert client.start_detached(exec_id).status in (200, 204)
+    return exec_id
+
+
+def test_without_the_permission_root_is_denied_too(web):
+    caller = Caller("execd_test_list_t")
+    assert_denied(caller, caller.create(web, ["echo", "a b"]), "exec", web.label)
+    assert 'cmdline=[echo "a b"]' in caller.records[0] and "container=web" in caller.records[0]
+
+
+def test_without_any_permission_nothing_is_told(web):
+    caller = Caller("execd_test_none_t")
+    assert_denied(caller, caller.ask("GET", f"/v1.41/containers/{web.name}/json"), "list", web.label)
+    status, message = caller.ask("GET", "/v1.41/containers/json")
+    assert web.name not in message, (status, message)
+
+
+def test_with_the_permission_it_is_allowed_and_not_recorded(web):
+    caller = Caller("execd_test_exec_t")
+    assert caller.create(web)[0] == 201
+    assert caller.records == []
+
+
+def test_list_is_judged_apart(web):
+    caller = Caller("execd_test_list_t")
+    status, message = caller.ask("GET", f"/v1.41/containers/{web.name}/json")
+    assert status == 200 and web.name in message
+
+
+def test_privileged_is_judged_apart(web):
+    caller = Caller("execd_test_exec_t")
+    assert_denied(caller, caller.create(web, Privileged=True), "exec_privileged", web.label)
+
+
+def test_kill_is_judged_apart(web):
+    exec_id = running(web)
+    caller = Caller("execd_test_exec_t")
+    assert_denied(caller, caller.ask("POST", f"/exec/{exec_id}/kill?signal=KILL"), "kill", web.label)
+    assert client.inspect(exec_id)["Running"]
+    assert Caller("execd_test_kill_t").ask("POST", f"/exec/{exec_id}/kill?signal=KILL")[0] in (200, 204)
+
+
+def test_attach_is_judged_apart(web):
+    exec_id = running(web)
+    caller = Caller("execd_test_kill_t")
+    assert_denied(caller, caller.ask("POST", f"/exec/{exec_id}/attach"), "attach", web.label)
+    client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+
+
+def test_the_owners_own_exec_is_no_exception(web):
+    """What may be created by one domain of root's is not started by another."""
+    exec_id = client.create(web.name, ["true"], Privileged=True).json()["Id"]
+    caller = Caller("execd_test_exec_t")
+    assert_denied(caller, caller.ask("POST", f"/exec/{exec_id}/start", {"Detach": True}), "exec_privileged", web.label)
+
+
+def test_a_permissive_caller_is_allowed_and_recorded(web):
+    caller = Caller("execd_test_permissive_t")
+    assert caller.create(web)[0] == 201
+    assert any("denied" in r and "{ exec }" in r and "permissive=1" in r for r in caller.records), caller.records
+
+
+def test_polkit_is_asked_all_the_same(web):
+    """The policy allows it to unconfined_t, and polkit does not to a stranger."""
+    words = ["runuser", "-u", "other", "--", "busctl", "call", "org.execd1", "/org/execd1", "org.execd1.Manager"]
+    text = vm.sh(words + ["ListContainers"], check=False)
+    assert "web" not in text
+
+
+def test_the_target_is_the_containers_label(other):
+    """Each container is asked about by its own label, level and all."""
+    caller = Caller("execd_test_list_t")
+    assert_denied(caller, caller.create(other), "exec", other.label)
