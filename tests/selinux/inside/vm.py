@@ -48,6 +48,7 @@ class Machine:
             with open(f"{folder}/properties.conf", "w", encoding="utf-8") as f:
                 f.write("[Service]\n" + "".join(f"{p}\n" for p in properties))
             sh(["systemctl", "daemon-reload"])
+        sh(["systemctl", "reset-failed", self.unit], check=False)
         status = subprocess.run(["systemctl", "start", self.unit], check=False, timeout=60).returncode
         assert status == 0, sh(["journalctl", "--no-pager", "-n", "30", "-u", self.unit])
 
@@ -59,6 +60,7 @@ class Machine:
 
     def stop(self):
         sh(["systemctl", "stop", self.unit])
+        sh(["systemctl", "reset-failed", self.unit], check=False)
 
     def run(self, cmd, **fields):
         return client.run(self.name, cmd, **fields)
