@@ -66,6 +66,14 @@ static int read_proc(const char *path, char *ret, size_t size)
         return 0;
 }
 
+/* AppArmor says its mode behind the name. */
+static bool is_label(const char *text, const char *label)
+{
+        size_t n = strlen(label);
+
+        return strncmp(text, label, n) == 0 && (text[n] == 0 || text[n] == ' ');
+}
+
 static int write_label(const char *path, const char *text, const char *label, Refusal *reterr)
 {
         char now[LABEL_MAX] = "";
@@ -74,7 +82,7 @@ static int write_label(const char *path, const char *text, const char *label, Re
         r = write_proc(path, text);
         if (r >= 0)
                 r = read_proc(path, now, sizeof(now));
-        if (r >= 0 && strncmp(now, label, strlen(label)) != 0)
+        if (r >= 0 && !is_label(now, label))
                 r = -EBADE;
         if (r < 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
