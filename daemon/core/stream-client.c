@@ -320,6 +320,7 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
         if (o->writer && !s->input.writer)
                 s->input.writer = c;
 
+        (void) setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){STREAM_SEND_BUFFER}, sizeof(int));
         r = fd_set_nonblock(c->fd, true);
         if (r >= 0)
                 r = sd_event_add_io(s->event, &c->source, c->fd, 0, stream_on_io, s);

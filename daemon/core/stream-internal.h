@@ -14,6 +14,15 @@
  * so that a client which joins later sees them. */
 #define STREAM_BULK_MIN (128 * 1024)
 
+/* A client's send buffer: large enough that a splice is not cut short by a reader that is a little behind.
+ * The kernel allows what net.core.wmem_max says. */
+#define STREAM_SEND_BUFFER (1024 * 1024)
+
+/* A command that had so much copied without a break writes as fast as it is read: reading rests for a
+ * moment, so that its pipe fills and the rest is spliced. */
+#define STREAM_REST_AFTER (256 * 1024)
+#define STREAM_REST_USEC  150
+
 /* How long a client that has been shut down may take to close its side. */
 #define STREAM_LINGER_USEC (5 * USEC_PER_SEC)
 
@@ -30,6 +39,9 @@ typedef struct StreamOutput {
         sd_event_source *source;
         bool limited; /* only `limit` more bytes are taken */
         uint64_t limit;
+        size_t copied;         /* bytes since it was last seen empty */
+        sd_event_source *rest; /* a timer; NULL when it was never needed */
+        bool resting;
 } StreamOutput;
 
 typedef struct StreamClient {

@@ -16,6 +16,7 @@ void stream_output_close(StreamOutput *o)
                         c->output_dead = c->gone = true;
         }
         o->source = sd_event_source_disable_unref(o->source);
+        o->rest = sd_event_source_disable_unref(o->rest);
         o->fd = fd_close(o->fd);
 }
 
@@ -57,7 +58,36 @@ static size_t output_room(const StreamOutput *o)
 
 uint32_t stream_output_wants(const StreamOutput *o)
 {
-        return output_room(o) > 0 ? EPOLLIN : 0;
+        return !o->resting && output_room(o) > 0 ? EPOLLIN : 0;
+}
+
+static int output_on_rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        StreamOutput *o = userdata;
+
+        o->resting = false;
+        o->copied = 0;
+        stream_turn(o->stream);
+        return 0;
+}
+
+/* Whether to let the pipe fill; arms the timer that ends it. */
+static bool output_rest(StreamOutput *o)
+{
+        int r;
+
+        if (o->copied < STREAM_REST_AFTER)
+                return false;
+        if (!o->rest)
+                r = sd_event_add_time_relative(o->stream->event, &o->rest, CLOCK_MONOTONIC, STREAM_REST_USEC,
+                                               1, output_on_rested, o);
+        else {
+                r = sd_event_source_set_time_relative(o->rest, STREAM_REST_USEC);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(o->rest, SD_EVENT_ONESHOT);
+        }
+        o->resting = r >= 0;
+        return o->resting;
 }
 
 bool stream_output_read(StreamOutput *o)
@@ -73,20 +103,30 @@ bool stream_output_read(StreamOutput *o)
                 stream_output_close(o);
                 return true;
         }
-        if (s->n_clients == 1 && !s->events.on_output &&
-            stream_client_start_bulk(LIST_ENTRY(s->clients.first, StreamClient, node), o))
-                return true;
+        if (o->resting && !o->limited)
+                return false;
+        if (s->n_clients == 1 && !s->tty && !s->events.on_output) {
+                if (stream_client_start_bulk(LIST_ENTRY(s->clients.first, StreamClient, node), o)) {
+                        o->copied = STREAM_REST_AFTER;
+                        return true;
+                }
+                if (!o->limited && output_rest(o))
+                        return false;
+        }
         if (o->limited)
                 room = (size_t) MIN((uint64_t) room, o->limit);
 
         n = read(o->fd, chunk, room);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+                o->copied = 0;
                 return false;
+        }
         /* A pty whose other side is closed answers EIO: that is its end. */
         if (n <= 0) {
                 stream_output_close(o);
                 return true;
         }
+        o->copied += (size_t) n;
         if (o->limited)
                 o->limit -= (uint64_t) n;
         if (history_append(&s->history, o->type, chunk, (size_t) n) < 0) {
