@@ -7,7 +7,6 @@
 
 #include "api/http-error.h"
 #include "api/http-route.h"
-#include "config.h"
 
 static void add(struct json_object *o, const char *key, const char *value)
 {
@@ -60,7 +59,7 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         json_object_object_add(o, "NCPU", json_object_new_int(get_nprocs()));
         json_object_object_add(o, "MemTotal", json_object_new_int64((int64_t) si.totalram * si.mem_unit));
         add(o, "Name", u.nodename);
-        add(o, "ServerVersion", EXECD_VERSION);
+        add(o, "ServerVersion", HTTP_ENGINE_VERSION);
         json_object_object_add(o, "Warnings", json_object_new_array());
         http_reply_json(x, 200, o);
         return 0;

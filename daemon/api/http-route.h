@@ -11,6 +11,9 @@
 
 #define HTTP_VERSION_MIN 1024
 #define HTTP_VERSION_MAX 1051
+/* The release of Docker's engine that brought this version of the API. It is told where clients look for the
+ * engine's: Ansible compares it, and would take ours for a Docker that is too old to exec. */
+#define HTTP_ENGINE_VERSION "28.3.0"
 
 /* Finds the handler and calls it, or answers with an error. */
 void http_route(HttpExchange *x);

@@ -63,7 +63,7 @@ void http_get_version(HttpExchange *x)
         json_object_array_add(components, component);
         json_object_object_add(o, "Components", components);
 
-        add(o, "Version", EXECD_VERSION);
+        add(o, "Version", HTTP_ENGINE_VERSION);
         add(o, "ApiVersion", "1.51");
         add(o, "MinAPIVersion", "1.24");
         add(o, "Os", "linux");

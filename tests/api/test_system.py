@@ -62,6 +62,16 @@ def test_version(api):
         assert component["Name"] and component["Version"] and isinstance(component["Details"], dict)
 
 
+@pytest.mark.execd_only
+def test_version_is_one_of_docker(api):
+    """Clients compare it with what they need; what execd's own is stands in its component."""
+    seen = api.get("/version").json()
+    assert tuple(map(int, seen["Version"].split("."))) >= (28, 3)
+    assert [c["Name"] for c in seen["Components"]] == ["execd"]
+    assert seen["Components"][0]["Version"] != seen["Version"]
+    assert api.get("/info").json()["ServerVersion"] == seen["Version"]
+
+
 def test_info(api):
     seen = api.get("/info").json()
     assert seen["OSType"] == "linux" and seen["Architecture"] == "x86_64"
