@@ -5,6 +5,7 @@
 #   machine  a small Debian whose PID 1 is systemd, for machines inside the sandbox
 #   build    compiler and libraries: what is installed into the sandbox is built against the sandbox's Debian
 #   tools    build, and what the unit tests and the lints need; one version of each tool on every host
+#   ansible  the whole of Debian's ansible with a docker command; also what its machines run on, since they need python3
 # Nothing writes into a finished root: a sandbox has an overlay above it.
 
 MIRROR=${EXECD_TEST_MIRROR:-http://deb.debian.org/debian}
@@ -38,6 +39,13 @@ root_packages() {
         case $2 in
         12) echo systemd ;;
         13) echo systemd-dev ;;
+        esac
+        ;;
+    ansible)
+        echo ansible python3-requests
+        case $2 in
+        12) echo docker.io ;;
+        13) echo docker-cli ;;
         esac
         ;;
     tools)
@@ -97,6 +105,13 @@ done
 for unit in systemd-firstboot.service console-getty.service getty@.service getty.target systemd-modules-load.service; do
     chroot "$1" systemctl mask "$unit" >/dev/null 2>&1
 done
+RECIPE
+        ;;
+    ansible)
+        cat <<'RECIPE'
+set -e
+rm -f "$1/etc/resolv.conf"
+chroot "$1" useradd -m -u 1000 -s /bin/bash app
 RECIPE
         ;;
     build | tools)
