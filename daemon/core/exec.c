@@ -311,8 +311,9 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         exec_tell_command(e, "exec_start");
 
         describe = exec_describe(e, &description);
-        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->stdio[0] >= 0 ? e->stdio : NULL,
-                          exec_on_start_reply, e, &e->start_slot, reterr);
+        r = spawner_start(e->manager->spawner, &describe, &e->start_size, starter->loginuid,
+                          e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_start_reply, e, &e->start_slot,
+                          reterr);
         exec_close_stdio(e);
         if (r < 0) {
                 exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,

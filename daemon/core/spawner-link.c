@@ -358,8 +358,9 @@ static int append_stdio(sd_bus_message *m, const int *stdio)
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, const int *stdio,
-                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
+int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, uint32_t login_uid,
+                  const int *stdio, sd_bus_message_handler_t callback, void *userdata,
+                  sd_bus_slot **ret_slot, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         const ExecRequest *q = e->request;
@@ -375,8 +376,9 @@ int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size,
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, q->env);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sstqq", q->user ?: "", q->working_dir ?: "", flags,
-                                          size->set ? size->rows : 0, size->set ? size->columns : 0);
+                r = sd_bus_message_append(m, "sstqqu", q->user ?: "", q->working_dir ?: "", flags,
+                                          size->set ? size->rows : 0, size->set ? size->columns : 0,
+                                          login_uid);
         if (r >= 0)
                 r = append_stdio(m, stdio);
         if (r < 0)

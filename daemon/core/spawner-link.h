@@ -49,10 +49,11 @@ typedef struct SpawnerExec {
 int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,
                     void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
 
-/* `stdio` may be NULL (the spawner makes pipes) or three fds for the command. */
-int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, const int *stdio,
-                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
-                  Refusal *reterr);
+/* `login_uid` is the caller's, UINT32_MAX for none. `stdio` may be NULL (the spawner makes pipes) or three
+ * fds for the command. */
+int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, uint32_t login_uid,
+                  const int *stdio, sd_bus_message_handler_t callback, void *userdata,
+                  sd_bus_slot **ret_slot, Refusal *reterr);
 
 /* No answer is waited for. */
 void spawner_drop(SpawnerLink *l, const char *exec_id);

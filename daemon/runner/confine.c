@@ -37,7 +37,7 @@ static int open_proc(const char *path, int flags)
         return TAKE_FD(fd);
 }
 
-static int write_proc(const char *path, const char *text)
+int proc_write(const char *path, const char *text)
 {
         _cleanup_close_ int fd = open_proc(path, O_WRONLY);
         size_t size = strlen(text);
@@ -79,7 +79,7 @@ static int write_label(const char *path, const char *text, const char *label, Re
         char now[LABEL_MAX] = "";
         int r;
 
-        r = write_proc(path, text);
+        r = proc_write(path, text);
         if (r >= 0)
                 r = read_proc(path, now, sizeof(now));
         if (r >= 0 && !is_label(now, label))
@@ -137,7 +137,7 @@ static int set_oom_score(const RunnerSpec *s)
         int r, current;
 
         snprintf(text, sizeof(text), "%d", s->oom_score_adj);
-        r = write_proc("/proc/self/oom_score_adj", text);
+        r = proc_write("/proc/self/oom_score_adj", text);
         if (r != -EACCES && r != -EPERM)
                 return r;
         /* May not be lowered: to be killed sooner than the leader is no privilege. */

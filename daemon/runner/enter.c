@@ -129,6 +129,8 @@ static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusa
         r = confine_outside(s, reterr);
         if (r < 0)
                 return r;
+        if (mode == RUNNER_MODE_EXEC)
+                audit_command(s);
         r = join_namespaces(s, with_stdio, reterr);
         if (r < 0)
                 return r;

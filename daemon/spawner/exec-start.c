@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "spawner/audit-text.h"
 #include "spawner/kill.h"
 #include "spawner/launch.h"
 #include "spawner/verify.h"
@@ -144,6 +145,22 @@ static int take_stdio(Start *s, const int *fds, Refusal *reterr)
         return 0;
 }
 
+static int fill_audit(RunnerSpec *spec, const Launch *l, const StartRequest *q)
+{
+        const AuditCommand command = {
+                .exec_id = l->exec_id,
+                .container = l->container->name,
+                .user = q->user,
+                .working_dir = q->working_dir,
+                .argv = q->argv,
+                .tty = q->tty,
+        };
+
+        spec->login_uid = q->login_uid;
+        spec->audit = audit_command_text(&command);
+        return spec->audit ? 0 : -ENOMEM;
+}
+
 static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
 {
         spec->argv = TAKE_PTR(q->argv);
@@ -173,6 +190,8 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
                 s->command[i] = s->peer[i] = -EBADF;
 
         r = leader_fill_spec(l->container->leader, &s->spec, reterr);
+        if (r >= 0)
+                r = fill_audit(&s->spec, l, q);
         if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
         if (r >= 0 && !q->tty)

@@ -27,6 +27,7 @@ void runner_spec_done(RunnerSpec *s)
         strv_free(s->env_request);
         free(s->user);
         free(s->working_dir);
+        free(s->audit);
         free(s->label);
         free(s->apparmor);
         free(s->filters);
@@ -94,6 +95,8 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         put_u32(ret, s->privileged);
         put_u32(ret, s->null_stdin);
         put_u32(ret, s->own_pipes);
+        put_u32(ret, s->login_uid);
+        put_string(ret, s->audit);
         put_u64(ret, s->namespaces);
         put_u32(ret, s->leader_uid);
         put_u32(ret, s->leader_gid);
@@ -308,6 +311,8 @@ int runner_spec_read(char *data, size_t size, RunnerSpec *ret)
         s.privileged = take_bool(&r);
         s.null_stdin = take_bool(&r);
         s.own_pipes = take_bool(&r);
+        s.login_uid = take_u32(&r);
+        s.audit = take_string(&r);
         take_leader(&r, &s);
 
         if (r.error == 0 && r.at != r.size)

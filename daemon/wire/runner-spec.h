@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/refusal.h"
 
-#define RUNNER_SPEC_VERSION  1
+#define RUNNER_SPEC_VERSION  2
 #define RUNNER_SPEC_MAX      (16 * 1024 * 1024)
 #define RUNNER_CONTROL_FD    3
 #define RUNNER_FILTERS_MAX   64
@@ -56,6 +56,8 @@ typedef struct RunnerSpec {
         bool tty;
         bool privileged;
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
+        uint32_t login_uid; /* of the caller, for the kernel's audit; UINT32_MAX: none */
+        char *audit;        /* what the kernel's audit is told of the command; NULL: nothing */
         bool own_pipes; /* the stdio fds are pipes that the spawner made for this exec: the user may own them
                          */
 

@@ -112,6 +112,14 @@ class MachineVictim:
         self.unit = f"execd-test-machine@{name}.service"
         self.removed = False
         machine_tool("start", name)
+        self.await_command()
+
+    def await_command(self):
+        """It is registered before its first process is what it is to be."""
+        deadline = time.monotonic() + 30
+        leader = run("machinectl", "show", "-p", "Leader", "--value", self.name).strip()
+        while os.readlink(f"/proc/{leader}/exe").endswith("nspawn") and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def pause(self):
         run("systemctl", "freeze", self.unit)

@@ -25,6 +25,18 @@ r = execd.request(sys.argv[5], sys.argv[6], body)
 print(json.dumps([r.status, r.json() if r.body else None]))
 """
 
+# A caller of a login session, or of none.
+LOGIN_CALL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+if len(sys.argv) > 2:
+    with open("/proc/self/loginuid", "w") as f:
+        f.write(sys.argv[2])
+import execd
+exec_id = execd.create("web", ["cat", "/proc/self/loginuid"])
+print(exec_id, execd.Attached(exec_id).read_all()[0].decode())
+"""
+
 
 @pytest.fixture(scope="module")
 def users():
@@ -119,3 +131,14 @@ def test_without_polkit_nobody_else_passes(users):
     finally:
         shell("systemctl unmask --runtime polkit.service")
     assert request("GET", "/_ping").body == b"OK"
+
+
+@pytest.mark.parametrize("login_uid", [None, "4711"])
+def test_command_belongs_to_the_login_of_its_caller(login_uid):
+    done = subprocess.run([sys.executable, "-c", LOGIN_CALL, os.path.dirname(execd.__file__), *filter(None, [login_uid])],
+                          capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 0, done.stderr
+    exec_id, seen = done.stdout.split()
+    assert seen == (login_uid or "4294967295")
+    records = wait_for(lambda: (r := journal(exec_id)) and len(r) >= 3 and r)
+    assert {r.get("CALLER_LOGINUID") for r in records} == {login_uid}

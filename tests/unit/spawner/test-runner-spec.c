@@ -39,6 +39,8 @@ static void fill(RunnerSpec *s, RunnerFilter filters[2])
                 .nice = -20,
                 .umask = 0027,
                 .rlimits_set = true,
+                .login_uid = 1000,
+                .audit = (char *) "op=exec",
                 .label = (char *) "system_u:system_r:container_t:s0:c1,c2",
                 .filters = filters,
                 .n_filters = 2,
@@ -72,6 +74,7 @@ static void test_round_trip(const RunnerSpec *in, const Buf *b)
         CHECK(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
         CHECK(out.no_new_privs && !out.setgroups_denied && out.oom_score_adj == -1000 && out.nice == -20);
         CHECK(out.umask == 0027 && memcmp(out.rlimits, in->rlimits, sizeof(out.rlimits)) == 0);
+        CHECK(out.login_uid == 1000 && same_text(out.audit, "op=exec"));
         CHECK(same_text(out.label, in->label) && !out.apparmor);
         CHECK(out.n_filters == 2 && out.filters[0].log == 1 && out.filters[1].log == 0);
         CHECK(out.filters[1].n_instructions == 3 && (uintptr_t) out.filters[1].instructions % 8 == 0);
