@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/audit.h"
 #include "core/journal-reader.h"
 #include "core/manager.h"
 #include "wire/exec-json.h"
@@ -47,7 +48,8 @@ static int exec_restore(Manager *m, ExecRecord *r, Exec **ret)
         e->container = calloc(1, sizeof(Container));
         e->creator = calloc(1, sizeof(Peer));
         e->request = TAKE_PTR(r->request);
-        if (!e->container || !e->creator)
+        e->command_line = command_line_escape(e->request->argv, EXEC_COMMAND_LINE_MAX);
+        if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
         *e->container = (Container){.n_ref = 1, .leader_pidfd = -EBADF};
         e->container->id = TAKE_PTR(r->container_id);

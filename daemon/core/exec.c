@@ -16,8 +16,7 @@
 #include "core/exec-output.h"
 #include "core/manager.h"
 
-#define COMMAND_LINE_MAX 4096
-#define DESCRIPTION_MAX  256
+#define DESCRIPTION_MAX 256
 
 static const char *const state_names[_EXEC_STATE_MAX] = {
         [EXEC_CREATED] = "created",   [EXEC_STARTING] = "starting", [EXEC_RUNNING] = "running",
@@ -98,7 +97,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
                         return r;
         }
         snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
-        e->command_line = command_line_escape(request->argv, COMMAND_LINE_MAX);
+        e->command_line = command_line_escape(request->argv, EXEC_COMMAND_LINE_MAX);
         if (!e->command_line)
                 return -ENOMEM;
         if (c->leader_pidfd >= 0) {
@@ -207,13 +206,13 @@ void exec_tell_command(Exec *e, const char *verb)
         _cleanup_buf_ Buf b = BUF_INIT;
 
         buf_printf(&b, "%s: %s ", verb, e->request->argv[0]);
-        for (size_t i = 1; e->request->argv[i] && buf_length(&b) < COMMAND_LINE_MAX; i++)
+        for (size_t i = 1; e->request->argv[i] && buf_length(&b) < EXEC_COMMAND_LINE_MAX; i++)
                 buf_printf(&b, "%s%s", i > 1 ? " " : "", e->request->argv[i]);
         buf_append(&b, "", 1);
         if (buf_error(&b) < 0)
                 return;
-        if (buf_length(&b) > COMMAND_LINE_MAX)
-                buf_head(&b)[COMMAND_LINE_MAX] = 0;
+        if (buf_length(&b) > EXEC_COMMAND_LINE_MAX)
+                buf_head(&b)[EXEC_COMMAND_LINE_MAX] = 0;
         exec_tell(e, buf_head(&b));
 }
 

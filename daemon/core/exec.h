@@ -29,7 +29,8 @@
 #include "core/stream.h"
 #include "wire/exec-request.h"
 
-#define EXEC_ID_SIZE 65 /* 64 hex digits and NUL */
+#define EXEC_ID_SIZE          65 /* 64 hex digits and NUL */
+#define EXEC_COMMAND_LINE_MAX 4096
 
 typedef struct Manager Manager;
 typedef struct Exec Exec;
