@@ -7,6 +7,7 @@
 #include <string.h>
 #include <systemd/sd-login.h>
 
+#include "api/exec-view.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/audit.h"
@@ -21,11 +22,12 @@ static size_t n_calls;
 
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
+        _cleanup_free_ char *text = failure_plain(refusal->message ?: "internal error");
         char name[128];
 
         snprintf(name, sizeof(name), ERROR_PREFIX "%s",
                  refusal_kind_to_string(refusal->kind ?: REFUSAL_INTERNAL));
-        return sd_bus_error_set(error, name, refusal->message ?: "internal error");
+        return sd_bus_error_set(error, name, text ?: "out of memory");
 }
 
 DbusCall *dbus_call_free(DbusCall *c)

@@ -357,7 +357,6 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
                 {"Unit", e->unit},
                 {"State", exec_status_name(e)},
                 {"Result", exec_result(e)},
-                {"Error", e->failure},
         };
         const struct {
                 const char *name;
@@ -374,6 +373,11 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
         for (size_t i = 0; i < ELEMENTSOF(times); i++)
                 if (strcmp(times[i].name, property) == 0)
                         return sd_bus_message_append(reply, "t", times[i].value);
+        if (strcmp(property, "Error") == 0) {
+                _cleanup_free_ char *text = failure_plain(e->failure ?: "");
+
+                return text ? sd_bus_message_append(reply, "s", text) : -ENOMEM;
+        }
         if (strcmp(property, "Tty") == 0)
                 return sd_bus_message_append(reply, "b", (int) e->request->tty);
         if (strcmp(property, "Privileged") == 0)
@@ -383,7 +387,7 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
         if (strcmp(property, "CallerUID") == 0)
                 return sd_bus_message_append(reply, "u", (uint32_t) e->creator->uid);
         if (strcmp(property, "Pid") == 0)
-                return sd_bus_message_append(reply, "u", (uint32_t) e->pid);
+                return sd_bus_message_append(reply, "u", exec_is_running(e) ? (uint32_t) e->pid : 0);
         if (strcmp(property, "ExitStatus") == 0)
                 return sd_bus_message_append(reply, "i", exec_result(e) ? e->exit_code : -1);
         return -ENOENT;
