@@ -19,7 +19,8 @@ int verb_help(Ctl *c, int argc, char **argv)
                "Run commands in running containers, and look after them.\n\n"
                "%sCommands:%s\n"
                "  run CONTAINER [--] CMD…      Run a command, with this command's stdout and stderr\n"
-               "  shell CONTAINER [CMD…]       A shell, or a command, on a terminal\n"
+               "  shell [USER@]CONTAINER [CMD…]\n"
+               "                               A shell, or a command, on a terminal\n"
                "  attach EXEC                  Join the streams of an exec\n"
                "  list [CONTAINER]             Show execs\n"
                "  containers                   Show containers\n"
@@ -27,7 +28,7 @@ int verb_help(Ctl *c, int argc, char **argv)
                "  logs EXEC                    Show the output of an exec that runs without a client\n"
                "  kill EXEC…                   Send it a signal\n"
                "  wait EXEC                    Wait for its end; exits with its exit status\n"
-               "EXEC is an id or the beginning of one.\n\n",
+               "EXEC is an id or the beginning of one; without a command, list is meant.\n\n",
                on, off);
         printf("%sOptions of run and shell, before the container:%s\n"
                "  -i --interactive             Pass stdin on\n"
@@ -62,18 +63,42 @@ static const struct {
         int min, max; /* arguments */
         bool has_command;
         int (*run)(Ctl *c, int argc, char **argv);
+        const char *arguments; /* what is to follow; "EXEC" unless it is said */
 } verbs[] = {
-        {"run", 2, INT32_MAX, true, verb_run},
-        {"shell", 1, INT32_MAX, true, verb_shell},
+        {"run", 2, INT32_MAX, true, verb_run, "CONTAINER [--] COMMAND…"},
+        {"shell", 1, INT32_MAX, true, verb_shell, "[USER@]CONTAINER [COMMAND…]"},
         {"attach", 1, 1, false, verb_attach},
         {"list", 0, 1, false, verb_list},
         {"containers", 0, 0, false, verb_containers},
-        {"status", 1, INT32_MAX, false, verb_status},
+        {"status", 1, INT32_MAX, false, verb_status, "EXEC…"},
         {"logs", 1, 1, false, verb_logs},
-        {"kill", 1, INT32_MAX, false, verb_kill},
+        {"kill", 1, INT32_MAX, false, verb_kill, "EXEC…"},
         {"wait", 1, 1, false, verb_wait},
         {"help", 0, 0, false, verb_help},
 };
+
+/* What one types who comes from docker or machinectl. */
+static const char *known_elsewhere_as(const char *name)
+{
+        static const char *const names[][2] = {
+                {"exec", "run"},
+                {"login", "shell"},
+                {"enter", "shell"},
+                {"ps", "list"},
+                {"ls", "list"},
+                {"show", "status"},
+                {"inspect", "status"},
+                {"stop", "kill"},
+                {"terminate", "kill"},
+                {"machines", "containers"},
+                {"container", "containers"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (strcmp(names[i][0], name) == 0)
+                        return names[i][1];
+        return NULL;
+}
 
 /* From the verb on. Options after `run CONTAINER` are the command's. */
 static int run_verb(Ctl *c, int argc, char **argv)
@@ -89,8 +114,13 @@ static int run_verb(Ctl *c, int argc, char **argv)
         }
         while (i < ELEMENTSOF(verbs) && strcmp(verbs[i].name, name) != 0)
                 i++;
-        if (i == ELEMENTSOF(verbs))
-                return fail("there is no command \"%s\"; see execctl --help", name);
+        if (i == ELEMENTSOF(verbs)) {
+                const char *here = known_elsewhere_as(name);
+
+                return here ? fail("there is no command \"%s\"; here it is \"%s\", see execctl --help", name,
+                                   here)
+                            : fail("there is no command \"%s\"; see execctl --help", name);
+        }
         argv[0] = program_invocation_short_name; /* for what getopt has to say */
         first = options_parse(c, argc, argv, verbs[i].has_command, &r);
         if (first < 0)
@@ -103,7 +133,8 @@ static int run_verb(Ctl *c, int argc, char **argv)
                 argc--;
         }
         if (argc < verbs[i].min)
-                return fail("%s: too few arguments; see execctl --help", name);
+                return fail("%s: too few arguments: execctl %s [OPTIONS…] %s", name, name,
+                            verbs[i].arguments ?: "EXEC");
         if (argc > verbs[i].max)
                 return fail("%s: too many arguments; see execctl --help", name);
         return verbs[i].run(c, argc, argv);

@@ -322,12 +322,21 @@ int verb_shell(Ctl *c, int argc, char **argv)
 {
         char *words[] = {argv[0], (char *) "/bin/sh", (char *) "-c", (char *) GO_HOME LOGIN, NULL};
         Options *o = &c->options;
+        char *at = strrchr(argv[0], '@');
 
         o->tty = true;
         if (o->detach)
                 return fail("shell: --detach makes no sense");
         if (o->host)
                 return remote_run(c, "shell", true, argc, argv);
+        if (at && o->user)
+                return fail("shell: the user is given twice, in \"%s\" and with --user", argv[0]);
+        if (at) {
+                /* As with machinectl. */
+                *at = 0;
+                o->user = argv[0];
+                argv[0] = words[0] = at + 1;
+        }
         if (argc > 1)
                 return verb_run(c, argc, argv);
         if (o->working_dir)

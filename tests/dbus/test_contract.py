@@ -63,7 +63,8 @@ def test_run_by_hand():
     assert run("busctl", "call", "--", *helper.MANAGER, "Run", "sas", "web", "2", "id", "-u").out.startswith(b"io 0 ")
     assert manager("Run", "sas", "web", "3", "sh", "-c", "exit 7")[0] == 7
     assert manager("Run", "sas", "web", "3", "sh", "-c", "kill -9 $$")[0] == 137
-    assert "executable file not found" in manager("Run", "sas", "web", "1", "nosuch", ok=False)
+    said = manager("Run", "sas", "web", "1", "nosuch", ok=False)
+    assert said.strip() == 'Call failed: "nosuch": executable file not found in $PATH'
     assert "No such container" in manager("Run", "sas", "nosuch", "1", "true", ok=False)
 
 
@@ -81,7 +82,7 @@ def test_list_inspect_and_kill_by_hand():
     assert "has not ended" in exec_call(path, "Wait", "t", "200000", ok=False)
     exec_call(path, "Kill", "ib", str(int(signal.SIGTERM)), "false")
     assert exec_call(path, "Wait", "t", "0") == [143, "signal"]
-    assert exec_property(path, "State") == "exited"
+    assert exec_property(path, "State") == "exited" and exec_property(path, "Pid") == 0
     container = manager("GetContainer", "s", "web")[0]
     assert container["Name"]["data"] == "web" and container["Kind"]["data"] == "machine"
     assert "web" in [c[1] for c in manager("ListContainers")[0]]

@@ -35,7 +35,8 @@ def test_exit_status(script, status):
 
 
 @pytest.mark.parametrize("words, status, text", [
-    (["run", "web", "--", "nosuch"], 127, "executable file not found"),
+    (["run", "web", "--", "nosuch"], 127, 'execctl: "nosuch": executable file not found in $PATH\n'),
+    (["run", "-w", "/nosuch", "web", "--", "true"], 127, 'execctl: chdir to cwd ("/nosuch") failed: no such file'),
     (["run", "web", "--", "/etc"], 126, "is a directory"),
     (["run", "-t", "web", "--", "nosuch"], 127, "executable file not found"),
     (["run", "nosuch", "--", "true"], 1, "No such container: nosuch"),
@@ -44,9 +45,15 @@ def test_exit_status(script, status):
     (["run", "--property=Nice", "web", "--", "true"], 1, "NAME=VALUE"),
     (["run", "--on-disconnect=never", "web", "--", "true"], 1, "on-disconnect"),
     (["run", "--detach-keys=nonsense", "-t", "web", "--", "true"], 1, "Invalid escape keys"),
-    (["run", "web"], 1, "too few arguments"),
+    (["run", "web"], 1, "too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
+    (["status"], 1, "too few arguments: execctl status [OPTIONS…] EXEC…"),
+    (["wait"], 1, "too few arguments: execctl wait [OPTIONS…] EXEC"),
     (["run", "--nosuch", "web", "--", "true"], 1, "unrecognized option"),
     (["nosuch"], 1, "no command \"nosuch\""),
+    (["exec", "web", "id"], 1, 'here it is "run"'),
+    (["login", "web"], 1, 'here it is "shell"'),
+    (["shell", "-u", "app", "root@web"], 1, "twice"),
+    (["shell", "nosuch@web"], 1, "unable to find user nosuch"),
     (["list", "--json=nosuch"], 1, "--json"),
     (["kill", "0123456789"], 1, "no exec"),
     (["kill", "not-an-id"], 1, "not the id"),
@@ -242,6 +249,18 @@ def test_no_reply_while_execd_is_restarted():
     assert execctl("wait", ident).status == 5
     shell("systemctl stop execd.service")
     assert execctl("wait", ident).status == 5, "started again by the bus"
+
+
+def test_what_is_remembered_is_whole():
+    """Of an exec that ended before execd was started, as of one that it has seen."""
+    ident = detached("web", "--", "sh", "-c", "exit 5")
+    assert execctl("wait", ident).status == 5
+    before = execctl("status", "-n0", ident).out
+    shell("systemctl stop execd.service")
+    assert execctl("status", "-n0", ident).out == before and b'- sh -c "exit 5"\n' in before
+    assert b"PID" not in before, "it has none any more"
+    row = next(r for r in json.loads(execctl("list", "--all", "--json=short").out) if r["id"] == ident)
+    assert row["command"] == 'sh -c "exit 5"'
 
 
 def test_quoting_for_a_remote_host(tmp_path):

@@ -64,6 +64,9 @@ def test_shell_of_a_container_without_bash():
     with Terminal("execctl", "shell", "web", "id", "-u") as t:
         t.expect("0\r\n")
         assert t.wait() == 0
+    with Terminal("execctl", "shell", "app@web", "id", "-u") as t:
+        t.expect("1000\r\n")
+        assert t.wait() == 0
     with Terminal("execctl", "shell", "-u", "app", "web") as t:
         t.expect("$ ")
         t.send("id -un; exit 4\n")
