@@ -16,9 +16,13 @@
 #include "api/http-server.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "config.h"
-#include "core/manager.h"
+#include "core/handover.h"
 #include "core/selinux-access.h"
+
+/* That systemd may pass to listen on. */
+#define SOCKETS_MAX 16
 
 static ManagerConfig config = {
         .idle_usec = IDLE_DEFAULT_USEC,
@@ -92,31 +96,74 @@ static int parse_arguments(int argc, char **argv)
         return 1;
 }
 
-static int listen_on_passed_sockets(HttpServer *server)
-{
-        int n, r;
+/* What systemd passed: sockets to listen on, and what was left with it of execs that run. */
+typedef struct Passed {
+        int sockets[SOCKETS_MAX]; /* taken by the server */
+        size_t n_sockets;
+        Handover handover;
+} Passed;
 
-        n = sd_listen_fds(true);
+static int sort_passed_fds(Passed *p)
+{
+        _cleanup_strv_ char **names = NULL;
+        int n = sd_listen_fds_with_names(true, &names);
+
         if (n < 0)
                 return log_error_errno(n, "Cannot take the sockets from systemd");
-        if (n == 0) {
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (handover_add(&p->handover, names[i], fd))
+                        continue;
+                if (p->n_sockets < SOCKETS_MAX && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
+                        p->sockets[p->n_sockets++] = fd;
+                else {
+                        log_warning("A passed file descriptor is not a listening Unix socket, it is closed");
+                        fd_close(fd);
+                }
+        }
+        if (p->n_sockets == 0) {
                 log_error("No socket was passed: execd is started by execd.socket");
                 return -ENOTCONN;
         }
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
-                if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
-                        log_warning("A passed file descriptor is not a listening Unix socket, it is closed");
-                        fd_close(fd);
-                        continue;
-                }
-                r = http_server_listen(server, fd);
+        return 0;
+}
+
+static int listen_on_sockets(HttpServer *server, const Passed *p)
+{
+        for (size_t i = 0; i < p->n_sockets; i++) {
+                int r = http_server_listen(server, p->sockets[i]);
+
                 if (r < 0)
                         return log_error_errno(r, "Cannot listen");
         }
         return 0;
 }
 
-static int block_signals(sd_event *event)
+/* What is remembered of execs, and those that still run. */
+static void load_execs(Manager *m, Handover *h)
+{
+        int r = state_file_load(m, h);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
+        handover_done(h);
+}
+
+static void save_execs(Manager *m)
+{
+        handover_store(m);
+        if (state_file_save(m) < 0)
+                log_warning("What was remembered of execs is lost");
+}
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+        manager_leave(userdata);
+        return 0;
+}
+
+static int block_signals(Manager *m)
 {
         static const int numbers[] = {SIGTERM, SIGINT};
         sigset_t set;
@@ -128,7 +175,7 @@ static int block_signals(sd_event *event)
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
-                int r = sd_event_add_signal(event, NULL, numbers[i], NULL, NULL); /* NULL: leaves the loop */
+                int r = sd_event_add_signal(m->event, NULL, numbers[i], on_stop_signal, m);
 
                 if (r < 0)
                         return r;
@@ -140,24 +187,29 @@ static int run(void)
 {
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_(http_server_freep) HttpServer *server = NULL;
+        Passed passed = {0};
         int r;
 
+        r = sort_passed_fds(&passed);
+        if (r < 0)
+                return r;
         r = selinux_access_open();
         if (r < 0)
                 return log_error_errno(r, "Cannot ask SELinux");
         r = manager_new(&config, &m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up");
-        r = block_signals(m->event);
+        r = block_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
+        load_execs(m, &passed.handover);
         r = dbus_publish(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up HTTP");
-        r = listen_on_passed_sockets(server);
+        r = listen_on_sockets(server, &passed);
         if (r < 0)
                 return r;
 
@@ -167,8 +219,7 @@ static int run(void)
         dbus_calls_drop();
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
-        if (state_file_save(m) < 0)
-                log_warning("What ended execs have to say is lost");
+        save_execs(m);
         return r;
 }
 

@@ -15,9 +15,8 @@
 #include "core/exec-record.h"
 #include "core/message-id.h"
 
-#define JOURNAL_SOCKET   "/run/systemd/journal/socket"
-#define RECORD_FIELDS    32
-#define COMMAND_LINE_MAX 4096
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define RECORD_FIELDS  32
 
 /* A longer one would not fit into one datagram with the rest. */
 #define WHOLE_MAX (64 * 1024)
@@ -122,7 +121,7 @@ static void word_escape(Buf *b, const char *word)
                         p--;
                 } else
                         buf_append(b, p, 1);
-                if (buf_length(b) > COMMAND_LINE_MAX * 2)
+                if (buf_length(b) > EXEC_COMMAND_LINE_MAX * 2)
                         break;
         }
         buf_puts(b, "\"");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "core/audit.h"
 #include "core/journal-reader.h"
 #include "core/manager.h"
@@ -19,12 +20,19 @@ int exec_record_line(const Exec *e, char **ret)
                 .container_kind = e->container->kind,
                 .failure = e->failure,
                 .request = e->request,
+                .container_image = e->container->image,
+                .container_label = e->container->label,
                 .failed = e->state == EXEC_FAILED,
+                .running = e->state == EXEC_RUNNING,
+                .detached = e->detached,
                 .exit_code = e->exit_code,
                 .wait_status = e->wait_status,
                 .timed_out = e->timed_out,
                 .pid = e->pid,
                 .caller_uid = e->creator->uid,
+                .starter_uid = e->starter ? e->starter->uid : (uid_t) -1,
+                .starter_pid = e->starter ? e->starter->pid : 0,
+                .starter_login_uid = e->starter ? e->starter->loginuid : UINT32_MAX,
                 .created_usec = e->created_usec,
                 .started_usec = e->started_usec,
                 .finished_usec = e->finished_usec,
@@ -33,7 +41,35 @@ int exec_record_line(const Exec *e, char **ret)
         return exec_record_write(&r, ret);
 }
 
-static int exec_restore(Manager *m, ExecRecord *r, Exec **ret)
+/* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
+ */
+static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
+{
+        int k;
+
+        e->container->image = TAKE_PTR(r->container_image);
+        e->container->label = TAKE_PTR(r->container_label);
+        e->starter = calloc(1, sizeof(Peer));
+        if (!e->starter)
+                return -ENOMEM;
+        *e->starter = (Peer){.n_ref = 1,
+                             .uid = r->starter_uid,
+                             .pid = r->starter_pid,
+                             .pidfd = -EBADF,
+                             .loginuid = r->starter_login_uid};
+        e->detached = r->detached;
+        e->state = EXEC_RUNNING;
+        manager_link_exec(e->manager, e);
+        k = exec_resume(e, TAKE_FD(f->fds[HANDOVER_CONTROL]), TAKE_FD(f->fds[HANDOVER_PIDFD]),
+                        TAKE_FD(f->fds[HANDOVER_STDOUT]), TAKE_FD(f->fds[HANDOVER_STDERR]));
+        if (k < 0) {
+                manager_unlink_exec(e->manager, e);
+                exec_unref(e);
+        }
+        return k;
+}
+
+static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
         uint64_t wall = now_usec(CLOCK_REALTIME),
@@ -68,6 +104,10 @@ static int exec_restore(Manager *m, ExecRecord *r, Exec **ret)
         e->started_usec = r->started_usec;
         e->finished_usec = r->finished_usec;
         e->restored = true;
+        if (r->running) {
+                *ret = e;
+                return restore_running(e, r, f);
+        }
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         e->ended_monotonic -= MIN(age, e->ended_monotonic);
         manager_link_exec(m, e);
@@ -75,15 +115,23 @@ static int exec_restore(Manager *m, ExecRecord *r, Exec **ret)
         return 0;
 }
 
-int exec_restore_line(Manager *m, const char *line, Exec **ret)
+int exec_restore_line(Manager *m, const char *line, Handover *h, Exec **ret)
 {
         ExecRecord record = {0};
+        HandoverFds *f;
         int r;
 
         r = exec_record_read(line, &record);
         if (r < 0)
                 return r;
-        r = manager_find_exec(m, record.id) ? -EEXIST : exec_restore(m, &record, ret);
+        f = h ? handover_find(h, record.id) : NULL;
+        if (manager_find_exec(m, record.id))
+                r = -EEXIST;
+        else if (record.running && (!f || f->fds[HANDOVER_CONTROL] < 0 || f->fds[HANDOVER_PIDFD] < 0)) {
+                log_warning("Exec %.12s ran when execd was stopped, and its end is not known", record.id);
+                r = -ENXIO;
+        } else
+                r = exec_restore(m, &record, f, ret);
         exec_record_done(&record);
         return r;
 }
@@ -95,7 +143,7 @@ Exec *exec_restore_from_journal(Manager *m, const char *id)
 
         if (strlen(id) != EXEC_ID_SIZE - 1 || strspn(id, "0123456789abcdef") != EXEC_ID_SIZE - 1)
                 return NULL;
-        if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, &e) < 0 ||
+        if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, NULL, &e) < 0 ||
             strcmp(e->id, id) != 0)
                 return NULL;
         /* It was asked for now, so it is remembered from now. */

@@ -116,6 +116,38 @@ static void exec_give_up(Exec *e, int error)
         (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
 }
 
+int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standard_error)
+{
+        StartReply p = {
+                .control = control,
+                .pidfd = pidfd,
+                .streams = {-EBADF, standard_output, standard_error},
+        };
+        Stream *s = exec_stream(e);
+        int r = s ? 0 : -ENOMEM;
+
+        if (r >= 0)
+                r = sd_event_add_io(e->manager->event, &e->control_source, p.control, EPOLLIN,
+                                    exec_on_control, e);
+        if (r >= 0) {
+                e->control_fd = TAKE_FD(p.control);
+                e->pidfd = TAKE_FD(p.pidfd);
+        }
+        if (r >= 0 && p.streams[1] >= 0)
+                r = e->request->tty ? stream_set_tty(s, TAKE_FD(p.streams[1]), &e->request->detach_keys)
+                                    : stream_set_output(s, FRAME_STDOUT, TAKE_FD(p.streams[1]));
+        if (r >= 0 && p.streams[2] >= 0)
+                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(p.streams[2]));
+        start_reply_done(&p);
+        if (r < 0)
+                return r;
+        stream_begin(s);
+        e->client_gone = !e->detached;
+        exec_apply_disconnect(e);
+        exec_advance(e);
+        return 0;
+}
+
 int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(start_reply_done) StartReply p = {-EBADF, -EBADF, {-EBADF, -EBADF, -EBADF}, 0, 0};

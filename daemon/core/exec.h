@@ -87,6 +87,7 @@ struct Exec {
         bool output_ended;
         bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
         bool restored;   /* from before execd was last started */
+        bool stored;     /* handed over to the next start, with what it needs */
         bool hidden;     /* its container is gone and it never ran: not to be found any more */
         int wait_status; /* of waitpid(2), once exit_known */
         int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */
@@ -142,6 +143,10 @@ void exec_container_gone(Exec *e);
 
 /* exec-start.c: the answer to Start. */
 int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* It ran when execd was last stopped: RUNNING again with these, which are taken. The clients of then are
+ * gone. */
+int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standard_error);
 
 /* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
 void exec_tell(Exec *e, const char *action);

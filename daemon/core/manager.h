@@ -26,6 +26,7 @@
 #define CONNECTIONS_MAX         8192                     /* in all */
 #define CONNECTIONS_PER_UID_MAX 1024                     /* of one uid */
 #define OUTPUT_KEPT_MAX         (8 * 1024 * 1024)        /* bytes of output of ended execs, in all */
+#define LEAVE_USEC              (2 * USEC_PER_SEC)       /* told to stop, for starts under way */
 #define IDLE_DEFAULT_USEC       (30 * USEC_PER_SEC)
 
 #define EXEC_BUCKETS            1024
@@ -41,6 +42,8 @@ typedef enum ManagerEvent {
         MANAGER_EXEC_CHANGED, /* its state */
         MANAGER_EXEC_REMOVED,
 } ManagerEvent;
+
+typedef struct Handover Handover;
 
 struct Manager {
         sd_event *event;
@@ -59,6 +62,7 @@ struct Manager {
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
+        sd_event_source *leave_timer; /* NULL unless told to stop */
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
@@ -75,10 +79,16 @@ bool manager_may_park(const Manager *m);
 void manager_tell(Manager *m, const Exec *e, ManagerEvent event);
 void manager_queue_collect(Manager *m);
 
+/* Told to stop: leaves the loop as soon as no start is under way, since what the spawner hands over then
+ * would be lost. The second is for exec_set_state(). */
+void manager_leave(Manager *m);
+void manager_check_leave(Manager *m);
+
 /* Counted: while anything is busy, execd stays. */
 void manager_busy_begin(Manager *m);
 void manager_busy_end(Manager *m);
 
 /* Remembers ended execs across an exit on idle (state-file.c). */
 int state_file_save(Manager *m);
-int state_file_load(Manager *m);
+/* With what the running ones among them left with systemd (core/handover). */
+int state_file_load(Manager *m, Handover *h);

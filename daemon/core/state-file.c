@@ -2,8 +2,9 @@
 
 /*
  * execd leaves when idle, but an ended exec can be looked at for some minutes after that: on the way out
- * those are written to a file in /run, a JSON record a line, and read back on the way in. The file is our
- * own, yet a line that does not parse is skipped and not trusted further.
+ * those are written to a file in /run, a JSON record a line, and read back on the way in; with them those
+ * that still run, if execd is stopped in the midst of its work (core/handover). The file is our own, yet a
+ * line that does not parse is skipped and not trusted further.
  */
 
 #include <fcntl.h>
@@ -47,7 +48,7 @@ int state_file_save(Manager *m)
                 const Exec *e = LIST_ENTRY(n, Exec, node);
                 _cleanup_free_ char *line = NULL;
 
-                if (!exec_has_ended(e) || e->hidden)
+                if ((!exec_has_ended(e) && !e->stored) || e->hidden)
                         continue;
                 r = exec_record_line(e, &line);
                 if (r < 0)
@@ -64,7 +65,7 @@ int state_file_save(Manager *m)
         return renameat(dir, STATE_FILE_TEMP, dir, STATE_FILE) < 0 ? -errno : 0;
 }
 
-int state_file_load(Manager *m)
+int state_file_load(Manager *m, Handover *h)
 {
         _cleanup_close_ int dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);
         _cleanup_free_ char *text = NULL;
@@ -79,7 +80,7 @@ int state_file_load(Manager *m)
         for (rest = text; (line = strsep(&rest, "\n"));) {
                 Exec *e;
 
-                if (*line && exec_restore_line(m, line, &e) == -ENOMEM)
+                if (*line && exec_restore_line(m, line, h, &e) == -ENOMEM)
                         return -ENOMEM;
         }
         return 0;

@@ -47,6 +47,14 @@ History *stream_history(Stream *s)
         return &s->history;
 }
 
+int stream_output_fd(const Stream *s, FrameType type)
+{
+        for (size_t i = 0; i < s->n_outputs; i++)
+                if (s->outputs[i].type == type)
+                        return s->outputs[i].fd;
+        return -EBADF;
+}
+
 /* Watches an fd; the source starts disabled and stream_update() decides. */
 static int stream_watch(Stream *s, int fd, sd_event_source **ret)
 {

@@ -81,3 +81,6 @@ void stream_drain_rest(Stream *s);
 void stream_finish(Stream *s, bool keep_output);
 
 History *stream_history(Stream *s);
+
+/* Where it is read from: weak, negative when at its end. A terminal is stdout. */
+int stream_output_fd(const Stream *s, FrameType type);

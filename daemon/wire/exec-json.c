@@ -138,6 +138,8 @@ void exec_record_done(ExecRecord *r)
         free(r->container_id);
         free(r->container_name);
         free(r->container_kind);
+        free(r->container_image);
+        free(r->container_label);
         free(r->failure);
         exec_request_free(r->request);
         *r = (ExecRecord){0};
@@ -194,6 +196,17 @@ static char *json_to_ascii(const char *json)
         return buf_error(&b) < 0 ? NULL : strdup(buf_head(&b));
 }
 
+static void add_running(struct json_object *o, const ExecRecord *r)
+{
+        add_bool(o, "running", true);
+        add_bool(o, "detached", r->detached);
+        add_string(o, "container_image", r->container_image);
+        add_string(o, "container_label", r->container_label);
+        add_int(o, "starter_uid", r->starter_uid);
+        add_int(o, "starter_pid", r->starter_pid);
+        add_int(o, "starter_login_uid", r->starter_login_uid);
+}
+
 int exec_record_write(const ExecRecord *r, char **ret)
 {
         struct json_object *o = json_object_new_object(), *keys;
@@ -207,6 +220,8 @@ int exec_record_write(const ExecRecord *r, char **ret)
         add_string(o, "container_kind", r->container_kind);
         add_string(o, "failure", r->failure);
         add_bool(o, "failed", r->failed);
+        if (r->running)
+                add_running(o, r);
         add_int(o, "exit_code", r->exit_code);
         add_int(o, "wait_status", r->wait_status);
         add_bool(o, "timed_out", r->timed_out);
@@ -352,6 +367,13 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .container_kind = get_string(o, "container_kind"),
                 .failure = get_string(o, "failure"),
                 .failed = get_int(o, "failed"),
+                .running = get_int(o, "running"),
+                .detached = get_int(o, "detached"),
+                .container_image = get_string(o, "container_image"),
+                .container_label = get_string(o, "container_label"),
+                .starter_uid = (unsigned) get_int(o, "starter_uid"),
+                .starter_pid = (int) get_int(o, "starter_pid"),
+                .starter_login_uid = (unsigned) get_int(o, "starter_login_uid"),
                 .exit_code = (int) get_int(o, "exit_code"),
                 .wait_status = (int) get_int(o, "wait_status"),
                 .timed_out = get_int(o, "timed_out"),

@@ -31,20 +31,24 @@ typedef struct ExecView {
 /* A new JSON object, or NULL. */
 struct json_object *exec_view_to_json(const ExecView *v);
 
-/* What an ended exec is remembered by. Strings are owned. */
+/* What an exec is remembered by: one that has ended, or that runs while execd is away. Strings are owned. */
 typedef struct ExecRecord {
         char *id;
         char *container_id;
         char *container_name;
         char *container_kind;
+        char *container_image, *container_label; /* of a running one */
         char *failure;
         ExecRequest *request; /* without Env */
         bool failed;
+        bool running, detached;
         int exit_code;
         int wait_status;
         bool timed_out;
         int pid;
         unsigned caller_uid;
+        unsigned starter_uid, starter_login_uid; /* of a running one */
+        int starter_pid;
         uint64_t created_usec, started_usec, finished_usec;
 } ExecRecord;
 

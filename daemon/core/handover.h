@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * execd is restarted, by an upgrade for example, while commands run: on the way out what it holds of each is
+ * given to systemd's file descriptor store, on the way in it is taken back. What is known of the execs
+ * stands in the state file beside it (state-file.c). Clients are not kept: their connections end, and they
+ * may attach again.
+ */
+
+#include "core/manager.h"
+
+typedef enum HandoverRole {
+        HANDOVER_CONTROL, /* the runner's control socket */
+        HANDOVER_PIDFD,
+        HANDOVER_STDOUT, /* or the terminal */
+        HANDOVER_STDERR,
+        _HANDOVER_ROLE_MAX,
+} HandoverRole;
+
+typedef struct HandoverFds {
+        char id[EXEC_ID_SIZE];
+        int fds[_HANDOVER_ROLE_MAX]; /* owned, or negative */
+} HandoverFds;
+
+struct Handover {
+        HandoverFds *execs;
+        size_t n_execs;
+};
+
+/* Takes an fd that systemd passed under this name. False when the name is not one of ours: then the fd is
+ * still the caller's. */
+bool handover_add(Handover *h, const char *name, int fd);
+
+/* Those of one exec; weak, each fd that is used is to be taken from it. NULL when there are none. */
+HandoverFds *handover_find(Handover *h, const char *id);
+
+/* Closes what nobody took, and has systemd forget all of it. */
+void handover_done(Handover *h);
+
+/* Gives what running execs have to systemd; `stored` of each tells. Blocks until systemd has it. */
+void handover_store(Manager *m);
