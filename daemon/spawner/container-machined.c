@@ -49,7 +49,7 @@ typedef struct Rejected {
 struct Machined {
         sd_bus *bus;           /* weak */
         ContainerTable *table; /* weak */
-        const MachinedEvents *events;
+        const ContainerEvents *events;
         void *userdata;
         sd_bus_slot *slot_new, *slot_removed, *slot_list;
         sd_event_source *retry;
@@ -473,7 +473,7 @@ static int on_machine_removed(sd_bus_message *signal, void *userdata, sd_bus_err
         return 0;
 }
 
-int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata,
+int machined_new(sd_bus *bus, ContainerTable *table, const ContainerEvents *events, void *userdata,
                  Machined **ret)
 {
         _cleanup_(machined_freep) Machined *m = calloc(1, sizeof(*m));

@@ -13,13 +13,8 @@
 
 typedef struct Machined Machined;
 
-typedef struct MachinedEvents {
-        void (*on_new)(void *userdata, Container *c);
-        void (*on_removed)(void *userdata, Container *c);
-} MachinedEvents;
-
 /* `bus`, `table` and `events` stay the caller's and must live as long. */
-int machined_new(sd_bus *bus, ContainerTable *table, const MachinedEvents *events, void *userdata,
+int machined_new(sd_bus *bus, ContainerTable *table, const ContainerEvents *events, void *userdata,
                  Machined **ret);
 Machined *machined_free(Machined *m);
 DEFINE_CLEANUP(Machined, machined_free);

@@ -3,8 +3,8 @@
 
 /*
  * A container, as found once: immutable and shared by whoever needs it. All containers that are known stand
- * in one table. A provider (container-machined) fills it; whether an entry still holds is seen from its
- * leader's pidfd.
+ * in one table. A provider (container-machined is one) fills it; whether an entry still holds is seen from
+ * its leader's pidfd.
  */
 
 #include <stdint.h>
@@ -58,6 +58,12 @@ int container_append(const Container *c, sd_bus_message *m);
 typedef struct ContainerTable {
         List containers;
 } ContainerTable;
+
+/* What a provider tells of its own: after one was put into the table, and after one was taken out of it. */
+typedef struct ContainerEvents {
+        void (*on_new)(void *userdata, Container *c);
+        void (*on_removed)(void *userdata, Container *c);
+} ContainerEvents;
 
 /* The table has its own reference of what is in it. */
 void container_table_add(ContainerTable *t, Container *c);

@@ -262,8 +262,8 @@ static int open_bus(Spawner *s)
 
 int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
 {
-        static const MachinedEvents events = {.on_new = on_container_new,
-                                              .on_removed = on_container_removed};
+        static const ContainerEvents events = {.on_new = on_container_new,
+                                               .on_removed = on_container_removed};
         _cleanup_(spawner_freep) Spawner *s = calloc(1, sizeof(*s));
         _cleanup_close_ int fd = listen_fd;
         int r;

@@ -28,7 +28,7 @@ typedef struct Spawner {
         sd_bus *systemd; /* PID 1's own, or NULL */
         sd_event_source *listener, *idle;
         ContainerTable containers;
-        Machined *machined;
+        Machined *machined; /* the provider; request_refresh() brings it up to date */
         ScopeManager *scopes;
         List connections; /* Connection */
         List launches;    /* Launch */
