@@ -33,6 +33,19 @@ static int parse_seconds(const char *text, uint64_t *ret_usec)
         return 0;
 }
 
+static void usage(FILE *out)
+{
+        fprintf(out,
+                "Usage: execd-spawner [OPTION]…\n\n"
+                "Starts commands in containers for execd. Started by systemd for execd-spawner.socket.\n\n"
+                "  --idle-timeout=SECONDS   leave after this long without a peer, or infinity (default 30)\n"
+                "  --runner=PATH            the program to start\n"
+                "  --allow-root             serve root where there is no user execd; for tests\n"
+                "  --debug                  log more\n"
+                "  --version                print the version\n"
+                "  --help                   print this\n");
+}
+
 static int parse_options(int argc, char **argv, SpawnerOptions *options)
 {
         static const struct option known[] = {
@@ -41,6 +54,7 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
                 {"allow-root", no_argument, NULL, 'a'},
                 {"debug", no_argument, NULL, 'd'},
                 {"version", no_argument, NULL, 'v'},
+                {"help", no_argument, NULL, 'h'},
                 {0},
         };
         const char *idle = getenv("EXECD_IDLE_SEC");
@@ -68,7 +82,11 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
                 case 'v':
                         puts("execd-spawner " EXECD_VERSION);
                         exit(EXIT_SUCCESS);
+                case 'h':
+                        usage(stdout);
+                        exit(EXIT_SUCCESS);
                 default:
+                        usage(stderr);
                         return -EINVAL;
                 }
         return 0;
