@@ -14,12 +14,16 @@
 
 int bus_connect(Ctl *c)
 {
+        const char *name;
         int r;
 
         if (c->bus)
                 return 0;
         r = c->options.host ? sd_bus_open_system_remote(&c->bus, c->options.host)
                             : sd_bus_open_system(&c->bus);
+        /* Not before the bus has said hello is it known whether there is one. */
+        if (r >= 0)
+                r = sd_bus_get_unique_name(c->bus, &name);
         if (r < 0)
                 return fail_errno(r, "cannot connect to the system bus%s%s", c->options.host ? " of " : "",
                                   c->options.host ?: "");

@@ -64,6 +64,9 @@ static bool print_entry(sd_journal *j, const char *indent)
                 return false;
         if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
                 out = stderr;
+        /* Of lines that end up in one file, none overtakes another. */
+        if (out == stderr)
+                fflush(stdout);
         if (!get_field(j, "MESSAGE", &line, &size))
                 return false;
         if (indent) {
@@ -133,6 +136,7 @@ int logs_print(const char *id, long lines, bool follow, const char *indent, size
 int verb_logs(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_name_done) ExecName e = {0};
+        bool told = isatty(STDERR_FILENO);
         size_t printed;
         int r;
 
@@ -143,10 +147,13 @@ int verb_logs(Ctl *c, int argc, char **argv)
                 return r;
         if (!c->options.follow)
                 pager_open(c);
+        /* All that a person reads is in the pager, in its order. */
+        if (c->pager > 0 && told)
+                (void) dup2(STDOUT_FILENO, STDERR_FILENO);
         r = logs_print(e.id, c->options.lines, c->options.follow, NULL, &printed);
         if (r < 0)
                 return fail_errno(r, "cannot read the journal");
-        if (printed == 0 && isatty(STDERR_FILENO))
+        if (printed == 0 && told)
                 fprintf(stderr,
                         "No output in the journal. (It has that of execs which run without a client; "
                         "reading it takes root or the group systemd-journal.)\n");

@@ -47,7 +47,7 @@ int verb_help(Ctl *c, int argc, char **argv)
                "  -s --signal=SIGNAL           The signal to send (TERM)\n"
                "  -a --all                     list: ended execs too; kill: all processes of the exec\n"
                "  -l --full                    Cut nothing\n"
-               "  -n --lines=N                 logs: only the last N lines\n"
+               "  -n --lines=N                 logs, status: only the last N lines\n"
                "  -f --follow                  logs: go on until the exec ends\n"
                "  -H --host=[USER@]HOST        On another host, over ssh\n"
                "     --json=MODE               short, pretty or off\n"
@@ -74,7 +74,7 @@ static const struct {
         {"logs", 1, 1, false, verb_logs},
         {"kill", 1, INT32_MAX, false, verb_kill, "EXEC…"},
         {"wait", 1, 1, false, verb_wait},
-        {"help", 0, 0, false, verb_help},
+        {"help", 0, 1, false, verb_help},
 };
 
 /* What one types who comes from docker or machinectl. */

@@ -235,6 +235,23 @@ def test_json_is_json():
     assert b"\a" not in execctl("list", "--all").out
 
 
+def test_logs_keep_their_order():
+    """Where stdout and stderr are one file, the lines come as they were written."""
+    ident = detached("web", "--", "sh", "-c", "for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done")
+    execctl("wait", ident)
+    shell("journalctl --sync")
+    said = shell(f"execctl logs {ident} 2>&1")
+    assert said.split("\n") == ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3", ""]
+
+
+def test_a_host_that_is_not_there(tmp_path):
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    ssh.chmod(0o755)
+    r = execctl("-H", "nosuch", "list", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert r.status == 1 and r.err.startswith(b"execctl: cannot connect to the system bus of nosuch: "), r
+
+
 def test_logs_and_status_do_not_move_the_cursor():
     ident = detached("web", "--", "printf", "a\\033[2Jb\\n")
     assert execctl("wait", ident).status == 0
