@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "wire/units.h"
 
 /* What systemd takes as "no limit". */
 #define NO_LIMIT        UINT64_MAX
@@ -25,84 +26,6 @@ typedef struct PropertyRule {
         const char *expected;
 } PropertyRule;
 
-static bool is_digit(char c)
-{
-        return c >= '0' && c <= '9';
-}
-
-/* Decimal digits at *p, which is moved behind them. Anything that does not fit is -ERANGE. */
-static int take_number(const char **p, uint64_t *ret)
-{
-        const char *s = *p;
-        uint64_t n = 0;
-
-        if (!is_digit(*s))
-                return -EINVAL;
-        for (; is_digit(*s); s++)
-                if (__builtin_mul_overflow(n, UINT64_C(10), &n) ||
-                    __builtin_add_overflow(n, (uint64_t) (*s - '0'), &n))
-                        return -ERANGE;
-        *p = s;
-        *ret = n;
-        return 0;
-}
-
-/* A number with an optional fraction, times `unit`, exact to one part in 10^9 of the unit. */
-static int scale_fraction(uint64_t whole, const char *fraction, size_t n_fraction, uint64_t unit,
-                          uint64_t *ret)
-{
-        uint64_t nano = 0, value, part;
-
-        for (size_t i = 0; i < 9; i++)
-                nano = nano * 10 + (i < n_fraction ? (uint64_t) (fraction[i] - '0') : 0);
-        part = (uint64_t) ((unsigned __int128) nano * unit / 1000000000u);
-        if (__builtin_mul_overflow(whole, unit, &value) || __builtin_add_overflow(value, part, &value))
-                return -ERANGE;
-        *ret = value;
-        return 0;
-}
-
-/* "12" or "12.5" at *p: the digits before the point and those after it. */
-static int take_decimal(const char **p, uint64_t *ret_whole, const char **ret_fraction, size_t *ret_n)
-{
-        int r;
-
-        r = take_number(p, ret_whole);
-        if (r < 0)
-                return r;
-        *ret_fraction = *p;
-        *ret_n = 0;
-        if (**p != '.')
-                return 0;
-        *ret_fraction = ++*p;
-        while (is_digit(**p))
-                (*p)++;
-        *ret_n = (size_t) (*p - *ret_fraction);
-        return *ret_n > 0 ? 0 : -EINVAL;
-}
-
-static int parse_bytes(const char *text, uint64_t *ret)
-{
-        static const char suffixes[] = "BKMGTPE";
-        const char *p = text, *fraction, *suffix;
-        uint64_t whole, unit = 1;
-        size_t n_fraction;
-        int r;
-
-        r = take_decimal(&p, &whole, &fraction, &n_fraction);
-        if (r < 0)
-                return r;
-        if (*p) {
-                suffix = strchr(suffixes, *p);
-                if (!suffix || p[1])
-                        return -EINVAL;
-                unit = UINT64_C(1) << 10 * (suffix - suffixes);
-        }
-        if (unit == 1 && n_fraction > 0)
-                return -EINVAL;
-        return scale_fraction(whole, fraction, n_fraction, unit, ret);
-}
-
 /* "50%", "12.5%", "12.25%" in hundredths of a percent; -ENODATA when the text is no percentage. */
 static int parse_permyriad(const char *text, uint64_t *ret)
 {
@@ -113,12 +36,12 @@ static int parse_permyriad(const char *text, uint64_t *ret)
 
         if (!*text || text[strlen(text) - 1] != '%')
                 return -ENODATA;
-        r = take_decimal(&p, &whole, &fraction, &n_fraction);
+        r = units_take_decimal(&p, &whole, &fraction, &n_fraction);
         if (r < 0)
                 return r;
         if (n_fraction > 2 || strcmp(p, "%") != 0)
                 return -EINVAL;
-        return scale_fraction(whole, fraction, n_fraction, 100, ret);
+        return units_scale(whole, fraction, n_fraction, 100, ret);
 }
 
 static void set_number(ScopeProperty *p, ScopePropertyType type, const char *bus_name, uint64_t number)
@@ -152,11 +75,11 @@ static int parse_limit(const PropertyRule *rule, const char *text, bool bytes, S
                 return r;
 
         if (bytes)
-                r = parse_bytes(text, &n);
+                r = units_parse_size(text, &n);
         else {
                 const char *p = text;
 
-                r = take_number(&p, &n);
+                r = units_take_number(&p, &n);
                 if (r >= 0 && *p)
                         r = -EINVAL;
         }
@@ -199,7 +122,7 @@ static int parse_weight(const PropertyRule *rule, const char *text, ScopePropert
         uint64_t n;
         int r;
 
-        r = take_number(&p, &n);
+        r = units_take_number(&p, &n);
         if (r < 0)
                 return r;
         if (*p || n < rule->minimum || n > WEIGHT_MAX)
@@ -232,13 +155,13 @@ static int parse_mask(const PropertyRule *rule, const char *text, ScopeProperty 
                 p += strspn(p, ", ");
                 if (!*p)
                         break;
-                r = take_number(&p, &first);
+                r = units_take_number(&p, &first);
                 if (r < 0)
                         return r;
                 last = first;
                 if (*p == '-') {
                         p++;
-                        r = take_number(&p, &last);
+                        r = units_take_number(&p, &last);
                         if (r < 0)
                                 return r;
                 }
@@ -253,89 +176,17 @@ static int parse_mask(const PropertyRule *rule, const char *text, ScopeProperty 
         return ret->n_bytes > 0 ? 0 : -EINVAL;
 }
 
-static uint64_t time_unit(const char *unit, size_t n)
-{
-        static const struct {
-                const char *name;
-                uint64_t usec;
-        } units[] = {
-                {"seconds", USEC_PER_SEC},
-                {"second", USEC_PER_SEC},
-                {"sec", USEC_PER_SEC},
-                {"s", USEC_PER_SEC},
-                {"minutes", 60 * USEC_PER_SEC},
-                {"minute", 60 * USEC_PER_SEC},
-                {"min", 60 * USEC_PER_SEC},
-                {"m", 60 * USEC_PER_SEC},
-                {"months", 2629800 * USEC_PER_SEC},
-                {"month", 2629800 * USEC_PER_SEC},
-                {"M", 2629800 * USEC_PER_SEC},
-                {"msec", USEC_PER_MSEC},
-                {"ms", USEC_PER_MSEC},
-                {"hours", 3600 * USEC_PER_SEC},
-                {"hour", 3600 * USEC_PER_SEC},
-                {"hr", 3600 * USEC_PER_SEC},
-                {"h", 3600 * USEC_PER_SEC},
-                {"days", 86400 * USEC_PER_SEC},
-                {"day", 86400 * USEC_PER_SEC},
-                {"d", 86400 * USEC_PER_SEC},
-                {"weeks", 604800 * USEC_PER_SEC},
-                {"week", 604800 * USEC_PER_SEC},
-                {"w", 604800 * USEC_PER_SEC},
-                {"years", 31557600 * USEC_PER_SEC},
-                {"year", 31557600 * USEC_PER_SEC},
-                {"y", 31557600 * USEC_PER_SEC},
-                {"usec", 1},
-                {"us", 1},
-                {"\xc2\xb5s", 1}, /* micro sign */
-                {"\xce\xbcs", 1}, /* Greek mu */
-        };
-
-        if (n == 0)
-                return USEC_PER_SEC;
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (strlen(units[i].name) == n && memcmp(units[i].name, unit, n) == 0)
-                        return units[i].usec;
-        return 0;
-}
-
-/* "2", "2s", "1min 30s", "1.5h", "infinity": a sum of terms, seconds where no unit is given. */
 static int parse_span(const PropertyRule *rule, const char *text, ScopeProperty *ret)
 {
-        const char *p = text;
-        uint64_t sum = 0;
+        uint64_t span;
+        int r;
 
-        if (strcmp(text, "infinity") == 0) {
-                set_number(ret, SCOPE_PROPERTY_U64, rule->bus_name, NO_LIMIT);
-                return 0;
-        }
-
-        do {
-                uint64_t whole, term, unit;
-                const char *fraction;
-                size_t n_fraction, n;
-                int r;
-
-                r = take_decimal(&p, &whole, &fraction, &n_fraction);
-                if (r < 0)
-                        return r;
-                p += strspn(p, " ");
-                n = strcspn(p, " 0123456789.");
-                unit = time_unit(p, n);
-                if (unit == 0)
-                        return -EINVAL;
-                p += n;
-                p += strspn(p, " ");
-                r = scale_fraction(whole, fraction, n_fraction, unit, &term);
-                if (r < 0)
-                        return r;
-                if (__builtin_add_overflow(sum, term, &sum))
-                        return -ERANGE;
-        } while (*p);
-
-        if (sum < rule->minimum || sum == NO_LIMIT)
+        r = units_parse_span(text, &span);
+        if (r < 0)
+                return r;
+        if (span < rule->minimum)
                 return -ERANGE;
-        set_number(ret, SCOPE_PROPERTY_U64, rule->bus_name, sum);
+        set_number(ret, SCOPE_PROPERTY_U64, rule->bus_name, span);
         return 0;
 }
 
@@ -427,4 +278,77 @@ ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n)
         for (size_t i = 0; p && i < n; i++)
                 scope_property_done(&p[i]);
         return mfree(p);
+}
+
+const char *scope_property_name(size_t i)
+{
+        return i < ELEMENTSOF(rules) ? rules[i].name : NULL;
+}
+
+void scope_property_list_done(ScopePropertyList *l)
+{
+        l->items = scope_properties_free(l->items, l->n);
+        l->n = 0;
+}
+
+const ScopeProperty *scope_property_list_find(const ScopePropertyList *l, const char *name)
+{
+        for (size_t i = 0; i < l->n; i++)
+                if (strcmp(l->items[i].name, name) == 0)
+                        return &l->items[i];
+        return NULL;
+}
+
+int scope_property_list_set(ScopePropertyList *l, const char *name, const char *text, Refusal *reterr)
+{
+        const ScopeProperty *old = scope_property_list_find(l, name);
+        ScopeProperty p, *more;
+        int r;
+
+        r = scope_property_parse(name, text, &p, reterr);
+        if (r < 0)
+                return r;
+        if (old) {
+                size_t i = (size_t) (old - l->items);
+
+                scope_property_done(&l->items[i]);
+                l->items[i] = p;
+                return 0;
+        }
+        more = reallocarray(l->items, l->n + 1, sizeof(ScopeProperty));
+        if (!more) {
+                scope_property_done(&p);
+                return -ENOMEM;
+        }
+        l->items = more;
+        l->items[l->n++] = p;
+        return 0;
+}
+
+int scope_property_list_copy(const ScopePropertyList *from, ScopePropertyList *to)
+{
+        ScopePropertyList copy = {0};
+
+        for (size_t i = 0; i < from->n; i++) {
+                int r = scope_property_list_set(&copy, from->items[i].name, from->items[i].text, NULL);
+
+                if (r < 0) {
+                        scope_property_list_done(&copy);
+                        return r;
+                }
+        }
+        scope_property_list_done(to);
+        *to = copy;
+        return 0;
+}
+
+bool scope_property_lists_equal(const ScopePropertyList *a, const ScopePropertyList *b)
+{
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (strcmp(a->items[i].name, b->items[i].name) != 0 ||
+                    strcmp(a->items[i].text, b->items[i].text) != 0)
+                        return false;
+        return true;
 }

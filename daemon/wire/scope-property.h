@@ -13,6 +13,7 @@
  * (ranges), RuntimeMaxSec (time span), OOMPolicy (continue, stop, kill).
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/refusal.h"
@@ -41,3 +42,19 @@ typedef struct ScopeProperty {
 int scope_property_parse(const char *name, const char *text, ScopeProperty *ret, Refusal *reterr);
 void scope_property_done(ScopeProperty *p);
 ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n);
+
+/* The names that there are; NULL behind the last one. */
+const char *scope_property_name(size_t i);
+
+typedef struct ScopePropertyList {
+        ScopeProperty *items;
+        size_t n;
+} ScopePropertyList;
+
+void scope_property_list_done(ScopePropertyList *l);
+const ScopeProperty *scope_property_list_find(const ScopePropertyList *l, const char *name);
+/* Adds one, or changes the one of that name. */
+int scope_property_list_set(ScopePropertyList *l, const char *name, const char *text, Refusal *reterr);
+/* What `to` had is given up. */
+int scope_property_list_copy(const ScopePropertyList *from, ScopePropertyList *to);
+bool scope_property_lists_equal(const ScopePropertyList *a, const ScopePropertyList *b);

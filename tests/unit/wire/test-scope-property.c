@@ -246,8 +246,30 @@ static void test_names(void)
         }
 }
 
+static void test_lists(void)
+{
+        _cleanup_(scope_property_list_done) ScopePropertyList a = {0}, b = {0};
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+        size_t n = 0;
+
+        CHECK(scope_property_lists_equal(&a, &b) && !scope_property_list_find(&a, "TasksMax"));
+        CHECK(scope_property_list_set(&a, "TasksMax", "5", NULL) == 0);
+        CHECK(scope_property_list_set(&a, "MemoryMax", "1G", NULL) == 0);
+        CHECK(!scope_property_lists_equal(&a, &b));
+        CHECK(scope_property_list_copy(&a, &b) == 0 && scope_property_lists_equal(&a, &b));
+        CHECK(scope_property_list_set(&a, "TasksMax", "6", NULL) == 0);
+        CHECK(a.n == 2 && scope_property_list_find(&a, "TasksMax")->number == 6 && b.items[0].number == 5);
+        CHECK(!scope_property_lists_equal(&a, &b));
+        CHECK(scope_property_list_set(&a, "TasksMax", "x", &e) == -EINVAL && e.message);
+        CHECK(a.n == 2 && scope_property_list_find(&a, "TasksMax")->number == 6);
+        while (scope_property_name(n))
+                n++;
+        CHECK(n == 13);
+}
+
 int main(void)
 {
+        test_lists();
         test_numbers();
         test_masks();
         test_full_mask();
