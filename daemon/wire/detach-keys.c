@@ -75,6 +75,30 @@ int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr)
         return 0;
 }
 
+char *detach_keys_format(char buf[static DETACH_KEYS_TEXT_SIZE], const DetachKeys *keys)
+{
+        char *p = buf;
+
+        if (keys->n_keys == 0)
+                keys = &detach_keys_default;
+        for (size_t i = 0; i < keys->n_keys; i++) {
+                uint8_t key = keys->keys[i];
+
+                if (i > 0)
+                        *p++ = ',';
+                if (key == KEY_DEL)
+                        p = stpcpy(p, "DEL");
+                else if (key < 0x20) {
+                        p = stpcpy(p, CTRL_PREFIX);
+                        /* Letters in lower case. */
+                        *p++ = (char) (key >= 1 && key <= 26 ? key | 0x60 : key | 0x40);
+                } else
+                        *p++ = (char) key;
+        }
+        *p = 0;
+        return buf;
+}
+
 void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8_t *out, size_t *ret_out,
                          bool *ret_detached)
 {

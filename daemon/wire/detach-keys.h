@@ -27,6 +27,12 @@ extern const DetachKeys detach_keys_default;
  * provided` and names DetachKeys. */
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
 
+/* Large enough for detach_keys_format(). */
+#define DETACH_KEYS_TEXT_SIZE (DETACH_KEYS_MAX * sizeof("ctrl-x,"))
+
+/* The text that detach_keys_parse() reads back; of n_keys = 0 that of the default. Returns buf. */
+char *detach_keys_format(char buf[static DETACH_KEYS_TEXT_SIZE], const DetachKeys *keys);
+
 typedef struct DetachScanner {
         const DetachKeys *keys; /* weak; NULL or n_keys = 0: the default */
         size_t matched;         /* keys of the sequence that were seen and withheld */

@@ -75,6 +75,26 @@ static void test_parse(void)
         }
 }
 
+/* Every key that there can be, in the longest sequences, is printed so that it is read back. */
+static void test_format(void)
+{
+        char text[DETACH_KEYS_TEXT_SIZE];
+        DetachKeys keys = {0}, again;
+
+        CHECK_TEXT("none", detach_keys_format(text, &keys), "ctrl-p,ctrl-q");
+        for (unsigned first = 0; first < 256; first++) {
+                keys.n_keys = 0;
+                for (unsigned i = 0; i < DETACH_KEYS_MAX; i++)
+                        if ((uint8_t) (first + i) != ',')
+                                keys.keys[keys.n_keys++] = (uint8_t) (first + i);
+                detach_keys_format(text, &keys);
+                CHECK_ROW(text, detach_keys_parse(text, &again, NULL) == 0 && again.n_keys == keys.n_keys &&
+                                        memcmp(again.keys, keys.keys, keys.n_keys) == 0);
+        }
+        detach_keys_parse("ctrl-\\,DEL,a,ctrl-@,ctrl-a", &keys, NULL);
+        CHECK_TEXT("some", detach_keys_format(text, &keys), "ctrl-\\,DEL,a,ctrl-@,ctrl-a");
+}
+
 #define P "\x10"
 #define Q "\x11"
 
@@ -165,6 +185,7 @@ static void test_scan(void)
 int main(void)
 {
         test_parse();
+        test_format();
         test_scan();
         return test_finish("detach-keys");
 }
