@@ -3,17 +3,13 @@
 /* org.freedesktop.LogControl1: how much execd logs, changed while it runs (systemctl service-log-level execd
  * debug). */
 
-#include <string.h>
-
 #include "api/dbus-object.h"
 #include "base/log.h"
-
-static const char *const levels[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
 
 static int property_get_level(sd_bus *bus, const char *path, const char *interface, const char *property,
                               sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "s", levels[log_get_max_level() & 7]);
+        return sd_bus_message_append(reply, "s", log_level_to_string(log_get_max_level()));
 }
 
 static int property_set_level(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -25,11 +21,11 @@ static int property_set_level(sd_bus *bus, const char *path, const char *interfa
         r = sd_bus_message_read(value, "s", &name);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
-                if (strcmp(levels[i], name) == 0) {
-                        log_set_max_level((int) i);
-                        return 0;
-                }
+        r = log_level_from_string(name);
+        if (r >= 0) {
+                log_set_max_level(r);
+                return 0;
+        }
         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "LogLevel: there is no level \"%s\"",
                                  name);
 }

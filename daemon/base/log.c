@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const levels[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+
 static int max_level = LOG_INFO;
 
 void log_set_max_level(int level)
@@ -16,6 +18,19 @@ void log_set_max_level(int level)
 int log_get_max_level(void)
 {
         return max_level;
+}
+
+const char *log_level_to_string(int level)
+{
+        return levels[level & LOG_PRIMASK];
+}
+
+int log_level_from_string(const char *s)
+{
+        for (size_t i = 0; i < ELEMENTSOF(levels); i++)
+                if (strcmp(levels[i], s) == 0 || (s[0] == (char) ('0' + i) && !s[1]))
+                        return (int) i;
+        return -EINVAL;
 }
 
 static void log_line(int level, const char *suffix, const char *format, va_list ap)

@@ -13,6 +13,11 @@
 
 void log_set_max_level(int level);
 int log_get_max_level(void);
+
+/* "emerg" to "debug", and back; a digit is a level too, anything else -EINVAL. */
+const char *log_level_to_string(int level);
+int log_level_from_string(const char *s);
+
 void log_message(int level, const char *format, ...) _printf_(2, 3);
 
 /* Logs with ": strerror" behind and returns -abs(error), so that it can stand in a return statement. */

@@ -68,6 +68,13 @@ int main(void)
         CHECK(r == -ENOENT && log_errno(LOG_DEBUG, -EPERM, "silent") == -EPERM);
         CHECK_TEXT("errno", log_end(), "<3>open: No such file or directory\n");
 
+        CHECK_TEXT("level", log_level_to_string(LOG_DEBUG), "debug");
+        for (int i = LOG_EMERG; i <= LOG_DEBUG; i++)
+                CHECK(log_level_from_string(log_level_to_string(i)) == i);
+        CHECK(log_level_from_string("0") == LOG_EMERG && log_level_from_string("7") == LOG_DEBUG);
+        CHECK(log_level_from_string("8") == -EINVAL && log_level_from_string("33") == -EINVAL);
+        CHECK(log_level_from_string("") == -EINVAL && log_level_from_string("Info") == -EINVAL);
+
         memset(large, 'x', sizeof(large) - 1);
         large[sizeof(large) - 1] = '\0';
         log_begin();
