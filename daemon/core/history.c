@@ -10,13 +10,18 @@ void history_done(History *h)
         *h = (History){0};
 }
 
+static size_t history_limit(const History *h)
+{
+        return h->limit > 0 ? h->limit : HISTORY_SIZE;
+}
+
 size_t history_room(const History *h, uint64_t position)
 {
         size_t unread = (size_t) (h->end - position);
 
-        if (unread + FRAME_HEADER_SIZE >= HISTORY_SIZE)
+        if (unread + FRAME_HEADER_SIZE >= history_limit(h))
                 return 0;
-        return HISTORY_SIZE - unread - FRAME_HEADER_SIZE;
+        return history_limit(h) - unread - FRAME_HEADER_SIZE;
 }
 
 static void ring_write(History *h, uint64_t position, const void *data, size_t size)
@@ -63,10 +68,10 @@ int history_append(History *h, FrameType type, const void *data, size_t size)
         size_t total = size + FRAME_HEADER_SIZE;
 
         if (!h->ring) {
-                h->ring = malloc(HISTORY_SIZE);
+                h->ring = malloc(history_limit(h));
                 if (!h->ring)
                         return -ENOMEM;
-                h->size = HISTORY_SIZE;
+                h->size = history_limit(h);
         }
         if (total > h->size)
                 return -E2BIG;
@@ -90,12 +95,12 @@ void history_clear(History *h)
 
 uint64_t history_replay_position(const History *h)
 {
-        uint64_t position = h->start;
+        uint64_t position = h->start, replay = history_limit(h) / (HISTORY_SIZE / HISTORY_REPLAY);
 
         while (position < h->end) {
                 uint64_t next = history_next(h, position);
 
-                if (h->end - next < HISTORY_REPLAY)
+                if (h->end - next < replay)
                         break;
                 position = next;
         }

@@ -14,12 +14,13 @@
 #include "base/cleanup.h"
 #include "wire/frame.h"
 
-#define HISTORY_SIZE   (128 * 1024) /* bytes of the ring, frame headers included */
+#define HISTORY_SIZE   (128 * 1024) /* bytes of the ring, frame headers included, unless it says otherwise */
 #define HISTORY_REPLAY (64 * 1024)  /* bytes that a client which joins later is given, at least */
 
 typedef struct History {
+        size_t limit;   /* how large the ring is to be, not less than HISTORY_SIZE; 0: HISTORY_SIZE */
         uint8_t *ring;  /* owned, allocated with the first frame */
-        size_t size;    /* of the ring; less than HISTORY_SIZE after history_trim() */
+        size_t size;    /* of the ring; less than its limit after history_trim() */
         uint64_t start; /* the oldest frame */
         uint64_t end;   /* one behind the newest frame */
         bool dropped;   /* not all that was ever written is still here */
@@ -36,8 +37,7 @@ int history_append(History *h, FrameType type, const void *data, size_t size);
 /* Forgets everything (the position of the end stays). */
 void history_clear(History *h);
 
-/* Where a client that joins now starts: the oldest frame that leaves at most HISTORY_REPLAY bytes to send.
- */
+/* Where a client that joins now starts. Of a larger ring it is given the same share. */
 uint64_t history_replay_position(const History *h);
 
 /* The frame header at a frame's first byte. */

@@ -194,6 +194,23 @@ static void test_room(void)
         model_done(&m);
 }
 
+/* A larger ring, of which the same share is replayed. */
+static void test_limit(void)
+{
+        Model m = {.history = {.limit = 4 * HISTORY_SIZE}};
+
+        for (size_t i = 0; i < 100; i++)
+                CHECK(model_append(&m, FRAME_STDOUT, 5000) == 0);
+        CHECK(m.history.start == 0 && !m.history.dropped && m.history.size == 4 * HISTORY_SIZE);
+        CHECK(m.history.end - history_replay_position(&m.history) >= 4 * HISTORY_REPLAY);
+        CHECK(m.history.end - history_replay_position(&m.history) <= 4 * HISTORY_REPLAY + 5008);
+        CHECK(history_room(&m.history, m.history.end) == 4 * HISTORY_SIZE - FRAME_HEADER_SIZE);
+        for (size_t i = 0; i < 100; i++)
+                CHECK(model_append(&m, FRAME_STDERR, 5000) == 0);
+        CHECK(m.history.dropped && m.history.end - m.history.start > 4 * HISTORY_SIZE - 5008);
+        model_done(&m);
+}
+
 static void test_clear(void)
 {
         Model m = {0};
@@ -237,6 +254,7 @@ int main(void)
         test_too_large();
         test_room();
         test_clear();
+        test_limit();
         test_trim(3, 100, false);
         test_trim(50, 5000, true);
         return test_finish("history");
