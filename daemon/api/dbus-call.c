@@ -39,7 +39,7 @@ DbusCall *dbus_call_free(DbusCall *c)
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
         c->creation = exec_creation_free(c->creation);
-        c->track = sd_bus_track_unref(c->track);
+        c->caller = bus_name_free(c->caller);
         exec_unref(c->exec);
         container_unref(c->container);
         exec_request_free(c->request);
@@ -62,10 +62,9 @@ void dbus_calls_drop(void)
 }
 
 /* The caller has left the bus. */
-static int call_on_gone(sd_bus_track *track, void *userdata)
+static void call_on_gone(void *userdata)
 {
         dbus_call_free(userdata);
-        return 0;
 }
 
 int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **ret)
@@ -88,9 +87,9 @@ int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **re
         n_calls++;
         manager_busy_begin(m);
 
-        r = sd_bus_track_new(sd_bus_message_get_bus(message), &c->track, call_on_gone, c);
-        if (r >= 0)
-                r = sd_bus_track_add_sender(c->track, message);
+        /* One that has left already has no credentials: dbus_call_begin() finds out. */
+        r = bus_name_follow(sd_bus_message_get_bus(message), sd_bus_message_get_sender(message), false,
+                            call_on_gone, c, &c->caller);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "core/authz.h"
+#include "core/bus-name.h"
 #include "core/exec-create.h"
 #include "core/manager.h"
 
@@ -20,7 +21,7 @@ struct DbusCall {
         Manager *manager; /* weak */
         ListNode node;
         sd_bus_message *message;
-        sd_bus_track *track;
+        BusName *caller;
         Peer *peer;
         void (*go)(DbusCall *c);   /* the method proper, once the peer is known */
         void (*next)(DbusCall *c); /* what follows when it is allowed */

@@ -52,6 +52,14 @@ void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c))
                 dbus_call_refuse(c, &refusal);
                 return;
         }
+        if (c->fds[0] >= 0) {
+                int r = exec_follow_caller(e, sd_bus_message_get_sender(c->message), false);
+
+                if (r < 0) {
+                        dbus_call_fail(c, r);
+                        return;
+                }
+        }
         for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
                 e->stdio[i] = TAKE_FD(c->fds[i]);
         exec_watch(e, &c->watch, start_on_state);

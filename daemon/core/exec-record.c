@@ -25,6 +25,7 @@ int exec_record_line(const Exec *e, char **ret)
                 .failed = e->state == EXEC_FAILED,
                 .running = e->state == EXEC_RUNNING,
                 .detached = e->detached,
+                .caller_bus_name = e->caller ? e->starter->bus_name : NULL,
                 .exit_code = e->exit_code,
                 .wait_status = e->wait_status,
                 .timed_out = e->timed_out,
@@ -58,6 +59,11 @@ static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
                              .pidfd = -EBADF,
                              .loginuid = r->starter_login_uid};
         e->detached = r->detached;
+        if (r->caller_bus_name) {
+                k = exec_follow_caller(e, r->caller_bus_name, true);
+                if (k < 0)
+                        return k;
+        }
         e->state = EXEC_RUNNING;
         manager_link_exec(e->manager, e);
         k = exec_resume(e, TAKE_FD(f->fds[HANDOVER_CONTROL]), TAKE_FD(f->fds[HANDOVER_PIDFD]),

@@ -142,7 +142,7 @@ int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standa
         if (r < 0)
                 return r;
         stream_begin(s);
-        e->client_gone = !e->detached;
+        e->client_gone = !e->detached && !e->caller;
         exec_apply_disconnect(e);
         exec_advance(e);
         return 0;

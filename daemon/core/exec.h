@@ -23,6 +23,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
+#include "core/bus-name.h"
 #include "core/container.h"
 #include "core/peer.h"
 #include "core/spawner-link.h"
@@ -75,6 +76,8 @@ struct Exec {
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
         int stdio[3]; /* owned until the start: what the caller passed for 0, 1 and 2; else negative */
+        BusName *
+                caller; /* whose leaving the bus is what OnDisconnect speaks of; NULL where a stream tells */
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;
         Stream *stream;
@@ -143,6 +146,10 @@ void exec_container_gone(Exec *e);
 
 /* exec-start.c: the answer to Start. */
 int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* The command has the caller's own fds, and no stream tells when the client goes: the bus does. With `ask`
+ * it may have gone before. */
+int exec_follow_caller(Exec *e, const char *bus_name, bool ask);
 
 /* It ran when execd was last stopped: RUNNING again with these, which are taken. The clients of then are
  * gone. */

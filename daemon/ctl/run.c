@@ -313,7 +313,7 @@ int verb_run(Ctl *c, int argc, char **argv)
                 return remote_run(c, "run", o->tty && !o->detach, argc, argv);
         if (o->detach)
                 return run_detached(c, argv[0], argv + 1);
-        if (o->tty || (o->on_disconnect && strcmp(o->on_disconnect, "keep") != 0))
+        if (o->tty)
                 return run_attached(c, argv[0], argv + 1);
         return run_with_fds(c, argv[0], argv + 1);
 }

@@ -140,6 +140,7 @@ void exec_record_done(ExecRecord *r)
         free(r->container_kind);
         free(r->container_image);
         free(r->container_label);
+        free(r->caller_bus_name);
         free(r->failure);
         exec_request_free(r->request);
         *r = (ExecRecord){0};
@@ -202,6 +203,7 @@ static void add_running(struct json_object *o, const ExecRecord *r)
         add_bool(o, "detached", r->detached);
         add_string(o, "container_image", r->container_image);
         add_string(o, "container_label", r->container_label);
+        add_string(o, "caller_bus_name", r->caller_bus_name);
         add_int(o, "starter_uid", r->starter_uid);
         add_int(o, "starter_pid", r->starter_pid);
         add_int(o, "starter_login_uid", r->starter_login_uid);
@@ -371,6 +373,7 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .detached = get_int(o, "detached"),
                 .container_image = get_string(o, "container_image"),
                 .container_label = get_string(o, "container_label"),
+                .caller_bus_name = get_string(o, "caller_bus_name"),
                 .starter_uid = (unsigned) get_int(o, "starter_uid"),
                 .starter_pid = (int) get_int(o, "starter_pid"),
                 .starter_login_uid = (unsigned) get_int(o, "starter_login_uid"),

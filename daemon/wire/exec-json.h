@@ -38,6 +38,7 @@ typedef struct ExecRecord {
         char *container_name;
         char *container_kind;
         char *container_image, *container_label; /* of a running one */
+        char *caller_bus_name;                   /* of one that has its caller's fds */
         char *failure;
         ExecRequest *request; /* without Env */
         bool failed;

@@ -2,6 +2,8 @@
 """execd is restarted while commands run, as by an upgrade: no exec is lost, and nothing of it stays behind."""
 
 import json
+import subprocess
+import time
 import urllib.parse
 
 import pytest
@@ -116,3 +118,18 @@ def test_many():
     ids = [start_detached("sh", "-c", f"sleep 3; exit {i % 50}") for i in range(100)]
     restart()
     assert [end_of(i) for i in ids] == [i % 50 for i in range(100)]
+
+
+def test_command_with_fds_of_a_caller_that_it_is_bound_to():
+    """execctl stays on the bus while execd is away; when it leaves, its command ends."""
+    caller = subprocess.Popen(["execctl", "run", "--on-disconnect=kill", "web", "--", "sleep", "1234"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    find = "pgrep -fx 'sleep 1234' || :"
+    wait_for(lambda: shell(find))
+    restart()
+    request("GET", "/_ping")
+    time.sleep(0.5)
+    assert caller.poll() is None and shell(find)
+    caller.kill()
+    caller.wait()
+    wait_for(lambda: not shell(find), seconds=3, what="the command to have ended with its caller")
