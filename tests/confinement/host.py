@@ -172,6 +172,12 @@ def main_pid(unit):
     return int(sh(["systemctl", "show", "-p", "MainPID", "--value", unit]) or 0)
 
 
+def is_sanitized(unit):
+    """Whether its program was built with AddressSanitizer, which holds back what was freed."""
+    with open(f"/proc/{main_pid(unit)}/maps", encoding="utf-8") as maps:
+        return "libasan" in maps.read()
+
+
 def exec_scopes():
     return sorted(sh("systemctl list-units --no-legend --plain --all 'exec-*.scope' | cut -d' ' -f1").split())
 

@@ -170,6 +170,8 @@ def test_many_execs_leave_nothing():
     assert after.pids == before.pids
     for unit in host.SERVICES:
         assert after.fds[unit] <= before.fds[unit] + 2, f"{before} -> {after}"
-        assert after.rss[unit] - before.rss[unit] < 4096 + (times(1000) * 2), f"{before} -> {after}"
+        # AddressSanitizer holds back 256 MiB; there it is LeakSanitizer that tells, at the end of the services.
+        allowed = 400 * 1024 if host.is_sanitized(unit) else 8 * 1024
+        assert after.rss[unit] - before.rss[unit] < allowed, f"{before} -> {after}"
     assert after.scopes == 0 and after.runners == 0 and after.zombies == 0
     assert not host.sh("systemctl list-units --failed --no-legend 'exec-*'").strip()
