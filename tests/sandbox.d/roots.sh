@@ -25,7 +25,8 @@ root_packages() {
     base)
         echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
             python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io busybox-static procps iproute2 \
-            libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat
+            libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat \
+            openssh-client openssh-server
         case $2 in
         13) echo docker-cli ;;
         esac
@@ -65,7 +66,7 @@ root_customise() {
         cat <<'RECIPE'
 set -e
 # Engines are for the tests that start them; all else that is not needed would only slow the boot.
-for unit in docker.service docker.socket containerd.service systemd-networkd.service systemd-resolved.service \
+for unit in ssh.service ssh.socket docker.service docker.socket containerd.service systemd-networkd.service systemd-resolved.service \
             systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
             e2scrub_reap.service fstrim.timer; do
     chroot "$1" systemctl disable "$unit" >/dev/null 2>&1 || :
