@@ -7,7 +7,6 @@
 #include <string.h>
 #include <systemd/sd-login.h>
 
-#include "api/exec-view.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/audit.h"
@@ -22,7 +21,7 @@ static size_t n_calls;
 
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
-        _cleanup_free_ char *text = failure_plain(refusal->message ?: "internal error");
+        _cleanup_free_ char *text = refusal_plain(refusal->message ?: "internal error");
         char name[128];
 
         snprintf(name, sizeof(name), ERROR_PREFIX "%s",

@@ -382,7 +382,7 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
                 if (strcmp(times[i].name, property) == 0)
                         return sd_bus_message_append(reply, "t", times[i].value);
         if (strcmp(property, "Error") == 0) {
-                _cleanup_free_ char *text = failure_plain(e->failure ?: "");
+                _cleanup_free_ char *text = refusal_plain(e->failure ?: "");
 
                 return text ? sd_bus_message_append(reply, "s", text) : -ENOMEM;
         }

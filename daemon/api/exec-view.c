@@ -2,7 +2,6 @@
 
 #include "api/exec-view.h"
 
-#include <string.h>
 #include <sys/wait.h>
 
 const char *exec_result(const Exec *e)
@@ -39,34 +38,4 @@ ExecView exec_view(const Exec *e)
                 .started_usec = e->started_usec,
                 .finished_usec = e->finished_usec,
         };
-}
-
-char *failure_plain(const char *text)
-{
-        static const char *const begins[] = {
-                "OCI runtime exec failed: ",
-                "exec failed: ",
-                "unable to start container process: ",
-                "exec: ",
-        };
-        static const char end[] = ": unknown", inner[] = " set in config.json";
-        const char *begin = text;
-        char *plain, *found;
-        size_t n;
-
-        for (size_t i = 0; i < ELEMENTSOF(begins); i++)
-                if (strncmp(begin, begins[i], strlen(begins[i])) == 0)
-                        begin += strlen(begins[i]);
-                else if (i == 0)
-                        return strdup(text);
-        plain = strdup(begin);
-        if (!plain)
-                return NULL;
-        n = strlen(plain);
-        if (n > strlen(end) && strcmp(plain + n - strlen(end), end) == 0)
-                plain[n - strlen(end)] = 0;
-        found = strstr(plain, inner);
-        if (found)
-                memmove(found, found + strlen(inner), strlen(found + strlen(inner)) + 1);
-        return plain;
 }

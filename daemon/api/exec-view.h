@@ -10,7 +10,3 @@ ExecView exec_view(const Exec *e);
 
 /* "success", "exit-code", "signal", "timeout", "failed", or NULL while it has not ended. */
 const char *exec_result(const Exec *e);
-
-/* Why a command could not be started is worded as Docker words it, whose clients show it as it is. This is a
- * copy for others, without the OCI runtime and the config.json that there are none of here. */
-char *failure_plain(const char *text);

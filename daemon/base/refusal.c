@@ -63,3 +63,33 @@ RefusalKind refusal_kind_from_string(const char *s)
                         return i;
         return REFUSAL_INTERNAL;
 }
+
+char *refusal_plain(const char *message)
+{
+        static const char *const begins[] = {
+                "OCI runtime exec failed: ",
+                "exec failed: ",
+                "unable to start container process: ",
+                "exec: ",
+        };
+        static const char end[] = ": unknown", inner[] = " set in config.json";
+        const char *begin = message;
+        char *plain, *found;
+        size_t n;
+
+        for (size_t i = 0; i < ELEMENTSOF(begins); i++)
+                if (strncmp(begin, begins[i], strlen(begins[i])) == 0)
+                        begin += strlen(begins[i]);
+                else if (i == 0)
+                        return strdup(message);
+        plain = strdup(begin);
+        if (!plain)
+                return NULL;
+        n = strlen(plain);
+        if (n > strlen(end) && strcmp(plain + n - strlen(end), end) == 0)
+                plain[n - strlen(end)] = 0;
+        found = strstr(plain, inner);
+        if (found)
+                memmove(found, found + strlen(inner), strlen(found + strlen(inner)) + 1);
+        return plain;
+}

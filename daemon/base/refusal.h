@@ -46,3 +46,7 @@ int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _pr
 /* A stable short name for each kind ("BadRequest"), and back (REFUSAL_INTERNAL if unknown). */
 const char *refusal_kind_to_string(RefusalKind kind);
 RefusalKind refusal_kind_from_string(const char *s);
+
+/* Why a command could not be started is worded as Docker words it, whose clients show it as it is. This is a
+ * copy for others, without the OCI runtime and the config.json that there are none of here. */
+char *refusal_plain(const char *message);

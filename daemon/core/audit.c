@@ -29,9 +29,9 @@ static const struct {
         [AUDIT_CREATED] = {MESSAGE_EXEC_CREATED, "created", LOG_INFO},
         [AUDIT_DENIED] = {MESSAGE_EXEC_DENIED, "denied", LOG_NOTICE},
         [AUDIT_STARTED] = {MESSAGE_EXEC_STARTED, "started", LOG_INFO},
-        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "detached", LOG_INFO},
+        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "was left by its client", LOG_INFO},
         [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_INFO},
-        [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "failed", LOG_NOTICE},
+        [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE},
         [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_INFO},
 };
 
@@ -188,13 +188,38 @@ static void record_add_whole(Record *r, const Exec *e)
                 record_add(r, "EXEC_RECORD=%s", line);
 }
 
+/* What has happened, in words: "exited with status 3", "created by uid 0". */
+static char *event_text(AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
+{
+        _cleanup_free_ char *plain = detail ? refusal_plain(detail) : NULL;
+        const char *verb = kinds[event].verb;
+        char *text = NULL;
+        int n;
+
+        if (event == AUDIT_EXITED && e->timed_out)
+                n = asprintf(&text, "was ended by RuntimeMaxSec");
+        else if (event == AUDIT_EXITED && WIFSIGNALED(e->wait_status))
+                n = asprintf(&text, "was ended by SIG%s", sigabbrev_np(WTERMSIG(e->wait_status)) ?: "RT");
+        else if (event == AUDIT_EXITED)
+                n = asprintf(&text, "%s with status %d", verb, e->exit_code);
+        else if (event == AUDIT_FAILED)
+                n = asprintf(&text, "%s (%s)", verb, plain ?: "no memory");
+        else if (event == AUDIT_DETACHED || !peer)
+                n = asprintf(&text, "%s%s%s", verb, plain ? " " : "", plain ?: "");
+        else
+                n = asprintf(&text, "%s%s%s %s uid %u", verb, plain ? " " : "", plain ?: "",
+                             event == AUDIT_DENIED ? "to" : "by", (unsigned) peer->uid);
+        return n < 0 ? NULL : text;
+}
+
 int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
 {
+        _cleanup_free_ char *text = event_text(event, e, peer, detail);
         _cleanup_(record_done) Record r = {0};
         int k;
 
-        record_add(&r, "MESSAGE=Exec %.12s in %s %s%s%s: %s", e->id, e->container->name, kinds[event].verb,
-                   detail ? " " : "", detail ?: "", e->command_line);
+        record_add(&r, "MESSAGE=Exec %.12s in %s %s: %s", e->id, e->container->name,
+                   text ?: kinds[event].verb, e->command_line);
         record_add(&r, "MESSAGE_ID=%s", kinds[event].message_id);
         record_add(&r, "PRIORITY=%d", kinds[event].priority);
         record_add_exec(&r, e);

@@ -252,6 +252,19 @@ def test_journal_tells_the_story():
         assert r["EXEC_UNIT"] == f"exec-{exec_id}.scope"
         assert "hunter2" not in json.dumps(r)
     assert exited["EXIT_CODE"] == "9" and int(exited["DURATION_USEC"]) > 0
+    assert [r["MESSAGE"] for r in records] == [f'Exec {exec_id[:12]} in web {what}: sh -c "exit 9"' for what in (
+        "created by uid 0", "started by uid 0", "exited with status 9")]
+
+
+@pytest.mark.parametrize("command, said", [
+    (["sh", "-c", "kill -9 $$"], "was ended by SIGKILL"),
+    (["nosuch"], 'could not be started ("nosuch": executable file not found in $PATH)'),
+])
+def test_journal_tells_of_another_end(command, said):
+    exec_id = create("web", command)
+    Attached(exec_id).read_all()
+    records = wait_for(lambda: (r := journal(exec_id)) and len(r) >= 3 and r, what="three records")
+    assert records[-1]["MESSAGE"].startswith(f"Exec {exec_id[:12]} in web {said}: ")
 
 
 def test_restart_between_create_and_start_runs_nothing():

@@ -6,6 +6,30 @@
 
 #include "unit/test.h"
 
+static void test_plain(void)
+{
+        static const char *const texts[][2] = {
+                {"No such container: web", "No such container: web"},
+                {"exec: as it is: unknown", "exec: as it is: unknown"},
+                {"", ""},
+                {"OCI runtime exec failed: exec failed: unable to start container process: exec: \"x\": "
+                 "executable file not found in $PATH: unknown",
+                 "\"x\": executable file not found in $PATH"},
+                {"OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd "
+                 "(\"/x\") set in config.json failed: no such file or directory: unknown",
+                 "chdir to cwd (\"/x\") failed: no such file or directory"},
+                {"OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown",
+                 "Cwd must be an absolute path"},
+                {"OCI runtime exec failed: ", ""},
+        };
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+                _cleanup_free_ char *plain = refusal_plain(texts[i][0]);
+
+                CHECK_TEXT(texts[i][0], plain, texts[i][1]);
+        }
+}
+
 int main(void)
 {
         _cleanup_refusal_ Refusal e = REFUSAL_INIT;
@@ -30,5 +54,6 @@ int main(void)
         CHECK(refusal_kind_from_string("nonsense") == REFUSAL_INTERNAL);
         CHECK(refusal_kind_from_string(NULL) == REFUSAL_INTERNAL);
         CHECK_TEXT("out of range", refusal_kind_to_string((RefusalKind) 1000), "Internal");
+        test_plain();
         return test_finish("refusal");
 }
