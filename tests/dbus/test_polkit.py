@@ -93,6 +93,16 @@ def test_what_others_run_is_not_shown(rules, counts):
         assert secret.encode() in helper.run("busctl", *words).out, words
 
 
+def test_which_execs_there_are_is_not_shown():
+    foreign = execctl("run", "-d", "web", "--", "true").out.decode().strip()
+    for words in (["introspect", "org.execd1", "/org/execd1/exec"], ["tree", "org.execd1"]):
+        r = as_user("busctl", *words, user="other")
+        assert foreign.encode() not in r.out, words
+        if words[0] == "tree":
+            assert foreign.encode() in helper.run("busctl", *words).out, words
+    assert as_user("busctl", "introspect", "org.execd1", "/org/execd1", user="other").status == 0
+
+
 def test_what_others_run_is_not_told(rules, tmp_path, counts):
     secret = "hunter2-in-a-signal"
     log = open(tmp_path / "log", "w+")
