@@ -6,6 +6,7 @@
  */
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,66 +19,90 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "config.h"
+#include "core/config.h"
 #include "core/handover.h"
 #include "core/selinux-access.h"
+#include "wire/units.h"
 
 /* That systemd may pass to listen on. */
 #define SOCKETS_MAX 16
 
-static ManagerConfig config = {
-        .idle_usec = IDLE_DEFAULT_USEC,
-        .spawner_socket = SPAWNER_SOCKET_PATH,
-        .state_path = STATE_PATH,
-};
+typedef enum Action {
+        ACTION_RUN,
+        ACTION_CHECK_CONFIG,
+        ACTION_DUMP_CONFIG,
+} Action;
+
+/* The command line. It has precedence over the files. */
+static struct {
+        Action action;
+        char **files;               /* NULL: those of the system */
+        char idle[UNITS_TEXT_SIZE]; /* "": not given */
+        const char *spawner_socket;
+        bool debug;
+} options = {.spawner_socket = SPAWNER_SOCKET_PATH};
 
 static void usage(FILE *out)
 {
-        fprintf(out, "Usage: execd [OPTION]…\n\n"
-                     "Runs commands in running containers. Started by systemd for execd.socket.\n\n"
-                     "  --idle-timeout=SECONDS   leave after this long without work (default 30)\n"
-                     "  --spawner-socket=PATH    where execd-spawner listens\n"
-                     "  --debug                  log more\n"
-                     "  --version                print the version\n"
-                     "  --help                   print this\n");
+        fprintf(out,
+                "Usage: execd [OPTION]…\n"
+                "       execd --check-config|--dump-config [FILE…]\n\n"
+                "Runs commands in running containers. Started by systemd for execd.socket.\n\n"
+                "  --idle-timeout=SECONDS   leave after this long without work\n"
+                "  --spawner-socket=PATH    where execd-spawner listens\n"
+                "  --debug                  log more\n"
+                "  --check-config           say what is wrong with the configuration, and leave\n"
+                "  --dump-config            print the configuration and where it comes from, and leave\n"
+                "  --version                print the version\n"
+                "  --help                   print this\n\n"
+                "Without a FILE, the configuration is execd.conf and execd.conf.d/*.conf in /etc/execd,\n"
+                "/run/execd, /usr/local/lib/execd and /usr/lib/execd.\n");
 }
 
-static int parse_seconds(const char *text, uint64_t *ret)
+static int parse_seconds(const char *text, char ret[static UNITS_TEXT_SIZE])
 {
-        char *end;
-        unsigned long v = strtoul(text, &end, 10);
+        uint64_t v;
 
-        if (!*text || *end || *text == '-' || v == 0 || v > 86400) {
+        if (units_parse_number(text, &v) < 0 || v == 0 || v > 86400) {
                 fprintf(stderr, "--idle-timeout: \"%s\" is not a number of seconds from 1 to 86400\n", text);
                 return -EINVAL;
         }
-        *ret = v * USEC_PER_SEC;
+        units_format_span(ret, v * USEC_PER_SEC);
         return 0;
 }
 
 /* 1: go on. 0: done, successfully. */
 static int parse_arguments(int argc, char **argv)
 {
-        static const struct option options[] = {
+        static const struct option known[] = {
                 {"idle-timeout", required_argument, NULL, 'i'},
                 {"spawner-socket", required_argument, NULL, 's'},
                 {"debug", no_argument, NULL, 'd'},
+                {"check-config", no_argument, NULL, 'c'},
+                {"dump-config", no_argument, NULL, 'D'},
                 {"version", no_argument, NULL, 'v'},
                 {"help", no_argument, NULL, 'h'},
                 {0},
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "h", known, NULL)) >= 0)
                 switch (c) {
                 case 'i':
-                        if (parse_seconds(optarg, &config.idle_usec) < 0)
+                        if (parse_seconds(optarg, options.idle) < 0)
                                 return -EINVAL;
                         break;
                 case 's':
-                        config.spawner_socket = optarg;
+                        options.spawner_socket = optarg;
                         break;
                 case 'd':
-                        log_set_max_level(LOG_DEBUG);
+                        options.debug = true;
+                        break;
+                case 'c':
+                        options.action = ACTION_CHECK_CONFIG;
+                        break;
+                case 'D':
+                        options.action = ACTION_DUMP_CONFIG;
                         break;
                 case 'v':
                         printf("execd %s\n", EXECD_VERSION);
@@ -89,11 +114,93 @@ static int parse_arguments(int argc, char **argv)
                         usage(stderr);
                         return -EINVAL;
                 }
-        if (optind < argc) {
+        if (optind < argc && options.action == ACTION_RUN) {
                 usage(stderr);
                 return -EINVAL;
         }
+        if (optind < argc)
+                options.files = argv + optind;
         return 1;
+}
+
+static void tell_journal(const char *text)
+{
+        log_warning("%s", text);
+}
+
+static void tell_terminal(const char *text)
+{
+        fprintf(stderr, "%s\n", text);
+}
+
+static int load_config(const ManagerConfig *previous, void (*tell)(const char *text), Config *ret)
+{
+        const ConfigLoadOptions o = {
+                .root = "",
+                .files = options.files,
+                .previous = previous,
+                .tell = tell,
+        };
+        int r;
+
+        r = config_load(&o, ret);
+        if (r < 0)
+                return r;
+        ret->values.spawner_socket = options.spawner_socket;
+        ret->values.state_path = STATE_PATH;
+        if (options.idle[0])
+                r = config_override(ret, "Daemon", "IdleTimeoutSec", options.idle);
+        if (r >= 0 && options.debug)
+                r = config_override(ret, "Daemon", "LogLevel", "debug");
+        return r;
+}
+
+static int check_config(void)
+{
+        _cleanup_(config_done) Config config = {0};
+        int r;
+
+        r = load_config(NULL, tell_terminal, &config);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the configuration");
+        return config.n_invalid > 0 ? -EINVAL : 0;
+}
+
+static int dump_config(void)
+{
+        _cleanup_(config_done) Config config = {0};
+        _cleanup_buf_ Buf text = BUF_INIT;
+        int r;
+
+        r = load_config(NULL, tell_terminal, &config);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the configuration");
+        config_dump(&config, &text);
+        r = buf_error(&text);
+        if (r < 0)
+                return log_error_errno(r, "Cannot print the configuration");
+        if (fwrite(buf_head(&text), 1, buf_length(&text), stdout) < buf_length(&text) || fflush(stdout) != 0)
+                return log_error_errno(errno, "Cannot print the configuration");
+        return 0;
+}
+
+/* Between the two messages systemd shows the unit as reloading. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
+{
+        _cleanup_(config_done) Config config = {0};
+        Manager *m = userdata;
+        int r;
+
+        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec(CLOCK_MONOTONIC));
+        r = load_config(&m->config, tell_journal, &config);
+        if (r < 0)
+                log_error_errno(r, "Cannot read the configuration, it stays as it was");
+        else {
+                manager_reconfigure(m, &config.values);
+                log_info("The configuration was read again");
+        }
+        (void) sd_notify(false, "READY=1");
+        return 0;
 }
 
 /* What systemd passed: sockets to listen on, and what was left with it of execs that run. */
@@ -163,28 +270,34 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
-static int block_signals(Manager *m)
+/* From the very beginning: a reload that comes early is done when there is something to reload. */
+static void block_signals(void)
 {
-        static const int numbers[] = {SIGTERM, SIGINT};
         sigset_t set;
 
         (void) signal(SIGPIPE, SIG_IGN);
         sigemptyset(&set);
-        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
-                sigaddset(&set, numbers[i]);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
-                int r = sd_event_add_signal(m->event, NULL, numbers[i], on_stop_signal, m);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        (void) sigprocmask(SIG_BLOCK, &set, NULL);
+}
 
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+static int watch_signals(Manager *m)
+{
+        int r;
+
+        r = sd_event_add_signal(m->event, NULL, SIGTERM, on_stop_signal, m);
+        if (r >= 0)
+                r = sd_event_add_signal(m->event, NULL, SIGINT, on_stop_signal, m);
+        if (r >= 0)
+                r = sd_event_add_signal(m->event, NULL, SIGHUP, on_reload, m);
+        return r;
 }
 
 static int run(void)
 {
+        _cleanup_(config_done) Config config = {0};
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_(http_server_freep) HttpServer *server = NULL;
         Passed passed = {0};
@@ -196,10 +309,13 @@ static int run(void)
         r = selinux_access_open();
         if (r < 0)
                 return log_error_errno(r, "Cannot ask SELinux");
-        r = manager_new(&config, &m);
+        r = load_config(NULL, tell_journal, &config);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the configuration");
+        r = manager_new(&config.values, &m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up");
-        r = block_signals(m);
+        r = watch_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
         load_execs(m, &passed.handover);
@@ -230,7 +346,17 @@ int main(int argc, char **argv)
         r = parse_arguments(argc, argv);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        r = run();
-        selinux_access_close();
+        switch (options.action) {
+        case ACTION_CHECK_CONFIG:
+                r = check_config();
+                break;
+        case ACTION_DUMP_CONFIG:
+                r = dump_config();
+                break;
+        default:
+                block_signals();
+                r = run();
+                selinux_access_close();
+        }
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -126,6 +126,7 @@ static int read_on_disconnect(sd_bus_message *m, ExecRequest *q, Refusal *reterr
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "OnDisconnect: keep, hangup or kill is expected");
         q->on_disconnect = (OnDisconnect) r;
+        q->on_disconnect_given = true;
         return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/http-route.h"
 #include "base/fd.h"
+#include "wire/units.h"
 
 #define READ_SIZE (16 * 1024)
 
@@ -40,8 +41,9 @@ int connection_new(HttpServer *s, int fd, Peer *peer)
 
         r = sd_event_add_io(event, &c->io, fd, EPOLLIN, connection_on_io, c);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC, HTTP_HEAD_USEC,
-                                               USEC_PER_SEC / 10, connection_on_timer, c);
+                r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC,
+                                               s->manager->config.head_usec, USEC_PER_SEC / 10,
+                                               connection_on_timer, c);
         if (r >= 0)
                 r = sd_event_add_defer(event, &c->step, connection_on_step, c);
         if (r >= 0)
@@ -102,8 +104,10 @@ HttpConnection *connection_free(HttpConnection *c)
 
 static void connection_arm(HttpConnection *c, uint64_t usec)
 {
-        (void) sd_event_source_set_time_relative(c->timer, usec);
-        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+        if (usec != UNITS_INFINITY)
+                (void) sd_event_source_set_time_relative(c->timer, usec);
+        (void) sd_event_source_set_enabled(c->timer,
+                                           usec != UNITS_INFINITY ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -172,7 +176,7 @@ static bool connection_read(HttpConnection *c)
                 return true;
         }
         if (c->state == CONNECTION_HEAD && buf_length(&c->in) == 0)
-                connection_arm(c, HTTP_HEAD_USEC);
+                connection_arm(c, c->server->manager->config.head_usec);
         buf_commit(&c->in, (size_t) n);
         return true;
 }
@@ -243,7 +247,7 @@ static bool connection_parse_head(HttpConnection *c)
         }
         http_body_init(&c->body, c->request, EXEC_BODY_MAX);
         c->state = CONNECTION_BODY;
-        connection_arm(c, HTTP_BODY_USEC);
+        connection_arm(c, c->server->manager->config.body_usec);
         return true;
 }
 
@@ -301,7 +305,8 @@ static bool connection_finish_reply(HttpConnection *c)
         }
         connection_reset(c);
         c->state = CONNECTION_HEAD;
-        connection_arm(c, buf_length(&c->in) > 0 ? HTTP_HEAD_USEC : c->server->manager->config.idle_usec);
+        connection_arm(c, buf_length(&c->in) > 0 ? c->server->manager->config.head_usec
+                                                 : c->server->manager->config.idle_usec);
         return true;
 }
 
@@ -331,7 +336,7 @@ static void connection_update(HttpConnection *c)
                 wants |= EPOLLOUT;
         (void) sd_event_source_set_io_events(c->io, wants);
         if (c->state == CONNECTION_REPLIED && c->blocked)
-                connection_arm(c, HTTP_BODY_USEC);
+                connection_arm(c, c->server->manager->config.body_usec);
 }
 
 void connection_process(HttpConnection *c)

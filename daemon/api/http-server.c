@@ -68,6 +68,7 @@ static size_t server_count_uid(const HttpServer *s, uid_t uid)
 
 static void server_take(HttpServer *s, int fd)
 {
+        const ManagerConfig *config = &s->manager->config;
         _cleanup_(peer_unrefp) Peer *peer = NULL;
         int r;
 
@@ -77,9 +78,9 @@ static void server_take(HttpServer *s, int fd)
                 fd_close(fd);
                 return;
         }
-        if ((s->n_connections >= CONNECTIONS_MAX ||
-             (s->n_connections >= CONNECTIONS_PER_UID_MAX &&
-              server_count_uid(s, peer->uid) >= CONNECTIONS_PER_UID_MAX)) &&
+        if ((s->n_connections >= config->connections_max ||
+             (s->n_connections >= config->connections_per_uid_max &&
+              server_count_uid(s, peer->uid) >= config->connections_per_uid_max)) &&
             !server_make_room(s, peer->uid)) {
                 log_warning("Uid %u has too many connections, one more is refused", (unsigned) peer->uid);
                 fd_close(fd);

@@ -17,11 +17,6 @@
 #include "core/manager.h"
 #include "wire/http-request.h"
 
-#define HTTP_HEAD_USEC                                                                                     \
-        (10 * USEC_PER_SEC)                /* from a request's first byte to the end of its head: else 408 \
-                                            */
-#define HTTP_BODY_USEC (30 * USEC_PER_SEC) /* then to the end of its body: else 408 */
-
 typedef struct HttpServer HttpServer;
 typedef struct HttpConnection HttpConnection;
 typedef struct HttpExchange HttpExchange;

@@ -16,13 +16,9 @@
 #define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
-/* A person may have to type a password. */
-#define INTERACTIVE_TIMEOUT_USEC (120 * USEC_PER_SEC)
-#define TIMEOUT_USEC             (10 * USEC_PER_SEC)
+#define FLAG_INTERACTION UINT32_C(1)
 
-#define FLAG_INTERACTION         UINT32_C(1)
-
-#define COMMAND_LINE_MAX         1024
+#define COMMAND_LINE_MAX 1024
 
 static const char *const action_names[_AUTHZ_ACTION_MAX] = {
         [AUTHZ_INSPECT] = "org.execd1.inspect",
@@ -156,7 +152,8 @@ static int authz_ask(Authz *a, const AuthzQuestion *q)
         if (r < 0)
                 return r;
         return sd_bus_call_async(a->manager->bus, &a->slot, m, authz_on_reply, a,
-                                 q->interactive ? INTERACTIVE_TIMEOUT_USEC : TIMEOUT_USEC);
+                                 q->interactive ? a->manager->config.authz_interactive_usec
+                                                : a->manager->config.authz_usec);
 }
 
 /* Starting another's exec is running its command, and reading its output is attaching to it. */

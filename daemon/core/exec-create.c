@@ -172,6 +172,33 @@ static int creation_on_container(sd_bus_message *m, void *userdata, sd_bus_error
         return 0;
 }
 
+/* What the configuration has to say of a request: which properties it may have, and what goes without
+ * saying.
+ */
+static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal *reterr)
+{
+        ScopePropertyList l = {.items = q->properties, .n = q->n_properties};
+        const char *name;
+        int r = 0;
+
+        for (size_t i = 0; (name = scope_property_name(i)); i++)
+                if (!(c->allowed_properties & UINT64_C(1) << i) && scope_property_list_find(&l, name))
+                        return refuse(reterr, REFUSAL_DENIED, EACCES,
+                                      "Properties.%s: AllowedProperties= of execd.conf does not have it",
+                                      name);
+        for (size_t i = 0; i < c->properties.n && r >= 0; i++)
+                if (!scope_property_list_find(&l, c->properties.items[i].name))
+                        r = scope_property_list_set(&l, c->properties.items[i].name,
+                                                    c->properties.items[i].text, reterr);
+        q->properties = l.items;
+        q->n_properties = l.n;
+        if (!q->on_disconnect_given)
+                q->on_disconnect = c->on_disconnect;
+        if (q->detach_keys.n_keys == 0)
+                q->detach_keys = c->detach_keys;
+        return r;
+}
+
 int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callback, void *userdata,
                 ExecCreation **ret, Refusal *reterr)
 {
@@ -193,6 +220,9 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
         };
         if (!c->reference)
                 return -ENOMEM;
+        r = creation_apply_config(&m->config, c->request, reterr);
+        if (r < 0)
+                return r;
         r = spawner_get_container(m->spawner, c->reference, creation_on_container, c, &c->slot, reterr);
         if (r < 0)
                 return r;

@@ -129,5 +129,9 @@ Stream *exec_stream(Exec *e)
         if (!e->stream)
                 e->stream = stream_new(e->manager->event,
                                        e->detached ? &stream_events_detached : &stream_events, e);
+        else
+                return e->stream;
+        if (e->stream)
+                stream_history(e->stream)->limit = e->manager->config.output_buffer_size;
         return e->stream;
 }

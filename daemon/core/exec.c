@@ -89,7 +89,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->creator = peer_remember(creator);
         if (!e->creator)
                 return -ENOMEM;
-        if (request->n_properties == 0 && spare_take(m, c, e->id))
+        if (spare_fits(m, request) && spare_take(m, c, e->id))
                 exec_park(e);
         else {
                 r = exec_make_id(e->id);
@@ -376,7 +376,7 @@ void exec_advance(Exec *e)
                 e->timed_out = exec_ran_out_of_time(e);
                 if (!e->output_ended &&
                     sd_event_add_time_relative(e->manager->event, &e->drain_timer, CLOCK_MONOTONIC,
-                                               DRAIN_USEC, 0, exec_on_drain, e) < 0)
+                                               e->manager->config.drain_usec, 0, exec_on_drain, e) < 0)
                         e->output_ended = true;
                 exec_set_state(e, EXEC_DRAINING);
         }

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/log.h"
+#include "wire/units.h"
 
 /* How often what has expired is looked for. */
 #define COLLECT_USEC (10 * USEC_PER_SEC)
@@ -41,14 +42,15 @@ static void manager_collect(Manager *m)
                 Exec *e = LIST_ENTRY(n, Exec, node);
                 bool expired;
 
-                if (e->state == EXEC_CREATED && wall > e->created_usec + CREATED_USEC_MAX) {
+                if (e->state == EXEC_CREATED && wall > e->created_usec + m->config.created_usec_max) {
                         spawner_drop(m->spawner, e->id);
                         e->hidden = true;
                         exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");
                 }
                 if (!exec_has_ended(e))
                         continue;
-                expired = e->hidden || now > e->ended_monotonic + RETENTION_USEC || m->n_ended > ENDED_MAX;
+                expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
+                          m->n_ended > m->config.ended_max;
                 /* A client that is still being flushed, or one that waits, keeps it. */
                 if (!expired || !list_is_empty(&e->watches) ||
                     (e->stream && stream_count_clients(e->stream) > 0)) {
@@ -64,7 +66,7 @@ static void manager_collect(Manager *m)
         LIST_FOREACH_SAFE (n, &m->execs) {
                 Exec *e = LIST_ENTRY(n, Exec, node);
 
-                if (kept_output <= OUTPUT_KEPT_MAX)
+                if (kept_output <= m->config.output_kept_max)
                         break;
                 if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
                         continue;
@@ -112,6 +114,10 @@ void manager_queue_collect(Manager *m)
 
 static void manager_arm_idle(Manager *m, uint64_t usec)
 {
+        if (m->config.idle_usec == UNITS_INFINITY) {
+                (void) sd_event_source_set_enabled(m->idle_timer, SD_EVENT_OFF);
+                return;
+        }
         (void) sd_event_source_set_time_relative(m->idle_timer, usec);
         (void) sd_event_source_set_enabled(m->idle_timer, SD_EVENT_ONESHOT);
 }
@@ -174,22 +180,26 @@ static void manager_open_bus(Manager *m)
         }
 }
 
-int manager_new(const ManagerConfig *config, Manager **ret)
+int manager_new(ManagerConfig *config, Manager **ret)
 {
         static const SpawnerLinkEvents link_events = {manager_on_container_new,
                                                       manager_on_container_removed};
         _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(Manager));
         int r;
 
-        if (!m)
+        if (!m) {
+                manager_config_done(config);
                 return -ENOMEM;
+        }
         m->config = *config;
+        *config = (ManagerConfig){0};
+        log_set_max_level(m->config.log_level);
         m->last_busy = now_usec(CLOCK_MONOTONIC);
         r = sd_event_default(&m->event);
         if (r < 0)
                 return r;
         m->events = event_log_new();
-        m->spawner = spawner_link_new(m->event, config->spawner_socket, &link_events, m);
+        m->spawner = spawner_link_new(m->event, m->config.spawner_socket, &link_events, m);
         if (!m->events || !m->spawner)
                 return -ENOMEM;
 
@@ -200,10 +210,11 @@ int manager_new(const ManagerConfig *config, Manager **ret)
                 r = sd_event_add_time_relative(m->event, &m->collect_timer, CLOCK_MONOTONIC, COLLECT_USEC, 0,
                                                manager_on_collect_timer, m);
         if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, config->idle_usec,
-                                               0, manager_on_idle, m);
+                r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0,
+                                               manager_on_idle, m);
         if (r < 0)
                 return r;
+        manager_arm_idle(m, m->config.idle_usec);
         manager_open_bus(m);
         *ret = TAKE_PTR(m);
         return 0;
@@ -230,7 +241,27 @@ Manager *manager_free(Manager *m)
         }
         event_log_free(m->events);
         sd_event_unref(m->event);
+        manager_config_done(&m->config);
         return mfree(m);
+}
+
+void manager_reconfigure(Manager *m, ManagerConfig *config)
+{
+        ManagerConfig old = m->config;
+
+        m->config = *config;
+        *config = (ManagerConfig){0};
+        m->config.spawner_socket = old.spawner_socket;
+        m->config.state_path = old.state_path;
+        /* One that was set over D-Bus meanwhile stays, unless the file now says something else. */
+        if (m->config.log_level != old.log_level)
+                log_set_max_level(m->config.log_level);
+        spare_drop_from(m, scope_property_lists_equal(&old.properties, &m->config.properties)
+                                   ? m->config.spares_max
+                                   : 0);
+        manager_arm_idle(m, m->config.idle_usec);
+        manager_queue_collect(m);
+        manager_config_done(&old);
 }
 
 /* Ids are random hex digits, so some of them are a good hash. */
@@ -285,27 +316,28 @@ int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
 {
         size_t mine = 0;
 
-        if (m->n_live >= EXECS_MAX)
+        if (m->n_live >= m->config.execs_max)
                 return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs: %u are under way, the limit is %d", (unsigned) m->n_live,
-                              EXECS_MAX);
-        if (m->n_live < EXECS_PER_UID_MAX)
+                              "too many execs: %u are under way, the limit is %u", (unsigned) m->n_live,
+                              (unsigned) m->config.execs_max);
+        if (m->n_live < m->config.execs_per_uid_max)
                 return 0;
         LIST_FOREACH_SAFE (n, &m->execs) {
                 const Exec *e = LIST_ENTRY(n, Exec, node);
 
                 mine += !exec_has_ended(e) && e->creator->uid == creator->uid;
         }
-        if (mine >= EXECS_PER_UID_MAX)
+        if (mine >= m->config.execs_per_uid_max)
                 return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs of uid %u: %u are under way, the limit is %d",
-                              (unsigned) creator->uid, (unsigned) mine, EXECS_PER_UID_MAX);
+                              "too many execs of uid %u: %u are under way, the limit is %u",
+                              (unsigned) creator->uid, (unsigned) mine,
+                              (unsigned) m->config.execs_per_uid_max);
         return 0;
 }
 
 bool manager_may_park(const Manager *m)
 {
-        return m->n_parked < PARKED_MAX;
+        return m->n_parked < m->config.parked_max;
 }
 
 void manager_busy_begin(Manager *m)

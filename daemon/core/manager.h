@@ -9,33 +9,14 @@
 #include <systemd/sd-event.h>
 
 #include "base/time.h"
+#include "core/config.h"
 #include "core/event-log.h"
 #include "core/exec.h"
 #include "core/spare.h"
 #include "core/spawner-link.h"
 
-/* Limits; each error that one of them causes names it. Those of a single request stand in
- * wire/exec-request.h and wire/http-request.h. */
-#define EXECS_MAX               4096 /* execs that have not ended */
-#define EXECS_PER_UID_MAX       1024 /* of one caller */
-#define ENDED_MAX               1024 /* ended execs that are remembered; the journal knows the others */
-#define PARKED_MAX              64   /* runners held ready for created execs */
-#define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC)  /* a created exec that nobody starts */
-#define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at; at least 5 min */
-#define DRAIN_USEC              (2 * USEC_PER_SEC)       /* others holding the output of an ended command */
-#define CONNECTIONS_MAX         8192                     /* in all */
-#define CONNECTIONS_PER_UID_MAX 1024                     /* of one uid */
-#define OUTPUT_KEPT_MAX         (8 * 1024 * 1024)        /* bytes of output of ended execs, in all */
-#define LEAVE_USEC              (2 * USEC_PER_SEC)       /* told to stop, for starts under way */
-#define IDLE_DEFAULT_USEC       (30 * USEC_PER_SEC)
-
-#define EXEC_BUCKETS            1024
-
-typedef struct ManagerConfig {
-        uint64_t idle_usec;
-        const char *spawner_socket;
-        const char *state_path;
-} ManagerConfig;
+#define LEAVE_USEC   (2 * USEC_PER_SEC) /* told to stop, for starts under way */
+#define EXEC_BUCKETS 1024
 
 typedef enum ManagerEvent {
         MANAGER_EXEC_NEW,
@@ -56,7 +37,7 @@ struct Manager {
         size_t n_live;
         size_t n_ended;
         size_t n_parked;
-        Spare spares[SPARES_MAX];
+        Spare spares[SPARES];
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
         sd_event_source *collect_source;
@@ -66,9 +47,14 @@ struct Manager {
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
-int manager_new(const ManagerConfig *config, Manager **ret);
+/* What is in the configuration is taken over, also on failure. */
+int manager_new(ManagerConfig *config, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager, manager_free);
+
+/* Another configuration, taken over. What it says holds for what comes; what is under way goes on as it was.
+ */
+void manager_reconfigure(Manager *m, ManagerConfig *config);
 
 Exec *manager_find_exec(Manager *m, const char *id);
 /* Checks the limits for one more exec of this caller. */

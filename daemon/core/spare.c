@@ -23,7 +23,7 @@ static bool spare_is_fresh(const Spare *s)
 
 bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE])
 {
-        for (size_t i = 0; i < SPARES_MAX; i++) {
+        for (size_t i = 0; i < SPARES; i++) {
                 Spare *s = &m->spares[i];
                 bool fresh;
 
@@ -37,34 +37,55 @@ bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]
         return false;
 }
 
+bool spare_fits(const Manager *m, const ExecRequest *request)
+{
+        const ScopePropertyList wanted = {.items = request->properties, .n = request->n_properties};
+
+        return scope_property_lists_equal(&wanted, &m->config.properties);
+}
+
 /* The slot of this container, a free one, or the oldest. */
 static Spare *spare_slot(Manager *m, const Container *c)
 {
         Spare *oldest = &m->spares[0];
 
-        for (size_t i = 0; i < SPARES_MAX; i++)
+        for (size_t i = 0; i < m->config.spares_max; i++)
                 if (spare_is_for(&m->spares[i], c))
                         return &m->spares[i];
-        for (size_t i = 0; i < SPARES_MAX; i++)
+        for (size_t i = 0; i < m->config.spares_max; i++)
                 if (m->spares[i].made < oldest->made)
                         oldest = &m->spares[i];
         return oldest;
 }
 
-void spare_want(Manager *m, const Container *c)
+static void spare_drop(Manager *m, Spare *s)
 {
-        static const ExecRequest nothing; /* no properties, no user */
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_free_ char *description = NULL;
-        Spare *s = spare_slot(m, c), made;
-        SpawnerExec describe;
-
-        if (spare_is_for(s, c) && spare_is_fresh(s))
-                return;
         if (s->container_id[0])
                 spawner_drop(m->spawner, s->exec_id);
         *s = (Spare){0};
+}
 
+void spare_drop_from(Manager *m, size_t first)
+{
+        for (size_t i = first; i < SPARES; i++)
+                spare_drop(m, &m->spares[i]);
+}
+
+void spare_want(Manager *m, const Container *c)
+{
+        const ExecRequest plain = {.properties = m->config.properties.items,
+                                   .n_properties = m->config.properties.n}; /* no user */
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_free_ char *description = NULL;
+        Spare *s, made;
+        SpawnerExec describe;
+
+        if (m->config.spares_max == 0)
+                return;
+        s = spare_slot(m, c);
+        if (spare_is_for(s, c) && spare_is_fresh(s))
+                return;
+        spare_drop(m, s);
         made = (Spare){
                 .leader = c->leader, .leader_start = c->leader_start, .made = now_usec(CLOCK_MONOTONIC)};
         if (strlen(c->id) >= sizeof(made.container_id) || exec_make_id(made.exec_id) < 0 ||
@@ -72,7 +93,7 @@ void spare_want(Manager *m, const Container *c)
                 return;
         strcpy(made.container_id, c->id);
         describe = (SpawnerExec){
-                .id = made.exec_id, .container = c, .description = description, .request = &nothing};
+                .id = made.exec_id, .container = c, .description = description, .request = &plain};
         if (spawner_prepare(m->spawner, &describe, true, NULL, NULL, NULL, &refusal) >= 0)
                 *s = made;
 }

@@ -11,7 +11,7 @@
 
 #include "core/exec.h"
 
-#define SPARES_MAX 16
+#define SPARES 64
 
 typedef struct Spare {
         char container_id[EXEC_ID_SIZE]; /* empty: free */
@@ -21,8 +21,14 @@ typedef struct Spare {
         uint64_t made; /* CLOCK_MONOTONIC */
 } Spare;
 
+/* Whether such an exec can do with a spare, whose scope has the default properties. */
+bool spare_fits(const Manager *m, const ExecRequest *request);
+
 /* Takes the spare of this container, if there is one: its id is the new exec's. */
 bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]);
 
 /* This container was used: sees to it that it has one. */
 void spare_want(Manager *m, const Container *c);
+
+/* Lets those from slot `first` on go. */
+void spare_drop_from(Manager *m, size_t first);

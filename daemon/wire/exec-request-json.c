@@ -507,6 +507,7 @@ static int draft_finish(CreateDraft *d, Refusal *reterr)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "OnDisconnect must be one of keep, hangup, kill");
                 request->on_disconnect = r;
+                request->on_disconnect_given = true;
         }
 
         if (!d->properties)

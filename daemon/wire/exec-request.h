@@ -51,6 +51,7 @@ typedef struct ExecRequest {
         ScopeProperty *properties;
         size_t n_properties;
         OnDisconnect on_disconnect;
+        bool on_disconnect_given;
         ConsoleSize console_size;
         bool attach_stdin;
         bool attach_stdout;

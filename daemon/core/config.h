@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What an administrator can turn: execd.conf and its drop-ins, found where systemd's are, into one
+ * structure. Each key has a row in the table of config-key.c, a default here, a line in
+ * packaging/execd.conf, and a paragraph in execd.conf(5). What cannot be used is told and left out; there is
+ * always a configuration.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/time.h"
+#include "wire/exec-request.h"
+
+/* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be turned,
+ * stand in wire/exec-request.h and wire/http-request.h. */
+#define IDLE_USEC               (30 * USEC_PER_SEC)
+#define AUTHZ_USEC              (10 * USEC_PER_SEC)
+#define AUTHZ_INTERACTIVE_USEC  (120 * USEC_PER_SEC) /* a person may have to type a password */
+#define CONNECTIONS_MAX         8192                 /* in all */
+#define CONNECTIONS_PER_UID_MAX 1024                 /* of one uid */
+#define HTTP_HEAD_USEC          (10 * USEC_PER_SEC) /* from a request's first byte to its head's end: else 408 */
+#define HTTP_BODY_USEC          (30 * USEC_PER_SEC)     /* then to the end of its body: else 408 */
+#define EXECS_MAX               4096                    /* execs that have not ended */
+#define EXECS_PER_UID_MAX       1024                    /* of one caller */
+#define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC) /* a created exec that nobody starts */
+#define DRAIN_USEC              (2 * USEC_PER_SEC)      /* others holding the output of an ended command */
+#define PARKED_MAX              64                      /* runners held ready for created execs */
+#define SPARES_MAX              16 /* containers that have a runner ready for a next exec */
+#define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at */
+#define ENDED_MAX               1024 /* ended execs that are remembered; the journal knows the others */
+#define OUTPUT_KEPT_MAX         (8 * 1024 * 1024) /* bytes of output of ended execs, in all */
+#define OUTPUT_BUFFER_SIZE      (128 * 1024)      /* of each running exec */
+
+typedef struct ManagerConfig {
+        /* Not in the file. */
+        const char *spawner_socket;
+        const char *state_path;
+
+        int log_level;
+        uint64_t idle_usec; /* UNITS_INFINITY: never */
+        uint64_t authz_usec;
+        uint64_t authz_interactive_usec;
+
+        uint64_t connections_max;
+        uint64_t connections_per_uid_max;
+        uint64_t head_usec;
+        uint64_t body_usec;
+
+        uint64_t execs_max;
+        uint64_t execs_per_uid_max;
+        uint64_t created_usec_max;
+        uint64_t drain_usec;
+        uint64_t parked_max;
+        uint64_t spares_max;
+        uint64_t output_buffer_size;
+        OnDisconnect on_disconnect; /* of requests that say nothing of it */
+        DetachKeys detach_keys;     /* the same */
+        ScopePropertyList properties;
+        uint64_t allowed_properties; /* a bit for each of scope_property_name() */
+
+        uint64_t retention_usec;
+        uint64_t ended_max;
+        uint64_t output_kept_max;
+} ManagerConfig;
+
+void manager_config_done(ManagerConfig *c);
+
+/* The keys of the table. */
+#define CONFIG_KEYS_MAX 32
+
+typedef struct ConfigOrigin {
+        char *file; /* NULL: the default */
+        unsigned line;
+} ConfigOrigin;
+
+typedef struct Config {
+        ManagerConfig values;
+        ConfigOrigin origins[CONFIG_KEYS_MAX];
+        unsigned n_invalid; /* values that cannot be used, lines that make no sense, files that cannot be
+                               read */
+        unsigned n_unknown; /* keys and sections */
+} Config;
+
+typedef struct ConfigLoadOptions {
+        const char *root;   /* before each path; "" */
+        char *const *files; /* NULL: what the directories have */
+        const ManagerConfig
+                *previous; /* where a value that cannot be used is taken from; NULL: stays as it was */
+        void (*tell)(const char *text);
+} ConfigLoadOptions;
+
+/* Only memory can be short. Whatever is wrong with the files is told, a line each, and counted. */
+int config_load(const ConfigLoadOptions *o, Config *ret);
+void config_done(Config *c);
+
+/* What the command line says of a key. -EINVAL if that cannot be. */
+int config_override(Config *c, const char *section, const char *name, const char *text);
+
+/* All keys as a file would have them, each below where it comes from. */
+void config_dump(const Config *c, Buf *b);
+
+/* The table (config-key.c). */
+typedef struct ConfigKey ConfigKey;
+
+extern const ManagerConfig manager_config_default;
+
+const ConfigKey *config_key_find(const char *section, const char *name);
+const ConfigKey *config_key_at(size_t i); /* NULL behind the last one */
+size_t config_key_index(const ConfigKey *k);
+bool config_section_exists(const char *section);
+const char *config_key_section(const ConfigKey *k);
+const char *config_key_name(const ConfigKey *k);
+/* "" is the default. The refusal says what is allowed; the value is as it was then. */
+int config_key_set(const ConfigKey *k, const char *text, ManagerConfig *c, Refusal *reterr);
+int config_key_copy(const ConfigKey *k, const ManagerConfig *from, ManagerConfig *to);
+/* The value as a file would have it: one line, or as many as it takes, "Key=value". */
+void config_key_print(const ConfigKey *k, const ManagerConfig *c, Buf *b);

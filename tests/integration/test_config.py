@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""execd.conf and its drop-ins: where they are found, what is told of mistakes, what they change, and reloading."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from execd import Attached, connect, create, head_bytes, inspect, read_head, request, run, shell, wait_for
+
+DIRECTORIES = ["/etc/execd", "/run/execd", "/usr/local/lib/execd", "/usr/lib/execd"]
+DROP_IN = "/etc/execd/execd.conf.d/50-test.conf"
+EXECD = "/usr/lib/execd/execd"
+
+
+def clear():
+    for directory in DIRECTORIES:
+        shutil.rmtree(f"{directory}/execd.conf.d", ignore_errors=True)
+        if directory != "/etc/execd":
+            subprocess.run(["rm", "-f", f"{directory}/execd.conf"], check=True)
+
+
+@pytest.fixture(autouse=True)
+def no_files():
+    """Only the main file that is installed."""
+    clear()
+    shutil.copy("/etc/execd/execd.conf", "/tmp/execd.conf.shipped")
+    yield
+    clear()
+    shutil.copy("/tmp/execd.conf.shipped", "/etc/execd/execd.conf")
+    shell("systemctl reset-failed execd.service; systemctl restart execd.service")
+
+
+def put(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.lexists(path):
+        os.unlink(path)
+    if text is None:
+        os.symlink("/dev/null", path)
+        return
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def execd(*arguments):
+    done = subprocess.run([EXECD, *arguments], capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+def effective():
+    """Key to (value, where it is from)."""
+    status, out, _ = execd("--dump-config")
+    assert status == 0
+    values, origin = {}, None
+    for line in out.splitlines():
+        if line.startswith("# "):
+            origin = line[2:]
+        elif "=" in line:
+            key, value = line.split("=", 1)
+            values[key] = (value, origin)
+    return values
+
+
+def service(name):
+    return shell(f"systemctl show -P {name} execd.service").strip()
+
+
+def restart(text):
+    put(DROP_IN, text)
+    shell("systemctl reset-failed execd.service; systemctl restart execd.service")
+
+
+def reload(text):
+    """Until execd has said that it is done: before systemd 253, `systemctl reload` does not wait for that."""
+    put(DROP_IN, text)
+    begun = said_since_reload.cursor = cursor()
+    shell("systemctl reload execd.service")
+    wait_for(lambda: "The configuration was read again" in journal_since(begun), what="the reload")
+    wait_for(lambda: service("ActiveState") == "active", what="the unit to be active again")
+
+
+def cursor():
+    shell("journalctl --sync")
+    return shell("journalctl -n 0 --show-cursor -q").split("cursor: ", 1)[1].strip()
+
+
+def journal_since(begun):
+    shell("journalctl --sync")
+    return shell(f"journalctl -o cat --no-pager -u execd.service --after-cursor='{begun}'")
+
+
+def said_since_reload():
+    return journal_since(said_since_reload.cursor)
+
+
+# Which files.
+
+
+def test_shipped_file_changes_nothing():
+    assert execd("--check-config") == (0, "", "")
+    assert {origin for _, origin in effective().values()} == {"default"}
+
+
+def test_main_file_precedence():
+    os.unlink("/etc/execd/execd.conf")
+    for number, directory in enumerate(reversed(DIRECTORIES), 1):
+        put(f"{directory}/execd.conf", f"[Exec]\nExecsMax={number}\n")
+        assert effective()["ExecsMax"] == (str(number), f"{directory}/execd.conf:2")
+    put("/etc/execd/execd.conf", None)
+    assert effective()["ExecsMax"] == ("4096", "default")
+
+
+def test_drop_in_precedence_and_masks():
+    put("/usr/lib/execd/execd.conf.d/50-a.conf", "[Exec]\nExecsMax=1\n")
+    put("/usr/local/lib/execd/execd.conf.d/40-b.conf", "[Exec]\nExecsMax=2\nExecsPerUserMax=2\n")
+    assert effective()["ExecsMax"] == ("1", "/usr/lib/execd/execd.conf.d/50-a.conf:2")
+    assert effective()["ExecsPerUserMax"][0] == "2"
+    put("/run/execd/execd.conf.d/50-a.conf", "\n[Exec]\nExecsMax=3\n")
+    assert effective()["ExecsMax"] == ("3", "/run/execd/execd.conf.d/50-a.conf:3")
+    put("/etc/execd/execd.conf.d/50-a.conf", None)
+    assert effective()["ExecsMax"][0] == "2"
+    put("/etc/execd/execd.conf.d/60-c.conf", "[Exec]\nExecsMax=\n")
+    assert effective()["ExecsMax"] == ("4096", "/etc/execd/execd.conf.d/60-c.conf:2")
+
+
+def test_command_line_wins():
+    put(DROP_IN, "[Daemon]\nIdleTimeoutSec=5s\nLogLevel=err\n")
+    _, out, _ = execd("--dump-config", "--idle-timeout=7", "--debug")
+    assert "# command line\nIdleTimeoutSec=7s\n" in out and "# command line\nLogLevel=debug\n" in out
+
+
+# What is wrong.
+
+
+def test_check_config():
+    put(DROP_IN, "[Daemon]\nIdleTimeoutSec=banana\nNoSuchKey=1\n[NoSuchSection]\nA=b\n[HTTP]\nHeadTimeoutSec 5\n")
+    status, out, err = execd("--check-config")
+    assert (status, out) == (1, "")
+    assert err.splitlines() == [
+        f"{DROP_IN}:2: IdleTimeoutSec=banana is ignored: expected a time span of at least 1s (as 45s or 15min), "
+        "or infinity",
+        f"{DROP_IN}:3: there is no key NoSuchKey= in section [Daemon], it is ignored",
+        f"{DROP_IN}:4: there is no section [NoSuchSection], it is ignored",
+        f"{DROP_IN}:7: the line is ignored: there is no \"=\" in it",
+    ]
+
+
+def test_check_config_with_unknown_keys_only():
+    put(DROP_IN, "[Daemon]\nNoSuchKey=1\nX-Mine=2\n[X-Other]\nA=b\n")
+    status, _, err = execd("--check-config")
+    assert status == 0 and err == f"{DROP_IN}:2: there is no key NoSuchKey= in section [Daemon], it is ignored\n"
+
+
+def test_check_config_of_files(tmp_path):
+    good, bad = tmp_path / "good.conf", tmp_path / "bad"
+    good.write_text("[Exec]\nExecsMax=77\n")
+    bad.write_text("[Exec]\nExecsMax=0\n")
+    put(DROP_IN, "[Exec]\nExecsMax=nonsense\n")
+    assert execd("--check-config", str(good)) == (0, "", "")
+    assert execd("--check-config", str(good), str(bad)) == (
+        1, "", f"{bad}:2: ExecsMax=0 is ignored: expected a number from 1 to 8192\n")
+    assert f"# {good}:2\nExecsMax=77\n" in execd("--dump-config", str(good), str(bad))[1]
+    assert execd("--check-config", str(tmp_path / "none"))[0] == 1
+    assert execd(str(good))[0] == 1, "only a check takes files"
+
+
+def test_mistakes_do_not_keep_it_from_starting():
+    put("/etc/execd/execd.conf", "[Exec]\nExecsMax=many\nDefaultOnDisconnect=kill\n[What]\n")
+    put("/etc/execd/execd.conf.d/10-large.conf", "#" * (1 << 20) + "\n")
+    begun = cursor()
+    restart("[Daemon]\nNoSuchKey=1\n")
+    assert inspect(create("web", ["true"]))["OnDisconnect"] == "kill"
+    said = journal_since(begun)
+    assert "/etc/execd/execd.conf:2: ExecsMax=many is ignored: expected a number from 1 to 8192" in said
+    assert "/etc/execd/execd.conf:4: there is no section [What], it is ignored" in said
+    assert "10-large.conf: it is ignored: more than 1048576 bytes are not read" in said
+    assert f"{DROP_IN}:2: there is no key NoSuchKey= in section [Daemon], it is ignored" in said
+    levels = shell(f"journalctl -o json --no-pager -u execd.service --after-cursor='{begun}' _COMM=execd")
+    assert {m["PRIORITY"] for m in map(json.loads, levels.splitlines()) if "is ignored" in m["MESSAGE"]} == {"4"}
+
+
+def test_file_that_execd_cannot_read():
+    put(DROP_IN, "[Exec]\nExecsMax=5\n")
+    os.chmod(DROP_IN, 0o600)
+    begun = cursor()
+    shell("systemctl restart execd.service")
+    assert request("GET", "/_ping").body == b"OK"
+    assert f"{DROP_IN}: cannot be read: Permission denied" in journal_since(begun)
+
+
+# What they change.
+
+
+def test_idle_timeout():
+    restart("[Daemon]\nIdleTimeoutSec=1s\n")
+    assert request("GET", "/_ping").body == b"OK"
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
+    assert request("GET", "/_ping").body == b"OK", "and it comes back"
+
+
+def test_idle_timeout_of_a_running_daemon():
+    restart("[Daemon]\nIdleTimeoutSec=infinity\n")
+    pid = service("MainPID")
+    reload("[Daemon]\nIdleTimeoutSec=1s\n")
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
+    assert request("GET", "/_ping").body == b"OK"
+    assert service("MainPID") != pid
+    reload("[Daemon]\nIdleTimeoutSec=infinity\n")
+    pid = service("MainPID")
+    time.sleep(2.5)
+    assert service("MainPID") == pid
+
+
+def test_idle_connection_with_infinity():
+    restart("[Daemon]\nIdleTimeoutSec=infinity\n[HTTP]\nHeadTimeoutSec=500ms\n")
+    with connect() as s:
+        for _ in range(2):
+            s.sendall(head_bytes("GET", "/_ping"))
+            assert read_head(s)[0] == 200
+            time.sleep(1)
+
+
+def test_request_timeouts():
+    restart("[HTTP]\nHeadTimeoutSec=200ms\nBodyTimeoutSec=300ms\n")
+    for start in (b"GET /_ping HTTP/1.1\r\nX: ",
+                  b"POST /containers/web/exec HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"):
+        with connect() as s:
+            s.sendall(start)
+            began = time.monotonic()
+            assert read_head(s)[0] == 408
+            assert 0.1 < time.monotonic() - began < 3
+
+
+def test_connection_limit():
+    restart("[HTTP]\nConnectionsPerUserMax=3\n")
+    sockets = [connect() for _ in range(6)]
+    try:
+        time.sleep(0.5)
+        closed = 0
+        for s in sockets:
+            s.settimeout(0.2)
+            try:
+                closed += s.recv(1) == b""
+            except socket.timeout:
+                pass
+        assert closed == 3
+    finally:
+        for s in sockets:
+            s.close()
+
+
+@pytest.mark.parametrize("key", ["ExecsMax", "ExecsPerUserMax"])
+def test_exec_limits(key):
+    restart(f"[Exec]\n{key}=2\n")
+    for _ in range(2):
+        create("web", ["true"])
+    reply = request("POST", "/containers/web/exec", {"Cmd": ["true"]})
+    assert reply.status == 503 or reply.status == 429, reply.body
+    assert "the limit is 2" in reply.json()["message"]
+
+
+@pytest.mark.slow
+def test_created_exec_goes():
+    restart("[Exec]\nCreatedTimeoutSec=1s\n")
+    exec_id = create("web", ["true"])
+    assert request("GET", f"/exec/{exec_id}/json").status == 200
+    wait_for(lambda: request("GET", f"/exec/{exec_id}/json").status == 404, seconds=15, what="it to go")
+
+
+def test_drain_timeout():
+    restart("[Exec]\nDrainTimeoutSec=100ms\n")
+    began = time.monotonic()
+    assert run("web", ["sh", "-c", "sleep 4 & echo done"])[:2] == (0, b"done\n")
+    assert time.monotonic() - began < 1.8
+
+
+def scopes_ready():
+    return shell("systemctl list-units --plain --no-legend 'exec-*.scope'").count("ready for the next exec")
+
+
+def test_spare_runners():
+    restart("[Exec]\nSpareRunnersMax=0\n")
+    wait_for(lambda: scopes_ready() == 0, seconds=20, what="those of before to go")
+    assert run("web", ["true"])[0] == 0
+    assert run("booted", ["true"])[0] == 0
+    assert scopes_ready() == 0
+    reload("[Exec]\nSpareRunnersMax=1\n")
+    assert run("web", ["true"])[0] == 0
+    assert run("booted", ["true"])[0] == 0
+    wait_for(lambda: scopes_ready() == 1, what="one, for the latest")
+    reload("[Exec]\nSpareRunnersMax=0\n")
+    wait_for(lambda: scopes_ready() == 0, what="it to go")
+
+
+def test_ready_runners():
+    restart("[Exec]\nReadyRunnersMax=0\nSpareRunnersMax=0\n")
+    exec_id = create("web", ["true"])
+    time.sleep(0.3)
+    assert exec_id not in shell("systemctl list-units --plain --no-legend 'exec-*.scope'")
+    assert Attached(exec_id).read_all() == (b"", b"") and inspect(exec_id)["ExitCode"] == 0
+
+
+@pytest.mark.parametrize("size, kept", [("128K", False), ("1M", True)])
+def test_output_buffer(size, kept):
+    """Of a detached exec, what does not fit is read from the journal, where it is cut into lines."""
+    restart(f"[Exec]\nOutputBufferSize={size}\n")
+    exec_id = create("web", ["sh", "-c", "yes 0123456789abcdef | head -n 20000 | tr -d '\\n'; sleep 60"])
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    try:
+        wait_for(lambda: sleeps(exec_id), what="all of the output")
+        with connect() as s:
+            s.sendall(head_bytes("POST", f"/exec/{exec_id}/attach?stdout=1&logs=1", b"{}",
+                                 [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+            status, _, data = read_head(s)
+            assert status == 101
+            s.settimeout(1)
+            try:
+                while piece := s.recv(1 << 20):
+                    data += piece
+            except socket.timeout:
+                pass
+        assert (len(data) >= 320000) == kept, len(data)
+    finally:
+        request("POST", f"/exec/{exec_id}/kill?signal=KILL", {})
+
+
+def sleeps(exec_id):
+    """The command sleeps: what it wrote has been taken."""
+    pids = shell(f"cat /sys/fs/cgroup/*/exec-{exec_id}.scope/cgroup.procs "
+                 f"/sys/fs/cgroup/*/*/exec-{exec_id}.scope/cgroup.procs 2>/dev/null", check=False).split()
+    return any(shell(f"cat /proc/{p}/comm 2>/dev/null", check=False) == "sleep\n" for p in pids)
+
+
+def test_default_on_disconnect():
+    restart("[Exec]\nDefaultOnDisconnect=kill\n")
+    assert inspect(create("web", ["true"]))["OnDisconnect"] == "kill"
+    assert inspect(create("web", ["true"], OnDisconnect="keep"))["OnDisconnect"] == "keep"
+    a = Attached(create("web", ["sleep", "60"]))
+    a.socket.close()
+    wait_for(lambda: inspect(a.id)["ExitCode"] == 137, what="it to be killed")
+
+
+def test_default_detach_keys():
+    restart("[Exec]\nDefaultDetachKeys=ctrl-x,y\n")
+    for keys, typed in ((None, b"\x18y"), ("ctrl-a", b"\x01")):
+        fields = {"DetachKeys": keys} if keys else {}
+        a = Attached(create("web", ["sh"], Tty=True, AttachStdin=True, **fields), tty=True)
+        a.socket.sendall(typed)
+        a.read_all()
+        assert inspect(a.id)["Running"] is True
+        request("POST", f"/exec/{a.id}/kill?signal=KILL", {})
+
+
+def scope_property(exec_id, name):
+    return shell(f"systemctl show -P {name} exec-{exec_id}.scope").strip()
+
+
+def test_properties():
+    restart("[Exec]\nDefaultProperty=TasksMax=77\nDefaultProperty=MemoryMax=1G\nAllowedProperties=MemoryMax CPUWeight\n")
+    for _ in range(2):  # without a spare runner, and with one
+        a = Attached(create("web", ["cat"], AttachStdin=True))
+        assert inspect(a.id)["Properties"] == {"TasksMax": "77", "MemoryMax": "1G"}
+        assert scope_property(a.id, "TasksMax") == "77" and scope_property(a.id, "MemoryMax") == str(1 << 30)
+        a.socket.shutdown(socket.SHUT_WR)
+        a.read_all()
+    exec_id = create("web", ["true"], Properties={"MemoryMax": "64M"})
+    assert inspect(exec_id)["Properties"] == {"MemoryMax": "64M", "TasksMax": "77"}
+    reply = request("POST", "/containers/web/exec", {"Cmd": ["true"], "Properties": {"TasksMax": "infinity"}})
+    assert reply.status == 403 and "Properties.TasksMax: AllowedProperties=" in reply.json()["message"]
+    done = subprocess.run(["busctl", "call", "--", "org.execd1", "/org/execd1", "org.execd1.Manager", "CreateExec",
+                           "sasa{sv}", "web", "1", "true", "1", "Properties", "a{ss}", "1", "TasksMax", "5"],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode and "AllowedProperties=" in done.stderr, done.stderr
+    reload("")
+    a = Attached(create("web", ["cat"], AttachStdin=True))
+    assert inspect(a.id)["Properties"] == {} and scope_property(a.id, "TasksMax") != "77"
+    a.socket.shutdown(socket.SHUT_WR)
+    a.read_all()
+
+
+def test_default_runtime():
+    restart("[Exec]\nDefaultProperty=RuntimeMaxSec=1\n")
+    assert run("web", ["sleep", "60"])[0] == 143
+
+
+def test_ended_output():
+    restart("[Retention]\nEndedOutputMax=0\n")
+    exec_id = create("web", ["echo", "kept"])
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    request("POST", f"/exec/{exec_id}/wait")
+    shell("journalctl --sync")
+    assert b"kept" in request("GET", f"/exec/{exec_id}/logs").body, "from the journal"
+
+
+def test_ended_execs():
+    restart("[Retention]\nEndedExecsMax=64\n")
+    shell("systemctl stop execd.service; rm -f /run/execd/state/execs.json")
+    for _ in range(70):
+        assert run("web", ["true"])[0] == 0
+    assert len(request("GET", "/exec/json?all=1").json()) <= 65
+
+
+# Reloading.
+
+
+def test_reload_leaves_what_runs_alone():
+    restart("[Exec]\nExecsMax=10\n")
+    pid = service("MainPID")
+    a = Attached(create("web", ["cat"], AttachStdin=True))
+    a.socket.sendall(b"before\n")
+    a.read_until(b"before\n")
+    with connect() as waiting:
+        waiting.sendall(head_bytes("POST", f"/exec/{a.id}/wait", b"{}"))
+        reload("[Exec]\nExecsMax=1\nDefaultOnDisconnect=kill\nOutputBufferSize=1M\n[Daemon]\nIdleTimeoutSec=1s\n")
+        assert service("MainPID") == pid
+        reply = request("POST", "/containers/web/exec", {"Cmd": ["true"]})
+        assert "the limit is 1" in reply.json()["message"], "the new limit holds"
+        time.sleep(2)
+        assert service("MainPID") == pid, "it does not leave while something runs"
+        a.socket.sendall(b"after\n")
+        a.read_until(b"after\n")
+        assert inspect(a.id)["Running"] is True and inspect(a.id)["OnDisconnect"] == "keep"
+        a.socket.shutdown(socket.SHUT_WR)
+        a.read_all()
+        assert read_head(waiting)[0] == 200
+    assert inspect(a.id)["ExitCode"] == 0
+
+
+def test_reload_with_a_mistake_keeps_the_value():
+    restart("[Exec]\nExecsMax=2\nDefaultOnDisconnect=hangup\n")
+    reload("[Exec]\nExecsMax=two\nNoSuchKey=1\n")
+    assert f"{DROP_IN}:2: ExecsMax=two is ignored: expected a number from 1 to 8192" in said_since_reload()
+    assert f"{DROP_IN}:3: there is no key NoSuchKey= in section [Exec], it is ignored" in said_since_reload()
+    exec_id = create("web", ["true"])
+    assert inspect(exec_id)["OnDisconnect"] == "keep", "what is not there any more has its default again"
+    create("web", ["true"])
+    assert request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status != 201
+
+
+def test_reload_shows():
+    restart("")
+    version = int(shell("systemctl --version").split()[1])
+    assert service("Type") == ("notify-reload" if version >= 253 else "notify")
+    begun = cursor()
+    reload("")
+    assert "Reloaded execd.service" in journal_since(begun)
+
+
+def test_log_level():
+    def level():
+        return shell("busctl get-property org.execd1 /org/freedesktop/LogControl1 org.freedesktop.LogControl1 "
+                     "LogLevel").strip()
+    restart("[Daemon]\nLogLevel=debug\n")
+    assert level() == 's "debug"'
+    shell("busctl set-property org.execd1 /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel s info")
+    reload("[Daemon]\nLogLevel=debug\nIdleTimeoutSec=20s\n")
+    assert level() == 's "info"', "what was set by hand stays"
+    put(DROP_IN, "[Daemon]\nLogLevel=warning\n")
+    shell("systemctl reload execd.service")
+    wait_for(lambda: level() == 's "warning"', what="the file to be read")
+
+
+def test_many_reloads_at_once():
+    restart("")
+    pid = service("MainPID")
+    for _ in range(50):
+        os.kill(int(pid), 1)
+    assert request("GET", "/_ping").body == b"OK"
+    wait_for(lambda: service("ActiveState") == "active", what="the unit to be active")
+    assert service("MainPID") == pid
+
+
+def hangup_is_blocked(pid):
+    with open(f"/proc/{pid}/status") as f:
+        mask = next(line.split()[1] for line in f if line.startswith("SigBlk:"))
+    return os.readlink(f"/proc/{pid}/exe").endswith("/execd") and int(mask, 16) & 1
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.005, 0.02])
+def test_signal_while_it_starts(delay):
+    """Once main() has begun, a SIGHUP does not end it, and is not lost."""
+    shell("systemctl stop execd.service")
+    begun = cursor()
+    starting = subprocess.Popen(["systemctl", "start", "execd.service"])
+    pid = int(wait_for(lambda: service("MainPID") not in ("0", "") and service("MainPID"), what="a process"))
+    wait_for(lambda: hangup_is_blocked(pid), what="the signal to be blocked")
+    time.sleep(delay)
+    os.kill(pid, 1)
+    assert starting.wait(timeout=30) == 0
+    assert request("GET", "/_ping").body == b"OK"
+    assert int(service("MainPID")) == pid and "read again" in journal_since(begun)
