@@ -197,6 +197,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
                 log_error_errno(r, "Cannot read the configuration, it stays as it was");
         else {
                 manager_reconfigure(m, &config.values);
+                dbus_tell_reconfigured(m);
                 log_info("The configuration was read again");
         }
         (void) sd_notify(false, "READY=1");

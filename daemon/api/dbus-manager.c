@@ -330,23 +330,37 @@ static int property_get_features(sd_bus *bus, const char *path, const char *inte
 static int property_get_execs_max(sd_bus *bus, const char *path, const char *interface, const char *property,
                                   sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "u", (uint32_t) EXECS_MAX);
+        const Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) m->config.execs_max);
 }
 
 static int property_get_execs_per_user_max(sd_bus *bus, const char *path, const char *interface,
                                            const char *property, sd_bus_message *reply, void *userdata,
                                            sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "u", (uint32_t) EXECS_PER_UID_MAX);
+        const Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) m->config.execs_per_uid_max);
 }
 
 static int property_get_retention(sd_bus *bus, const char *path, const char *interface, const char *property,
                                   sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "t", (uint64_t) RETENTION_USEC);
+        const Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "t", m->config.retention_usec);
+}
+
+void dbus_tell_reconfigured(Manager *m)
+{
+        if (m->bus)
+                (void) sd_bus_emit_properties_changed(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
+                                                      "ExecsMax", "ExecsPerUserMax", "RetentionUSec", NULL);
 }
 
 #define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
+#define TOLD_PROPERTY  SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
 
 const sd_bus_vtable dbus_manager_vtable[] = {
@@ -373,8 +387,8 @@ const sd_bus_vtable dbus_manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("ExecRemoved", SD_BUS_ARGS("s", id, "o", exec), 0),
         SD_BUS_PROPERTY("Version", "s", property_get_version, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Features", "as", property_get_features, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("ExecsMax", "u", property_get_execs_max, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("ExecsPerUserMax", "u", property_get_execs_per_user_max, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("RetentionUSec", "t", property_get_retention, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ExecsMax", "u", property_get_execs_max, 0, TOLD_PROPERTY),
+        SD_BUS_PROPERTY("ExecsPerUserMax", "u", property_get_execs_per_user_max, 0, TOLD_PROPERTY),
+        SD_BUS_PROPERTY("RetentionUSec", "t", property_get_retention, 0, TOLD_PROPERTY),
         SD_BUS_VTABLE_END,
 };

@@ -19,6 +19,9 @@ char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE]);
 /* Adds the objects to the manager's bus, then asks for the name. Without a bus nothing is done. */
 int dbus_publish(Manager *m);
 
+/* dbus-manager.c: the configuration has another one's values. */
+void dbus_tell_reconfigured(Manager *m);
+
 /* The exec at a path, or NULL. */
 Exec *dbus_find_exec(Manager *m, const char *path);
 

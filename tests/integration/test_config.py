@@ -407,6 +407,27 @@ def test_ended_execs():
 # Reloading.
 
 
+def manager_property(name):
+    return shell(f"busctl get-property org.execd1 /org/execd1 org.execd1.Manager {name}").split()[1]
+
+
+def test_properties_on_the_bus():
+    restart("[Exec]\nExecsMax=7\nExecsPerUserMax=5\n[Retention]\nRetentionSec=20s\n")
+    assert [manager_property(n) for n in ("ExecsMax", "ExecsPerUserMax", "RetentionUSec")] == ["7", "5", "20000000"]
+    with open("/tmp/config-monitor", "w+") as log:
+        monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match",
+                                    "type='signal',member='PropertiesChanged',path='/org/execd1'"], stdout=log,
+                                   stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(1)
+            reload("[Exec]\nExecsMax=8\n")
+            wait_for(lambda: '"ExecsMax":{"type":"u","data":8}' in open(log.name).read(), what="the signal")
+        finally:
+            monitor.terminate()
+            monitor.wait()
+    assert manager_property("ExecsPerUserMax") == "1024"
+
+
 def test_reload_leaves_what_runs_alone():
     restart("[Exec]\nExecsMax=10\n")
     pid = service("MainPID")
