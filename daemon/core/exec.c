@@ -295,6 +295,9 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         SpawnerExec describe;
         int r;
 
+        if (e->hidden)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running",
+                              e->container->name);
         if (e->state != EXEC_CREATED)
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
                               e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"

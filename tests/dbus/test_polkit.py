@@ -129,6 +129,24 @@ def test_password_at_a_terminal(password, counts):
     assert not shell("pgrep -x pkttyagent || true").strip(), "the agent leaves with execctl"
 
 
+def test_container_restarts_while_the_password_is_asked_for(password, counts):
+    """T-F3: what was agreed to was another container, whatever its name."""
+    machine = "/usr/lib/execd-tests/machine"
+    shell(f"{machine} start prompted")
+    try:
+        with Terminal("execctl", "run", "--privileged", "prompted", "--", "touch", "/tmp/ran", user="user") as t:
+            t.expect("all capabilities in container 'prompted'")
+            t.expect_password()
+            shell(f"{machine} start prompted")
+            t.send(password + "\n")
+            t.expect("is not running")
+            assert t.wait() == 1
+        assert execctl("run", "prompted", "--", "test", "-e", "/tmp/ran").status == 1
+        assert not [line for line in shell("execctl list --all --no-legend").splitlines() if "touch" in line]
+    finally:
+        shell(f"{machine} remove prompted")
+
+
 def test_wrong_password_and_no_password(password, counts):
     before = helper.ids()
     with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
