@@ -35,6 +35,9 @@ HOST_LEADERS = {
     "mount-only": ["/usr/bin/unshare", "--mount", "/bin/sleep", "600"],
     "pid-only": ["/usr/bin/unshare", "--pid", "--fork", "/bin/sleep", "600"],
     "user-only": ["/usr/bin/unshare", "--user", "--map-root-user", "/bin/sleep", "600"],
+    # T-C7: a user namespace and mounts of its own, and the host's processes.
+    "all-but-pid": ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "--net", "--uts", "--ipc", "/bin/sleep",
+                    "600"],
     "net-uts-ipc": ["/usr/bin/unshare", "--net", "--uts", "--ipc", "/bin/sleep", "600"],
 }
 
@@ -63,6 +66,20 @@ def test_leader_of_the_host(kind, machine_class):
         for path in (MARK, "/tmp/execd-confinement-mark"):
             if os.path.exists(path):
                 os.unlink(path)
+
+
+def test_time_namespace():
+    """T-C8: time is the container's too."""
+    name = "registered-time"
+    unit = register(name, ["/usr/bin/unshare", "--time", "--boottime", "1000000", "--mount", "--pid", "--fork",
+                           "--mount-proc", "/bin/sleep", "600"])
+    try:
+        assert float(client.output(name, ["cat", "/proc/uptime"]).split()[0]) > 1000000
+        assert float(host.sh("cat /proc/uptime").split()[0]) < 1000000
+    finally:
+        host.sh(["systemctl", "kill", "--signal=KILL", unit])
+        host.sh(["systemctl", "stop", unit])
+        host.sh(["systemctl", "reset-failed", unit], check=False)
 
 
 NAMES = [".host", "..", ".", "", "web/..", "../web", "web/", "web\n", "\nweb", "we b", "web\x00", "web%00", "*", "we?",
