@@ -95,6 +95,19 @@ static int check_program(const char *path, bool *ret_stat_failed)
         return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* The file was found to be executable before: what says no now is the policy, which has been asked about the
+ * label by now but not about this program. */
+static int refuse_label(const Entry *e, int error, Refusal *reterr)
+{
+        _cleanup_free_ char *quoted = quote_text(e->spec.argv[0]);
+        char text[128];
+
+        return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, error,
+                            "exec: %s: %s: SELinux does not let this program be executed as %s, the label "
+                            "of the container's first process",
+                            quoted ?: "", errno_text(-error, text, sizeof(text)), e->spec.label);
+}
+
 static int refuse_program(const char *name, int error, bool stat_failed, Refusal *reterr)
 {
         bool missing = error == -ENOENT || error == -ENOTDIR;
@@ -206,6 +219,8 @@ void command_run(const Entry *e)
         if (step)
                 refuse(&refusal, REFUSAL_INTERNAL, r, "cannot take over the container's %s: %s", step,
                        strerrordesc_np(-r));
+        else if (e->spec.label && (r == -EACCES || r == -EPERM))
+                refuse_label(e, r, &refusal);
         else
                 refuse_program(e->spec.argv[0], r, false, &refusal);
         channel_fail(&refusal, r);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Confinement that the command takes over from the leader: labels, limits, scheduling, and at the very end
- * the seccomp filters. Labels go through the kernel's own files while /proc is still the host's, and are
- * read back from the kernel: a container may have put anything at the same path.
+ * Confinement that the command takes over from the leader: labels (label.c), limits, scheduling, and at the
+ * very end the seccomp filters.
  */
 
-#include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -16,101 +13,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
-#include "base/fd.h"
 #include "runner/runner.h"
-
-#define LABEL_MAX 4096
-
-static int open_proc(const char *path, int flags)
-{
-        _cleanup_close_ int fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
-        struct statfs fs;
-
-        if (fd < 0)
-                return -errno;
-        if (fstatfs(fd, &fs) < 0)
-                return -errno;
-        if (fs.f_type != PROC_SUPER_MAGIC)
-                return -EBADF;
-        return TAKE_FD(fd);
-}
-
-int proc_write(const char *path, const char *text)
-{
-        _cleanup_close_ int fd = open_proc(path, O_WRONLY);
-        size_t size = strlen(text);
-        ssize_t n;
-
-        if (fd < 0)
-                return fd;
-        n = write(fd, text, size);
-        if (n < 0)
-                return -errno;
-        return (size_t) n == size ? 0 : -EIO;
-}
-
-static int read_proc(const char *path, char *ret, size_t size)
-{
-        _cleanup_close_ int fd = open_proc(path, O_RDONLY);
-        ssize_t n;
-
-        if (fd < 0)
-                return fd;
-        n = read(fd, ret, size - 1);
-        if (n < 0)
-                return -errno;
-        ret[n] = 0;
-        ret[strcspn(ret, "\n")] = 0;
-        return 0;
-}
-
-/* AppArmor says its mode behind the name. */
-static bool is_label(const char *text, const char *label)
-{
-        size_t n = strlen(label);
-
-        return strncmp(text, label, n) == 0 && (text[n] == 0 || text[n] == ' ');
-}
-
-static int write_label(const char *path, const char *text, const char *label, Refusal *reterr)
-{
-        char now[LABEL_MAX] = "";
-        int r;
-
-        r = proc_write(path, text);
-        if (r >= 0)
-                r = read_proc(path, now, sizeof(now));
-        if (r >= 0 && !is_label(now, label))
-                r = -EBADE;
-        if (r < 0)
-                return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
-                              "cannot take the container's security label %s: %s", label,
-                              strerrordesc_np(-r));
-        return 0;
-}
-
-static int set_labels(const RunnerSpec *s, Refusal *reterr)
-{
-        int r;
-
-        if (s->label) {
-                r = write_label("/proc/thread-self/attr/exec", s->label, s->label, reterr);
-                if (r >= 0)
-                        r = write_label("/proc/thread-self/attr/keycreate", s->label, s->label, reterr);
-                if (r < 0)
-                        return r;
-        }
-        if (s->apparmor) {
-                char text[LABEL_MAX];
-
-                if (snprintf(text, sizeof(text), "exec %s", s->apparmor) >= (int) sizeof(text))
-                        return -ENAMETOOLONG;
-                return write_label("/proc/thread-self/attr/apparmor/exec", text, s->apparmor, reterr);
-        }
-        return 0;
-}
 
 /* The leader's limits. Where ours are lower and may not be raised, the command gets less than the leader
  * has: that is no harm, while more would be. */
@@ -141,7 +45,7 @@ static int set_oom_score(const RunnerSpec *s)
         if (r != -EACCES && r != -EPERM)
                 return r;
         /* May not be lowered: to be killed sooner than the leader is no privilege. */
-        r = read_proc("/proc/self/oom_score_adj", now, sizeof(now));
+        r = proc_read("/proc/self/oom_score_adj", now, sizeof(now));
         if (r < 0)
                 return r;
         return sscanf(now, "%d", &current) == 1 && current >= s->oom_score_adj ? 0 : -EPERM;
@@ -173,7 +77,7 @@ int confine_outside(const RunnerSpec *s, Refusal *reterr)
 {
         int r;
 
-        r = set_labels(s, reterr);
+        r = label_set(s, reterr);
         if (r < 0)
                 return r;
         r = set_oom_score(s);

@@ -65,11 +65,14 @@ void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int t
 /* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */
 int confine_outside(const RunnerSpec *s, Refusal *reterr);
 int confine_filters(const RunnerSpec *s, const char **ret_step);
-/* To a file of the host's /proc, which is checked to be one. */
-int proc_write(const char *path, const char *text);
 
 /* audit.c: before the namespaces are joined. */
 void audit_command(const RunnerSpec *s);
+
+/* label.c: with the host's mounts, too. Files of /proc are checked to be such. */
+int label_set(const RunnerSpec *s, Refusal *reterr);
+int proc_write(const char *path, const char *text);
+int proc_read(const char *path, char *ret, size_t size);
 
 /* creds.c */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);

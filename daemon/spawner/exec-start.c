@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "spawner/audit-text.h"
 #include "spawner/kill.h"
+#include "spawner/label.h"
 #include "spawner/launch.h"
 #include "spawner/verify.h"
 
@@ -192,6 +193,8 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
         r = leader_fill_spec(l->container->leader, &s->spec, reterr);
         if (r >= 0)
                 r = fill_audit(&s->spec, l, q);
+        if (r >= 0)
+                r = label_check_enterable(l->spawner->options.runner, s->spec.label, reterr);
         if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
         if (r >= 0 && !q->tty)
