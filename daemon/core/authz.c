@@ -180,7 +180,8 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         if (q->peer->foreign)
                 return refuse(reterr, REFUSAL_DENIED, EACCES,
                               "access denied: the caller is in other namespaces than the host's");
-        r = selinux_access_check(q->peer, q->container, selinux_permission(q), q->command_line, reterr);
+        r = selinux_access_check(m->spawner, q->peer, q->container, selinux_permission(q), q->command_line,
+                                 reterr);
         if (r < 0)
                 return r;
         if (q->peer->uid == 0 || (q->owner && q->owner->uid == q->peer->uid))

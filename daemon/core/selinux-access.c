@@ -12,8 +12,9 @@
 
 #include "base/log.h"
 
-#define CLASS_NAME  "containerexec"
-#define MESSAGE_MAX 4096
+#define CLASS_NAME    "containerexec"
+#define MESSAGE_MAX   4096
+#define UNTRUSTED_MAX 128 /* libselinux has a kilobyte for all of a record */
 
 static const char *const permission_names[_SELINUX_PERMISSION_MAX] = {
         [SELINUX_LIST] = "list",     [SELINUX_EXEC] = "exec", [SELINUX_EXEC_PRIVILEGED] = "exec_privileged",
@@ -30,6 +31,7 @@ typedef struct Question {
 static bool is_open;
 static bool class_is_known;
 static char *own_label;
+static SpawnerLink *recorder; /* weak; while a question is asked */
 
 /* Looked up anew where the policy may have changed. Says so when there is nothing to ask, or something
  * again.
@@ -60,7 +62,8 @@ static int on_setenforce(int enforcing)
 
 static int on_log(int type, const char *format, ...) _printf_(2, 3);
 
-/* A decision is a record and goes to the journal whole; all else that libselinux says is a diagnostic. */
+/* A decision is a record and goes whole to the journal and the audit log; all else that libselinux says is a
+ * diagnostic. */
 static int on_log(int type, const char *format, ...)
 {
         char text[MESSAGE_MAX];
@@ -71,15 +74,34 @@ static int on_log(int type, const char *format, ...)
         va_end(ap);
         text[strcspn(text, "\n")] = 0;
 
-        if (type == SELINUX_AVC)
+        if (type == SELINUX_AVC) {
                 (void) sd_journal_send("MESSAGE=USER_AVC %s", text, "PRIORITY=%d", LOG_WARNING,
                                        "SYSLOG_IDENTIFIER=execd", NULL);
-        else
+                if (recorder)
+                        spawner_record_decision(recorder, text);
+        } else
                 log_message(type == SELINUX_ERROR ? LOG_ERR : LOG_DEBUG, "SELinux: %s", text);
         return 0;
 }
 
-/* The part of a record between the permission and the labels. The command line is escaped already. */
+/* As the audit system has texts of strangers: in quotes, or in hexadecimal where anything in it could be
+ * taken for another field. */
+static void append_untrusted(char *buffer, size_t size, const char *field, const char *text)
+{
+        static const char plain[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+,@%";
+        size_t n = strnlen(text, UNTRUSTED_MAX), at;
+
+        if (text[strspn(text, plain)] == 0) {
+                snprintf(buffer, size, " %s=\"%.*s\"", field, (int) n, text);
+                return;
+        }
+        at = (size_t) snprintf(buffer, size, " %s=", field);
+        for (size_t i = 0; i < n && at + 2 < size; i++, at += 2)
+                snprintf(buffer + at, size - at, "%02X", (unsigned char) text[i]);
+}
+
+/* The part of a record between the permission and the labels. */
 static int on_audit(void *data, security_class_t class, char *buffer, size_t size)
 {
         const Question *q = data;
@@ -94,7 +116,7 @@ static int on_audit(void *data, security_class_t class, char *buffer, size_t siz
                      (unsigned) q->peer->uid, (unsigned) q->peer->gid,
                      q->container ? q->container->name : "-");
         if (n > 0 && (size_t) n < size && q->command_line)
-                snprintf(buffer + n, size - (size_t) n, " cmdline=[%.1024s]", q->command_line);
+                append_untrusted(buffer + n, size - (size_t) n, "cmdline", q->command_line);
         return 0;
 }
 
@@ -144,13 +166,14 @@ static int doubt(SelinuxPermission permission, Refusal *reterr, const char *what
                       permission_names[permission], what);
 }
 
-int selinux_access_check(const Peer *peer, const Container *container, SelinuxPermission permission,
-                         const char *command_line, Refusal *reterr)
+int selinux_access_check(SpawnerLink *link, const Peer *peer, const Container *container,
+                         SelinuxPermission permission, const char *command_line, Refusal *reterr)
 {
         Question q = {.peer = peer, .container = container, .command_line = command_line};
         const char *target = container && container->label ? container->label : own_label;
         const char *name = permission_names[permission];
         security_class_t class;
+        int r;
 
         if (!is_open)
                 return 0;
@@ -170,7 +193,10 @@ int selinux_access_check(const Peer *peer, const Container *container, SelinuxPe
                 return doubt(permission, reterr, "the caller's label is not known");
         if (!*target)
                 return doubt(permission, reterr, "the container's label is not known");
-        if (selinux_check_access(peer->label, target, CLASS_NAME, name, &q) < 0)
+        recorder = link;
+        r = selinux_check_access(peer->label, target, CLASS_NAME, name, &q);
+        recorder = NULL;
+        if (r < 0)
                 return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: SELinux does not allow %s",
                               name);
         return 0;

@@ -15,6 +15,7 @@
 #include "base/refusal.h"
 #include "core/container.h"
 #include "core/peer.h"
+#include "core/spawner-link.h"
 
 typedef enum SelinuxPermission {
         SELINUX_LIST,
@@ -30,6 +31,6 @@ int selinux_access_open(void);
 void selinux_access_close(void);
 
 /* `container` NULL, or one that is only remembered: execd itself is the target. `command_line` is for the
- * record. 0, or a negative errno with *reterr filled. */
-int selinux_access_check(const Peer *peer, const Container *container, SelinuxPermission permission,
-                         const char *command_line, Refusal *reterr);
+ * record, and `link` leads to who writes it to the audit log. 0, or a negative errno with *reterr filled. */
+int selinux_access_check(SpawnerLink *link, const Peer *peer, const Container *container,
+                         SelinuxPermission permission, const char *command_line, Refusal *reterr);

@@ -395,6 +395,15 @@ void spawner_drop(SpawnerLink *l, const char *exec_id)
                                         NULL, "s", exec_id);
 }
 
+void spawner_record_decision(SpawnerLink *l, const char *text)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (link_need(l, &refusal) >= 0)
+                (void) sd_bus_call_method_async(l->bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE,
+                                                "RecordDecision", NULL, NULL, "s", text);
+}
+
 int spawner_kill(SpawnerLink *l, const char *exec_id, int pidfd, int signal_number, bool all,
                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
 {

@@ -60,5 +60,8 @@ void spawner_drop(SpawnerLink *l, const char *exec_id);
 int spawner_kill(SpawnerLink *l, const char *exec_id, int pidfd, int signal_number, bool all,
                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
 
+/* For the audit log; no answer is waited for either. */
+void spawner_record_decision(SpawnerLink *l, const char *text);
+
 /* 0 when the reply is no error; else a negative errno, with *reterr filled. */
 int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr);

@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "spawner/check.h"
 #include "spawner/kill.h"
+#include "spawner/label.h"
 #include "spawner/launch.h"
 #include "spawner/processes.h"
 #include "spawner/spawner.h"
@@ -20,6 +21,7 @@
 
 #define REFERENCE_MAX   256
 #define DESCRIPTION_MAX 4096
+#define DECISION_MAX    3072
 #define PROPERTY_MAX    1024
 #define PATH_MAX_BYTES  4095
 #define ITEMS_MAX       8192
@@ -474,6 +476,24 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
+/* Nobody waits for an answer to this. */
+static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        const char *text;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return r;
+        if (strncmp(text, "avc: ", strlen("avc: ")) != 0 || strlen(text) > DECISION_MAX)
+                return bad(reterr, "text");
+        for (const char *p = text; *p; p++)
+                if (*p < ' ' || *p > '~' || *p == '\'')
+                        return bad(reterr, "text");
+        r = label_record_decision(text, c->spawner->options.peer_uid);
+        return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
+}
+
 void spawner_emit_container_new(Connection *c, const Container *container)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
@@ -511,6 +531,7 @@ DEFINE_METHOD(start)
 DEFINE_METHOD(drop)
 DEFINE_METHOD(kill)
 DEFINE_METHOD(list_processes)
+DEFINE_METHOD(record_decision)
 
 const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -538,6 +559,8 @@ const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListProcesses", SD_BUS_ARGS("s", container_id),
                                 SD_BUS_RESULT("a(uuuttuss)", processes), on_list_processes,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RecordDecision", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT,
+                                on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("(sssssssututtass)", container), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", id, "s", name), 0),
         SD_BUS_VTABLE_END,
