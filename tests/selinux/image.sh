@@ -7,11 +7,14 @@
 SELINUX_TREE=${TREE:?}/tests/selinux
 # What a file context of the policy is about is below ROOT; the machines' files have labels that no pattern gives.
 MACHINES=/var/lib/machines
+# What the tests in the VM share with others.
+SHARED_TOOLS=("$TREE"/tests/confinement/{client.py,host.py,parity.py,parity-differences.txt}
+    "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine")
 
 vm_packages() {
     echo systemd systemd-sysv dbus polkitd systemd-container libjson-c5 libcap2 libselinux1 python3 python3-pytest \
         python3-pytest-timeout busybox-static procps util-linux kmod selinux-policy-default selinux-policy-dev \
-        policycoreutils semodule-utils checkpolicy setools make m4
+        policycoreutils semodule-utils checkpolicy setools make m4 user-mode-linux
 }
 
 # Run in the root by sh, once its packages are there.
@@ -69,7 +72,7 @@ make_vm_root() {
     chmod 755 "$hook"
     mmdebstrap --variant=minbase --include="${packages%,}" --aptopt='Acquire::Languages "none"' \
         --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/lib/uml/*' \
         --customize-hook="$hook \"\$1\"" trixie "$target" "deb $MIRROR trixie main" \
         "deb $MIRROR trixie-updates main" "deb $SECURITY_MIRROR trixie-security main" || status=$?
     rm -f "$hook"
@@ -131,20 +134,21 @@ linked_policy() {
     echo "$target"
 }
 
-# make_image IMAGE STAGE POLICY: STAGE is what execd installs, POLICY what linked_policy() says.
+# make_image IMAGE STAGE POLICY PROBE: STAGE is what execd installs, POLICY what linked_policy() says.
 make_image() {
     local image=$1 stage=$2 policy=$3 root tree
     root=$(vm_root_path)
     tree=$(mktemp -d "$CACHE/selinux/tree-XXXXXX")
     cp -a "$root/." "$tree/"
-    rm -rf "$tree/etc/selinux/default" "$tree/var/lib/selinux" "$tree/usr/share/selinux/devel" "$tree/var/cache/apt"
+    rm -rf "$tree/etc/selinux/default" "$tree/var/lib/selinux" "$tree/usr/share/selinux/devel" "$tree/var/cache/apt" \
+        "$tree/usr/bin/linux.uml"
     cp -a "$policy/default" "$tree/etc/selinux/default"
-    mkdir -p "$tree/usr/lib/modules" "$tree$MACHINES" "$tree/usr/lib/execd-tests/selinux"
-    cp -a /usr/lib/uml/modules/. "$tree/usr/lib/modules/"
+    cp -a "$policy/store" "$tree/var/lib/selinux"
+    # There are no modules: the kernels have all that is needed built in.
+    mkdir -p "$tree$MACHINES" "$tree/usr/lib/execd-tests/selinux"
     cp -a --no-preserve=ownership "$stage/." "$tree/"
     cp -a --no-preserve=ownership "$SELINUX_TREE/inside/." "$tree/usr/lib/execd-tests/selinux/"
-    cp -a --no-preserve=ownership "$TREE/tests/confinement/client.py" "$TREE/packaging/activate" \
-        "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine" "$tree/usr/lib/execd-tests/selinux/"
+    cp -a --no-preserve=ownership "${SHARED_TOOLS[@]}" "$4" "$tree/usr/lib/execd-tests/selinux/"
     "$SELINUX_TREE/finish-tree" "$tree" "$MACHINES"
     truncate -s 1536M "$image.new"
     mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard,lazy_itable_init=1 -L root -d "$tree" "$image.new"
@@ -152,30 +156,46 @@ make_image() {
     mv "$image.new" "$image"
 }
 
+# Those of this tree that another one takes the place of, and those of trees that are gone: note_tree() has seen to it
+# that nothing else of these is left.
+drop_old_images() {
+    local image tree
+    for image in "$CACHE"/selinux/image-*; do
+        tree=${image#"$CACHE"/selinux/image-?-}
+        tree=${tree%-*}
+        case ${image##*/} in
+        "image-${1:-0}-$(tree_hash)"-*) rm -f "$image" ;;
+        *) [ -d "$CACHE/build/$tree" ] || rm -f "$image" ;;
+        esac
+    done
+}
+
 # ensure_image WITH: prints the image with our policy (WITH is 1) or without.
 ensure_image() {
     local with=$1 policy work image hash lock
     ensure_vm_root
     ensure_roots 13 build
-    ensure_packages linux.uml:user-mode-linux mke2fs:e2fsprogs debugfs:e2fsprogs
+    ensure_packages mke2fs:e2fsprogs debugfs:e2fsprogs
     policy=$(linked_policy "$with") || exit 1
     say "building execd for Debian 13"
     work=$(work_dir 13 selinux)
     build_product 13 selinux stage
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    in_root "$(root_path build 13)" "$work" sh -c 'gcc -static -O1 -std=gnu17 -D_GNU_SOURCE -o probe /src/tests/confinement/probe/*.c' ||
+        exit 1
     hash=$({
-        echo "$policy $(readlink -f /usr/bin/linux.uml) $(ls /usr/lib/uml/modules)"
+        echo "$policy"
         (cd "$work/stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
         (cd "$SELINUX_TREE" && find inside finish-tree image.sh -type f -print0 | sort -z | xargs -0 sha256sum)
-        sha256sum <"$TREE/tests/confinement/client.py"
-        sha256sum <"$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine"
+        cat "${SHARED_TOOLS[@]}" "$work/probe" | sha256sum
     } | sha256sum)
     image=$CACHE/selinux/image-${with:-0}-$(tree_hash)-${hash:0:12}
     if [ ! -e "$image" ]; then
         take_lock "selinux-image-$(tree_hash)" lock
         if [ ! -e "$image" ]; then
             say "making the image of the VM"
-            rm -f "$CACHE/selinux/image-${with:-0}-$(tree_hash)"-*
-            make_image "$image" "$work/stage" "$policy" >&2 {lock}>&-
+            drop_old_images "$with"
+            make_image "$image" "$work/stage" "$policy" "$work/probe" >&2 {lock}>&-
         fi
         drop_lock "$lock"
     fi

@@ -15,16 +15,26 @@ class Caller:
 
     def __init__(self, domain):
         self.domain = domain
-        self.records = []
+        self.records = []  # in the audit log
+        self.said = []  # in execd's journal
+
+    def run(self, words):
+        before = vm.cursor()
+        text = vm.sh(["runcon", f"unconfined_u:unconfined_r:{self.domain}:s0-s0:c0.c1023", *words], check=False)
+        time.sleep(0.3)
+        self.records = [r for r in vm.records(before) if "containerexec" in r]
+        self.said = [r for r in vm.said(before).splitlines() if "containerexec" in r]
+        return text
+
+    def call(self, method, signature, *arguments, path="/org/execd1", interface="org.execd1.Manager"):
+        """The same on D-Bus; what busctl says."""
+        return self.run(["busctl", "call", "org.execd1", path, interface, method, signature, *arguments])
 
     def ask(self, method, path, body=None):
-        before = vm.cursor()
-        words = ["runcon", f"unconfined_u:unconfined_r:{self.domain}:s0-s0:c0.c1023", "python3", CALLER, method, path]
+        words = ["python3", CALLER, method, path]
         if body is not None:
             words.append(json.dumps(body))
-        status, message = vm.sh(words).split(" ", 1)
-        time.sleep(0.2)
-        self.records = [r for r in vm.records(before) if "containerexec" in r]
+        status, message = self.run(words).split(" ", 1)
         return int(status), message
 
     def create(self, machine, cmd=("true",), **fields):
@@ -35,10 +45,16 @@ def assert_denied(caller, answer, permission, target):
     status, message = answer
     assert status == 403, answer
     assert "SELinux" in message and permission in message, message
-    assert len(caller.records) == 1, caller.records
+    assert_recorded(caller, permission, target)
+
+
+def assert_recorded(caller, permission, target):
+    """Once in the audit log and once in execd's journal."""
+    assert len(caller.records) == 1 and len(caller.said) == 1, (caller.records, caller.said)
     record = caller.records[0]
+    assert record.split("msg='", 1)[1].split(" exe=")[0] == caller.said[0].removeprefix("USER_AVC ").strip()
     for part in ("USER_AVC", "denied", f"{{ {permission} }}", f"scontext=unconfined_u:unconfined_r:{caller.domain}:",
-                 f"tcontext={target}", "tclass=containerexec", "uid=0", "pid="):
+                 f"tcontext={target}", "tclass=containerexec", "uid=0", "pid=", "subj=system_u:system_r:execd_spawner_t:s0"):
         assert part in record, (part, record)
 
 
@@ -52,7 +68,16 @@ def running(machine):
 def test_without_the_permission_root_is_denied_too(web):
     caller = Caller("execd_test_list_t")
     assert_denied(caller, caller.create(web, ["echo", "a b"]), "exec", web.label)
-    assert 'cmdline=[echo "a b"]' in caller.records[0] and "container=web" in caller.records[0]
+    # In hexadecimal, as the audit system has it, since there is a space in it.
+    command_line = b'echo "a b"'.hex().upper()
+    assert f"cmdline={command_line} " in caller.records[0] and "container=web" in caller.records[0]
+
+
+def test_a_command_line_cannot_pass_for_a_label(web):
+    caller = Caller("execd_test_list_t")
+    label = "scontext=system_u:system_r:init_t:s0"
+    assert_denied(caller, caller.create(web, ["echo", label, "'", "x" * 2000]), "exec", web.label)
+    assert label not in caller.records[0] and caller.records[0].count("scontext=") == 1
 
 
 def test_without_any_permission_nothing_is_told(web):
@@ -65,6 +90,41 @@ def test_without_any_permission_nothing_is_told(web):
 def test_with_the_permission_it_is_allowed_and_not_recorded(web):
     caller = Caller("execd_test_exec_t")
     assert caller.create(web)[0] == 201
+    assert caller.records == []
+
+
+def test_on_dbus_it_is_the_same(web):
+    caller = Caller("execd_test_list_t")
+    text = caller.call("Run", "sas", web.name, "1", "true")
+    assert "SELinux does not allow exec" in text, text
+    assert_recorded(caller, "exec", web.label)
+    assert "cmdline=\"true\"" in caller.records[0]
+
+    caller = Caller("execd_test_exec_t")
+    assert caller.call("Run", "sas", web.name, "1", "true").startswith("io 0 "), "with the permission"
+    assert caller.records == []
+    text = caller.call("CreateExec", "sasa{sv}", web.name, "1", "true", "1", "Privileged", "b", "true")
+    assert "SELinux does not allow exec_privileged" in text, text
+    assert_recorded(caller, "exec_privileged", web.label)
+
+    caller = Caller("execd_test_none_t")
+    text = caller.call("GetContainer", "s", web.name)
+    assert "SELinux does not allow list" in text, text
+    assert_recorded(caller, "list", web.label)
+
+
+def test_on_dbus_kill_and_attach_are_judged_apart(web):
+    exec_id = running(web)
+    path = f"/org/execd1/exec/_{exec_id}"
+    caller = Caller("execd_test_exec_t")
+    text = caller.call("Kill", "ib", "9", "false", path=path, interface="org.execd1.Exec")
+    assert "SELinux does not allow kill" in text, text
+    assert_recorded(caller, "kill", web.label)
+    caller = Caller("execd_test_kill_t")
+    text = caller.call("Resize", "qq", "10", "10", path=path, interface="org.execd1.Exec")
+    assert "SELinux does not allow attach" in text, text
+    assert_recorded(caller, "attach", web.label)
+    caller.call("Kill", "ib", "9", "false", path=path, interface="org.execd1.Exec")
     assert caller.records == []
 
 

@@ -8,6 +8,7 @@ import subprocess
 import client
 
 MACHINE_LABEL = "system_u:system_r:container_t:"
+FILE_LABEL = "system_u:object_r:container_file_t:"
 
 
 def sh(words, check=True):
@@ -29,19 +30,28 @@ def label_of(pid):
     return read(f"/proc/{pid}/attr/current").rstrip("\n\0")
 
 
+def has_attribute_calls():
+    """Whether the kernel sets labels without a path (Linux 6.8)."""
+    return tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 8)
+
+
 def vm_value(*words):
     return sh(words).strip()
 
 
 class Machine:
-    def __init__(self, name, level="s0:c1,c2", options="--as-pid2", labels=True, properties=()):
+    def __init__(self, name, level="s0:c1,c2", options="--as-pid2", labels=True, properties=(), label=None, payload="",
+                 prepare=None):
         self.name = name
         self.unit = f"execd-test-machine@{name}.service"
         self.root = f"/var/lib/machines/{name}"
-        self.label = MACHINE_LABEL + level
+        self.label = label or MACHINE_LABEL + level
         os.makedirs("/run/execd-tests", exist_ok=True)
         with open(f"/run/execd-tests/{name}", "w", encoding="utf-8") as f:
-            f.write(f'LEVEL={level}\nOPTIONS="{options}"\nLABELS={"yes" if labels else "no"}\n')
+            f.write(f'LABEL={self.label if labels else ""}\nFILE_LABEL={FILE_LABEL + level}\nOPTIONS="{options}"\n'
+                    f'PAYLOAD="{payload}"\n')
+        if prepare:
+            prepare(self.root)
         if properties:
             folder = f"/run/systemd/system/{self.unit}.d"
             os.makedirs(folder, exist_ok=True)
@@ -66,10 +76,16 @@ class Machine:
         return client.run(self.name, cmd, **fields)
 
 
-def records(since):
-    """All that SELinux or execd has said of decisions, after a cursor."""
-    text = sh(["journalctl", "--no-pager", "-b", "-o", "cat", f"--after-cursor={since}"], check=False)
-    return [line for line in text.splitlines() if re.search(r"avc:  |USER_AVC|SELINUX_ERR", line)]
+def records(since=None):
+    """The audit log's records of what SELinux and those who ask it have decided, since boot or after a cursor."""
+    words = ["journalctl", "--no-pager", "-b", "-o", "cat", "_TRANSPORT=audit"]
+    text = sh(words + ([f"--after-cursor={since}"] if since else []), check=False)
+    return [line for line in text.splitlines() if re.search(r"avc:  |USER_AVC|SELINUX_ERR|op=security_compute", line)]
+
+
+def said(since):
+    """What execd has told the journal after a cursor."""
+    return sh(["journalctl", "--no-pager", "-b", "-o", "cat", "-u", "execd.service", f"--after-cursor={since}"], check=False)
 
 
 def cursor():
