@@ -23,6 +23,16 @@ start_machine() {
         --private-network --machine=web --directory=/srv/web --as-pid2 /bin/sleep infinity
 }
 
+# Where SELinux is off, as here: the module goes into the policy that its package brings, and out of it. What it does
+# where SELinux is on, tests/selinux sees.
+check_policy_package() {
+    with_network apt-get install -y "$(echo "$dir"/new/execd-selinux_*.deb)"
+    [ "$(inside semodule -s default -l | grep -c '^execd')" = 2 ] || fail "$(inside semodule -s default -l | grep execd)"
+    check_docker_exec
+    with_network apt-get purge -y execd-selinux
+    ! inside semodule -s default -l | grep '^execd' || fail "the modules are still there"
+}
+
 purge_all() {
     local left
     with_network apt-get purge -y execd
@@ -50,6 +60,7 @@ run_fresh() {
     step "docker exec works, nothing else done" check_docker_exec
     step "D-Bus answers" check_version "$(tree_version)"
     step "polkit, D-Bus and the journal's catalog know execd" check_registered_without_pages
+    step "the package with the SELinux policy goes in, and out again" check_policy_package
     step "purge leaves nothing" purge_all
     finish 0
 }
