@@ -4,13 +4,12 @@
  * The measuring client: speaks to execd and to dockerd alike over raw sockets, so that what is measured is
  * the server.
  *
- *   bench-client SOCKET CONTAINER latency N          N lines: milliseconds of create → start → end → inspect
- *   bench-client SOCKET CONTAINER rate THREADS N     one line: execs per second, failures
- *   bench-client SOCKET CONTAINER stdout MIB         one line: MB/s
- *   bench-client SOCKET CONTAINER stdin MIB          one line: MB/s
- *   bench-client SOCKET CONTAINER echo N             N lines: microseconds of one key through a tty and back
- *   bench-client SOCKET CONTAINER hold N             attaches N times, prints "held", leaves at the end of
- * its stdin
+ *   bench-client SOCKET CONTAINER latency N [MSEC]   N lines: milliseconds of create → start → end →
+ * inspect, each so long after the one before bench-client SOCKET CONTAINER rate THREADS N     one line:
+ * execs per second, failures bench-client SOCKET CONTAINER stdout MIB         one line: MB/s bench-client
+ * SOCKET CONTAINER stdin MIB          one line: MB/s bench-client SOCKET CONTAINER echo N             N
+ * lines: microseconds of one key through a tty and back bench-client SOCKET CONTAINER hold N attaches N
+ * times, prints "held", leaves at the end of its stdin
  */
 
 #include <errno.h>
@@ -183,13 +182,15 @@ static bool run_true(int fd)
         return call(fd, "GET", path, "", false, buf, sizeof(buf)) == 200 && strstr(buf, "\"ExitCode\":0");
 }
 
-static void latency(int n)
+static void latency(int n, int pause_msec)
 {
         int fd = connect_server();
 
         for (int i = 0; i < n; i++) {
-                double began = now_sec();
+                double began;
 
+                usleep((useconds_t) pause_msec * 1000);
+                began = now_sec();
                 if (!run_true(fd)) {
                         printf("failed\n");
                         close(fd);
@@ -338,7 +339,7 @@ int main(int argc, char **argv)
         socket_path = argv[1];
         container = argv[2];
         if (strcmp(what, "latency") == 0)
-                latency(n);
+                latency(n, argc > 5 ? atoi(argv[5]) : 0);
         else if (strcmp(what, "rate") == 0 && argc > 5)
                 rate(n, atoi(argv[5]));
         else if (strcmp(what, "stdout") == 0)

@@ -53,6 +53,16 @@ class Bench:
             self.put("exec p99 [ms]", name, s[int(len(s) * 0.99)])
             self.put("exec failed", name, failed[name])
 
+    def health(self):
+        """As health checks come: one now and then, nothing between."""
+        samples = {n: [] for n in self.names}
+        for _, name in self.rounds(1 if self.quick else 3):
+            samples[name] += [float(line) for line in self.client(name, "latency", 20, 250) if line != "failed"]
+        for name, s in samples.items():
+            s.sort()
+            self.put("health check p50 [ms]", name, statistics.median(s))
+            self.put("health check p99 [ms]", name, s[int(len(s) * 0.99)])
+
     def rate(self):
         for threads, total in ((1, 30), (8, 80), (50, 200)):
             seen, failed = {n: [] for n in self.names}, dict.fromkeys(self.names, 0)
@@ -169,7 +179,7 @@ def main():
     p.add_argument("--tools", required=True)
     p.add_argument("--container", default="web")
     p.add_argument("--target", choices=["execd", "dockerd", "both"], default="both")
-    p.add_argument("--only", choices=["latency", "rate", "streams", "echo", "memory", "cpu", "floor"])
+    p.add_argument("--only", choices=["latency", "health", "rate", "streams", "echo", "memory", "cpu", "floor"])
     p.add_argument("--quick", action="store_true")
     p.add_argument("--json")
     a = p.parse_args()
@@ -177,7 +187,7 @@ def main():
     if "dockerd" in names:
         targets.Target("dockerd", SOCKETS["dockerd"], a.container).prepare()
     bench = Bench(a.tools, a.container, names, a.quick)
-    for part in ("latency", "floor", "rate", "streams", "echo", "memory", "cpu"):
+    for part in ("latency", "health", "floor", "rate", "streams", "echo", "memory", "cpu"):
         if a.only in (None, part) and (part != "floor" or "execd" in names):
             print(f"measuring: {part}", file=sys.stderr, flush=True)
             getattr(bench, part)()
