@@ -25,6 +25,3 @@ int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *de
 
 /* One line of output of a detached exec, as its scope's. */
 int audit_output(const Exec *e, FrameType type, const char *line, size_t size);
-
-/* A command line for people: words that need it are quoted as C strings, the whole is bounded. */
-char *command_line_escape(char *const *argv, size_t max);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "core/audit.h"
+#include "core/command-line.h"
 #include "core/journal-reader.h"
 #include "core/manager.h"
 #include "wire/exec-json.h"

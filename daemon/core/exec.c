@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "core/audit.h"
+#include "core/command-line.h"
 #include "core/exec-output.h"
 #include "core/manager.h"
 
