@@ -111,16 +111,25 @@ class Machine:
     def wait_for_report(self, word, name="report"):
         return wait_until(lambda: [line for line in self.report(name) if word in line], f"{word} in {name}")
 
+    def is_registered(self):
+        return bool(sh(["machinectl", "show", "-p", "Leader", "--value", self.name], check=False).strip())
+
     def restart(self):
-        # machined may still know the old run when the new one registers; that is between the two of them.
-        for attempt in range(3):
-            try:
-                sh(["systemctl", "restart", self.unit])
-                return
-            except AssertionError:
-                if attempt == 2:
-                    raise
-                time.sleep(1)
+        """machined may still know the old run when the new one registers, which then fails: between the two of them."""
+        try:
+            sh(["systemctl", "restart", self.unit])
+        except AssertionError:
+            for attempt in range(5):
+                sh(["systemctl", "stop", self.unit], check=False)
+                wait_until(lambda: not self.is_registered(), f"an end of {self.name}")
+                sh(["systemctl", "reset-failed", self.unit], check=False)
+                try:
+                    sh(["systemctl", "start", self.unit])
+                    break
+                except AssertionError:
+                    if attempt == 4:
+                        raise
+        wait_until(self.is_registered, f"{self.name} to be known again")
 
     def remove(self):
         sh([MACHINE, "remove", self.name])
