@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a terminal was sent, as text that can be read: without control characters and without the sequences
+ * that begin with one. Lines end with "\n". The text may come in pieces, cut anywhere.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+typedef enum PlainState {
+        PLAIN_TEXT,
+        PLAIN_ESCAPE,     /* behind ESC */
+        PLAIN_SEQUENCE,   /* behind ESC [, to its final byte */
+        PLAIN_STRING,     /* behind ESC ] and its like, to BEL or ESC \ */
+        PLAIN_STRING_END, /* behind an ESC in it */
+} PlainState;
+
+typedef struct PlainText {
+        PlainState state;
+        bool carriage_return; /* a "\r" that may be the first half of "\r\n" */
+        bool c2;              /* the first byte of U+0080 to U+00BF */
+} PlainText;
+
+void plain_text_put(PlainText *t, Buf *out, const char *data, size_t size);
