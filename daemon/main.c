@@ -256,6 +256,7 @@ static void load_execs(Manager *m, Handover *h)
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
         handover_done(h);
+        recording_store_recover(m->recordings);
 }
 
 static void save_execs(Manager *m)

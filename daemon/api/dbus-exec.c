@@ -11,6 +11,7 @@
 #include "api/exec-view.h"
 #include "base/fd.h"
 #include "core/audit.h"
+#include "core/exec-recording.h"
 
 /* The object found for a path; sd-bus holds no reference, so none outlives the call. */
 static Manager *exec_manager(const Exec *e)
@@ -104,6 +105,8 @@ static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error
         r = dbus_read_stdio(m, c->fds, &refusal);
         if (r >= 0 && e->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
+        if (r >= 0)
+                r = exec_recording_decide(e->manager, e->request, true, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         return dbus_call_begin(TAKE_PTR(c), start_go);
@@ -365,6 +368,7 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
                 {"Unit", e->unit},
                 {"State", exec_status_name(e)},
                 {"Result", exec_result(e)},
+                {"RecordingPath", e->recording_path},
         };
         const struct {
                 const char *name;
@@ -390,6 +394,8 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
                 return sd_bus_message_append(reply, "b", (int) e->request->tty);
         if (strcmp(property, "Privileged") == 0)
                 return sd_bus_message_append(reply, "b", (int) e->request->privileged);
+        if (strcmp(property, "Record") == 0)
+                return sd_bus_message_append(reply, "b", (int) e->request->record);
         if (strcmp(property, "Command") == 0)
                 return sd_bus_message_append_strv(reply, e->request->argv);
         if (strcmp(property, "CallerUID") == 0)
@@ -428,6 +434,7 @@ const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_PROPERTY("User", "s", property_get, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Tty", "b", property_get, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Privileged", "b", property_get, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Record", "b", property_get, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Unit", "s", property_get, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("CallerUID", "u", property_get, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("CreatedUSec", "t", property_get, 0, CONST_PROPERTY),
@@ -438,5 +445,6 @@ const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_PROPERTY("Pid", "u", property_get, 0, CHANGES),
         SD_BUS_PROPERTY("StartedUSec", "t", property_get, 0, CHANGES),
         SD_BUS_PROPERTY("FinishedUSec", "t", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("RecordingPath", "s", property_get, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

@@ -10,6 +10,7 @@
 #include "api/exec-view.h"
 #include "config.h"
 #include "core/exec-record.h"
+#include "core/exec-recording.h"
 
 static void reply_exec(DbusCall *c)
 {
@@ -201,6 +202,8 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
                 r = dbus_read_stdio(m, c->fds, &refusal);
         if (r >= 0 && with_fds && c->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
+        if (r >= 0)
+                r = exec_recording_decide(manager, c->request, with_fds, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         c->reference = strdup(reference);
@@ -294,22 +297,57 @@ static int method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *er
         return r < 0 ? r : dbus_call_begin(c, list_execs_go);
 }
 
-static int method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+/* By the id that a message has. */
+static int find_exec(Manager *manager, sd_bus_message *m, Exec **ret, sd_bus_error *error)
 {
         Refusal unknown = {.kind = REFUSAL_NO_EXEC, .message = (char *) "there is no such exec"};
-        char path[DBUS_EXEC_PATH_SIZE];
-        Manager *manager = userdata;
         const char *id;
-        const Exec *e;
         int r;
 
         r = sd_bus_message_read(m, "s", &id);
         if (r < 0)
                 return r;
-        e = manager_find_exec(manager, id) ?: exec_restore_from_journal(manager, id);
-        if (!e)
-                return dbus_error_from_refusal(error, &unknown);
+        *ret = manager_find_exec(manager, id) ?: exec_restore_from_journal(manager, id);
+        return *ret ? 0 : dbus_error_from_refusal(error, &unknown);
+}
+
+static int method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+        Exec *e;
+        int r = find_exec(userdata, m, &e, error);
+
+        if (r < 0)
+                return r;
         return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
+}
+
+static void get_recording_allowed(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_close_ int fd = -EBADF;
+
+        if (exec_recording_open(c->exec, &fd, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                dbus_call_reply(c, "h", fd);
+}
+
+static void get_recording_go(DbusCall *c)
+{
+        dbus_call_authorize_exec(c, AUTHZ_REPLAY, "replay", get_recording_allowed);
+}
+
+static int method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        DbusCall *c;
+        Exec *e;
+        int r = find_exec(userdata, m, &e, error);
+
+        if (r < 0)
+                return r;
+        r = dbus_call_new(userdata, m, e, &c);
+        return r < 0 ? r : dbus_call_begin(c, get_recording_go);
 }
 
 /* Properties. */
@@ -323,8 +361,13 @@ static int property_get_version(sd_bus *bus, const char *path, const char *inter
 static int property_get_features(sd_bus *bus, const char *path, const char *interface, const char *property,
                                  sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "as", 5, "attach", "labels", "on-disconnect", "properties",
-                                     "stdio-fds");
+        const Manager *m = userdata;
+
+        if (m->config.record == RECORD_OFF)
+                return sd_bus_message_append(reply, "as", 5, "attach", "labels", "on-disconnect",
+                                             "properties", "stdio-fds");
+        return sd_bus_message_append(reply, "as", 6, "attach", "labels", "on-disconnect", "properties",
+                                     "recording", "stdio-fds");
 }
 
 static int property_get_execs_max(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -381,6 +424,8 @@ const sd_bus_vtable dbus_manager_vtable[] = {
                                 method_list_execs, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetExec", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", exec), method_get_exec,
                                 FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("GetRecording", SD_BUS_ARGS("s", id), SD_BUS_RESULT("h", recording),
+                                method_get_recording, FOR_ALL),
         SD_BUS_SIGNAL_WITH_ARGS("ExecNew", SD_BUS_ARGS("s", id, "o", exec), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ExecStarted", SD_BUS_ARGS("s", id, "o", exec), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ExecExited", SD_BUS_ARGS("s", id, "o", exec, "i", exit_status), 0),

@@ -59,7 +59,7 @@ static void tell_changes(Manager *m, const char *path)
 {
         (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "State", "Result",
                                               "ExitStatus", "Error", "Pid", "StartedUSec", "FinishedUSec",
-                                              NULL);
+                                              "RecordingPath", NULL);
 }
 
 static void tell(Manager *m, const Exec *e, const char *signal, const char *path)

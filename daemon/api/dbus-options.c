@@ -160,6 +160,7 @@ static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refus
                 {"AttachStdin", &q->attach_stdin},
                 {"AttachStdout", &q->attach_stdout},
                 {"AttachStderr", &q->attach_stderr},
+                {"Record", &q->record},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)

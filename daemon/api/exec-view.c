@@ -27,6 +27,7 @@ ExecView exec_view(const Exec *e)
                 .container_kind = e->container->kind,
                 .unit = e->unit,
                 .failure = e->failure,
+                .recording_path = e->recording_path,
                 .result = exec_result(e),
                 .request = e->request,
                 .has_exit_code = exec_has_ended(e) || e->state == EXEC_DRAINING,

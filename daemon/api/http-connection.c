@@ -35,6 +35,7 @@ int connection_new(HttpServer *s, int fd, Peer *peer)
         }
         c->server = s;
         c->fd = fd;
+        c->file_fd = -EBADF;
         c->peer = peer;
         list_append(&s->connections, &c->node);
         s->n_connections++;
@@ -77,6 +78,7 @@ static void connection_reset(HttpConnection *c)
         c->request = http_request_free(c->request);
         http_body_done(&c->body);
         buf_done(&c->extra_headers);
+        c->file_fd = fd_close(c->file_fd);
         c->answering = false;
         if (c->busy) {
                 c->busy = false;
@@ -335,7 +337,7 @@ static void connection_update(HttpConnection *c)
         if (c->blocked)
                 wants |= EPOLLOUT;
         (void) sd_event_source_set_io_events(c->io, wants);
-        if (c->state == CONNECTION_REPLIED && c->blocked)
+        if ((c->state == CONNECTION_REPLIED || c->file_fd >= 0) && c->blocked)
                 connection_arm(c, c->server->manager->config.body_usec);
 }
 
@@ -353,6 +355,9 @@ void connection_process(HttpConnection *c)
                 if (c->state == CONNECTION_STREAMING && buf_length(&c->out) > STREAM_QUEUE_MAX)
                         c->dead = true;
         }
+        /* One piece of a file in a turn: others have theirs in between. */
+        if (c->file_fd >= 0 && !c->dead && connection_feed_file(c))
+                (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
         /* A client that is done and has nothing under way is let go. */
         if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&
             buf_length(&c->out) == 0)

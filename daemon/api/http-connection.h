@@ -27,14 +27,16 @@ struct HttpConnection {
         HttpRequest *request;
         HttpBody body;
         HttpExchange exchange;
-        bool busy;      /* counted with the manager */
-        bool eof;       /* the client sends no more */
-        bool blocked;   /* the socket takes no more for now */
-        bool close;     /* after `out` has been sent */
-        bool refused;   /* in the middle of a request, of which more may be on its way */
-        bool dead;      /* to be freed */
-        bool hijacked;  /* the fd is somebody else's now */
-        bool answering; /* 100 Continue was sent */
+        int file_fd;        /* owned: the body of the answer is read from it; else negative */
+        uint64_t file_left; /* bytes of the body still to be read */
+        bool busy;          /* counted with the manager */
+        bool eof;           /* the client sends no more */
+        bool blocked;       /* the socket takes no more for now */
+        bool close;         /* after `out` has been sent */
+        bool refused;       /* in the middle of a request, of which more may be on its way */
+        bool dead;          /* to be freed */
+        bool hijacked;      /* the fd is somebody else's now */
+        bool answering;     /* 100 Continue was sent */
 };
 
 struct HttpServer {
@@ -60,3 +62,6 @@ void connection_put_head(HttpConnection *c, unsigned status, const char *content
                          int64_t content_length);
 void connection_refuse(HttpConnection *c, const HttpParseError *e);
 void exchange_done(HttpExchange *x);
+
+/* http-file.c: puts the next piece of a file into the answer. True when there was one. */
+bool connection_feed_file(HttpConnection *c);

@@ -28,6 +28,7 @@ static const Route routes[] = {
         {"GET", "/exec/json", http_list_execs},
         {"GET", "/exec/*/json", http_get_exec},
         {"GET", "/exec/*/logs", http_get_logs},
+        {"GET", "/exec/*/recording", http_get_recording},
         {"POST", "/exec/*/start", http_start_exec},
         {"POST", "/exec/*/resize", http_resize_exec},
         {"POST", "/exec/*/attach", http_attach_exec},

@@ -32,6 +32,7 @@ static const struct {
         [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_INFO},
         [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE},
         [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_INFO},
+        [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is not recorded any more", LOG_WARNING},
 };
 
 /* A journal record that is being put together. */
@@ -138,7 +139,7 @@ static char *event_text(AuditEvent event, const Exec *e, const Peer *peer, const
                 n = asprintf(&text, "%s with status %d", verb, e->exit_code);
         else if (event == AUDIT_FAILED)
                 n = asprintf(&text, "%s (%s)", verb, plain ?: "no memory");
-        else if (event == AUDIT_DETACHED || !peer)
+        else if (event == AUDIT_DETACHED || event == AUDIT_UNRECORDED || !peer)
                 n = asprintf(&text, "%s%s%s", verb, plain ? " " : "", plain ?: "");
         else
                 n = asprintf(&text, "%s%s%s %s uid %u", verb, plain ? " " : "", plain ?: "",
@@ -163,6 +164,8 @@ int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *de
         record_add(&r, "EXEC_TTY=%d", e->request->tty);
         if (peer)
                 record_add_peer(&r, peer);
+        if (e->recording_path)
+                record_add(&r, "RECORDING_PATH=%s", e->recording_path);
         if (event == AUDIT_EXITED)
                 record_add_exit(&r, e);
         if (event == AUDIT_EXITED || event == AUDIT_FAILED)

@@ -17,6 +17,7 @@ typedef enum AuditEvent {
         AUDIT_EXITED,
         AUDIT_FAILED,
         AUDIT_KILLED,
+        AUDIT_UNRECORDED,
         _AUDIT_EVENT_MAX,
 } AuditEvent;
 

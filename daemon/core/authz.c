@@ -25,6 +25,7 @@ static const char *const action_names[_AUTHZ_ACTION_MAX] = {
         [AUTHZ_EXEC] = "org.execd1.exec",
         [AUTHZ_EXEC_PRIVILEGED] = "org.execd1.exec-privileged",
         [AUTHZ_MANAGE] = "org.execd1.manage",
+        [AUTHZ_REPLAY] = "org.execd1.replay",
 };
 
 struct Authz {
@@ -166,7 +167,7 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
                 return privileged ? SELINUX_EXEC_PRIVILEGED : SELINUX_EXEC;
         if (strcmp(verb, "kill") == 0)
                 return SELINUX_KILL;
-        if (q->action == AUTHZ_MANAGE || strcmp(verb, "logs") == 0)
+        if (q->action == AUTHZ_MANAGE || q->action == AUTHZ_REPLAY || strcmp(verb, "logs") == 0)
                 return SELINUX_ATTACH;
         return SELINUX_LIST;
 }

@@ -20,6 +20,7 @@ typedef enum AuthzAction {
         AUTHZ_EXEC,
         AUTHZ_EXEC_PRIVILEGED,
         AUTHZ_MANAGE,
+        AUTHZ_REPLAY,
         _AUTHZ_ACTION_MAX,
 } AuthzAction;
 
@@ -29,7 +30,7 @@ typedef struct AuthzQuestion {
         const Container *container; /* NULL when no particular one is meant */
         const ExecRequest *request; /* NULL when no command is meant */
         const char *command_line;
-        const char *exec_id; /* AUTHZ_MANAGE */
+        const char *exec_id; /* AUTHZ_MANAGE, AUTHZ_REPLAY */
         const char *verb;    /* what is to be done with it; NULL when it is no particular exec */
         const Peer *owner;   /* whose exec it is: who may without being authorised; NULL if nobody */
         bool interactive;    /* the caller lets itself be asked for a password */

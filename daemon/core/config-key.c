@@ -51,6 +51,9 @@ const ManagerConfig manager_config_default = {
         .retention_usec = RETENTION_USEC,
         .ended_max = ENDED_MAX,
         .output_kept_max = OUTPUT_KEPT_MAX,
+        .record = RECORD_REQUESTED,
+        .record_size_max = RECORD_SIZE_MAX,
+        .record_total_max = RECORD_TOTAL_MAX,
 };
 
 static int parse_in_range(const ConfigKey *k, int r, uint64_t n, void *value)
@@ -309,8 +312,63 @@ static void expect_property_names(const ConfigKey *k, Buf *b)
 static const ConfigType property_names = {sizeof(uint64_t), parse_property_names, print_property_names,
                                           expect_property_names, NULL};
 
+static int parse_record_mode(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
+{
+        int r = record_mode_from_string(text);
+
+        if (r < 0)
+                return r;
+        *(RecordMode *) value = (RecordMode) r;
+        return 0;
+}
+
+static void print_record_mode(const ConfigKey *k, const void *value, Buf *b)
+{
+        buf_printf(b, "%s=%s\n", k->name, record_mode_to_string(*(const RecordMode *) value));
+}
+
+static void expect_record_mode(const ConfigKey *k, Buf *b)
+{
+        buf_puts(b, "off, requested or always");
+}
+
+static const ConfigType record_mode = {sizeof(RecordMode), parse_record_mode, print_record_mode,
+                                       expect_record_mode, NULL};
+
+static int copy_path(const void *from, void *to)
+{
+        const char *source = *(char *const *) from;
+        char *copy = source ? strdup(source) : NULL;
+
+        if (source && !copy)
+                return -ENOMEM;
+        free(*(char **) to);
+        *(char **) to = copy;
+        return 0;
+}
+
+static int parse_path(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
+{
+        if (text[0] != '/' || strlen(text) > k->maximum)
+                return -EINVAL;
+        return copy_path(&text, value);
+}
+
+static void print_path(const ConfigKey *k, const void *value, Buf *b)
+{
+        buf_printf(b, "%s=%s\n", k->name, *(char *const *) value ?: RECORDINGS_PATH);
+}
+
+static void expect_path(const ConfigKey *k, Buf *b)
+{
+        buf_printf(b, "a path that begins with / and has at most %" PRIu64 " bytes", k->maximum);
+}
+
+static const ConfigType path = {sizeof(char *), parse_path, print_path, expect_path, copy_path};
+
 #define AT(member) offsetof(ManagerConfig, member)
 #define HOUR       (3600 * USEC_PER_SEC)
+#define TIB        (UINT64_C(1) << 40)
 
 /* Sections and keys in the order of packaging/execd.conf. */
 static const ConfigKey keys[] = {
@@ -337,6 +395,10 @@ static const ConfigKey keys[] = {
         {"Retention", "RetentionSec", &span, AT(retention_usec), 10 * USEC_PER_SEC, 7 * 24 * HOUR},
         {"Retention", "EndedExecsMax", &number, AT(ended_max), 64, 65536},
         {"Retention", "EndedOutputMax", &size, AT(output_kept_max), 0, 512 * 1024 * 1024},
+        {"Recording", "Record", &record_mode, AT(record), 0, 0},
+        {"Recording", "RecordingDirectory", &path, AT(record_path), 0, 1024},
+        {"Recording", "RecordingSizeMax", &size, AT(record_size_max), 0, TIB},
+        {"Recording", "RecordingsTotalMax", &size, AT(record_total_max), 0, 1024 * TIB},
 };
 
 _Static_assert(ELEMENTSOF(keys) <= CONFIG_KEYS_MAX, "there are more keys than there is room for");
@@ -416,4 +478,5 @@ void config_key_print(const ConfigKey *k, const ManagerConfig *c, Buf *b)
 void manager_config_done(ManagerConfig *c)
 {
         scope_property_list_done(&c->properties);
+        free(c->record_path);
 }

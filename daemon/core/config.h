@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "core/record-mode.h"
 #include "wire/exec-request.h"
 
 /* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be turned,
@@ -32,8 +33,11 @@
 #define SPARES_MAX              16 /* containers that have a runner ready for a next exec */
 #define RETENTION_USEC          (10 * 60 * USEC_PER_SEC) /* an ended exec can be looked at */
 #define ENDED_MAX               1024 /* ended execs that are remembered; the journal knows the others */
-#define OUTPUT_KEPT_MAX         (8 * 1024 * 1024) /* bytes of output of ended execs, in all */
-#define OUTPUT_BUFFER_SIZE      (128 * 1024)      /* of each running exec */
+#define OUTPUT_KEPT_MAX         (8 * 1024 * 1024)           /* bytes of output of ended execs, in all */
+#define RECORD_SIZE_MAX         (64 * 1024 * 1024)          /* bytes of one recording */
+#define RECORD_TOTAL_MAX        (1024 * 1024 * 1024)        /* bytes of all of them */
+#define RECORDINGS_PATH         "/var/lib/execd/recordings" /* as the unit has it */
+#define OUTPUT_BUFFER_SIZE      (128 * 1024)                /* of each running exec */
 
 typedef struct ManagerConfig {
         /* Not in the file. */
@@ -65,6 +69,11 @@ typedef struct ManagerConfig {
         uint64_t retention_usec;
         uint64_t ended_max;
         uint64_t output_kept_max;
+
+        RecordMode record;
+        char *record_path; /* owned; the directory of recordings, NULL: RECORDINGS_PATH. Not reloaded. */
+        uint64_t record_size_max;  /* 0: any */
+        uint64_t record_total_max; /* the same; the oldest go first */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *c);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/authz.h"
+#include "core/exec-recording.h"
 #include "core/manager.h"
 #include "wire/user-spec.h"
 
@@ -221,6 +222,8 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
         if (!c->reference)
                 return -ENOMEM;
         r = creation_apply_config(&m->config, c->request, reterr);
+        if (r >= 0)
+                r = exec_recording_decide(m, c->request, false, reterr);
         if (r < 0)
                 return r;
         r = spawner_get_container(m->spawner, c->reference, creation_on_container, c, &c->slot, reterr);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/audit.h"
+#include "core/exec-recording.h"
 #include "core/manager.h"
 
 /* A longer line is cut into several records. */
@@ -46,7 +47,11 @@ void exec_output_flush(Exec *e)
 
 static void exec_on_output(void *userdata, FrameType type, const void *data, size_t size)
 {
-        journal_write(userdata, type, data, size);
+        Exec *e = userdata;
+
+        if (e->detached)
+                journal_write(e, type, data, size);
+        exec_recording_output(e, type, data, size);
 }
 
 static void exec_on_output_end(void *userdata)
@@ -117,7 +122,7 @@ static const StreamEvents stream_events = {
         .on_detached = exec_on_detached,
 };
 
-static const StreamEvents stream_events_detached = {
+static const StreamEvents stream_events_observed = {
         .on_output_end = exec_on_output_end,
         .on_client_gone = exec_on_client_gone,
         .on_detached = exec_on_detached,
@@ -127,8 +132,9 @@ static const StreamEvents stream_events_detached = {
 Stream *exec_stream(Exec *e)
 {
         if (!e->stream)
-                e->stream = stream_new(e->manager->event,
-                                       e->detached ? &stream_events_detached : &stream_events, e);
+                e->stream = stream_new(
+                        e->manager->event,
+                        e->detached || e->request->record ? &stream_events_observed : &stream_events, e);
         else
                 return e->stream;
         if (e->stream)

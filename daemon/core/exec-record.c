@@ -19,6 +19,7 @@ int exec_record_line(const Exec *e, char **ret)
                 .container_name = e->container->name,
                 .container_kind = e->container->kind,
                 .failure = e->failure,
+                .recording_path = e->recording_path,
                 .request = e->request,
                 .container_image = e->container->image,
                 .container_label = e->container->label,
@@ -102,6 +103,7 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
         e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;
         e->failure = TAKE_PTR(r->failure);
+        e->recording_path = TAKE_PTR(r->recording_path);
         e->exit_code = r->exit_code;
         e->wait_status = r->wait_status;
         e->timed_out = r->timed_out;

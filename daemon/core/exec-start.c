@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "core/exec-output.h"
+#include "core/exec-recording.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
 
@@ -126,9 +127,11 @@ int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standa
         Stream *s = exec_stream(e);
         int r = s ? 0 : -ENOMEM;
 
-        if (r >= 0)
+        if (r >= 0) {
+                exec_recording_resume(e);
                 r = sd_event_add_io(e->manager->event, &e->control_source, p.control, EPOLLIN,
                                     exec_on_control, e);
+        }
         if (r >= 0) {
                 e->control_fd = TAKE_FD(p.control);
                 e->pidfd = TAKE_FD(p.pidfd);
@@ -176,6 +179,7 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         e->started_usec = now_usec(CLOCK_REALTIME);
 
         exec_ref(e);
+        exec_recording_begin(e);
         r = exec_take_streams(e, &p);
         exec_set_state(e, EXEC_RUNNING);
         if (r < 0) {

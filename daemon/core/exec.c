@@ -15,6 +15,7 @@
 #include "core/audit.h"
 #include "core/command-line.h"
 #include "core/exec-output.h"
+#include "core/exec-recording.h"
 #include "core/manager.h"
 
 #define DESCRIPTION_MAX 256
@@ -155,6 +156,7 @@ Exec *exec_unref(Exec *e)
                 return NULL;
         exec_release(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
+        exec_recording_end(e);
         stream_free(e->stream);
         for (size_t i = 0; i < ELEMENTSOF(e->journal_line); i++)
                 buf_done(&e->journal_line[i]);
@@ -164,6 +166,7 @@ Exec *exec_unref(Exec *e)
         peer_unref(e->starter);
         free(e->command_line);
         free(e->failure);
+        free(e->recording_path);
         return mfree(e);
 }
 
@@ -223,6 +226,7 @@ static void exec_on_ended(Exec *e)
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_release(e);
         exec_output_flush(e);
+        exec_recording_end(e);
         if (e->state == EXEC_EXITED) {
                 (void) audit_exec(AUDIT_EXITED, e, e->starter, NULL);
                 exec_tell(e, "exec_die");
@@ -397,6 +401,7 @@ int exec_resize(Exec *e, uint16_t rows, uint16_t columns, Refusal *reterr)
         r = stream_resize(e->stream, rows, columns);
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r, "cannot resize the terminal: %s", strerror(-r));
+        exec_recording_resize(e, rows, columns);
         return 0;
 }
 

@@ -82,10 +82,12 @@ struct Exec {
         pid_t pid;
         Stream *stream;
         ConsoleSize start_size;
-        bool detached;       /* started without a client: its output goes to the journal */
-        Buf journal_line[2]; /* of such output, not yet ended by a newline */
-        bool parked;         /* the spawner was asked to hold a runner ready */
-        bool client_gone;    /* and OnDisconnect is still to be applied */
+        bool detached;               /* started without a client: its output goes to the journal */
+        struct Recording *recording; /* while it is recorded */
+        char *recording_path; /* of its recording, which may have been removed; NULL: there never was one */
+        Buf journal_line[2];  /* of such output, not yet ended by a newline */
+        bool parked;          /* the spawner was asked to hold a runner ready */
+        bool client_gone;     /* and OnDisconnect is still to be applied */
         bool exit_known;
         bool output_ended;
         bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */

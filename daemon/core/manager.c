@@ -200,7 +200,13 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 return r;
         m->events = event_log_new();
         m->spawner = spawner_link_new(m->event, m->config.spawner_socket, &link_events, m);
-        if (!m->events || !m->spawner)
+        m->recordings =
+                recording_store_new(m->event, &(RecordingStoreOptions){
+                                                      .path = m->config.record_path ?: RECORDINGS_PATH,
+                                                      .size_max = m->config.record_size_max,
+                                                      .total_max = m->config.record_total_max,
+                                              });
+        if (!m->events || !m->spawner || !m->recordings)
                 return -ENOMEM;
 
         r = sd_event_add_defer(m->event, &m->collect_source, manager_on_collect, m);
@@ -216,6 +222,9 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 return r;
         manager_arm_idle(m, m->config.idle_usec);
         manager_open_bus(m);
+        r = recording_store_open(m->recordings);
+        if (r < 0 && (m->config.record == RECORD_ALWAYS || r != -ENOENT))
+                log_errno(LOG_WARNING, r, "Cannot use %s for recordings", m->recordings->path);
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -230,6 +239,7 @@ Manager *manager_free(Manager *m)
                 manager_unlink_exec(m, e);
                 exec_unref(e);
         }
+        recording_store_free(m->recordings);
         m->collect_source = sd_event_source_disable_unref(m->collect_source);
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
@@ -259,6 +269,8 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         spare_drop_from(m, scope_property_lists_equal(&old.properties, &m->config.properties)
                                    ? m->config.spares_max
                                    : 0);
+        m->recordings->options.size_max = m->config.record_size_max;
+        m->recordings->options.total_max = m->config.record_total_max;
         manager_arm_idle(m, m->config.idle_usec);
         manager_queue_collect(m);
         manager_config_done(&old);

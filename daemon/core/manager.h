@@ -12,6 +12,7 @@
 #include "core/config.h"
 #include "core/event-log.h"
 #include "core/exec.h"
+#include "core/recording-store.h"
 #include "core/spare.h"
 #include "core/spawner-link.h"
 
@@ -32,6 +33,7 @@ struct Manager {
         SpawnerLink *spawner;
         sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
         EventLog *events;
+        RecordingStore *recordings;
         Exec *buckets[EXEC_BUCKETS];
         List execs; /* by creation */
         size_t n_live;

@@ -157,6 +157,11 @@ size_t stream_count_clients(const Stream *s)
         return s->n_clients;
 }
 
+void stream_ignore_output(Stream *s)
+{
+        s->events.on_output = NULL;
+}
+
 void stream_release_idle(Stream *s)
 {
         if (!s)

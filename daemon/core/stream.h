@@ -66,6 +66,9 @@ int stream_add_client(Stream *s, StreamClientOptions *o);
 bool stream_has_writer(const Stream *s);
 size_t stream_count_clients(const Stream *s);
 
+/* Nobody looks at the output any more: on_output is not told again. */
+void stream_ignore_output(Stream *s);
+
 /* The command runs: clients that asked for none of its streams have nothing to wait for. */
 void stream_release_idle(Stream *s);
 

@@ -125,6 +125,8 @@ struct json_object *exec_view_to_json(const ExecView *v)
         add_string(o, "OnDisconnect", on_disconnect_to_string(v->request->on_disconnect));
         json_object_object_add(o, "Labels", labels_to_json(v->request));
         json_object_object_add(o, "Properties", properties_to_json(v->request));
+        add_bool(o, "Record", v->request->record);
+        add_string(o, "RecordingPath", v->recording_path);
         add_int(o, "CallerUID", v->caller_uid);
         add_time(o, "Created", v->created_usec);
         add_time(o, "Started", v->started_usec);
@@ -142,6 +144,7 @@ void exec_record_done(ExecRecord *r)
         free(r->container_label);
         free(r->caller_bus_name);
         free(r->failure);
+        free(r->recording_path);
         exec_request_free(r->request);
         *r = (ExecRecord){0};
 }
@@ -221,6 +224,8 @@ int exec_record_write(const ExecRecord *r, char **ret)
         add_string(o, "container_name", r->container_name);
         add_string(o, "container_kind", r->container_kind);
         add_string(o, "failure", r->failure);
+        if (r->recording_path)
+                add_string(o, "recording_path", r->recording_path);
         add_bool(o, "failed", r->failed);
         if (r->running)
                 add_running(o, r);
@@ -240,7 +245,8 @@ int exec_record_write(const ExecRecord *r, char **ret)
         add_string(o, "on_disconnect", on_disconnect_to_string(r->request->on_disconnect));
         add_int(o, "flags",
                 r->request->tty | r->request->privileged << 1 | r->request->attach_stdin << 2 |
-                        r->request->attach_stdout << 3 | r->request->attach_stderr << 4);
+                        r->request->attach_stdout << 3 | r->request->attach_stderr << 4 |
+                        r->request->record << 5);
         keys = json_object_new_array();
         for (size_t i = 0; i < r->request->detach_keys.n_keys; i++)
                 json_object_array_add(keys, json_object_new_int(r->request->detach_keys.keys[i]));
@@ -337,6 +343,7 @@ static int read_request(struct json_object *o, ExecRequest **ret)
         q->attach_stdin = flags & 4;
         q->attach_stdout = flags & 8;
         q->attach_stderr = flags & 16;
+        q->record = flags & 32;
         r = on_disconnect_from_string(on_disconnect ?: "keep");
         if (r < 0 || !q->argv)
                 return -EBADMSG;
@@ -368,6 +375,7 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .container_name = get_string(o, "container_name"),
                 .container_kind = get_string(o, "container_kind"),
                 .failure = get_string(o, "failure"),
+                .recording_path = get_string(o, "recording_path"),
                 .failed = get_int(o, "failed"),
                 .running = get_int(o, "running"),
                 .detached = get_int(o, "detached"),

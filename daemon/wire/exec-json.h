@@ -17,8 +17,9 @@ typedef struct ExecView {
         const char *container_name;
         const char *container_kind;
         const char *unit;
-        const char *failure; /* NULL unless failed */
-        const char *result;  /* "success", "exit-code", "signal", "timeout", "failed"; NULL before the end */
+        const char *failure;        /* NULL unless failed */
+        const char *recording_path; /* NULL: there is none */
+        const char *result; /* "success", "exit-code", "signal", "timeout", "failed"; NULL before the end */
         const ExecRequest *request;
         bool has_exit_code;
         int exit_code;
@@ -40,6 +41,7 @@ typedef struct ExecRecord {
         char *container_image, *container_label; /* of a running one */
         char *caller_bus_name;                   /* of one that has its caller's fds */
         char *failure;
+        char *recording_path;
         ExecRequest *request; /* without Env */
         bool failed;
         bool running, detached;

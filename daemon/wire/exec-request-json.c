@@ -544,6 +544,7 @@ static const FieldRule create_rules[] = {
         {"Labels", decode_labels, offsetof(CreateDraft, request.labels)},
         {"DetachKeys", decode_string, offsetof(CreateDraft, detach_keys)},
         {"OnDisconnect", decode_string, offsetof(CreateDraft, on_disconnect)},
+        {"Record", decode_bool, offsetof(CreateDraft, request.record)},
         {"Properties", decode_properties, offsetof(CreateDraft, properties)},
         {NULL},
 };

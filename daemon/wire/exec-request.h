@@ -58,6 +58,7 @@ typedef struct ExecRequest {
         bool attach_stderr;
         bool tty;
         bool privileged;
+        bool record; /* its output */
 } ExecRequest;
 
 /* Frees what is in it, or all of it. */

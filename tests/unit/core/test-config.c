@@ -148,6 +148,10 @@ static const struct {
         {"Retention", "RetentionSec", "7d", "1w", "9s"},
         {"Retention", "EndedExecsMax", "64", "64", "63"},
         {"Retention", "EndedOutputMax", "0", "0", "513M"},
+        {"Recording", "Record", "always", "always", "yes"},
+        {"Recording", "RecordingDirectory", "/srv/casts", "/srv/casts", "srv"},
+        {"Recording", "RecordingSizeMax", "0", "0", "2T"},
+        {"Recording", "RecordingsTotalMax", "1T", "1T", "-1"},
 };
 
 static char *print(const ConfigKey *k, const ManagerConfig *c)

@@ -52,6 +52,8 @@ static inline char *dump_request(const ExecRequest *r)
                 buf_puts(&b, " tty");
         if (r->privileged)
                 buf_puts(&b, " privileged");
+        if (r->record)
+                buf_puts(&b, " record");
         buf_append(&b, "", 1);
         return b.data;
 }

@@ -15,12 +15,13 @@
 #define ID      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define CID     "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
-static const char full[] = "{\"Cmd\":[\"sh\",\"-c\",\"echo "
-                           "\\\"\\u00e4\\n\\\"\"],\"User\":\"app:wheel\",\"WorkingDir\":\"/srv\","
-                           "\"Tty\":true,\"Privileged\":true,\"AttachStdin\":true,\"AttachStdout\":true,"
-                           "\"AttachStderr\":true,\"DetachKeys\":\"ctrl-a,b,DEL\",\"OnDisconnect\":\"kill\","
-                           "\"Labels\":{\"a\":\"b=c\",\"d\":\"\"},\"Properties\":{\"MemoryMax\":\"1G\","
-                           "\"CPUQuota\":\"50%\",\"AllowedCPUs\":\"0-1\"},\"Env\":[\"SECRET=1\"]}";
+static const char full[] =
+        "{\"Cmd\":[\"sh\",\"-c\",\"echo "
+        "\\\"\\u00e4\\n\\\"\"],\"User\":\"app:wheel\",\"WorkingDir\":\"/srv\","
+        "\"Tty\":true,\"Privileged\":true,\"AttachStdin\":true,\"AttachStdout\":true,"
+        "\"AttachStderr\":true,\"Record\":true,\"DetachKeys\":\"ctrl-a,b,DEL\",\"OnDisconnect\":\"kill\","
+        "\"Labels\":{\"a\":\"b=c\",\"d\":\"\"},\"Properties\":{\"MemoryMax\":\"1G\","
+        "\"CPUQuota\":\"50%\",\"AllowedCPUs\":\"0-1\"},\"Env\":[\"SECRET=1\"]}";
 static const char least[] = "{\"Cmd\":[\"id\"]}";
 
 static ExecRequest *request_of(const char *json)
@@ -67,7 +68,8 @@ static void test_view(void)
                  "\"ContainerName\":\"web\",\"ContainerKind\":\"machine\",\"State\":\"created\",\"Result\":"
                  "null,"
                  "\"Error\":null,\"Unit\":null,\"WorkingDir\":\"\",\"OnDisconnect\":\"keep\",\"Labels\":{},"
-                 "\"Properties\":{},\"CallerUID\":1000,\"Created\":\"2025-01-01T00:00:00.000000Z\","
+                 "\"Properties\":{},\"Record\":false,\"RecordingPath\":null,\"CallerUID\":1000,\"Created\":"
+                 "\"2025-01-01T00:00:00.000000Z\","
                  "\"Started\":"
                  "null,"
                  "\"Finished\":null}"},
@@ -79,6 +81,7 @@ static void test_view(void)
                   .container_kind = "oci",
                   .unit = "exec-1.scope",
                   .result = "signal",
+                  .recording_path = "/r/x.cast",
                   .request = large,
                   .has_exit_code = true,
                   .exit_code = 137,
@@ -95,7 +98,8 @@ static void test_view(void)
                  "srv\",\"OnDisconnect\":\"kill\","
                  "\"Labels\":{\"a\":\"b=c\",\"d\":\"\"},"
                  "\"Properties\":{\"MemoryMax\":\"1G\",\"CPUQuota\":\"50%\",\"AllowedCPUs\":\"0-1\"},"
-                 "\"CallerUID\":4294967295,\"Created\":\"2025-01-01T00:00:00.000001Z\","
+                 "\"Record\":true,\"RecordingPath\":\"/r/"
+                 "x.cast\",\"CallerUID\":4294967295,\"Created\":\"2025-01-01T00:00:00.000001Z\","
                  "\"Started\":\"2025-01-01T00:00:01.500000Z\",\"Finished\":\"2025-01-01T00:00:02."
                  "000000Z\"}"},
         };
@@ -160,6 +164,7 @@ static void same_record(const ExecRecord *a, const ExecRecord *b)
         CHECK_TEXT("container_name", b->container_name, a->container_name);
         CHECK_TEXT("container_kind", b->container_kind, a->container_kind);
         CHECK_TEXT("failure", b->failure, a->failure);
+        CHECK_TEXT("recording_path", b->recording_path, a->recording_path);
         CHECK_TEXT("request", second, first);
         CHECK(a->failed == b->failed && a->timed_out == b->timed_out);
         CHECK(a->exit_code == b->exit_code && a->wait_status == b->wait_status);
@@ -183,6 +188,7 @@ static void test_record(void)
                  .container_name = (char *) "\xc3\xa4 \xf0\xad\xa0\x80\xf0\x9f\x98\x80 \"\\\n",
                  .container_kind = (char *) "oci",
                  .failure = (char *) "no such\nuser",
+                 .recording_path = (char *) "/var/lib/a b",
                  .request = large,
                  .failed = true,
                  .exit_code = 126,
@@ -225,7 +231,7 @@ static void test_read(void)
                 int result;
         } lines[] = {
                 {START ",\"argv\":[\"id\"]}", 0},
-                {START ",\"argv\":[\"id\"],\"unknown\":{\"a\":[1]},\"flags\":31}", 0},
+                {START ",\"argv\":[\"id\"],\"unknown\":{\"a\":[1]},\"flags\":63}", 0},
                 {START ",\"argv\":[\"id\"],\"detach_keys\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]}",
                  0},
                 {"", -EBADMSG},

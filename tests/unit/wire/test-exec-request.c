@@ -113,6 +113,11 @@ static const struct {
          BAD "json: cannot unmarshal string " FIELD "ConsoleSize of type [2]uint"},
 
         /* What is ours. */
+        {"{\"Cmd\":[\"a\"],\"record\":true}", " argv=[a] record"},
+        {"{\"Cmd\":[\"a\"],\"Record\":false}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Record\":null}", " argv=[a]"},
+        {"{\"Cmd\":[\"a\"],\"Record\":\"yes\"}",
+         BAD "json: cannot unmarshal string " FIELD "Record of type bool"},
         {"{\"Cmd\":[\"a\"],\"Labels\":{\"x\":\"1\",\"y\":\"a=b\",\"z\":null}}",
          " argv=[a] labels=[x=1][y=a=b][z=]"},
         {"{\"Cmd\":[\"a\"],\"Labels\":{\"x\":\"1\",\"y\":\"2\",\"x\":\"3\"}}",

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/record-mode.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static const char *const names[_RECORD_MODE_MAX] = {
+        [RECORD_OFF] = "off",
+        [RECORD_REQUESTED] = "requested",
+        [RECORD_ALWAYS] = "always",
+};
+
+const char *record_mode_to_string(RecordMode m)
+{
+        return (unsigned) m < _RECORD_MODE_MAX ? names[m] : NULL;
+}
+
+int record_mode_from_string(const char *s)
+{
+        for (int i = 0; s && i < _RECORD_MODE_MAX; i++)
+                if (strcmp(names[i], s) == 0)
+                        return i;
+        return -EINVAL;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/recording-store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "core/recording.h"
+
+#define SUFFIX         ".cast"
+#define SUFFIX_PARTIAL ".cast.partial"
+#define NAME_SIZE      (RECORDING_ID_SIZE + sizeof(SUFFIX_PARTIAL))
+
+/* What is read of an unfinished file to find the end of its last whole line. */
+#define TAIL_SIZE (512 * 1024)
+
+typedef struct Kept {
+        ListNode node;
+        uint64_t size;
+        int64_t mtime;
+        char id[RECORDING_ID_SIZE];
+} Kept;
+
+static char *file_name(char name[static NAME_SIZE], const char *id, const char *suffix)
+{
+        snprintf(name, NAME_SIZE, "%.64s%s", id, suffix);
+        return name;
+}
+
+/* The id in a name of ours with this suffix. */
+static bool name_is(const char *name, const char *suffix, char ret_id[static RECORDING_ID_SIZE])
+{
+        const size_t length = RECORDING_ID_SIZE - 1;
+
+        if (strspn(name, "0123456789abcdef") != length || strcmp(name + length, suffix) != 0)
+                return false;
+        memcpy(ret_id, name, length);
+        ret_id[length] = 0;
+        return true;
+}
+
+RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions *options)
+{
+        RecordingStore *s = calloc(1, sizeof(RecordingStore));
+
+        if (!s)
+                return NULL;
+        s->event = event;
+        s->options = *options;
+        s->dir_fd = -EBADF;
+        s->path = strdup(options->path);
+        return s->path ? s : recording_store_free(s);
+}
+
+static void kept_free(RecordingStore *s, Kept *k)
+{
+        list_remove(&s->kept, &k->node);
+        s->n_kept--;
+        s->total -= MIN(s->total, k->size);
+        free(k);
+}
+
+RecordingStore *recording_store_free(RecordingStore *s)
+{
+        if (!s)
+                return NULL;
+        recordings_close(s);
+        while (s->kept.first)
+                kept_free(s, LIST_ENTRY(s->kept.first, Kept, node));
+        fd_close(s->dir_fd);
+        free(s->path);
+        return mfree(s);
+}
+
+static int keep(RecordingStore *s, const char *id, uint64_t size, int64_t mtime)
+{
+        Kept *k = calloc(1, sizeof(Kept));
+
+        if (!k)
+                return -ENOMEM;
+        *k = (Kept){.size = size, .mtime = mtime};
+        memcpy(k->id, id, RECORDING_ID_SIZE);
+        list_append(&s->kept, &k->node);
+        s->n_kept++;
+        return 0;
+}
+
+static bool is_too_much(const RecordingStore *s)
+{
+        return (s->options.total_max > 0 && s->total > s->options.total_max) || s->n_kept > RECORDINGS_MAX;
+}
+
+/* True when there is no longer too much. */
+static bool prune(RecordingStore *s)
+{
+        while (is_too_much(s) && s->kept.first) {
+                Kept *k = LIST_ENTRY(s->kept.first, Kept, node);
+                char name[NAME_SIZE];
+
+                if (unlinkat(s->dir_fd, file_name(name, k->id, SUFFIX), 0) < 0 && errno != ENOENT)
+                        log_errno(LOG_WARNING, errno, "Cannot remove the recording %s/%s", s->path, name);
+                kept_free(s, k);
+        }
+        return !is_too_much(s);
+}
+
+/* The directory as it is found. */
+
+/* Cuts an unfinished last line off. Returns the size, and looks at the last line that is whole. */
+static int64_t cut_to_lines(int fd, uint64_t *ret_last, bool *ret_over)
+{
+        _cleanup_free_ char *tail = malloc(TAIL_SIZE);
+        struct stat st;
+        ssize_t n;
+        off_t at;
+        char *end;
+
+        *ret_last = 0;
+        *ret_over = false;
+        if (!tail)
+                return -ENOMEM;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        at = st.st_size > TAIL_SIZE ? st.st_size - TAIL_SIZE : 0;
+        n = pread(fd, tail, TAIL_SIZE, at);
+        if (n < 0)
+                return -errno;
+        end = memrchr(tail, '\n', (size_t) n);
+        if (!end && at > 0)
+                return -EBADMSG;
+        st.st_size = end ? at + (end - tail) + 1 : 0;
+        if (ftruncate(fd, st.st_size) < 0)
+                return -errno;
+        if (end)
+                recording_look_at_end(tail, (size_t) (end - tail) + 1, ret_last, ret_over);
+        return st.st_size;
+}
+
+int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
+                           uint64_t *ret_last, bool *ret_over)
+{
+        _cleanup_close_ int fd = -EBADF;
+        char name[NAME_SIZE];
+        struct stat st;
+        int64_t size;
+
+        fd = openat(s->dir_fd, file_name(name, id, SUFFIX_PARTIAL),
+                    O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EBADMSG;
+        /* Its writer is gone: the lock has gone with it. */
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return -errno;
+        size = cut_to_lines(fd, ret_last, ret_over);
+        if (size < 0)
+                return (int) size;
+        s->total += (uint64_t) size;
+        *ret_size = (uint64_t) size;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* Gives a file its final name; one without a byte is not worth keeping. */
+static int name_and_keep(RecordingStore *s, const char *id, uint64_t size, int64_t mtime)
+{
+        char from[NAME_SIZE], to[NAME_SIZE];
+
+        file_name(from, id, SUFFIX_PARTIAL);
+        if (size == 0)
+                return unlinkat(s->dir_fd, from, 0) < 0 ? -errno : 0;
+        if (renameat(s->dir_fd, from, s->dir_fd, file_name(to, id, SUFFIX)) < 0)
+                return -errno;
+        return keep(s, id, size, mtime);
+}
+
+static int compare_kept(const void *a, const void *b)
+{
+        const Kept *const *x = a, *const *y = b;
+
+        return (*x)->mtime < (*y)->mtime ? -1 : (*x)->mtime > (*y)->mtime;
+}
+
+static int sort_kept(RecordingStore *s)
+{
+        _cleanup_free_ Kept **all = NULL;
+        size_t n = 0;
+
+        if (s->n_kept < 2)
+                return 0;
+        all = calloc(s->n_kept, sizeof(Kept *));
+        if (!all)
+                return -ENOMEM;
+        LIST_FOREACH_SAFE (node, &s->kept)
+                all[n++] = LIST_ENTRY(node, Kept, node);
+        qsort(all, n, sizeof(Kept *), compare_kept);
+        s->kept = (List){0};
+        for (size_t i = 0; i < n; i++)
+                list_append(&s->kept, &all[i]->node);
+        return 0;
+}
+
+static int scan_entry(RecordingStore *s, const char *name, char ***partial)
+{
+        char id[RECORDING_ID_SIZE];
+        struct stat st;
+        int r;
+
+        if (name_is(name, SUFFIX_PARTIAL, id))
+                return partial ? strv_append(partial, id) : 0;
+        if (partial || !name_is(name, SUFFIX, id) ||
+            fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                return 0;
+        r = keep(s, id, (uint64_t) st.st_size, st.st_mtime);
+        if (r >= 0)
+                s->total += (uint64_t) st.st_size;
+        return r;
+}
+
+/* With `partial` it finds the ids of files that are not whole, else it counts those that are. */
+static int scan(RecordingStore *s, char ***partial)
+{
+        int copy = openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+        struct dirent *d;
+
+        if (!dir) {
+                r = -errno;
+                fd_close(copy);
+                return r;
+        }
+        while (r >= 0 && (d = readdir(dir)))
+                r = scan_entry(s, d->d_name, partial);
+        closedir(dir);
+        return r;
+}
+
+void recording_store_recover(RecordingStore *s)
+{
+        _cleanup_strv_ char **partial = NULL;
+
+        if (s->dir_fd < 0)
+                return;
+        if (scan(s, &partial) < 0)
+                log_warning("Cannot look for unfinished recordings in %s", s->path);
+        STRV_FOREACH (id, partial) {
+                Recording *r;
+                int k = recording_resume(s, *id, false, NULL, NULL, &r);
+
+                if (k >= 0)
+                        recording_end(r, true);
+                else if (k != -EWOULDBLOCK)
+                        log_errno(LOG_WARNING, k, "Cannot close off the recording %s/%s" SUFFIX_PARTIAL,
+                                  s->path, *id);
+        }
+}
+
+int recording_store_open(RecordingStore *s)
+{
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        int r;
+
+        if (s->dir_fd >= 0)
+                return 0;
+        if (mkdir(s->path, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+                return -errno;
+        fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        /* Where others can put files, what is found there is not what was recorded. */
+        if (st.st_mode & 022) {
+                log_warning("%s is not used for recordings: others may write to it", s->path);
+                return -EPERM;
+        }
+        if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return -errno;
+        s->dir_fd = TAKE_FD(fd);
+        r = scan(s, NULL);
+        if (r >= 0)
+                r = sort_kept(s);
+        if (r < 0) {
+                while (s->kept.first)
+                        kept_free(s, LIST_ENTRY(s->kept.first, Kept, node));
+                s->dir_fd = fd_close(s->dir_fd);
+                return r;
+        }
+        (void) prune(s);
+        return 0;
+}
+
+char *recording_store_path(const RecordingStore *s, const char *id)
+{
+        char name[NAME_SIZE], *path;
+
+        return asprintf(&path, "%s/%s", s->path, file_name(name, id, SUFFIX)) < 0 ? NULL : path;
+}
+
+int recording_store_read(RecordingStore *s, const char *id, int *ret_fd)
+{
+        const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+        char name[NAME_SIZE];
+        struct stat st;
+        int fd, r;
+
+        r = recording_store_open(s);
+        if (r < 0)
+                return r;
+        fd = openat(s->dir_fd, file_name(name, id, SUFFIX), flags);
+        if (fd < 0 && errno == ENOENT) {
+                recordings_flush(s, id);
+                fd = openat(s->dir_fd, file_name(name, id, SUFFIX_PARTIAL), flags);
+        }
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+                fd_close(fd);
+                return -ENOENT;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
+{
+        char name[NAME_SIZE];
+        int fd, r;
+
+        r = recording_store_open(s);
+        if (r < 0)
+                return r;
+        fd = openat(s->dir_fd, file_name(name, id, SUFFIX_PARTIAL),
+                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+        if (fd < 0)
+                return -errno;
+        /* While it lasts, nobody else takes the file for a leftover. */
+        (void) flock(fd, LOCK_EX | LOCK_NB);
+        *ret_fd = fd;
+        return 0;
+}
+
+bool recording_store_count(RecordingStore *s, uint64_t size)
+{
+        s->total += size;
+        return prune(s);
+}
+
+void recording_store_uncount(RecordingStore *s, uint64_t size)
+{
+        s->total -= MIN(s->total, size);
+}
+
+int recording_store_keep(RecordingStore *s, const char *id, uint64_t size)
+{
+        int r = name_and_keep(s, id, size, 0);
+
+        (void) prune(s);
+        return r;
+}

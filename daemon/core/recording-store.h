@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The directory of recordings: ID.cast for each exec that was recorded, ID.cast.partial while it is. Bounded
+ * in all: when there is too much, the oldest goes. An exec can be played back for as long as its file is
+ * there. What runs while execd is restarted is recorded on into its file; what a crash left behind is closed
+ * off at the next start.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "base/refusal.h"
+
+#define RECORDING_ID_SIZE 65    /* 64 hex digits and NUL */
+#define RECORDINGS_MAX    16384 /* files that are kept, whatever their sizes */
+
+typedef struct RecordingStoreOptions {
+        const char *path;
+        uint64_t size_max;  /* bytes of one recording; 0: any */
+        uint64_t total_max; /* bytes of all; 0: any */
+} RecordingStoreOptions;
+
+typedef struct RecordingStore {
+        sd_event *event; /* weak */
+        RecordingStoreOptions options;
+        char *path;     /* owned */
+        int dir_fd;     /* owned; negative while it cannot be used */
+        uint64_t total; /* bytes of all files */
+        List kept;      /* finished ones, oldest first */
+        size_t n_kept;
+        List open; /* Recordings (core/recording.h) that are being written */
+} RecordingStore;
+
+RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions *options);
+RecordingStore *recording_store_free(RecordingStore *s);
+DEFINE_CLEANUP(RecordingStore, recording_store_free);
+
+/* Opens the directory, if that was not done or could not be. 0, or a negative errno. */
+int recording_store_open(RecordingStore *s);
+
+/* At start-up, when what is to be recorded on has its file: closes off the others that are not whole. */
+void recording_store_recover(RecordingStore *s);
+
+/* Owned by the caller; NULL on lack of memory. */
+char *recording_store_path(const RecordingStore *s, const char *id);
+
+/* The file to be read, from its beginning: what has been written of it so far. -ENOENT when there is none.
+ */
+int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
+
+/* For core/recording. */
+int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);
+/* One that was left unfinished, cut after its last whole line; *ret_last is that line's time, and *ret_over
+ * whether it says that nothing more is recorded. */
+int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
+                           uint64_t *ret_last, bool *ret_over);
+/* Counts bytes that were written; false when that is too much and nothing is left to be removed for it. */
+bool recording_store_count(RecordingStore *s, uint64_t size);
+void recording_store_uncount(RecordingStore *s, uint64_t size);
+/* The file is whole (or, of no bytes, not worth keeping). */
+int recording_store_keep(RecordingStore *s, const char *id, uint64_t size);
