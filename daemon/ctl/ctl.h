@@ -25,9 +25,12 @@ typedef struct Options {
         JsonMode json;
         bool no_legend, no_pager, no_ask_password;
         bool all, full;
-        bool interactive, tty, detach, privileged;
+        bool interactive, tty, detach, privileged, record;
         bool follow;
-        long lines; /* negative: all */
+        bool no_wait, raw;
+        uint64_t speed;           /* in thousandths */
+        uint64_t idle_limit_usec; /* UINT64_MAX: as the recording says */
+        long lines;               /* negative: all */
         int signal_number;
         const char *host, *user, *working_dir, *on_disconnect, *detach_keys;
         char **env, **labels, **properties; /* each "NAME=VALUE" */
@@ -52,13 +55,14 @@ int verb_help(Ctl *c, int argc, char **argv);
 int options_parse(Ctl *c, int argc, char **argv, bool stop, int *ret_status);
 void options_done(Options *o);
 
-/* list.c, status.c, control.c, logs.c, run.c, attach.c */
+/* list.c, status.c, control.c, logs.c, replay.c, run.c, attach.c */
 int verb_list(Ctl *c, int argc, char **argv);
 int verb_containers(Ctl *c, int argc, char **argv);
 int verb_status(Ctl *c, int argc, char **argv);
 int verb_kill(Ctl *c, int argc, char **argv);
 int verb_wait(Ctl *c, int argc, char **argv);
 int verb_logs(Ctl *c, int argc, char **argv);
+int verb_replay(Ctl *c, int argc, char **argv);
 int verb_run(Ctl *c, int argc, char **argv);
 int verb_shell(Ctl *c, int argc, char **argv);
 int verb_attach(Ctl *c, int argc, char **argv);

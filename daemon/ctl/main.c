@@ -26,6 +26,7 @@ int verb_help(Ctl *c, int argc, char **argv)
                "  containers                   Show containers\n"
                "  status EXEC…                 Show one exec in full\n"
                "  logs EXEC                    Show the output of an exec that runs without a client\n"
+               "  replay EXEC|FILE             Play back the recording of an exec\n"
                "  kill EXEC…                   Send it a signal\n"
                "  wait EXEC                    Wait for its end; exits with its exit status\n"
                "EXEC is an id or the beginning of one; without a command, list is meant.\n\n",
@@ -40,6 +41,7 @@ int verb_help(Ctl *c, int argc, char **argv)
                "     --property=NAME=VALUE     Set a property of its scope, as MemoryMax or RuntimeMaxSec\n"
                "     --label=NAME=VALUE        Label it\n"
                "     --on-disconnect=WHAT      keep, hangup or kill the command when execctl goes away\n"
+               "     --record                  Record its output, for replay\n"
                "     --detach-keys=KEYS        Keys that leave a terminal, ctrl-],ctrl-],ctrl-] by default\n"
                "  -d --detach                  Do not wait; prints the id\n\n",
                on, off);
@@ -49,6 +51,10 @@ int verb_help(Ctl *c, int argc, char **argv)
                "  -l --full                    Cut nothing\n"
                "  -n --lines=N                 logs, status: only the last N lines\n"
                "  -f --follow                  logs: go on until the exec ends\n"
+               "     --speed=N                 replay: so many times as fast\n"
+               "     --idle-limit=SECONDS      replay: no pause is longer than this\n"
+               "     --no-wait                 replay: no pauses at all\n"
+               "     --raw                     replay: control characters too where stdout is no terminal\n"
                "  -H --host=[USER@]HOST        On another host, over ssh\n"
                "     --json=MODE               short, pretty or off\n"
                "     --no-legend --no-pager --no-ask-password\n"
@@ -72,6 +78,7 @@ static const struct {
         {"containers", 0, 0, false, verb_containers},
         {"status", 1, INT32_MAX, false, verb_status, "EXEC…"},
         {"logs", 1, 1, false, verb_logs},
+        {"replay", 1, 1, false, verb_replay, "EXEC or FILE"},
         {"kill", 1, INT32_MAX, false, verb_kill, "EXEC…"},
         {"wait", 1, 1, false, verb_wait},
         {"help", 0, 1, false, verb_help},
@@ -162,7 +169,10 @@ static bool want_colors(bool on_terminal)
 
 int main(int argc, char **argv)
 {
-        Ctl c = {.options = {.signal_number = SIGTERM, .lines = -1}};
+        Ctl c = {.options = {.signal_number = SIGTERM,
+                             .lines = -1,
+                             .speed = 1000,
+                             .idle_limit_usec = UINT64_MAX}};
         int first, r;
 
         open_standard_fds();

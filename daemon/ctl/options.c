@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "config.h"
 #include "ctl/ctl.h"
 
@@ -14,6 +15,11 @@ enum {
         OPTION_LABEL,
         OPTION_ON_DISCONNECT,
         OPTION_DETACH_KEYS,
+        OPTION_RECORD,
+        OPTION_SPEED,
+        OPTION_IDLE_LIMIT,
+        OPTION_NO_WAIT,
+        OPTION_RAW,
         OPTION_JSON,
         OPTION_NO_LEGEND,
         OPTION_NO_PAGER,
@@ -33,6 +39,11 @@ static const struct option options[] = {
         {"label", required_argument, NULL, OPTION_LABEL},
         {"on-disconnect", required_argument, NULL, OPTION_ON_DISCONNECT},
         {"detach-keys", required_argument, NULL, OPTION_DETACH_KEYS},
+        {"record", no_argument, NULL, OPTION_RECORD},
+        {"speed", required_argument, NULL, OPTION_SPEED},
+        {"idle-limit", required_argument, NULL, OPTION_IDLE_LIMIT},
+        {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
+        {"raw", no_argument, NULL, OPTION_RAW},
         {"signal", required_argument, NULL, 's'},
         {"all", no_argument, NULL, 'a'},
         {"full", no_argument, NULL, 'l'},
@@ -116,6 +127,43 @@ static int parse_lines(const char *argument, long *ret)
         return 0;
 }
 
+/* A decimal number, as "2" or "0.5", times `unit`; the locale has no say in it. */
+static int parse_decimal(const char *text, uint64_t unit, uint64_t max, uint64_t *ret)
+{
+        uint64_t n = 0, part = unit;
+        const char *p = text;
+
+        for (; *p >= '0' && *p <= '9' && n <= max; p++)
+                n = n * 10 + (uint64_t) (*p - '0');
+        if (p == text || n > max)
+                return -EINVAL;
+        n *= unit;
+        if (*p == '.')
+                for (p++; *p >= '0' && *p <= '9'; p++) {
+                        part /= 10;
+                        n += part * (uint64_t) (*p - '0');
+                }
+        if (*p || n > max * unit)
+                return -EINVAL;
+        *ret = n;
+        return 0;
+}
+
+static int parse_speed(const char *argument, uint64_t *ret)
+{
+        if (parse_decimal(argument, 1000, 1000, ret) < 0 || *ret < 10)
+                return fail("--speed: a number from 0.01 to 1000 is expected, not \"%s\"", argument);
+        return 0;
+}
+
+static int parse_idle_limit(const char *argument, uint64_t *ret)
+{
+        if (parse_decimal(argument, USEC_PER_SEC, 86400, ret) < 0)
+                return fail("--idle-limit: a number of seconds up to 86400 is expected, not \"%s\"",
+                            argument);
+        return 0;
+}
+
 static int parse_on_disconnect(const char *argument, const char **ret)
 {
         if (strcmp(argument, "keep") != 0 && strcmp(argument, "hangup") != 0 &&
@@ -154,6 +202,10 @@ static int take_argument(Options *o, int option, const char *argument)
         case 'H':
                 o->host = argument;
                 return *argument ? 0 : fail("--host: a host is expected");
+        case OPTION_SPEED:
+                return parse_speed(argument, &o->speed);
+        case OPTION_IDLE_LIMIT:
+                return parse_idle_limit(argument, &o->idle_limit_usec);
         case OPTION_JSON:
                 return parse_json_mode(argument, &o->json);
         }
@@ -173,6 +225,9 @@ static bool *flag_of(Options *o, int option)
                 {'l', &o->full},
                 {'f', &o->follow},
                 {OPTION_PRIVILEGED, &o->privileged},
+                {OPTION_RECORD, &o->record},
+                {OPTION_NO_WAIT, &o->no_wait},
+                {OPTION_RAW, &o->raw},
                 {OPTION_NO_LEGEND, &o->no_legend},
                 {OPTION_NO_PAGER, &o->no_pager},
                 {OPTION_NO_ASK_PASSWORD, &o->no_ask_password},

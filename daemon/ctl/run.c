@@ -113,6 +113,8 @@ static int append_options(sd_bus_message *m, const Options *o)
         if (r >= 0)
                 r = append_flag(m, "Privileged", o->privileged);
         if (r >= 0)
+                r = append_flag(m, "Record", o->record);
+        if (r >= 0)
                 r = append_flag(m, "AttachStdin", o->interactive && !o->detach);
         if (r >= 0)
                 r = append_env(m, o);
@@ -141,15 +143,22 @@ static int new_create_call(Ctl *c, const char *member, const char *container, ch
         return r < 0 ? fail_errno(r, "cannot make a call of %s", member) : 0;
 }
 
-static int send_create_call(Ctl *c, sd_bus_message *m, ExecName *ret)
+/* What send_create_call() returns where the daemon has to carry the streams: nothing was told yet. */
+#define NEEDS_STREAM (-1)
+
+static int send_create_call(Ctl *c, sd_bus_message *m, bool with_fds, ExecName *ret)
 {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *id, *path;
         int r;
 
-        r = bus_call(c, m, &reply);
-        if (r != 0)
-                return r;
+        agent_open(c);
+        r = sd_bus_call(c->bus, m, 0, &error, &reply);
+        if (r < 0 && with_fds && sd_bus_error_has_name(&error, "org.execd1.Error.NotSupported"))
+                return NEEDS_STREAM;
+        if (r < 0)
+                return bus_fail(&error, r);
         r = sd_bus_message_read(reply, "so", &id, &path);
         if (r < 0)
                 return fail_errno(r, "the answer of execd makes no sense");
@@ -163,7 +172,7 @@ static int create(Ctl *c, const char *container, char **command, ExecName *ret)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_create_call(c, "CreateExec", container, command, &m);
 
-        return r != 0 ? r : send_create_call(c, m, ret);
+        return r != 0 ? r : send_create_call(c, m, false, ret);
 }
 
 /* -d */
@@ -183,7 +192,7 @@ static int run_detached(Ctl *c, const char *container, char **command)
         return r;
 }
 
-/* Over a stream of the daemon's: with a tty, or where it is to act when we go away. */
+/* Over a stream of the daemon's: with a tty, or to record. */
 static int run_attached(Ctl *c, const char *container, char **command)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
@@ -286,7 +295,7 @@ static int run_with_fds(Ctl *c, const char *container, char **command)
                         r = fail_memory();
         }
         if (r == 0)
-                r = send_create_call(c, m, &e);
+                r = send_create_call(c, m, true, &e);
         if (r != 0)
                 return r;
         /* The message has the other ends of our pipes: while it lives, they have no end. */
@@ -301,6 +310,7 @@ static int run_with_fds(Ctl *c, const char *container, char **command)
 int verb_run(Ctl *c, int argc, char **argv)
 {
         Options *o = &c->options;
+        int r;
 
         if (o->tty) {
                 o->interactive = true;
@@ -313,9 +323,11 @@ int verb_run(Ctl *c, int argc, char **argv)
                 return remote_run(c, "run", o->tty && !o->detach, argc, argv);
         if (o->detach)
                 return run_detached(c, argv[0], argv + 1);
-        if (o->tty)
+        if (o->tty || o->record)
                 return run_attached(c, argv[0], argv + 1);
-        return run_with_fds(c, argv[0], argv + 1);
+        r = run_with_fds(c, argv[0], argv + 1);
+        /* The daemon may have to record whatever runs. */
+        return r == NEEDS_STREAM ? run_attached(c, argv[0], argv + 1) : r;
 }
 
 int verb_shell(Ctl *c, int argc, char **argv)

@@ -12,7 +12,8 @@
 
 typedef struct ExecStatus {
         sd_bus_message *message; /* holds the texts */
-        const char *id, *container_id, *container, *command_line, *user, *unit, *state, *result, *error;
+        const char *id, *container_id, *container, *command_line, *user, *unit, *state, *result, *error,
+                *recording;
         char **command;
         int tty, privileged;
         int32_t exit_status;
@@ -41,6 +42,7 @@ static int read_property(sd_bus_message *m, ExecStatus *s)
                 {"State", "s", &s->state},
                 {"Result", "s", &s->result},
                 {"Error", "s", &s->error},
+                {"RecordingPath", "s", &s->recording},
                 {"Tty", "b", &s->tty},
                 {"Privileged", "b", &s->privileged},
                 {"ExitStatus", "i", &s->exit_status},
@@ -96,9 +98,10 @@ static int status_read(Ctl *c, const char *path, ExecStatus *ret)
 static int print_json(const Ctl *c, const ExecStatus *s)
 {
         static const TableColumn columns[] = {
-                {"ID"},          {"CONTAINER"},  {"CONTAINER ID"}, {"COMMAND"}, {"ARGUMENTS"}, {"USER"},
-                {"TTY"},         {"PRIVILEGED"}, {"UNIT"},         {"CALLER"},  {"STATE"},     {"RESULT"},
-                {"EXIT STATUS"}, {"ERROR"},      {"PID"},          {"CREATED"}, {"STARTED"},   {"FINISHED"},
+                {"ID"},      {"CONTAINER"}, {"CONTAINER ID"}, {"COMMAND"},   {"ARGUMENTS"},
+                {"USER"},    {"TTY"},       {"PRIVILEGED"},   {"UNIT"},      {"CALLER"},
+                {"STATE"},   {"RESULT"},    {"EXIT STATUS"},  {"ERROR"},     {"PID"},
+                {"CREATED"}, {"STARTED"},   {"FINISHED"},     {"RECORDING"},
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
 
@@ -122,6 +125,7 @@ static int print_json(const Ctl *c, const ExecStatus *s)
         table_add_number(t, NULL, s->created);
         table_add_number(t, NULL, s->started);
         table_add_number(t, NULL, s->finished);
+        table_add_text(t, s->recording ?: "");
         return table_print_object(t, c->options.json);
 }
 
@@ -181,6 +185,8 @@ static int print_status(const Ctl *c, const ExecStatus *s)
         print_time("Created", s->created);
         print_time("Started", s->started);
         print_time("Finished", s->finished);
+        if (s->recording && *s->recording)
+                print_text("Recording", s->recording, "");
         if (!c->options.host && c->options.lines != 0) {
                 printf("\n");
                 (void) logs_print(s->id, c->options.lines > 0 ? c->options.lines : STATUS_LINES, false,

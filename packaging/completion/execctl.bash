@@ -18,8 +18,8 @@ __execctl_execs() {
 _execctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
     local options='-i --interactive -t --tty -u --user= -e --setenv= -w --working-directory= --privileged --property=
-        --label= --on-disconnect= --detach-keys= -d --detach -s --signal= -a --all -l --full -n --lines= -f --follow
-        -H --host= --json= --no-legend --no-pager --no-ask-password -h --help --version'
+        --label= --on-disconnect= --detach-keys= --record -d --detach -s --signal= -a --all -l --full -n --lines= -f --follow
+        --speed= --idle-limit= --no-wait --raw -H --host= --json= --no-legend --no-pager --no-ask-password -h --help --version'
     local properties='MemoryMax= MemoryHigh= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs=
         RuntimeMaxSec= OOMPolicy='
     COMPREPLY=()
@@ -58,18 +58,22 @@ _execctl() {
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
         return
         ;;
-    -u | --user | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys) return ;;
+    -u | --user | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit) return ;;
     *)
         if [[ $cur == -* ]] && [ -z "$container" ]; then
             words=$options
             [[ $cur != --* ]] || compopt -o nospace
         else
             case $verb in
-            '') words='run shell attach list containers status logs kill wait help' ;;
+            '') words='run shell attach list containers status logs replay kill wait help' ;;
             run | shell) [ -n "$container" ] || words=$(__execctl_containers) ;;
             list) words=$(__execctl_containers) ;;
             attach | kill) words=$(__execctl_execs) ;;
             status | logs | wait) words=$(__execctl_execs --all) ;;
+            replay)
+                compopt -o filenames
+                words="$(__execctl_execs --all) $(compgen -f -- "$cur")"
+                ;;
             esac
         fi
         ;;
