@@ -29,7 +29,7 @@ OTHER_UID = 1001  # in no group that the rules know
 
 # What no test can bring about from outside, and why.
 UNPROVOKED = {
-    ("createExec", "501"): "takes a kernel that cannot tell a container's confinement",
+    ("createExec", "501"): "takes another configuration, or a kernel that cannot tell a container's confinement",
     ("startExec", "501"): "takes a kernel that cannot tell a container's confinement",
     ("getExecLogs", "503"): "takes a journal that cannot be read",
     ("inspectContainer", "409"): "a container is starting for a moment only",
@@ -297,7 +297,7 @@ def failed(call):
     return call.ended("nosuch")
 
 
-EXEC_GET = ("json", "logs")
+EXEC_GET = {"json": "inspectExec", "logs": "getExecLogs", "recording": "getExecRecording"}
 EXEC_POST = {"start": "startExec", "resize?h=1&w=1": "resizeExec", "attach": "attachExec", "kill": "killExec",
              "wait": "waitExec"}
 
@@ -305,7 +305,7 @@ EXEC_POST = {"start": "startExec", "resize?h=1&w=1": "resizeExec", "attach": "at
 for _target, _operation in {"/_ping": "ping", "/version": "getVersion", "/info": "getInfo", "/events": "getEvents",
                             "/containers/json": "listContainers", "/containers/WEB/json": "inspectContainer",
                             "/containers/WEB/top": "topContainer", "/exec/json": "listExecs",
-                            f"/exec/{NO_EXEC}/json": "inspectExec", f"/exec/{NO_EXEC}/logs": "getExecLogs"}.items():
+                            **{f"/exec/{NO_EXEC}/{verb}": name for verb, name in EXEC_GET.items()}}.items():
     simple(_operation, 400, f"GET /v1.52{_target}", f"GET /v1.23{_target}")
 simple("pingHead", 400, "HEAD /v1.52/_ping")
 simple("createExec", 400, "POST /v1.52/containers/WEB/exec")
@@ -314,7 +314,7 @@ for _verb, _operation in EXEC_POST.items():
     simple(_operation, 404, f"POST /exec/{NO_EXEC}/{_verb}", "POST /exec/short/" + _verb)
     simple(_operation, 400, f"POST /exec/{NO_EXEC}/{_verb.split('?')[0]}?x=%zz")
     on_exec(_operation, 403, running, f"POST /exec/ID/{_verb}", by_other=True)
-for _verb, _operation in zip(EXEC_GET, ("inspectExec", "getExecLogs")):
+for _verb, _operation in EXEC_GET.items():
     simple(_operation, 404, f"GET /exec/{NO_EXEC}/{_verb}")
     on_exec(_operation, 403, running, f"GET /exec/ID/{_verb}", by_other=True)
 
@@ -393,12 +393,12 @@ simple("createExec", 201, *(f"POST /containers/WEB/exec {body}" for body in (
     '{"Cmd":["true"],"Properties":["TasksMax=9","RuntimeMaxSec=2s"]}',
     '{"Cmd":["true"],"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Tty":true,"Privileged":true,'
     '"Env":["A=1","B",""],"User":"app:wheel","WorkingDir":"/tmp","DetachKeys":"ctrl-a,b,ctrl-,,DEL",'
-    '"ConsoleSize":[5,6],"Labels":{"a":"b","c":null},"OnDisconnect":"hangup",'
+    '"ConsoleSize":[5,6],"Labels":{"a":"b","c":null},"OnDisconnect":"hangup","Record":true,'
     '"Properties":{"MemoryMax":"50%","TasksMax":20}}')))
 simple("createExec", 400, *(f"POST /containers/WEB/exec {body}" for body in (
     "{", "[]", "{}", '{"Cmd":[]}', '{"Cmd":1}', '{"Cmd":["a"]} x', '{"Cmd":["a"],"Tty":"yes"}',
     '{"Cmd":["a"],"DetachKeys":"ctrl-1"}', '{"Cmd":["a"],"OnDisconnect":"panic"}', '{"Cmd":["a"],"User":"nosuch"}',
-    '{"Cmd":["a"],"Labels":{"":"x"}}', '{"Cmd":["a"],"ConsoleSize":[1]}', '{"Cmd":["a"],"Env":["=x"]}',
+    '{"Cmd":["a"],"Labels":{"":"x"}}', '{"Cmd":["a"],"Record":"yes"}', '{"Cmd":["a"],"ConsoleSize":[1]}', '{"Cmd":["a"],"Env":["=x"]}',
     '{"Cmd":["a"],"Properties":{"Slice":"x"}}', '{"Cmd":["a"],"Properties":["TasksMax"]}')))
 simple("createExec", 403, 'POST /containers/WEB/exec {"Cmd":["true"]}',
        'POST /containers/WEB/exec {"Cmd":["true"],"Privileged":true}', by_other=True)
@@ -505,10 +505,11 @@ def every_result(call):
 @case("inspectExec", 200)
 def everything_that_was_asked_for(call):
     exec_id = call.create("true", User="app", WorkingDir="/tmp", Tty=True, AttachStdin=True, DetachKeys="ctrl-a",
-                          Labels={"a": "b"}, OnDisconnect="kill")
+                          Labels={"a": "b"}, OnDisconnect="kill", Record=True)
     answer = call("GET", f"/exec/{exec_id}/json")
     seen = answer.json()
     assert (seen["ProcessConfig"]["user"], seen["DetachKeys"], seen["OnDisconnect"]) == ("app", "AQ==", "kill")
+    assert (seen["Record"], seen["RecordingPath"]) == (True, None)
     return answer
 
 
@@ -576,6 +577,10 @@ on_exec("getExecLogs", 200, running_tty, "GET /exec/ID/logs")
 on_exec("getExecLogs", 400, running, "GET /exec/ID/logs?stdout=%zz")
 on_exec("getExecLogs", 409, ended, "GET /exec/ID/logs")
 on_exec("getExecLogs", 409, created, "GET /exec/ID/logs")
+on_exec("getExecRecording", 200, lambda call: call.detached("sh", "-c", "echo hi; sleep 9", Record=True),
+        "GET /exec/ID/recording")
+on_exec("getExecRecording", 404, ended, "GET /exec/ID/recording")
+on_exec("getExecRecording", 404, lambda call: call.create("true", Record=True), "GET /exec/ID/recording")
 
 # Kill, wait.
 on_exec("killExec", 204, running, "POST /exec/ID/kill", "POST /exec/ID/kill?signal=9",
