@@ -22,6 +22,8 @@ def clear():
         shutil.rmtree(f"{directory}/execd.conf.d", ignore_errors=True)
         if directory != "/etc/execd":
             subprocess.run(["rm", "-f", f"{directory}/execd.conf"], check=True)
+    # Nobody installs anything there.
+    shutil.rmtree("/usr/local/lib/execd", ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
