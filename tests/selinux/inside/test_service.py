@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What goes beyond one exec, enforcing: execd is restarted while commands run, and the kernel's audit is told."""
+
+import json
+import subprocess
+import sys
+import time
+
+import client
+import vm
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.1)
+
+
+def test_restart_loses_no_exec(web):
+    started = [client.create(web.name, ["sh", "-c", f"sleep 20; echo late; exit {code}"], Tty=tty).json()["Id"]
+               for code, tty in ((7, False), (8, True))]
+    for exec_id in started:
+        assert client.start_detached(exec_id).status in (200, 204)
+    vm.sh(["systemctl", "restart", "execd.service"])
+    for exec_id, code in zip(started, (7, 8)):
+        assert client.inspect(exec_id)["Running"], exec_id
+        ended = wait_for(lambda e=exec_id: not client.inspect(e)["Running"] and client.inspect(e))
+        assert ended and ended["ExitCode"] == code, ended
+        assert b"late" in client.request("GET", f"/exec/{exec_id}/logs").body
+    assert wait_for(lambda: vm.vm_value("systemctl", "show", "-P", "NFileDescriptorStore", "execd.service") == "0")
+
+
+def user_commands(exec_id):
+    text = vm.sh(["journalctl", "--no-pager", "-b", "-o", "json", "_TRANSPORT=audit"])
+    return [line["MESSAGE"] for line in map(json.loads, text.splitlines())
+            if line.get("_AUDIT_TYPE") == "1123" and f"exec={exec_id}" in str(line.get("MESSAGE"))]
+
+
+CALL = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+with open("/proc/self/loginuid", "w") as f:
+    f.write("4711")
+import client
+outcome = client.run("web", ["cat", "/proc/self/loginuid"])
+print(outcome.id, outcome.out.decode())
+"""
+
+
+def test_audit_knows_the_command_and_who_it_was(web):
+    done = subprocess.run([sys.executable, "-c", CALL, ":".join(sys.path)], capture_output=True, text=True, timeout=60,
+                          check=True)
+    exec_id, login_uid = done.stdout.split()
+    assert login_uid == "4711"
+    told = wait_for(lambda: user_commands(exec_id))
+    assert len(told) == 1, told
+    assert 'vm="web"' in told[0] and "cmd=636174202F70726F632F73656C662F6C6F67696E756964" in told[0], told
+    assert "auid=4711" in told[0] and "res=success" in told[0], told
