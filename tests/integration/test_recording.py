@@ -179,7 +179,8 @@ def test_much_output_is_bounded_and_runs_on():
     told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
     assert len(told) == 1 and told[0]["RECORDING_PATH"] == path
     assert "any more because it has reached its limit of 67108864 bytes: " in told[0]["MESSAGE"]
-    assert memory_of_execd() < peak + (16 << 20)
+    if os.environ.get("EXECD_TEST_VARIANT") != "asan":  # which keeps what was freed
+        assert memory_of_execd() < peak + (16 << 20)
     assert leftovers() == []
 
 
@@ -438,17 +439,20 @@ def begun():
 
 
 def test_a_crash_leaves_nothing_open():
-    shell("execctl run web -- sh -c 'rm -f /tmp/go; mkfifo /tmp/go'")
-    exec_id = begun()
-    wait_for(lambda: recording(exec_id).output() == "begun\r\n", what="what was printed to be written")
-    shell("systemctl kill --kill-who=main --signal=KILL execd.service")
-    wait_for(lambda: shell("systemctl is-active execd.service || true").strip() not in ("deactivating", "active"))
+    """As if execd had been killed in the middle of a line."""
+    path = f"{DIRECTORY}/{'c' * 64}.cast"
+    shell("systemctl stop execd.service")
+    with open(f"{path}.partial", "wb") as f:
+        f.write(b'{"version": 2, "width": 80, "height": 24}\n[1.5, "o", "begun\\r\\n"]\n[2.5, "o", "cut of')
+    shell(f"chown execd: {path}.partial; chmod 600 {path}.partial")
     assert request("GET", "/_ping").body == b"OK"
     assert leftovers() == []
-    with open(f"{DIRECTORY}/{exec_id}.cast", "rb") as f:
+    with open(path, "rb") as f:
         cast = Cast(f.read())
     assert cast.output() == "begun\r\n" and cast.of("m") == ["recording interrupted"]
-    shell(f"systemctl stop exec-{exec_id}.scope", check=False)
+    done = execctl("replay", "--no-wait", path)
+    assert done.stdout == b"begun\n" and b"recording interrupted" in done.stderr
+    os.unlink(path)
 
 
 def test_a_restart_is_not_seen_in_it():
