@@ -7,6 +7,7 @@
 
 #include "core/audit.h"
 #include "core/exec-recording.h"
+#include "core/handover.h"
 #include "core/manager.h"
 
 /* A longer line is cut into several records. */
@@ -71,6 +72,7 @@ void exec_apply_disconnect(Exec *e)
         e->client_gone = false;
         switch (e->request->on_disconnect) {
         case ON_DISCONNECT_HANGUP:
+                handover_forget(e);
                 if (e->request->tty)
                         stream_hang_up(e->stream);
                 else

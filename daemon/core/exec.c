@@ -16,6 +16,7 @@
 #include "core/command-line.h"
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
+#include "core/handover.h"
 #include "core/manager.h"
 
 #define DESCRIPTION_MAX 256
@@ -225,6 +226,7 @@ static void exec_on_ended(Exec *e)
 {
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_release(e);
+        handover_forget(e);
         exec_output_flush(e);
         exec_recording_end(e);
         if (e->state == EXEC_EXITED) {

@@ -13,6 +13,10 @@
 #define NAME_SIZE    (sizeof(NAME_PREFIX) + EXEC_ID_SIZE + 8)
 #define BARRIER_USEC (5 * USEC_PER_SEC)
 
+/* A command that has run for so long is not one of many short ones, for which systemd need not be troubled.
+ */
+#define KEEP_AFTER_USEC (5 * USEC_PER_SEC)
+
 static const char *const role_names[_HANDOVER_ROLE_MAX] = {
         [HANDOVER_CONTROL] = "control",
         [HANDOVER_PIDFD] = "pidfd",
@@ -72,16 +76,23 @@ bool handover_add(Handover *h, const char *name, int fd)
         return false;
 }
 
-void handover_done(Handover *h)
+static void forget(const char *id)
 {
         char name[NAME_SIZE];
 
-        for (size_t i = 0; i < h->n_execs; i++)
-                for (size_t k = 0; k < ELEMENTSOF(role_names); k++) {
+        for (size_t i = 0; i < ELEMENTSOF(role_names); i++) {
+                role_name(name, id, i);
+                (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+        }
+}
+
+void handover_done(Handover *h)
+{
+        for (size_t i = 0; i < h->n_execs; i++) {
+                for (size_t k = 0; k < ELEMENTSOF(role_names); k++)
                         h->execs[i].fds[k] = fd_close(h->execs[i].fds[k]);
-                        role_name(name, h->execs[i].id, k);
-                        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-                }
+                forget(h->execs[i].id);
+        }
         h->execs = mfree(h->execs);
         h->n_execs = 0;
 }
@@ -111,6 +122,35 @@ static int store_exec(const Exec *e)
         if (r >= 0 && e->stream)
                 r = store_fd(e, HANDOVER_STDERR, stream_output_fd(e->stream, FRAME_STDERR));
         return r;
+}
+
+bool handover_keep(Manager *m)
+{
+        uint64_t now = now_usec(CLOCK_REALTIME);
+        bool changed = m->kept_changed;
+
+        LIST_FOREACH_SAFE (node, &m->execs) {
+                Exec *e = LIST_ENTRY(node, Exec, node);
+
+                if (e->kept || e->state != EXEC_RUNNING || e->exit_known ||
+                    now < e->started_usec + KEEP_AFTER_USEC)
+                        continue;
+                e->kept = true;
+                changed = true;
+                if (store_exec(e) < 0)
+                        log_debug("Cannot leave exec %.12s with systemd", e->id);
+        }
+        m->kept_changed = false;
+        return changed;
+}
+
+void handover_forget(Exec *e)
+{
+        if (!e->kept)
+                return;
+        e->kept = false;
+        e->manager->kept_changed = true;
+        forget(e->id);
 }
 
 void handover_store(Manager *m)

@@ -38,5 +38,11 @@ HandoverFds *handover_find(Handover *h, const char *id);
 /* Closes what nobody took, and has systemd forget all of it. */
 void handover_done(Handover *h);
 
+/* Those that run for some time already are left with systemd while execd works, for the case that it dies.
+ * True when there are others than before. */
+bool handover_keep(Manager *m);
+/* It has ended, or its terminal is to be hung up: nothing but execd may hold it any more. */
+void handover_forget(Exec *e);
+
 /* Gives what running execs have to systemd; `stored` of each tells. Blocks until systemd has it. */
 void handover_store(Manager *m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/manager.h"
+#include "core/handover.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -98,6 +98,8 @@ static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void
 
         manager_collect(m);
         manager_arm_collect(m);
+        if (handover_keep(m) && state_file_save_kept(m) < 0)
+                log_warning("Should execd die now, the running execs are lost");
         return 0;
 }
 

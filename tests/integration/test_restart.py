@@ -133,3 +133,23 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
     caller.kill()
     caller.wait()
     wait_for(lambda: not shell(find), seconds=3, what="the command to have ended with its caller")
+
+
+@pytest.mark.slow
+def test_execd_dies():
+    """What runs for some time is left with systemd while execd is well, for that it may be killed."""
+    long = start_detached("sh", "-c", "echo early; sleep 30; echo late; exit 6")
+    quick = start_detached("sh", "-c", "sleep 14; exit 5")
+    tty = create("web", ["sh", "-c", "trap 'exit 3' HUP; while :; do sleep 0.1; done"], Tty=True, OnDisconnect="hangup")
+    a = Attached(tty, tty=True)
+    wait_for(lambda: stored() >= 11, seconds=17, what="systemd to have the descriptors")
+    assert end_of(quick) == 5
+    wait_for(lambda: stored() == 7, what="those of the one that ended to be given back")
+    pid = shell("systemctl show -P MainPID execd.service").strip()
+    shell(f"kill -KILL {pid}")
+    wait_for(lambda: shell("systemctl show -P MainPID execd.service").strip() not in (pid, "0"))
+    assert inspect(long)["Running"]
+    assert end_of(tty) == 3, "its client is gone, so its terminal is hung up"
+    assert end_of(long) == 6
+    assert b"late" in request("GET", f"/exec/{long}/logs").body
+    a.socket.close()
