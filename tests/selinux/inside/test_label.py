@@ -22,10 +22,6 @@ def test_label_is_the_containers(kind, user, tty, privileged, request):
     assert outcome.out.decode().strip("\r\n\0") == machine.label, outcome
 
 
-def file_label(path):
-    return os.getxattr(path, "security.selinux").decode().rstrip("\0")
-
-
 def running(machine, **fields):
     created = client.create(machine.name, ["sleep", "1000"], **fields)
     assert created.status == 201, created.body
@@ -58,11 +54,11 @@ def test_a_terminal_is_the_containers(kind, user, request):
     exec_id, pid = running(machine, Tty=True, User=user)
     assert vm.label_of(pid) == machine.label
     level = machine.label.split(":", 3)[3]
-    assert file_label(f"/proc/{pid}/fd/0") == f"system_u:object_r:container_file_t:{level}"
+    assert vm.file_label(f"/proc/{pid}/fd/0") == f"system_u:object_r:container_file_t:{level}"
     client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
 
 
 def test_sockets_are_ours():
-    assert file_label("/run/execd/execd.sock") == "system_u:object_r:execd_runtime_t:s0"
-    assert file_label("/run/execd/spawner.sock") == "system_u:object_r:execd_spawner_runtime_t:s0"
-    assert file_label("/usr/lib/execd/execd-runner") == "system_u:object_r:execd_runner_exec_t:s0"
+    assert vm.file_label("/run/execd/execd.sock") == "system_u:object_r:execd_runtime_t:s0"
+    assert vm.file_label("/run/execd/spawner.sock") == "system_u:object_r:execd_spawner_runtime_t:s0"
+    assert vm.file_label("/usr/lib/execd/execd-runner") == "system_u:object_r:execd_runner_exec_t:s0"

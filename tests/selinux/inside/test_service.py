@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes beyond one exec, enforcing: execd is restarted while commands run, and the kernel's audit is told."""
+"""What goes beyond one exec, enforcing: execd is restarted while commands run, the kernel's audit is told, and what is
+recorded is execd's own."""
 
 import json
 import subprocess
@@ -25,8 +26,8 @@ def test_restart_loses_no_exec(web):
     for exec_id in started:
         assert client.start_detached(exec_id).status in (200, 204)
     vm.sh(["systemctl", "restart", "execd.service"])
+    assert all(client.inspect(exec_id)["Running"] for exec_id in started), started
     for exec_id, code in zip(started, (7, 8)):
-        assert client.inspect(exec_id)["Running"], exec_id
         ended = wait_for(lambda e=exec_id: not client.inspect(e)["Running"] and client.inspect(e))
         assert ended and ended["ExitCode"] == code, ended
         assert b"late" in client.request("GET", f"/exec/{exec_id}/logs").body
@@ -59,3 +60,12 @@ def test_audit_knows_the_command_and_who_it_was(web):
     assert len(told) == 1, told
     assert 'vm="web"' in told[0] and "cmd=636174202F70726F632F73656C662F6C6F67696E756964" in told[0], told
     assert "auid=4711" in told[0] and "res=success" in told[0], told
+
+
+def test_a_recording_is_execds(web):
+    outcome = web.run(["echo", "recorded"], tty=True, Record=True)
+    assert outcome.code == 0, outcome
+    answer = client.request("GET", f"/exec/{outcome.id}/recording")
+    assert answer.status == 200 and b"recorded" in answer.body, answer.body
+    assert vm.file_label(client.inspect(outcome.id)["RecordingPath"]) == "system_u:object_r:execd_var_lib_t:s0"
+    assert vm.file_label("/var/lib/execd/recordings") == "system_u:object_r:execd_var_lib_t:s0"

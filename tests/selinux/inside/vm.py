@@ -30,6 +30,10 @@ def label_of(pid):
     return read(f"/proc/{pid}/attr/current").rstrip("\n\0")
 
 
+def file_label(path):
+    return os.getxattr(path, "security.selinux").decode().rstrip("\0")
+
+
 def has_attribute_calls():
     """Whether the kernel sets labels without a path (Linux 6.8)."""
     return tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 8)
