@@ -62,6 +62,9 @@ static void scope_leave(Scope *s)
         ScopeManager *m = s->manager;
         bool was_called = s->state == SCOPE_CALLED;
 
+        if (s->state == SCOPE_DONE)
+                return;
+
         list_remove(was_called ? &m->in_flight : &m->queued, &s->node);
         s->state = SCOPE_DONE;
         s->slot = sd_bus_slot_unref(s->slot);
@@ -70,6 +73,18 @@ static void scope_leave(Scope *s)
                 m->n_in_flight--;
                 send_queued(m);
         }
+}
+
+/* Nobody waits for its job any more: it is not to make a scope later. */
+static void scope_give_up(Scope *s)
+{
+        bool was_called = s->state == SCOPE_CALLED;
+
+        scope_leave(s);
+        if (was_called)
+                (void) sd_bus_call_method_async(s->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                                SYSTEMD_MANAGER, "StopUnit", NULL, NULL, "ss", s->name,
+                                                "replace");
 }
 
 static void scope_finish(Scope *s, const Refusal *refusal)
@@ -110,7 +125,10 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        scope_fail(userdata, ETIMEDOUT, "systemd did not answer in time");
+        Scope *s = userdata;
+
+        scope_give_up(s);
+        scope_fail(s, ETIMEDOUT, "systemd did not answer in time");
         return 0;
 }
 
@@ -318,7 +336,7 @@ Scope *scope_free(Scope *s)
         if (!s)
                 return NULL;
         if (s->state != SCOPE_DONE)
-                scope_leave(s);
+                scope_give_up(s);
         sd_bus_message_unref(s->message);
         free(s);
         return NULL;

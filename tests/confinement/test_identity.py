@@ -14,7 +14,7 @@ import pytest
 from scale import times
 
 MARK = "/run/execd-confinement-mark"
-TOUCH = ["/bin/sh", "-c", f"touch {MARK}; touch /tmp/execd-confinement-mark"]
+TOUCH = ["/bin/sh", "-c", f"touch {MARK}; touch /execd-confinement-mark"]
 
 
 def register(name, command, machine_class="container"):
@@ -57,13 +57,13 @@ def test_leader_of_the_host(kind, machine_class):
         for fields in ({}, {"Privileged": True}, {"User": "1000"}):
             outcome = client.run(name, TOUCH, **fields)
             client.assert_refused(outcome, statuses=(400, 403, 404, 409, 501))
-        assert not os.path.exists(MARK) and not os.path.exists("/tmp/execd-confinement-mark")
+        assert not os.path.exists(MARK) and not os.path.exists("/execd-confinement-mark")
     finally:
         # PID 1 of a namespace does not hear SIGTERM.
         host.sh(["systemctl", "kill", "--signal=KILL", unit])
         host.sh(["systemctl", "stop", unit])
         host.sh(["systemctl", "reset-failed", unit], check=False)
-        for path in (MARK, "/tmp/execd-confinement-mark"):
+        for path in (MARK, "/execd-confinement-mark"):
             if os.path.exists(path):
                 os.unlink(path)
 
@@ -110,7 +110,7 @@ def test_restart_between_create_and_start(machine, detached):
         outcome = client.start(created.json()["Id"])
     assert outcome.status in (404, 409), outcome
     leader = m.leader()
-    assert not os.path.exists(f"/proc/{leader}/root{MARK}") and not os.path.exists(m.path("/tmp/execd-confinement-mark"))
+    assert not os.path.exists(f"/proc/{leader}/root{MARK}") and not os.path.exists(m.path("/execd-confinement-mark"))
     # The new run of it takes execs.
     assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
 
@@ -147,6 +147,8 @@ def test_socket_within_a_container(machine, what):
     """T-G1: root of a container that was given the socket is not root of the host."""
     m = machine("hostile-socket", ["--bind=/run/execd/execd.sock:/execd.sock"], ["/probe/probe", "serve", "/probe"])
     created = client.create("web", TOUCH).json()["Id"]
+    mark = "/var/lib/execd-tests/machines/web/root/execd-confinement-mark"
+    host.sh(["rm", "-f", mark])
     method, path, body = {
         "list": ("GET", "/containers/json", None),
         "create": ("POST", "/v1.41/containers/web/exec", {"Cmd": TOUCH}),
@@ -159,9 +161,12 @@ def test_socket_within_a_container(machine, what):
     assert "connect:" not in answer, answer
     assert answer.startswith("HTTP/1.1 403 "), answer[:300]
     assert json.loads(answer.split("\n\n", 1)[1])["error"]["code"] == "FORBIDDEN"
-    assert not os.path.exists("/var/lib/execd-tests/machines/web/root/tmp/execd-confinement-mark")
+    assert not os.path.exists(mark)
     # The same bytes from the host are good.
     assert client.request(method, path, body).status in (200, 201, 204)
+    if what == "start":
+        host.wait_until(lambda: os.path.exists(mark), "the command to have run")
+        os.unlink(mark)
 
 
 def test_socket_within_a_container_of_users(machine):

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""T-D3: a command runs in its scope or not at all, however long systemd takes for it. The jobs are real and are held
+up by a unit that every exec's scope waits for."""
+
+import os
+import threading
+import time
+
+import pytest
+
+import client
+import host
+
+ROOT = "/var/lib/execd-tests/machines/web/root"
+MARK = "/execd-scope-mark"
+SLOW = "confinement-slow.service"
+DROP_IN = "/run/systemd/system/exec-.scope.d/confinement-test.conf"
+
+
+@pytest.fixture
+def held_up():
+    """Every scope's job waits for a service that runs this command."""
+    def hold(command):
+        with open(f"/run/systemd/system/{SLOW}", "w", encoding="utf-8") as unit:
+            unit.write(f"[Service]\nType=oneshot\nExecStart={command}\n")
+        os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
+        with open(DROP_IN, "w", encoding="utf-8") as drop_in:
+            drop_in.write(f"[Unit]\nRequires={SLOW}\nAfter={SLOW}\n")
+        host.sh("systemctl daemon-reload")
+
+    host.restart_services()  # no runner was made before
+    yield hold
+    os.unlink(DROP_IN)
+    os.unlink(f"/run/systemd/system/{SLOW}")
+    host.sh(f"systemctl stop {SLOW}; systemctl daemon-reload; systemctl reset-failed {SLOW}", check=False)
+    host.restart_services()
+    if os.path.exists(ROOT + MARK):
+        os.unlink(ROOT + MARK)
+
+
+def start_in_background(cmd, **fields):
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.run("web", cmd, **fields)))
+    thread.start()
+    return thread, outcomes
+
+
+@pytest.mark.parametrize("fields", [{}, {"Properties": {"TasksMax": "50"}}], ids=["as it is", "with limits"])
+def test_job_that_takes_long(held_up, fields):
+    held_up("/bin/sleep 3")
+    thread, outcomes = start_in_background(["sh", "-c", f"touch {MARK}; cat /proc/self/cgroup"], **fields)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert not os.path.exists(ROOT + MARK), "it ran before its scope was there"
+        time.sleep(0.05)
+    thread.join(20)
+    assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
+    assert os.path.exists(ROOT + MARK)
+    assert f"exec-{outcomes[0].id}.scope".encode() in outcomes[0].out
+
+
+def test_job_that_fails(held_up):
+    held_up("/bin/false")
+    outcome = client.run("web", ["touch", MARK])
+    client.assert_refused(outcome, statuses=(400, 409, 500, 503))
+    time.sleep(0.5)
+    assert not os.path.exists(ROOT + MARK)
+    assert not host.exec_scopes()
+
+
+def test_job_that_never_ends(held_up):
+    """It is given up, and nothing stays."""
+    held_up("/bin/sleep 1000")
+    thread, outcomes = start_in_background(["touch", MARK])
+    thread.join(60)
+    assert outcomes, "no answer within a minute"
+    client.assert_refused(outcomes[0], statuses=(400, 409, 500, 503, 504))
+    assert not os.path.exists(ROOT + MARK)
+    host.wait_until(lambda: not host.exec_scopes(), "an end of the scope", 30)
+    host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) == 0, "an end of the runner", 30)
