@@ -234,6 +234,8 @@ static void exec_on_ended(Exec *e)
                 exec_tell(e, "exec_die");
         } else if (!e->hidden)
                 (void) audit_exec(AUDIT_FAILED, e, e->starter, e->failure);
+        if (!e->linked)
+                return;
         e->manager->n_live--;
         e->manager->n_ended++;
         manager_queue_collect(e->manager);
@@ -254,7 +256,8 @@ void exec_set_state(Exec *e, ExecState state)
         exec_ref(e);
         if (exec_has_ended(e))
                 exec_on_ended(e);
-        manager_tell(e->manager, e, MANAGER_EXEC_CHANGED);
+        if (e->linked)
+                manager_tell(e->manager, e, MANAGER_EXEC_CHANGED);
         LIST_FOREACH_SAFE (n, &e->watches) {
                 ExecWatch *w = LIST_ENTRY(n, ExecWatch, node);
 

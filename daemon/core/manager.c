@@ -303,6 +303,7 @@ void manager_link_exec(Manager *m, Exec *e)
         e->hash_next = *bucket;
         *bucket = exec_ref(e);
         list_append(&m->execs, &e->node);
+        e->linked = true;
         if (exec_has_ended(e))
                 m->n_ended++;
         else
@@ -320,6 +321,7 @@ void manager_unlink_exec(Manager *m, Exec *e)
                         break;
                 }
         list_remove(&m->execs, &e->node);
+        e->linked = false;
         if (exec_has_ended(e))
                 m->n_ended--;
         else
