@@ -153,7 +153,7 @@ int verb_logs(Ctl *c, int argc, char **argv)
         r = logs_print(e.id, c->options.lines, c->options.follow, NULL, &printed);
         if (r < 0)
                 return fail_errno(r, "cannot read the journal");
-        if (printed == 0)
+        if (printed == 0 && c->options.lines != 0)
                 fprintf(stderr,
                         "No output in the journal. (It has that of execs which run without a client; "
                         "reading it takes root or the group systemd-journal.)\n");
