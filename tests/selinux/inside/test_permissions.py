@@ -154,6 +154,20 @@ def test_attach_is_judged_apart(web):
     client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
 
 
+def test_recordings(web):
+    """execd may write them, who asks on the bus gets the file, and to read one is judged as to attach is."""
+    exec_id = client.create(web.name, ["echo", "played back"], Record=True).json()["Id"]
+    assert client.start_detached(exec_id).status in (200, 204)
+    assert client.request("POST", f"/exec/{exec_id}/wait").status == 200
+    assert vm.sh(["ls", "-Z", f"/var/lib/execd/recordings/{exec_id}.cast"]).split(":")[2] == "execd_var_lib_t"
+    assert vm.sh(["execctl", "replay", "--no-wait", exec_id]) == "played back\n"
+    assert vm.sh(["execctl", "run", "--record", web.name, "--", "echo", "over a stream"]) == "over a stream\n"
+    caller = Caller("execd_test_kill_t")
+    assert_denied(caller, caller.ask("GET", f"/exec/{exec_id}/recording"), "attach", web.label)
+    text = caller.call("GetRecording", "s", exec_id)
+    assert "SELinux does not allow attach" in text, text
+
+
 def test_the_owners_own_exec_is_no_exception(web):
     """What may be created by one domain of root's is not started by another."""
     exec_id = client.create(web.name, ["true"], Privileged=True).json()["Id"]
