@@ -56,7 +56,7 @@ def test_detached_exec_goes_on(times):
 
 
 def test_output_waits_for_the_next_start():
-    exec_id = start_detached("sh", "-c", "sleep 1; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
+    exec_id = start_detached("sh", "-c", "sleep 4; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
     restart()
     assert end_of(exec_id) == 0
     assert b"line 19999" in request("GET", f"/exec/{exec_id}/logs").body
