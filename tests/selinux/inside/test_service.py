@@ -3,6 +3,7 @@
 recorded is execd's own."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -69,3 +70,20 @@ def test_a_recording_is_execds(web):
     assert answer.status == 200 and b"recorded" in answer.body, answer.body
     assert vm.file_label(client.inspect(outcome.id)["RecordingPath"]) == "system_u:object_r:execd_var_lib_t:s0"
     assert vm.file_label("/var/lib/execd/recordings") == "system_u:object_r:execd_var_lib_t:s0"
+
+
+def test_configuration_in_run():
+    """Of all the places that it is looked for in, this one is execd's own."""
+    def retention():
+        return vm.vm_value("busctl", "get-property", "org.execd1", "/org/execd1", "org.execd1.Manager", "RetentionUSec")
+
+    os.makedirs("/run/execd/execd.conf.d", exist_ok=True)
+    with open("/run/execd/execd.conf.d/test.conf", "w", encoding="utf-8") as f:
+        f.write("[Retention]\nRetentionSec=7min\n")
+    try:
+        vm.sh(["systemctl", "restart", "execd.service"])
+        assert retention() == f"t {7 * 60 * 1000000}"
+    finally:
+        os.unlink("/run/execd/execd.conf.d/test.conf")
+        vm.sh(["systemctl", "restart", "execd.service"])
+    assert retention() != f"t {7 * 60 * 1000000}"
