@@ -33,8 +33,12 @@ static int may_become(const char *runner, const char *label)
         if (enforcing < 0 || transition == 0)
                 return -EOPNOTSUPP;
         if (getcon_raw(&own) < 0 || getfilecon_raw(runner, &file) < 0 ||
-            security_compute_create_raw(own, file, class, &from) < 0 ||
-            security_compute_av_flags_raw(from, label, class, transition, &decision) < 0)
+            security_compute_create_raw(own, file, class, &from) < 0)
+                return errno > 0 ? -errno : -EIO;
+        /* Nothing to become. */
+        if (strcmp(from, label) == 0)
+                return 1;
+        if (security_compute_av_flags_raw(from, label, class, transition, &decision) < 0)
                 return errno > 0 ? -errno : -EIO;
         return (decision.allowed & transition) || (decision.flags & SELINUX_AVD_FLAGS_PERMISSIVE);
 }
