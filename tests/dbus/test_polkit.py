@@ -134,7 +134,7 @@ def test_container_restarts_while_the_password_is_asked_for(password, counts):
     machine = "/usr/lib/execd-tests/machine"
     shell(f"{machine} start prompted")
     try:
-        with Terminal("execctl", "run", "--privileged", "prompted", "--", "touch", "/tmp/ran", user="user") as t:
+        with Terminal("execctl", "run", "--privileged", "prompted", "--", "touch", "/tmp/ran-prompted", user="user") as t:
             t.expect("all capabilities in container 'prompted'")
             t.expect_password()
             shell(f"{machine} start prompted")
@@ -143,7 +143,7 @@ def test_container_restarts_while_the_password_is_asked_for(password, counts):
             assert t.wait() == 1
         # Nor does execd lose count of the execs that there are.
         assert execctl("run", "prompted", "--", "sh", "-c", "test -e /tmp/ran || exit 3").status == 3
-        assert not [line for line in shell("execctl list --all --no-legend").splitlines() if "touch" in line]
+        assert not [line for line in shell("execctl list --all --no-legend").splitlines() if "ran-prompted" in line and "test" not in line]
     finally:
         shell(f"{machine} remove prompted")
 
