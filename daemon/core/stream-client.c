@@ -203,7 +203,7 @@ static void client_arm(StreamClient *c, uint64_t usec, sd_event_time_handler_t h
                 (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
                 return;
         }
-        if (sd_event_add_time_relative(c->stream->event, &c->timer, CLOCK_MONOTONIC, usec, 100, handler, c) <
+        if (sd_event_add_time_relative(c->stream->event, &c->timer, CLOCK_MONOTONIC, usec, 10, handler, c) <
             0)
                 c->gone = true;
 }
@@ -289,7 +289,8 @@ static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata
                 stream_turn(s);
                 return 0;
         }
-        client_arm(c, c->gate_opened > 0 ? STREAM_GATE_AFTER_USEC : STREAM_GATE_POLL_USEC, NULL);
+        c->gate_poll = MIN(2 * c->gate_poll, (uint64_t) STREAM_GATE_POLL_MAX);
+        client_arm(c, c->gate_opened > 0 ? STREAM_GATE_AFTER_USEC : c->gate_poll, NULL);
         return 0;
 }
 
@@ -330,7 +331,8 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
         }
         if (c->gated) {
                 c->gate_deadline = now_usec(CLOCK_MONOTONIC) + STREAM_GATE_MAX_USEC;
-                client_arm(c, STREAM_GATE_POLL_USEC, client_on_gate);
+                c->gate_poll = STREAM_GATE_POLL_USEC;
+                client_arm(c, c->gate_poll, client_on_gate);
         }
         stream_turn(s);
         return 0;

@@ -28,8 +28,9 @@
 
 /* The response head has been read when the socket's send queue is empty; this much later output may follow,
  * and at the latest after GATE_MAX. Some clients lose what arrives together with the head. */
-#define STREAM_GATE_POLL_USEC  500
-#define STREAM_GATE_AFTER_USEC 1000
+#define STREAM_GATE_POLL_USEC  50 /* at first, then twice as long each time */
+#define STREAM_GATE_POLL_MAX   (2 * USEC_PER_MSEC)
+#define STREAM_GATE_AFTER_USEC 500
 #define STREAM_GATE_MAX_USEC   (250 * USEC_PER_MSEC)
 
 typedef struct StreamOutput {
@@ -60,6 +61,7 @@ typedef struct StreamClient {
         Buf input;                 /* came with the request, for the command */
         uint64_t gate_opened;      /* when the send queue was first seen empty */
         uint64_t gate_deadline;
+        uint64_t gate_poll; /* how long until it is looked at again */
         bool raw, want_stdout, want_stderr, primary;
         bool gated;
         bool blocked;     /* the socket takes no more for now */
