@@ -115,10 +115,13 @@ class MachineVictim:
         self.await_command()
 
     def await_command(self):
-        """It is registered before its first process is what it is to be."""
-        deadline = time.monotonic() + 30
+        """It is registered before its first process is there: the leader itself, or the child of nspawn's stub."""
+        deadline = time.monotonic() + 10
         leader = run("machinectl", "show", "-p", "Leader", "--value", self.name).strip()
-        while os.readlink(f"/proc/{leader}/exe").endswith("nspawn") and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            has_child = subprocess.run(["pgrep", "-P", leader], stdout=subprocess.DEVNULL, check=False).returncode == 0
+            if has_child or not os.readlink(f"/proc/{leader}/exe").endswith("nspawn"):
+                return
             time.sleep(0.02)
 
     def pause(self):
