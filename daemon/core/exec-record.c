@@ -61,7 +61,8 @@ static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
                              .loginuid = r->starter_login_uid};
         e->detached = r->detached;
         if (r->caller_bus_name) {
-                k = exec_follow_caller(e, r->caller_bus_name, true);
+                e->starter->bus_name = TAKE_PTR(r->caller_bus_name);
+                k = exec_follow_caller(e, e->starter->bus_name, true);
                 if (k < 0)
                         return k;
         }

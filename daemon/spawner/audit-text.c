@@ -18,7 +18,8 @@ static bool is_plain(const char *text, size_t n)
         for (size_t i = 0; i < n; i++) {
                 unsigned char c = (unsigned char) text[i];
 
-                if (c <= 0x20 || c == '"' || c > 0x7e)
+                /* The record stands between single quotes. */
+                if (c <= 0x20 || c == '"' || c == '\'' || c > 0x7e)
                         return false;
         }
         return true;

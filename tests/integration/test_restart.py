@@ -126,10 +126,11 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     find = "pgrep -fx 'sleep 1234' || :"
     wait_for(lambda: shell(find))
-    restart()
-    request("GET", "/_ping")
-    time.sleep(0.5)
-    assert caller.poll() is None and shell(find)
+    for _ in range(2):
+        restart()
+        request("GET", "/_ping")
+        time.sleep(0.5)
+        assert caller.poll() is None and shell(find)
     caller.kill()
     caller.wait()
     wait_for(lambda: not shell(find), seconds=3, what="the command to have ended with its caller")

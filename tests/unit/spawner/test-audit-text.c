@@ -28,6 +28,10 @@ static const struct {
         {(const char *const[]){"\" res=failed\n", NULL}, "a b", "/\xc3\xa4", false,
          "op=exec exec=ab vm=\"web\" cwd=2FC3A4 cmd=22207265733D6661696C65640A acct=612062 exe=\"execd\" "
          "hostname=? addr=? terminal=? res=success"},
+        {(const char *const[]){"'res=failed", NULL}, "", "", false,
+         "op=exec exec=ab vm=\"web\" cwd=? cmd=277265733D6661696C6564 acct=? exe=\"execd\" hostname=? "
+         "addr=? "
+         "terminal=? res=success"},
         {(const char *const[]){"", NULL}, "", "", false,
          "op=exec exec=ab vm=\"web\" cwd=? cmd=? acct=? exe=\"execd\" hostname=? addr=? terminal=? "
          "res=success"},
