@@ -1,31 +1,73 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/*
+ * One match for all, there only while somebody is followed: the bus allows a connection some hundreds of
+ * matches, and closes the connection of one that asks for more.
+ */
+
 #include "core/bus-name.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+
+#define MATCH                                                                       \
+        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged'"
 
 struct BusName {
-        sd_bus_slot *match, *question;
+        ListNode node;
+        char *name;
+        sd_bus_slot *question;
+        bool told;
         void (*on_gone)(void *userdata);
         void *userdata;
 };
+
+static List followed;
+static sd_bus_slot *match;
 
 BusName *bus_name_free(BusName *n)
 {
         if (!n)
                 return NULL;
-        sd_bus_slot_unref(n->match);
+        list_remove(&followed, &n->node);
+        if (list_is_empty(&followed))
+                match = sd_bus_slot_unref(match);
         sd_bus_slot_unref(n->question);
+        free(n->name);
         return mfree(n);
 }
 
-/* A unique name is never given twice, so any change of its owner is its end. */
+static void tell(BusName *n)
+{
+        n->told = true;
+        n->on_gone(n->userdata);
+}
+
+static BusName *find_untold(const char *name)
+{
+        LIST_FOREACH_SAFE (node, &followed) {
+                BusName *n = LIST_ENTRY(node, BusName, node);
+
+                if (!n->told && strcmp(n->name, name) == 0)
+                        return n;
+        }
+        return NULL;
+}
+
+/* A unique name is never given twice, so that any change of its owner while it is followed is its end. What
+ * is told may free any of the followers, so each is looked for anew. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        BusName *n = userdata;
+        const char *name;
+        BusName *n;
 
-        n->on_gone(n->userdata);
+        if (sd_bus_message_read(m, "s", &name) < 0)
+                return 0;
+        while ((n = find_untold(name)))
+                tell(n);
         return 0;
 }
 
@@ -34,8 +76,8 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
         BusName *n = userdata;
 
         n->question = sd_bus_slot_unref(n->question);
-        if (sd_bus_message_is_method_error(m, "org.freedesktop.DBus.Error.NameHasNoOwner"))
-                n->on_gone(n->userdata);
+        if (!n->told && sd_bus_message_is_method_error(m, "org.freedesktop.DBus.Error.NameHasNoOwner"))
+                tell(n);
         return 0;
 }
 
@@ -43,21 +85,18 @@ int bus_name_follow(sd_bus *bus, const char *unique_name, bool ask, void (*on_go
                     void *userdata, BusName **ret)
 {
         _cleanup_(bus_name_freep) BusName *n = calloc(1, sizeof(BusName));
-        _cleanup_free_ char *rule = NULL;
-        int r;
+        int r = 0;
 
         if (!n)
                 return -ENOMEM;
+        list_append(&followed, &n->node);
         n->on_gone = on_gone;
         n->userdata = userdata;
-        if (asprintf(&rule,
-                     "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
-                     unique_name) < 0) {
-                rule = NULL;
+        n->name = strdup(unique_name);
+        if (!n->name)
                 return -ENOMEM;
-        }
-        r = sd_bus_add_match_async(bus, &n->match, rule, on_owner_changed, NULL, n);
+        if (!match)
+                r = sd_bus_add_match_async(bus, &match, MATCH, on_owner_changed, NULL, NULL);
         if (r >= 0 && ask)
                 r = sd_bus_call_method_async(bus, &n->question, "org.freedesktop.DBus",
                                              "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner",

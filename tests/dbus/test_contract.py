@@ -13,7 +13,7 @@ import pytest
 
 import helper
 from bus import Bus, BusError
-from helper import exec_call, exec_property, manager, run, shell, wait_for
+from helper import exec_call, exec_property, execctl, manager, run, shell, wait_for
 
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
@@ -178,3 +178,25 @@ def test_fds_that_are_refused(path, flags, why):
     assert helper.ids() == before
     for one in {fd, other, null}:
         os.close(one)
+
+
+def bus_owner():
+    return run("busctl", "call", "--", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetNameOwner", "s",
+               "org.execd1").out
+
+
+def test_more_waiting_callers_than_the_bus_allows_matches():
+    """dbus-daemon closes the connection of one that asks for more than 512; none of these may cost execd its own."""
+    exec_id = execctl("run", "-d", "web", "--", "sleep", "100").out.decode().strip()
+    owner = bus_owner()
+    callers = [Bus() for _ in range(7)]
+    try:
+        for caller in callers:
+            for _ in range(100):
+                caller.send(f"/org/execd1/exec/_{exec_id}", "org.execd1.Exec", "Wait", "t", 0)
+        assert execctl("run", "web", "--", "true").status == 0
+    finally:
+        for caller in callers:
+            caller.close()
+        execctl("kill", "-s", "KILL", exec_id)
+    assert bus_owner() == owner
