@@ -90,6 +90,7 @@ def test_reader_that_does_not_read():
     with open(f"/proc/{pid}/stat", encoding="ascii") as source:
         spent = sum(int(n) for n in source.read().rsplit(")", 1)[1].split()[11:13]) - ticks
     assert spent < 20, f"{spent} ticks in a second: it turns in circles"
+    assert client.inspect(created.json()["Id"])["Running"], "it is held up, not ended"
     stream.close()
     host.wait_until(lambda: not client.inspect(created.json()["Id"])["Running"], "an end by SIGPIPE", 15)
 
