@@ -92,6 +92,12 @@ static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
                 http_reply_error(x, 500, "out of memory");
                 return;
         }
+        /* Its container has gone while the caller was authorised: there is no exec to stream from. */
+        if (e->hidden) {
+                (void) exec_start(e, peer, &start->console_size, false, &refusal);
+                http_reply_refusal(x, &refusal);
+                return;
+        }
         if (http_hijack(x, stream_media_type(x, start->tty), &o.fd, &o.input) < 0)
                 return;
         if (e->state != EXEC_CREATED) {
