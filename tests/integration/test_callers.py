@@ -1,46 +1,48 @@
-#SPDX - License - Identifier : LGPL - 2.1 - or -later
-""
-        "Who may do what over the HTTP socket: root, a member of group execd, anybody else; and what "
-        "polkit's rules change."
-        ""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may do what over the HTTP socket: root, a member of group execd, anybody else; and what polkit's rules change."""
 
-        import json import os import signal import subprocess import sys import time import urllib.parse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
 
-                import pytest
+import pytest
 
-                        import execd from execd import create,
-        journal, request, run, shell,
-        wait_for
+import execd
+from execd import create, journal, request, run, shell, wait_for
 
-                RULES = "/etc/polkit-1/rules.d/10-execd-test.rules"
+RULES = "/etc/polkit-1/rules.d/10-execd-test.rules"
 
-        CALL = ""
-               "
-        import json,
-                os, sys sys.path.insert(0, sys.argv[1]) os.initgroups(sys.argv[2], int(sys.argv[3]));
-os.setgid(int(sys.argv[3]));
-os.setuid(int(sys.argv[4])) import execd body = json.loads(sys.argv[7]) r =
-        execd.request(sys.argv[5], sys.argv[6], body)
-                print(json.dumps([ r.status, r.json() if r.body else None ])) ""
-                                                                              "
+CALL = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+os.initgroups(sys.argv[2], int(sys.argv[3])); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[4]))
+import execd
+body = json.loads(sys.argv[7])
+r = execd.request(sys.argv[5], sys.argv[6], body)
+print(json.dumps([r.status, r.json() if r.body else None]))
+"""
 
-#A caller of a login session, or of none.
-        LOGIN_CALL = ""
-                     "
-                     import sys sys.path.insert(0, sys.argv[1]) if len (sys.argv) > 2
-    : with open("/proc/self/loginuid", "w") as f : f.write(sys.argv[2]) import execd exec_id =
-                             execd.create("web", [ "cat", "/proc/self/loginuid" ])
-                                     print(exec_id, execd.Attached(exec_id).read_all()[0].decode()) ""
-                                                                                                    "
+# A caller of a login session, or of none.
+LOGIN_CALL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+if len(sys.argv) > 2:
+    with open("/proc/self/loginuid", "w") as f:
+        f.write(sys.argv[2])
+import execd
+exec_id = execd.create("web", ["cat", "/proc/self/loginuid"])
+print(exec_id, execd.Attached(exec_id).read_all()[0].decode())
+"""
 
-                             UPGRADE_CALL = ""
-                                            "
-        import os,
-                                         pwd,
-                                         sys sys.path.insert(0, sys.argv[1]) user =
-                                                 pwd.getpwnam(sys.argv[2]) os.initgroups(user.pw_name,
-                                                                                         user.pw_gid);
-os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+UPGRADE_CALL = """
+import os, pwd, sys
+sys.path.insert(0, sys.argv[1])
+user = pwd.getpwnam(sys.argv[2])
+os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
 import execd
 body = b'{"Detach": false}'
 s = execd.connect()
@@ -85,9 +87,7 @@ def test_member_may_exec(users):
     status, seen = call_as("member", "GET", f"/exec/{answer['Id']}/json")
     assert status == 200 and seen["CallerUID"] == int(shell("id -u member"))
     records = wait_for(lambda: (r := journal(answer["Id"])) and len(r) >= 3 and r)
-    assert
-{r["CALLER_UID"] for r in records
-} == {shell("id -u member").strip()}
+    assert {r["CALLER_UID"] for r in records} == {shell("id -u member").strip()}
     assert call_as("member", "GET", "/containers/json")[0] == 200
 
 
@@ -115,7 +115,8 @@ def test_stranger_does_not_reach_the_socket(users):
 def test_rules_decide(users):
     """Privileged execs of one user in one container."""
     allow("org.execd1.exec-privileged", "web")
-try : def allowed():
+    try:
+        def allowed():
             return call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"], "Privileged": True})[0] == 201
         wait_for(allowed, what="polkit to have read the rule")
         assert call_as("member", "POST", "/containers/booted/exec", {"Cmd": ["true"], "Privileged": True})[0] == 403
@@ -139,66 +140,49 @@ def test_container_goes_while_polkit_is_asked(users):
     shell(f"{machine} start leaving")
     allow("org.execd1.manage", "leaving")
     exec_id = create("leaving", ["true"])
-    wait_for(lambda: call_as("member", "POST", f"/exec/{exec_id}/kill", {})[0] == 409, what="polkit to have read the rule")
+    wait_for(lambda: call_as("member", "POST", f"/exec/{exec_id}/kill", {})[0] == 409,
+             what="polkit to have read the rule")
     polkit = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
-        try : os
-                .kill(polkit, signal.SIGSTOP) starter =
-                        subprocess
-                                .Popen(
-                                        [
-                                                sys.executable, "-c", UPGRADE_CALL,
-                                                os.path.dirname(execd.__file__), "member",
-                                                exec_id
-                                        ],
-                                        stdout = subprocess.PIPE, text = True, cwd = "/") time
-                                .sleep(1) shell(f "{machine} remove leaving") assert starter
-                                .poll() is None os.kill(polkit, signal.SIGCONT) answer =
-                                starter.communicate(timeout = 60)[0] assert answer.startswith("409 ") and
-                                "container leaving is not running" in answer,
-                                              answer finally
-                    : os.kill(polkit, signal.SIGCONT) os.unlink(RULES)
-                              shell(f "{machine} remove leaving", check = False)
+    try:
+        os.kill(polkit, signal.SIGSTOP)
+        starter = subprocess.Popen([sys.executable, "-c", UPGRADE_CALL, os.path.dirname(execd.__file__), "member",
+                                    exec_id], stdout=subprocess.PIPE, text=True, cwd="/")
+        time.sleep(1)
+        shell(f"{machine} remove leaving")
+        assert starter.poll() is None
+        os.kill(polkit, signal.SIGCONT)
+        answer = starter.communicate(timeout=60)[0]
+        assert answer.startswith("409 ") and "container leaving is not running" in answer, answer
+    finally:
+        os.kill(polkit, signal.SIGCONT)
+        os.unlink(RULES)
+        shell(f"{machine} remove leaving", check=False)
 
-                                      def test_root_needs_no_polkit()
-                    : shell("systemctl mask --runtime --now polkit.service")
-                try : assert run("web", ["true"])
-                        [0] == 0 finally : shell("systemctl unmask --runtime polkit.service")
 
-                                                   def test_without_polkit_nobody_else_passes(users)
-                            : shell("systemctl mask --runtime --now polkit.service")
-                        try : status, answer
-                                = call_as("member", "POST", "/containers/web/exec", {"Cmd" : ["true"]})
-                                          assert status == 403,
-                                        answer finally
-                                    : shell("systemctl unmask --runtime polkit.service") assert
-                                      request("GET", "/_ping")
-                                              .body
-                                                == b "OK"
+def test_root_needs_no_polkit():
+    shell("systemctl mask --runtime --now polkit.service")
+    try:
+        assert run("web", ["true"])[0] == 0
+    finally:
+        shell("systemctl unmask --runtime polkit.service")
 
-                                                   @pytest.mark.parametrize("login_uid",
-                                                                            [ None, "4711" ]) def
-                                                   test_command_belongs_to_the_login_of_its_caller(login_uid)
-                                    : done = subprocess
-                                                     .run(
-                                                             [
-                                                                     sys.executable, "-c", LOGIN_CALL,
-                                                                     os.path.dirname(execd.__file__),
-                                                                     *filter(None, [login_uid])
-                                                             ],
-                                                             capture_output = True, text = True,
-                                                             timeout = 60, cwd = "/") assert done.returncode
-                                             == 0,
-                                      done.stderr exec_id, seen = done.stdout.split() assert seen ==
-                                                                  (login_uid or "4294967295") records =
-                                                                          wait_for(lambda
-                                                                                   : (r
-                                                                                      : = journal(
-                                                                                                exec_id)) and
-                                                                                             len(r) >= 3 and
-                                                                                             r) assert
-                                {r.get("CALLER_LOGINUID") for r in records
-                                }
-==
-{
-        login_uid
-}
+
+def test_without_polkit_nobody_else_passes(users):
+    shell("systemctl mask --runtime --now polkit.service")
+    try:
+        status, answer = call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"]})
+        assert status == 403, answer
+    finally:
+        shell("systemctl unmask --runtime polkit.service")
+    assert request("GET", "/_ping").body == b"OK"
+
+
+@pytest.mark.parametrize("login_uid", [None, "4711"])
+def test_command_belongs_to_the_login_of_its_caller(login_uid):
+    done = subprocess.run([sys.executable, "-c", LOGIN_CALL, os.path.dirname(execd.__file__), *filter(None, [login_uid])],
+                          capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 0, done.stderr
+    exec_id, seen = done.stdout.split()
+    assert seen == (login_uid or "4294967295")
+    records = wait_for(lambda: (r := journal(exec_id)) and len(r) >= 3 and r)
+    assert {r.get("CALLER_LOGINUID") for r in records} == {login_uid}
