@@ -83,6 +83,8 @@ static void on_scope_ready(void *userdata, const Refusal *refusal)
         }
         r = copy_device_policy(l, &mismatch);
         if (r < 0) {
+                if (!leader_is_alive(l->container->leader))
+                        r = refuse(&mismatch, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
                 launch_fail(l, &mismatch, r);
                 return;
         }

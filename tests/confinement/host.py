@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The host that the containers are on: its machines, units, processes, and what must not change of it."""
 
+import ctypes
+import errno
 import glob
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -177,6 +180,33 @@ def assert_confined_like(pid, leader, uid=None):
         assert uid == 0 or (caps(here["CapPrm"]) == 0 and caps(here["CapEff"]) == 0)
 
 
+# CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWPID, NEWNET
+ALL_NAMESPACES = 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000
+
+
+class CloneArguments(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack",
+                                                     "stack_size", "tls", "set_tid", "set_tid_size")]
+
+
+def process_with_pid(pid, argv):
+    """A child with this pid, which must be becoming free, in namespaces of its own and with the host's files."""
+    ids = (ctypes.c_int * 2)(1, pid)  # in its own pid namespace, and here
+    arguments = CloneArguments(flags=ALL_NAMESPACES, exit_signal=signal.SIGCHLD, set_tid=ctypes.addressof(ids), set_tid_size=2)
+    call = ctypes.CDLL(None, use_errno=True).syscall
+
+    def clone():
+        made = call(435, ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))  # clone3
+        if made == 0:
+            os.execv(argv[0], argv)
+        assert made > 0 or ctypes.get_errno() == errno.EEXIST, os.strerror(ctypes.get_errno())
+        return made == pid
+
+    wait_until(clone, f"pid {pid} to be free")
+    wait_until(lambda: os.readlink(f"/proc/{pid}/exe") == os.path.realpath(argv[0]), f"{argv[0]} to be run")
+    return pid
+
+
 def main_pid(unit):
     return int(sh(["systemctl", "show", "-p", "MainPID", "--value", unit]) or 0)
 
@@ -191,18 +221,20 @@ def exec_scopes():
     return sorted(sh("systemctl list-units --no-legend --plain --all 'exec-*.scope' | cut -d' ' -f1").split())
 
 
-def own_processes():
-    """How many processes of each of our programs there are."""
-    counts = {}
+def pids_of(program):
+    found = []
     for exe in glob.glob("/proc/[0-9]*/exe"):
         try:
-            target = os.readlink(exe)
+            if os.readlink(exe) == program:
+                found.append(int(exe.split("/")[2]))
         except OSError:
-            continue
-        for program in PRODUCT:
-            if target == program:
-                counts[program] = counts.get(program, 0) + 1
-    return counts
+            pass
+    return found
+
+
+def own_processes():
+    """How many processes of each of our programs there are, if any."""
+    return {program: len(found) for program in PRODUCT if (found := pids_of(program))}
 
 
 def product_hashes():

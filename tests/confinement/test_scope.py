@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """T-D3: a command runs in its scope or not at all, however long systemd takes for it. The jobs are real and are held
-up by a unit that every exec's scope waits for."""
+up by a unit that every exec's scope waits for. So T-D5 is tested, too: there is time for the container to go."""
 
 import os
+import signal
 import threading
 import time
 
@@ -66,6 +67,50 @@ def test_job_that_fails(held_up):
     time.sleep(0.5)
     assert not os.path.exists(ROOT + MARK)
     assert not host.exec_scopes()
+
+
+def test_container_ends_before_the_scope_is_there(held_up, machine):
+    """T-D5: who then enters finds nobody, and the answer says that the container has gone, as it would a moment later."""
+    m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])
+    held_up("/bin/sleep 3")
+    created = client.create(m.name, ["/bin/true"])
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
+    thread.start()
+    time.sleep(1)
+    host.sh(["systemctl", "kill", "--signal=KILL", m.unit])
+    thread.join(20)
+    assert_told_that_it_has_gone(outcomes)
+
+
+def assert_told_that_it_has_gone(outcomes):
+    assert outcomes, "no answer"
+    client.assert_refused(outcomes[0], "container is not running", statuses=(409,))
+    host.wait_until(lambda: not host.exec_scopes(), "an end of the scope", 30)
+
+
+def test_container_ends_before_it_is_entered(machine):
+    """T-D5: all is ready, and the runner that is to join the container is held up."""
+    m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])
+    created = client.create(m.name, ["/bin/true"])
+    scope = f"exec-{created.json()['Id']}.scope"
+    host.wait_until(lambda: scope in host.exec_scopes(), "the scope")
+    runners = host.pids_of(host.PRODUCT[2])
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
+    for pid in runners:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        thread.start()
+        time.sleep(0.5)
+        leader = m.leader()
+        os.kill(leader, signal.SIGKILL)
+        host.wait_until(lambda: not os.path.exists(f"/proc/{leader}"), "an end of the leader")
+    finally:
+        for pid in runners:
+            os.kill(pid, signal.SIGCONT)
+    thread.join(20)
+    assert_told_that_it_has_gone(outcomes)
 
 
 def test_job_that_never_ends(held_up):
