@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers whose /proc is not what it seems, and leaders that change under way (R-B1, R-B2)."""
 
+import os
+import signal
 import threading
 import uuid
 
@@ -25,8 +27,8 @@ FALSE_PROC = {
              "oom_score_adj uid_map attr/current attr/exec; do mkfifo /proc/self/$f; mkfifo /proc/thread-self/$f; done",
     "gadgets": "mkdir /real; mount --bind /proc /real; mount -t tmpfs none /proc; mkdir -p /proc/self/attr "
                "/proc/thread-self/attr; for f in exec current keycreate; do touch /proc/thread-self/attr/$f; "
-               "mount --bind /real/1/comm /proc/thread-self/attr/$f; done; touch /proc/self/status; "
-               "mount --bind /dev/null /proc/self/status",
+               "mount --bind /real/1/comm /proc/thread-self/attr/$f; done; cd /proc/self; touch status oom_score_adj; "
+               "mount --bind /dev/null status; mount --bind /real/1/oom_score_adj oom_score_adj; cd /",
     "none": "umount -l /proc; rmdir /proc",
 }
 
@@ -48,15 +50,40 @@ def run_marked(name, **fields):
 @pytest.mark.parametrize("user", ["root", "1000"])
 @pytest.mark.parametrize("kind", FALSE_PROC)
 def test_false_proc(machine, kind, user):
-    """T-B1: what the container shows as /proc decides nothing. The kernel's word, from the host, is compared."""
-    m = machine("hostile-proc", script=FALSE_PROC[kind])
+    """T-B1: what the container shows as /proc decides nothing, not even that there is no command. The kernel's word, from
+    the host, is compared."""
+    m = machine("hostile-proc", ["--oom-score-adjust=300"], script=FALSE_PROC[kind])
     outcome, pid = run_marked(m.name, User=user)
-    if pid is None:
-        client.assert_refused(outcome)
-        return
+    assert pid is not None, outcome
     host.assert_confined_like(pid, m.leader(), 0 if user == "root" else 1000)
+    with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as stream:
+        assert stream.read() == "300\n"
     if user == "root":
         assert host.status_of(pid)["CapPrm"] == host.status_of(m.leader())["CapPrm"]
+
+
+def test_leaders_number_is_given_to_another(machine):
+    """T-B2: the leader's pid becomes that of a process of the host, in namespaces of its own, before machined has told of the
+    machine's end. Whoever goes by the number enters that one, which has the host's files and rights."""
+    m = machine("hostile-reuse", payload=["/probe/hostile", "sleep"])
+    mark = "/run/execd-reused-pid"
+    container = client.request("GET", f"/containers/{m.name}/json").json()["Id"]
+    leader, machined = m.leader(), host.main_pid("systemd-machined.service")
+    os.kill(machined, signal.SIGSTOP)
+    later = threading.Timer(4, os.kill, (machined, signal.SIGCONT))
+    try:
+        os.kill(leader, signal.SIGKILL)
+        other = host.process_with_pid(leader, ["/bin/sleep", "100"])
+        later.start()
+        outcome = client.run(container, ["/bin/touch", mark])
+        client.assert_refused(outcome)
+        assert not os.path.exists(mark)
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    finally:
+        os.kill(machined, signal.SIGCONT)
+        if os.path.exists(mark):
+            os.unlink(mark)
 
 
 def test_container_restarts_under_execs(machine):

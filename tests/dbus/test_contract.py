@@ -180,6 +180,36 @@ def test_fds_that_are_refused(path, flags, why):
         os.close(one)
 
 
+ODD_CALLS = {
+    "no command": ("CreateExec", "sasa{sv}", "web", [], {}),
+    "no command to run": ("Run", "sas", "web", []),
+    "more words than fit": ("CreateExec", "sasa{sv}", "web", ["true"] * 5000, {}),
+    "more bytes than fit": ("CreateExec", "sasa{sv}", "web", ["a" * 60000] * 20, {}),
+    "a user of 70 KB": ("CreateExec", "sasa{sv}", "web", ["true"], {"User": ("s", "a" * 70000)}),
+    "a user with a colon too many": ("CreateExec", "sasa{sv}", "web", ["true"], {"User": ("s", "a:b:c")}),
+    "a flag that is a text": ("CreateExec", "sasa{sv}", "web", ["true"], {"Tty": ("s", "yes")}),
+    "an array of arrays": ("CreateExec", "sasa{sv}", "web", ["true"], {"Env": ("aas", [[], ["A=1"], []])}),
+    "a variable without a name": ("CreateExec", "sasa{sv}", "web", ["true"], {"Env": ("as", ["=", ""])}),
+    "a name of nothing": ("GetContainer", "s", ""),
+    "a name of 5 KB": ("GetContainer", "s", "a" * 5000),
+    "an exec of nothing": ("GetExec", "s", ""),
+}
+
+
+@pytest.mark.parametrize("case", ODD_CALLS)
+def test_odd_arguments_by_hand(case):
+    """T-H3: an error of execd's own, with a text, and execd goes on."""
+    with Bus() as bus:
+        bus.manager("ListContainers")
+        pids = [helper.service_pid(unit) for unit in ("execd", "execd-spawner")]
+        with pytest.raises(BusError) as e:
+            bus.manager(*ODD_CALLS[case])
+        assert e.value.name.startswith("org.execd1.Error.") and str(e.value).split(": ", 1)[1], e.value
+        assert e.value.name != "org.execd1.Error.Internal", e.value
+        bus.manager("ListContainers")
+        assert pids == [helper.service_pid(unit) for unit in ("execd", "execd-spawner")]
+
+
 def bus_owner():
     return run("busctl", "call", "--", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetNameOwner", "s",
                "org.execd1").out

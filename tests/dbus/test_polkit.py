@@ -27,6 +27,27 @@ polkit.addRule(function(action, subject) {
 });
 """
 PASSWORD = "correct horse"
+# Who it is to the bus, by whom its connection was made, and who it is to /proc are two.
+CALL_OF_TWO_USERS = """
+import os, pwd, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+names = sys.argv[2:]
+def become(name):
+    user = pwd.getpwnam(name)
+    os.seteuid(0)
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+become(names[0])
+bus = Bus()
+bus.call("/org/execd1", "org.freedesktop.DBus.Peer", "Ping")
+become(names[1])
+try:
+    bus.manager("Run", "sas", "web", ["true"])
+    print("ran")
+except BusError as e:
+    print(e.name)
+"""
 
 
 @pytest.fixture
@@ -142,7 +163,7 @@ def test_container_restarts_while_the_password_is_asked_for(password, counts):
             t.expect("is not running")
             assert t.wait() == 1
         # Nor does execd lose count of the execs that there are.
-        assert execctl("run", "prompted", "--", "sh", "-c", "test -e /tmp/ran || exit 3").status == 3
+        assert execctl("run", "prompted", "--", "sh", "-c", "test -e /tmp/ran-prompted || exit 3").status == 3
         assert not [line for line in shell("execctl list --all --no-legend").splitlines() if "ran-prompted" in line and "test" not in line]
     finally:
         shell(f"{machine} remove prompted")
@@ -179,14 +200,32 @@ def test_asked_on_the_terminal_while_stdin_is_a_pipe(password, counts):
         assert t.wait() == 0
 
 
-def test_caller_killed_while_a_password_is_asked_for(password, counts):
+def test_caller_killed_while_a_password_is_asked_for(password, tmp_path, counts):
+    """Nor is polkit left with a question whose answer nobody waits for."""
     before = helper.ids()
-    with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
-        t.expect("Password:")
-        os.kill(t.pid, signal.SIGKILL)
-        t.wait()
-    time.sleep(1)
+    log = open(tmp_path / "log", "w+")
+    listener = subprocess.Popen(["dbus-monitor", "--system", "interface=org.freedesktop.PolicyKit1.Authority"],
+                                stdout=log, stderr=subprocess.STDOUT)
+    try:
+        with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
+            t.expect("Password:")
+            os.kill(t.pid, signal.SIGKILL)
+            t.wait()
+        time.sleep(1)
+    finally:
+        listener.terminate()
+        listener.wait()
     assert helper.ids() == before
+    told = open(log.name).read()
+    assert "member=CheckAuthorization" in told and "member=CancelCheckAuthorization" in told, told
+
+
+@pytest.mark.parametrize("connected, now, answer", [("user", "root", "org.execd1.Error.AccessDenied"),
+                                                    ("root", "user", "ran")])
+def test_the_bus_says_who_calls(connected, now, answer, counts):
+    """T-G3: the caller is whoever connected to the bus, not what its process has become since."""
+    r = helper.run("python3", "-c", CALL_OF_TWO_USERS, helper.HERE, connected, now)
+    assert (r.status, r.out.decode().strip()) == (0, answer), r
 
 
 def start_as_user(*argv):

@@ -26,6 +26,20 @@ r = execd.request(sys.argv[5], sys.argv[6], body)
 print(json.dumps([r.status, r.json() if r.body else None]))
 """
 
+# Sends a request, does not wait for the answer, and stays when it is told that it may close.
+LEAVING_CALL = """
+import os, pwd, sys
+sys.path.insert(0, sys.argv[1])
+user = pwd.getpwnam(sys.argv[2])
+os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+import execd
+s = execd.connect()
+s.sendall(execd.head_bytes("POST", sys.argv[3], b""))
+sys.stdin.readline()
+s.close()
+sys.stdin.readline()
+"""
+
 # A caller of a login session, or of none.
 LOGIN_CALL = """
 import sys
@@ -157,6 +171,37 @@ def test_container_goes_while_polkit_is_asked(users):
         os.kill(polkit, signal.SIGCONT)
         os.unlink(RULES)
         shell(f"{machine} remove leaving", check=False)
+
+
+def test_caller_goes_while_polkit_is_asked(users):
+    """What polkit then answers is an answer to nobody: nothing is done. The caller's process is still there."""
+    exec_id = create("web", ["sleep", "1000"])
+    request("POST", f"/exec/{exec_id}/start", {"Detach": True})
+    allow("org.execd1.manage", "web")
+    other = create("web", ["true"])
+    wait_for(lambda: call_as("member", "POST", f"/exec/{other}/kill", {})[0] == 409,
+             what="polkit to have read the rule")
+    polkit = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
+    os.kill(polkit, signal.SIGSTOP)
+    caller = subprocess.Popen([sys.executable, "-c", LEAVING_CALL, os.path.dirname(execd.__file__), "member",
+                               f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, text=True, cwd="/")
+    try:
+        time.sleep(1)
+        caller.stdin.write("close\n")
+        caller.stdin.flush()
+        time.sleep(0.5)
+        os.kill(polkit, signal.SIGCONT)
+        time.sleep(1)
+        assert caller.poll() is None
+        assert execd.inspect(exec_id)["Running"]
+        # One that stays to the end of it is heard.
+        assert call_as("member", "POST", f"/exec/{exec_id}/kill?signal=KILL", {})[0] in (200, 204)
+    finally:
+        os.kill(polkit, signal.SIGCONT)
+        caller.kill()
+        caller.wait()
+        os.unlink(RULES)
+        request("POST", f"/exec/{exec_id}/kill?signal=KILL")
 
 
 def test_root_needs_no_polkit():
