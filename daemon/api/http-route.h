@@ -4,7 +4,7 @@
 /*
  * From a request's method and path to its handler. Paths match with a version prefix (/v1.33) or without
  * one; the version is checked after the route was found. Handlers stand in http-exec.c, http-stream.c,
- * http-file.c, http-object.c, http-container.c and http-system.c.
+ * http-file.c, http-object.c, http-container.c, http-top.c, http-events.c, http-info.c and http-system.c.
  */
 
 #include "api/http-server.h"
