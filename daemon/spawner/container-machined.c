@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One refresh runs at a time: ListMachines, then the properties of each machine that is not known yet, side
- * by side. Whoever asks while one runs waits for the next, since the running one may have been answered
- * before. A machine whose leader has not yet executed its payload is asked for again a little later.
+ * A refresh is ListMachines, then the properties of each machine that is not known yet, side by side. Those
+ * that have gone need not be looked for: machined tells, and the table sees leaders die.
  */
 
 #include "spawner/container-machined.h"
 
 #include <string.h>
-#include <systemd/sd-event.h>
 
-#include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
 
-#define MACHINED_NAME     "org.freedesktop.machine1"
-#define MACHINED_PATH     "/org/freedesktop/machine1"
-#define MACHINED_MANAGER  "org.freedesktop.machine1.Manager"
-#define MACHINED_MACHINE  "org.freedesktop.machine1.Machine"
-#define CALL_TIMEOUT_USEC (10 * USEC_PER_SEC)
-#define RETRY_USEC        (50 * USEC_PER_MSEC)
-#define RETRIES_MAX       100
-#define KIND              "machine"
+#define MACHINED_NAME    "org.freedesktop.machine1"
+#define MACHINED_PATH    "/org/freedesktop/machine1"
+#define MACHINED_MANAGER "org.freedesktop.machine1.Manager"
+#define MACHINED_MACHINE "org.freedesktop.machine1.Machine"
+#define KIND             "machine"
 
-typedef struct Waiter {
-        ListNode node;
-        MachinedRefreshed callback;
-        void *userdata;
-} Waiter;
+typedef struct Machined Machined;
 
 /* A machine whose properties are being asked for. */
 typedef struct Query {
@@ -38,32 +28,14 @@ typedef struct Query {
         sd_bus_slot *slot;
 } Query;
 
-/* A machine that was seen and is not used. */
-typedef struct Rejected {
-        ListNode node;
-        char *name;
-        int error; /* negative errno; -EAGAIN: it is starting */
-        Refusal refusal;
-} Rejected;
-
 struct Machined {
+        Provider provider;
         sd_bus *bus;           /* weak */
         ContainerTable *table; /* weak */
-        const ContainerEvents *events;
-        void *userdata;
         sd_bus_slot *slot_new, *slot_removed, *slot_list;
-        sd_event_source *retry;
-        unsigned n_retries;
-        bool running;
-        bool primed;  /* the machines that were there before us are known: others are new */
-        List waiting; /* Waiter: for the running refresh */
-        List next;    /* Waiter: for the one after it */
         List queries;
-        List rejected;
         Refusal failure; /* of the running refresh */
 };
-
-static void refresh_start(Machined *m);
 
 static Query *query_free(Query *q)
 {
@@ -74,75 +46,10 @@ static Query *query_free(Query *q)
         return NULL;
 }
 
-static void rejected_clear(Machined *m)
-{
-        LIST_FOREACH_SAFE (n, &m->rejected) {
-                Rejected *x = LIST_ENTRY(n, Rejected, node);
-
-                list_remove(&m->rejected, n);
-                refusal_done(&x->refusal);
-                free(x->name);
-                free(x);
-        }
-}
-
-static void reject(Machined *m, const char *name, int error, Refusal *refusal)
-{
-        Rejected *x = calloc(1, sizeof(*x));
-
-        if (x)
-                x->name = strdup(name);
-        if (!x || !x->name) {
-                free(x);
-                return;
-        }
-        x->error = error;
-        x->refusal = *refusal;
-        *refusal = REFUSAL_INIT;
-        list_append(&m->rejected, &x->node);
-}
-
-int machined_why_not(const Machined *m, const char *name, Refusal *reterr)
-{
-        LIST_FOREACH_SAFE (n, &m->rejected) {
-                Rejected *x = LIST_ENTRY(n, Rejected, node);
-
-                if (strcmp(x->name, name) != 0)
-                        continue;
-                refuse(reterr, x->refusal.kind, EPERM, "%s: %s", name, x->refusal.message ?: "not usable");
-                return x->error;
-        }
-        return 0;
-}
-
-bool machined_is_busy(const Machined *m)
-{
-        return m->running;
-}
-
-static void refresh_done(Machined *m)
-{
-        const Refusal *failure = m->failure.kind != REFUSAL_NONE ? &m->failure : NULL;
-
-        /* A callback may cancel others. */
-        while (m->waiting.first) {
-                Waiter *w = LIST_ENTRY(m->waiting.first, Waiter, node);
-
-                list_remove(&m->waiting, &w->node);
-                w->callback(w->userdata, failure);
-                free(w);
-        }
-        m->running = false;
-        m->primed = m->primed || !failure;
-        refusal_done(&m->failure);
-        if (!list_is_empty(&m->next))
-                refresh_start(m);
-}
-
 static void refresh_maybe_done(Machined *m)
 {
-        if (m->running && !m->slot_list && list_is_empty(&m->queries))
-                refresh_done(m);
+        if (m->provider.is_running && !m->slot_list && list_is_empty(&m->queries))
+                provider_refreshed(&m->provider, &m->failure);
 }
 
 typedef struct MachineProperties {
@@ -245,30 +152,7 @@ static int add_machine(Machined *m, const char *name, const MachineProperties *p
                                 .environment = environment,
                         },
                         leader, &c);
-        if (r < 0)
-                return r;
-
-        container_table_add(m->table, c);
-        if (m->primed)
-                m->events->on_new(m->userdata, c);
-        return 0;
-}
-
-static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        Machined *m = userdata;
-
-        m->retry = sd_event_source_unref(m->retry);
-        (void) machined_refresh(m, NULL, NULL);
-        return 0;
-}
-
-static void retry_later(Machined *m)
-{
-        if (m->retry || m->n_retries++ >= RETRIES_MAX)
-                return;
-        (void) sd_event_add_time_relative(sd_bus_get_event(m->bus), &m->retry, CLOCK_MONOTONIC, RETRY_USEC,
-                                          0, on_retry, m);
+        return r < 0 ? r : provider_add(&m->provider, c);
 }
 
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -283,13 +167,8 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
                 r = read_properties(reply, &p);
                 if (r >= 0 && p.class && strcmp(p.class, "container") == 0)
                         r = add_machine(m, q->name, &p, &refusal);
-                if (r == -EAGAIN)
-                        retry_later(m);
-                if (r < 0 && refusal.kind == REFUSAL_NONE)
-                        refuse(&refusal, r == -ESRCH ? REFUSAL_NOT_RUNNING : REFUSAL_INTERNAL, r,
-                               "cannot be looked at: %s", strerrordesc_np(-r));
                 if (r < 0)
-                        reject(m, q->name, r, &refusal);
+                        provider_reject(&m->provider, q->name, r, &refusal);
         }
         query_free(q);
         refresh_maybe_done(m);
@@ -313,24 +192,6 @@ static int query_start(Machined *m, const char *name, const char *path)
         if (r < 0)
                 query_free(q);
         return r;
-}
-
-static void forget(Machined *m, Container *c)
-{
-        container_ref(c);
-        container_table_remove(m->table, c);
-        m->events->on_removed(m->userdata, c);
-        container_unref(c);
-}
-
-static void forget_dead(Machined *m)
-{
-        LIST_FOREACH_SAFE (n, &m->table->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
-                if (strcmp(c->kind, KIND) == 0 && !container_is_alive(c))
-                        forget(m, c);
-        }
 }
 
 static int take_machines(Machined *m, sd_bus_message *reply)
@@ -361,9 +222,6 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         int r = 0;
 
         m->slot_list = sd_bus_slot_unref(m->slot_list);
-        rejected_clear(m);
-        forget_dead(m);
-
         if (e && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
             !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 refuse(&m->failure, REFUSAL_UNAVAILABLE, EIO, "systemd-machined does not answer: %s",
@@ -376,86 +234,24 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* Calls back from the loop, as the callers were promised. */
-static int on_no_list(sd_event_source *s, void *userdata)
+static void machined_refresh(Provider *p)
 {
-        Machined *m = userdata;
-
-        sd_event_source_disable_unref(s);
-        refresh_maybe_done(m);
-        return 0;
-}
-
-static void refresh_start(Machined *m)
-{
-        sd_event_source *later = NULL;
+        Machined *m = (Machined *) p;
         int r;
 
-        m->running = true;
-        m->waiting = m->next;
-        m->next = (List){0};
         r = sd_bus_call_method_async(m->bus, &m->slot_list, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
                                      "ListMachines", on_list, m, NULL);
         if (r >= 0)
                 return;
         refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "the system bus is not there: %s", strerrordesc_np(-r));
-        (void) sd_event_add_defer(sd_bus_get_event(m->bus), &later, on_no_list, m);
-}
-
-static void ignore_refresh(void *userdata, const Refusal *refusal)
-{
-}
-
-static int refresh_add(Machined *m, MachinedRefreshed callback, void *userdata)
-{
-        Waiter *w = calloc(1, sizeof(*w));
-
-        if (!w)
-                return -ENOMEM;
-        w->callback = callback ?: ignore_refresh;
-        w->userdata = userdata;
-        list_append(&m->next, &w->node);
-        return 0;
-}
-
-int machined_refresh(Machined *m, MachinedRefreshed callback, void *userdata)
-{
-        int r = refresh_add(m, callback, userdata);
-
-        if (r >= 0 && !m->running)
-                refresh_start(m);
-        return r;
-}
-
-int machined_refresh_later(Machined *m, MachinedRefreshed callback, void *userdata)
-{
-        return m->retry ? refresh_add(m, callback, userdata) : -EAGAIN;
-}
-
-static void cancel_in(List *l, void *userdata)
-{
-        LIST_FOREACH_SAFE (n, l) {
-                Waiter *w = LIST_ENTRY(n, Waiter, node);
-
-                if (!userdata || w->userdata == userdata) {
-                        list_remove(l, n);
-                        free(w);
-                }
-        }
-}
-
-void machined_cancel(Machined *m, void *userdata)
-{
-        cancel_in(&m->waiting, userdata);
-        cancel_in(&m->next, userdata);
+        refresh_maybe_done(m);
 }
 
 static int on_machine_new(sd_bus_message *signal, void *userdata, sd_bus_error *error)
 {
         Machined *m = userdata;
 
-        m->n_retries = 0;
-        (void) machined_refresh(m, NULL, NULL);
+        provider_changed(&m->provider);
         return 0;
 }
 
@@ -469,47 +265,52 @@ static int on_machine_removed(sd_bus_message *signal, void *userdata, sd_bus_err
                 return 0;
         c = container_table_by_name(m->table, KIND, name);
         if (c)
-                forget(m, c);
+                container_table_forget(m->table, c);
         return 0;
 }
 
-int machined_new(sd_bus *bus, ContainerTable *table, const ContainerEvents *events, void *userdata,
-                 Machined **ret)
+static Provider *machined_free(Provider *p)
 {
-        _cleanup_(machined_freep) Machined *m = calloc(1, sizeof(*m));
-        int r;
+        Machined *m = (Machined *) p;
 
-        if (!m)
-                return -ENOMEM;
-        *m = (Machined){.bus = bus, .table = table, .events = events, .userdata = userdata};
-        r = sd_bus_match_signal_async(bus, &m->slot_new, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
-                                      "MachineNew", on_machine_new, NULL, m);
-        if (r >= 0)
-                r = sd_bus_match_signal_async(bus, &m->slot_removed, MACHINED_NAME, MACHINED_PATH,
-                                              MACHINED_MANAGER, "MachineRemoved", on_machine_removed, NULL,
-                                              m);
-        if (r >= 0)
-                r = machined_refresh(m, NULL, NULL);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(m);
-        return 0;
-}
-
-Machined *machined_free(Machined *m)
-{
         if (!m)
                 return NULL;
         sd_bus_slot_unref(m->slot_new);
         sd_bus_slot_unref(m->slot_removed);
         sd_bus_slot_unref(m->slot_list);
-        sd_event_source_disable_unref(m->retry);
         LIST_FOREACH_SAFE (n, &m->queries)
                 query_free(LIST_ENTRY(n, Query, node));
-        cancel_in(&m->waiting, NULL);
-        cancel_in(&m->next, NULL);
-        rejected_clear(m);
         refusal_done(&m->failure);
         free(m);
         return NULL;
 }
+
+static int machined_new(Providers *all, Provider **ret)
+{
+        Machined *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
+                return -ENOMEM;
+        m->bus = all->bus;
+        m->table = all->table;
+        r = sd_bus_match_signal_async(m->bus, &m->slot_new, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
+                                      "MachineNew", on_machine_new, NULL, m);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(m->bus, &m->slot_removed, MACHINED_NAME, MACHINED_PATH,
+                                              MACHINED_MANAGER, "MachineRemoved", on_machine_removed, NULL,
+                                              m);
+        if (r < 0) {
+                machined_free(&m->provider);
+                return r;
+        }
+        *ret = &m->provider;
+        return 0;
+}
+
+const ProviderType machined_provider = {
+        .name = "systemd-machined",
+        .new = machined_new,
+        .free = machined_free,
+        .refresh = machined_refresh,
+};

@@ -3,12 +3,13 @@
 
 /*
  * A container, as found once: immutable and shared by whoever needs it. All containers that are known stand
- * in one table. A provider (container-machined is one) fills it; whether an entry still holds is seen from
+ * in one table (container-table.h), which providers fill (provider.h). Whether one still lives is seen from
  * its leader's pidfd.
  */
 
 #include <stdint.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
 
 #include "base/list.h"
 #include "base/refusal.h"
@@ -16,9 +17,13 @@
 
 #define CONTAINER_ID_SIZE 65
 
+typedef struct ContainerTable ContainerTable;
+
 typedef struct Container {
         unsigned n_ref;
-        ListNode node; /* of the table */
+        ListNode node;             /* of the table, as the next two */
+        ContainerTable *table;     /* weak; NULL when it is in none */
+        sd_event_source *on_death; /* of the leader */
         char id[CONTAINER_ID_SIZE];
         char *name;
         const char *kind; /* static */
@@ -33,10 +38,14 @@ typedef struct Container {
         uint64_t created_usec, started_usec;
 } Container;
 
+/* What a provider says of a container. Clients see all of it, so that texts are valid UTF-8. */
 typedef struct ContainerFacts {
-        const char *name, *kind, *image, *unit;
-        uint64_t created_usec;
-        char *const *environment;
+        const char *name;         /* unique within its kind; what may stand in the path of an URL */
+        const char *kind;         /* static, and not copied */
+        const char *image;        /* or NULL */
+        const char *unit;         /* or NULL, and then the unit of the leader's control group */
+        uint64_t created_usec;    /* CLOCK_REALTIME */
+        char *const *environment; /* for every exec in it; or NULL */
 } ContainerFacts;
 
 /* Takes a reference of the leader. */
@@ -54,24 +63,3 @@ void container_make_id(const char *boot_id, const char *kind, const char *name, 
                        uint64_t start_time, char ret[static CONTAINER_ID_SIZE]);
 
 int container_append(const Container *c, sd_bus_message *m);
-
-typedef struct ContainerTable {
-        List containers;
-} ContainerTable;
-
-/* What a provider tells of its own: after one was put into the table, and after one was taken out of it. */
-typedef struct ContainerEvents {
-        void (*on_new)(void *userdata, Container *c);
-        void (*on_removed)(void *userdata, Container *c);
-} ContainerEvents;
-
-/* The table has its own reference of what is in it. */
-void container_table_add(ContainerTable *t, Container *c);
-void container_table_remove(ContainerTable *t, Container *c);
-void container_table_clear(ContainerTable *t);
-
-Container *container_table_by_name(const ContainerTable *t, const char *kind, const char *name);
-Container *container_table_by_id(const ContainerTable *t, const char *id);
-
-/* By id, name, or unique prefix of an id, in this order; only those that live. Weak. */
-Container *container_table_find(const ContainerTable *t, const char *reference, Refusal *reterr);

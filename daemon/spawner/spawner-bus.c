@@ -55,7 +55,7 @@ void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool
                 refusal_done(&refusal);
                 r = request_refresh(c, m, method, false);
         } else if (r == -EAGAIN && refusal.kind == REFUSAL_NOT_RUNNING)
-                /* A machine that is just starting: worth some patience. */
+                /* A container that is just starting: worth some patience. */
                 r = request_refresh(c, m, method, true);
         if (r >= 0)
                 return;
@@ -212,6 +212,12 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
 
         if (!fresh)
                 return -ESTALE;
+        /* Where a provider fails, only its containers are missing; but "none" would not be true. */
+        if (list_is_empty(&c->spawner->containers.containers)) {
+                r = providers_failure(c->spawner->providers, reterr);
+                if (r < 0)
+                        return r;
+        }
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(sssssssututtass)");
@@ -230,6 +236,14 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
+/* What is in the table by its name is taken from there, since providers are told of what comes and goes. A
+ * prefix that fits one of those we know may fit another one that we do not know yet. */
+static bool may_be_stale(const Connection *c, const Container *found, const char *reference)
+{
+        return !found || !providers_are_primed(c->spawner->providers) ||
+               (strncmp(found->id, reference, strlen(reference)) == 0 && !is_hex64(reference));
+}
+
 static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -243,14 +257,12 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         if (strlen(reference) > REFERENCE_MAX || !*reference)
                 return bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
-        /* A prefix that fits one of those we know may fit another one that we do not know yet. */
-        if ((!found || strncmp(found->id, reference, strlen(reference)) == 0) && !fresh &&
-            !is_hex64(reference))
+        if (!fresh && may_be_stale(c, found, reference))
                 return -ESTALE;
         if (!found) {
-                if (!fresh)
-                        return -ESTALE;
-                r = machined_why_not(c->spawner->machined, reference, reterr);
+                r = reterr->kind == REFUSAL_NO_CONTAINER
+                            ? providers_why_not(c->spawner->providers, reference, reterr)
+                            : 0;
                 return r < 0 ? r : -ENOENT;
         }
         r = sd_bus_message_new_method_return(m, &reply);

@@ -12,9 +12,15 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spawner/check.h"
+#include "spawner/container-machined.h"
 #include "spawner/launch.h"
 
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
+
+/* Where containers come from. */
+static const ProviderType *const provider_types[] = {
+        &machined_provider,
+};
 
 static Connection *connection_free(Connection *c);
 
@@ -45,19 +51,15 @@ static Request *request_free(Request *q)
         return NULL;
 }
 
-static void on_refreshed(void *userdata, const Refusal *refusal)
+static void on_refreshed(void *userdata)
 {
         Request *q = userdata;
         int r;
 
-        if (refusal)
-                r = reply_refusal(q->message, refusal, EIO);
-        else {
-                r = sd_bus_message_rewind(q->message, true);
-                if (r >= 0)
-                        request_answer(q->connection, q->message, q->method, true);
-        }
-        if (r < 0)
+        r = sd_bus_message_rewind(q->message, true);
+        if (r >= 0)
+                request_answer(q->connection, q->message, q->method, true);
+        else
                 log_error_errno(r, "Cannot answer a request");
         request_free(q);
 }
@@ -71,8 +73,8 @@ int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method
                 return -ENOMEM;
         *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
         list_append(&c->requests, &q->node);
-        r = later ? machined_refresh_later(c->spawner->machined, on_refreshed, q)
-                  : machined_refresh(c->spawner->machined, on_refreshed, q);
+        r = later ? providers_refresh_later(c->spawner->providers, on_refreshed, q)
+                  : providers_refresh(c->spawner->providers, on_refreshed, q);
         if (r < 0)
                 request_free(q);
         return r;
@@ -96,7 +98,7 @@ static Connection *connection_free(Connection *c)
         LIST_FOREACH_SAFE (n, &c->requests) {
                 Request *q = LIST_ENTRY(n, Request, node);
 
-                machined_cancel(c->spawner->machined, q);
+                providers_cancel(c->spawner->providers, q);
                 request_free(q);
         }
         LIST_FOREACH_SAFE (n, &c->checks)
@@ -272,13 +274,15 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
                 return -ENOMEM;
         s->options = *options;
         r = sd_event_default(&s->event);
+        s->containers = (ContainerTable){.event = s->event, .events = &events, .userdata = s};
         if (r >= 0)
                 r = open_bus(s);
         if (r < 0)
                 return r;
         r = open_systemd(s);
         if (r >= 0)
-                r = machined_new(s->bus, &s->containers, &events, s, &s->machined);
+                r = providers_new(provider_types, ELEMENTSOF(provider_types), s->bus, s->event,
+                                  &s->containers, &s->providers);
         if (r >= 0)
                 r = fd_set_nonblock(fd, true);
         if (r >= 0)
@@ -297,7 +301,7 @@ Spawner *spawner_free(Spawner *s)
                 return NULL;
         LIST_FOREACH_SAFE (n, &s->connections)
                 connection_free(LIST_ENTRY(n, Connection, node));
-        machined_free(s->machined);
+        providers_free(s->providers);
         scope_manager_free(s->scopes);
         container_table_clear(&s->containers);
         sd_event_source_disable_unref(s->listener);

@@ -10,8 +10,8 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
-#include "spawner/container-machined.h"
-#include "spawner/container.h"
+#include "spawner/container-table.h"
+#include "spawner/provider.h"
 #include "spawner/scope.h"
 
 typedef struct SpawnerOptions {
@@ -28,7 +28,7 @@ typedef struct Spawner {
         sd_bus *systemd; /* PID 1's own, or NULL */
         sd_event_source *listener, *idle;
         ContainerTable containers;
-        Machined *machined; /* the provider; request_refresh() brings it up to date */
+        Providers *providers; /* request_refresh() brings them up to date */
         ScopeManager *scopes;
         List connections; /* Connection */
         List launches;    /* Launch */
@@ -63,7 +63,7 @@ typedef struct Request {
         RequestMethod method;
 } Request;
 
-/* `later`: not before machines that are starting are looked at again. */
+/* `later`: not before containers that are starting are looked at again. */
 int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later);
 
 /* spawner-bus.c */

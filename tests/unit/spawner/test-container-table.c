@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How containers are found, and who is told of those that come and go. */
+
+#include "unit/spawner/container-child.h"
+
+#define ID_A "aa11000000000000000000000000000000000000000000000000000000000000"
+#define ID_B "bb00000000000000000000000000000000000000000000000000000000000000"
+
+static void test_find(void)
+{
+        static const char *const ids[] = {
+                "aa11000000000000000000000000000000000000000000000000000000000000",
+                "aa22000000000000000000000000000000000000000000000000000000000000",
+                "bb00000000000000000000000000000000000000000000000000000000000000",
+        };
+        static const char *const names[] = {"web", "db", "aa11"};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ContainerTable t = {0};
+        Container *c[3];
+        pid_t pids[3];
+
+        for (int i = 0; i < 3; i++) {
+                c[i] = make_container("machine", ids[i], names[i], &pids[i]);
+                CHECK(container_table_add(&t, c[i], true) == 0);
+        }
+        CHECK(container_table_find(&t, ids[1], NULL) == c[1]);
+        CHECK(container_table_find(&t, "web", NULL) == c[0]);
+        CHECK(container_table_find(&t, "aa2", NULL) == c[1]);
+        /* A name goes before a prefix. */
+        CHECK(container_table_find(&t, "aa11", NULL) == c[2]);
+        CHECK(container_table_find(&t, "aa110", NULL) == c[0]);
+
+        CHECK(!container_table_find(&t, "aa", &refusal) && refusal.kind == REFUSAL_BAD_REQUEST);
+        CHECK(same_text(refusal.message, "multiple IDs found with provided prefix: aa"));
+        CHECK(!container_table_find(&t, "cc", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
+        CHECK(same_text(refusal.message, "No such container: cc"));
+        CHECK(!container_table_find(&t, "", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
+
+        /* What has ended is not found, and does not make a prefix ambiguous. */
+        end_child(pids[0]);
+        CHECK(!container_table_find(&t, "web", NULL) && container_table_find(&t, "aa", NULL) == c[1]);
+
+        container_table_clear(&t);
+        for (int i = 0; i < 3; i++) {
+                CHECK(c[i]->n_ref == 1);
+                container_unref(c[i]);
+        }
+        for (int i = 1; i < 3; i++)
+                end_child(pids[i]);
+}
+
+/* A name is a container's own only within its kind. */
+static void test_ambiguous_name(void)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ContainerTable t = {0};
+        Container *machine, *other;
+        pid_t pids[2];
+
+        machine = make_container("machine", ID_A, "web", &pids[0]);
+        other = make_container("other", ID_B, "web", &pids[1]);
+        CHECK(container_table_add(&t, machine, true) == 0 && container_table_add(&t, other, true) == 0);
+        CHECK(container_table_by_name(&t, "machine", "web") == machine);
+        CHECK(container_table_by_name(&t, "other", "web") == other);
+        CHECK(!container_table_find(&t, "web", &refusal) && refusal.kind == REFUSAL_CONFLICT);
+        CHECK(same_text(refusal.message,
+                        "multiple containers have the name web (machine aa1100000000, other "
+                        "bb0000000000): use the id"));
+        CHECK(container_table_find(&t, ID_A, NULL) == machine);
+        CHECK(container_table_find(&t, "bb0000000000", NULL) == other);
+        /* One that has ended has no name any more. */
+        end_child(pids[0]);
+        CHECK(container_table_find(&t, "web", NULL) == other);
+        container_table_clear(&t);
+        container_unref(machine);
+        container_unref(other);
+        end_child(pids[1]);
+}
+
+typedef struct Told {
+        Container *new, *removed; /* as told last, weak */
+        unsigned n_new, n_removed;
+} Told;
+
+static void on_new(void *userdata, Container *c)
+{
+        Told *told = userdata;
+
+        told->new = c;
+        told->n_new++;
+}
+
+static void on_removed(void *userdata, Container *c)
+{
+        Told *told = userdata;
+
+        CHECK(!c->table && !c->on_death && c->name);
+        told->removed = c;
+        told->n_removed++;
+}
+
+static const ContainerEvents events = {on_new, on_removed};
+
+static void test_events(void)
+{
+        Told told = {0};
+        ContainerTable t = {.events = &events, .userdata = &told};
+        Container *old, *new;
+        pid_t pids[2];
+
+        old = make_container("machine", ID_A, "old", &pids[0]);
+        new = make_container("machine", ID_B, "new", &pids[1]);
+        CHECK(container_table_add(&t, old, false) == 0 && told.n_new == 0);
+        CHECK(container_table_add(&t, new, true) == 0 && told.n_new == 1 && told.new == new);
+        container_table_forget_dead(&t);
+        CHECK(told.n_removed == 0);
+        end_child(pids[0]);
+        container_table_forget_dead(&t);
+        CHECK(told.n_removed == 1 && told.removed == old && old->n_ref == 1);
+        container_table_forget(&t, new);
+        CHECK(told.n_removed == 2 && told.removed == new &&new->n_ref == 1);
+        CHECK(list_is_empty(&t.containers));
+        end_child(pids[1]);
+        container_unref(old);
+        container_unref(new);
+}
+
+/* A leader that dies takes its container along, without anybody asking. */
+static void test_dead_leader(void)
+{
+        Told told = {0};
+        ContainerTable t = {.events = &events, .userdata = &told};
+        Container *c[2];
+        pid_t pids[2];
+
+        CHECK(sd_event_new(&t.event) >= 0);
+        c[0] = make_container("machine", ID_A, "a", &pids[0]);
+        c[1] = make_container("machine", ID_B, "b", &pids[1]);
+        for (int i = 0; i < 2; i++)
+                CHECK(container_table_add(&t, c[i], false) == 0);
+        CHECK(sd_event_run(t.event, 0) == 0);
+        end_child(pids[0]);
+        while (told.n_removed == 0)
+                CHECK(sd_event_run(t.event, UINT64_MAX) >= 0);
+        CHECK(told.removed == c[0] && !container_table_by_id(&t, ID_A) && container_table_by_id(&t, ID_B));
+        /* Cleared, it watches nothing any more and tells nobody. */
+        container_table_clear(&t);
+        end_child(pids[1]);
+        CHECK(sd_event_run(t.event, 0) == 0 && told.n_removed == 1);
+        container_unref(c[0]);
+        container_unref(c[1]);
+        sd_event_unref(t.event);
+}
+
+int main(void)
+{
+        test_find();
+        test_ambiguous_name();
+        test_events();
+        test_dead_leader();
+        return 0;
+}
