@@ -20,8 +20,8 @@ _execctl() {
     local options='-i --interactive -t --tty -u --user= -e --setenv= -w --working-directory= --privileged --property=
         --label= --on-disconnect= --detach-keys= --record -d --detach -s --signal= -a --all -l --full -n --lines= -f --follow
         --speed= --idle-limit= --no-wait --raw -H --host= --json= --no-legend --no-pager --no-ask-password -h --help --version'
-    local properties='MemoryMax= MemoryHigh= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs=
-        RuntimeMaxSec= OOMPolicy='
+    local properties='MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight=
+        AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
     COMPREPLY=()
 
     # The option that stands alone before its value; bash splits "--option=value" at the sign.

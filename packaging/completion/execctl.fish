@@ -77,7 +77,7 @@ complete -c execctl -n __execctl_options_allowed -s e -l setenv -x -a '(set -nx)
 complete -c execctl -n __execctl_options_allowed -s w -l working-directory -x -d 'Start in this directory'
 complete -c execctl -n __execctl_options_allowed -l privileged -d 'With all capabilities of the container'
 complete -c execctl -n __execctl_options_allowed -l property -x -d 'Set a property of the scope' \
-    -a 'MemoryMax= MemoryHigh= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= RuntimeMaxSec= OOMPolicy='
+    -a 'MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
 complete -c execctl -n __execctl_options_allowed -l label -x -d 'Label it'
 complete -c execctl -n __execctl_options_allowed -l on-disconnect -x -a 'keep hangup kill' -d 'When execctl goes away'
 complete -c execctl -n __execctl_options_allowed -l detach-keys -x -d 'Keys that leave a terminal'
