@@ -59,7 +59,6 @@ static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
                              .pid = r->starter_pid,
                              .pidfd = -EBADF,
                              .loginuid = r->starter_login_uid};
-        e->detached = r->detached;
         if (r->caller_bus_name) {
                 e->starter->bus_name = TAKE_PTR(r->caller_bus_name);
                 k = exec_follow_caller(e, e->starter->bus_name, true);
@@ -68,13 +67,21 @@ static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
         }
         e->state = EXEC_RUNNING;
         manager_link_exec(e->manager, e);
-        k = exec_resume(e, TAKE_FD(f->fds[HANDOVER_CONTROL]), TAKE_FD(f->fds[HANDOVER_PIDFD]),
-                        TAKE_FD(f->fds[HANDOVER_STDOUT]), TAKE_FD(f->fds[HANDOVER_STDERR]));
+        k = exec_resume(e, f);
         if (k < 0) {
                 manager_unlink_exec(e->manager, e);
                 exec_unref(e);
         }
         return k;
+}
+
+/* What clients have not read yet of one that ended, and what may still be asked for. */
+static void restore_output(Exec *e, HandoverFds *f)
+{
+        Stream *s = exec_stream(e);
+
+        if (s && handover_take_stream(f, s))
+                stream_finish(s, e->detached);
 }
 
 static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
@@ -112,6 +119,7 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         e->created_usec = r->created_usec;
         e->started_usec = r->started_usec;
         e->finished_usec = r->finished_usec;
+        e->detached = r->detached;
         e->restored = true;
         if (r->running) {
                 *ret = e;
@@ -119,6 +127,8 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         }
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         e->ended_monotonic -= MIN(age, e->ended_monotonic);
+        if (f)
+                restore_output(e, f);
         manager_link_exec(m, e);
         *ret = e; /* the manager has a reference of its own */
         return 0;

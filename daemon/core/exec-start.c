@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
+#include "core/handover.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
 
@@ -117,35 +118,40 @@ static void exec_give_up(Exec *e, int error)
         (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
 }
 
-int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standard_error)
+/* The command's side of the stream, from what was handed over. */
+static int exec_resume_streams(Exec *e, Stream *s, HandoverFds *f)
 {
-        StartReply p = {
-                .control = control,
-                .pidfd = pidfd,
-                .streams = {-EBADF, standard_output, standard_error},
-        };
-        Stream *s = exec_stream(e);
-        int r = s ? 0 : -ENOMEM;
+        int r = 0;
 
-        if (r >= 0) {
-                exec_recording_resume(e);
-                r = sd_event_add_io(e->manager->event, &e->control_source, p.control, EPOLLIN,
-                                    exec_on_control, e);
-        }
-        if (r >= 0) {
-                e->control_fd = TAKE_FD(p.control);
-                e->pidfd = TAKE_FD(p.pidfd);
-        }
-        if (r >= 0 && p.streams[1] >= 0)
-                r = e->request->tty ? stream_set_tty(s, TAKE_FD(p.streams[1]), &e->request->detach_keys)
-                                    : stream_set_output(s, FRAME_STDOUT, TAKE_FD(p.streams[1]));
-        if (r >= 0 && p.streams[2] >= 0)
-                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(p.streams[2]));
-        start_reply_done(&p);
+        if (f->fds[HANDOVER_STDOUT] >= 0 && e->request->tty)
+                return stream_set_tty(s, TAKE_FD(f->fds[HANDOVER_STDOUT]), &e->request->detach_keys);
+        if (f->fds[HANDOVER_STDOUT] >= 0)
+                r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(f->fds[HANDOVER_STDOUT]));
+        if (r >= 0 && f->fds[HANDOVER_STDERR] >= 0)
+                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(f->fds[HANDOVER_STDERR]));
+        return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[HANDOVER_STDIN]));
+}
+
+int exec_resume(Exec *e, HandoverFds *f)
+{
+        Stream *s = exec_stream(e);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        exec_recording_resume(e);
+        r = sd_event_add_io(e->manager->event, &e->control_source, f->fds[HANDOVER_CONTROL], EPOLLIN,
+                            exec_on_control, e);
         if (r < 0)
                 return r;
+        e->control_fd = TAKE_FD(f->fds[HANDOVER_CONTROL]);
+        e->pidfd = TAKE_FD(f->fds[HANDOVER_PIDFD]);
+        r = exec_resume_streams(e, s, f);
+        if (r < 0)
+                return r;
+        /* Of clients that were handed over the stream tells when they go. */
+        e->client_gone = !handover_take_stream(f, s) && !e->detached && !e->caller;
         stream_begin(s);
-        e->client_gone = !e->detached && !e->caller;
         exec_apply_disconnect(e);
         exec_advance(e);
         return 0;

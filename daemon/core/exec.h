@@ -36,6 +36,7 @@
 typedef struct Manager Manager;
 typedef struct Exec Exec;
 typedef struct ExecWatch ExecWatch;
+typedef struct HandoverFds HandoverFds; /* core/handover.h */
 
 typedef enum ExecState {
         EXEC_CREATED,
@@ -155,9 +156,9 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
  * it may have gone before. */
 int exec_follow_caller(Exec *e, const char *bus_name, bool ask);
 
-/* It ran when execd was last stopped: RUNNING again with these, which are taken. The clients of then are
- * gone. */
-int exec_resume(Exec *e, int control, int pidfd, int standard_output, int standard_error);
+/* It ran when execd was last stopped: RUNNING again with these, which are taken, and with its clients of
+ * then if they are among them. */
+int exec_resume(Exec *e, HandoverFds *f);
 
 /* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
 void exec_tell(Exec *e, const char *action);

@@ -8,25 +8,44 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/exec-output.h"
 
 #define NAME_PREFIX  "exec-"
-#define NAME_SIZE    (sizeof(NAME_PREFIX) + EXEC_ID_SIZE + 8)
+#define NAME_CLIENT  "client" /* and which */
+#define NAME_SIZE    (sizeof(NAME_PREFIX) + EXEC_ID_SIZE + 16)
 #define BARRIER_USEC (5 * USEC_PER_SEC)
 
 /* A command that has run for so long is not one of many short ones, for which systemd need not be troubled.
  */
 #define KEEP_AFTER_USEC (5 * USEC_PER_SEC)
 
-static const char *const role_names[_HANDOVER_ROLE_MAX] = {
-        [HANDOVER_CONTROL] = "control",
-        [HANDOVER_PIDFD] = "pidfd",
-        [HANDOVER_STDOUT] = "stdout",
-        [HANDOVER_STDERR] = "stderr",
+static const char *const role_names[HANDOVER_CLIENTS] = {
+        [HANDOVER_CONTROL] = "control", [HANDOVER_PIDFD] = "pidfd", [HANDOVER_STDOUT] = "stdout",
+        [HANDOVER_STDERR] = "stderr",   [HANDOVER_STDIN] = "stdin", [HANDOVER_STREAM] = "stream",
 };
 
 static void role_name(char name[static NAME_SIZE], const char *id, HandoverRole role)
 {
-        snprintf(name, NAME_SIZE, NAME_PREFIX "%.64s-%s", id, role_names[role]);
+        if (role < HANDOVER_CLIENTS)
+                snprintf(name, NAME_SIZE, NAME_PREFIX "%.64s-%s", id, role_names[role]);
+        else
+                snprintf(name, NAME_SIZE, NAME_PREFIX "%.64s-" NAME_CLIENT "%u", id,
+                         (unsigned) role - HANDOVER_CLIENTS);
+}
+
+/* The role of such a name behind the id, or negative. */
+static int role_from_name(const char *name)
+{
+        unsigned which;
+        int n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(role_names); i++)
+                if (strcmp(name, role_names[i]) == 0)
+                        return (int) i;
+        if (sscanf(name, NAME_CLIENT "%2u%n", &which, &n) == 1 && !name[n] &&
+            which < STREAM_SNAPSHOT_CLIENTS_MAX)
+                return HANDOVER_CLIENTS + (int) which;
+        return -EINVAL;
 }
 
 HandoverFds *handover_find(Handover *h, const char *id)
@@ -48,6 +67,7 @@ static HandoverFds *handover_get(Handover *h, const char *id)
                 return NULL;
         h->execs = more;
         f = &h->execs[h->n_execs++];
+        *f = (HandoverFds){0};
         strcpy(f->id, id);
         for (size_t i = 0; i < ELEMENTSOF(f->fds); i++)
                 f->fds[i] = -EBADF;
@@ -57,44 +77,61 @@ static HandoverFds *handover_get(Handover *h, const char *id)
 bool handover_add(Handover *h, const char *name, int fd)
 {
         char id[EXEC_ID_SIZE] = "";
-        int n = 0;
+        HandoverFds *f;
+        int n = 0, role;
 
         if (sscanf(name, NAME_PREFIX "%64[0-9a-f]-%n", id, &n) != 1 || n == 0 ||
             strlen(id) != EXEC_ID_SIZE - 1)
                 return false;
-        for (size_t i = 0; i < ELEMENTSOF(role_names); i++) {
-                HandoverFds *f;
-
-                if (strcmp(name + n, role_names[i]) != 0)
-                        continue;
-                f = handover_get(h, id);
-                if (!f || f->fds[i] >= 0)
-                        return false;
-                f->fds[i] = fd;
-                return true;
-        }
-        return false;
+        role = role_from_name(name + n);
+        f = role >= 0 ? handover_get(h, id) : NULL;
+        if (!f || f->fds[role] >= 0)
+                return false;
+        f->fds[role] = fd;
+        f->passed |= UINT64_C(1) << role;
+        return true;
 }
 
-static void forget(const char *id)
+static void forget_role(const char *id, HandoverRole role)
 {
         char name[NAME_SIZE];
 
-        for (size_t i = 0; i < ELEMENTSOF(role_names); i++) {
-                role_name(name, id, i);
-                (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-        }
+        role_name(name, id, role);
+        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
 void handover_done(Handover *h)
 {
         for (size_t i = 0; i < h->n_execs; i++) {
-                for (size_t k = 0; k < ELEMENTSOF(role_names); k++)
-                        h->execs[i].fds[k] = fd_close(h->execs[i].fds[k]);
-                forget(h->execs[i].id);
+                HandoverFds *f = &h->execs[i];
+
+                for (size_t k = 0; k < ELEMENTSOF(f->fds); k++) {
+                        f->fds[k] = fd_close(f->fds[k]);
+                        if (f->passed & UINT64_C(1) << k)
+                                forget_role(f->id, k);
+                }
         }
         h->execs = mfree(h->execs);
         h->n_execs = 0;
+}
+
+bool handover_take_stream(HandoverFds *f, Stream *s)
+{
+        _cleanup_free_ char *data = NULL;
+        size_t size = 0;
+        int r;
+
+        if (f->fds[HANDOVER_STREAM] < 0) {
+                history_clear(stream_history(s));
+                return false;
+        }
+        r = memfd_read(f->fds[HANDOVER_STREAM], STREAM_SNAPSHOT_SIZE_MAX, &data, &size);
+        if (r >= 0)
+                r = stream_snapshot_read(s, data, size, f->fds + HANDOVER_CLIENTS,
+                                         STREAM_SNAPSHOT_CLIENTS_MAX);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "The clients of exec %.12s cannot be served on", f->id);
+        return r >= 0;
 }
 
 static int store_fd(const Exec *e, HandoverRole role, int fd)
@@ -124,6 +161,30 @@ static int store_exec(const Exec *e)
         return r;
 }
 
+/* What its stream has in memory, and its clients. */
+static int store_stream(const Exec *e)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+        _cleanup_close_ int memfd = -EBADF;
+        int clients[STREAM_SNAPSHOT_CLIENTS_MAX], r;
+        size_t n_clients = 0;
+
+        if (!e->stream || !stream_snapshot_is_wanted(e->stream))
+                return 0;
+        r = stream_snapshot_write(e->stream, &b, clients, &n_clients);
+        if (r < 0)
+                return r;
+        memfd = memfd_sealed("execd-stream", buf_head(&b), buf_length(&b));
+        if (memfd < 0)
+                return memfd;
+        r = store_fd(e, HANDOVER_STREAM, memfd);
+        if (r >= 0)
+                r = store_fd(e, HANDOVER_STDIN, stream_input_fd(e->stream));
+        for (size_t i = 0; r >= 0 && i < n_clients; i++)
+                r = store_fd(e, HANDOVER_CLIENTS + i, clients[i]);
+        return r;
+}
+
 bool handover_keep(Manager *m)
 {
         uint64_t now = now_usec(CLOCK_REALTIME);
@@ -150,35 +211,47 @@ void handover_forget(Exec *e)
                 return;
         e->kept = false;
         e->manager->kept_changed = true;
-        forget(e->id);
+        for (HandoverRole role = HANDOVER_CONTROL; role <= HANDOVER_STDERR; role++)
+                forget_role(e->id, role);
+}
+
+/* Before the last look at the execs: nothing of them is between two states any more. */
+static void settle(Exec *e)
+{
+        if (e->state == EXEC_STARTING)
+                exec_fail(e, REFUSAL_UNAVAILABLE, "execd was stopped before the command ran");
+        /* Its status is known, and nobody will wait for the rest of its output. */
+        if (e->state == EXEC_DRAINING)
+                exec_set_state(e, EXEC_EXITED);
+        exec_output_flush(e);
 }
 
 void handover_store(Manager *m)
 {
-        size_t n = 0;
+        size_t n_running = 0, n = 0;
 
         LIST_FOREACH_SAFE (node, &m->execs) {
                 Exec *e = LIST_ENTRY(node, Exec, node);
-                int r;
+                bool running;
+                int r = 0;
 
-                if (e->state == EXEC_STARTING)
-                        exec_fail(e, REFUSAL_UNAVAILABLE, "execd was stopped before the command ran");
-                /* Its status is known, and nobody will wait for the rest of its output. */
-                if (e->state == EXEC_DRAINING)
-                        exec_set_state(e, EXEC_EXITED);
-                if (e->state != EXEC_RUNNING || e->exit_known)
-                        continue;
-                r = store_exec(e);
+                settle(e);
+                running = e->state == EXEC_RUNNING && !e->exit_known;
+                if (running)
+                        r = store_exec(e);
                 if (r < 0) {
                         log_error_errno(r, "Cannot leave exec %.12s with systemd: its end will not be known",
                                         e->id);
                         continue;
                 }
-                e->stored = true;
+                e->stored = running;
+                n_running += running;
                 n++;
+                if (!e->hidden && store_stream(e) < 0)
+                        log_warning("The clients of exec %.12s are cut off", e->id);
         }
         if (n == 0)
                 return;
-        log_info("%u running execs are left with systemd until the next start", (unsigned) n);
+        log_info("%u running execs are left with systemd until the next start", (unsigned) n_running);
         (void) sd_notify_barrier(false, BARRIER_USEC);
 }

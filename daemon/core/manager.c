@@ -152,9 +152,12 @@ void manager_check_leave(Manager *m)
 {
         if (!m->leave_timer)
                 return;
-        LIST_FOREACH_SAFE (n, &m->execs)
-                if (LIST_ENTRY(n, Exec, node)->state == EXEC_STARTING)
+        LIST_FOREACH_SAFE (n, &m->execs) {
+                const Exec *e = LIST_ENTRY(n, Exec, node);
+
+                if (e->state == EXEC_STARTING || e->state == EXEC_DRAINING)
                         return;
+        }
         (void) sd_event_exit(m->event, 0);
 }
 

@@ -294,6 +294,33 @@ static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
+int stream_client_join(Stream *s, StreamClient *c, bool writer)
+{
+        int r;
+
+        list_append(&s->clients, &c->node);
+        s->n_clients++;
+        if (writer && !s->input.writer)
+                s->input.writer = c;
+
+        (void) setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){STREAM_SEND_BUFFER}, sizeof(int));
+        r = fd_set_nonblock(c->fd, true);
+        if (r >= 0)
+                r = sd_event_add_io(s->event, &c->source, c->fd, 0, stream_on_io, s);
+        if (r < 0) {
+                stream_client_free(c);
+                return r;
+        }
+        if (c->shut)
+                client_arm(c, STREAM_LINGER_USEC, client_on_linger);
+        else if (c->gated) {
+                c->gate_deadline = now_usec(CLOCK_MONOTONIC) + STREAM_GATE_MAX_USEC;
+                c->gate_poll = STREAM_GATE_POLL_USEC;
+                client_arm(c, c->gate_poll, client_on_gate);
+        }
+        return 0;
+}
+
 int stream_add_client(Stream *s, StreamClientOptions *o)
 {
         StreamClient *c = calloc(1, sizeof(StreamClient));
@@ -316,24 +343,8 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
                 .position = o->replay ? history_replay_position(&s->history) : s->history.end,
         };
         o->input = BUF_INIT;
-        list_append(&s->clients, &c->node);
-        s->n_clients++;
-        if (o->writer && !s->input.writer)
-                s->input.writer = c;
-
-        (void) setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){STREAM_SEND_BUFFER}, sizeof(int));
-        r = fd_set_nonblock(c->fd, true);
+        r = stream_client_join(s, c, o->writer);
         if (r >= 0)
-                r = sd_event_add_io(s->event, &c->source, c->fd, 0, stream_on_io, s);
-        if (r < 0) {
-                stream_client_free(c);
-                return r;
-        }
-        if (c->gated) {
-                c->gate_deadline = now_usec(CLOCK_MONOTONIC) + STREAM_GATE_MAX_USEC;
-                c->gate_poll = STREAM_GATE_POLL_USEC;
-                client_arm(c, c->gate_poll, client_on_gate);
-        }
-        stream_turn(s);
-        return 0;
+                stream_turn(s);
+        return r;
 }

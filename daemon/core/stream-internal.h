@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-client.c, stream-input.c.
- */
+/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-client.c, stream-input.c,
+ * stream-snapshot.c. */
 
 #include "base/list.h"
 #include "core/stream.h"
@@ -117,6 +117,8 @@ bool stream_client_in_bulk(const StreamClient *c);
 /* Starts to splice what waits in `o`, if it is worth it and this client is alone and caught up. */
 bool stream_client_start_bulk(StreamClient *c, StreamOutput *o);
 void stream_client_update(StreamClient *c);
+/* Takes a client whose members are set into the stream; frees it on failure. Nothing moves yet. */
+int stream_client_join(Stream *s, StreamClient *c, bool writer);
 StreamClient *stream_client_free(StreamClient *c);
 
 /* stream-input.c */

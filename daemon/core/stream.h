@@ -87,3 +87,5 @@ History *stream_history(Stream *s);
 
 /* Where it is read from: weak, negative when at its end. A terminal is stdout. */
 int stream_output_fd(const Stream *s, FrameType type);
+/* Where the input is written to, likewise; of a terminal negative. */
+int stream_input_fd(const Stream *s);

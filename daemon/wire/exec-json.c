@@ -203,7 +203,6 @@ static char *json_to_ascii(const char *json)
 static void add_running(struct json_object *o, const ExecRecord *r)
 {
         add_bool(o, "running", true);
-        add_bool(o, "detached", r->detached);
         add_string(o, "container_image", r->container_image);
         add_string(o, "container_label", r->container_label);
         add_string(o, "caller_bus_name", r->caller_bus_name);
@@ -227,6 +226,7 @@ int exec_record_write(const ExecRecord *r, char **ret)
         if (r->recording_path)
                 add_string(o, "recording_path", r->recording_path);
         add_bool(o, "failed", r->failed);
+        add_bool(o, "detached", r->detached);
         if (r->running)
                 add_running(o, r);
         add_int(o, "exit_code", r->exit_code);

@@ -91,12 +91,10 @@ class Attached:
 
     def read_all(self):
         """Everything until the end: (stdout, stderr), on a tty all in the first."""
-        data = self.rest
-        while True:
-            piece = self.socket.recv(1 << 20)
-            if not piece:
-                break
-            data += piece
+        pieces = [self.rest]
+        while piece := self.socket.recv(1 << 20):
+            pieces.append(piece)
+        data = b"".join(pieces)
         if self.tty:
             return data, b""
         return demux(data)
@@ -110,13 +108,15 @@ class Attached:
 
 
 def demux(data):
-    streams = {1: b"", 2: b""}
-    while data:
-        kind, size = struct.unpack(">BxxxI", data[:8])
-        assert len(data) >= 8 + size, "a frame is cut"
-        streams[kind] += data[8:8 + size]
-        data = data[8 + size:]
-    return streams[1], streams[2]
+    streams = {1: [], 2: []}
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from(">BxxxI", data, at)
+        at += 8
+        assert len(data) >= at + size, "a frame is cut"
+        streams[kind].append(data[at:at + size])
+        at += size
+    return b"".join(streams[1]), b"".join(streams[2])
 
 
 def run(container, cmd, stdin=None, tty=False, **fields):

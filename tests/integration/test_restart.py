@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """execd is restarted while commands run, as by an upgrade: no exec is lost, and nothing of it stays behind."""
 
+import hashlib
 import json
+import random
+import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
 import pytest
 
-from execd import Attached, create, inspect, journal, request, shell, wait_for
+from execd import Attached, connect, create, head_bytes, inspect, journal, read_head, request, shell, wait_for
 
 
 def restart():
@@ -29,6 +33,16 @@ def end_of(exec_id):
     reply = request("POST", f"/exec/{exec_id}/wait")
     assert reply.status == 200, reply.body
     return reply.json()["StatusCode"]
+
+
+def attach(exec_id):
+    a = object.__new__(Attached)
+    a.tty = False
+    a.socket = connect()
+    a.socket.sendall(head_bytes("POST", f"/exec/{exec_id}/attach", b"", [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+    status, _, a.rest = read_head(a.socket)
+    assert status == 101, a.rest
+    return a
 
 
 @pytest.fixture(autouse=True)
@@ -62,29 +76,152 @@ def test_output_waits_for_the_next_start():
     assert b"line 19999" in request("GET", f"/exec/{exec_id}/logs").body
 
 
-def test_terminal_is_joined_again():
+@pytest.mark.parametrize("times", [1, 3])
+def test_attached_client_notices_nothing(times):
+    """Its terminal goes on: what was typed before, while execd was away, and after."""
     exec_id = create("web", ["sh"], Tty=True, AttachStdin=True)
     a = Attached(exec_id, tty=True)
     a.socket.sendall(b"x=kept; echo rea''dy\n")
-    got = b""
-    while b"ready" not in got:
-        got += a.socket.recv(4096)
+    a.read_until(b"ready")
+    for i in range(times):
+        restart()
+        a.socket.sendall(b"echo x''is $x %d\n" % i)
+        a.read_until(b"xis kept %d" % i)
+    assert request("POST", f"/exec/{exec_id}/resize?h=33&w=44").status in (200, 201)
+    a.socket.sendall(b"stty size; exit 5\n")
+    out = a.read_all()[0]
+    assert b"33 44" in out and out.rstrip().endswith(b"33 44")
+    assert inspect(exec_id)["ExitCode"] == 5
+
+
+@pytest.mark.parametrize("looked_on", [False, True])
+def test_no_byte_of_streams_is_lost(looked_on):
+    """Both directions over some restarts; with one that looks on nothing is spliced."""
+    size = 24 << 20
+    source = hashlib.sha256()
+    exec_id = create("web", ["sh", "-c", "sleep 0.3; cat; echo wrong >&2; exit 3"], AttachStdin=True)
+    a = Attached(exec_id)
+
+    def write():
+        block = random.Random(4).randbytes(1 << 20)
+        for i in range(size >> 20):
+            piece = block[i:] + block[:i]
+            source.update(piece)
+            a.socket.sendall(piece)
+            time.sleep(0.05)
+        a.socket.shutdown(socket.SHUT_WR)
+
+    onlooker = attach(exec_id) if looked_on else None
+    writer = threading.Thread(target=write)
+    writer.start()
+    stop = threading.Event()
+
+    def restarts():
+        while not stop.wait(0.4):
+            restart()
+    restarter = threading.Thread(target=restarts)
+    restarter.start()
+    seen = []
+    looker = threading.Thread(target=lambda: seen.extend(onlooker.read_all() if looked_on else []))
+    looker.start()
+    try:
+        out, err = a.read_all()
+    finally:
+        stop.set()
+        restarter.join()
+    writer.join()
+    assert len(out) == size and hashlib.sha256(out).hexdigest() == source.hexdigest()
+    assert err == b"wrong\n" and end_of(exec_id) == 3
+    looker.join()
+    assert seen == ([out, err] if looked_on else [])
+
+
+def test_end_of_input_while_execd_is_away():
+    exec_id = create("web", ["sh", "-c", "wc -c"], AttachStdin=True)
+    a = Attached(exec_id)
+    a.socket.sendall(b"before ")
+    time.sleep(0.2)
+    # What it is sent while it does not look, its successor finds.
+    shell("systemctl kill -s STOP execd.service")
+    a.socket.sendall(b"meanwhile")
+    a.socket.shutdown(socket.SHUT_WR)
     restart()
-    while a.socket.recv(4096):
-        pass
-    assert inspect(exec_id)["Running"]
-    out = shell(f"(sleep 1; echo 'echo it is $x; exit 5'; sleep 2) | timeout 20 script -qec 'execctl attach {exec_id}' "
-                "/dev/null", check=False)
-    assert "it is kept" in out
-    assert end_of(exec_id) == 5
+    assert a.read_all()[0].split() == [b"16"]
+
+
+def test_client_that_leaves_while_execd_is_away():
+    exec_id = create("web", ["sleep", "1000"], OnDisconnect="kill")
+    a = Attached(exec_id)
+    stopped = subprocess.Popen(["sh", "-c", "systemctl restart execd.service"])
+    a.socket.close()
+    stopped.wait()
+    assert end_of(exec_id) == 137
+
+
+def test_output_that_nobody_has_read_yet():
+    """The command has ended; its client reads after the restart."""
+    exec_id = create("web", ["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; exit 2"])
+    a = Attached(exec_id)
+    time.sleep(0.5)
+    for _ in range(40):
+        if len(a.rest) >= 1 << 21:
+            break
+        a.rest += a.socket.recv(1 << 17)
+    wait_for(lambda: not inspect(exec_id)["Running"])
+    restart()
+    assert len(a.read_all()[0]) == 3000000
+    assert inspect(exec_id)["ExitCode"] == 2
+
+
+def test_logs_go_back_before_the_restart():
+    ended = start_detached("sh", "-c", "echo this was early")
+    assert end_of(ended) == 0
+    running = start_detached("sh", "-c", "echo early; sleep 2; echo late")
+    time.sleep(0.3)
+    restart()
+    assert b"this was early" in request("GET", f"/exec/{ended}/logs").body
+    assert end_of(running) == 0
+    logs = request("GET", f"/exec/{running}/logs").body
+    assert b"early" in logs and b"late" in logs
+
+
+def test_detach_keys_begun_before():
+    exec_id = create("web", ["sh", "-c", "stty raw -echo; echo ready; exec cat"], Tty=True, AttachStdin=True,
+                     OnDisconnect="kill")
+    a = Attached(exec_id, tty=True)
+    a.read_until(b"ready")
+    a.socket.sendall(b"\x10")
+    time.sleep(0.2)
+    restart()
+    a.socket.sendall(b"\x11")
+    assert a.read_all()[0].strip() == b"ready"
+    a.socket.close()
+    restart()
+    assert inspect(exec_id)["Running"], "who detaches does not hang up"
+    assert request("POST", f"/exec/{exec_id}/kill").status in (200, 204)
+
+
+def test_docker_exec_goes_on():
+    docker = subprocess.Popen(["docker", "-H", "unix:///run/execd/execd.sock", "exec", "-i", "web", "sh", "-c",
+                               "read a; echo $a; read b; echo $b; exit 9"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    docker.stdin.write(b"one\n")
+    docker.stdin.flush()
+    assert docker.stdout.readline() == b"one\n"
+    restart()
+    docker.stdin.write(b"two\n")
+    docker.stdin.flush()
+    assert docker.stdout.readline() == b"two\n"
+    assert docker.wait(20) == 9
 
 
 def test_one_that_is_bound_to_its_client_ends_with_it():
     exec_id = create("web", ["sleep", "1000"], OnDisconnect="kill")
     a = Attached(exec_id)
     restart()
-    assert end_of(exec_id) == 137
+    assert inspect(exec_id)["Running"]
     a.socket.close()
+    assert end_of(exec_id) == 137
 
 
 def test_starts_under_way_are_waited_for():

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* core/stream-snapshot: a stream that is handed over again and again, in the midst of its work, loses
+ * nothing in either direction; a snapshot that is not sound is refused. */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "core/stream-snapshot.h"
+#include "unit/test.h"
+
+#define NEED(condition)                                                                 \
+        do {                                                                            \
+                if (!(condition)) {                                                     \
+                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+                        exit(1);                                                        \
+                }                                                                       \
+        } while (0)
+
+typedef struct World {
+        sd_event *event;
+        Stream *stream;
+        int ended, gone;
+} World;
+
+static void on_output_end(void *userdata)
+{
+        ((World *) userdata)->ended++;
+}
+
+static void on_client_gone(void *userdata)
+{
+        ((World *) userdata)->gone++;
+}
+
+static const StreamEvents events = {.on_output_end = on_output_end, .on_client_gone = on_client_gone};
+
+static void turn(World *w)
+{
+        while (sd_event_run(w->event, 300) > 0)
+                ;
+}
+
+/* An fd of its own, as the one that comes next has it. */
+static int copy_of(int fd)
+{
+        return fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static Stream *stream_over(World *w, int out, int err, int in)
+{
+        Stream *s = stream_new(w->event, &events, w);
+
+        NEED(s);
+        if (out >= 0)
+                NEED(stream_set_output(s, FRAME_STDOUT, out) >= 0);
+        if (err >= 0)
+                NEED(stream_set_output(s, FRAME_STDERR, err) >= 0);
+        NEED(stream_set_input(s, in) >= 0);
+        return s;
+}
+
+static void hand_over(World *w)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+        int fds[STREAM_SNAPSHOT_CLIENTS_MAX];
+        Stream *old = w->stream;
+        size_t n = 0;
+
+        NEED(stream_snapshot_write(old, &b, fds, &n) >= 0);
+        for (size_t i = 0; i < n; i++)
+                fds[i] = copy_of(fds[i]);
+        w->stream = stream_over(w, copy_of(stream_output_fd(old, FRAME_STDOUT)),
+                                copy_of(stream_output_fd(old, FRAME_STDERR)), copy_of(stream_input_fd(old)));
+        stream_free(old);
+        NEED(stream_snapshot_read(w->stream, buf_head(&b), buf_length(&b), fds, n) >= 0);
+        for (size_t i = 0; i < n; i++)
+                NEED(fds[i] < 0);
+        stream_begin(w->stream);
+}
+
+static int client(World *w, StreamClientOptions o)
+{
+        int pair[2];
+
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
+        o.fd = pair[0];
+        NEED(stream_add_client(w->stream, &o) >= 0);
+        return pair[1];
+}
+
+static uint8_t pattern(size_t i)
+{
+        return (uint8_t) (i * 7 + i / 251);
+}
+
+/* What one client has got, taken apart as it comes. */
+typedef struct Got {
+        int fd;
+        bool raw;
+        uint8_t header[FRAME_HEADER_SIZE];
+        size_t header_done;
+        uint32_t left;
+        size_t payload; /* of stdout */
+} Got;
+
+static void got_byte(Got *g, uint8_t byte)
+{
+        if (!g->raw && g->left == 0) {
+                FrameType type;
+
+                g->header[g->header_done++] = byte;
+                if (g->header_done < sizeof(g->header))
+                        return;
+                g->header_done = 0;
+                NEED(frame_header_read(g->header, &type, &g->left) >= 0);
+                NEED(type == FRAME_STDOUT && g->left > 0);
+                return;
+        }
+        NEED(byte == pattern(g->payload));
+        g->payload++;
+        if (!g->raw)
+                g->left--;
+}
+
+static size_t got_some(Got *g, size_t most)
+{
+        static uint8_t buf[1 << 20];
+        ssize_t n = read(g->fd, buf, MIN(most, sizeof(buf)));
+
+        for (ssize_t i = 0; i < n; i++)
+                got_byte(g, buf[i]);
+        return n > 0 ? (size_t) n : 0;
+}
+
+static size_t put_some(int fd, size_t done, size_t total, size_t piece)
+{
+        uint8_t buf[64 * 1024];
+        size_t size = MIN(MIN(piece, sizeof(buf)), total - done);
+        ssize_t n;
+
+        for (size_t i = 0; i < size; i++)
+                buf[i] = pattern(done + i);
+        n = size > 0 ? write(fd, buf, size) : 0;
+        return n > 0 ? (size_t) n : 0;
+}
+
+/* The command writes `total` bytes and reads as many, while the stream is handed over every `every` turns.
+ */
+static void check_carry(const StreamClientOptions *options, size_t n_clients, size_t total, size_t piece,
+                        size_t read_piece, unsigned every)
+{
+        World w = {0};
+        Got got[3] = {0};
+        int out[2], in[2];
+        size_t written = 0, sent = 0, received = 0;
+        bool moved = true;
+
+        NEED(pipe2(out, O_CLOEXEC) >= 0 && pipe2(in, O_CLOEXEC) >= 0);
+        (void) fcntl(out[0], F_SETPIPE_SZ, 1024 * 1024);
+        NEED(fd_set_nonblock(out[1], true) >= 0 && fd_set_nonblock(in[0], true) >= 0);
+        NEED(sd_event_new(&w.event) >= 0);
+        w.stream = stream_new(w.event, &events, &w);
+        NEED(w.stream);
+        for (size_t i = 0; i < n_clients; i++)
+                got[i] = (Got){.fd = client(&w, options[i]), .raw = options[i].raw};
+        NEED(stream_set_output(w.stream, FRAME_STDOUT, out[0]) >= 0);
+        NEED(stream_set_input(w.stream, in[1]) >= 0);
+        stream_begin(w.stream);
+
+        for (unsigned round = 1, idle = 0; idle < 20; round++) {
+                size_t n;
+                ssize_t k;
+                uint8_t byte[4096];
+
+                moved = false;
+                n = put_some(out[1], written, total, piece);
+                written += n;
+                moved = moved || n > 0;
+                n = put_some(got[0].fd, sent, total, piece);
+                sent += n;
+                moved = moved || n > 0;
+                turn(&w);
+                k = read(in[0], byte, sizeof(byte));
+                for (ssize_t i = 0; i < k; i++)
+                        NEED(byte[i] == pattern(received + (size_t) i));
+                received += k > 0 ? (size_t) k : 0;
+                moved = moved || k > 0;
+                for (size_t i = 0; i < n_clients; i++)
+                        moved = got_some(&got[i], read_piece) > 0 || moved;
+                if (round % every == 0)
+                        hand_over(&w);
+                if (written == total && out[1] >= 0)
+                        out[1] = fd_close(out[1]);
+                if (w.ended > 0)
+                        stream_finish(w.stream, false);
+                idle = moved ? 0 : idle + 1;
+        }
+        for (size_t i = 0; i < n_clients; i++) {
+                CHECK(got[i].payload == total && got[i].left == 0);
+                fd_close(got[i].fd);
+        }
+        CHECK(w.ended > 0 && w.gone == 0);
+        /* When the output had ended the rest of the input was not wanted any more. */
+        CHECK(received <= sent);
+        fd_close(out[1]);
+        fd_close(in[0]);
+        stream_free(w.stream);
+        sd_event_unref(w.event);
+}
+
+static void test_carry(void)
+{
+        static const StreamClientOptions framed = {
+                .want_stdout = true, .want_stderr = true, .primary = true, .writer = true};
+        static const StreamClientOptions three[] = {
+                {.want_stdout = true, .want_stderr = true, .primary = true, .writer = true},
+                {.want_stdout = true},
+                {.want_stdout = true, .raw = true},
+        };
+        static const size_t pieces[] = {777, 65536};
+
+        for (size_t i = 0; i < ELEMENTSOF(pieces); i++) {
+                check_carry(&framed, 1, 1 << 20, pieces[i], 1 << 20, 1);
+                check_carry(&framed, 1, 1 << 20, pieces[i], 54321, 7);
+                check_carry(&three[2], 1, 1 << 19, pieces[i], 12345, 3);
+                check_carry(three, 3, 1 << 19, pieces[i], 12345, 2);
+                check_carry(three, 3, 1 << 16, pieces[i], 321, 1);
+        }
+}
+
+static void test_input_that_was_not_taken(void)
+{
+        World w = {0};
+        uint8_t buf[200000];
+        int in[2], c;
+        size_t sent = 0, got = 0, n;
+        ssize_t k;
+
+        NEED(sd_event_new(&w.event) >= 0);
+        NEED(pipe2(in, O_CLOEXEC | O_NONBLOCK) >= 0);
+        w.stream = stream_new(w.event, &events, &w);
+        NEED(w.stream);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .writer = true});
+        NEED(stream_set_input(w.stream, in[1]) >= 0);
+        stream_begin(w.stream);
+        for (unsigned i = 0; i < 20; i++) {
+                n = put_some(c, sent, sizeof(buf), 10000);
+                sent += n;
+                turn(&w);
+        }
+        shutdown(c, SHUT_WR);
+        for (unsigned idle = 0; idle < 20;) {
+                turn(&w);
+                hand_over(&w);
+                k = read(in[0], buf + got, MIN(sizeof(buf) - got, (size_t) 5000));
+                if (k == 0)
+                        break;
+                idle = k > 0 ? 0 : idle + 1;
+                got += k > 0 ? (size_t) k : 0;
+        }
+        CHECK(sent > 65536 && got == sent && k == 0);
+        for (size_t i = 0; i < got; i++)
+                NEED(buf[i] == pattern(i));
+        fd_close(c);
+        fd_close(in[0]);
+        stream_free(w.stream);
+        sd_event_unref(w.event);
+}
+
+/* Reads `size` bytes as a snapshot of one client; the stream has to be usable afterwards. */
+static int try(const void *data, size_t size)
+{
+        World w = {0};
+        int pair[2], r;
+
+        NEED(sd_event_new(&w.event) >= 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
+        w.stream = stream_over(&w, -EBADF, -EBADF, -EBADF);
+        r = stream_snapshot_read(w.stream, data, size, pair, 1);
+        CHECK(r >= 0 || (!stream_snapshot_is_wanted(w.stream) && stream_count_clients(w.stream) == 0));
+        stream_begin(w.stream);
+        turn(&w);
+        stream_finish(w.stream, false);
+        turn(&w);
+        fd_close(pair[0]);
+        fd_close(pair[1]);
+        stream_free(w.stream);
+        sd_event_unref(w.event);
+        return r;
+}
+
+static void test_refusals(void)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+        int fds[STREAM_SNAPSHOT_CLIENTS_MAX], c;
+        World w = {0};
+        size_t n = 0;
+
+        NEED(sd_event_new(&w.event) >= 0);
+        w.stream = stream_new(w.event, &events, &w);
+        NEED(w.stream);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .gate = true});
+        stream_inject(w.stream, "some text\r\n");
+        NEED(stream_snapshot_write(w.stream, &b, fds, &n) >= 0 && n == 1);
+        CHECK(try(buf_head(&b), buf_length(&b)) == 0);
+        for (size_t i = 0; i < buf_length(&b); i++)
+                CHECK(try(buf_head(&b), i) == -EBADMSG);
+        buf_append(&b, "", 1);
+        CHECK(try(buf_head(&b), buf_length(&b)) == -EBADMSG);
+        /* Whatever becomes of a byte, it is read or refused. */
+        for (size_t i = 0; i + 1 < buf_length(&b); i++)
+                for (unsigned bit = 0; bit < 8; bit++) {
+                        int r;
+
+                        buf_head(&b)[i] ^= (char) (1U << bit);
+                        r = try(buf_head(&b), buf_length(&b) - 1);
+                        CHECK(r == 0 || r == -EBADMSG);
+                        buf_head(&b)[i] ^= (char) (1U << bit);
+                }
+        fd_close(c);
+        stream_free(w.stream);
+        sd_event_unref(w.event);
+}
+
+int main(void)
+{
+        test_carry();
+        test_input_that_was_not_taken();
+        test_refusals();
+        return test_finish("snapshot");
+}
