@@ -268,7 +268,7 @@ static void save_execs(Manager *m)
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
-        manager_leave(userdata);
+        leave_begin(userdata);
         return 0;
 }
 

@@ -266,7 +266,7 @@ void exec_set_state(Exec *e, ExecState state)
         /* Only now do the clients see the end: whoever looks then finds the exit status. */
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
-        manager_check_leave(e->manager);
+        leave_check(e->manager);
         exec_unref(e);
 }
 

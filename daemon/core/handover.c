@@ -169,7 +169,7 @@ static int store_stream(const Exec *e)
         int clients[STREAM_SNAPSHOT_CLIENTS_MAX], r;
         size_t n_clients = 0;
 
-        if (!e->stream || !stream_snapshot_is_wanted(e->stream))
+        if (!e->stream || (!e->stored && !stream_snapshot_is_wanted(e->stream)))
                 return 0;
         r = stream_snapshot_write(e->stream, &b, clients, &n_clients);
         if (r < 0)
@@ -247,7 +247,7 @@ void handover_store(Manager *m)
                 e->stored = running;
                 n_running += running;
                 n++;
-                if (!e->hidden && store_stream(e) < 0)
+                if (!m->leave.is_stop && !e->hidden && store_stream(e) < 0)
                         log_warning("The clients of exec %.12s are cut off", e->id);
         }
         if (n == 0)

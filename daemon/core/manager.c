@@ -141,36 +141,6 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
         return sd_event_exit(m->event, 0);
 }
 
-static int manager_on_leave(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Manager *m = userdata;
-
-        return sd_event_exit(m->event, 0);
-}
-
-void manager_check_leave(Manager *m)
-{
-        if (!m->leave_timer)
-                return;
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
-                if (e->state == EXEC_STARTING || e->state == EXEC_DRAINING)
-                        return;
-        }
-        (void) sd_event_exit(m->event, 0);
-}
-
-void manager_leave(Manager *m)
-{
-        if (m->leave_timer)
-                return;
-        if (sd_event_add_time_relative(m->event, &m->leave_timer, CLOCK_MONOTONIC, LEAVE_USEC, 0,
-                                       manager_on_leave, m) < 0)
-                (void) sd_event_exit(m->event, 0);
-        manager_check_leave(m);
-}
-
 /* Without a system bus only the host's root is served: everybody else is polkit's to judge. */
 static void manager_open_bus(Manager *m)
 {
@@ -248,7 +218,7 @@ Manager *manager_free(Manager *m)
         m->collect_source = sd_event_source_disable_unref(m->collect_source);
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
-        m->leave_timer = sd_event_source_disable_unref(m->leave_timer);
+        leave_done(&m->leave);
         spawner_link_free(m->spawner);
         if (m->bus) {
                 sd_bus_detach_event(m->bus);

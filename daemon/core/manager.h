@@ -12,11 +12,11 @@
 #include "core/config.h"
 #include "core/event-log.h"
 #include "core/exec.h"
+#include "core/leave.h"
 #include "core/recording-store.h"
 #include "core/spare.h"
 #include "core/spawner-link.h"
 
-#define LEAVE_USEC   (2 * USEC_PER_SEC) /* told to stop, for starts under way */
 #define EXEC_BUCKETS 1024
 
 typedef enum ManagerEvent {
@@ -46,7 +46,7 @@ struct Manager {
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
-        sd_event_source *leave_timer; /* NULL unless told to stop */
+        Leave leave;
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
@@ -67,11 +67,6 @@ void manager_unlink_exec(Manager *m, Exec *e);
 bool manager_may_park(const Manager *m);
 void manager_tell(Manager *m, const Exec *e, ManagerEvent event);
 void manager_queue_collect(Manager *m);
-
-/* Told to stop: leaves the loop as soon as no start is under way, since what the spawner hands over then
- * would be lost. The second is for exec_set_state(). */
-void manager_leave(Manager *m);
-void manager_check_leave(Manager *m);
 
 /* Counted: while anything is busy, execd stays. */
 void manager_busy_begin(Manager *m);

@@ -13,7 +13,7 @@
 /* Bytes of one snapshot: the largest ring that can be configured, and what clients have sent. */
 #define STREAM_SNAPSHOT_SIZE_MAX (64 * 1024 * 1024)
 
-/* Clients, or output that somebody may ask for. */
+/* There are clients, or output that somebody may ask for. */
 bool stream_snapshot_is_wanted(const Stream *s);
 
 /* Appends the bytes; `ret_fds` are the sockets of the clients in them, weak. More clients than there is room

@@ -149,6 +149,17 @@ def test_end_of_input_while_execd_is_away():
     assert a.read_all()[0].split() == [b"16"]
 
 
+def test_stopped_for_good_it_cuts_its_clients_off():
+    """Nobody would serve them; the command lives on, as when its client detaches."""
+    exec_id = create("web", ["sh", "-c", "read x; sleep 3333"], AttachStdin=True)
+    a = Attached(exec_id)
+    a.socket.settimeout(10)
+    shell("systemctl stop execd.service")
+    assert a.socket.recv(1) == b""
+    assert shell("pgrep -fx 'sleep 3333'")
+    shell("pkill -fx 'sleep 3333'; systemctl start execd.service")
+
+
 def test_client_that_leaves_while_execd_is_away():
     exec_id = create("web", ["sleep", "1000"], OnDisconnect="kill")
     a = Attached(exec_id)

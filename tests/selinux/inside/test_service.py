@@ -4,6 +4,7 @@ recorded is execd's own."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +34,21 @@ def test_restart_loses_no_exec(web):
         assert ended and ended["ExitCode"] == code, ended
         assert b"late" in client.request("GET", f"/exec/{exec_id}/logs").body
     assert wait_for(lambda: vm.vm_value("systemctl", "show", "-P", "NFileDescriptorStore", "execd.service") == "0")
+
+
+def test_restart_keeps_attached_clients(web):
+    exec_id = client.create(web.name, ["sh", "-c", "cat; exit 6"], AttachStdin=True).json()["Id"]
+    stream = client.Stream(exec_id)
+    try:
+        for text in (b"before ", b"after "):
+            stream.socket.sendall(text)
+            time.sleep(0.5)
+            vm.sh(["systemctl", "restart", "execd.service"])
+        stream.socket.shutdown(socket.SHUT_WR)
+        assert stream.read_all() == (b"before after ", b"")
+    finally:
+        stream.close()
+    assert client.inspect(exec_id)["ExitCode"] == 6
 
 
 def user_commands(exec_id):
