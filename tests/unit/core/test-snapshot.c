@@ -270,6 +270,77 @@ static void test_input_that_was_not_taken(void)
         sd_event_unref(w.event);
 }
 
+static void put_number(Buf *b, uint64_t value, size_t size)
+{
+        if (size == sizeof(uint32_t))
+                buf_append(b, &(uint32_t){(uint32_t) value}, size);
+        else
+                buf_append(b, &value, size);
+}
+
+static void put_client(Buf *b, uint64_t position, uint64_t frame_left, uint32_t flags)
+{
+        put_number(b, position, 8);
+        put_number(b, frame_left, 8);
+        put_number(b, 0, 8); /* bulk_left, bulk_tail, input */
+        put_number(b, 0, 8);
+        put_number(b, flags, 4);
+        put_number(b, 0, 4);
+        put_number(b, 0, 8);
+}
+
+/* A socket that was full in the middle of a frame. */
+static void test_middle_of_a_frame(void)
+{
+        static const char frames[] = "\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\5wrong";
+        static const struct {
+                uint64_t position, frame_left;
+                uint32_t flags; /* 1 raw, 2 stdout, 4 stderr */
+                const char *rest;
+                size_t n;
+        } rows[] = {
+                {107, 5, 1 | 2, NULL, 0},      {110, 3, 1 | 2, "llo", 3},
+                {105, 8, 2, "\0\0\5hello", 8}, {112, 1, 2 | 4, "o\2\0\0\0\0\0\0\5wrong", 14},
+                {118, 8, 4, "\0\0\5wrong", 8},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_buf_ Buf b = BUF_INIT;
+                World w = {0};
+                char got[64];
+                int pair[2];
+                ssize_t n;
+
+                buf_append(&b, "execd s1", 8);
+                put_number(&b, 100, 8);
+                put_number(&b, 100 + sizeof(frames) - 1, 8);
+                put_number(&b, 0, 8);
+                put_number(&b, 1, 4);
+                put_number(&b, 1, 4);
+                put_number(&b, 0, 8);
+                buf_append(&b, frames, sizeof(frames) - 1);
+                put_client(&b, rows[i].position, rows[i].frame_left, rows[i].flags);
+
+                NEED(sd_event_new(&w.event) >= 0);
+                NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
+                w.stream = stream_over(&w, -EBADF, -EBADF, -EBADF);
+                if (!rows[i].rest)
+                        CHECK(stream_snapshot_read(w.stream, buf_head(&b), buf_length(&b), pair, 1) ==
+                              -EBADMSG);
+                else {
+                        CHECK(stream_snapshot_read(w.stream, buf_head(&b), buf_length(&b), pair, 1) == 0);
+                        stream_begin(w.stream);
+                        turn(&w);
+                        n = read(pair[1], got, sizeof(got));
+                        CHECK(n == (ssize_t) rows[i].n && memcmp(got, rows[i].rest, rows[i].n) == 0);
+                }
+                fd_close(pair[0]);
+                fd_close(pair[1]);
+                stream_free(w.stream);
+                sd_event_unref(w.event);
+        }
+}
+
 /* Reads `size` bytes as a snapshot of one client; the stream has to be usable afterwards. */
 static int try(const void *data, size_t size)
 {
@@ -329,6 +400,7 @@ int main(void)
 {
         test_carry();
         test_input_that_was_not_taken();
+        test_middle_of_a_frame();
         test_refusals();
         return test_finish("snapshot");
 }
