@@ -14,6 +14,7 @@
 #define NAME_CLIENT  "client" /* and which */
 #define NAME_SIZE    (sizeof(NAME_PREFIX) + EXEC_ID_SIZE + 16)
 #define BARRIER_USEC (5 * USEC_PER_SEC)
+#define STREAMS_MAX  (128 * 1024 * 1024) /* bytes in all */
 
 /* A command that has run for so long is not one of many short ones, for which systemd need not be troubled.
  */
@@ -161,8 +162,9 @@ static int store_exec(const Exec *e)
         return r;
 }
 
-/* What its stream has in memory, and its clients. */
-static int store_stream(const Exec *e)
+/* What its stream has in memory, and its clients. Output that nobody is just reading is left to the journal
+ * when there is more than `budget` of it. */
+static int store_stream(const Exec *e, size_t *budget)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
         _cleanup_close_ int memfd = -EBADF;
@@ -174,6 +176,9 @@ static int store_stream(const Exec *e)
         r = stream_snapshot_write(e->stream, &b, clients, &n_clients);
         if (r < 0)
                 return r;
+        if (n_clients == 0 && buf_length(&b) > *budget)
+                return 0;
+        *budget -= MIN(*budget, buf_length(&b));
         memfd = memfd_sealed("execd-stream", buf_head(&b), buf_length(&b));
         if (memfd < 0)
                 return memfd;
@@ -228,7 +233,7 @@ static void settle(Exec *e)
 
 void handover_store(Manager *m)
 {
-        size_t n_running = 0, n = 0;
+        size_t n_running = 0, n = 0, budget = STREAMS_MAX;
 
         LIST_FOREACH_SAFE (node, &m->execs) {
                 Exec *e = LIST_ENTRY(node, Exec, node);
@@ -247,7 +252,7 @@ void handover_store(Manager *m)
                 e->stored = running;
                 n_running += running;
                 n++;
-                if (!m->leave.is_stop && !e->hidden && store_stream(e) < 0)
+                if (!m->leave.is_stop && !e->hidden && store_stream(e, &budget) < 0)
                         log_warning("The clients of exec %.12s are cut off", e->id);
         }
         if (n == 0)

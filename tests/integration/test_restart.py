@@ -262,6 +262,22 @@ def test_command_with_fds_of_its_caller(tmp_path):
     wait_for(lambda: "done" in out.read_text(), what="the command to have written to its own stdout")
 
 
+def test_execctl_notices_nothing():
+    ends = shell("""
+        execctl run web -- sh -c 'sleep 2; echo done; exit 4' & run=$!
+        (echo one; sleep 2; echo two) | execctl run -i web -- sh -c 'cat; exit 5' & input=$!
+        id=$(execctl run --detach web -- sh -c 'sleep 2; echo late; exit 6')
+        execctl attach $id & attach=$!
+        execctl wait $id & wait=$!
+        (sleep 2.5; echo exit 7) | script -qec "execctl shell web" /dev/null >/dev/null 2>&1 & shell=$!
+        sleep 1
+        systemctl restart execd.service
+        for pid in $run $input $attach $wait $shell; do wait $pid; echo ended $?; done
+    """).split()
+    assert [w for w in ends if w.isdigit()] == ["4", "5", "6", "6", "7"], ends
+    assert {"done", "one", "two", "late"} <= set(ends)
+
+
 def test_many():
     ids = [start_detached("sh", "-c", f"sleep 3; exit {i % 50}") for i in range(100)]
     restart()
