@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may do what over the HTTP socket: root, a member of group execd, anybody else; and what polkit's rules change."""
 
+import contextlib
 import json
 import os
 import signal
@@ -148,6 +149,24 @@ def test_costly_name_filters_are_refused(pattern):
     assert [c["Names"] for c in request("GET", f"/containers/json?filters={query}").json()] == [["/web"]]
 
 
+@contextlib.contextmanager
+def halted_polkit():
+    """Asked, it does not answer before what this gives is called."""
+    pid = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
+
+    def go_on():
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pytest.fail("polkit has ended:\n" + shell("journalctl --no-pager -n 40 -u polkit"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield go_on
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_container_goes_while_polkit_is_asked(users):
     """An attached start that comes too late is refused in HTTP; it does not become a stream about nothing."""
     machine = "/usr/lib/execd-tests/machine"
@@ -156,19 +175,17 @@ def test_container_goes_while_polkit_is_asked(users):
     exec_id = create("leaving", ["true"])
     wait_for(lambda: call_as("member", "POST", f"/exec/{exec_id}/kill", {})[0] == 409,
              what="polkit to have read the rule")
-    polkit = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
     try:
-        os.kill(polkit, signal.SIGSTOP)
-        starter = subprocess.Popen([sys.executable, "-c", UPGRADE_CALL, os.path.dirname(execd.__file__), "member",
-                                    exec_id], stdout=subprocess.PIPE, text=True, cwd="/")
-        time.sleep(1)
-        shell(f"{machine} remove leaving")
-        assert starter.poll() is None
-        os.kill(polkit, signal.SIGCONT)
-        answer = starter.communicate(timeout=60)[0]
+        with halted_polkit() as go_on:
+            starter = subprocess.Popen([sys.executable, "-c", UPGRADE_CALL, os.path.dirname(execd.__file__), "member",
+                                        exec_id], stdout=subprocess.PIPE, text=True, cwd="/")
+            time.sleep(1)
+            shell(f"{machine} remove leaving")
+            assert starter.poll() is None
+            go_on()
+            answer = starter.communicate(timeout=60)[0]
         assert answer.startswith("409 ") and "container leaving is not running" in answer, answer
     finally:
-        os.kill(polkit, signal.SIGCONT)
         os.unlink(RULES)
         shell(f"{machine} remove leaving", check=False)
 
@@ -181,27 +198,25 @@ def test_caller_goes_while_polkit_is_asked(users):
     other = create("web", ["true"])
     wait_for(lambda: call_as("member", "POST", f"/exec/{other}/kill", {})[0] == 409,
              what="polkit to have read the rule")
-    polkit = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
-    os.kill(polkit, signal.SIGSTOP)
-    caller = subprocess.Popen([sys.executable, "-c", LEAVING_CALL, os.path.dirname(execd.__file__), "member",
-                               f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, text=True, cwd="/")
-    try:
-        time.sleep(1)
-        caller.stdin.write("close\n")
-        caller.stdin.flush()
-        time.sleep(0.5)
-        os.kill(polkit, signal.SIGCONT)
-        time.sleep(1)
-        assert caller.poll() is None
-        assert execd.inspect(exec_id)["Running"]
-        # One that stays to the end of it is heard.
-        assert call_as("member", "POST", f"/exec/{exec_id}/kill?signal=KILL", {})[0] in (200, 204)
-    finally:
-        os.kill(polkit, signal.SIGCONT)
-        caller.kill()
-        caller.wait()
-        os.unlink(RULES)
-        request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+    with halted_polkit() as go_on:
+        caller = subprocess.Popen([sys.executable, "-c", LEAVING_CALL, os.path.dirname(execd.__file__), "member",
+                                   f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, text=True, cwd="/")
+        try:
+            time.sleep(1)
+            caller.stdin.write("close\n")
+            caller.stdin.flush()
+            time.sleep(0.5)
+            go_on()
+            time.sleep(1)
+            assert caller.poll() is None
+            assert execd.inspect(exec_id)["Running"]
+            # One that stays to the end of it is heard.
+            assert call_as("member", "POST", f"/exec/{exec_id}/kill?signal=KILL", {})[0] in (200, 204)
+        finally:
+            caller.kill()
+            caller.wait()
+            os.unlink(RULES)
+            request("POST", f"/exec/{exec_id}/kill?signal=KILL")
 
 
 def test_root_needs_no_polkit():
