@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the OCI runtimes and the engines above them write of a container, as structures. Pure. Whose the
+ * files are and whether what they say is so is for the caller to see.
+ *
+ * A refusal says what is wrong with the text; whatever else such a file holds is passed over.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/refusal.h"
+
+#define OCI_STATE_MAX   (1024 * 1024)     /* of a state file, a bundle's config.json, a config.v2.json */
+#define OCI_STORAGE_MAX (8 * 1024 * 1024) /* of containers.json, which has all of them */
+#define OCI_NAME_MAX    255
+
+/* What can be a container's name or id here: what Docker and Podman allow, and a plus sign, which runc does.
+ */
+bool oci_name_is_valid(const char *name);
+
+/* The state file of a runtime. */
+typedef struct OciState {
+        char *id; /* NULL where the file does not have it */
+        pid_t pid;
+        uint64_t start_time;   /* of the process, in ticks since boot */
+        uint64_t created_usec; /* CLOCK_REALTIME */
+        char *cgroup;          /* of the unified hierarchy, from its root; NULL when it was given none */
+        char *bundle;          /* absolute; NULL where the file does not have it */
+        bool is_podmans;       /* where the file has annotations */
+} OciState;
+
+void oci_state_done(OciState *s);
+#define _cleanup_oci_state_ _cleanup_(oci_state_done)
+
+/* runc's state.json, crun's status. */
+int oci_runc_state_parse(const char *json, size_t size, OciState *ret, Refusal *reterr);
+int oci_crun_status_parse(const char *json, size_t size, OciState *ret, Refusal *reterr);
+
+/* What the container was configured with. */
+typedef struct OciConfig {
+        char *id;   /* NULL where the file does not have it */
+        char *name; /* the same */
+        char *image;
+        uint64_t created_usec; /* 0 where the file does not have it */
+        char **environment;    /* each with a name and a sign of equality */
+        char *user;            /* as a request may have it; NULL: root */
+        char *working_dir;     /* absolute; NULL: the root directory */
+        bool is_podmans;
+} OciConfig;
+
+void oci_config_done(OciConfig *c);
+#define _cleanup_oci_config_ _cleanup_(oci_config_done)
+
+/* A bundle's config.json, Docker's config.v2.json. */
+int oci_bundle_config_parse(const char *json, size_t size, OciConfig *ret, Refusal *reterr);
+int oci_docker_config_parse(const char *json, size_t size, OciConfig *ret, Refusal *reterr);
+
+/* containers.json, in which Podman's storage has the names of all of them. What in it is no container with
+ * an id, a name, an image and a time is passed over: it may be somebody else's. */
+typedef struct OciStorage {
+        OciConfig *items;
+        size_t n;
+} OciStorage;
+
+void oci_storage_done(OciStorage *s);
+#define _cleanup_oci_storage_ _cleanup_(oci_storage_done)
+
+int oci_storage_parse(const char *json, size_t size, OciStorage *ret, Refusal *reterr);
+const OciConfig *oci_storage_find(const OciStorage *s, const char *id);
