@@ -8,10 +8,10 @@
 int container_read(sd_bus_message *m, Container **ret)
 {
         _cleanup_(container_unrefp) Container *c = NULL;
-        const char *id, *name, *kind, *state, *image, *unit, *slice, *label;
+        const char *id, *name, *kind, *state, *image, *unit, *slice, *label, *user, *working_dir;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'r', "sssssssututtass");
+        r = sd_bus_message_enter_container(m, 'r', "sssssssututtassss");
         if (r <= 0)
                 return r;
         c = calloc(1, sizeof(Container));
@@ -27,7 +27,7 @@ int container_read(sd_bus_message *m, Container **ret)
                 return r;
         r = sd_bus_message_read_strv(m, &c->command);
         if (r >= 0)
-                r = sd_bus_message_read(m, "s", &label);
+                r = sd_bus_message_read(m, "sss", &label, &user, &working_dir);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);
@@ -42,7 +42,10 @@ int container_read(sd_bus_message *m, Container **ret)
         c->unit = strdup(unit);
         c->slice = strdup(slice);
         c->label = strdup(label);
-        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice || !c->label)
+        c->user = strdup(user);
+        c->working_dir = strdup(working_dir);
+        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice || !c->label ||
+            !c->user || !c->working_dir)
                 return -ENOMEM;
         *ret = TAKE_PTR(c);
         return 1;
@@ -66,6 +69,8 @@ Container *container_unref(Container *c)
         free(c->unit);
         free(c->slice);
         free(c->label);
+        free(c->user);
+        free(c->working_dir);
         strv_free(c->command);
         fd_close(c->leader_pidfd);
         return mfree(c);

@@ -13,7 +13,7 @@
 
 #include "base/strv.h"
 
-#define CONTAINER_SIGNATURE "(sssssssututtass)"
+#define CONTAINER_SIGNATURE "(sssssssututtassss)"
 
 typedef struct Container {
         unsigned n_ref;
@@ -30,8 +30,10 @@ typedef struct Container {
         uint64_t created_usec;
         uint64_t started_usec;
         char **command;
-        char *label;      /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
-        int leader_pidfd; /* owned; negative in a list */
+        char *user;        /* of an exec that names none; "" for root, NULL for a remembered one */
+        char *working_dir; /* the same, "" for the root directory */
+        char *label;       /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
+        int leader_pidfd;  /* owned; negative in a list */
 } Container;
 
 /* Reads one description. 1 when one was read, 0 at the end of an array. */

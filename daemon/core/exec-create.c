@@ -139,6 +139,24 @@ static void creation_authorize(ExecCreation *c)
                 creation_on_verdict(c, r < 0 ? &refusal : NULL);
 }
 
+/* What the container was configured with holds where the request says nothing. */
+static int apply_container(const Container *c, ExecRequest *request)
+{
+        if ((!request->user || !*request->user) && *c->user) {
+                free(request->user);
+                request->user = strdup(c->user);
+                if (!request->user)
+                        return -ENOMEM;
+        }
+        if ((!request->working_dir || !*request->working_dir) && *c->working_dir) {
+                free(request->working_dir);
+                request->working_dir = strdup(c->working_dir);
+                if (!request->working_dir)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr)
 {
         _cleanup_(container_unrefp) Container *container = NULL;
@@ -153,6 +171,8 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->reference);
         r = manager_may_create(c->manager, c->peer, reterr);
+        if (r >= 0)
+                r = apply_container(container, c->request);
         if (r >= 0)
                 r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
         if (r >= 0)

@@ -85,13 +85,19 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         c->n_ref = 1;
         c->kind = facts->kind;
         c->leader = leader_ref(leader);
-        c->created_usec = c->started_usec = facts->created_usec;
+        c->created_usec = facts->created_usec;
+        c->started_usec = facts->started_usec ?: facts->created_usec;
         c->name = strdup(facts->name);
         c->image = strdup(facts->image ?: "");
+        c->user = strdup(facts->user ?: "");
+        c->working_dir = strdup(facts->working_dir ?: "");
         c->environment = strv_copy(facts->environment);
         if (facts->unit && *facts->unit)
                 c->unit = strdup(facts->unit);
-        if (!c->name || !c->image || !c->environment || (facts->unit && *facts->unit && !c->unit))
+        if (facts->cgroup)
+                c->given_cgroup = strdup(facts->cgroup);
+        if (!c->name || !c->image || !c->user || !c->working_dir || !c->environment ||
+            (facts->unit && *facts->unit && !c->unit) || (facts->cgroup && !c->given_cgroup))
                 return -ENOMEM;
 
         r = fill_from_leader(c);
@@ -100,6 +106,11 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         if (r < 0)
                 return r;
         container_make_id(boot_id, c->kind, c->name, leader->pid, leader->start_time, c->id);
+        if (facts->id) {
+                if (strlen(facts->id) != CONTAINER_ID_SIZE - 1)
+                        return -EINVAL;
+                strcpy(c->id, facts->id);
+        }
         if (!leader_is_alive(leader))
                 return -ESRCH;
         *ret = TAKE_PTR(c);
@@ -119,9 +130,12 @@ Container *container_unref(Container *c)
                 return NULL;
         free(c->name);
         free(c->image);
+        free(c->user);
+        free(c->working_dir);
         free(c->unit);
         free(c->slice);
         free(c->cgroup);
+        free(c->given_cgroup);
         strv_free(c->command);
         strv_free(c->environment);
         leader_unref(c->leader);
@@ -147,7 +161,7 @@ int container_append(const Container *c, sd_bus_message *m)
         /* Without a label that should be there, the container is told of all the same; what execd then asks
          * the policy about it is denied. */
         (void) leader_label(c->leader, &label);
-        r = sd_bus_message_open_container(m, 'r', "sssssssututtass");
+        r = sd_bus_message_open_container(m, 'r', "sssssssututtassss");
         if (r >= 0)
                 r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),
                                           c->image, c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
@@ -156,6 +170,6 @@ int container_append(const Container *c, sd_bus_message *m)
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, c->command);
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", label ?: "");
+                r = sd_bus_message_append(m, "sss", label ?: "", c->user, c->working_dir);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

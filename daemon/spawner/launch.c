@@ -123,6 +123,33 @@ static int watch(Launch *l)
         return r;
 }
 
+/* An engine may have given the container a cgroup below that of its unit, or below one for all. What limits
+ * it there cannot be said of a scope. */
+static int check_below(const Container *c, const char *own, Refusal *reterr)
+{
+        _cleanup_free_ char *path = c->given_cgroup ? strdup(c->given_cgroup) : NULL;
+        size_t n = strlen(own);
+        Limits limits;
+        int r;
+
+        if (!c->given_cgroup)
+                return 0;
+        if (!path)
+                return -ENOMEM;
+        while (strncmp(path, own, n) == 0 && path[n] == '/') {
+                r = limits_read(path, &limits);
+                if (r < 0)
+                        return r;
+                if (!limits_are_none(&limits))
+                        return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                                      "the container has limits in the control group %s, which is none of "
+                                      "systemd's: they cannot be copied",
+                                      path);
+                *strrchr(path, '/') = 0;
+        }
+        return 0;
+}
+
 /* From the cgroup that the host gave the container, not from those that it has made in it. */
 static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
 {
@@ -134,9 +161,13 @@ static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
                 r = cgroup_path_split(path, &slice, &own);
         if (r >= 0)
                 r = limits_read(own, ret);
+        if (r >= 0)
+                r = check_below(c, own, reterr);
         if (r < 0)
-                return refuse(reterr, REFUSAL_UNSUPPORTED, r, "cannot read the container's limits: %s",
-                              strerrordesc_np(-r));
+                return reterr->kind != REFUSAL_NONE
+                               ? r
+                               : refuse(reterr, REFUSAL_UNSUPPORTED, r,
+                                        "cannot read the container's limits: %s", strerrordesc_np(-r));
         return 0;
 }
 

@@ -19,6 +19,8 @@ typedef struct LimitRule {
         uint64_t absent;                   /* what the kernel has when nobody set anything */
 } LimitRule;
 
+#define WEIGHT_DEFAULT 100
+
 static const LimitRule rules[_LIMIT_MAX] = {
         [LIMIT_MEMORY_MAX] = {"memory.max", "MemoryMax", "MemoryMaxScale", LIMIT_NONE},
         [LIMIT_MEMORY_HIGH] = {"memory.high", "MemoryHigh", "MemoryHighScale", LIMIT_NONE},
@@ -195,6 +197,18 @@ int limits_read(const char *cgroup, Limits *ret)
         if (r >= 0)
                 r = read_mask(fd, "cpuset.mems", &ret->memory_nodes);
         return r < 0 ? r : read_io(fd, ret);
+}
+
+bool limits_are_none(const Limits *l)
+{
+        for (LimitType t = 0; t < _LIMIT_MAX; t++) {
+                bool is_weight = t == LIMIT_CPU_WEIGHT || t == LIMIT_IO_WEIGHT;
+
+                if (l->values[t] != LIMIT_NONE && l->values[t] != rules[t].absent &&
+                    !(is_weight && l->values[t] == WEIGHT_DEFAULT))
+                        return false;
+        }
+        return !l->cpus.set && !l->memory_nodes.set && l->n_io == 0;
 }
 
 static uint64_t read_number(const char *path)

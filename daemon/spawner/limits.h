@@ -51,6 +51,9 @@ typedef struct Limits {
 /* Reads those of a cgroup; a file that is not there is a controller that is not used. */
 int limits_read(const char *cgroup, Limits *ret);
 
+/* None of them says more than a cgroup that was just made. */
+bool limits_are_none(const Limits *l);
+
 /* The texts of single files; pure. */
 int limits_parse_value(LimitType type, const char *text, uint64_t *ret);
 int limits_parse_mask(const char *text, LimitMask *ret);

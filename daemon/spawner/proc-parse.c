@@ -10,7 +10,8 @@
 #include "base/strv.h"
 
 /* A flag of the kernel's that /proc/PID/stat shows. */
-#define PF_EXITING 0x4
+#define PF_EXITING    0x4
+#define PF_FORKNOEXEC 0x40
 
 /* What stands behind "NAME:" at the start of a line, or NULL. */
 static const char *find_field(const char *text, const char *name)
@@ -356,6 +357,7 @@ int proc_stat_parse(const char *text, ProcStat *ret)
         ret->ppid = (int32_t) f[4];
         ret->tty = (uint32_t) f[7];
         ret->exiting = (f[9] & PF_EXITING) || state == 'Z' || state == 'X';
+        ret->unexecuted = f[9] & PF_FORKNOEXEC;
         ret->utime = (uint64_t) f[14];
         ret->stime = (uint64_t) f[15];
         ret->nice = (int32_t) f[19];

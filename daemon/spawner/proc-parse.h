@@ -68,6 +68,7 @@ typedef struct ProcStat {
         uint32_t tty;
         uint64_t utime, stime, start_time; /* in ticks */
         bool exiting;                      /* on its way to be a zombie: parts of it are gone already */
+        bool unexecuted;                   /* forked, and has not executed anything since */
         int32_t nice, policy, rt_priority;
 } ProcStat;
 

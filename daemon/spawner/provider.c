@@ -24,11 +24,14 @@ typedef struct Rejected {
         Refusal refusal;
 } Rejected;
 
-static void rejected_clear(Provider *p)
+/* Those of a name, or all. */
+static void rejected_clear(Provider *p, const char *name)
 {
         LIST_FOREACH_SAFE (n, &p->rejected) {
                 Rejected *x = LIST_ENTRY(n, Rejected, node);
 
+                if (name && strcmp(x->name, name) != 0)
+                        continue;
                 list_remove(&p->rejected, n);
                 refusal_done(&x->refusal);
                 free(x->name);
@@ -40,6 +43,7 @@ void provider_reject(Provider *p, const char *name, int error, Refusal *refusal)
 {
         Rejected *x = calloc(1, sizeof(*x));
 
+        rejected_clear(p, name);
         if (x)
                 x->name = strdup(name);
         if (!x || !x->name) {
@@ -132,7 +136,7 @@ static void round_start(Providers *a)
                 Provider *p = a->providers[i];
 
                 p->is_running = true;
-                rejected_clear(p);
+                rejected_clear(p, NULL);
                 refusal_done(&p->failure);
                 p->failure = REFUSAL_INIT;
                 p->type->refresh(p);
@@ -232,8 +236,12 @@ int providers_refresh_later(Providers *a, ProvidersRefreshed callback, void *use
 
 void provider_changed(Provider *p)
 {
-        p->all->n_retries = 0;
-        (void) providers_refresh(p->all, ignore_refresh, NULL);
+        Providers *a = p->all;
+
+        a->n_retries = 0;
+        /* One round will do for all that changes before it. */
+        if (list_is_empty(&a->next))
+                (void) providers_refresh(a, ignore_refresh, NULL);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
@@ -310,7 +318,7 @@ Providers *providers_free(Providers *a)
         cancel_in(&a->next, NULL);
         cancel_in(&a->later, NULL);
         for (size_t i = 0; i < a->n_providers; i++) {
-                rejected_clear(a->providers[i]);
+                rejected_clear(a->providers[i], NULL);
                 refusal_done(&a->providers[i]->failure);
                 a->providers[i]->type->free(a->providers[i]);
         }

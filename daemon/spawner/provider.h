@@ -83,7 +83,8 @@ int providers_failure(const Providers *a, Refusal *reterr);
 /* For providers. Something has changed: there will be a round. */
 void provider_changed(Provider *p);
 int provider_add(Provider *p, Container *c);
-/* `error` is negative, -EAGAIN when the container is starting; the refusal may be empty, and is taken. */
+/* `error` is negative, -EAGAIN when the container is starting; the refusal may be empty, and is taken.
+ * Replaces what was said of the name before. */
 void provider_reject(Provider *p, const char *name, int error, Refusal *refusal);
 /* `failure`, if any, says why containers are missing, and is taken. */
 void provider_refreshed(Provider *p, Refusal *failure);

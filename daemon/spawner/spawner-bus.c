@@ -220,7 +220,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         }
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sssssssututtass)");
+                r = sd_bus_message_open_container(reply, 'a', "(sssssssututtassss)");
         if (r < 0)
                 return r;
         LIST_FOREACH_SAFE (n, &c->spawner->containers.containers) {
@@ -548,10 +548,10 @@ DEFINE_METHOD(record_decision)
 const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
-                                SD_BUS_RESULT("a(sssssssututtass)", containers), on_list,
+                                SD_BUS_RESULT("a(sssssssututtassss)", containers), on_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
-                                SD_BUS_RESULT("(sssssssututtass)", container, "h", leader_pidfd), on_get,
+                                SD_BUS_RESULT("(sssssssututtassss)", container, "h", leader_pidfd), on_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
                                 SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
@@ -573,7 +573,7 @@ const sd_bus_vtable spawner_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RecordDecision", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT,
                                 on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("(sssssssututtass)", container), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("(sssssssututtassss)", container), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", id, "s", name), 0),
         SD_BUS_VTABLE_END,
 };

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "spawner/check.h"
 #include "spawner/container-machined.h"
+#include "spawner/container-oci.h"
 #include "spawner/launch.h"
 
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
@@ -20,6 +21,7 @@
 /* Where containers come from. */
 static const ProviderType *const provider_types[] = {
         &machined_provider,
+        &oci_provider,
 };
 
 static Connection *connection_free(Connection *c);

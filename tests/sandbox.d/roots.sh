@@ -24,7 +24,7 @@ root_packages() {
     case $1 in
     base)
         echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
-            python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io busybox-static procps iproute2 \
+            python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io podman crun busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat \
             openssh-client openssh-server
         case $2 in
@@ -66,7 +66,8 @@ root_customise() {
         cat <<'RECIPE'
 set -e
 # Engines are for the tests that start them; all else that is not needed would only slow the boot.
-for unit in ssh.service ssh.socket docker.service docker.socket containerd.service systemd-networkd.service systemd-resolved.service \
+for unit in ssh.service ssh.socket docker.service docker.socket containerd.service podman.service podman.socket podman-restart.service \
+            podman-auto-update.service podman-auto-update.timer systemd-networkd.service systemd-resolved.service \
             systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
             e2scrub_reap.service fstrim.timer; do
     chroot "$1" systemctl disable "$unit" >/dev/null 2>&1 || :

@@ -97,7 +97,7 @@ static int get_leader(sd_bus *bus, const char *container, Leader *ret)
                                "s", container);
         if (r < 0)
                 return fail(r, "GetContainer", &error);
-        r = sd_bus_message_enter_container(reply, 'r', "sssssssututtass");
+        r = sd_bus_message_enter_container(reply, 'r', "sssssssututtassss");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "sssssssut", &id, NULL, NULL, NULL, NULL, NULL, NULL,
                                         &ret->pid, &ret->start);
@@ -347,8 +347,8 @@ static int list(sd_bus *bus)
                                NULL);
         if (r < 0)
                 return fail(r, "ListContainers", &error);
-        r = sd_bus_message_enter_container(reply, 'a', "(sssssssututtass)");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sssssssututtass")) > 0) {
+        r = sd_bus_message_enter_container(reply, 'a', "(sssssssututtassss)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sssssssututtassss")) > 0) {
                 const char *s[7];
                 uint32_t leader, uid;
 
@@ -358,7 +358,7 @@ static int list(sd_bus *bus)
                         break;
                 printf("%.12s name=%s kind=%s state=%s image=%s unit=%s slice=%s leader=%u uid=%u\n", s[0],
                        s[1], s[2], s[3], s[4], s[5], s[6], leader, uid);
-                r = sd_bus_message_skip(reply, "ttass");
+                r = sd_bus_message_skip(reply, "ttassss");
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
         }

@@ -185,8 +185,35 @@ static void test_old_hierarchy(void)
         }
 }
 
+/* What a control group has that was just made. */
+static void test_none(void)
+{
+        Limits l = {0};
+
+        for (LimitType t = 0; t < _LIMIT_MAX; t++)
+                l.values[t] = t == LIMIT_MEMORY_LOW || t == LIMIT_MEMORY_MIN ? 0 : LIMIT_NONE;
+        CHECK(limits_are_none(&l));
+        l.values[LIMIT_CPU_WEIGHT] = l.values[LIMIT_IO_WEIGHT] = 100;
+        CHECK(limits_are_none(&l));
+        l.values[LIMIT_CPU_WEIGHT] = 99;
+        CHECK(!limits_are_none(&l));
+        l.values[LIMIT_CPU_WEIGHT] = 100;
+        l.values[LIMIT_TASKS_MAX] = 100;
+        CHECK(!limits_are_none(&l));
+        l.values[LIMIT_TASKS_MAX] = LIMIT_NONE;
+        l.values[LIMIT_MEMORY_LOW] = 1;
+        CHECK(!limits_are_none(&l));
+        l.values[LIMIT_MEMORY_LOW] = 0;
+        l.cpus.set = true;
+        CHECK(!limits_are_none(&l));
+        l.cpus.set = false;
+        l.n_io = 1;
+        CHECK(!limits_are_none(&l));
+}
+
 int main(void)
 {
+        test_none();
         test_values();
         test_masks();
         test_io();

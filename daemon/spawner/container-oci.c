@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A directory with a state file stands for a container. Its process is believed to be the one that is meant
+ * when the kernel gives it the same start time and has it in the control group that the file names, and to
+ * be a template when it has executed what the container is for: until then it is the runtime's, and not yet
+ * confined.
+ */
+
+#include "spawner/container-oci.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "spawner/oci-files.h"
+#include "spawner/proc-parse.h"
+#include "spawner/root-file.h"
+
+#define WATCH_MASK \
+        (IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define RENAMED_MASK (IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
+#define WATCH_TRIES  8
+#define STAT_MAX     4096
+#define RUNC_INIT    "runc:["
+#define PODMAN_KIND  "podman"
+
+typedef struct Oci Oci;
+
+/* A container that was put into the table. */
+typedef struct Known {
+        ListNode node;
+        const OciPlace *place;
+        char *id;
+        char *bundle;
+        bool is_podmans;
+        struct stat st;           /* of its state file */
+        sd_event_source *renamed; /* Docker's: what it remembers of it has changed */
+        Container *container;     /* owned reference */
+        bool is_seen;             /* in the running refresh */
+} Known;
+
+typedef struct Watch {
+        Oci *oci; /* weak */
+        const OciPlace *place;
+        sd_event_source *source;
+        bool is_there; /* it watches the place itself, and not what is above it */
+} Watch;
+
+struct Oci {
+        Provider provider;
+        ContainerTable *table; /* weak */
+        sd_event *event;       /* weak */
+        Watch watches[OCI_PLACES];
+        List known;
+        OciNames names;
+        sd_event_source *renamed; /* Podman's: its storage has changed */
+        char *renamed_directory;
+};
+
+static void known_free(Oci *o, Known *k)
+{
+        list_remove(&o->known, &k->node);
+        sd_event_source_disable_unref(k->renamed);
+        container_unref(k->container);
+        free(k->id);
+        free(k->bundle);
+        free(k);
+}
+
+static void forget(Oci *o, Known *k)
+{
+        if (k->container->table)
+                container_table_forget(o->table, k->container);
+        known_free(o, k);
+}
+
+static Known *find_known(Oci *o, const OciPlace *place, const char *id)
+{
+        LIST_FOREACH_SAFE (n, &o->known) {
+                Known *k = LIST_ENTRY(n, Known, node);
+
+                if (k->place == place && strcmp(k->id, id) == 0)
+                        return k;
+        }
+        return NULL;
+}
+
+/* What has changed is looked at before anything that is asked for after it: a name may mean another
+ * container. */
+static int add_watch(Oci *o, const char *path, uint32_t mask, sd_event_inotify_handler_t callback,
+                     void *userdata, sd_event_source **ret)
+{
+        int r;
+
+        r = sd_event_add_inotify(o->event, ret, path, mask, callback, userdata);
+        if (r >= 0)
+                r = sd_event_source_set_priority(*ret, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0)
+                *ret = sd_event_source_disable_unref(*ret);
+        return r;
+}
+
+static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata);
+
+/* Names are kept elsewhere than what the runtimes write. */
+static int watch_name(Oci *o, Known *k)
+{
+        char path[sizeof(OCI_DOCKER_CONTAINERS) + 1 + OCI_NAME_MAX];
+
+        if (k->place->is_dockers) {
+                snprintf(path, sizeof(path), OCI_DOCKER_CONTAINERS "/%s", k->id);
+                return add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
+        }
+        if (!k->is_podmans || !o->names.directory ||
+            (o->renamed && strcmp(o->renamed_directory, o->names.directory) == 0))
+                return 0;
+        o->renamed = sd_event_source_disable_unref(o->renamed);
+        free(o->renamed_directory);
+        o->renamed_directory = strdup(o->names.directory);
+        if (!o->renamed_directory)
+                return -ENOMEM;
+        return add_watch(o, o->renamed_directory, RENAMED_MASK, on_renamed, o, &o->renamed);
+}
+
+static int remember(Oci *o, const OciPlace *place, const char *id, const OciState *state,
+                    const struct stat *st, Container *c)
+{
+        Known *k = calloc(1, sizeof(*k));
+        int r;
+
+        if (!k)
+                return -ENOMEM;
+        *k = (Known){.place = place, .is_podmans = state->is_podmans, .st = *st, .is_seen = true};
+        k->container = container_ref(c);
+        list_append(&o->known, &k->node);
+        k->id = strdup(id);
+        k->bundle = strdup(state->bundle);
+        r = k->id && k->bundle ? watch_name(o, k) : -ENOMEM;
+        if (r < 0)
+                known_free(o, k);
+        return r;
+}
+
+/* What becomes a container is first the runtime's own program in the container's namespaces, which takes on
+ * its confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name
+ * what it is. Both wait until the fifo is taken away. */
+static int check_executed(const Leader *l, int dir_fd, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        ProcStat stat;
+        int r;
+
+        if (faccessat(dir_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
+        r = file_read_at(l->proc_fd, "stat", STAT_MAX, &text, NULL);
+        if (r >= 0)
+                r = proc_stat_parse(text, &stat);
+        if (r < 0)
+                return r;
+        if (stat.unexecuted || strncmp(stat.comm, RUNC_INIT, strlen(RUNC_INIT)) == 0)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
+        return 0;
+}
+
+/* A container may make control groups below its own, and be in one of them. */
+static int check_cgroup(const Leader *l, const OciState *state, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL;
+        size_t n;
+        int r;
+
+        r = leader_cgroup(l, &path);
+        if (r == -ENODATA)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP, "it is in no unified control group");
+        if (r < 0 || !state->cgroup)
+                return r;
+        n = strlen(state->cgroup);
+        if (strncmp(path, state->cgroup, n) != 0 || (path[n] && path[n] != '/'))
+                return refuse(reterr, REFUSAL_DENIED, EPERM,
+                              "its first process is in the control group %s, and not in %s", path,
+                              state->cgroup);
+        return 0;
+}
+
+static int open_leader(const OciState *state, int dir_fd, Leader **ret, Refusal *reterr)
+{
+        _cleanup_(leader_unrefp) Leader *l = NULL;
+        int r;
+
+        r = leader_open(state->pid, &l, reterr);
+        if (r == -ESRCH || (r >= 0 && l->start_time != state->start_time))
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (r >= 0)
+                r = check_executed(l, dir_fd, reterr);
+        if (r >= 0)
+                r = check_cgroup(l, state, reterr);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
+{
+        if (container_table_by_id(o->table, c->id))
+                return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "another container has the id %s", c->id);
+        if (container_table_by_name(o->table, c->kind, c->name))
+                return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "another %s container has this name",
+                              c->kind);
+        return 0;
+}
+
+static int add_container(Oci *o, const OciPlace *place, int dir_fd, const char *id, const OciState *state,
+                         const struct stat *st, const OciConfig *config, Refusal *reterr)
+{
+        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(leader_unrefp) Leader *leader = NULL;
+        bool is_engines = place->is_dockers || state->is_podmans;
+        int r;
+
+        r = open_leader(state, dir_fd, &leader, reterr);
+        if (r >= 0)
+                r = container_new(
+                        &(ContainerFacts){
+                                .id = is_engines ? id : NULL,
+                                .name = config->name,
+                                .kind = state->is_podmans ? PODMAN_KIND : place->kind,
+                                .image = config->image,
+                                .cgroup = state->cgroup,
+                                .created_usec = config->created_usec ?: state->created_usec,
+                                .started_usec = state->created_usec,
+                                .environment = config->environment,
+                                .user = config->user,
+                                .working_dir = config->working_dir,
+                        },
+                        leader, &c);
+        if (r >= 0)
+                r = check_unique(o, c, reterr);
+        if (r >= 0)
+                r = remember(o, place, id, state, st, c);
+        return r < 0 ? r : provider_add(&o->provider, c);
+}
+
+static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_oci_config_ OciConfig config = {0};
+        _cleanup_oci_state_ OciState state = {0};
+        _cleanup_close_ int dir_fd = -EBADF;
+        struct stat st = {0};
+        int r;
+
+        r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
+        /* It was removed just now. */
+        if (r == -ENOENT)
+                return;
+        if (r >= 0)
+                r = oci_read_state(place, dir_fd, id, &st, &state, &refusal);
+        if (r >= 0)
+                r = oci_read_config(place, dir_fd, id, &state, &o->names, &config, &refusal);
+        if (r >= 0)
+                r = add_container(o, place, dir_fd, id, &state, &st, &config, &refusal);
+        if (r < 0)
+                provider_reject(&o->provider, config.name ?: id, r, &refusal);
+}
+
+/* The file may be another one by now, and containers can be given another name. */
+static bool is_as_known(Oci *o, int place_fd, Known *k)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const Leader *l = k->container->leader;
+        _cleanup_oci_state_ OciState state = {0};
+        _cleanup_close_ int dir_fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        if (!k->container->table)
+                return false;
+        r = root_directory_open_at(place_fd, k->id, &dir_fd, &refusal);
+        if (r >= 0)
+                r = oci_read_state(k->place, dir_fd, k->id, &k->st, &state, &refusal);
+        if (r == 0 && (state.pid != l->pid || state.start_time != l->start_time ||
+                       strcmp(state.bundle, k->bundle) != 0))
+                return false;
+        if (r >= 0)
+                r = oci_read_name(k->place, k->id, k->bundle, k->is_podmans, &o->names, &name, &refusal);
+        return r >= 0 && strcmp(name, k->container->name) == 0;
+}
+
+static int look_in(Oci *o, const OciPlace *place, Refusal *reterr)
+{
+        _cleanup_close_ int fd = -EBADF;
+        DIR *d;
+        int r;
+
+        r = root_directory_open(place->directory, &fd, reterr);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        d = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+        if (!d)
+                return -errno;
+        for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+                Known *k;
+
+                if (!oci_name_is_valid(e->d_name) || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+                        continue;
+                k = find_known(o, place, e->d_name);
+                if (k && is_as_known(o, fd, k)) {
+                        k->is_seen = true;
+                        continue;
+                }
+                if (k)
+                        forget(o, k);
+                look_at(o, place, fd, e->d_name);
+        }
+        closedir(d);
+        return 0;
+}
+
+static void look_everywhere(Oci *o, Refusal *failure)
+{
+        for (size_t i = 0; i < OCI_PLACES; i++) {
+                _cleanup_refusal_ Refusal why = REFUSAL_INIT;
+                int r = look_in(o, &oci_places[i], &why);
+
+                if (r < 0)
+                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "%s cannot be read: %s",
+                               oci_places[i].directory, why.message ?: strerrordesc_np(-r));
+        }
+        LIST_FOREACH_SAFE (n, &o->known) {
+                Known *k = LIST_ENTRY(n, Known, node);
+
+                if (!k->is_seen)
+                        forget(o, k);
+                else
+                        k->is_seen = false;
+        }
+}
+
+static void oci_refresh(Provider *p)
+{
+        _cleanup_refusal_ Refusal failure = REFUSAL_INIT;
+
+        look_everywhere((Oci *) p, &failure);
+        provider_refreshed(p, &failure);
+}
+
+/* Not only in the next round, for which others may still be waited for. */
+static void look_at_once(Oci *o)
+{
+        _cleanup_refusal_ Refusal failure = REFUSAL_INIT;
+
+        look_everywhere(o, &failure);
+        provider_changed(&o->provider);
+}
+
+static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata)
+{
+        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && oci_file_has_names(event->name)))
+                look_at_once(userdata);
+        return 0;
+}
+
+static int on_change(sd_event_source *s, const struct inotify_event *event, void *userdata);
+
+/* Watches the place, or what there is of the way to it. */
+static int watch(Watch *w)
+{
+        const char *wanted = w->place->directory;
+        char path[PATH_MAX];
+
+        for (unsigned tries = 0; tries < WATCH_TRIES; tries++) {
+                size_t length = strlen(wanted), next;
+                int r;
+
+                for (;;) {
+                        memcpy(path, wanted, length);
+                        path[length] = 0;
+                        w->source = sd_event_source_disable_unref(w->source);
+                        r = add_watch(w->oci, path, WATCH_MASK, on_change, w, &w->source);
+                        if (r != -ENOENT)
+                                break;
+                        while (length > 0 && wanted[length - 1] != '/')
+                                length--;
+                        if (length <= 1)
+                                return r;
+                        length--;
+                }
+                if (r < 0)
+                        return r;
+                w->is_there = !wanted[length];
+                if (w->is_there)
+                        return 0;
+                /* The next part of the way may have been made meanwhile. */
+                next = length + 1 + strcspn(wanted + length + 1, "/");
+                memcpy(path, wanted, next);
+                path[next] = 0;
+                if (access(path, F_OK) < 0)
+                        return 0;
+        }
+        return 0;
+}
+
+static int on_change(sd_event_source *s, const struct inotify_event *event, void *userdata)
+{
+        Watch *w = userdata;
+        bool was_there = w->is_there;
+        int r = 0;
+
+        /* Above the place only what is on the way to it matters. */
+        if (!was_there || (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)))
+                r = watch(w);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot watch %s", w->place->directory);
+        if (was_there || w->is_there)
+                look_at_once(w->oci);
+        return 0;
+}
+
+static Provider *oci_free(Provider *p)
+{
+        Oci *o = (Oci *) p;
+
+        if (!o)
+                return NULL;
+        for (size_t i = 0; i < OCI_PLACES; i++)
+                sd_event_source_disable_unref(o->watches[i].source);
+        LIST_FOREACH_SAFE (n, &o->known)
+                known_free(o, LIST_ENTRY(n, Known, node));
+        sd_event_source_disable_unref(o->renamed);
+        free(o->renamed_directory);
+        oci_names_done(&o->names);
+        free(o);
+        return NULL;
+}
+
+static int oci_new(Providers *all, Provider **ret)
+{
+        Oci *o = calloc(1, sizeof(*o));
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        o->table = all->table;
+        o->event = all->event;
+        for (size_t i = 0; i < OCI_PLACES; i++) {
+                o->watches[i] = (Watch){.oci = o, .place = &oci_places[i]};
+                r = watch(&o->watches[i]);
+                /* They are found when somebody asks. */
+                if (r < 0)
+                        log_errno(LOG_WARNING, r, "Cannot watch %s", oci_places[i].directory);
+        }
+        *ret = &o->provider;
+        return 0;
+}
+
+const ProviderType oci_provider = {
+        .name = "OCI runtimes",
+        .new = oci_new,
+        .free = oci_free,
+        .refresh = oci_refresh,
+};

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/oci-files.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/strv.h"
+#include "spawner/root-file.h"
+
+#define DOCKER_CONFIG "config.v2.json"
+#define ID_LENGTH     64
+
+const OciPlace oci_places[OCI_PLACES] = {
+        {.directory = "/run/docker/runtime-runc/moby", .kind = "docker", .is_dockers = true},
+        {.directory = "/run/runc", .kind = "runc"},
+        {.directory = "/run/crun", .kind = "crun", .is_cruns = true},
+};
+
+/* In a temporary one, containers are that a reboot may forget. */
+static const char *const storage_files[2] = {"containers.json", "volatile-containers.json"};
+
+bool oci_file_has_names(const char *file)
+{
+        return strcmp(file, DOCKER_CONFIG) == 0 || strcmp(file, storage_files[0]) == 0 ||
+               strcmp(file, storage_files[1]) == 0;
+}
+
+static bool is_engines_id(const char *id)
+{
+        return strlen(id) == ID_LENGTH && id[strspn(id, "0123456789abcdef")] == 0;
+}
+
+/* Says which file it is that something is wrong with. */
+static int name_file(const char *file, int r, Refusal *reterr)
+{
+        _cleanup_refusal_ Refusal why = REFUSAL_INIT;
+
+        if (r >= 0 || !reterr || r == -ENOMEM)
+                return r;
+        why = *reterr;
+        *reterr = REFUSAL_INIT;
+        return refuse(reterr, why.kind == REFUSAL_NONE ? REFUSAL_INTERNAL : why.kind, -r, "%s: %s", file,
+                      why.message ?: strerrordesc_np(-r));
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+               a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct stat *st, OciState *ret,
+                   Refusal *reterr)
+{
+        const char *file = place->is_cruns ? "status" : "state.json";
+        _cleanup_oci_state_ OciState state = {0};
+        _cleanup_free_ char *text = NULL;
+        struct stat now;
+        size_t size;
+        int r;
+
+        if (fstatat(dir_fd, file, &now, AT_SYMLINK_NOFOLLOW) >= 0 && is_same(&now, st))
+                return 1;
+        r = root_file_read(dir_fd, file, OCI_STATE_MAX, &text, &size, &now, reterr);
+        if (r == -ENOENT)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
+        if (r >= 0)
+                r = place->is_cruns ? oci_crun_status_parse(text, size, &state, reterr)
+                                    : oci_runc_state_parse(text, size, &state, reterr);
+        if (r >= 0 && state.id && strcmp(state.id, id) != 0)
+                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+        if (r < 0)
+                return name_file(file, r, reterr);
+        *st = now;
+        *ret = state;
+        state = (OciState){0};
+        return 0;
+}
+
+static int read_docker(const char *id, OciConfig *ret, Refusal *reterr)
+{
+        _cleanup_oci_config_ OciConfig config = {0};
+        _cleanup_free_ char *text = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        char path[sizeof(OCI_DOCKER_CONTAINERS) + 1 + OCI_NAME_MAX];
+        size_t size;
+        int r;
+
+        snprintf(path, sizeof(path), OCI_DOCKER_CONTAINERS "/%s", id);
+        r = root_directory_open(path, &fd, reterr);
+        if (r >= 0)
+                r = root_file_read(fd, DOCKER_CONFIG, OCI_STATE_MAX, &text, &size, NULL, reterr);
+        if (r >= 0)
+                r = oci_docker_config_parse(text, size, &config, reterr);
+        if (r >= 0 && strcmp(config.id, id) != 0)
+                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+        if (r < 0)
+                return name_file("Docker's " DOCKER_CONFIG, r, reterr);
+        *ret = config;
+        config = (OciConfig){0};
+        return 0;
+}
+
+void oci_names_done(OciNames *n)
+{
+        for (size_t i = 0; i < ELEMENTSOF(n->storage); i++)
+                oci_storage_done(&n->storage[i]);
+        free(n->directory);
+        *n = (OciNames){0};
+}
+
+static int refresh_names(OciNames *n, int dir_fd, size_t i, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+        size_t size;
+        int r;
+
+        if (fstatat(dir_fd, storage_files[i], &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                oci_storage_done(&n->storage[i]);
+                n->st[i] = (struct stat){0};
+                return errno == ENOENT ? 0 : -errno;
+        }
+        if (is_same(&st, &n->st[i]))
+                return 0;
+        oci_storage_done(&n->storage[i]);
+        n->st[i] = (struct stat){0};
+        r = root_file_read(dir_fd, storage_files[i], OCI_STORAGE_MAX, &text, &size, &st, reterr);
+        if (r >= 0)
+                r = oci_storage_parse(text, size, &n->storage[i], reterr);
+        if (r < 0)
+                return name_file(storage_files[i], r, reterr);
+        n->st[i] = st;
+        return 0;
+}
+
+/* The bundle of a container of Podman's is …/overlay-containers/ID/userdata, and the storage's list lies
+ * where the containers do. */
+static int find_in_storage(const char *bundle, const char *id, OciNames *names, const OciConfig **ret,
+                           Refusal *reterr)
+{
+        char expected[2 + OCI_NAME_MAX + sizeof("/userdata")];
+        _cleanup_close_ int fd = -EBADF;
+        size_t n = strlen(bundle), tail;
+        _cleanup_free_ char *directory = NULL;
+        int r;
+
+        tail = (size_t) snprintf(expected, sizeof(expected), "/%s/userdata", id);
+        if (n <= tail || strcmp(bundle + n - tail, expected) != 0)
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "Podman's storage cannot be told from %s",
+                              bundle);
+        directory = memdup_text(bundle, n - tail);
+        if (!directory)
+                return -ENOMEM;
+        r = root_directory_open(directory, &fd, reterr);
+        if (r < 0)
+                return name_file(directory, r, reterr);
+        if (!names->directory || strcmp(names->directory, directory) != 0) {
+                oci_names_done(names);
+                names->directory = TAKE_PTR(directory);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(storage_files); i++) {
+                const OciConfig *c;
+
+                r = refresh_names(names, fd, i, reterr);
+                if (r < 0)
+                        return r;
+                c = oci_storage_find(&names->storage[i], id);
+                if (c) {
+                        *ret = c;
+                        return 0;
+                }
+        }
+        return refuse(reterr, REFUSAL_INTERNAL, ENOENT, "Podman's storage does not have it");
+}
+
+static int read_bundle(const OciPlace *place, int dir_fd, const char *bundle, OciConfig *ret,
+                       Refusal *reterr)
+{
+        _cleanup_close_ int bundle_fd = -EBADF;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = 0;
+
+        /* crun has a copy of its own. */
+        if (!place->is_cruns)
+                r = root_directory_open(bundle, &bundle_fd, reterr);
+        if (r >= 0)
+                r = root_file_read(place->is_cruns ? dir_fd : bundle_fd, "config.json", OCI_STATE_MAX, &text,
+                                   &size, NULL, reterr);
+        if (r >= 0)
+                r = oci_bundle_config_parse(text, size, ret, reterr);
+        return r < 0 ? name_file("the bundle's config.json", r, reterr) : 0;
+}
+
+/* Podman tells the container's process where its user's home is, as it does each exec anew. */
+static void drop_home(char **environment)
+{
+        char **to = environment;
+
+        STRV_FOREACH (from, environment) {
+                if (strncmp(*from, "HOME=", strlen("HOME=")) == 0)
+                        free(*from);
+                else
+                        *to++ = *from;
+        }
+        *to = NULL;
+}
+
+static int read_podman(const OciState *state, const char *id, OciNames *names, OciConfig *c, Refusal *reterr)
+{
+        const OciConfig *stored = NULL;
+        int r;
+
+        if (!is_engines_id(id))
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Podman's");
+        r = find_in_storage(state->bundle, id, names, &stored, reterr);
+        if (r < 0)
+                return r;
+        drop_home(c->environment);
+        c->created_usec = stored->created_usec;
+        c->name = strdup(stored->name);
+        c->image = strdup(stored->image);
+        return c->name && c->image ? 0 : -ENOMEM;
+}
+
+int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
+                    OciConfig *ret, Refusal *reterr)
+{
+        _cleanup_oci_config_ OciConfig c = {0};
+        int r;
+
+        if (place->is_dockers) {
+                if (!is_engines_id(id))
+                        return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Docker's");
+                return read_docker(id, ret, reterr);
+        }
+        r = read_bundle(place, dir_fd, state->bundle, &c, reterr);
+        if (r < 0)
+                return r;
+        state->is_podmans = state->is_podmans || c.is_podmans;
+        if (state->is_podmans)
+                r = read_podman(state, id, names, &c, reterr);
+        else {
+                c.name = strdup(id);
+                c.image = strdup(state->bundle);
+                r = c.name && c.image ? 0 : -ENOMEM;
+        }
+        if (r < 0)
+                return r;
+        *ret = c;
+        c = (OciConfig){0};
+        return 0;
+}
+
+int oci_read_name(const OciPlace *place, const char *id, const char *bundle, bool is_podmans,
+                  OciNames *names, char **ret, Refusal *reterr)
+{
+        _cleanup_oci_config_ OciConfig c = {0};
+        const OciConfig *found = &c;
+        const char *name = id;
+        int r = 0;
+
+        if (place->is_dockers)
+                r = read_docker(id, &c, reterr);
+        else if (is_podmans)
+                r = find_in_storage(bundle, id, names, &found, reterr);
+        if (r < 0)
+                return r;
+        if (place->is_dockers || is_podmans)
+                name = found->name;
+        *ret = strdup(name);
+        return *ret ? 0 : -ENOMEM;
+}

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Containers of Docker, Podman, runc and crun: found, and entered as their own first process is confined."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import client
+import engines
+import host
+import parity
+import pytest
+
+ENGINES = {"docker": engines.Docker, "podman": engines.Podman, "podman-crun": engines.PodmanCrun, "runc": engines.Runc,
+           "crun": engines.Crun}
+USERS = {"root": (0, 0, [0]), "app": (1000, 1000, [1000, 10])}
+RUNC_PLACE = "/run/runc"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def docker():
+    os.makedirs(engines.BUNDLES, exist_ok=True)
+    engines.start_docker()
+    engines.make_image("docker")
+    engines.make_image("podman")
+    yield
+    engines.stop_docker()
+    shutil.rmtree(engines.BUNDLES)
+
+
+@pytest.fixture(scope="module")
+def containers():
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = ENGINES[name](f"oci-{name}")
+        return made[name]
+
+    yield get
+    for c in made.values():
+        c.remove()
+
+
+@pytest.fixture
+def container():
+    made = []
+
+    def make(kind, *arguments, **options):
+        made.append(kind(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.remove()
+
+
+def listed():
+    return {c["Names"][0].lstrip("/"): c for c in json.loads(client.request("GET", "/containers/json").body)}
+
+
+class Events:
+    """What GET /events tells while it runs, as (action, name)."""
+
+    def __init__(self):
+        self.seen = []
+        self.process = subprocess.Popen(["docker", "events", "--format", "{{.Action}} {{.Actor.Attributes.name}}"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        threading.Thread(target=self.read, daemon=True).start()
+        time.sleep(0.5)
+
+    def read(self):
+        for line in self.process.stdout:
+            self.seen.append(tuple(line.split()))
+
+    def wait_for(self, action, name):
+        host.wait_until(lambda: (action, name) in self.seen, f"{action} of {name} in {self.seen}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("name", ENGINES)
+def test_equal(containers, name, user):
+    c = containers(name)
+    reference = parity.from_payload(c, *USERS[user])
+    outcome = client.run(c.name, ["/probe/probe", "report"], User=user)
+    assert outcome.ran and outcome.code == 0, outcome
+    tags = {"all", "oci", name} | ({"user"} if user != "root" else set())
+    found = parity.differences(reference, parity.parse(outcome.out.decode()), tags)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_what_is_asked_for(containers, name):
+    c = containers(name)
+    assert client.output(c.name, ["id", "-u"], User="app").strip() == "1000"
+    assert client.output(c.name, ["pwd"], WorkingDir="/tmp").strip() == "/tmp"
+    assert client.run(c.name, ["sh", "-c", "exit 7"]).code == 7
+    env = dict(line.split("=", 1) for line in client.output(c.name, ["env"], Env=["ASKED=1"], User="app").splitlines())
+    assert env["CONFIGURED"] == "a b" and env["ASKED"] == "1" and env["HOME"] == "/home/app"
+    assert ("FROM_IMAGE" in env) == (c.id is not None)
+    assert env.get("container") == ("podman" if c.kind == "podman" else None)
+
+
+@pytest.mark.parametrize("name", ["docker", "podman", "runc"])
+def test_what_is_configured(container, name):
+    """Whoever names no user gets the container's, and not root; the same with the directory."""
+    options = [{"user": {"uid": 1000, "gid": 1000, "additionalGids": [10]}, "cwd": "/tmp"}] if name == "runc" else [
+        "--user", "app", "--workdir", "/tmp"]
+    c = container(ENGINES[name], f"oci-configured-{name}", options, ["sleep", "1000"])
+    words = client.output(c.name, ["sh", "-c", "id -u; id -G; pwd; echo $HOME"]).split("\n")
+    assert words[0] == "1000" and set(words[1].split()) == {"1000", "10"} and words[2:4] == ["/tmp", "/home/app"]
+    made = client.create(c.name, ["true"]).json()["Id"]
+    assert client.inspect(made)["ProcessConfig"]["user"] in ("app", "1000", "1000:1000")
+    assert client.output(c.name, ["sh", "-c", "id -u; pwd"], User="root", WorkingDir="/").split() == ["0", "/"]
+
+
+def test_not_before_it_is_confined(container):
+    """Whatever the moment is at which a container is entered, its filters are there."""
+    for i in range(5):
+        name = f"oci-early-{i}"
+        seen = []
+        stop = threading.Event()
+
+        def hammer(name=name, seen=seen, stop=stop):
+            while not stop.is_set():
+                outcome = client.run(name, ["grep", "Seccomp:", "/proc/self/status"])
+                if outcome.status == 101:
+                    seen.append(outcome.text.split())
+
+        threads = [threading.Thread(target=hammer) for _ in range(2)]
+        for t in threads:
+            t.start()
+        try:
+            container(engines.Docker, name)
+            host.wait_until(lambda seen=seen: len(seen) > 3, "commands to have run")
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        assert all(words == ["Seccomp:", "2"] for words in seen), seen
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_listed(containers, name):
+    c = containers(name)
+    row = listed()[c.name]
+    shown = json.loads(client.request("GET", f"/containers/{c.name}/json").body)
+    assert row["State"] == "running" and shown["State"]["Pid"] == c.leader()
+    if c.id is not None:
+        assert row["Id"] == shown["Id"] == c.id
+        assert engines.IMAGE in row["Image"]
+        for length in (12, 20, 64):
+            assert client.run(c.id[:length], ["true"]).code == 0
+
+
+@pytest.mark.parametrize("name", ["docker", "podman", "runc", "crun"])
+def test_comes_and_goes(container, name):
+    events = Events()
+    try:
+        c = container(ENGINES[name], f"oci-short-{name}")
+        assert client.run(c.name, ["true"]).code == 0
+        events.wait_for("start", c.name)
+        c.end()
+        events.wait_for("die", c.name)
+        client.assert_refused(client.run(c.name, ["true"]), "No such container")
+    finally:
+        events.close()
+
+
+@pytest.mark.parametrize("name", ["docker", "podman", "runc"])
+def test_another_run(container, name):
+    """An exec belongs to the run that it was made in."""
+    c = container(ENGINES[name], f"oci-again-{name}")
+    made = json.loads(client.create(c.name, ["true"]).body)["Id"]
+    c.restart()
+    client.assert_refused(client.start(made), statuses=(404, 409, 410))
+    assert client.run(c.name, ["true"]).code == 0
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_another_name(container, name):
+    c = container(ENGINES[name], f"oci-old-{name}")
+    assert client.run(c.name, ["true"]).code == 0
+    engines.engine([name, "rename", c.name, f"oci-new-{name}"])
+    c.name = f"oci-new-{name}"
+    assert client.run(c.name, ["true"]).code == 0
+    client.assert_refused(client.run(f"oci-old-{name}", ["true"]), "No such container")
+
+
+def test_name_of_two(container, machine):
+    """Neither is guessed; each has its id."""
+    m = machine("oci-clash", [], ["/probe/hostile", "sleep"])
+    c = container(engines.Podman, "oci-clash-podman")
+    engines.engine(["podman", "rename", c.name, "oci-clash"])
+    c.name = "oci-clash"
+    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the id", statuses=(409,))
+    assert client.output(c.id, ["cat", "/proc/1/cmdline"]).startswith("/probe/probe")
+    assert m.name == c.name
+
+
+def test_not_confined_yet(container):
+    """Until its program runs, what is in a container's namespaces is the runtime, without filters or label."""
+    c = container(engines.Runc, "oci-created")
+    c.runtime("delete", "--force", c.name)
+    c.runtime("create", c.name)
+    assert c.name not in listed()
+    client.assert_refused(client.run(c.name, ["true"]), "starting", statuses=(409,))
+    c.runtime("start", c.name)
+    host.wait_until(lambda: client.run(c.name, ["true"]).code == 0, "the container to have started")
+
+
+def test_host_namespaces(container):
+    c = container(engines.Docker, "oci-hostpid", ["--pid", "host"])
+    client.assert_refused(client.run(c.name, ["true"]), "pid namespace of the host", statuses=(403,))
+    assert c.name not in listed()
+
+
+@pytest.fixture
+def forged(containers):
+    """A state file of runc's that names the process of another container, and is right in all but what a test makes
+    wrong."""
+    place = f"{RUNC_PLACE}/oci-forged"
+    with open(f"{RUNC_PLACE}/{containers('runc').name}/state.json", encoding="utf-8") as stream:
+        state = json.load(stream)
+    state["id"] = "oci-forged"
+
+    def make(**changes):
+        os.makedirs(place, mode=0o711, exist_ok=True)
+        with open(f"{place}/state.json.new", "w", encoding="utf-8") as stream:
+            json.dump({**state, **changes}, stream)
+        os.chmod(f"{place}/state.json.new", 0o600)
+        os.rename(f"{place}/state.json.new", f"{place}/state.json")
+        return place
+
+    yield make
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def forged_run():
+    return client.run("oci-forged", ["true"])
+
+
+def test_forged_as_root(forged):
+    """Otherwise the tests below would show nothing."""
+    forged()
+    assert forged_run().code == 0
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda place: os.chown(f"{place}/state.json", 1000, 0),
+    lambda place: os.chmod(f"{place}/state.json", 0o602),
+    lambda place: os.chmod(f"{place}/state.json", 0o620),
+    lambda place: os.chown(place, 1000, 0),
+    lambda place: os.chmod(place, 0o733),
+], ids=["owner", "others", "group", "directory's owner", "directory"])
+def test_written_by_users(forged, spoil):
+    """R-F2: what others than root may write names no process."""
+    spoil(forged())
+    client.assert_refused(forged_run(), "is not root's, or others may write to it", statuses=(403,))
+    assert "oci-forged" not in listed()
+
+
+def test_links_and_pipes(forged):
+    place = forged()
+    os.rename(f"{place}/state.json", f"{RUNC_PLACE}/.real")
+    try:
+        os.symlink(f"{RUNC_PLACE}/.real", f"{place}/state.json")
+        assert not forged_run().ran
+        os.unlink(f"{place}/state.json")
+        os.mkfifo(f"{place}/state.json", 0o600)
+        assert not forged_run().ran
+    finally:
+        os.unlink(f"{RUNC_PLACE}/.real")
+
+
+@pytest.mark.parametrize("changes,word", [
+    ({"init_process_start": 12345}, "not running"),
+    ({"init_process_pid": 1}, "init_process_pid"),
+    ({"id": "another"}, "another container"),
+    ({"cgroup_paths": {"": "/sys/fs/cgroup/system.slice/ssh.service"}}, "control group"),
+    ({"cgroup_paths": {}}, "cgroup_paths"),
+    ({"config": {"labels": ["bundle=/nowhere"]}}, "config.json"),
+    ({"config": {"labels": ["bundle=/run/user/../runc"]}}, "bundle"),
+], ids=["start time", "init", "id", "cgroup", "no cgroup", "bundle", "path"])
+def test_does_not_fit(forged, changes, word):
+    forged(**changes)
+    client.assert_refused(forged_run(), word)
+
+
+def test_of_the_host(forged):
+    """A pid and a start time that are right, of a process that is in no container."""
+    pid = os.getpid()
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+        start = int(stream.read().rpartition(")")[2].split()[19])
+    forged(init_process_pid=pid, init_process_start=start)
+    client.assert_refused(forged_run(), "namespace of the host", statuses=(403,))
+
+
+def test_source_goes(forged):
+    """A name is not answered for from memory."""
+    place = forged()
+    assert forged_run().code == 0
+    shutil.rmtree(place)
+    host.wait_until(lambda: "No such container" in forged_run().message, "an end of it")
