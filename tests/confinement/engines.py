@@ -13,7 +13,7 @@ BUNDLES = "/var/lib/execd-tests/bundles"  # not below /tmp, of which execd-spawn
 SERVE = ["/probe/probe", "serve", "/probe"]
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Not every host's root may raise limits, and not every kernel limits processes.
-PODMAN = ["--network", "none", "--ulimit", "host", "--pids-limit=-1"]
+PODMAN = ["--network", "none", "--ulimit", "host", "--pids-limit=0"]
 
 
 def engine(words, check=True):
