@@ -42,8 +42,14 @@ typedef struct Known {
         struct stat st;           /* of its state file */
         sd_event_source *renamed; /* Docker's: what it remembers of it has changed */
         Container *container;     /* owned reference */
-        bool is_seen;             /* in the running refresh */
 } Known;
+
+/* Where Podman has names. Once used, it is watched for good. */
+typedef struct Storage {
+        ListNode node;
+        char *directory;
+        sd_event_source *renamed;
+} Storage;
 
 typedef struct Watch {
         Oci *oci; /* weak */
@@ -59,9 +65,16 @@ struct Oci {
         Watch watches[OCI_PLACES];
         List known;
         OciNames names;
-        sd_event_source *renamed; /* Podman's: its storage has changed */
-        char *renamed_directory;
+        List storages;
 };
+
+static void storage_free(Oci *o, Storage *s)
+{
+        list_remove(&o->storages, &s->node);
+        sd_event_source_disable_unref(s->renamed);
+        free(s->directory);
+        free(s);
+}
 
 static void known_free(Oci *o, Known *k)
 {
@@ -108,6 +121,25 @@ static int add_watch(Oci *o, const char *path, uint32_t mask, sd_event_inotify_h
 
 static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata);
 
+static int watch_storage(Oci *o, const char *directory)
+{
+        Storage *s;
+        int r;
+
+        LIST_FOREACH_SAFE (n, &o->storages)
+                if (strcmp(LIST_ENTRY(n, Storage, node)->directory, directory) == 0)
+                        return 0;
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        list_append(&o->storages, &s->node);
+        s->directory = strdup(directory);
+        r = s->directory ? add_watch(o, directory, RENAMED_MASK, on_renamed, o, &s->renamed) : -ENOMEM;
+        if (r < 0)
+                storage_free(o, s);
+        return r;
+}
+
 /* Names are kept elsewhere than what the runtimes write. */
 static int watch_name(Oci *o, Known *k)
 {
@@ -117,26 +149,18 @@ static int watch_name(Oci *o, Known *k)
                 snprintf(path, sizeof(path), OCI_DOCKER_CONTAINERS "/%s", k->id);
                 return add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
         }
-        if (!k->is_podmans || !o->names.directory ||
-            (o->renamed && strcmp(o->renamed_directory, o->names.directory) == 0))
-                return 0;
-        o->renamed = sd_event_source_disable_unref(o->renamed);
-        free(o->renamed_directory);
-        o->renamed_directory = strdup(o->names.directory);
-        if (!o->renamed_directory)
-                return -ENOMEM;
-        return add_watch(o, o->renamed_directory, RENAMED_MASK, on_renamed, o, &o->renamed);
+        return k->is_podmans ? watch_storage(o, o->names.directory) : 0;
 }
 
 static int remember(Oci *o, const OciPlace *place, const char *id, const OciState *state,
-                    const struct stat *st, Container *c)
+                    const struct stat *st, Container *c, Known **ret)
 {
         Known *k = calloc(1, sizeof(*k));
         int r;
 
         if (!k)
                 return -ENOMEM;
-        *k = (Known){.place = place, .is_podmans = state->is_podmans, .st = *st, .is_seen = true};
+        *k = (Known){.place = place, .is_podmans = state->is_podmans, .st = *st};
         k->container = container_ref(c);
         list_append(&o->known, &k->node);
         k->id = strdup(id);
@@ -144,6 +168,8 @@ static int remember(Oci *o, const OciPlace *place, const char *id, const OciStat
         r = k->id && k->bundle ? watch_name(o, k) : -ENOMEM;
         if (r < 0)
                 known_free(o, k);
+        else
+                *ret = k;
         return r;
 }
 
@@ -216,60 +242,6 @@ static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
         return 0;
 }
 
-static int add_container(Oci *o, const OciPlace *place, int dir_fd, const char *id, const OciState *state,
-                         const struct stat *st, const OciConfig *config, Refusal *reterr)
-{
-        _cleanup_(container_unrefp) Container *c = NULL;
-        _cleanup_(leader_unrefp) Leader *leader = NULL;
-        bool is_engines = place->is_dockers || state->is_podmans;
-        int r;
-
-        r = open_leader(state, dir_fd, &leader, reterr);
-        if (r >= 0)
-                r = container_new(
-                        &(ContainerFacts){
-                                .id = is_engines ? id : NULL,
-                                .name = config->name,
-                                .kind = state->is_podmans ? PODMAN_KIND : place->kind,
-                                .image = config->image,
-                                .cgroup = state->cgroup,
-                                .created_usec = config->created_usec ?: state->created_usec,
-                                .started_usec = state->created_usec,
-                                .environment = config->environment,
-                                .user = config->user,
-                                .working_dir = config->working_dir,
-                        },
-                        leader, &c);
-        if (r >= 0)
-                r = check_unique(o, c, reterr);
-        if (r >= 0)
-                r = remember(o, place, id, state, st, c);
-        return r < 0 ? r : provider_add(&o->provider, c);
-}
-
-static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_oci_config_ OciConfig config = {0};
-        _cleanup_oci_state_ OciState state = {0};
-        _cleanup_close_ int dir_fd = -EBADF;
-        struct stat st = {0};
-        int r;
-
-        r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
-        /* It was removed just now. */
-        if (r == -ENOENT)
-                return;
-        if (r >= 0)
-                r = oci_read_state(place, dir_fd, id, &st, &state, &refusal);
-        if (r >= 0)
-                r = oci_read_config(place, dir_fd, id, &state, &o->names, &config, &refusal);
-        if (r >= 0)
-                r = add_container(o, place, dir_fd, id, &state, &st, &config, &refusal);
-        if (r < 0)
-                provider_reject(&o->provider, config.name ?: id, r, &refusal);
-}
-
 /* The file may be another one by now, and containers can be given another name. */
 static bool is_as_known(Oci *o, int place_fd, Known *k)
 {
@@ -293,55 +265,123 @@ static bool is_as_known(Oci *o, int place_fd, Known *k)
         return r >= 0 && strcmp(name, k->container->name) == 0;
 }
 
-static int look_in(Oci *o, const OciPlace *place, Refusal *reterr)
+static const char *kind_of(const OciPlace *place, const OciState *state)
 {
-        _cleanup_close_ int fd = -EBADF;
-        DIR *d;
+        return state->is_podmans && !place->is_dockers ? PODMAN_KIND : place->kind;
+}
+
+static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd, const char *id,
+                         const OciState *state, const struct stat *st, const OciConfig *config,
+                         Refusal *reterr)
+{
+        Known *k = NULL;
+        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(leader_unrefp) Leader *leader = NULL;
+        bool is_engines = place->is_dockers || state->is_podmans;
         int r;
 
-        r = root_directory_open(place->directory, &fd, reterr);
-        if (r == -ENOENT)
-                return 0;
+        r = open_leader(state, dir_fd, &leader, reterr);
+        if (r >= 0)
+                r = container_new(
+                        &(ContainerFacts){
+                                .id = is_engines ? id : NULL,
+                                .name = config->name,
+                                .kind = kind_of(place, state),
+                                .image = config->image,
+                                .cgroup = state->cgroup,
+                                .created_usec = config->created_usec ?: state->created_usec,
+                                .started_usec = state->created_usec,
+                                .environment = config->environment,
+                                .user = config->user,
+                                .working_dir = config->working_dir,
+                        },
+                        leader, &c);
+        if (r >= 0)
+                r = check_unique(o, c, reterr);
+        if (r >= 0)
+                r = remember(o, place, id, state, st, c, &k);
+        if (r >= 0)
+                r = provider_add(&o->provider, c);
         if (r < 0)
                 return r;
-        d = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+        /* It may have been given another name before that was watched. */
+        if (!is_as_known(o, place_fd, k)) {
+                forget(o, k);
+                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is changing");
+        }
+        return 0;
+}
+
+static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_oci_config_ OciConfig config = {0};
+        _cleanup_oci_state_ OciState state = {0};
+        _cleanup_close_ int dir_fd = -EBADF;
+        struct stat st = {0};
+        int r;
+
+        r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
+        /* It was removed just now. */
+        if (r == -ENOENT)
+                return;
+        if (r >= 0)
+                r = oci_read_state(place, dir_fd, id, &st, &state, &refusal);
+        if (r >= 0)
+                r = oci_read_config(place, dir_fd, id, &state, &o->names, &config, &refusal);
+        if (r >= 0)
+                r = add_container(o, place, place_fd, dir_fd, id, &state, &st, &config, &refusal);
+        if (r < 0)
+                provider_reject(&o->provider, config.name ?: id, r, &refusal);
+}
+
+/* Those that are not what they were go first: what they were called may be another one's name by now. */
+static void forget_changed(Oci *o, const OciPlace *place, int place_fd)
+{
+        LIST_FOREACH_SAFE (n, &o->known) {
+                Known *k = LIST_ENTRY(n, Known, node);
+
+                if (k->place == place && (place_fd < 0 || !is_as_known(o, place_fd, k)))
+                        forget(o, k);
+        }
+}
+
+static int look_for_others(Oci *o, const OciPlace *place, int place_fd)
+{
+        DIR *d = fdopendir(fcntl(place_fd, F_DUPFD_CLOEXEC, 3));
+
         if (!d)
                 return -errno;
-        for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-                Known *k;
-
-                if (!oci_name_is_valid(e->d_name) || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
-                        continue;
-                k = find_known(o, place, e->d_name);
-                if (k && is_as_known(o, fd, k)) {
-                        k->is_seen = true;
-                        continue;
-                }
-                if (k)
-                        forget(o, k);
-                look_at(o, place, fd, e->d_name);
-        }
+        for (struct dirent *e = readdir(d); e; e = readdir(d))
+                if (oci_name_is_valid(e->d_name) && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) &&
+                    !find_known(o, place, e->d_name))
+                        look_at(o, place, place_fd, e->d_name);
         closedir(d);
         return 0;
 }
 
 static void look_everywhere(Oci *o, Refusal *failure)
 {
+        int fds[OCI_PLACES];
+
         for (size_t i = 0; i < OCI_PLACES; i++) {
                 _cleanup_refusal_ Refusal why = REFUSAL_INIT;
-                int r = look_in(o, &oci_places[i], &why);
+                int r;
+
+                fds[i] = -EBADF;
+                r = root_directory_open(oci_places[i].directory, &fds[i], &why);
+                if (r < 0 && r != -ENOENT)
+                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "%s cannot be read: %s",
+                               oci_places[i].directory, why.message ?: strerrordesc_np(-r));
+                forget_changed(o, &oci_places[i], fds[i]);
+        }
+        for (size_t i = 0; i < OCI_PLACES; i++) {
+                int r = fds[i] < 0 ? 0 : look_for_others(o, &oci_places[i], fds[i]);
 
                 if (r < 0)
                         refuse(failure, REFUSAL_UNAVAILABLE, -r, "%s cannot be read: %s",
-                               oci_places[i].directory, why.message ?: strerrordesc_np(-r));
-        }
-        LIST_FOREACH_SAFE (n, &o->known) {
-                Known *k = LIST_ENTRY(n, Known, node);
-
-                if (!k->is_seen)
-                        forget(o, k);
-                else
-                        k->is_seen = false;
+                               oci_places[i].directory, strerrordesc_np(-r));
+                fd_close(fds[i]);
         }
 }
 
@@ -435,8 +475,8 @@ static Provider *oci_free(Provider *p)
                 sd_event_source_disable_unref(o->watches[i].source);
         LIST_FOREACH_SAFE (n, &o->known)
                 known_free(o, LIST_ENTRY(n, Known, node));
-        sd_event_source_disable_unref(o->renamed);
-        free(o->renamed_directory);
+        LIST_FOREACH_SAFE (n, &o->storages)
+                storage_free(o, LIST_ENTRY(n, Storage, node));
         oci_names_done(&o->names);
         free(o);
         return NULL;

@@ -194,6 +194,22 @@ def test_another_name(container, name):
     client.assert_refused(client.run(f"oci-old-{name}", ["true"]), "No such container")
 
 
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_names_change_hands(container, name):
+    """The next command after it goes to the container that has the name then."""
+    first = container(ENGINES[name], f"oci-one-{name}")
+    second = container(ENGINES[name], f"oci-two-{name}")
+    wanted, spare = first.name, f"oci-spare-{name}"
+    for _ in range(5):
+        assert json.loads(client.request("GET", f"/containers/{wanted}/json").body)["Id"] == first.id
+        engines.engine([name, "rename", wanted, spare])
+        engines.engine([name, "rename", second.name, wanted])
+        assert client.run(wanted, ["true"]).code == 0
+        assert json.loads(client.request("GET", f"/containers/{wanted}/json").body)["Id"] == second.id
+        first.name, second.name, spare = spare, wanted, second.name
+        first, second = second, first
+
+
 def test_name_of_two(container, machine):
     """Neither is guessed; each has its id."""
     m = machine("oci-clash", [], ["/probe/hostile", "sleep"])
