@@ -65,7 +65,8 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def target(pytestconfig):
     pytestconfig.target.prepare()
-    return pytestconfig.target
+    yield pytestconfig.target
+    pytestconfig.target.finish()
 
 
 @pytest.fixture(scope="session")

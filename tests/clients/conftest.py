@@ -31,7 +31,8 @@ def target(pytestconfig):
     option = pytestconfig.getoption
     found = targets.from_environment(option("--target"), option("--socket"), option("--container"))
     found.prepare()
-    return found
+    yield found
+    found.finish()
 
 
 @pytest.fixture(scope="session")
