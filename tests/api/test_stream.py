@@ -446,6 +446,8 @@ def test_client_goes_away_from_a_tty(api, running):
 def test_process_is_the_one_inspect_names(api, running):
     exec_id, c = running("sh", "-c", "echo ready; exec sleep 60")
     c.frames_until(b"ready")
+    # dockerd may know it a moment after the first output.
+    targets.wait_until(lambda: api.inspect(exec_id)["Pid"], what="a pid")
     pid = api.inspect(exec_id)["Pid"]
     assert host_pid_alive(pid)
     targets.wait_until(lambda: open(f"/proc/{pid}/cmdline", "rb").read() == b"sleep\0" b"60\0", what="exec of sleep")
