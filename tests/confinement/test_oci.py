@@ -325,3 +325,38 @@ def test_source_goes(forged):
     assert forged_run().code == 0
     shutil.rmtree(place)
     host.wait_until(lambda: "No such container" in forged_run().message, "an end of it")
+
+
+AS_MEMBER = """
+import os, pwd, sys
+sys.path.insert(0, sys.argv[1])
+user = pwd.getpwnam("oci-member")
+os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+import client
+print(client.create(sys.argv[2], ["true"]).status)
+"""
+
+RULE = """polkit.addRule(function(action, subject) {
+    if (action.id == "org.execd1.exec" && subject.isInGroup("execd"))
+        return polkit.Result.YES;
+});
+"""
+
+
+def test_group_enters_machines_only(containers):
+    """A container of an engine may have been given the whole host: it takes a rule to open it to the group."""
+    rules = "/etc/polkit-1/rules.d/40-execd-engines.rules"
+    name = containers("docker").name
+
+    def may(container):
+        return host.sh(["python3", "-c", AS_MEMBER, os.path.dirname(client.__file__), container]).strip()
+    host.sh("useradd -M -G execd oci-member")
+    try:
+        assert may("web") == "201" and may(name) == "403"
+        with open(rules, "w", encoding="utf-8") as stream:
+            stream.write(RULE)
+        host.wait_until(lambda: may(name) == "201", "polkit to have read the rule")
+    finally:
+        if os.path.exists(rules):
+            os.unlink(rules)
+        host.sh("userdel oci-member")
