@@ -317,7 +317,7 @@ run_examples() {
     for script in "$dir"/examples/*.sh; do
         step "example $(basename "$script" .sh)" run_example "$script"
     done
-    inside rm -f /etc/polkit-1/rules.d/50-vault.rules
+    inside rm -f /etc/polkit-1/rules.d/50-vault.rules /etc/polkit-1/rules.d/55-engines.rules
 }
 
 # Its end.
