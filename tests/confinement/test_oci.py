@@ -352,7 +352,8 @@ def test_group_enters_machines_only(containers):
         return host.sh(["python3", "-c", AS_MEMBER, os.path.dirname(client.__file__), container]).strip()
     host.sh("useradd -M -G execd oci-member")
     try:
-        assert may("web") == "201" and may(name) == "403"
+        host.wait_until(lambda: may("web") == "201", "polkit to know the group")
+        assert may(name) == "403"
         with open(rules, "w", encoding="utf-8") as stream:
             stream.write(RULE)
         host.wait_until(lambda: may(name) == "201", "polkit to have read the rule")
