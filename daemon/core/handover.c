@@ -130,8 +130,10 @@ bool handover_take_stream(HandoverFds *f, Stream *s)
         if (r >= 0)
                 r = stream_snapshot_read(s, data, size, f->fds + HANDOVER_CLIENTS,
                                          STREAM_SNAPSHOT_CLIENTS_MAX);
-        if (r < 0)
+        if (r < 0) {
                 log_errno(LOG_WARNING, r, "The clients of exec %.12s cannot be served on", f->id);
+                history_clear(stream_history(s));
+        }
         return r >= 0;
 }
 
