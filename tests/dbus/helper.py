@@ -110,7 +110,7 @@ def wait_for(condition, seconds=10, what="condition"):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        assert time.monotonic() < end, f"waited {seconds} s for {what() if callable(what) else what}"
         time.sleep(0.05)
 
 
