@@ -14,6 +14,17 @@ from helper import Terminal, execctl, wait_for
 PROMPT = b":~# "
 
 
+def has_the_terminal(command):
+    """A shell says what it takes to the foreground before it does."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/cmdline") as cmdline, open(f"/proc/{pid}/stat") as stat:
+                group, terminal_group = stat.read().rsplit(")", 1)[1].split()[2:6:3]
+                if cmdline.read().split("\0")[:-1] == command and group == terminal_group:
+                    return True
+    return False
+
+
 def test_shell_is_like_ssh():
     with Terminal("execctl", "shell", "booted") as t:
         before = t.modes()
@@ -30,12 +41,13 @@ def test_shell_is_like_ssh():
         t.expect(PROMPT)
 
         t.send("sleep 1000\n")
-        time.sleep(0.5)
+        wait_for(lambda: has_the_terminal(["sleep", "1000"]), what="sleep to have the terminal")
         t.send(b"\x1a")
         t.expect("Stopped")
         t.expect(PROMPT)
         t.send("jobs; fg\n")
         t.expect("sleep 1000\r\nsleep 1000\r\n")
+        wait_for(lambda: has_the_terminal(["sleep", "1000"]), what="sleep to have the terminal")
         t.send(b"\x03")
         t.expect(PROMPT)
 
