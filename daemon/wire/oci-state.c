@@ -180,6 +180,12 @@ static bool path_is_plain(const char *path)
                (strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0) && strlen(path) < PATH_MAX;
 }
 
+/* No container has the root of the hierarchy. */
+static bool cgroup_is_plain(const char *path)
+{
+        return path_is_plain(path) && path[1];
+}
+
 void oci_state_done(OciState *s)
 {
         free(s->id);
@@ -221,6 +227,8 @@ static int read_runc_cgroup(const JsonSpan *object, OciState *s, Refusal *reterr
         p = path + strlen(CGROUP_ROOT);
         if (strncmp(p, "/unified/", strlen("/unified/")) == 0)
                 p += strlen("/unified");
+        if (!cgroup_is_plain(p))
+                return bad(reterr, "the path of the unified hierarchy in cgroup_paths");
         s->cgroup = strdup(p);
         return s->cgroup ? 0 : -ENOMEM;
 }
@@ -303,7 +311,7 @@ int oci_crun_status_parse(const char *json, size_t size, OciState *ret, Refusal 
         if (r == -ENOMEM)
                 return r;
         /* Empty when crun was told to leave control groups alone. */
-        if (r < 0 || (*s.cgroup && !path_is_plain(s.cgroup)))
+        if (r < 0 || (*s.cgroup && !cgroup_is_plain(s.cgroup)))
                 return bad(reterr, "cgroup-path");
         if (!*s.cgroup)
                 s.cgroup = mfree(s.cgroup);

@@ -70,6 +70,9 @@ static void test_runc(void)
                 {"cgroup_paths is", RUNC("\"a\"", "2", "1", CREATED, "\"\":\"/etc\"", BUNDLE)},
                 {"cgroup_paths is",
                  RUNC("\"a\"", "2", "1", CREATED, "\"\":\"/sys/fs/cgroup/../../a\"", BUNDLE)},
+                {"cgroup_paths is", RUNC("\"a\"", "2", "1", CREATED, "\"\":\"/sys/fs/cgroup/\"", BUNDLE)},
+                {"cgroup_paths is",
+                 RUNC("\"a\"", "2", "1", CREATED, "\"\":\"/sys/fs/cgroup/unified/\"", BUNDLE)},
                 {"config.labels is", RUNC("\"a\"", "2", "1", CREATED, CGROUP, "7")},
                 {"the bundle in config.labels is", RUNC("\"a\"", "2", "1", CREATED, CGROUP, "")},
                 {"the bundle in config.labels is", RUNC("\"a\"", "2", "1", CREATED, CGROUP, "\"bundle=b\"")},
@@ -112,6 +115,7 @@ static void test_crun(void)
                 CRUN("2", "1", "\"created\":7", "\"\"", "\"/b\""),
                 CRUN("2", "1", CREATED, "null", "\"/b\""),
                 CRUN("2", "1", CREATED, "\"a\"", "\"/b\""),
+                CRUN("2", "1", CREATED, "\"/\"", "\"/b\""),
                 CRUN("2", "1", CREATED, "\"/a/../b\"", "\"/b\""),
                 CRUN("2", "1", CREATED, "\"\"", "\"\""),
         };
