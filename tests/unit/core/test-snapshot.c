@@ -9,15 +9,8 @@
 
 #include "base/fd.h"
 #include "core/stream-snapshot.h"
+#include "unit/need.h"
 #include "unit/test.h"
-
-#define NEED(condition)                                                                 \
-        do {                                                                            \
-                if (!(condition)) {                                                     \
-                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-                        exit(1);                                                        \
-                }                                                                       \
-        } while (0)
 
 typedef struct World {
         sd_event *event;

@@ -13,14 +13,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "core/stream.h"
-
-#define CHECK(condition)                                                                \
-        do {                                                                            \
-                if (!(condition)) {                                                     \
-                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-                        exit(1);                                                        \
-                }                                                                       \
-        } while (0)
+#include "unit/need.h"
 
 typedef struct World {
         sd_event *event;
@@ -55,21 +48,20 @@ static void turn(World *w)
 static void world_new(World *w)
 {
         *w = (World){.in = {-1, -1}};
-        CHECK(sd_event_new(&w->event) >= 0);
+        NEED(sd_event_new(&w->event) >= 0);
         w->stream = stream_new(w->event, &events, w);
-        CHECK(w->stream);
+        NEED(w->stream);
 }
 
 static void world_pipes(World *w)
 {
-        CHECK(pipe2(w->out, O_CLOEXEC) >= 0 && pipe2(w->err, O_CLOEXEC) >= 0 &&
-              pipe2(w->in, O_CLOEXEC) >= 0);
+        NEED(pipe2(w->out, O_CLOEXEC) >= 0 && pipe2(w->err, O_CLOEXEC) >= 0 && pipe2(w->in, O_CLOEXEC) >= 0);
         (void) fcntl(w->out[0], F_SETPIPE_SZ, 1024 * 1024);
-        CHECK(stream_set_output(w->stream, FRAME_STDOUT, w->out[0]) >= 0);
-        CHECK(stream_set_output(w->stream, FRAME_STDERR, w->err[0]) >= 0);
-        CHECK(stream_set_input(w->stream, w->in[1]) >= 0);
-        CHECK(fd_set_nonblock(w->out[1], true) >= 0);
-        CHECK(fd_set_nonblock(w->in[0], true) >= 0);
+        NEED(stream_set_output(w->stream, FRAME_STDOUT, w->out[0]) >= 0);
+        NEED(stream_set_output(w->stream, FRAME_STDERR, w->err[0]) >= 0);
+        NEED(stream_set_input(w->stream, w->in[1]) >= 0);
+        NEED(fd_set_nonblock(w->out[1], true) >= 0);
+        NEED(fd_set_nonblock(w->in[0], true) >= 0);
         stream_begin(w->stream);
 }
 
@@ -83,9 +75,9 @@ static int client(World *w, StreamClientOptions o)
 {
         int pair[2];
 
-        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
         o.fd = pair[0];
-        CHECK(stream_add_client(w->stream, &o) >= 0);
+        NEED(stream_add_client(w->stream, &o) >= 0);
         return pair[1];
 }
 
@@ -113,7 +105,7 @@ static void check_carry(size_t total, size_t piece, size_t read_piece)
         size_t written = 0, got = 0, at = 0, payload = 0;
         int c;
 
-        CHECK(data && raw);
+        NEED(data && raw);
         for (size_t i = 0; i < total; i++)
                 data[i] = pattern(i);
         world_new(&w);
@@ -144,17 +136,17 @@ static void check_carry(size_t total, size_t piece, size_t read_piece)
                 FrameType type;
                 uint32_t size;
 
-                CHECK(got - at >= FRAME_HEADER_SIZE);
-                CHECK(frame_header_read(raw + at, &type, &size) >= 0);
-                CHECK(type == FRAME_STDOUT && size > 0);
+                NEED(got - at >= FRAME_HEADER_SIZE);
+                NEED(frame_header_read(raw + at, &type, &size) >= 0);
+                NEED(type == FRAME_STDOUT && size > 0);
                 at += FRAME_HEADER_SIZE;
-                CHECK(got - at >= size);
-                CHECK(memcmp(raw + at, data + payload, size) == 0);
+                NEED(got - at >= size);
+                NEED(memcmp(raw + at, data + payload, size) == 0);
                 at += size;
                 payload += size;
         }
-        CHECK(payload == total);
-        CHECK(w.gone == 0);
+        NEED(payload == total);
+        NEED(w.gone == 0);
         close(c);
         world_done(&w);
         free(data);
@@ -189,20 +181,20 @@ static void test_replay_after_bulk(void)
         world_new(&w);
         first = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
         world_pipes(&w);
-        CHECK(write(w.out[1], data, sizeof(data)) == sizeof(data));
+        NEED(write(w.out[1], data, sizeof(data)) == sizeof(data));
         do {
                 turn(&w);
                 n = drain(first, raw, sizeof(raw));
                 got += n;
         } while (n > 0);
-        CHECK(got >= sizeof(data));
+        NEED(got >= sizeof(data));
 
         late = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .replay = true});
         turn(&w);
         got = drain(late, raw, sizeof(raw));
-        CHECK(got >= HISTORY_REPLAY && got < HISTORY_SIZE);
-        CHECK(frame_header_read(raw, &type, &size) >= 0);
-        CHECK(got > 1000 && memcmp(raw + got - 1000, data + sizeof(data) - 1000, 1000) == 0);
+        NEED(got >= HISTORY_REPLAY && got < HISTORY_SIZE);
+        NEED(frame_header_read(raw, &type, &size) >= 0);
+        NEED(got > 1000 && memcmp(raw + got - 1000, data + sizeof(data) - 1000, 1000) == 0);
         close(first);
         close(late);
         world_done(&w);
@@ -225,14 +217,14 @@ static void test_slow_client_holds_up_the_command(void)
                         idle = 0;
                 }
                 turn(&w);
-                CHECK(taken < 4 << 20);
+                NEED(taken < 4 << 20);
         }
-        CHECK(taken >= 1 << 20);
+        NEED(taken >= 1 << 20);
         close(c);
         turn(&w);
-        CHECK(w.gone == 1);
+        NEED(w.gone == 1);
         /* Nobody reads any more, so the command goes on. */
-        CHECK(write(w.out[1], junk, sizeof(junk)) > 0);
+        NEED(write(w.out[1], junk, sizeof(junk)) > 0);
         world_done(&w);
 }
 
@@ -247,8 +239,8 @@ static void test_no_stall(void)
         world_new(&w);
         world_pipes(&w);
         for (unsigned i = 0; i < 1000; i++) {
-                CHECK(write(w.out[1], "x", 1) == 1);
-                CHECK(sd_event_run(w.event, USEC_PER_SEC) > 0);
+                NEED(write(w.out[1], "x", 1) == 1);
+                NEED(sd_event_run(w.event, USEC_PER_SEC) > 0);
         }
         /* Without frames each piece is sent by itself. */
         c = client(&w, (StreamClientOptions){.raw = true, .want_stdout = true, .replay = true});
@@ -256,7 +248,7 @@ static void test_no_stall(void)
                 turn(&w);
                 got += drain(c, raw, sizeof(raw));
         }
-        CHECK(got == 1000);
+        NEED(got == 1000);
         close(c);
         world_done(&w);
 }
@@ -271,16 +263,16 @@ static void test_input_and_half_close(void)
         buf_append(&o.input, "early ", 6);
         world_new(&w);
         c = client(&w, o);
-        CHECK(write(c, "late", 4) == 4);
-        CHECK(shutdown(c, SHUT_WR) == 0);
+        NEED(write(c, "late", 4) == 4);
+        NEED(shutdown(c, SHUT_WR) == 0);
         world_pipes(&w);
         turn(&w);
-        CHECK(drain(w.in[0], buf, sizeof(buf)) == 10 && memcmp(buf, "early late", 10) == 0);
-        CHECK(read(w.in[0], buf, 1) == 0); /* the end, and no sooner */
-        CHECK(w.gone == 0);
-        CHECK(write(w.out[1], "still", 5) == 5);
+        NEED(drain(w.in[0], buf, sizeof(buf)) == 10 && memcmp(buf, "early late", 10) == 0);
+        NEED(read(w.in[0], buf, 1) == 0); /* the end, and no sooner */
+        NEED(w.gone == 0);
+        NEED(write(w.out[1], "still", 5) == 5);
         turn(&w);
-        CHECK(drain(c, buf, sizeof(buf)) == 5 + FRAME_HEADER_SIZE);
+        NEED(drain(c, buf, sizeof(buf)) == 5 + FRAME_HEADER_SIZE);
         close(c);
         world_done(&w);
 }
@@ -293,13 +285,13 @@ static void test_input_reaches_after_full_close(void)
 
         world_new(&w);
         c = client(&w, (StreamClientOptions){.want_stdout = true, .primary = true, .writer = true});
-        CHECK(write(c, "all of it", 9) == 9);
+        NEED(write(c, "all of it", 9) == 9);
         close(c);
         world_pipes(&w);
         turn(&w);
-        CHECK(drain(w.in[0], buf, sizeof(buf)) == 9);
-        CHECK(read(w.in[0], buf, 1) == 0);
-        CHECK(w.gone == 1);
+        NEED(drain(w.in[0], buf, sizeof(buf)) == 9);
+        NEED(read(w.in[0], buf, 1) == 0);
+        NEED(w.gone == 1);
         world_done(&w);
 }
 
@@ -312,14 +304,14 @@ static void test_drain_rest(void)
         world_new(&w);
         c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .primary = true});
         world_pipes(&w);
-        CHECK(write(w.out[1], "abc", 3) == 3);
+        NEED(write(w.out[1], "abc", 3) == 3);
         stream_drain_rest(w.stream); /* the pipes stay open, as a descendant would hold them */
         turn(&w);
-        CHECK(w.ended == 1);
+        NEED(w.ended == 1);
         stream_finish(w.stream, false);
         turn(&w);
-        CHECK(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
-        CHECK(read(c, buf, 1) == 0);
+        NEED(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
+        NEED(read(c, buf, 1) == 0);
         close(c);
         world_done(&w);
 }
@@ -335,7 +327,7 @@ static void test_finish_flushes(bool gate)
         world_new(&w);
         c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .gate = gate});
         world_pipes(&w);
-        CHECK(write(w.out[1], data, sizeof(data)) == sizeof(data));
+        NEED(write(w.out[1], data, sizeof(data)) == sizeof(data));
         turn(&w);
         stream_inject(w.stream, "last words");
         stream_finish(w.stream, false);
@@ -344,12 +336,12 @@ static void test_finish_flushes(bool gate)
                 n = drain(c, raw + got, 1000);
                 got += n;
         }
-        CHECK(got >= sizeof(data) + FRAME_HEADER_SIZE + 10);
-        CHECK(memcmp(raw + got - 10, "last words", 10) == 0);
-        CHECK(read(c, raw, 1) == 0);
+        NEED(got >= sizeof(data) + FRAME_HEADER_SIZE + 10);
+        NEED(memcmp(raw + got - 10, "last words", 10) == 0);
+        NEED(read(c, raw, 1) == 0);
         close(c);
         turn(&w);
-        CHECK(stream_count_clients(w.stream) == 0 && !stream_history(w.stream)->ring);
+        NEED(stream_count_clients(w.stream) == 0 && !stream_history(w.stream)->ring);
         world_done(&w);
 }
 
@@ -364,33 +356,33 @@ static void test_tty_detach(void)
         world_new(&w);
         c = client(&w,
                    (StreamClientOptions){.raw = true, .want_stdout = true, .primary = true, .writer = true});
-        CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
-        CHECK(stream_set_tty(w.stream, master, &none) >= 0);
+        NEED(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+        NEED(stream_set_tty(w.stream, master, &none) >= 0);
         stream_begin(w.stream);
-        CHECK(stream_resize(w.stream, 33, 99) == 0);
-        CHECK(write(c, "x\n", 2) == 2);
+        NEED(stream_resize(w.stream, 33, 99) == 0);
+        NEED(write(c, "x\n", 2) == 2);
         /* The kernel echoes when it finds the time. */
         for (unsigned tries = 0; got < 3 && tries < 1000; tries++) {
                 turn(&w);
                 got += drain(c, buf + got, 3 - got);
         }
-        CHECK(got == 3 && memcmp(buf, "x\r\n", 3) == 0); /* without frames */
-        CHECK(write(c, "\x10", 1) == 1);
+        NEED(got == 3 && memcmp(buf, "x\r\n", 3) == 0); /* without frames */
+        NEED(write(c, "\x10", 1) == 1);
         turn(&w);
-        CHECK(w.detached == 0);
-        CHECK(write(c, "\x11", 1) == 1);
+        NEED(w.detached == 0);
+        NEED(write(c, "\x11", 1) == 1);
         turn(&w);
-        CHECK(w.detached == 1);
+        NEED(w.detached == 1);
         while (drain(c, buf, sizeof(buf)) > 0)
                 ;
-        CHECK(read(c, buf, 1) == 0);
-        CHECK(w.gone == 0 && w.ended == 0); /* the command lives on */
+        NEED(read(c, buf, 1) == 0);
+        NEED(w.gone == 0 && w.ended == 0); /* the command lives on */
         close(c);
         turn(&w);
         c = client(&w,
                    (StreamClientOptions){.raw = true, .want_stdout = true, .replay = true, .writer = true});
         turn(&w);
-        CHECK(drain(c, buf, sizeof(buf)) >= 3);
+        NEED(drain(c, buf, sizeof(buf)) >= 3);
         close(c);
         close(slave);
         world_done(&w);
@@ -409,23 +401,23 @@ static void test_tty_half_close(void)
 
                 world_new(&w);
                 c = client(&w, o);
-                CHECK(openpty(&master, &slave, NULL, NULL, NULL) == 0);
-                CHECK(stream_set_tty(w.stream, master, &none) >= 0);
+                NEED(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+                NEED(stream_set_tty(w.stream, master, &none) >= 0);
                 stream_begin(w.stream);
                 if (whole)
                         close(c);
                 else
-                        CHECK(shutdown(c, SHUT_WR) == 0);
+                        NEED(shutdown(c, SHUT_WR) == 0);
                 turn(&w);
-                CHECK(w.gone == whole && w.ended == 0);
+                NEED(w.gone == whole && w.ended == 0);
                 if (!whole) {
-                        CHECK(read(c, buf, 1) == 0);
+                        NEED(read(c, buf, 1) == 0);
                         close(c);
                 }
                 turn(&w);
-                CHECK(stream_count_clients(w.stream) == 0);
+                NEED(stream_count_clients(w.stream) == 0);
                 stream_hang_up(w.stream);
-                CHECK(w.ended == 1);
+                NEED(w.ended == 1);
                 close(slave);
                 world_done(&w);
         }
@@ -440,12 +432,12 @@ static void test_gate(void)
         world_new(&w);
         c = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .gate = true});
         world_pipes(&w);
-        CHECK(write(w.out[1], "abc", 3) == 3);
+        NEED(write(w.out[1], "abc", 3) == 3);
         sd_event_run(w.event, 0);
-        CHECK(read(c, buf, sizeof(buf)) < 0); /* not at once */
+        NEED(read(c, buf, sizeof(buf)) < 0); /* not at once */
         for (unsigned i = 0; i < 20; i++)
                 turn(&w);
-        CHECK(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
+        NEED(drain(c, buf, sizeof(buf)) == 3 + FRAME_HEADER_SIZE);
         close(c);
         world_done(&w);
 }

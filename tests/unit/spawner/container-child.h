@@ -7,16 +7,16 @@
 
 #include "base/fd.h"
 #include "spawner/container-table.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 /* A container around a child of ours. */
 static inline Container *make_container(const char *kind, const char *id, const char *name, pid_t *ret_pid)
 {
         Container *c = calloc(1, sizeof(*c));
 
-        CHECK(c);
+        NEED(c);
         *ret_pid = fork();
-        CHECK(*ret_pid >= 0);
+        NEED(*ret_pid >= 0);
         if (*ret_pid == 0)
                 for (;;)
                         pause();
@@ -25,15 +25,15 @@ static inline Container *make_container(const char *kind, const char *id, const 
         c->kind = kind;
         c->name = strdup(name);
         c->leader = calloc(1, sizeof(Leader));
-        CHECK(c->name && c->leader);
+        NEED(c->name && c->leader);
         *c->leader =
                 (Leader){.n_ref = 1, .pid = *ret_pid, .pidfd = pidfd_open_pid(*ret_pid), .proc_fd = -EBADF};
-        CHECK(c->leader->pidfd >= 0);
+        NEED(c->leader->pidfd >= 0);
         return c;
 }
 
 static inline void end_child(pid_t pid)
 {
         kill(pid, SIGKILL);
-        CHECK(waitpid(pid, NULL, 0) == pid);
+        NEED(waitpid(pid, NULL, 0) == pid);
 }

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "spawner/audit-text.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 #define AUDIT_TEXT_MAX 8560
 
@@ -52,7 +52,7 @@ int main(void)
                 };
                 char *text = audit_command_text(&c);
 
-                CHECK_ROW(rows[i].expected, same_text(text, rows[i].expected));
+                NEED_ROW(rows[i].expected, same_text(text, rows[i].expected));
                 free(text);
         }
 
@@ -66,7 +66,7 @@ int main(void)
         };
         char *text = audit_command_text(&c);
 
-        CHECK(text && strlen(text) < AUDIT_TEXT_MAX && strstr(text, "res=success"));
+        NEED(text && strlen(text) < AUDIT_TEXT_MAX && strstr(text, "res=success"));
         free(text);
         return 0;
 }

@@ -22,28 +22,28 @@ static void test_find(void)
 
         for (int i = 0; i < 3; i++) {
                 c[i] = make_container("machine", ids[i], names[i], &pids[i]);
-                CHECK(container_table_add(&t, c[i], true) == 0);
+                NEED(container_table_add(&t, c[i], true) == 0);
         }
-        CHECK(container_table_find(&t, ids[1], NULL) == c[1]);
-        CHECK(container_table_find(&t, "web", NULL) == c[0]);
-        CHECK(container_table_find(&t, "aa2", NULL) == c[1]);
+        NEED(container_table_find(&t, ids[1], NULL) == c[1]);
+        NEED(container_table_find(&t, "web", NULL) == c[0]);
+        NEED(container_table_find(&t, "aa2", NULL) == c[1]);
         /* A name goes before a prefix. */
-        CHECK(container_table_find(&t, "aa11", NULL) == c[2]);
-        CHECK(container_table_find(&t, "aa110", NULL) == c[0]);
+        NEED(container_table_find(&t, "aa11", NULL) == c[2]);
+        NEED(container_table_find(&t, "aa110", NULL) == c[0]);
 
-        CHECK(!container_table_find(&t, "aa", &refusal) && refusal.kind == REFUSAL_BAD_REQUEST);
-        CHECK(same_text(refusal.message, "multiple IDs found with provided prefix: aa"));
-        CHECK(!container_table_find(&t, "cc", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
-        CHECK(same_text(refusal.message, "No such container: cc"));
-        CHECK(!container_table_find(&t, "", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
+        NEED(!container_table_find(&t, "aa", &refusal) && refusal.kind == REFUSAL_BAD_REQUEST);
+        NEED(same_text(refusal.message, "multiple IDs found with provided prefix: aa"));
+        NEED(!container_table_find(&t, "cc", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
+        NEED(same_text(refusal.message, "No such container: cc"));
+        NEED(!container_table_find(&t, "", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
 
         /* What has ended is not found, and does not make a prefix ambiguous. */
         end_child(pids[0]);
-        CHECK(!container_table_find(&t, "web", NULL) && container_table_find(&t, "aa", NULL) == c[1]);
+        NEED(!container_table_find(&t, "web", NULL) && container_table_find(&t, "aa", NULL) == c[1]);
 
         container_table_clear(&t);
         for (int i = 0; i < 3; i++) {
-                CHECK(c[i]->n_ref == 1);
+                NEED(c[i]->n_ref == 1);
                 container_unref(c[i]);
         }
         for (int i = 1; i < 3; i++)
@@ -60,18 +60,17 @@ static void test_ambiguous_name(void)
 
         machine = make_container("machine", ID_A, "web", &pids[0]);
         other = make_container("other", ID_B, "web", &pids[1]);
-        CHECK(container_table_add(&t, machine, true) == 0 && container_table_add(&t, other, true) == 0);
-        CHECK(container_table_by_name(&t, "machine", "web") == machine);
-        CHECK(container_table_by_name(&t, "other", "web") == other);
-        CHECK(!container_table_find(&t, "web", &refusal) && refusal.kind == REFUSAL_CONFLICT);
-        CHECK(same_text(refusal.message,
-                        "multiple containers have the name web (machine aa1100000000, other "
-                        "bb0000000000): use the id"));
-        CHECK(container_table_find(&t, ID_A, NULL) == machine);
-        CHECK(container_table_find(&t, "bb0000000000", NULL) == other);
+        NEED(container_table_add(&t, machine, true) == 0 && container_table_add(&t, other, true) == 0);
+        NEED(container_table_by_name(&t, "machine", "web") == machine);
+        NEED(container_table_by_name(&t, "other", "web") == other);
+        NEED(!container_table_find(&t, "web", &refusal) && refusal.kind == REFUSAL_CONFLICT);
+        NEED(same_text(refusal.message, "multiple containers have the name web (machine aa1100000000, other "
+                                        "bb0000000000): use the id"));
+        NEED(container_table_find(&t, ID_A, NULL) == machine);
+        NEED(container_table_find(&t, "bb0000000000", NULL) == other);
         /* One that has ended has no name any more. */
         end_child(pids[0]);
-        CHECK(container_table_find(&t, "web", NULL) == other);
+        NEED(container_table_find(&t, "web", NULL) == other);
         container_table_clear(&t);
         container_unref(machine);
         container_unref(other);
@@ -95,7 +94,7 @@ static void on_removed(void *userdata, Container *c)
 {
         Told *told = userdata;
 
-        CHECK(!c->table && !c->on_death && c->name);
+        NEED(!c->table && !c->on_death && c->name);
         told->removed = c;
         told->n_removed++;
 }
@@ -111,16 +110,16 @@ static void test_events(void)
 
         old = make_container("machine", ID_A, "old", &pids[0]);
         new = make_container("machine", ID_B, "new", &pids[1]);
-        CHECK(container_table_add(&t, old, false) == 0 && told.n_new == 0);
-        CHECK(container_table_add(&t, new, true) == 0 && told.n_new == 1 && told.new == new);
+        NEED(container_table_add(&t, old, false) == 0 && told.n_new == 0);
+        NEED(container_table_add(&t, new, true) == 0 && told.n_new == 1 && told.new == new);
         container_table_forget_dead(&t);
-        CHECK(told.n_removed == 0);
+        NEED(told.n_removed == 0);
         end_child(pids[0]);
         container_table_forget_dead(&t);
-        CHECK(told.n_removed == 1 && told.removed == old && old->n_ref == 1);
+        NEED(told.n_removed == 1 && told.removed == old && old->n_ref == 1);
         container_table_forget(&t, new);
-        CHECK(told.n_removed == 2 && told.removed == new &&new->n_ref == 1);
-        CHECK(list_is_empty(&t.containers));
+        NEED(told.n_removed == 2 && told.removed == new &&new->n_ref == 1);
+        NEED(list_is_empty(&t.containers));
         end_child(pids[1]);
         container_unref(old);
         container_unref(new);
@@ -134,20 +133,20 @@ static void test_dead_leader(void)
         Container *c[2];
         pid_t pids[2];
 
-        CHECK(sd_event_new(&t.event) >= 0);
+        NEED(sd_event_new(&t.event) >= 0);
         c[0] = make_container("machine", ID_A, "a", &pids[0]);
         c[1] = make_container("machine", ID_B, "b", &pids[1]);
         for (int i = 0; i < 2; i++)
-                CHECK(container_table_add(&t, c[i], false) == 0);
-        CHECK(sd_event_run(t.event, 0) == 0);
+                NEED(container_table_add(&t, c[i], false) == 0);
+        NEED(sd_event_run(t.event, 0) == 0);
         end_child(pids[0]);
         while (told.n_removed == 0)
-                CHECK(sd_event_run(t.event, UINT64_MAX) >= 0);
-        CHECK(told.removed == c[0] && !container_table_by_id(&t, ID_A) && container_table_by_id(&t, ID_B));
+                NEED(sd_event_run(t.event, UINT64_MAX) >= 0);
+        NEED(told.removed == c[0] && !container_table_by_id(&t, ID_A) && container_table_by_id(&t, ID_B));
         /* Cleared, it watches nothing any more and tells nobody. */
         container_table_clear(&t);
         end_child(pids[1]);
-        CHECK(sd_event_run(t.event, 0) == 0 && told.n_removed == 1);
+        NEED(sd_event_run(t.event, 0) == 0 && told.n_removed == 1);
         container_unref(c[0]);
         container_unref(c[1]);
         sd_event_unref(t.event);

@@ -3,7 +3,7 @@
 /* The id of a container: the same for the same run, another for each other one; and what is none. */
 
 #include "spawner/container.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 #define BOOT "3f1b1c0e-6e2d-4a58-8a36-1f0d6e1c2b3a\n"
 
@@ -26,9 +26,9 @@ static void test_id(void)
         char id[CONTAINER_ID_SIZE], other[CONTAINER_ID_SIZE];
 
         container_make_id(BOOT, "machine", "web", 77, 12345, id);
-        CHECK(strlen(id) == 64 && id[strspn(id, "0123456789abcdef")] == 0);
+        NEED(strlen(id) == 64 && id[strspn(id, "0123456789abcdef")] == 0);
         /* Written down: an id must not change with a new build while the container runs. */
-        CHECK(same_text(id, "b47fc5ff92b690c1962d3fec210b30985859346d3e56bc800f091c54553f1dc7"));
+        NEED(same_text(id, "b47fc5ff92b690c1962d3fec210b30985859346d3e56bc800f091c54553f1dc7"));
         for (size_t i = 0; i < ELEMENTSOF(others); i++) {
                 size_t n = 0;
 
@@ -37,7 +37,7 @@ static void test_id(void)
                 for (int k = 0; k < 64; k++)
                         n += id[k] == other[k];
                 /* Prefixes tell them apart. */
-                CHECK_ROW(others[i].name, strncmp(id, other, 12) != 0 && n < 24);
+                NEED_ROW(others[i].name, strncmp(id, other, 12) != 0 && n < 24);
         }
 }
 
@@ -50,8 +50,8 @@ static void test_leader_of_host(void)
         /* A root with less than PID 1 has may not look at it. */
         if (leader_init_host() == -EACCES)
                 return;
-        CHECK(leader_open(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
-        CHECK(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
+        NEED(leader_open(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
+        NEED(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
 }
 
 int main(void)

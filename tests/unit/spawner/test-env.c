@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 #include "wire/env.h"
 
 #define LIST(...) ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
@@ -31,11 +31,11 @@ static void test_merge(void)
         for (size_t i = 0; i < ELEMENTSOF(merges); i++) {
                 _cleanup_strv_ char **env = strv_copy((char *const *) merges[i].base);
 
-                CHECK_ROW(merges[i].name, env_merge(&env, (char *const *) merges[i].list, NULL) == 0);
-                CHECK_ROW(merges[i].name,
-                          strv_length(env) == strv_length((char *const *) merges[i].expected));
+                NEED_ROW(merges[i].name, env_merge(&env, (char *const *) merges[i].list, NULL) == 0);
+                NEED_ROW(merges[i].name,
+                         strv_length(env) == strv_length((char *const *) merges[i].expected));
                 for (size_t k = 0; env[k]; k++)
-                        CHECK_ROW(merges[i].name, same_text(env[k], merges[i].expected[k]));
+                        NEED_ROW(merges[i].name, same_text(env[k], merges[i].expected[k]));
         }
 }
 
@@ -44,19 +44,19 @@ static void test_empty_name(void)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_strv_ char **env = NULL;
 
-        CHECK(env_merge(&env, LIST((char *) "=x"), &refusal) == -EINVAL);
-        CHECK(refusal.kind == REFUSAL_NOT_RUNNABLE);
-        CHECK(same_text(refusal.message, "environment variable name can't be empty: \"=x\""));
+        NEED(env_merge(&env, LIST((char *) "=x"), &refusal) == -EINVAL);
+        NEED(refusal.kind == REFUSAL_NOT_RUNNABLE);
+        NEED(same_text(refusal.message, "environment variable name can't be empty: \"=x\""));
 }
 
 static void test_get(void)
 {
         char *env[] = {(char *) "AB=1", (char *) "A=2", (char *) "C=", NULL};
 
-        CHECK(same_text(env_get(env, "A"), "2"));
-        CHECK(same_text(env_get(env, "C"), ""));
-        CHECK(!env_get(env, "B"));
-        CHECK(!env_get(NULL, "A"));
+        NEED(same_text(env_get(env, "A"), "2"));
+        NEED(same_text(env_get(env, "C"), ""));
+        NEED(!env_get(env, "B"));
+        NEED(!env_get(NULL, "A"));
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 #include "spawner/device-policy.h"
 #include "spawner/limits.h"
 #include "spawner/proc-parse.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 static const struct {
         LimitType type;
@@ -37,8 +37,8 @@ static void test_values(void)
                 uint64_t v = 7;
                 int r = limits_parse_value(values[i].type, values[i].text, &v);
 
-                CHECK_ROW(values[i].text, (r < 0) == values[i].bad);
-                CHECK_ROW(values[i].text, v == (r < 0 ? 7 : values[i].value));
+                NEED_ROW(values[i].text, (r < 0) == values[i].bad);
+                NEED_ROW(values[i].text, v == (r < 0 ? 7 : values[i].value));
         }
 }
 
@@ -46,14 +46,14 @@ static void test_masks(void)
 {
         LimitMask m;
 
-        CHECK(limits_parse_mask("0-2,9\n", &m) == 0 && m.set);
-        CHECK(m.bytes[0] == 0x07 && m.bytes[1] == 0x02 && m.bytes[2] == 0);
-        CHECK(limits_parse_mask("\n", &m) == 0 && !m.set);
-        CHECK(limits_parse_mask("1023\n", &m) == 0 && m.bytes[127] == 0x80);
-        CHECK(limits_parse_mask("1024\n", &m) == -EBADMSG && limits_parse_mask("2-1\n", &m) == -EBADMSG);
-        CHECK(limits_parse_mask("a\n", &m) == -EBADMSG && limits_parse_mask("1-\n", &m) == -EBADMSG);
-        CHECK(limits_parse_mask("1;2\n", &m) == -EBADMSG &&
-              limits_parse_mask("0-99999999999\n", &m) == -EBADMSG);
+        NEED(limits_parse_mask("0-2,9\n", &m) == 0 && m.set);
+        NEED(m.bytes[0] == 0x07 && m.bytes[1] == 0x02 && m.bytes[2] == 0);
+        NEED(limits_parse_mask("\n", &m) == 0 && !m.set);
+        NEED(limits_parse_mask("1023\n", &m) == 0 && m.bytes[127] == 0x80);
+        NEED(limits_parse_mask("1024\n", &m) == -EBADMSG && limits_parse_mask("2-1\n", &m) == -EBADMSG);
+        NEED(limits_parse_mask("a\n", &m) == -EBADMSG && limits_parse_mask("1-\n", &m) == -EBADMSG);
+        NEED(limits_parse_mask("1;2\n", &m) == -EBADMSG &&
+             limits_parse_mask("0-99999999999\n", &m) == -EBADMSG);
 }
 
 static void test_io(void)
@@ -61,17 +61,17 @@ static void test_io(void)
         LimitIo io[2];
         size_t n;
 
-        CHECK(limits_parse_io("8:0 rbps=1048576 wbps=max riops=max wiops=120\n254:16 rbps=max wbps=1 "
-                              "riops=2 wiops=3\n",
-                              io, 2, &n) == 0);
-        CHECK(n == 2 && same_text(io[0].device, "/dev/block/8:0") &&
-              same_text(io[1].device, "/dev/block/254:16"));
-        CHECK(io[0].values[0] == 1048576 && io[0].values[1] == LIMIT_NONE && io[0].values[3] == 120);
-        CHECK(limits_parse_io("", io, 2, &n) == 0 && n == 0);
-        CHECK(limits_parse_io("8:0 rbps\n", io, 2, &n) == -EBADMSG);
-        CHECK(limits_parse_io("8 rbps=1\n", io, 2, &n) == -EBADMSG);
-        CHECK(limits_parse_io("8:0 rbps=1x\n", io, 2, &n) == -EBADMSG);
-        CHECK(limits_parse_io("8:0 rbps=1\n8:1 rbps=1\n8:2 rbps=1\n", io, 2, &n) == -E2BIG);
+        NEED(limits_parse_io("8:0 rbps=1048576 wbps=max riops=max wiops=120\n254:16 rbps=max wbps=1 "
+                             "riops=2 wiops=3\n",
+                             io, 2, &n) == 0);
+        NEED(n == 2 && same_text(io[0].device, "/dev/block/8:0") &&
+             same_text(io[1].device, "/dev/block/254:16"));
+        NEED(io[0].values[0] == 1048576 && io[0].values[1] == LIMIT_NONE && io[0].values[3] == 120);
+        NEED(limits_parse_io("", io, 2, &n) == 0 && n == 0);
+        NEED(limits_parse_io("8:0 rbps\n", io, 2, &n) == -EBADMSG);
+        NEED(limits_parse_io("8 rbps=1\n", io, 2, &n) == -EBADMSG);
+        NEED(limits_parse_io("8:0 rbps=1x\n", io, 2, &n) == -EBADMSG);
+        NEED(limits_parse_io("8:0 rbps=1\n8:1 rbps=1\n8:2 rbps=1\n", io, 2, &n) == -E2BIG);
 }
 
 static Limits no_limits(void)
@@ -87,7 +87,7 @@ static ScopeProperty asked(const Limits *l, const char *name, const char *text)
 {
         ScopeProperty p = {0};
 
-        CHECK_ROW(text, scope_property_parse(name, text, &p, NULL) == 0);
+        NEED_ROW(text, scope_property_parse(name, text, &p, NULL) == 0);
         limits_apply(l, &p);
         return p;
 }
@@ -97,7 +97,7 @@ static void check_number(const Limits *l, const char *name, const char *text, co
 {
         ScopeProperty p = asked(l, name, text);
 
-        CHECK_ROW(text, same_text(p.bus_name, bus_name) && p.number == number);
+        NEED_ROW(text, same_text(p.bus_name, bus_name) && p.number == number);
         scope_property_done(&p);
 }
 
@@ -126,17 +126,17 @@ static void test_apply(void)
         check_number(&l, "CPUQuota", "20%", "CPUQuotaPerSecUSec", 200000);
         l.values[LIMIT_MEMORY_MAX] = memory;
         p = asked(&l, "MemoryMax", "50%");
-        CHECK(same_text(p.bus_name, "MemoryMax") && p.number > memory / 2 - 4096 &&
-              p.number <= memory / 2 + 4096);
+        NEED(same_text(p.bus_name, "MemoryMax") && p.number > memory / 2 - 4096 &&
+             p.number <= memory / 2 + 4096);
         scope_property_done(&p);
 
-        CHECK(limits_parse_mask("1-2", &l.cpus) == 0);
+        NEED(limits_parse_mask("1-2", &l.cpus) == 0);
         p = asked(&l, "AllowedCPUs", "0-1");
-        CHECK(p.bytes[0] == 0x02);
+        NEED(p.bytes[0] == 0x02);
         scope_property_done(&p);
         /* Nothing in common: the container's, not all. */
         p = asked(&l, "AllowedCPUs", "5");
-        CHECK(p.bytes[0] == 0x06);
+        NEED(p.bytes[0] == 0x06);
         scope_property_done(&p);
 }
 
@@ -156,8 +156,8 @@ static void test_split(void)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_free_ char *slice = NULL, *own = NULL;
 
-                CHECK_ROW(rows[i].path, cgroup_path_split(rows[i].path, &slice, &own) == 0);
-                CHECK_ROW(rows[i].path, same_text(slice, rows[i].slice) && same_text(own, rows[i].own));
+                NEED_ROW(rows[i].path, cgroup_path_split(rows[i].path, &slice, &own) == 0);
+                NEED_ROW(rows[i].path, same_text(slice, rows[i].slice) && same_text(own, rows[i].own));
         }
 }
 
@@ -180,8 +180,8 @@ static void test_old_hierarchy(void)
                 _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
                 int r = device_policy_check_v1(rows[i].container, rows[i].own, &refusal);
 
-                CHECK_ROW(rows[i].container, (r >= 0) == rows[i].ok);
-                CHECK_ROW(rows[i].container, refusal.kind == (r < 0 ? REFUSAL_UNSUPPORTED : REFUSAL_NONE));
+                NEED_ROW(rows[i].container, (r >= 0) == rows[i].ok);
+                NEED_ROW(rows[i].container, refusal.kind == (r < 0 ? REFUSAL_UNSUPPORTED : REFUSAL_NONE));
         }
 }
 
@@ -192,23 +192,23 @@ static void test_none(void)
 
         for (LimitType t = 0; t < _LIMIT_MAX; t++)
                 l.values[t] = t == LIMIT_MEMORY_LOW || t == LIMIT_MEMORY_MIN ? 0 : LIMIT_NONE;
-        CHECK(limits_are_none(&l));
+        NEED(limits_are_none(&l));
         l.values[LIMIT_CPU_WEIGHT] = l.values[LIMIT_IO_WEIGHT] = 100;
-        CHECK(limits_are_none(&l));
+        NEED(limits_are_none(&l));
         l.values[LIMIT_CPU_WEIGHT] = 99;
-        CHECK(!limits_are_none(&l));
+        NEED(!limits_are_none(&l));
         l.values[LIMIT_CPU_WEIGHT] = 100;
         l.values[LIMIT_TASKS_MAX] = 100;
-        CHECK(!limits_are_none(&l));
+        NEED(!limits_are_none(&l));
         l.values[LIMIT_TASKS_MAX] = LIMIT_NONE;
         l.values[LIMIT_MEMORY_LOW] = 1;
-        CHECK(!limits_are_none(&l));
+        NEED(!limits_are_none(&l));
         l.values[LIMIT_MEMORY_LOW] = 0;
         l.cpus.set = true;
-        CHECK(!limits_are_none(&l));
+        NEED(!limits_are_none(&l));
         l.cpus.set = false;
         l.n_io = 1;
-        CHECK(!limits_are_none(&l));
+        NEED(!limits_are_none(&l));
 }
 
 int main(void)

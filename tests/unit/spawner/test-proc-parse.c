@@ -5,7 +5,7 @@
 
 #include "base/strv.h"
 #include "spawner/proc-parse.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 #define STATUS_HEAD                                                                        \
         "Name:\tsh\nUmask:\t0027\nState:\tS "                                              \
@@ -23,15 +23,15 @@ static void test_status(void)
 {
         ProcStatus s;
 
-        CHECK(proc_status_parse(STATUS_HEAD STATUS_CAPS STATUS_TAIL, &s) == 0);
-        CHECK(s.state == 'S' && s.ppid == 70 && s.ns_pid == 1 && s.umask == 0027);
-        CHECK(s.uid == 524289 && s.gid == 2);
-        CHECK(s.cap_inheritable == 1 && s.cap_permitted == UINT64_C(0x1ffffffffff) && s.cap_effective == 3);
-        CHECK(s.cap_bounding == 0xfdecbfff && s.cap_ambient == 4);
-        CHECK(s.no_new_privs && s.seccomp_mode == 2 && s.seccomp_filters == 5);
+        NEED(proc_status_parse(STATUS_HEAD STATUS_CAPS STATUS_TAIL, &s) == 0);
+        NEED(s.state == 'S' && s.ppid == 70 && s.ns_pid == 1 && s.umask == 0027);
+        NEED(s.uid == 524289 && s.gid == 2);
+        NEED(s.cap_inheritable == 1 && s.cap_permitted == UINT64_C(0x1ffffffffff) && s.cap_effective == 3);
+        NEED(s.cap_bounding == 0xfdecbfff && s.cap_ambient == 4);
+        NEED(s.no_new_privs && s.seccomp_mode == 2 && s.seccomp_filters == 5);
         /* A kernel that does not count filters. */
-        CHECK(proc_status_parse(STATUS_HEAD STATUS_CAPS "NoNewPrivs:\t0\nSeccomp:\t0\n", &s) == 0);
-        CHECK(s.seccomp_filters == UINT32_MAX && !s.no_new_privs);
+        NEED(proc_status_parse(STATUS_HEAD STATUS_CAPS "NoNewPrivs:\t0\nSeccomp:\t0\n", &s) == 0);
+        NEED(s.seccomp_filters == UINT32_MAX && !s.no_new_privs);
 }
 
 static void test_bad_status(void)
@@ -55,7 +55,7 @@ static void test_bad_status(void)
         ProcStatus s;
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                CHECK_ROW(texts[i], proc_status_parse(texts[i], &s) == -EBADMSG);
+                NEED_ROW(texts[i], proc_status_parse(texts[i], &s) == -EBADMSG);
 }
 
 static void test_id_map(void)
@@ -64,26 +64,26 @@ static void test_id_map(void)
         int n = proc_id_map_parse("         0     524288      65536\n     70000          5          1\n", m,
                                   3);
 
-        CHECK(n == 2 && m[0].inside == 0 && m[0].outside == 524288 && m[0].count == 65536);
-        CHECK(id_map_to_inside(m, 2, 524288) == 0 && id_map_to_inside(m, 2, 524288 + 65535) == 65535);
-        CHECK(id_map_to_inside(m, 2, 524288 + 65536) == PROC_ID_INVALID &&
-              id_map_to_inside(m, 2, 0) == PROC_ID_INVALID);
-        CHECK(id_map_to_inside(m, 2, 5) == 70000 && id_map_to_outside(m, 2, 70000) == 5);
-        CHECK(id_map_to_outside(m, 2, 70001) == PROC_ID_INVALID && id_map_to_outside(m, 2, 65535) == 589823);
+        NEED(n == 2 && m[0].inside == 0 && m[0].outside == 524288 && m[0].count == 65536);
+        NEED(id_map_to_inside(m, 2, 524288) == 0 && id_map_to_inside(m, 2, 524288 + 65535) == 65535);
+        NEED(id_map_to_inside(m, 2, 524288 + 65536) == PROC_ID_INVALID &&
+             id_map_to_inside(m, 2, 0) == PROC_ID_INVALID);
+        NEED(id_map_to_inside(m, 2, 5) == 70000 && id_map_to_outside(m, 2, 70000) == 5);
+        NEED(id_map_to_outside(m, 2, 70001) == PROC_ID_INVALID && id_map_to_outside(m, 2, 65535) == 589823);
         n = proc_id_map_parse("         0          0 4294967295\n", m, 3);
-        CHECK(n == 1 && id_map_to_inside(m, 1, 4294967294) == 4294967294);
-        CHECK(id_map_to_inside(m, 1, PROC_ID_INVALID) == PROC_ID_INVALID);
-        CHECK(proc_id_map_parse("", m, 3) == 0 && id_map_to_inside(m, 0, 0) == PROC_ID_INVALID);
+        NEED(n == 1 && id_map_to_inside(m, 1, 4294967294) == 4294967294);
+        NEED(id_map_to_inside(m, 1, PROC_ID_INVALID) == PROC_ID_INVALID);
+        NEED(proc_id_map_parse("", m, 3) == 0 && id_map_to_inside(m, 0, 0) == PROC_ID_INVALID);
 
-        CHECK(proc_id_map_parse("0 0\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 0 1 1\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 0 0\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("-1 0 1\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 0 4294967296\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("4294967295 0 2\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 4294967295 2\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 0 1\n1 1 1\n2 2 1\n3 3 1\n", m, 3) == -EBADMSG);
-        CHECK(proc_id_map_parse("0 a 1\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 0\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 0 1 1\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 0 0\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("-1 0 1\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 0 4294967296\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("4294967295 0 2\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 4294967295 2\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 0 1\n1 1 1\n2 2 1\n3 3 1\n", m, 3) == -EBADMSG);
+        NEED(proc_id_map_parse("0 a 1\n", m, 3) == -EBADMSG);
 }
 
 static void test_cgroup(void)
@@ -106,20 +106,20 @@ static void test_cgroup(void)
         };
         char *path = NULL;
 
-        CHECK(proc_cgroup_parse("9:name=systemd:/x\n0::/machine.slice/a\n", &path) == 0);
-        CHECK(same_text(path, "/machine.slice/a"));
+        NEED(proc_cgroup_parse("9:name=systemd:/x\n0::/machine.slice/a\n", &path) == 0);
+        NEED(same_text(path, "/machine.slice/a"));
         free(path);
-        CHECK(proc_cgroup_parse("9:name=systemd:/x\n1:cpu:0::/y\n", &path) == -ENODATA);
-        CHECK(proc_cgroup_parse("0::relative\n", &path) == -ENODATA);
+        NEED(proc_cgroup_parse("9:name=systemd:/x\n1:cpu:0::/y\n", &path) == -ENODATA);
+        NEED(proc_cgroup_parse("0::relative\n", &path) == -ENODATA);
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_free_ char *slice = NULL, *unit = NULL;
 
-                CHECK_ROW(rows[i].path, cgroup_path_slice(rows[i].path, &slice) == 0);
-                CHECK_ROW(rows[i].path, same_text(slice, rows[i].slice));
-                CHECK_ROW(rows[i].path,
-                          cgroup_path_unit(rows[i].path, &unit) == (rows[i].unit ? 0 : -ENODATA));
-                CHECK_ROW(rows[i].path, same_text(unit, rows[i].unit));
+                NEED_ROW(rows[i].path, cgroup_path_slice(rows[i].path, &slice) == 0);
+                NEED_ROW(rows[i].path, same_text(slice, rows[i].slice));
+                NEED_ROW(rows[i].path,
+                         cgroup_path_unit(rows[i].path, &unit) == (rows[i].unit ? 0 : -ENODATA));
+                NEED_ROW(rows[i].path, same_text(unit, rows[i].unit));
         }
 }
 
@@ -146,16 +146,16 @@ static void test_limits(void)
 {
         uint64_t l[PROC_N_RLIMITS][2];
 
-        CHECK(proc_limits_parse(LIMITS_HEAD LIMITS_TAIL, l) == 0);
-        CHECK(l[0][0] == UINT64_MAX && l[1][0] == 1 && l[1][1] == 2 && l[3][0] == 8388608 &&
-              l[3][1] == UINT64_MAX);
-        CHECK(l[7][0] == 1024 && l[7][1] == 524288 && l[14][0] == 7 && l[14][1] == 9 &&
-              l[15][1] == UINT64_MAX);
-        CHECK(proc_limits_parse(LIMITS_HEAD, l) == -EBADMSG);
-        CHECK(proc_limits_parse("", l) == -EBADMSG);
-        CHECK(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      9   8   us\n", l) == -EBADMSG);
-        CHECK(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      x   8   us\n", l) == -EBADMSG);
-        CHECK(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      1\n", l) == -EBADMSG);
+        NEED(proc_limits_parse(LIMITS_HEAD LIMITS_TAIL, l) == 0);
+        NEED(l[0][0] == UINT64_MAX && l[1][0] == 1 && l[1][1] == 2 && l[3][0] == 8388608 &&
+             l[3][1] == UINT64_MAX);
+        NEED(l[7][0] == 1024 && l[7][1] == 524288 && l[14][0] == 7 && l[14][1] == 9 &&
+             l[15][1] == UINT64_MAX);
+        NEED(proc_limits_parse(LIMITS_HEAD, l) == -EBADMSG);
+        NEED(proc_limits_parse("", l) == -EBADMSG);
+        NEED(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      9   8   us\n", l) == -EBADMSG);
+        NEED(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      x   8   us\n", l) == -EBADMSG);
+        NEED(proc_limits_parse(LIMITS_HEAD "Max realtime timeout      1\n", l) == -EBADMSG);
 }
 
 static void test_labels(void)
@@ -173,18 +173,18 @@ static void test_labels(void)
         };
         char *label = NULL;
 
-        CHECK(proc_label_parse("system_u:system_r:container_t:s0:c1,c2", &label) == 0);
-        CHECK(same_text(label, "system_u:system_r:container_t:s0:c1,c2"));
+        NEED(proc_label_parse("system_u:system_r:container_t:s0:c1,c2", &label) == 0);
+        NEED(same_text(label, "system_u:system_r:container_t:s0:c1,c2"));
         free(label);
-        CHECK(proc_label_parse("", &label) == -ENODATA && proc_label_parse("\n", &label) == -ENODATA);
-        CHECK(proc_label_parse("a\tb", &label) == -EBADMSG);
+        NEED(proc_label_parse("", &label) == -ENODATA && proc_label_parse("\n", &label) == -ENODATA);
+        NEED(proc_label_parse("a\tb", &label) == -EBADMSG);
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 _cleanup_free_ char *profile = NULL;
 
-                CHECK_ROW(rows[i].text, proc_apparmor_parse(rows[i].text, &profile) == 0);
-                CHECK_ROW(rows[i].text, same_text(profile, rows[i].profile));
+                NEED_ROW(rows[i].text, proc_apparmor_parse(rows[i].text, &profile) == 0);
+                NEED_ROW(rows[i].text, same_text(profile, rows[i].profile));
         }
-        CHECK(proc_apparmor_parse("", &label) == -ENODATA);
+        NEED(proc_apparmor_parse("", &label) == -ENODATA);
 }
 
 static void test_stat(void)
@@ -197,28 +197,27 @@ static void test_stat(void)
 
         /* A name may hold anything, also what looks like the fields behind it. */
         snprintf(text, sizeof(text), "77 (a) R 1 (b\n)%s", tail);
-        CHECK(proc_stat_parse(text, &s) == 0);
-        CHECK(same_text(s.comm, "a) R 1 (b?"));
-        CHECK(s.ppid == 70 && s.tty == 34817 && s.utime == 11 && s.stime == 22 && s.start_time == 12345);
-        CHECK(s.nice == -5 && s.rt_priority == 3 && s.policy == 1 && !s.exiting);
+        NEED(proc_stat_parse(text, &s) == 0);
+        NEED(same_text(s.comm, "a) R 1 (b?"));
+        NEED(s.ppid == 70 && s.tty == 34817 && s.utime == 11 && s.stime == 22 && s.start_time == 12345);
+        NEED(s.nice == -5 && s.rt_priority == 3 && s.policy == 1 && !s.exiting);
         snprintf(text, sizeof(text), "77 (sh) Z%s", tail + 2);
-        CHECK(proc_stat_parse(text, &s) == 0 && s.exiting);
+        NEED(proc_stat_parse(text, &s) == 0 && s.exiting);
         snprintf(text, sizeof(text), "77 (sh) R 70 77 77 34817 77 4%s", strstr(tail, " 120 0"));
-        CHECK(proc_stat_parse(text, &s) == 0 && s.exiting);
-        CHECK(proc_stat_parse("", &s) == -EBADMSG && proc_stat_parse("77 (sh", &s) == -EBADMSG);
-        CHECK(proc_stat_parse("77 (sh)", &s) == -EBADMSG &&
-              proc_stat_parse("77 (sh) S 1 2", &s) == -EBADMSG);
-        CHECK(proc_stat_parse("77 )sh( S 1 2", &s) == -EBADMSG);
+        NEED(proc_stat_parse(text, &s) == 0 && s.exiting);
+        NEED(proc_stat_parse("", &s) == -EBADMSG && proc_stat_parse("77 (sh", &s) == -EBADMSG);
+        NEED(proc_stat_parse("77 (sh)", &s) == -EBADMSG && proc_stat_parse("77 (sh) S 1 2", &s) == -EBADMSG);
+        NEED(proc_stat_parse("77 )sh( S 1 2", &s) == -EBADMSG);
 }
 
 static void test_cmdline(void)
 {
         _cleanup_strv_ char **argv = NULL, **none = NULL;
 
-        CHECK(proc_cmdline_parse("sh\0-c\0\0a\nb", 10, &argv) == 0);
-        CHECK(strv_length(argv) == 4 && same_text(argv[0], "sh") && same_text(argv[2], "") &&
-              same_text(argv[3], "a?b"));
-        CHECK(proc_cmdline_parse("", 0, &none) == 0 && strv_length(none) == 0);
+        NEED(proc_cmdline_parse("sh\0-c\0\0a\nb", 10, &argv) == 0);
+        NEED(strv_length(argv) == 4 && same_text(argv[0], "sh") && same_text(argv[2], "") &&
+             same_text(argv[3], "a?b"));
+        NEED(proc_cmdline_parse("", 0, &none) == 0 && strv_length(none) == 0);
 }
 
 int main(void)

@@ -28,7 +28,7 @@ static int fake_new(Providers *all, Provider **ret)
 {
         Fake *f = calloc(1, sizeof(*f));
 
-        CHECK(f && n_fakes < ELEMENTSOF(fakes));
+        NEED(f && n_fakes < ELEMENTSOF(fakes));
         fakes[n_fakes++] = f;
         *ret = &f->provider;
         return 0;
@@ -45,7 +45,7 @@ static void fake_finish(Fake *f)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT, failure = REFUSAL_INIT;
 
         if (f->found && !f->found->table)
-                CHECK(provider_add(&f->provider, f->found) == 0);
+                NEED(provider_add(&f->provider, f->found) == 0);
         if (f->rejected) {
                 if (f->error == -EAGAIN)
                         refuse(&refusal, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
@@ -90,9 +90,9 @@ static void world_up(World *w)
 {
         n_fakes = 0;
         *w = (World){0};
-        CHECK(sd_event_new(&w->event) >= 0);
+        NEED(sd_event_new(&w->event) >= 0);
         w->table = (ContainerTable){.event = w->event, .events = &events, .userdata = w};
-        CHECK(providers_new(types, 2, NULL, w->event, &w->table, &w->providers) == 0);
+        NEED(providers_new(types, 2, NULL, w->event, &w->table, &w->providers) == 0);
 }
 
 static void world_down(World *w)
@@ -110,14 +110,14 @@ static void count(void *userdata)
 static void run_until(World *w, const unsigned *n, unsigned wanted)
 {
         while (*n < wanted)
-                CHECK(sd_event_run(w->event, UINT64_MAX) >= 0);
+                NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
 }
 
 static void look(World *w)
 {
         unsigned n = 0;
 
-        CHECK(providers_refresh(w->providers, count, &n) == 0 && n == 0);
+        NEED(providers_refresh(w->providers, count, &n) == 0 && n == 0);
         run_until(w, &n, 1);
 }
 
@@ -131,22 +131,22 @@ static void test_first_refresh(void)
         c[0] = make_container("machine", ID_A, "a", &pids[0]);
         c[1] = make_container("other", ID_B, "b", &pids[1]);
         world_up(&w);
-        CHECK(fakes[0]->n_refreshed == 1 && providers_are_primed(w.providers));
+        NEED(fakes[0]->n_refreshed == 1 && providers_are_primed(w.providers));
         fakes[0]->found = c[0];
         look(&w);
-        CHECK(w.n_new == 1);
+        NEED(w.n_new == 1);
         world_down(&w);
 
         world_up(&w);
         fakes[1]->provider.is_primed = false; /* as if it had not looked yet */
-        CHECK(!providers_are_primed(w.providers));
+        NEED(!providers_are_primed(w.providers));
         fakes[1]->failure = "out of order";
         fakes[1]->found = c[1];
         look(&w);
-        CHECK(w.n_new == 0 && !providers_are_primed(w.providers));
+        NEED(w.n_new == 0 && !providers_are_primed(w.providers));
         fakes[1]->failure = NULL;
         look(&w);
-        CHECK(w.n_new == 0 && providers_are_primed(w.providers));
+        NEED(w.n_new == 0 && providers_are_primed(w.providers));
         world_down(&w);
         for (int i = 0; i < 2; i++) {
                 container_unref(c[i]);
@@ -161,21 +161,21 @@ static void test_rounds(void)
         World w;
 
         world_up(&w);
-        CHECK(sd_event_run(w.event, 0) >= 0);
+        NEED(sd_event_run(w.event, 0) >= 0);
         fakes[0]->is_slow = true;
-        CHECK(providers_refresh(w.providers, count, &first) == 0);
-        CHECK(fakes[0]->n_refreshed == 2 && fakes[1]->n_refreshed == 2);
-        CHECK(providers_refresh(w.providers, count, &second) == 0);
-        CHECK(providers_refresh(w.providers, count, &given_up) == 0);
+        NEED(providers_refresh(w.providers, count, &first) == 0);
+        NEED(fakes[0]->n_refreshed == 2 && fakes[1]->n_refreshed == 2);
+        NEED(providers_refresh(w.providers, count, &second) == 0);
+        NEED(providers_refresh(w.providers, count, &given_up) == 0);
         providers_cancel(w.providers, &given_up);
-        CHECK(sd_event_run(w.event, 0) == 0 && first == 0);
+        NEED(sd_event_run(w.event, 0) == 0 && first == 0);
         fake_finish(fakes[0]);
-        CHECK(first == 1 && second == 0 && fakes[0]->n_refreshed == 3);
+        NEED(first == 1 && second == 0 && fakes[0]->n_refreshed == 3);
         fake_finish(fakes[0]);
-        CHECK(first == 1 && second == 1 && given_up == 0 && fakes[0]->n_refreshed == 3);
+        NEED(first == 1 && second == 1 && given_up == 0 && fakes[0]->n_refreshed == 3);
         /* What changes is looked at. */
         provider_changed(&fakes[1]->provider);
-        CHECK(fakes[1]->n_refreshed == 4);
+        NEED(fakes[1]->n_refreshed == 4);
         world_down(&w);
 }
 
@@ -192,14 +192,14 @@ static void test_failure(void)
         fakes[1]->found = c;
         look(&w);
         /* Only what is the failing one's own is missing. */
-        CHECK(container_table_find(&w.table, "web", NULL) == c);
-        CHECK(providers_why_not(w.providers, "db", &refusal) < 0 && refusal.kind == REFUSAL_UNAVAILABLE);
-        CHECK(same_text(refusal.message, "out of order"));
+        NEED(container_table_find(&w.table, "web", NULL) == c);
+        NEED(providers_why_not(w.providers, "db", &refusal) < 0 && refusal.kind == REFUSAL_UNAVAILABLE);
+        NEED(same_text(refusal.message, "out of order"));
         fakes[0]->failure = NULL;
         look(&w);
         refusal_done(&refusal);
         refusal = REFUSAL_INIT;
-        CHECK(providers_why_not(w.providers, "db", &refusal) == 0 && refusal.kind == REFUSAL_NONE);
+        NEED(providers_why_not(w.providers, "db", &refusal) == 0 && refusal.kind == REFUSAL_NONE);
         world_down(&w);
         container_unref(c);
         end_child(pid);
@@ -215,23 +215,23 @@ static void test_rejected(void)
         fakes[1]->rejected = "web";
         fakes[1]->error = -ESRCH;
         look(&w);
-        CHECK(providers_why_not(w.providers, "web", &refusal) == -ESRCH);
-        CHECK(refusal.kind == REFUSAL_NOT_RUNNING);
-        CHECK(same_text(refusal.message, "web: cannot be looked at: No such process"));
-        CHECK(providers_refresh_later(w.providers, count, &n) == -EAGAIN);
+        NEED(providers_why_not(w.providers, "web", &refusal) == -ESRCH);
+        NEED(refusal.kind == REFUSAL_NOT_RUNNING);
+        NEED(same_text(refusal.message, "web: cannot be looked at: No such process"));
+        NEED(providers_refresh_later(w.providers, count, &n) == -EAGAIN);
 
         /* One that is starting is looked at again, whoever it belongs to. */
         fakes[1]->error = -EAGAIN;
         look(&w);
-        CHECK(providers_why_not(w.providers, "web", &refusal) == -EAGAIN);
-        CHECK(same_text(refusal.message, "web: the container is starting"));
+        NEED(providers_why_not(w.providers, "web", &refusal) == -EAGAIN);
+        NEED(same_text(refusal.message, "web: the container is starting"));
         n_refreshed = fakes[1]->n_refreshed;
-        CHECK(providers_refresh_later(w.providers, count, &n) == 0);
+        NEED(providers_refresh_later(w.providers, count, &n) == 0);
         fakes[1]->rejected = NULL;
         run_until(&w, &n, 1);
-        CHECK(fakes[1]->n_refreshed == n_refreshed + 1);
-        CHECK(providers_why_not(w.providers, "web", &refusal) == 0);
-        CHECK(providers_refresh_later(w.providers, count, &n) == -EAGAIN);
+        NEED(fakes[1]->n_refreshed == n_refreshed + 1);
+        NEED(providers_why_not(w.providers, "web", &refusal) == 0);
+        NEED(providers_refresh_later(w.providers, count, &n) == -EAGAIN);
         world_down(&w);
 }
 

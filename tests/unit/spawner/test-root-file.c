@@ -7,7 +7,7 @@
 #include <fcntl.h>
 
 #include "base/fd.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 
 #define USER 12345
 
@@ -27,20 +27,20 @@ static void write_file(const char *name, mode_t mode, uid_t owner)
 {
         int fd = open(at(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-        CHECK(fd >= 0 && write(fd, "text", 4) == 4);
-        CHECK(fchown(fd, owner, 0) == 0 && fchmod(fd, mode) == 0);
+        NEED(fd >= 0 && write(fd, "text", 4) == 4);
+        NEED(fchown(fd, owner, 0) == 0 && fchmod(fd, mode) == 0);
         close(fd);
 }
 
 static void make_directory(const char *name, mode_t mode, uid_t owner)
 {
-        CHECK(mkdir(at(name), 0700) == 0);
-        CHECK(chown(at(name), owner, 0) == 0 && chmod(at(name), mode) == 0);
+        NEED(mkdir(at(name), 0700) == 0);
+        NEED(chown(at(name), owner, 0) == 0 && chmod(at(name), mode) == 0);
 }
 
 static void make_link(const char *target, const char *name, uid_t owner)
 {
-        CHECK(symlink(target, at(name)) == 0 && lchown(at(name), owner, 0) == 0);
+        NEED(symlink(target, at(name)) == 0 && lchown(at(name), owner, 0) == 0);
 }
 
 static int try_directory(const char *path, Refusal *reterr)
@@ -48,7 +48,7 @@ static int try_directory(const char *path, Refusal *reterr)
         _cleanup_close_ int fd = -EBADF;
         int r = root_directory_open(path, &fd, reterr);
 
-        CHECK((r >= 0) == (fd >= 0));
+        NEED((r >= 0) == (fd >= 0));
         return r;
 }
 
@@ -102,10 +102,10 @@ static void test_directories(void)
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-                CHECK_ROW(rows[i].name, try_directory(at(rows[i].name), &refusal) == rows[i].r);
-                CHECK_ROW(rows[i].name, (refusal.kind == REFUSAL_DENIED) == (rows[i].r == -EPERM));
+                NEED_ROW(rows[i].name, try_directory(at(rows[i].name), &refusal) == rows[i].r);
+                NEED_ROW(rows[i].name, (refusal.kind == REFUSAL_DENIED) == (rows[i].r == -EPERM));
         }
-        CHECK(try_directory("open", NULL) == -EINVAL && try_directory("/", NULL) == 0);
+        NEED(try_directory("open", NULL) == -EINVAL && try_directory("/", NULL) == 0);
 }
 
 static void test_files(void)
@@ -128,18 +128,18 @@ static void test_files(void)
         write_file("files/group", 0660, 0);
         write_file("files/all", 0602, 0);
         make_link("good", "files/link", 0);
-        CHECK(mkfifo(at("files/fifo"), 0600) == 0);
+        NEED(mkfifo(at("files/fifo"), 0600) == 0);
         make_directory("files/directory", 0700, 0);
-        CHECK(root_directory_open(at("files"), &fd, NULL) == 0);
+        NEED(root_directory_open(at("files"), &fd, NULL) == 0);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 _cleanup_free_ char *text = NULL;
                 size_t size = 0;
 
-                CHECK_ROW(rows[i].name,
-                          root_file_read(fd, rows[i].name, 16, &text, &size, NULL, NULL) == rows[i].r);
-                CHECK_ROW(rows[i].name, rows[i].r < 0 ? !text : size == 4 && same_text(text, "text"));
+                NEED_ROW(rows[i].name,
+                         root_file_read(fd, rows[i].name, 16, &text, &size, NULL, NULL) == rows[i].r);
+                NEED_ROW(rows[i].name, rows[i].r < 0 ? !text : size == 4 && same_text(text, "text"));
         }
-        CHECK(root_file_read(fd, "good", 3, &large, NULL, NULL, NULL) == -EFBIG && !large);
+        NEED(root_file_read(fd, "good", 3, &large, NULL, NULL, NULL) == -EFBIG && !large);
 }
 
 int main(void)
@@ -149,11 +149,11 @@ int main(void)
         if (geteuid() != 0)
                 return 77;
         umask(0);
-        CHECK(mkdtemp(top));
-        CHECK(chmod(top, 0755) == 0);
+        NEED(mkdtemp(top));
+        NEED(chmod(top, 0755) == 0);
         test_directories();
         test_files();
         snprintf(command, sizeof(command), "rm -rf %s", top);
-        CHECK(system(command) == 0);
+        NEED(system(command) == 0);
         return 0;
 }

@@ -5,7 +5,7 @@
 #include <linux/filter.h>
 
 #include "base/strv.h"
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 #include "wire/runner-spec.h"
 
 static struct sock_filter first[] = {{0x06, 0, 0, 0x7fff0000}};
@@ -55,7 +55,7 @@ static char *copy_bytes(const Buf *b, size_t n)
 {
         char *p = malloc(n ?: 1);
 
-        CHECK(p);
+        NEED(p);
         memcpy(p, buf_head(b), n);
         return p;
 }
@@ -64,22 +64,22 @@ static void test_round_trip(const RunnerSpec *in, const Buf *b)
 {
         RunnerSpec out;
 
-        CHECK(runner_spec_read(copy_bytes(b, buf_length(b)), buf_length(b), &out) == 0);
-        CHECK(strv_length(out.argv) == 3 && same_text(out.argv[1], "-c") && same_text(out.argv[2], ""));
-        CHECK(strv_length(out.env_container) == 1 && strv_length(out.env_request) == 0);
-        CHECK(!out.user && same_text(out.working_dir, "/a b"));
-        CHECK(out.rows == 65535 && out.columns == 1 && out.tty && !out.privileged && out.null_stdin &&
-              !out.own_pipes);
-        CHECK(out.namespaces == in->namespaces && out.leader_uid == UINT32_MAX && out.leader_gid == 7);
-        CHECK(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
-        CHECK(out.no_new_privs && !out.setgroups_denied && out.oom_score_adj == -1000 && out.nice == -20);
-        CHECK(out.umask == 0027 && memcmp(out.rlimits, in->rlimits, sizeof(out.rlimits)) == 0);
-        CHECK(out.login_uid == 1000 && same_text(out.audit, "op=exec"));
-        CHECK(same_text(out.label, in->label) && !out.apparmor);
-        CHECK(out.n_filters == 2 && out.filters[0].log == 1 && out.filters[1].log == 0);
-        CHECK(out.filters[1].n_instructions == 3 && (uintptr_t) out.filters[1].instructions % 8 == 0);
-        CHECK(memcmp(out.filters[0].instructions, first, sizeof(first)) == 0);
-        CHECK(memcmp(out.filters[1].instructions, second, sizeof(second)) == 0);
+        NEED(runner_spec_read(copy_bytes(b, buf_length(b)), buf_length(b), &out) == 0);
+        NEED(strv_length(out.argv) == 3 && same_text(out.argv[1], "-c") && same_text(out.argv[2], ""));
+        NEED(strv_length(out.env_container) == 1 && strv_length(out.env_request) == 0);
+        NEED(!out.user && same_text(out.working_dir, "/a b"));
+        NEED(out.rows == 65535 && out.columns == 1 && out.tty && !out.privileged && out.null_stdin &&
+             !out.own_pipes);
+        NEED(out.namespaces == in->namespaces && out.leader_uid == UINT32_MAX && out.leader_gid == 7);
+        NEED(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
+        NEED(out.no_new_privs && !out.setgroups_denied && out.oom_score_adj == -1000 && out.nice == -20);
+        NEED(out.umask == 0027 && memcmp(out.rlimits, in->rlimits, sizeof(out.rlimits)) == 0);
+        NEED(out.login_uid == 1000 && same_text(out.audit, "op=exec"));
+        NEED(same_text(out.label, in->label) && !out.apparmor);
+        NEED(out.n_filters == 2 && out.filters[0].log == 1 && out.filters[1].log == 0);
+        NEED(out.filters[1].n_instructions == 3 && (uintptr_t) out.filters[1].instructions % 8 == 0);
+        NEED(memcmp(out.filters[0].instructions, first, sizeof(first)) == 0);
+        NEED(memcmp(out.filters[1].instructions, second, sizeof(second)) == 0);
         runner_spec_done(&out);
 }
 
@@ -90,15 +90,15 @@ static void test_lengths(const Buf *b)
                 char *p = malloc(n ?: 1);
                 RunnerSpec out;
 
-                CHECK(p);
+                NEED(p);
                 memset(p, 0, n);
                 memcpy(p, buf_head(b), MIN(n, buf_length(b)));
                 if (n == buf_length(b)) {
-                        CHECK(runner_spec_read(p, n, &out) == 0);
+                        NEED(runner_spec_read(p, n, &out) == 0);
                         runner_spec_done(&out);
                         continue;
                 }
-                CHECK(runner_spec_read(p, n, &out) == -EBADMSG);
+                NEED(runner_spec_read(p, n, &out) == -EBADMSG);
                 free(p);
         }
 }
@@ -125,33 +125,33 @@ static void test_mutations(const Buf *b)
                         }
                 }
         /* Numbers may have any value; lengths, counts, flags and the magic may not. */
-        CHECK(accepted > 100 && refused > 100);
+        NEED(accepted > 100 && refused > 100);
 }
 
 static void test_reports(void)
 {
         RunnerReport good = {.version = RUNNER_SPEC_VERSION, .type = RUNNER_STARTED, .pid = 1}, r;
 
-        CHECK(runner_report_check(&good, sizeof(good)) == 0);
-        CHECK(runner_report_check(&good, sizeof(good) - 1) == -EBADMSG);
+        NEED(runner_report_check(&good, sizeof(good)) == 0);
+        NEED(runner_report_check(&good, sizeof(good) - 1) == -EBADMSG);
         r = good;
         r.version++;
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
         r = good;
         r.type = 0;
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
         r.type = RUNNER_CHECKED + 1;
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
         r = good;
         r.pid = 0;
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
         r = good;
         r.type = RUNNER_FAILED;
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
         r.kind = REFUSAL_NOT_FOUND;
-        CHECK(runner_report_check(&r, sizeof(r)) == 0);
+        NEED(runner_report_check(&r, sizeof(r)) == 0);
         memset(r.text, 'a', sizeof(r.text));
-        CHECK(runner_report_check(&r, sizeof(r)) == -EBADMSG);
+        NEED(runner_report_check(&r, sizeof(r)) == -EBADMSG);
 }
 
 int main(void)
@@ -161,7 +161,7 @@ int main(void)
         RunnerSpec s;
 
         fill(&s, filters);
-        CHECK(runner_spec_write(&s, &b) == 0);
+        NEED(runner_spec_write(&s, &b) == 0);
         test_round_trip(&s, &b);
         test_lengths(&b);
         test_mutations(&b);

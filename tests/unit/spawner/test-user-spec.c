@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "unit/spawner/check.h"
+#include "unit/need.h"
 #include "wire/user-spec.h"
 
 static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
@@ -119,24 +119,24 @@ static void test_users(void)
                 UserSpec s = USER_SPEC_INIT;
                 int r = user_spec_parse(row, &s, &refusal);
 
-                CHECK_ROW(row, (r < 0) == (users[i].uid == BAD));
+                NEED_ROW(row, (r < 0) == (users[i].uid == BAD));
                 if (r < 0) {
-                        CHECK_ROW(row,
-                                  refusal.kind == REFUSAL_BAD_REQUEST && strstr(refusal.message, "User"));
-                        CHECK_ROW(row, !s.user && !s.group);
+                        NEED_ROW(row,
+                                 refusal.kind == REFUSAL_BAD_REQUEST && strstr(refusal.message, "User"));
+                        NEED_ROW(row, !s.user && !s.group);
                         continue;
                 }
                 r = look_up(&s, &c, &refusal);
-                CHECK_ROW(row, (r < 0) == (users[i].uid == NOBODY));
+                NEED_ROW(row, (r < 0) == (users[i].uid == NOBODY));
                 if (r < 0) {
-                        CHECK_ROW(row, c.uid == (uid_t) -1 && c.gid == (gid_t) -1);
-                        CHECK_ROW(row, strstr(refusal.message, "no matching entries in"));
+                        NEED_ROW(row, c.uid == (uid_t) -1 && c.gid == (gid_t) -1);
+                        NEED_ROW(row, strstr(refusal.message, "no matching entries in"));
                 } else {
-                        CHECK_ROW(row, c.uid == users[i].uid && c.gid == users[i].gid);
-                        CHECK_ROW(row, same_text(c.home, users[i].home));
-                        CHECK_ROW(row, c.n_groups == users[i].n_groups);
+                        NEED_ROW(row, c.uid == users[i].uid && c.gid == users[i].gid);
+                        NEED_ROW(row, same_text(c.home, users[i].home));
+                        NEED_ROW(row, c.n_groups == users[i].n_groups);
                         for (size_t k = 0; k < c.n_groups; k++)
-                                CHECK_ROW(row, c.groups[k] == users[i].groups[k]);
+                                NEED_ROW(row, c.groups[k] == users[i].groups[k]);
                 }
                 user_spec_done(&s);
         }
@@ -148,13 +148,13 @@ static void test_messages(void)
         static UserCredentials c;
         UserSpec s;
 
-        CHECK(user_spec_parse("nosuch", &s, NULL) == 0);
-        CHECK(look_up(&s, &c, &refusal) < 0);
-        CHECK(same_text(refusal.message, "unable to find user nosuch: no matching entries in passwd file"));
+        NEED(user_spec_parse("nosuch", &s, NULL) == 0);
+        NEED(look_up(&s, &c, &refusal) < 0);
+        NEED(same_text(refusal.message, "unable to find user nosuch: no matching entries in passwd file"));
         user_spec_done(&s);
-        CHECK(user_spec_parse("app:nosuch", &s, NULL) == 0);
-        CHECK(look_up(&s, &c, &refusal) < 0);
-        CHECK(same_text(refusal.message, "unable to find group nosuch: no matching entries in group file"));
+        NEED(user_spec_parse("app:nosuch", &s, NULL) == 0);
+        NEED(look_up(&s, &c, &refusal) < 0);
+        NEED(same_text(refusal.message, "unable to find group nosuch: no matching entries in group file"));
         user_spec_done(&s);
 }
 
@@ -163,7 +163,7 @@ static int look_up_in(const char *user, const char *file, size_t size, UserCrede
         UserSpec s;
         int r;
 
-        CHECK(user_spec_parse(user, &s, NULL) == 0);
+        NEED(user_spec_parse(user, &s, NULL) == 0);
         r = user_lookup(&s, file, size, NULL, 0, ret, NULL);
         user_spec_done(&s);
         return r;
@@ -177,21 +177,21 @@ static void test_odd_files(void)
         static UserCredentials c;
         char *huge = malloc(size + 64);
 
-        CHECK(huge);
-        CHECK(look_up_in("0", NULL, 0, &c) == 0 && c.uid == 0 && c.n_groups == 1 && same_text(c.home, "/"));
-        CHECK(look_up_in("root", NULL, 0, &c) < 0);
-        CHECK(look_up_in("root", "", 0, &c) < 0);
-        CHECK(look_up_in("app", with_nul, sizeof(with_nul) - 1, &c) == 0 && c.uid == 1000);
+        NEED(huge);
+        NEED(look_up_in("0", NULL, 0, &c) == 0 && c.uid == 0 && c.n_groups == 1 && same_text(c.home, "/"));
+        NEED(look_up_in("root", NULL, 0, &c) < 0);
+        NEED(look_up_in("root", "", 0, &c) < 0);
+        NEED(look_up_in("app", with_nul, sizeof(with_nul) - 1, &c) == 0 && c.uid == 1000);
 
         /* An over-long line is no line, and what follows it is one. */
         memset(huge, 'a', size);
         memcpy(huge, "app:x:0:0:", 10);
         strcpy(huge + size, "\napp:x:1000:1000::/h:\n");
-        CHECK(look_up_in("app", huge, strlen(huge), &c) == 0 && c.uid == 1000);
+        NEED(look_up_in("app", huge, strlen(huge), &c) == 0 && c.uid == 1000);
         /* A home that does not fit is none. */
         memset(huge, 'a', 5000);
         memcpy(huge, "app:x:1:1::/", 12);
-        CHECK(look_up_in("app", huge, 5000, &c) == 0 && same_text(c.home, "/"));
+        NEED(look_up_in("app", huge, 5000, &c) == 0 && same_text(c.home, "/"));
         free(huge);
 }
 
@@ -203,12 +203,12 @@ static void test_many_groups(void)
         size_t n = 0, room = 3000 * 32;
         char *file = malloc(room);
 
-        CHECK(file);
+        NEED(file);
         for (int i = 0; i < 3000; i++)
                 n += (size_t) snprintf(file + n, room - n, "g%d:x:%d:app\n", i, 10000 + i);
-        CHECK(user_spec_parse("app", &s, NULL) == 0);
-        CHECK(user_lookup(&s, passwd, sizeof(passwd) - 1, file, n, &c, NULL) == 0);
-        CHECK(c.n_groups == ELEMENTSOF(c.groups) && c.groups[0] == 1000);
+        NEED(user_spec_parse("app", &s, NULL) == 0);
+        NEED(user_lookup(&s, passwd, sizeof(passwd) - 1, file, n, &c, NULL) == 0);
+        NEED(c.n_groups == ELEMENTSOF(c.groups) && c.groups[0] == 1000);
         user_spec_done(&s);
         free(file);
 }
@@ -224,8 +224,8 @@ static void test_has_names(void)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 UserSpec s;
 
-                CHECK(user_spec_parse(rows[i].text, &s, NULL) == 0);
-                CHECK_ROW(rows[i].text, user_spec_has_names(&s) == rows[i].names);
+                NEED(user_spec_parse(rows[i].text, &s, NULL) == 0);
+                NEED_ROW(rows[i].text, user_spec_has_names(&s) == rows[i].names);
                 user_spec_done(&s);
         }
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+/* Checks after which nothing more can be tried: the program ends at the first that fails. */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                                \
+#define NEED(condition)                                                                 \
         do {                                                                            \
                 if (!(condition)) {                                                     \
                         fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
@@ -14,7 +16,7 @@
         } while (0)
 
 /* In a table: which row failed. */
-#define CHECK_ROW(row, condition)                                                                        \
+#define NEED_ROW(row, condition)                                                                         \
         do {                                                                                             \
                 if (!(condition)) {                                                                      \
                         fprintf(stderr, "%s:%d: row \"%s\": %s\n", __FILE__, __LINE__, row, #condition); \
