@@ -122,6 +122,7 @@ def test_another_under_the_same_name(machine):
     m.remove()
     other = machine("hostile-name", ["--private-users=786432:65536", "--private-users-ownership=chown"],
                     ["/probe/hostile", "sleep"])
+    client.request("GET", "/containers/json")  # the other one is known
     outcome = client.start(created.json()["Id"])
     assert outcome.status in (404, 409), outcome
     assert not os.path.exists(f"/proc/{other.leader()}/root{MARK}")

@@ -347,16 +347,18 @@ def test_group_enters_machines_only(containers):
     """A container of an engine may have been given the whole host: it takes a rule to open it to the group."""
     rules = "/etc/polkit-1/rules.d/40-execd-engines.rules"
     name = containers("docker").name
+    answers = []
 
     def may(container):
-        return host.sh(["python3", "-c", AS_MEMBER, os.path.dirname(client.__file__), container]).strip()
+        answers.append(host.sh(["python3", "-c", AS_MEMBER, os.path.dirname(client.__file__), container]).strip())
+        return answers[-1]
     host.sh("useradd -M -G execd oci-member")
     try:
-        host.wait_until(lambda: may("web") == "201", "polkit to know the group")
+        host.wait_until(lambda: may("web") == "201", lambda: f"polkit to know the group: {answers}")
         assert may(name) == "403"
         with open(rules, "w", encoding="utf-8") as stream:
             stream.write(RULE)
-        host.wait_until(lambda: may(name) == "201", "polkit to have read the rule")
+        host.wait_until(lambda: may(name) == "201", lambda: f"polkit to have read the rule: {answers}")
     finally:
         if os.path.exists(rules):
             os.unlink(rules)

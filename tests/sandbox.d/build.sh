@@ -14,13 +14,19 @@ work_dir() {
     echo "$CACHE/build/$(tree_hash)/$1-$2"
 }
 
-# Remembers whose the build directories are, and drops those of trees that are gone.
+# Remembers whose the build directories are, and drops those of trees that are gone. Others do so at the same time: a
+# note is whole from the beginning.
 note_tree() {
-    local note gone
-    mkdir -p "$CACHE/build/$(tree_hash)"
-    readlink -f "$TREE" >"$CACHE/build/$(tree_hash)/tree"
+    local note mine gone
+    mine=$CACHE/build/$(tree_hash)
+    if [ ! -e "$mine/tree" ]; then
+        mkdir -p "$mine"
+        note=$(mktemp "$mine/.tree-XXXXXX")
+        readlink -f "$TREE" >"$note"
+        mv "$note" "$mine/tree"
+    fi
     for note in "$CACHE"/build/*/tree; do
-        gone=$(cat "$note")
+        gone=$(cat "$note" 2>/dev/null) || continue
         [ -d "$gone" ] || rm -rf --one-file-system "${note%/tree}"
     done
 }
