@@ -85,8 +85,10 @@ static int creation_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error 
 static void creation_prepare(ExecCreation *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        /* One that took a spare has its runner already. */
-        bool park = !c->exec->parked && manager_may_park(c->manager), wait;
+        /* One that took a spare has its runner already, and one whose time would begin gets none before. */
+        bool park = !c->exec->parked && manager_may_park(c->manager) &&
+                    exec_request_runtime_max(c->exec->request) == UINT64_MAX;
+        bool wait;
         UserSpec user = USER_SPEC_INIT;
 
         if (user_spec_parse(c->exec->request->user, &user, &refusal) < 0) {

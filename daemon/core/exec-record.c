@@ -36,6 +36,7 @@ int exec_record_line(const Exec *e, char **ret)
                 .starter_pid = e->starter ? e->starter->pid : 0,
                 .starter_login_uid = e->starter ? e->starter->loginuid : UINT32_MAX,
                 .created_usec = e->created_usec,
+                .asked_usec = e->asked_usec,
                 .started_usec = e->started_usec,
                 .finished_usec = e->finished_usec,
         };
@@ -117,6 +118,7 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         e->timed_out = r->timed_out;
         e->pid = r->pid;
         e->created_usec = r->created_usec;
+        e->asked_usec = r->asked_usec;
         e->started_usec = r->started_usec;
         e->finished_usec = r->finished_usec;
         e->detached = r->detached;

@@ -315,6 +315,7 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         e->starter = peer_remember(starter);
         e->detached = detached;
         e->start_size = size->set ? *size : e->request->console_size;
+        e->asked_usec = now_usec(CLOCK_REALTIME);
         exec_set_state(e, EXEC_STARTING);
 
         r = audit_exec(AUDIT_STARTED, e, starter, NULL);
@@ -367,18 +368,14 @@ static int exit_code_from_status(int wait_status)
         return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* RuntimeMaxSec shows only as a signal that came when the time was up. */
+/* RuntimeMaxSec shows only as a signal that came when the time was up. It began with the scope, which was
+ * made once the start was asked for. */
 static bool exec_ran_out_of_time(const Exec *e)
 {
-        if (!WIFSIGNALED(e->wait_status))
-                return false;
-        for (size_t i = 0; i < e->request->n_properties; i++) {
-                const ScopeProperty *p = &e->request->properties[i];
+        uint64_t began = e->asked_usec ?: e->started_usec;
 
-                if (strcmp(p->name, "RuntimeMaxSec") == 0)
-                        return e->finished_usec - e->started_usec >= p->number;
-        }
-        return false;
+        return WIFSIGNALED(e->wait_status) && e->finished_usec > began &&
+               e->finished_usec - began >= exec_request_runtime_max(e->request);
 }
 
 void exec_advance(Exec *e)

@@ -72,6 +72,7 @@ struct Exec {
         char *command_line;
 
         uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME */
+        uint64_t asked_usec;                                /* when the start was asked for */
         uint64_t ended_monotonic;
 
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;

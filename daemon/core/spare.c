@@ -41,7 +41,8 @@ bool spare_fits(const Manager *m, const ExecRequest *request)
 {
         const ScopePropertyList wanted = {.items = request->properties, .n = request->n_properties};
 
-        return scope_property_lists_equal(&wanted, &m->config.properties);
+        return exec_request_runtime_max(request) == UINT64_MAX &&
+               scope_property_lists_equal(&wanted, &m->config.properties);
 }
 
 /* The slot of this container, a free one, or the oldest. */
@@ -80,7 +81,7 @@ void spare_want(Manager *m, const Container *c)
         Spare *s, made;
         SpawnerExec describe;
 
-        if (m->config.spares_max == 0)
+        if (m->config.spares_max == 0 || exec_request_runtime_max(&plain) != UINT64_MAX)
                 return;
         s = spare_slot(m, c);
         if (spare_is_for(s, c) && spare_is_fresh(s))

@@ -209,6 +209,7 @@ static void add_running(struct json_object *o, const ExecRecord *r)
         add_int(o, "starter_uid", r->starter_uid);
         add_int(o, "starter_pid", r->starter_pid);
         add_int(o, "starter_login_uid", r->starter_login_uid);
+        json_object_object_add(o, "asked", json_object_new_uint64(r->asked_usec));
 }
 
 int exec_record_write(const ExecRecord *r, char **ret)
@@ -391,6 +392,7 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .pid = (int) get_int(o, "pid"),
                 .caller_uid = (unsigned) get_int(o, "caller_uid"),
                 .created_usec = get_time(o, "created"),
+                .asked_usec = get_time(o, "asked"),
                 .started_usec = get_time(o, "started"),
                 .finished_usec = get_time(o, "finished"),
         };

@@ -52,6 +52,7 @@ typedef struct ExecRecord {
         unsigned caller_uid;
         unsigned starter_uid, starter_login_uid; /* of a running one */
         int starter_pid;
+        uint64_t asked_usec; /* of a running one */
         uint64_t created_usec, started_usec, finished_usec;
 } ExecRecord;
 

@@ -46,6 +46,14 @@ ExecRequest *exec_request_free(ExecRequest *r)
         return mfree(r);
 }
 
+uint64_t exec_request_runtime_max(const ExecRequest *r)
+{
+        const ScopePropertyList l = {.items = r->properties, .n = r->n_properties};
+        const ScopeProperty *p = scope_property_list_find(&l, "RuntimeMaxSec");
+
+        return p ? p->number : UINT64_MAX;
+}
+
 int exec_request_check_string(const char *name, const char *s, Refusal *reterr)
 {
         if (s && strnlen(s, EXEC_STRING_MAX + 1) > EXEC_STRING_MAX)

@@ -66,6 +66,10 @@ void exec_request_done(ExecRequest *r);
 ExecRequest *exec_request_free(ExecRequest *r);
 DEFINE_CLEANUP(ExecRequest, exec_request_free);
 
+/* How long its scope may be there (RuntimeMaxSec), from when that was made; UINT64_MAX: as long as it likes.
+ */
+uint64_t exec_request_runtime_max(const ExecRequest *r);
+
 /* Refuses a string of more than EXEC_STRING_MAX bytes; NULL is fine. */
 int exec_request_check_string(const char *name, const char *s, Refusal *reterr);
 

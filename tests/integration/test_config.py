@@ -388,8 +388,12 @@ def test_properties():
 
 
 def test_default_runtime():
-    restart("[Exec]\nDefaultProperty=RuntimeMaxSec=1\n")
+    restart("[Exec]\nDefaultProperty=RuntimeMaxSec=2\n")
     assert run("web", ["sleep", "60"])[0] == 143
+    # No runner was made ready meanwhile, whose time would have begun.
+    assert run("web", ["true"])[0] == 0
+    time.sleep(1.5)
+    assert run("web", ["sleep", "1"])[0] == 0
 
 
 def test_ended_output():

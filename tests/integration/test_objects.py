@@ -118,6 +118,14 @@ def test_runtime_max_sec():
     assert seen["Properties"] == {"RuntimeMaxSec": "2"}
 
 
+def test_runtime_max_sec_begins_with_the_start():
+    """Not with the create, after which a client may take its time."""
+    exec_id = create("web", ["sh", "-c", "sleep 1; echo whole"], Properties={"RuntimeMaxSec": "2"})
+    time.sleep(1.5)
+    assert Attached(exec_id).read_all()[0] == b"whole\n"
+    assert inspect(exec_id)["Result"] == "success"
+
+
 @pytest.mark.parametrize("name, text, shown", [
     ("MemoryMax", "64M", "MemoryMax=67108864"),
     ("MemoryHigh", "32M", "MemoryHigh=33554432"),
