@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "api/dbus-object.h"
+#include "api/http-handover.h"
 #include "api/http-server.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -204,11 +205,12 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
-/* What systemd passed: sockets to listen on, and what was left with it of execs that run. */
+/* What systemd passed: sockets to listen on, and what was left with it of execs that run and who waits. */
 typedef struct Passed {
         int sockets[SOCKETS_MAX]; /* taken by the server */
         size_t n_sockets;
         Handover handover;
+        HttpHandover waits;
 } Passed;
 
 static int sort_passed_fds(Passed *p)
@@ -221,7 +223,7 @@ static int sort_passed_fds(Passed *p)
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (handover_add(&p->handover, names[i], fd))
+                if (handover_add(&p->handover, names[i], fd) || http_handover_add(&p->waits, names[i], fd))
                         continue;
                 if (p->n_sockets < SOCKETS_MAX && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
                         p->sockets[p->n_sockets++] = fd;
@@ -327,6 +329,7 @@ static int run(void)
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up HTTP");
+        http_handover_done(&passed.waits, server);
         r = listen_on_sockets(server, &passed);
         if (r < 0)
                 return r;
@@ -338,6 +341,7 @@ static int run(void)
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
         save_execs(m);
+        http_handover_store(server);
         return r;
 }
 

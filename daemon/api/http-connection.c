@@ -22,7 +22,7 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 static int connection_on_step(sd_event_source *source, void *userdata);
 
-int connection_new(HttpServer *s, int fd, Peer *peer)
+int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
 {
         _cleanup_(connection_freep) HttpConnection *c = calloc(1, sizeof(HttpConnection));
         sd_event *event = s->manager->event;
@@ -48,7 +48,11 @@ int connection_new(HttpServer *s, int fd, Peer *peer)
         if (r >= 0)
                 r = sd_event_add_defer(event, &c->step, connection_on_step, c);
         if (r >= 0)
-                r = sd_event_source_set_enabled(c->step, SD_EVENT_OFF);
+                r = sd_event_source_set_enabled(c->step, received ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        if (r >= 0 && received) {
+                buf_puts(&c->in, received);
+                r = buf_error(&c->in);
+        }
         if (r < 0)
                 return r;
         TAKE_PTR(c);

@@ -50,7 +50,8 @@ struct HttpServer {
         sd_event_source *accept_timer;
 };
 
-int connection_new(HttpServer *s, int fd, Peer *peer);
+/* `received` is what counts as sent by the client already; NULL for nothing. */
+int connection_new(HttpServer *s, int fd, Peer *peer, const char *received);
 HttpConnection *connection_free(HttpConnection *c);
 DEFINE_CLEANUP(HttpConnection, connection_free);
 

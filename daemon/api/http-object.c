@@ -136,8 +136,10 @@ static void wait_go(HttpExchange *x)
 {
         if (exec_has_ended(x->exec))
                 reply_waited(x, x->exec);
-        else
+        else {
+                x->waits = true;
                 exec_watch(x->exec, &x->watch, wait_on_state);
+        }
 }
 
 void http_wait_exec(HttpExchange *x)

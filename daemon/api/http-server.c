@@ -86,7 +86,7 @@ static void server_take(HttpServer *s, int fd)
                 fd_close(fd);
                 return;
         }
-        r = connection_new(s, fd, TAKE_PTR(peer));
+        r = connection_new(s, fd, TAKE_PTR(peer), NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot take a connection");
 }

@@ -41,6 +41,7 @@ struct HttpExchange {
         Authz *authz;
         void (*next)(HttpExchange *x); /* what follows when it is allowed */
         bool may_see_all;
+        bool waits;           /* for the end of `exec`, and for nothing else */
         Container *container; /* a reference */
         void *state;
         void (*on_close)(HttpExchange *x);

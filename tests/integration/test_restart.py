@@ -35,6 +35,20 @@ def end_of(exec_id):
     return reply.json()["StatusCode"]
 
 
+def ask(method, path, *headers):
+    s = connect()
+    s.sendall(head_bytes(method, path, headers=headers))
+    return s
+
+
+def answer_of(s):
+    """Its status and its body, and whether the connection is kept."""
+    status, headers, body = read_head(s)
+    while len(body) < int(headers["content-length"]):
+        body += s.recv(4096)
+    return status, body, headers.get("connection") != "close"
+
+
 def attach(exec_id):
     a = object.__new__(Attached)
     a.tty = False
@@ -67,6 +81,48 @@ def test_detached_exec_goes_on(times):
     assert b"after" in logs and b"wrong" in logs
     ended = wait_for(lambda: [r for r in journal(exec_id) if r.get("EXIT_CODE") == "7"])
     assert ended[-1]["CALLER_UID"] == "0"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_who_waits_is_answered(times):
+    shell("execctl run web -- sh -c 'rm -f /tmp/go; mkfifo /tmp/go'")
+    exec_id = start_detached("sh", "-c", "read x </tmp/go; exit 7")
+    path = f"/v1.41/exec/{exec_id}/wait"
+    kept = [ask("POST", path) for _ in range(3)]
+    closing = [ask("POST", path, ("Connection", "close")) for _ in range(2)]
+    leaving = ask("POST", path)
+    for _ in range(times):
+        for _ in range(2):
+            assert request("GET", "/_ping").status == 200  # those before have been read
+        restart()
+        leaving.close()
+    shell("execctl run web -- sh -c 'echo >/tmp/go'")
+    for s in kept + closing:
+        status, body, is_kept = answer_of(s)
+        assert status == 200 and json.loads(body)["StatusCode"] == 7 and is_kept == (s in kept)
+    for s in kept:
+        s.sendall(head_bytes("GET", "/_ping"))
+        assert answer_of(s)[:2] == (200, b"OK")
+    for s in closing:
+        assert s.recv(1) == b""
+
+
+def test_who_waits_is_told_of_an_end_that_nobody_saw():
+    exec_id = start_detached("sleep", "0.6")
+    waiting = ask("POST", f"/exec/{exec_id}/wait")
+    assert request("GET", "/_ping").status == 200
+    shell("systemctl kill -s STOP execd.service; sleep 1; systemctl restart --no-block execd.service;"
+          "systemctl kill -s CONT execd.service")
+    assert json.loads(answer_of(waiting)[1])["StatusCode"] == 0
+
+
+def test_who_waits_is_cut_off_by_a_stop():
+    exec_id = start_detached("sleep", "3334")
+    waiting = ask("POST", f"/exec/{exec_id}/wait")
+    assert request("GET", "/_ping").status == 200
+    shell("systemctl stop execd.service")
+    assert waiting.recv(1) == b""
+    shell("pkill -fx 'sleep 3334'; systemctl start execd.service")
 
 
 def test_output_waits_for_the_next_start():
