@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "api/http-connection.h"
-#include "api/http-error.h"
+#include "api/http-error-body.h"
 #include "config.h"
 
 #define API_VERSION "1.51"

@@ -47,7 +47,7 @@ typedef struct Ctl {
         bool colors;
 } Ctl;
 
-/* main.c */
+/* help.c */
 int verb_help(Ctl *c, int argc, char **argv);
 
 /* options.c: the index of the first argument that is no option, or a negative number when execctl is to end
