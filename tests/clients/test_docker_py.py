@@ -206,10 +206,10 @@ def test_events(client, web):
         events.close()
 
 
-def test_300_runs_lose_nothing(web):
-    """docker-py drops what arrives in one read with the head; execd sees to it that nothing does."""
+def test_300_runs_lose_nothing(web, target):
+    """docker-py drops what arrives in one read with the head; execd sees to it that nothing does, dockerd does not."""
     lost = [n for n in range(300) if web.exec_run(["echo", str(n)]).output != b"%d\n" % n]
-    assert lost == []
+    assert not lost if target.is_execd else len(lost) < 150
 
 
 def test_100_error_texts_lose_nothing(web, target):
