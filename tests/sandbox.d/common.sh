@@ -24,21 +24,32 @@ need_root() {
     [ "$(id -u)" = 0 ] || die "must be run as root"
 }
 
-# ensure_packages COMMAND:PACKAGE… installs the Debian packages whose command is missing.
-ensure_packages() {
-    local pair missing=()
+# missing_of COMMAND:PACKAGE…: a line for each package whose command is missing.
+missing_of() {
+    local pair
     for pair in "$@"; do
-        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+        command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
     done
+}
+
+# ensure_packages COMMAND:PACKAGE… installs the Debian packages whose command is missing; suites that run at once want the
+# same ones, and apt-get has no patience with another apt-get.
+ensure_packages() {
+    [ -n "$(missing_of "$@")" ] || return 0
+    command -v apt-get >/dev/null || die "needed and not installed: $(missing_of "$@" | paste -sd ' ')"
+    local lock missing
+    take_lock apt lock
+    hash -r
+    mapfile -t missing < <(missing_of "$@")
     [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+    drop_lock "$lock"
 }
 
 install_packages() {
-    command -v apt-get >/dev/null || die "needed and not installed: $*"
     say "installing on this host: $*"
     mkdir -p "$CACHE/log"
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-               "$@"; } >"$CACHE/log/apt" 2>&1 </dev/null; then
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
+               --no-install-recommends "$@"; } >"$CACHE/log/apt" 2>&1 </dev/null; then
         tail -n 30 "$CACHE/log/apt" >&2
         die "apt-get could not install $*"
     fi
