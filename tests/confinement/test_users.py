@@ -175,7 +175,7 @@ def test_user_file_that_never_answers(machine):
     created = client.create(m.name, ["/bin/true"], User="1000")
     began = time.monotonic()
     other = client.output("web", ["/bin/echo", "ok"])
-    assert other == "ok\n" and time.monotonic() - began < 2
+    assert other == "ok\n" and time.monotonic() - began < 5
     if created.status == 201:
         outcome = client.start(created.json()["Id"])
         # The error comes in the stream, with the exit code of a command that could not be run.

@@ -247,14 +247,18 @@ def test_well_behaved_client_among_slow_ones():
         t = threading.Thread(target=drip)
         t.start()
         try:
+            pings, execs = [], []
             for _ in range(20):
                 began = time.monotonic()
                 assert request("GET", "/_ping").body == b"OK"
-                assert time.monotonic() - began < 1
+                pings.append(time.monotonic() - began)
                 time.sleep(0.1)
-            began = time.monotonic()
-            assert execd.run("web", ["true"])[0] == 0
-            assert time.monotonic() - began < 1
+            for _ in range(5):
+                began = time.monotonic()
+                assert execd.run("web", ["true"])[0] == 0
+                execs.append(time.monotonic() - began)
+            # The host may be busy with other things; a slow connection that is waited for costs ten seconds.
+            assert sorted(pings)[10] < 1 and sorted(execs)[2] < 1 and max(pings + execs) < 5, (pings, execs)
         finally:
             stop.set()
             t.join()
