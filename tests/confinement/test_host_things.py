@@ -60,6 +60,7 @@ def foreign_things(grab, allowed_caps):
     return found
 
 
+@pytest.mark.timeout(600)
 def test_grabber_finds_nothing_of_the_host(machine):
     """T-A2: each new process is seized as early as can be; it holds streams and the leader's capabilities only."""
     m = machine("hostile-grab", payload=["/probe/hostile", "grabber", "/probe/report"])
@@ -90,6 +91,7 @@ def test_grabber_works(machine):
     assert found
 
 
+@pytest.mark.timeout(600)
 def test_grabber_without_ptrace(machine):
     """R-A2: where the container may not trace, what is about to become the command can neither be seized nor looked
     at, although it runs under the same user."""
