@@ -3,7 +3,7 @@
 # Boots an image with user mode linux. Sourced after image.sh.
 
 # How long a VM may take in all: on a busy machine booting alone takes a minute.
-VM_SECONDS=${EXECD_TEST_VM_SECONDS:-600}
+VM_SECONDS=${EXECD_TEST_VM_SECONDS:-1800}
 VM_MEMORY=${EXECD_TEST_VM_MEMORY:-1536M}
 
 # There are two kernels: Debian 13's, in the root of the VM, and, with HOST_KERNEL set, that of this host's
