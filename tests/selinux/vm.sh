@@ -48,7 +48,7 @@ boot_vm() {
     shift 2
     make_results_disk "$dir"
     mapfile -t command < <(vm_command "$image" "$dir" con0=null,fd:1 "$@")
-    run_kernel timeout --kill-after=10 "$VM_SECONDS" nice "${command[@]}" </dev/null >"$dir/console" 2>&1 || status=$?
+    run_kernel timeout --foreground --kill-after=10 "$VM_SECONDS" nice "${command[@]}" </dev/null >"$dir/console" 2>&1 || status=$?
     [ $status != 124 ] || echo "the VM did not end within $VM_SECONDS seconds"
     mkdir -p "$dir/out"
     debugfs -R "rdump / $dir/out" "$dir/results" >/dev/null 2>&1
