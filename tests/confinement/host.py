@@ -139,6 +139,11 @@ class Machine:
         shutil.rmtree(self.shared, ignore_errors=True)
 
 
+def comm_of(pid):
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+        return stream.read().rstrip("\n")
+
+
 def children_of(pid):
     found = []
     for entry in os.listdir("/proc"):

@@ -22,8 +22,11 @@ def register(name, command, machine_class="container"):
     unit = f"confinement-{uuid.uuid4().hex[:8]}"
     host.sh(["systemd-run", "--quiet", f"--unit={unit}", *command])
     pid = host.main_pid(f"{unit}.service")
-    # unshare --fork leaves the one that is meant as its child.
-    pid = next(iter(host.children_of(pid)), pid) if "--fork" in command else pid
+    if "--fork" in command:
+        # The one that is meant is a child of unshare.
+        pid = host.wait_until(lambda: next(iter(host.children_of(pid)), None), "the child of unshare")
+    if "/bin/sleep" in command:
+        host.wait_until(lambda: host.comm_of(pid) == "sleep", "unshare to have done its work")
     host.sh(["busctl", "call", "org.freedesktop.machine1", "/org/freedesktop/machine1",
              "org.freedesktop.machine1.Manager", "RegisterMachine", "sayssus", name, "0", "test", machine_class,
              str(pid), "/"])

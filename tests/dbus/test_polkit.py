@@ -251,7 +251,8 @@ def test_caller_killed_at_ten_points_of_a_pending_authorisation(rules, counts):
             p.kill()
             p.wait()
     time.sleep(2.5)
-    assert helper.ids() == before
+    # Those of earlier tests may have been forgotten meanwhile.
+    assert not helper.ids() - before
     assert execctl("run", "web", "--", "sh", "-c", "ls /tmp/killed-* 2>/dev/null").out == b""
 
 

@@ -14,12 +14,12 @@ def dpkg(*words):
     return vm.sh(["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", *words])
 
 
+def main_pids():
+    return {unit: vm.vm_value("systemctl", "show", "-p", "MainPID", "--value", unit) for unit in UNITS}
+
+
 def domains():
-    found = {}
-    for unit in UNITS:
-        pid = vm.vm_value("systemctl", "show", "-p", "MainPID", "--value", unit)
-        found[unit] = vm.label_of(pid).split(":")[2] if pid != "0" else None
-    return found
+    return {unit: vm.label_of(pid).split(":")[2] if pid != "0" else None for unit, pid in main_pids().items()}
 
 
 def installed():
@@ -42,9 +42,12 @@ def test_installed_it_confines_and_lets_execs_in(web):
 def test_installed_again_it_disturbs_nothing(web):
     exec_id = client.create(web.name, ["sleep", "1000"]).json()["Id"]
     assert client.start_detached(exec_id).status in (200, 204)
-    before = vm.sh(["systemctl", "show", "-p", "MainPID", *UNITS])
+    before = main_pids()
     dpkg("-i", *glob.glob("/results/in/execd-selinux_*.deb"))
-    assert vm.sh(["systemctl", "show", "-p", "MainPID", *UNITS]) == before
+    after = main_pids()
+    # The spawner leaves when it has nothing to do, and a slow host gives it the time.
+    assert after["execd.service"] == before["execd.service"] != "0"
+    assert after["execd-spawner.service"] in (before["execd-spawner.service"], "0"), (before, after)
     assert client.inspect(exec_id)["Running"]
     assert client.request("POST", f"/exec/{exec_id}/kill?signal=KILL").status in (200, 204)
 
