@@ -32,7 +32,7 @@ def docker():
 
 
 @pytest.fixture(scope="module")
-def containers():
+def containers(docker):
     made = {}
 
     def get(name):
