@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers of Docker, Podman, runc and crun: found, and entered as their own first process is confined."""
 
+import glob
 import json
 import os
 import shutil
@@ -210,15 +211,38 @@ def test_names_change_hands(container, name):
         first, second = second, first
 
 
+def names_of_podmans():
+    """The files that have the names of Podman's containers."""
+    found = {}
+    for path in glob.glob("/var/lib/containers/storage/*-containers/*containers.json"):
+        with open(path, "rb") as stream:
+            found[path] = stream.read()
+    return found
+
+
+def put_at_once(files):
+    for path, content in files.items():
+        with open(f"{path}.new", "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+            stream.write(content)
+        os.rename(f"{path}.new", path)
+
+
 def test_name_of_two(container, machine):
     """Neither is guessed; each has its id."""
     m = machine("oci-clash", [], ["/probe/hostile", "sleep"])
     c = container(engines.Podman, "oci-clash-podman")
+    before = names_of_podmans()
     engines.engine(["podman", "rename", c.name, "oci-clash"])
+    after = names_of_podmans()
     c.name = "oci-clash"
     client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the id", statuses=(409,))
     assert client.output(c.id, ["cat", "/proc/1/cmdline"]).startswith("/probe/probe")
     assert m.name == c.name
+    # The old name, which is still known, and not a moment later the new one.
+    put_at_once(before)
+    host.wait_until(lambda: client.run("oci-clash-podman", ["true"]).code == 0, "the old name")
+    put_at_once(after)
+    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the id", statuses=(409,))
 
 
 def test_not_confined_yet(container):
