@@ -266,6 +266,8 @@ void exec_set_state(Exec *e, ExecState state)
         /* Only now do the clients see the end: whoever looks then finds the exit status. */
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
+        if (e->state == EXEC_EXITED)
+                spare_want(e->manager, e->container, 0);
         leave_check(e->manager);
         exec_unref(e);
 }

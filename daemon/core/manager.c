@@ -11,6 +11,8 @@
 
 /* How often what has expired is looked for. */
 #define COLLECT_USEC (10 * USEC_PER_SEC)
+/* After an end: what all execs take is looked at once for many of them. */
+#define COLLECT_SOON_USEC (100 * USEC_PER_MSEC)
 
 static void manager_on_container_new(void *userdata, Container *c)
 {
@@ -84,7 +86,7 @@ static void manager_arm_collect(Manager *m)
         (void) sd_event_source_set_enabled(m->collect_timer, SD_EVENT_ONESHOT);
 }
 
-static int manager_on_collect(sd_event_source *source, void *userdata)
+static int manager_on_collect(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Manager *m = userdata;
 
@@ -111,6 +113,11 @@ void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
 
 void manager_queue_collect(Manager *m)
 {
+        int enabled = SD_EVENT_OFF;
+
+        if (sd_event_source_get_enabled(m->collect_source, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                return;
+        (void) sd_event_source_set_time_relative(m->collect_source, COLLECT_SOON_USEC);
         (void) sd_event_source_set_enabled(m->collect_source, SD_EVENT_ONESHOT);
 }
 
@@ -184,7 +191,8 @@ int manager_new(ManagerConfig *config, Manager **ret)
         if (!m->events || !m->spawner || !m->recordings)
                 return -ENOMEM;
 
-        r = sd_event_add_defer(m->event, &m->collect_source, manager_on_collect, m);
+        r = sd_event_add_time_relative(m->event, &m->collect_source, CLOCK_MONOTONIC, 0, 0,
+                                       manager_on_collect, m);
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->collect_source, SD_EVENT_OFF);
         if (r >= 0)
@@ -214,6 +222,7 @@ Manager *manager_free(Manager *m)
                 manager_unlink_exec(m, e);
                 exec_unref(e);
         }
+        spare_done(m);
         recording_store_free(m->recordings);
         m->collect_source = sd_event_source_disable_unref(m->collect_source);
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);

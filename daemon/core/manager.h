@@ -41,6 +41,8 @@ struct Manager {
         size_t n_parked;
         bool kept_changed; /* of those that systemd keeps (core/handover), some have ended */
         Spare spares[SPARES];
+        SpareWish spare_wishes[SPARES];
+        sd_event_source *spare_timer;
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
         sd_event_source *collect_source;

@@ -72,7 +72,7 @@ void spare_drop_from(Manager *m, size_t first)
                 spare_drop(m, &m->spares[i]);
 }
 
-void spare_want(Manager *m, const Container *c)
+static void spare_make(Manager *m, const Container *c)
 {
         const ExecRequest plain = {.properties = m->config.properties.items,
                                    .n_properties = m->config.properties.n}; /* no user */
@@ -97,4 +97,74 @@ void spare_want(Manager *m, const Container *c)
                 .id = made.exec_id, .container = c, .description = description, .request = &plain};
         if (spawner_prepare(m->spawner, &describe, true, NULL, NULL, NULL, &refusal) >= 0)
                 *s = made;
+}
+
+static void spare_arm(Manager *m);
+
+static int spare_on_due(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+        Manager *m = userdata;
+
+        for (size_t i = 0; i < SPARES; i++) {
+                SpareWish *w = &m->spare_wishes[i];
+
+                if (!w->container || w->due > now)
+                        continue;
+                spare_make(m, w->container);
+                w->container = container_unref(w->container);
+        }
+        spare_arm(m);
+        return 0;
+}
+
+static void spare_arm(Manager *m)
+{
+        uint64_t due = UINT64_MAX;
+
+        for (size_t i = 0; i < SPARES; i++)
+                if (m->spare_wishes[i].container)
+                        due = MIN(due, m->spare_wishes[i].due);
+        if (due == UINT64_MAX)
+                return;
+        if (!m->spare_timer &&
+            sd_event_add_time(m->event, &m->spare_timer, CLOCK_MONOTONIC, due, 1, spare_on_due, m) < 0)
+                return;
+        (void) sd_event_source_set_time(m->spare_timer, due);
+        (void) sd_event_source_set_enabled(m->spare_timer, SD_EVENT_ONESHOT);
+}
+
+static bool is_same_container(const Container *a, const Container *b)
+{
+        return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
+}
+
+void spare_want(Manager *m, Container *c, uint64_t in_usec)
+{
+        uint64_t due = now_usec(CLOCK_MONOTONIC) + in_usec;
+        SpareWish *wish = NULL;
+
+        for (size_t i = 0; i < SPARES; i++) {
+                SpareWish *w = &m->spare_wishes[i];
+
+                if (w->container && is_same_container(w->container, c)) {
+                        wish = w;
+                        break;
+                }
+                if (!w->container && !wish)
+                        wish = w;
+        }
+        if (!wish)
+                return;
+        wish->due = wish->container ? MIN(wish->due, due) : due;
+        if (!wish->container)
+                wish->container = container_ref(c);
+        spare_arm(m);
+}
+
+void spare_done(Manager *m)
+{
+        for (size_t i = 0; i < SPARES; i++)
+                m->spare_wishes[i].container = container_unref(m->spare_wishes[i].container);
+        m->spare_timer = sd_event_source_disable_unref(m->spare_timer);
 }

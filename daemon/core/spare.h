@@ -13,6 +13,9 @@
 
 #define SPARES 64
 
+/* With a command that takes longer than most, its end is not waited for. */
+#define SPARE_WITHIN_USEC (20 * USEC_PER_MSEC)
+
 typedef struct Spare {
         char container_id[EXEC_ID_SIZE]; /* empty: free */
         uint32_t leader;
@@ -21,14 +24,23 @@ typedef struct Spare {
         uint64_t made; /* CLOCK_MONOTONIC */
 } Spare;
 
+typedef struct SpareWish {
+        Container *container; /* owned; NULL: free */
+        uint64_t due;         /* CLOCK_MONOTONIC */
+} SpareWish;
+
 /* Whether such an exec can do with a spare, whose scope has the default properties. */
 bool spare_fits(const Manager *m, const ExecRequest *request);
 
 /* Takes the spare of this container, if there is one: its id is the new exec's. */
 bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]);
 
-/* This container was used: sees to it that it has one. */
-void spare_want(Manager *m, const Container *c);
+/* This container is being used: sees to it that it has one, in so long at the latest. The making of a spare
+ * takes what the exec needs as well, which is not to wait for it. */
+void spare_want(Manager *m, Container *c, uint64_t in_usec);
+
+/* What was wanted is forgotten. */
+void spare_done(Manager *m);
 
 /* Lets those from slot `first` on go. */
 void spare_drop_from(Manager *m, size_t first);
