@@ -2,11 +2,14 @@
 
 #include "spawner/scope.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/strv.h"
@@ -19,6 +22,9 @@
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define DESCRIPTION_MAX  256
+
+/* Most commands are over by then, and systemd tells all that listen to it of each change. */
+#define DESCRIBE_USEC (100 * USEC_PER_MSEC)
 
 /* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
  * minute. */
@@ -42,10 +48,19 @@ struct Scope {
         void *userdata;
 };
 
+/* A scope that was made before it was known for what. */
+typedef struct Describing {
+        ScopeManager *manager; /* weak */
+        ListNode node;
+        sd_event_source *timer;
+        int pidfd; /* owned: of a process that is there as long as the scope is */
+        char name[SCOPE_NAME_SIZE], description[DESCRIPTION_MAX];
+} Describing;
+
 struct ScopeManager {
         sd_bus *bus; /* weak */
         sd_bus_slot *slot_job, *slot_subscribe;
-        List queued, in_flight;
+        List queued, in_flight, describing;
         unsigned n_in_flight;
 };
 
@@ -317,18 +332,53 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         return 0;
 }
 
-void scope_describe(ScopeManager *m, const char *exec_id, const char *text)
+static Describing *describing_free(Describing *d)
 {
-        char name[SCOPE_NAME_SIZE], description[DESCRIPTION_MAX];
+        if (!d)
+                return NULL;
+        list_remove(&d->manager->describing, &d->node);
+        sd_event_source_disable_unref(d->timer);
+        fd_close(d->pidfd);
+        free(d);
+        return NULL;
+}
+DEFINE_CLEANUP(Describing, describing_free);
+
+static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Describing *d = userdata;
+        struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
+        int r = 0;
+
+        if (poll(&p, 1, 0) == 0)
+                r = sd_bus_call_method_async(d->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
+                                             SYSTEMD_MANAGER, "SetUnitProperties", NULL, NULL, "sba(sv)",
+                                             d->name, true, 1, "Description", "s", d->description);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot describe %s", d->name);
+        describing_free(d);
+        return 0;
+}
+
+int scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
+{
+        _cleanup_(describing_freep) Describing *d = calloc(1, sizeof(*d));
         int r;
 
-        scope_name(exec_id, name);
-        make_description(text, description);
-        r = sd_bus_call_method_async(m->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                     "SetUnitProperties", NULL, NULL, "sba(sv)", name, true, 1,
-                                     "Description", "s", description);
+        if (!d)
+                return -ENOMEM;
+        *d = (Describing){.manager = m, .pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3)};
+        list_append(&m->describing, &d->node);
+        if (d->pidfd < 0)
+                return -errno;
+        scope_name(exec_id, d->name);
+        make_description(text, d->description);
+        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC,
+                                       DESCRIBE_USEC, on_describe, d);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot describe %s", name);
+                return r;
+        TAKE_PTR(d);
+        return 0;
 }
 
 Scope *scope_free(Scope *s)
@@ -375,6 +425,8 @@ ScopeManager *scope_manager_free(ScopeManager *m)
 {
         if (!m)
                 return NULL;
+        LIST_FOREACH_SAFE (n, &m->describing)
+                describing_free(LIST_ENTRY(n, Describing, node));
         sd_bus_slot_unref(m->slot_job);
         sd_bus_slot_unref(m->slot_subscribe);
         free(m);

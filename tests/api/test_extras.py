@@ -103,8 +103,12 @@ def test_container_and_unit(api, detached, container_id):
 
 def test_scope_description(api, detached):
     unit = api.inspect(detached("sleep", "12.5"))["Unit"]
-    description = targets.run("systemctl", "show", "--value", "--property=Description", unit)
-    assert api.container in description and "sleep" in description
+
+    def described():
+        text = targets.run("systemctl", "show", "--value", "--property=Description", unit)
+        return api.container in text and "sleep" in text
+    # A scope that was made in advance is called what it is for a moment later.
+    targets.wait_until(described, what="the description")
 
 
 # Labels and the list.

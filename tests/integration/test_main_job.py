@@ -224,11 +224,13 @@ def test_scope():
     a = Attached(exec_id)
     wait_for(lambda: inspect(exec_id)["Pid"] > 0, what="running")
     unit = f"exec-{exec_id}.scope"
-    show = shell(f"systemctl show -p Slice,Description,CollectMode,ActiveState {unit}")
+    # One that was made in advance is called what it is for a moment later.
+    wait_for(lambda: "Description=web: sleep 1000" in shell(f"systemctl show -p Description {unit}"),
+             what="the description")
+    show = shell(f"systemctl show -p Slice,CollectMode,ActiveState {unit}")
     assert "ActiveState=active" in show
     assert "Slice=machine.slice" in show
     assert "CollectMode=inactive-or-failed" in show
-    assert "Description=web: sleep 1000" in show
     assert unit in shell("systemd-cgls --no-pager")
     assert str(inspect(exec_id)["Pid"]) in shell(f"systemctl status --no-pager {unit}")
     shell(f"systemctl stop {unit}")
