@@ -25,6 +25,9 @@
 #include "base/time.h"
 #include "runner/runner.h"
 
+/* What a command that is over so soon has the keeper hold is not worth giving back. */
+#define SHORT_MSEC 500
+
 typedef struct Keeper {
         int channel;            /* pipe: entrant and command write to it */
         int tty_socket;         /* the entrant sends the pty master over it */
@@ -198,6 +201,13 @@ static void give_back_text(void)
         }
 }
 
+static bool ends_within(int pidfd, int msec)
+{
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+        return poll(&p, 1, msec) != 0;
+}
+
 static void keeper_run_command(Keeper *k)
 {
         int fds[2] = {k->pidfd, -EBADF};
@@ -209,11 +219,12 @@ static void keeper_run_command(Keeper *k)
         k->report.type = RUNNER_STARTED;
         k->report.pid = k->command;
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
-        k->pidfd = fd_close(k->pidfd);
         k->tty = fd_close(k->tty);
         drop_privileges();
         wait_until_verified();
-        give_back_text();
+        if (!ends_within(k->pidfd, SHORT_MSEC))
+                give_back_text();
+        k->pidfd = fd_close(k->pidfd);
 
         k->report.wait_status = reap(&k->command, &usage);
         k->report.type = RUNNER_EXITED;
