@@ -17,6 +17,9 @@
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
 
+/* Nobody pauses a container and is told so in less. */
+#define JUST_USEC (5 * USEC_PER_MSEC)
+
 static void reply_created(HttpExchange *x, const Exec *e)
 {
         struct json_object *o = json_object_new_object(), *data = json_object_new_object();
@@ -196,12 +199,20 @@ static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
         return 0;
 }
 
+static bool was_just_created(const Exec *e)
+{
+        uint64_t now = now_usec(CLOCK_REALTIME);
+
+        return now >= e->created_usec && now - e->created_usec < JUST_USEC;
+}
+
 void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        /* What has ended needs no container. */
-        if (exec_has_ended(x->exec)) {
+        /* What has ended needs no container, and one that was looked at just now is asked about again by the
+         * start itself. */
+        if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED && was_just_created(x->exec))) {
                 next(x);
                 return;
         }
