@@ -113,11 +113,13 @@ void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
 
 void manager_queue_collect(Manager *m)
 {
+        bool too_many = m->n_ended > m->config.ended_max;
         int enabled = SD_EVENT_OFF;
 
-        if (sd_event_source_get_enabled(m->collect_source, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+        if (!too_many && sd_event_source_get_enabled(m->collect_source, &enabled) >= 0 &&
+            enabled != SD_EVENT_OFF)
                 return;
-        (void) sd_event_source_set_time_relative(m->collect_source, COLLECT_SOON_USEC);
+        (void) sd_event_source_set_time_relative(m->collect_source, too_many ? 0 : COLLECT_SOON_USEC);
         (void) sd_event_source_set_enabled(m->collect_source, SD_EVENT_ONESHOT);
 }
 
