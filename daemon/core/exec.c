@@ -267,7 +267,7 @@ void exec_set_state(Exec *e, ExecState state)
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
         if (e->state == EXEC_EXITED)
-                spare_want(e->manager, e->container, 0);
+                spare_hurry(e->manager, e->container);
         leave_check(e->manager);
         exec_unref(e);
 }

@@ -139,26 +139,42 @@ static bool is_same_container(const Container *a, const Container *b)
         return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
 }
 
-void spare_want(Manager *m, Container *c, uint64_t in_usec)
+static SpareWish *wish_for(Manager *m, const Container *c)
 {
-        uint64_t due = now_usec(CLOCK_MONOTONIC) + in_usec;
-        SpareWish *wish = NULL;
-
         for (size_t i = 0; i < SPARES; i++) {
                 SpareWish *w = &m->spare_wishes[i];
 
-                if (w->container && is_same_container(w->container, c)) {
-                        wish = w;
-                        break;
-                }
-                if (!w->container && !wish)
-                        wish = w;
+                if (w->container && is_same_container(w->container, c))
+                        return w;
         }
-        if (!wish)
+        return NULL;
+}
+
+static SpareWish *wish_free_slot(Manager *m)
+{
+        for (size_t i = 0; i < SPARES; i++)
+                if (!m->spare_wishes[i].container)
+                        return &m->spare_wishes[i];
+        return NULL;
+}
+
+void spare_want(Manager *m, Container *c)
+{
+        SpareWish *w = wish_for(m, c) ? NULL : wish_free_slot(m);
+
+        if (!w)
                 return;
-        wish->due = wish->container ? MIN(wish->due, due) : due;
-        if (!wish->container)
-                wish->container = container_ref(c);
+        *w = (SpareWish){.container = container_ref(c), .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
+        spare_arm(m);
+}
+
+void spare_hurry(Manager *m, const Container *c)
+{
+        SpareWish *w = wish_for(m, c);
+
+        if (!w)
+                return;
+        w->due = now_usec(CLOCK_MONOTONIC);
         spare_arm(m);
 }
 

@@ -13,8 +13,8 @@
 
 #define SPARES 64
 
-/* With a command that takes longer than most, its end is not waited for. */
-#define SPARE_WITHIN_USEC (20 * USEC_PER_MSEC)
+/* The making of a spare takes what the start of an exec needs as well, which is not to wait for it. */
+#define SPARE_USEC (20 * USEC_PER_MSEC)
 
 typedef struct Spare {
         char container_id[EXEC_ID_SIZE]; /* empty: free */
@@ -35,9 +35,11 @@ bool spare_fits(const Manager *m, const ExecRequest *request);
 /* Takes the spare of this container, if there is one: its id is the new exec's. */
 bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]);
 
-/* This container is being used: sees to it that it has one, in so long at the latest. The making of a spare
- * takes what the exec needs as well, which is not to wait for it. */
-void spare_want(Manager *m, Container *c, uint64_t in_usec);
+/* An exec was started in this container: it is to have another spare, soon. */
+void spare_want(Manager *m, Container *c);
+
+/* And has ended: now, if it has not been made yet. */
+void spare_hurry(Manager *m, const Container *c);
 
 /* What was wanted is forgotten. */
 void spare_done(Manager *m);
