@@ -251,6 +251,8 @@ def trace():
     time.sleep(1)
 
     def finish():
+        # The last exec's end has had a spare made: strace does not get away from a process that waits in vfork.
+        time.sleep(3)
         tracer.send_signal(signal.SIGINT)
         tracer.wait(20)
         with open(log, encoding="utf-8", errors="replace") as stream:
