@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -12,55 +11,32 @@
 #include "base/log.h"
 #include "wire/runner-spec.h"
 
-/* What the child does before it is the runner: the control socket and nothing else is its own. In this
- * order: RUNNER_CONTROL_FD may be any of ours until then. */
-static int add_actions(posix_spawn_file_actions_t *actions, int control)
-{
-        int r = posix_spawn_file_actions_adddup2(actions, control, RUNNER_CONTROL_FD);
-
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR | O_NOCTTY, 0);
-        for (int fd = 1; r == 0 && fd < 3; fd++)
-                r = posix_spawn_file_actions_adddup2(actions, 0, fd);
-        return r == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, RUNNER_CONTROL_FD + 1) : r;
-}
-
-static int add_signals(posix_spawnattr_t *attributes)
-{
-        sigset_t all, none;
-        int r;
-
-        sigfillset(&all);
-        sigemptyset(&none);
-        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        return r == 0 ? posix_spawnattr_setsigmask(attributes, &none) : r;
-}
-
-/* Not by fork(2): the copy of our page tables, and each page that is written to afterwards, cost more than
- * all else that is done for an exec here. */
-static int spawn(const char *program, int control, pid_t *ret)
+/* The child, in our own memory until the new program is executed: it changes nothing there. */
+static void run(const char *program, int control) __attribute__((noreturn));
+static void run(const char *program, int control)
 {
         char *const argv[] = {(char *) "execd-runner", NULL}, *const env[] = {NULL};
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        int r;
+        struct sigaction dfl = {.sa_handler = SIG_DFL};
+        sigset_t none;
+        int null;
 
-        r = posix_spawn_file_actions_init(&actions);
-        if (r != 0)
-                return -r;
-        r = posix_spawnattr_init(&attributes);
-        if (r == 0) {
-                r = add_actions(&actions, control);
-                if (r == 0)
-                        r = add_signals(&attributes);
-                if (r == 0)
-                        r = posix_spawn(ret, program, &actions, &attributes, argv, env);
-                (void) posix_spawnattr_destroy(&attributes);
-        }
-        (void) posix_spawn_file_actions_destroy(&actions);
-        return -r;
+        /* Out of the way of what it is to become, and of 0 to 2. */
+        control = fcntl(control, F_DUPFD, RUNNER_CONTROL_FD + 2);
+        if (control < 0)
+                _exit(1);
+        null = open("/dev/null", O_RDWR | O_NOCTTY);
+        for (int fd = 0; fd < 3; fd++)
+                if (dup2(null, fd) < 0)
+                        _exit(1);
+        if (dup2(control, RUNNER_CONTROL_FD) < 0 || close_range(RUNNER_CONTROL_FD + 1, ~0U, 0) < 0)
+                _exit(1);
+
+        for (int s = 1; s < _NSIG; s++)
+                (void) sigaction(s, &dfl, NULL);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(program, argv, env);
+        _exit(1);
 }
 
 int runner_spawn(const char *program, Runner *ret)
@@ -77,9 +53,14 @@ int runner_spawn(const char *program, Runner *ret)
         if (r < 0)
                 return r;
 
-        r = spawn(program, theirs, &pid);
-        if (r < 0)
-                return r;
+        /* Not fork(2): the copy of our page tables, and each page that is written to afterwards, would cost
+         * more than all else that is done for an exec here. Nor posix_spawn(3), whose child ignores the C
+         * library's two signals ever after. */
+        pid = vfork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                run(program, theirs);
 
         pidfd = pidfd_open_pid(pid);
         if (pidfd < 0) {
