@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "wire/runner-spec.h"
 
-/* The child, in our own memory until the new program is executed: it changes nothing there. */
-static void run(const char *program, int control) __attribute__((noreturn));
+/* The child, in our own memory until the new program is executed. Never inlined: what it writes to is below
+ * the frame of the parent, which finds all of its own as it was. */
+static void run(const char *program, int control) __attribute__((noreturn, noinline));
 static void run(const char *program, int control)
 {
         char *const argv[] = {(char *) "execd-runner", NULL}, *const env[] = {NULL};
