@@ -344,9 +344,8 @@ static Describing *describing_free(Describing *d)
 }
 DEFINE_CLEANUP(Describing, describing_free);
 
-static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
+static void describing_send(const Describing *d)
 {
-        Describing *d = userdata;
         struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
         int r = 0;
 
@@ -356,11 +355,18 @@ static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
                                              d->name, true, 1, "Description", "s", d->description);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot describe %s", d->name);
+}
+
+static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Describing *d = userdata;
+
+        describing_send(d);
         describing_free(d);
         return 0;
 }
 
-int scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
+static int describing_new(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
 {
         _cleanup_(describing_freep) Describing *d = calloc(1, sizeof(*d));
         int r;
@@ -379,6 +385,14 @@ int scope_describe(ScopeManager *m, const char *exec_id, const char *text, int p
                 return r;
         TAKE_PTR(d);
         return 0;
+}
+
+void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
+{
+        int r = describing_new(m, exec_id, text, pidfd);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Cannot describe the scope of exec %.12s", exec_id);
 }
 
 Scope *scope_free(Scope *s)
@@ -425,8 +439,10 @@ ScopeManager *scope_manager_free(ScopeManager *m)
 {
         if (!m)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &m->describing)
+        LIST_FOREACH_SAFE (n, &m->describing) {
+                describing_send(LIST_ENTRY(n, Describing, node));
                 describing_free(LIST_ENTRY(n, Describing, node));
+        }
         sd_bus_slot_unref(m->slot_job);
         sd_bus_slot_unref(m->slot_subscribe);
         free(m);

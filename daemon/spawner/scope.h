@@ -45,7 +45,7 @@ DEFINE_CLEANUP(Scope, scope_free);
 
 /* Changes what the scope of an exec is called in lists of units, a while after, unless the process (which
  * the scope ends with) is over by then. Nobody waits for it. */
-int scope_describe(ScopeManager *m, const char *exec_id, const char *description, int pidfd);
+void scope_describe(ScopeManager *m, const char *exec_id, const char *description, int pidfd);
 
 /* exec-ID.scope */
 void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE]);

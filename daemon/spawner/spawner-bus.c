@@ -423,10 +423,9 @@ static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reter
                 if (r >= 0) {
                         /* A spare, made before it was known for what. */
                         if (strcmp(l->description, a.description) != 0)
-                                r = scope_describe(c->spawner->scopes, a.exec_id, a.description,
-                                                   l->runner.pidfd);
-                        if (r >= 0)
-                                r = launch_start(l, m, &q, reterr);
+                                scope_describe(c->spawner->scopes, a.exec_id, a.description,
+                                               l->runner.pidfd);
+                        r = launch_start(l, m, &q, reterr);
                         if (r < 0)
                                 launch_free(l);
                 }
