@@ -239,6 +239,22 @@ def test_scope():
     assert "could not be found" in shell(f"systemctl status {unit} 2>&1 || true")
 
 
+def test_scope_made_in_advance():
+    assert run("web", ["true"])[0] == 0
+    wait_for(lambda: "web: ready for the next exec" in shell("systemctl list-units --plain --no-legend 'exec-*.scope'"),
+             what="the spare")
+    exec_id = create("web", ["sleep", "1000"])
+    unit = f"exec-{exec_id}.scope"
+
+    def description():
+        return shell(f"systemctl show --value -p Description {unit}").strip()
+    assert description() == "web: ready for the next exec"
+    a = Attached(exec_id)
+    wait_for(lambda: description() == "web: sleep 1000", what="the description")
+    shell(f"systemctl stop {unit}")
+    a.read_all()
+
+
 def test_journal_tells_the_story():
     exec_id = create("web", ["sh", "-c", "exit 9"], User="app", Env=["SECRET=hunter2"])
     Attached(exec_id).read_all()
