@@ -12,7 +12,7 @@
 #include "wire/runner-spec.h"
 
 /* The child, in our own memory until the new program is executed. Never inlined: what it writes to is below
- * the frame of the parent, which finds all of its own as it was. */
+ * the frames of the parent, which finds all of its own as it was. */
 static void run(const char *program, int control) __attribute__((noreturn, noinline));
 static void run(const char *program, int control)
 {
@@ -40,6 +40,21 @@ static void run(const char *program, int control)
         _exit(1);
 }
 
+/* Not fork(2): the copy of our page tables, and each page that is written to afterwards, would cost more
+ * than all else that is done for an exec here. Nor posix_spawn(3), whose child ignores the C library's two
+ * signals ever after. Never inlined: nothing that the caller changes lives in the frame that vfork(2)
+ * returns to twice. */
+static pid_t start(const char *program, int control) __attribute__((noinline));
+static pid_t start(const char *program, int control)
+{
+        pid_t pid;
+
+        pid = vfork();
+        if (pid == 0)
+                run(program, control);
+        return pid;
+}
+
 int runner_spawn(const char *program, Runner *ret)
 {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
@@ -54,15 +69,9 @@ int runner_spawn(const char *program, Runner *ret)
         if (r < 0)
                 return r;
 
-        /* Not fork(2): the copy of our page tables, and each page that is written to afterwards, would cost
-         * more than all else that is done for an exec here. Nor posix_spawn(3), whose child ignores the C
-         * library's two signals ever after. */
-        pid = vfork();
+        pid = start(program, theirs);
         if (pid < 0)
                 return -errno;
-        if (pid == 0)
-                run(program, theirs);
-
         pidfd = pidfd_open_pid(pid);
         if (pidfd < 0) {
                 kill(pid, SIGKILL);
