@@ -117,14 +117,23 @@ def running(api):
 
 
 def kill_exec(api, exec_id):
-    answer = api.get(f"/exec/{exec_id}/json")
-    if answer.status != 200 or not answer.json()["Running"]:
+    # dockerd says for a moment that it runs and has the pid 0, which for kill(2) is whoever calls it, and its group.
+    ended, pid = targets.wait_until(lambda: running_pid(api, exec_id))
+    if ended:
         return
-    pid = answer.json()["Pid"]
     try:
         os.kill(pid, 9)
     except ProcessLookupError:
         pass
+
+
+def running_pid(api, exec_id):
+    """(whether it ended, its pid), or None while neither can be told."""
+    answer = api.get(f"/exec/{exec_id}/json")
+    if answer.status != 200 or not answer.json()["Running"]:
+        return True, None
+    pid = answer.json()["Pid"]
+    return (False, pid) if pid else None
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def running_like(api, text):
     """The execs of the container that run and have `text` in their command."""
     ids = api.get(f"/containers/{api.container}/json").json()["ExecIDs"] or []
     seen = [api.inspect(i) for i in ids]
-    return [s for s in seen if s["Running"] and text in " ".join(s["ProcessConfig"]["arguments"])]
+    return [s for s in seen if s["Running"] and s["Pid"] and text in " ".join(s["ProcessConfig"]["arguments"])]
 
 
 @pytest.fixture
