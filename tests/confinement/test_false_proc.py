@@ -69,11 +69,16 @@ def test_leaders_number_is_given_to_another(machine):
     mark = "/run/execd-reused-pid"
     container = client.request("GET", f"/containers/{m.name}/json").json()["Id"]
     leader, machined = m.leader(), host.main_pid("systemd-machined.service")
+    # The spawner, too, is told of the death not before the number is another's.
+    spawner = host.main_pid("execd-spawner.service")
+    assert machined > 1 and spawner > 1
     os.kill(machined, signal.SIGSTOP)
+    os.kill(spawner, signal.SIGSTOP)
     later = threading.Timer(4, os.kill, (machined, signal.SIGCONT))
     try:
         os.kill(leader, signal.SIGKILL)
         other = host.process_with_pid(leader, ["/bin/sleep", "100"])
+        os.kill(spawner, signal.SIGCONT)
         later.start()
         outcome = client.run(container, ["/bin/touch", mark])
         client.assert_refused(outcome)
@@ -81,6 +86,7 @@ def test_leaders_number_is_given_to_another(machine):
         os.kill(other, signal.SIGKILL)
         os.waitpid(other, 0)
     finally:
+        os.kill(spawner, signal.SIGCONT)
         os.kill(machined, signal.SIGCONT)
         if os.path.exists(mark):
             os.unlink(mark)
