@@ -6,10 +6,12 @@
  */
 
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -67,6 +69,24 @@ static int set_scheduling(const RunnerSpec *s)
         return 0;
 }
 
+/* Of no consequence for whom the command can harm, but for how it runs: what its parent has is not what the
+ * container's processes have. */
+static int set_inherited(const RunnerSpec *s)
+{
+        long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
+        char text[16];
+
+        if (ioprio >= 0 && (uint32_t) ioprio != s->ioprio &&
+            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, s->ioprio) < 0)
+                return -errno;
+        if (s->timer_slack > 0 && prctl(PR_SET_TIMERSLACK, s->timer_slack, 0, 0, 0) < 0)
+                return -errno;
+        if (personality(s->personality) < 0)
+                return -errno;
+        snprintf(text, sizeof(text), "0x%x", s->coredump_filter);
+        return proc_write("/proc/self/coredump_filter", text);
+}
+
 static int failed(Refusal *reterr, int r, const char *what)
 {
         return refuse(reterr, REFUSAL_INTERNAL, r, "cannot take over the container's %s: %s", what,
@@ -86,6 +106,9 @@ int confine_outside(const RunnerSpec *s, Refusal *reterr)
         r = set_scheduling(s);
         if (r < 0)
                 return failed(reterr, r, "scheduling");
+        r = set_inherited(s);
+        if (r < 0)
+                return failed(reterr, r, "inherited attributes");
         r = set_rlimits(s);
         if (r < 0)
                 return failed(reterr, r, "resource limits");

@@ -4,11 +4,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <selinux/selinux.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
@@ -314,6 +316,36 @@ static int fill_ids(const Leader *l, const ProcStatus *status, RunnerSpec *spec)
         return 0;
 }
 
+static int read_number(const Leader *l, const char *name, int base, uint64_t max, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = file_read_at(l->proc_fd, name, TEXT_MAX, &text, NULL);
+
+        return r < 0 ? r : proc_number_parse(text, base, max, ret);
+}
+
+/* What a process gets from its parent and keeps when it executes something. */
+static int fill_inherited(const Leader *l, RunnerSpec *spec)
+{
+        long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, l->pid);
+        uint64_t personality, coredump_filter = 0;
+        int r;
+
+        if (ioprio < 0 && errno != ENOSYS)
+                return -errno;
+        spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
+        r = read_number(l, "timerslack_ns", 10, UINT64_MAX, &spec->timer_slack);
+        if (r >= 0)
+                r = read_number(l, "personality", 16, UINT32_MAX, &personality);
+        if (r >= 0)
+                r = read_number(l, "coredump_filter", 16, UINT32_MAX, &coredump_filter);
+        if (r < 0)
+                return r;
+        spec->personality = (uint32_t) personality;
+        spec->coredump_filter = (uint32_t) coredump_filter;
+        return 0;
+}
+
 static int fill_limits(const Leader *l, RunnerSpec *spec)
 {
         _cleanup_free_ char *limits = NULL, *oom = NULL, *stat_text = NULL;
@@ -437,6 +469,8 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr)
                 r = fill_ids(l, &status, spec);
         if (r >= 0)
                 r = fill_limits(l, spec);
+        if (r >= 0)
+                r = fill_inherited(l, spec);
         if (r >= 0)
                 r = fill_labels(l, spec, reterr);
         if (r < 0)

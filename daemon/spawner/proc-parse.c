@@ -39,6 +39,13 @@ static const char *take_number(const char *p, int base, uint64_t max, uint64_t *
         return end;
 }
 
+int proc_number_parse(const char *text, int base, uint64_t max, uint64_t *ret)
+{
+        const char *p = take_number(text, base, max, ret);
+
+        return p && (!*p || (p[0] == '\n' && !p[1])) ? 0 : -EBADMSG;
+}
+
 static int field_number(const char *text, const char *name, int base, uint64_t max, uint64_t *ret)
 {
         const char *p = find_field(text, name);

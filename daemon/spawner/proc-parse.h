@@ -53,6 +53,9 @@ int cgroup_path_split(const char *path, char **ret_slice, char **ret_own);
 /* /proc/PID/limits: pairs of soft and hard, UINT64_MAX for unlimited. */
 int proc_limits_parse(const char *text, uint64_t ret[PROC_N_RLIMITS][2]);
 
+/* A file that is one number, in this base: timerslack_ns, personality, coredump_filter. */
+int proc_number_parse(const char *text, int base, uint64_t max, uint64_t *ret);
+
 /* A label of attr/current: without a newline or NUL at its end. An AppArmor profile without its mode; NULL
  * for "unconfined". */
 int proc_label_parse(const char *text, char **ret);

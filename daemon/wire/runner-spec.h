@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/refusal.h"
 
-#define RUNNER_SPEC_VERSION  2
+#define RUNNER_SPEC_VERSION  3
 #define RUNNER_SPEC_MAX      (16 * 1024 * 1024)
 #define RUNNER_CONTROL_FD    3
 #define RUNNER_FILTERS_MAX   64
@@ -70,6 +70,10 @@ typedef struct RunnerSpec {
         int32_t oom_score_adj;
         int32_t nice;
         int32_t sched_policy, sched_priority;
+        uint32_t ioprio;      /* as of ioprio_get(2) */
+        uint64_t timer_slack; /* in ns; 0: what it has does not count, since its policy is of real time */
+        uint32_t personality; /* as of personality(2) */
+        uint32_t coredump_filter; /* as of /proc/PID/coredump_filter */
         uint32_t umask;
         bool rlimits_set;
         uint64_t rlimits[RUNNER_N_RLIMITS][2]; /* soft, hard; UINT64_MAX is infinity */

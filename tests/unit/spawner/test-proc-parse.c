@@ -210,6 +210,20 @@ static void test_stat(void)
         NEED(proc_stat_parse("77 )sh( S 1 2", &s) == -EBADMSG);
 }
 
+static void test_number(void)
+{
+        static const char *const odd[] = {"",          "\n",    "-1\n",         "0x\n", "50000 \n",
+                                          "50000\n\n", "1 2\n", "4294967296\n", "x"};
+        uint64_t v;
+
+        NEED(proc_number_parse("50000\n", 10, UINT64_MAX, &v) == 0 && v == 50000);
+        NEED(proc_number_parse("00000033\n", 16, UINT32_MAX, &v) == 0 && v == 0x33);
+        NEED(proc_number_parse("ffffffff", 16, UINT32_MAX, &v) == 0 && v == UINT32_MAX);
+        for (size_t i = 0; i < ELEMENTSOF(odd); i++)
+                NEED(proc_number_parse(odd[i], 10, UINT32_MAX, &v) == -EBADMSG);
+        NEED(proc_number_parse("33", 10, 32, &v) == -EBADMSG);
+}
+
 static void test_cmdline(void)
 {
         _cleanup_strv_ char **argv = NULL, **none = NULL;
@@ -229,6 +243,7 @@ int main(void)
         test_limits();
         test_labels();
         test_stat();
+        test_number();
         test_cmdline();
         return 0;
 }
