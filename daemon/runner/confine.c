@@ -18,6 +18,9 @@
 
 #include "runner/runner.h"
 
+/* What every process has from the kernel, until it asks for another. */
+#define TIMER_SLACK_NSEC 50000
+
 /* The leader's limits. Where ours are lower and may not be raised, the command gets less than the leader
  * has: that is no harm, while more would be. */
 static int set_rlimits(const RunnerSpec *s)
@@ -69,8 +72,8 @@ static int set_scheduling(const RunnerSpec *s)
         return 0;
 }
 
-/* Of no consequence for whom the command can harm, but for how it runs: what its parent has is not what the
- * container's processes have. */
+/* What is kept over execve(2), and would be that of execd-spawner. The leader's timer slack is not known: to
+ * ask for it takes CAP_SYS_NICE. */
 static int set_inherited(const RunnerSpec *s)
 {
         long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
@@ -79,10 +82,12 @@ static int set_inherited(const RunnerSpec *s)
         if (ioprio >= 0 && (uint32_t) ioprio != s->ioprio &&
             syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, s->ioprio) < 0)
                 return -errno;
-        if (s->timer_slack > 0 && prctl(PR_SET_TIMERSLACK, s->timer_slack, 0, 0, 0) < 0)
+        if (prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NSEC, 0, 0, 0) < 0)
                 return -errno;
         if (personality(s->personality) < 0)
                 return -errno;
+        if (s->coredump_filter == RUNNER_NO_COREDUMP_FILTER)
+                return 0;
         snprintf(text, sizeof(text), "0x%x", s->coredump_filter);
         return proc_write("/proc/self/coredump_filter", text);
 }
@@ -106,12 +111,12 @@ int confine_outside(const RunnerSpec *s, Refusal *reterr)
         r = set_scheduling(s);
         if (r < 0)
                 return failed(reterr, r, "scheduling");
-        r = set_inherited(s);
-        if (r < 0)
-                return failed(reterr, r, "inherited attributes");
         r = set_rlimits(s);
         if (r < 0)
                 return failed(reterr, r, "resource limits");
+        r = set_inherited(s);
+        if (r < 0)
+                return failed(reterr, r, "inherited attributes");
         return 0;
 }
 

@@ -196,6 +196,8 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
         if (r >= 0)
                 r = label_check_enterable(l->spawner->options.runner, s->spec.label, reterr);
         if (r >= 0)
+                r = leader_fill_inherited(l->container->leader, &s->spec, reterr);
+        if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
         if (r >= 0 && !q->tty)
                 r = q->stdio ? take_stdio(s, q->stdio, reterr)

@@ -316,36 +316,6 @@ static int fill_ids(const Leader *l, const ProcStatus *status, RunnerSpec *spec)
         return 0;
 }
 
-static int read_number(const Leader *l, const char *name, int base, uint64_t max, uint64_t *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = file_read_at(l->proc_fd, name, TEXT_MAX, &text, NULL);
-
-        return r < 0 ? r : proc_number_parse(text, base, max, ret);
-}
-
-/* What a process gets from its parent and keeps when it executes something. */
-static int fill_inherited(const Leader *l, RunnerSpec *spec)
-{
-        long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, l->pid);
-        uint64_t personality, coredump_filter = 0;
-        int r;
-
-        if (ioprio < 0 && errno != ENOSYS)
-                return -errno;
-        spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
-        r = read_number(l, "timerslack_ns", 10, UINT64_MAX, &spec->timer_slack);
-        if (r >= 0)
-                r = read_number(l, "personality", 16, UINT32_MAX, &personality);
-        if (r >= 0)
-                r = read_number(l, "coredump_filter", 16, UINT32_MAX, &coredump_filter);
-        if (r < 0)
-                return r;
-        spec->personality = (uint32_t) personality;
-        spec->coredump_filter = (uint32_t) coredump_filter;
-        return 0;
-}
-
 static int fill_limits(const Leader *l, RunnerSpec *spec)
 {
         _cleanup_free_ char *limits = NULL, *oom = NULL, *stat_text = NULL;
@@ -470,8 +440,6 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr)
         if (r >= 0)
                 r = fill_limits(l, spec);
         if (r >= 0)
-                r = fill_inherited(l, spec);
-        if (r >= 0)
                 r = fill_labels(l, spec, reterr);
         if (r < 0)
                 return r;
@@ -498,6 +466,42 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr)
         /* What was read was the leader's only if it still lives. */
         if (!leader_is_alive(l))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        return 0;
+}
+
+static int read_number(const Leader *l, const char *name, int base, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = file_read_at(l->proc_fd, name, TEXT_MAX, &text, NULL);
+
+        return r < 0 ? r : proc_number_parse(text, base, UINT32_MAX, ret);
+}
+
+int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr)
+{
+        long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, l->pid);
+        uint64_t personality = 0, coredump_filter = 0;
+        int r = ioprio < 0 && errno != ENOSYS ? -errno : 0;
+
+        if (r >= 0)
+                r = read_number(l, "personality", 16, &personality);
+        if (r >= 0)
+                r = read_number(l, "coredump_filter", 16, &coredump_filter);
+        if (r == -ENOENT) { /* a kernel that dumps nothing */
+                coredump_filter = RUNNER_NO_COREDUMP_FILTER;
+                r = 0;
+        }
+        /* By its number: it was the leader's if that one still lives. One that is about to be a zombie has
+         * no memory to dump, and the file is empty. */
+        if (!leader_is_alive(l) || r == -EBADMSG || r == -ESRCH)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r,
+                              "cannot read the container's I/O priority and personality: %s",
+                              strerrordesc_np(-r));
+        spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
+        spec->personality = (uint32_t) personality;
+        spec->coredump_filter = (uint32_t) coredump_filter;
         return 0;
 }
 

@@ -71,6 +71,8 @@ bool leader_is_alive(const Leader *l);
 /* Fills the half of a spec that describes the leader. All of it is read anew, but for filters, which can
  * only be added to and are read again when their number has changed. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr);
+/* What is no confinement and is kept over execve(2) all the same: I/O priority, personality, core filter. */
+int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr);
 
 /* Outside id of the user namespace's root, for what is made outside and used inside. */
 int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid);

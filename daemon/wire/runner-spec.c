@@ -111,7 +111,6 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         put_u32(ret, (uint32_t) s->sched_policy);
         put_u32(ret, (uint32_t) s->sched_priority);
         put_u32(ret, s->ioprio);
-        put_u64(ret, s->timer_slack);
         put_u32(ret, s->personality);
         put_u32(ret, s->coredump_filter);
         put_u32(ret, s->umask);
@@ -286,7 +285,6 @@ static void take_leader(Reader *r, RunnerSpec *s)
         s->sched_policy = (int32_t) take_u32(r);
         s->sched_priority = (int32_t) take_u32(r);
         s->ioprio = take_u32(r);
-        s->timer_slack = take_u64(r);
         s->personality = take_u32(r);
         s->coredump_filter = take_u32(r);
         s->umask = take_u32(r);

@@ -43,6 +43,8 @@ typedef struct RunnerFilter {
         const void *instructions; /* weak when read: points into the spec's bytes */
 } RunnerFilter;
 
+#define RUNNER_NO_COREDUMP_FILTER UINT32_MAX /* the kernel dumps nothing */
+
 /* In the spec every number is little endian and every string is length-prefixed; see runner-spec.c. Strings
  * and arrays of a spec that was read are owned by it. */
 typedef struct RunnerSpec {
@@ -70,10 +72,9 @@ typedef struct RunnerSpec {
         int32_t oom_score_adj;
         int32_t nice;
         int32_t sched_policy, sched_priority;
-        uint32_t ioprio;      /* as of ioprio_get(2) */
-        uint64_t timer_slack; /* in ns; 0: what it has does not count, since its policy is of real time */
-        uint32_t personality; /* as of personality(2) */
-        uint32_t coredump_filter; /* as of /proc/PID/coredump_filter */
+        uint32_t ioprio;          /* as of ioprio_get(2) */
+        uint32_t personality;     /* as of personality(2) */
+        uint32_t coredump_filter; /* as of /proc/PID/coredump_filter, or RUNNER_NO_COREDUMP_FILTER */
         uint32_t umask;
         bool rlimits_set;
         uint64_t rlimits[RUNNER_N_RLIMITS][2]; /* soft, hard; UINT64_MAX is infinity */

@@ -16,7 +16,7 @@ KeyringMode=shared
 WantedBy=multi-user.target
 """
 LIMITS = ["NOFILE=1000:2000", "CORE=0:0", "NPROC=5000:6000", "STACK=4194304:8388608", "MEMLOCK=65536:65536"]
-SCORES = ["Nice=5", "IOSchedulingClass=best-effort", "IOSchedulingPriority=6", "TimerSlackNSec=70us", "CoredumpFilter=0x11"]
+SCORES = ["Nice=5", "IOSchedulingClass=best-effort", "IOSchedulingPriority=6", "CoredumpFilter=0x11"]
 # Name: nspawn's options, properties of the unit, whether nspawn's stub is its PID 1.
 MACHINES = {
     "web": ([], [], True),
@@ -152,7 +152,7 @@ def test_machines_are_what_they_are_for(machines):
     assert int(field["web"]["status.Seccomp_filters"]) > 0
     scored = field["scored"]
     assert scored["proc.oom_score_adj"] == "300\\n" and scored["proc.personality"] == "00000008\\n"
-    assert scored["prctl.timerslack"] == "70000" and scored["proc.coredump_filter"] == "00000011\\n"
+    assert scored["proc.coredump_filter"] == "00000011\\n"
     assert scored["sched.ioprio"] == str(2 << 13 | 6) != field["web"]["sched.ioprio"]
 
 

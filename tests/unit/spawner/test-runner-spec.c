@@ -38,7 +38,6 @@ static void fill(RunnerSpec *s, RunnerFilter filters[2])
                 .oom_score_adj = -1000,
                 .nice = -20,
                 .ioprio = 3 << 13,
-                .timer_slack = UINT64_MAX,
                 .personality = 8,
                 .coredump_filter = 0x33,
                 .umask = 0027,
@@ -77,8 +76,7 @@ static void test_round_trip(const RunnerSpec *in, const Buf *b)
         NEED(out.namespaces == in->namespaces && out.leader_uid == UINT32_MAX && out.leader_gid == 7);
         NEED(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
         NEED(out.no_new_privs && !out.setgroups_denied && out.oom_score_adj == -1000 && out.nice == -20);
-        NEED(out.ioprio == 3 << 13 && out.timer_slack == UINT64_MAX && out.personality == 8 &&
-             out.coredump_filter == 0x33);
+        NEED(out.ioprio == 3 << 13 && out.personality == 8 && out.coredump_filter == 0x33);
         NEED(out.umask == 0027 && memcmp(out.rlimits, in->rlimits, sizeof(out.rlimits)) == 0);
         NEED(out.login_uid == 1000 && same_text(out.audit, "op=exec"));
         NEED(same_text(out.label, in->label) && !out.apparmor);
