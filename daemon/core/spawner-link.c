@@ -18,6 +18,10 @@
 /* Unused for this long, the connection is closed. */
 #define LINK_IDLE_USEC (5 * USEC_PER_SEC)
 
+/* The time systemd has to start the spawner. Who asked is told then, before clients of HTTP give up by
+ * themselves. */
+#define LINK_START_USEC (15 * USEC_PER_SEC)
+
 /* Long enough for a queue of scopes ahead of ours; a runner's own set-up is bounded much tighter. */
 #define CALL_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
@@ -32,10 +36,11 @@ struct SpawnerLink {
         void *userdata;
         sd_bus *bus;   /* the one that calls go to */
         sd_bus *dying; /* lost; it still hands out errors to the calls that were under way */
-        sd_event_source *idle_timer;
+        sd_event_source *timer;
         unsigned holds;
-        unsigned n_calls;  /* that wait for an answer */
-        uint64_t last_use; /* CLOCK_MONOTONIC */
+        unsigned n_calls; /* that wait for an answer */
+        uint64_t opened;  /* CLOCK_MONOTONIC, as is the next */
+        uint64_t last_use;
 };
 
 SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,
@@ -74,7 +79,7 @@ SpawnerLink *spawner_link_free(SpawnerLink *l)
 {
         if (!l)
                 return NULL;
-        l->idle_timer = sd_event_source_disable_unref(l->idle_timer);
+        l->timer = sd_event_source_disable_unref(l->timer);
         bus_close(l->bus);
         bus_close(l->dying);
         free(l->socket_path);
@@ -101,18 +106,32 @@ static int link_on_container_removed(sd_bus_message *m, void *userdata, sd_bus_e
         return 0;
 }
 
-static int link_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+/* Nobody accepts: the service fails to start. Without its socket sd-bus answers each call that waits with an
+ * error. */
+static void link_give_up(SpawnerLink *l)
+{
+        int fd = sd_bus_get_fd(l->bus);
+
+        log_error("execd-spawner was not started in %llu s",
+                  (unsigned long long) (LINK_START_USEC / USEC_PER_SEC));
+        if (fd >= 0)
+                (void) shutdown(fd, SHUT_RDWR);
+}
+
+static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         SpawnerLink *l = userdata;
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
         l->dying = bus_close(l->dying);
         link_retire(l);
+        if (l->bus && sd_bus_is_ready(l->bus) == 0 && now >= l->opened + LINK_START_USEC)
+                link_give_up(l);
         if (l->bus && l->holds == 0 && l->n_calls == 0 && now >= l->last_use + LINK_IDLE_USEC)
                 l->bus = bus_close(l->bus);
         if (l->bus || l->dying) {
-                (void) sd_event_source_set_time_relative(l->idle_timer, LINK_IDLE_USEC);
-                (void) sd_event_source_set_enabled(l->idle_timer, SD_EVENT_ONESHOT);
+                (void) sd_event_source_set_time_relative(l->timer, LINK_IDLE_USEC);
+                (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
         }
         return 0;
 }
@@ -162,14 +181,15 @@ static int link_open(SpawnerLink *l)
         if (r >= 0)
                 r = sd_bus_match_signal(bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerRemoved",
                                         link_on_container_removed, l);
-        if (r >= 0 && !l->idle_timer)
-                r = sd_event_add_time_relative(l->event, &l->idle_timer, CLOCK_MONOTONIC, LINK_IDLE_USEC, 0,
-                                               link_on_idle, l);
+        if (r >= 0 && !l->timer)
+                r = sd_event_add_time_relative(l->event, &l->timer, CLOCK_MONOTONIC, LINK_IDLE_USEC, 0,
+                                               link_on_timer, l);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_time_relative(l->idle_timer, LINK_IDLE_USEC);
-        (void) sd_event_source_set_enabled(l->idle_timer, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time_relative(l->timer, LINK_IDLE_USEC);
+        (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
         l->bus = TAKE_PTR(bus);
+        l->opened = now_usec(CLOCK_MONOTONIC);
         return 0;
 }
 
@@ -215,9 +235,13 @@ int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
         if (strncmp(e->name, ERROR_PREFIX, strlen(ERROR_PREFIX)) == 0)
                 kind = refusal_kind_from_string(e->name + strlen(ERROR_PREFIX));
         else
-                log_error("The spawner answered %s: %s", e->name, e->message ?: "");
+                log_error("A call to the spawner failed: %s: %s", e->name, e->message ?: "");
+        /* Too late, or the connection is lost: sd-bus' own word for it says nothing to who asked. */
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
+                return refuse(reterr, kind, ETIMEDOUT,
+                              "execd-spawner did not answer: see systemctl status execd-spawner.service");
         return refuse(reterr, kind, sd_bus_error_get_errno(e) ?: EIO, "%s",
-                      e->message && *e->message ? e->message : "execd-spawner did not answer");
+                      e->message && *e->message ? e->message : e->name);
 }
 
 static int link_new_call(SpawnerLink *l, const char *member, sd_bus_message **ret, Refusal *reterr)

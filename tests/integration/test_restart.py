@@ -374,3 +374,17 @@ def test_execd_dies():
     assert end_of(long) == 6
     assert b"late" in request("GET", f"/exec/{long}/logs").body
     a.socket.close()
+
+
+def test_spawner_that_cannot_be_started_is_told_of():
+    """Who asks gets an answer that says where to look; with the cause gone, the next exec runs."""
+    drop_in = "/run/systemd/system/execd-spawner.service.d/broken.conf"
+    shell(f"mkdir -p {drop_in.rpartition('/')[0]}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{drop_in};"
+          "systemctl daemon-reload; systemctl stop execd-spawner.service")
+    try:
+        reply = request("POST", "/containers/web/exec", {"Cmd": ["true"]})
+    finally:
+        shell(f"rm {drop_in}; systemctl daemon-reload; systemctl reset-failed execd-spawner.service", check=False)
+    assert reply.status == 503
+    assert "systemctl status execd-spawner.service" in reply.json()["message"]
+    wait_for(lambda: request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status == 201)
