@@ -112,8 +112,7 @@ static void link_give_up(SpawnerLink *l)
 {
         int fd = sd_bus_get_fd(l->bus);
 
-        log_error("execd-spawner was not started in %llu s",
-                  (unsigned long long) (LINK_START_USEC / USEC_PER_SEC));
+        log_error("execd-spawner.service was not started in time");
         if (fd >= 0)
                 (void) shutdown(fd, SHUT_RDWR);
 }
