@@ -277,7 +277,7 @@ def test_what_is_remembered_is_whole():
     assert execctl("wait", ident).status == 5
 
     def status():
-        return re.sub(rb"[^ ]+ ago", b"", execctl("status", "-n0", ident).out)
+        return re.sub(rb"; [^;\n]+ ago", b"", execctl("status", "-n0", ident).out)
 
     before = status()
     shell("systemctl stop execd.service")
