@@ -37,8 +37,7 @@ typedef struct Known {
         ListNode node;
         const OciPlace *place;
         char *id;
-        char *bundle;
-        bool is_podmans;
+        OciState state;           /* as it was when the container was found */
         struct stat st;           /* of its state file */
         sd_event_source *renamed; /* Docker's: what it remembers of it has changed */
         Container *container;     /* owned reference */
@@ -82,7 +81,7 @@ static void known_free(Oci *o, Known *k)
         sd_event_source_disable_unref(k->renamed);
         container_unref(k->container);
         free(k->id);
-        free(k->bundle);
+        oci_state_done(&k->state);
         free(k);
 }
 
@@ -143,29 +142,30 @@ static int watch_storage(Oci *o, const char *directory)
 /* Names are kept elsewhere than what the runtimes write. */
 static int watch_name(Oci *o, Known *k)
 {
-        char path[sizeof(OCI_DOCKER_CONTAINERS) + 1 + OCI_NAME_MAX];
+        _cleanup_free_ char *path = NULL;
+        int r;
 
-        if (k->place->is_dockers) {
-                snprintf(path, sizeof(path), OCI_DOCKER_CONTAINERS "/%s", k->id);
-                return add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
-        }
-        return k->is_podmans ? watch_storage(o, o->names.directory) : 0;
+        if (!k->place->is_dockers)
+                return k->state.is_podmans ? watch_storage(o, o->names.directory) : 0;
+        r = oci_docker_directory(&k->state, k->id, &path);
+        return r < 0 ? r : add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
 }
 
-static int remember(Oci *o, const OciPlace *place, const char *id, const OciState *state,
-                    const struct stat *st, Container *c, Known **ret)
+/* Takes `state`. */
+static int remember(Oci *o, const OciPlace *place, const char *id, OciState *state, const struct stat *st,
+                    Container *c, Known **ret)
 {
         Known *k = calloc(1, sizeof(*k));
         int r;
 
         if (!k)
                 return -ENOMEM;
-        *k = (Known){.place = place, .is_podmans = state->is_podmans, .st = *st};
+        *k = (Known){.place = place, .state = *state, .st = *st};
+        *state = (OciState){0};
         k->container = container_ref(c);
         list_append(&o->known, &k->node);
         k->id = strdup(id);
-        k->bundle = strdup(state->bundle);
-        r = k->id && k->bundle ? watch_name(o, k) : -ENOMEM;
+        r = k->id ? watch_name(o, k) : -ENOMEM;
         if (r < 0)
                 known_free(o, k);
         else
@@ -258,10 +258,10 @@ static bool is_as_known(Oci *o, int place_fd, Known *k)
         if (r >= 0)
                 r = oci_read_state(k->place, dir_fd, k->id, &k->st, &state, &refusal);
         if (r == 0 && (state.pid != l->pid || state.start_time != l->start_time ||
-                       strcmp(state.bundle, k->bundle) != 0))
+                       strcmp(state.bundle, k->state.bundle) != 0))
                 return false;
         if (r >= 0)
-                r = oci_read_name(k->place, k->id, k->bundle, k->is_podmans, &o->names, &name, &refusal);
+                r = oci_read_name(k->place, k->id, &k->state, &o->names, &name, &refusal);
         return r >= 0 && strcmp(name, k->container->name) == 0;
 }
 
@@ -271,8 +271,7 @@ static const char *kind_of(const OciPlace *place, const OciState *state)
 }
 
 static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd, const char *id,
-                         const OciState *state, const struct stat *st, const OciConfig *config,
-                         Refusal *reterr)
+                         OciState *state, const struct stat *st, const OciConfig *config, Refusal *reterr)
 {
         Known *k = NULL;
         _cleanup_(container_unrefp) Container *c = NULL;

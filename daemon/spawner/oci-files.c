@@ -11,8 +11,9 @@
 #include "base/strv.h"
 #include "spawner/root-file.h"
 
-#define DOCKER_CONFIG "config.v2.json"
-#define ID_LENGTH     64
+#define DOCKER_CONTAINERS "/var/lib/docker/containers"
+#define DOCKER_CONFIG     "config.v2.json"
+#define ID_LENGTH         64
 
 const OciPlace oci_places[OCI_PLACES] = {
         {.directory = "/run/docker/runtime-runc/moby", .kind = "docker", .is_dockers = true},
@@ -82,17 +83,22 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
         return 0;
 }
 
-static int read_docker(const char *id, OciConfig *ret, Refusal *reterr)
+int oci_docker_directory(const OciState *state, const char *id, char **ret)
+{
+        return asprintf(ret, "%s/%s", state->docker ?: DOCKER_CONTAINERS, id) < 0 ? -ENOMEM : 0;
+}
+
+static int read_docker(const char *id, const OciState *state, OciConfig *ret, Refusal *reterr)
 {
         _cleanup_oci_config_ OciConfig config = {0};
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *path = NULL;
         _cleanup_close_ int fd = -EBADF;
-        char path[sizeof(OCI_DOCKER_CONTAINERS) + 1 + OCI_NAME_MAX];
         size_t size;
         int r;
 
-        snprintf(path, sizeof(path), OCI_DOCKER_CONTAINERS "/%s", id);
-        r = root_directory_open(path, &fd, reterr);
+        r = oci_docker_directory(state, id, &path);
+        if (r >= 0)
+                r = root_directory_open(path, &fd, reterr);
         if (r >= 0)
                 r = root_file_read(fd, DOCKER_CONFIG, OCI_STATE_MAX, &text, &size, NULL, reterr);
         if (r >= 0)
@@ -238,7 +244,7 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
         if (place->is_dockers) {
                 if (!is_engines_id(id))
                         return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Docker's");
-                return read_docker(id, ret, reterr);
+                return read_docker(id, state, ret, reterr);
         }
         r = read_bundle(place, dir_fd, state->bundle, &c, reterr);
         if (r < 0)
@@ -258,8 +264,8 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
         return 0;
 }
 
-int oci_read_name(const OciPlace *place, const char *id, const char *bundle, bool is_podmans,
-                  OciNames *names, char **ret, Refusal *reterr)
+int oci_read_name(const OciPlace *place, const char *id, const OciState *state, OciNames *names, char **ret,
+                  Refusal *reterr)
 {
         _cleanup_oci_config_ OciConfig c = {0};
         const OciConfig *found = &c;
@@ -267,12 +273,12 @@ int oci_read_name(const OciPlace *place, const char *id, const char *bundle, boo
         int r = 0;
 
         if (place->is_dockers)
-                r = read_docker(id, &c, reterr);
-        else if (is_podmans)
-                r = find_in_storage(bundle, id, names, &found, reterr);
+                r = read_docker(id, state, &c, reterr);
+        else if (state->is_podmans)
+                r = find_in_storage(state->bundle, id, names, &found, reterr);
         if (r < 0)
                 return r;
-        if (place->is_dockers || is_podmans)
+        if (place->is_dockers || state->is_podmans)
                 name = found->name;
         *ret = strdup(name);
         return *ret ? 0 : -ENOMEM;

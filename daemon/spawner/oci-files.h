@@ -36,11 +36,11 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
 /* With a name, and whatever else is known; `state` learns whether it is Podman's. */
 int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
                     OciConfig *ret, Refusal *reterr);
-/* Where Docker has what it remembers of a container. */
-#define OCI_DOCKER_CONTAINERS "/var/lib/docker/containers"
+/* Where Docker has what it remembers of a container; owned. */
+int oci_docker_directory(const OciState *state, const char *id, char **ret);
 /* Whether a file that was changed has names in it. */
 bool oci_file_has_names(const char *file);
 
 /* Only the name, for one that is known; owned. */
-int oci_read_name(const OciPlace *place, const char *id, const char *bundle, bool is_podmans,
-                  OciNames *names, char **ret, Refusal *reterr);
+int oci_read_name(const OciPlace *place, const char *id, const OciState *state, OciNames *names, char **ret,
+                  Refusal *reterr);

@@ -12,11 +12,12 @@
 #include "base/time.h"
 #include "wire/json-scan.h"
 
-#define DEPTH_MAX       64
-#define ENVIRONMENT_MAX 4096
-#define CGROUP_ROOT     "/sys/fs/cgroup"
-#define PODMAN_MARK     "io.container.manager"
-#define PODMAN_VALUE    "libpod"
+#define DEPTH_MAX        64
+#define ENVIRONMENT_MAX  4096
+#define CGROUP_ROOT      "/sys/fs/cgroup"
+#define PODMAN_MARK      "io.container.manager"
+#define PODMAN_VALUE     "libpod"
+#define DOCKER_ID_LENGTH 64
 
 static int bad(Refusal *reterr, const char *what)
 {
@@ -191,6 +192,7 @@ void oci_state_done(OciState *s)
         free(s->id);
         free(s->cgroup);
         free(s->bundle);
+        free(s->docker);
         *s = (OciState){0};
 }
 
@@ -265,6 +267,61 @@ static int read_runc_labels(const JsonSpan *object, OciState *s, Refusal *reterr
         return s->bundle && path_is_plain(s->bundle) ? 0 : bad(reterr, "the bundle in config.labels");
 }
 
+/* The length of DIRECTORY in a source DIRECTORY/ID/hosts for /etc/hosts; 0 for what Docker does not mount.
+ * `ret_own` learns whether it is this container's id: one that has another's network has that one's files.
+ */
+static size_t docker_directory(const char *source, const char *destination, const char *id, bool *ret_own)
+{
+        static const char etc[] = "/etc", hex[] = "0123456789abcdef";
+        size_t n = strlen(source), tail;
+        const char *file, *of;
+
+        if (strcmp(destination, "/etc/hostname") != 0 && strcmp(destination, "/etc/hosts") != 0 &&
+            strcmp(destination, "/etc/resolv.conf") != 0)
+                return 0;
+        file = destination + strlen(etc);
+        tail = 1 + DOCKER_ID_LENGTH + strlen(file);
+        if (!path_is_plain(source) || n <= tail || source[n - tail] != '/')
+                return 0;
+        of = source + n - tail + 1;
+        if (strspn(of, hex) != DOCKER_ID_LENGTH || strcmp(of + DOCKER_ID_LENGTH, file) != 0)
+                return 0;
+        *ret_own = strncmp(of, id, DOCKER_ID_LENGTH) == 0;
+        return n - tail;
+}
+
+/* Docker's data may lie anywhere, and what it mounts says where: this container's own files before
+ * another's. */
+static int read_runc_mounts(const JsonSpan *object, OciState *s)
+{
+        JsonSpan config, mounts, mount;
+        bool own = false;
+        size_t position = 0;
+
+        if (member(object, "config", JSON_KIND_OBJECT, &config) < 0 ||
+            member(&config, "mounts", JSON_KIND_ARRAY, &mounts) < 0)
+                return 0;
+        while (!own && json_span_next(&mounts, &position, NULL, &mount)) {
+                _cleanup_free_ char *source = NULL, *destination = NULL;
+                size_t n;
+                int r;
+
+                r = member_text(&mount, "source", &source);
+                if (r >= 0)
+                        r = member_text(&mount, "destination", &destination);
+                if (r == -ENOMEM)
+                        return r;
+                n = r < 0 ? 0 : docker_directory(source, destination, s->id, &own);
+                if (n == 0 || (s->docker && !own))
+                        continue;
+                free(s->docker);
+                s->docker = memdup_text(source, n);
+                if (!s->docker)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 int oci_runc_state_parse(const char *json, size_t size, OciState *ret, Refusal *reterr)
 {
         _cleanup_oci_state_ OciState s = {0};
@@ -284,6 +341,8 @@ int oci_runc_state_parse(const char *json, size_t size, OciState *ret, Refusal *
                 r = read_runc_cgroup(&object, &s, reterr);
         if (r >= 0)
                 r = read_runc_labels(&object, &s, reterr);
+        if (r >= 0)
+                r = read_runc_mounts(&object, &s);
         if (r < 0)
                 return r;
         *ret = s;

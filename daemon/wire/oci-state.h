@@ -32,6 +32,7 @@ typedef struct OciState {
         char *cgroup;          /* of the unified hierarchy, from its root; NULL when it was given none */
         char *bundle;          /* absolute; NULL where the file does not have it */
         bool is_podmans;       /* where the file has annotations */
+        char *docker;          /* where Docker has its containers' files, told by what it mounts; or NULL */
 } OciState;
 
 void oci_state_done(OciState *s);

@@ -76,3 +76,13 @@ def ask_payload(machine, uid, gid, groups, argv, tty=False, directory="/"):
 def from_payload(machine, uid, gid, groups, tty=False):
     text = ask_payload(machine, uid, gid, groups, ["/probe/probe", "report"], tty)
     return parse(text.replace("\r\n", "\n"))
+
+
+def assert_privileged(reference, got, full, root):
+    """All capabilities of the leader's user namespace, and nothing but them (R-C11)."""
+    assert host.caps(got["cap.bounding"]) == full
+    assert host.caps(got["cap.inheritable"]) == 0 and host.caps(got["cap.ambient"]) == 0
+    for part in ("permitted", "effective"):
+        assert host.caps(got[f"cap.{part}"]) == (full if root else 0)
+    for field in ("status.Seccomp", "status.Seccomp_filters", "status.NoNewPrivs", "label.current"):
+        assert got[field] == reference[field]

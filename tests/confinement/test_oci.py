@@ -97,6 +97,21 @@ def test_equal(containers, name, user):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("name", ENGINES)
+def test_privileged(containers, name, user):
+    """T-C11, T-D1: the capabilities and no more; the engine's filters and its device policy hold all the same."""
+    c = containers(name)
+    reference = parity.from_payload(c, *USERS[user])
+    got = client.fields(client.run(c.name, ["/probe/probe", "report"], User=user, Privileged=True))
+    tags = {"all", "oci", name, "privileged"} | ({"user"} if user != "root" else set())
+    found = parity.differences(reference, got, tags)
+    assert not found, "\n".join(found)
+    parity.assert_privileged(reference, got, host.caps(host.status_of(1)["CapBnd"]), user == "root")
+    nodes = {field: value for field, value in got.items() if field.startswith("try.node.disk")}
+    assert nodes and all("EPERM" in value for value in nodes.values()), nodes
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_what_is_asked_for(containers, name):
     c = containers(name)

@@ -100,6 +100,52 @@ static void test_runc(void)
         }
 }
 
+#define OTHER "0000000000000000000000000000000000000000000000000000000000000000"
+#define MOUNTED(mounts)                                                               \
+        "{\"id\":\"" ID "\",\"init_process_pid\":2,\"init_process_start\":1," CREATED \
+        ",\"cgroup_paths\":{" CGROUP "},\"config\":{\"labels\":[" BUNDLE "],\"mounts\":" mounts "}}"
+#define MOUNT(from, to) "{\"source\":\"" from "\",\"destination\":\"" to "\"}"
+
+/* Where Docker's data is: the directory of what it mounts, of the container itself before another. */
+static void test_docker_mounts(void)
+{
+        static const struct {
+                const char *directory, *json;
+        } rows[] = {
+                {"/d/containers", MOUNTED("[" MOUNT("/d/containers/" ID "/hosts", "/etc/hosts") "]")},
+                {"/d", MOUNTED("[" MOUNT("/d/" ID "/hostname", "/etc/hostname") "]")},
+                {"/d", MOUNTED("[" MOUNT("/d/" ID "/resolv.conf", "/etc/resolv.conf") "]")},
+                {"/other", MOUNTED("[" MOUNT("/other/" OTHER "/hosts", "/etc/hosts") "]")},
+                {"/d", MOUNTED("[" MOUNT("/other/" OTHER "/hosts", "/etc/hosts") "," MOUNT(
+                               "/d/" ID "/hostname", "/etc/hostname") "]")},
+                {"/d", MOUNTED("[" MOUNT("/d/" ID "/hostname", "/etc/hostname") "," MOUNT(
+                               "/other/" OTHER "/hosts", "/etc/hosts") "]")},
+                {"/d",
+                 MOUNTED("[7,{},{\"source\":7,\"destination\":\"/etc/hosts\"},{\"source\":\"/d\"}," MOUNT(
+                         "/d/" ID "/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d/" ID "/hosts", "/etc/hostname") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d/" ID "/passwd", "/etc/passwd") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d/" ID "0/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d/web/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("/" ID "/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("d/" ID "/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d/../e/" ID "/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("/d\\u0000/" ID "/hosts", "/etc/hosts") "]")},
+                {NULL, MOUNTED("[" MOUNT("", "") "," MOUNT("/", "/e") "]")},
+                {NULL, MOUNTED("[]")},
+                {NULL, MOUNTED("{}")},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                OciState s = {0};
+
+                CHECK_ROW(rows[i].json,
+                          oci_runc_state_parse(rows[i].json, strlen(rows[i].json), &s, NULL) == 0);
+                CHECK_ROW(rows[i].json, is_text(s.docker, rows[i].directory));
+                oci_state_done(&s);
+        }
+}
+
 #define CRUN(pid, start, created, cgroup, bundle)                                               \
         "{\n \"pid\": " pid ",\n \"process-start-time\": " start ",\n \"cgroup-path\": " cgroup \
         ",\n \"bundle\": " bundle ",\n " created "}"
@@ -309,6 +355,7 @@ int main(void)
 {
         test_names();
         test_runc();
+        test_docker_mounts();
         test_crun();
         test_times();
         test_process_user();
