@@ -69,7 +69,8 @@ class Docker(Container):
     kind = "docker"
 
     def make(self, options, payload):
-        return engine(["docker", "run", "-d", "--name", self.name, "--network", "none", "-v", f"{self.shared}:/probe",
+        network = [] if "--network" in options else ["--network", "none"]
+        return engine(["docker", "run", "-d", "--name", self.name, *network, "-v", f"{self.shared}:/probe",
                        "-e", "CONFIGURED=a b", *options, IMAGE, *payload])
 
     def leader(self):
