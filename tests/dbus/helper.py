@@ -104,6 +104,19 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def child_of(pid, comm):
+    """The process that another one has started, as a pidfd and its number; None when there is none."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as f:
+                before, _, after = f.read().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(after.split()[1]) == pid and before.partition("(")[2] == comm:
+            return os.pidfd_open(int(name)), int(name)
+    return None
+
+
 def wait_for(condition, seconds=10, what="condition"):
     end = time.monotonic() + seconds
     while True:

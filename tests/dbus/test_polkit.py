@@ -204,19 +204,30 @@ def test_caller_killed_while_a_password_is_asked_for(password, tmp_path, counts)
     """Nor is polkit left with a question whose answer nobody waits for."""
     before = helper.ids()
     log = open(tmp_path / "log", "w+")
+
+    def told():
+        return open(log.name).read()
     listener = subprocess.Popen(["dbus-monitor", "--system", "interface=org.freedesktop.PolicyKit1.Authority"],
                                 stdout=log, stderr=subprocess.STDOUT)
     try:
-        with Terminal("execctl", "run", "web", "--", "true", user="user") as t:
+        helper.wait_for(lambda: "member=NameLost" in told(), what="dbus-monitor to listen")
+        # What leads the session lives on: with it the agent would be continued and hung up.
+        with Terminal("sh", "-c", "execctl run web -- true; sleep 60", user="user") as t:
             t.expect("Password:")
-            os.kill(t.pid, signal.SIGKILL)
-            t.wait()
-        helper.wait_for(lambda: "member=CancelCheckAuthorization" in open(log.name).read(), what="polkit to be told")
+            caller, pid = helper.child_of(t.pid, "execctl")
+            agent, _ = helper.child_of(pid, "pkttyagent")
+            # It goes with its caller, and polkit would end the question itself.
+            signal.pidfd_send_signal(agent, signal.SIGSTOP)
+            signal.pidfd_send_signal(caller, signal.SIGKILL)
+            helper.wait_for(lambda: "member=CancelCheckAuthorization" in told(), what=lambda: f"polkit's end: {told()}")
+            signal.pidfd_send_signal(agent, signal.SIGCONT)
+            os.close(caller)
+            os.close(agent)
     finally:
         listener.terminate()
         listener.wait()
     assert helper.ids() == before
-    assert "member=CheckAuthorization" in open(log.name).read()
+    assert "member=CheckAuthorization" in told()
 
 
 @pytest.mark.parametrize("connected, now, answer", [("user", "root", "org.execd1.Error.AccessDenied"),
