@@ -249,12 +249,21 @@ void launches_drop_connection(Spawner *s, const Connection *c)
         }
 }
 
-void launches_drop_container(Spawner *s, const Container *c)
+/* The same run of the same container, and what its scopes are made after is the same. */
+static bool is_same_run(const Container *a, const Container *b)
 {
-        LIST_FOREACH_SAFE (n, &s->launches) {
-                Launch *l = LIST_ENTRY(n, Launch, node);
+        return strcmp(a->id, b->id) == 0 && a->leader->pid == b->leader->pid &&
+               a->leader->start_time == b->leader->start_time && strcmp(a->slice, b->slice) == 0 &&
+               a->cgroup && b->cgroup && strcmp(a->cgroup, b->cgroup) == 0;
+}
 
-                if (l->container == c && !l->start)
-                        launch_free(l);
-        }
+bool launch_follow(Launch *l, Container *c)
+{
+        if (l->container == c)
+                return true;
+        if (!is_same_run(l->container, c))
+                return false;
+        container_unref(l->container);
+        l->container = container_ref(c);
+        return true;
 }

@@ -10,6 +10,8 @@
  * report is waited for.
  */
 
+#include <stdbool.h>
+
 #include "spawner/container.h"
 #include "spawner/runner-spawn.h"
 #include "spawner/spawner.h"
@@ -45,7 +47,10 @@ DEFINE_CLEANUP(Launch, launch_free);
 
 Launch *launch_find(const Spawner *s, const char *exec_id);
 void launches_drop_connection(Spawner *s, const Connection *c);
-void launches_drop_container(Spawner *s, const Container *c);
+
+/* What was made for a container goes on when that has got another name: it is `c` from now on. False when
+ * this is another one, or another run of it. */
+bool launch_follow(Launch *l, Container *c);
 
 /* exec-start.c */
 typedef struct StartRequest {

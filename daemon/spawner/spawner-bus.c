@@ -415,7 +415,7 @@ static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reter
                 r = read_start(m, &q, fds, reterr);
         if (r >= 0) {
                 l = launch_find(c->spawner, a.exec_id);
-                if (l && (l->start || l->container != a.container || l->connection != c))
+                if (l && (l->start || l->connection != c || !launch_follow(l, a.container)))
                         r = refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting",
                                    a.exec_id);
                 else if (!l)

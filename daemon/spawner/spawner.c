@@ -195,7 +195,7 @@ static void on_container_removed(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
-        launches_drop_container(s, c);
+        /* What was made for it ends with its leader: it may have got another name only. */
         LIST_FOREACH_SAFE (n, &s->connections)
                 spawner_emit_container_removed(LIST_ENTRY(n, Connection, node), c);
 }

@@ -212,6 +212,33 @@ def test_another_name(container, name):
     client.assert_refused(client.run(f"oci-old-{name}", ["true"]), "No such container")
 
 
+def spares(name):
+    lines = host.sh(["systemctl", "list-units", "--plain", "--no-legend", "exec-*.scope"]).splitlines()
+    return [line.split()[0] for line in lines if f"{name}: ready for the next exec" in line]
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["before create", "before start"])
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_another_name_at_once(container, name, taken):
+    """What was made in advance for the container is of use under its new name as well."""
+    c = container(ENGINES[name], f"oci-{name}-old")
+    assert client.run(c.name, ["true"]).code == 0
+    host.wait_until(lambda: spares(c.name), "a spare")
+    group = host.sh(["systemctl", "show", "-P", "ControlGroup", spares(c.name)[0]]).strip()
+    made = client.create(c.name, ["true"]).json()["Id"] if taken else None
+    # Were the spare to end, its scope would not, and another one cannot have its name.
+    with subprocess.Popen(["sleep", "100"]) as stays:
+        try:
+            with open(f"/sys/fs/cgroup{group}/cgroup.procs", "w", encoding="ascii") as stream:
+                stream.write(str(stays.pid))
+            engines.engine([name, "rename", c.name, f"oci-{name}-new"])
+            c.name = f"oci-{name}-new"
+            outcome = client.start(made) if taken else client.run(c.name, ["true"])
+        finally:
+            stays.kill()
+    assert outcome.ran and outcome.code == 0, outcome
+
+
 @pytest.mark.parametrize("name", ["docker", "podman"])
 def test_names_change_hands(container, name):
     """The next command after it goes to the container that has the name then."""
