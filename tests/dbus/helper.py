@@ -131,9 +131,11 @@ class Terminal:
     """A command with a terminal of its own, as somebody has who sits before it."""
 
     def __init__(self, *argv, user=None, rows=33, columns=101, env=None):
+        begin, allow = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                os.read(begin, 1)
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
                 if user:
                     argv = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--") + argv
@@ -143,6 +145,10 @@ class Terminal:
                 os.execvp(argv[0], argv)
             finally:
                 os._exit(99)
+        self.first_modes = self.modes()
+        os.close(begin)
+        os.write(allow, b"x")
+        os.close(allow)
         self.seen = b""
         self.status = None
 

@@ -27,7 +27,7 @@ def has_the_terminal(command):
 
 def test_shell_is_like_ssh():
     with Terminal("execctl", "shell", "booted") as t:
-        before = t.modes()
+        before = t.first_modes
         t.expect(PROMPT)
         assert t.modes() != before, "raw"
         t.send("stty size; pwd; echo $TERM; shopt -q login_shell && echo login; tty\n")
@@ -88,7 +88,7 @@ def test_shell_of_a_container_without_bash():
 
 def test_keys_that_detach_and_attach():
     with Terminal("execctl", "shell", "booted") as t:
-        before = t.modes()
+        before = t.first_modes
         t.expect(PROMPT)
         t.send("A=kept\n")
         t.expect(PROMPT)
@@ -114,7 +114,7 @@ def test_keys_that_detach_and_attach():
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, "hang up"])
 def test_a_terminal_that_goes_hangs_up(verb, how):
     with Terminal("execctl", *verb) as t:
-        before = t.modes()
+        before = t.first_modes
         t.expect(PROMPT)
         if how == "hang up":
             t.hang_up()
