@@ -71,7 +71,8 @@ def target(pytestconfig):
 
 @pytest.fixture(scope="session")
 def api(target):
-    return wire.Api(target.socket, target.container)
+    # dockerd sends the head before it subscribes.
+    return wire.Api(target.socket, target.container, listens_after=0 if target.is_execd else 0.3)
 
 
 @pytest.fixture(scope="session")

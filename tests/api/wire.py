@@ -332,8 +332,9 @@ class Result:
 class Api:
     """Docker's exec API over Conn, one connection per request unless told otherwise."""
 
-    def __init__(self, path, container, prefix=""):
+    def __init__(self, path, container, prefix="", listens_after=0):
         self.path, self.container, self.prefix = path, container, prefix
+        self.listens_after = listens_after  # seconds that may pass between the head of /events and its first event
 
     def conn(self, timeout=DEFAULT_TIMEOUT):
         return Conn(self.path, timeout)
@@ -451,6 +452,7 @@ class Events:
         self.conn.send(build("GET", f"{api.prefix}/events{query}"))
         self.head = self.conn.read_head()
         self.text = ""
+        time.sleep(api.listens_after)
 
     def __enter__(self):
         return self
