@@ -13,7 +13,6 @@
 
 #define DOCKER_CONTAINERS "/var/lib/docker/containers"
 #define DOCKER_CONFIG     "config.v2.json"
-#define ID_LENGTH         64
 
 const OciPlace oci_places[OCI_PLACES] = {
         {.directory = "/run/docker/runtime-runc/moby", .kind = "docker", .is_dockers = true},
@@ -32,7 +31,7 @@ bool oci_file_has_names(const char *file)
 
 static bool is_engines_id(const char *id)
 {
-        return strlen(id) == ID_LENGTH && id[strspn(id, "0123456789abcdef")] == 0;
+        return strlen(id) == OCI_ID_LENGTH && id[strspn(id, "0123456789abcdef")] == 0;
 }
 
 /* Says which file it is that something is wrong with. */

@@ -12,12 +12,11 @@
 #include "base/time.h"
 #include "wire/json-scan.h"
 
-#define DEPTH_MAX        64
-#define ENVIRONMENT_MAX  4096
-#define CGROUP_ROOT      "/sys/fs/cgroup"
-#define PODMAN_MARK      "io.container.manager"
-#define PODMAN_VALUE     "libpod"
-#define DOCKER_ID_LENGTH 64
+#define DEPTH_MAX       64
+#define ENVIRONMENT_MAX 4096
+#define CGROUP_ROOT     "/sys/fs/cgroup"
+#define PODMAN_MARK     "io.container.manager"
+#define PODMAN_VALUE    "libpod"
 
 static int bad(Refusal *reterr, const char *what)
 {
@@ -280,13 +279,13 @@ static size_t docker_directory(const char *source, const char *destination, cons
             strcmp(destination, "/etc/resolv.conf") != 0)
                 return 0;
         file = destination + strlen(etc);
-        tail = 1 + DOCKER_ID_LENGTH + strlen(file);
+        tail = 1 + OCI_ID_LENGTH + strlen(file);
         if (!path_is_plain(source) || n <= tail || source[n - tail] != '/')
                 return 0;
         of = source + n - tail + 1;
-        if (strspn(of, hex) != DOCKER_ID_LENGTH || strcmp(of + DOCKER_ID_LENGTH, file) != 0)
+        if (strspn(of, hex) != OCI_ID_LENGTH || strcmp(of + OCI_ID_LENGTH, file) != 0)
                 return 0;
-        *ret_own = strncmp(of, id, DOCKER_ID_LENGTH) == 0;
+        *ret_own = strncmp(of, id, OCI_ID_LENGTH) == 0;
         return n - tail;
 }
 

@@ -18,6 +18,7 @@
 #define OCI_STATE_MAX   (1024 * 1024)     /* of a state file, a bundle's config.json, a config.v2.json */
 #define OCI_STORAGE_MAX (8 * 1024 * 1024) /* of containers.json, which has all of them */
 #define OCI_NAME_MAX    255
+#define OCI_ID_LENGTH   64 /* of those that Docker and Podman give, in hexadecimal digits */
 
 /* What can be a container's name or id here: what Docker and Podman allow, and a plus sign, which runc does.
  */
