@@ -26,7 +26,7 @@ root_packages() {
         echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
             python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io podman crun busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat \
-            openssh-client openssh-server
+            openssh-client openssh-server docker-compose haproxy nginx-light
         case $2 in
         13) echo docker-cli ;;
         esac
@@ -66,7 +66,7 @@ root_customise() {
         cat <<'RECIPE'
 set -e
 # Engines are for the tests that start them; all else that is not needed would only slow the boot.
-for unit in ssh.service ssh.socket docker.service docker.socket containerd.service podman.service podman.socket podman-restart.service \
+for unit in ssh.service ssh.socket haproxy.service nginx.service docker.service docker.socket containerd.service podman.service podman.socket podman-restart.service \
             podman-auto-update.service podman-auto-update.timer systemd-networkd.service systemd-resolved.service \
             systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
             e2scrub_reap.service fstrim.timer; do
@@ -82,7 +82,7 @@ printf '127.0.0.1 localhost execd-sandbox\n::1 localhost\n' >"$1/etc/hosts"
 rm -f "$1/etc/resolv.conf"
 passwd -R "$1" -d root >/dev/null
 mkdir -p "$1/etc/systemd/journald.conf.d"
-printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=256M\n' \
+printf '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n' \
     >"$1/etc/systemd/journald.conf.d/execd-tests.conf"
 mkdir -p "$1/var/log/journal" "$1/var/lib/execd-tests/roots/debian" "$1/var/lib/docker" "$1/var/lib/containerd" \
     "$1/opt/node/node_modules"
