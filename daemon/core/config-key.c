@@ -11,6 +11,8 @@
 #include "core/config.h"
 #include "core/history.h"
 #include "core/spare.h"
+#include "wire/capability.h"
+#include "wire/name-mask.h"
 #include "wire/units.h"
 
 typedef struct ConfigType {
@@ -48,6 +50,7 @@ const ManagerConfig manager_config_default = {
         .output_buffer_size = OUTPUT_BUFFER_SIZE,
         .on_disconnect = ON_DISCONNECT_KEEP,
         .allowed_properties = UINT64_MAX,
+        .privileged_capabilities = UINT64_MAX,
         .retention_usec = RETENTION_USEC,
         .ended_max = ENDED_MAX,
         .output_kept_max = OUTPUT_KEPT_MAX,
@@ -247,70 +250,48 @@ static void expect_property(const ConfigKey *k, Buf *b)
 static const ConfigType property = {sizeof(ScopePropertyList), parse_property, print_properties,
                                     expect_property, copy_properties};
 
-static int property_bit(const char *name, uint64_t *ret)
+static void print_mask(NameAt name_at, const ConfigKey *k, const void *value, Buf *b)
 {
-        for (size_t i = 0; scope_property_name(i); i++)
-                if (strcmp(scope_property_name(i), name) == 0) {
-                        *ret = UINT64_C(1) << i;
-                        return 0;
-                }
-        return -EINVAL;
+        buf_printf(b, "%s=", k->name);
+        name_mask_print(name_at, *(const uint64_t *) value, b);
+        buf_puts(b, "\n");
 }
 
 static int parse_property_names(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
 {
-        _cleanup_free_ char *copy = strdup(text);
-        char *word, *rest = copy;
-        uint64_t mask = 0;
-
-        if (!copy)
-                return -ENOMEM;
-        if (strcmp(text, "all") == 0)
-                mask = UINT64_MAX;
-        else if (strcmp(text, "none") != 0)
-                while ((word = strsep(&rest, " \t"))) {
-                        uint64_t bit;
-
-                        if (!*word)
-                                continue;
-                        if (property_bit(word, &bit) < 0)
-                                return -EINVAL;
-                        mask |= bit;
-                }
-        *(uint64_t *) value = mask;
-        return 0;
+        return name_mask_parse(scope_property_name, text, value);
 }
 
 static void print_property_names(const ConfigKey *k, const void *value, Buf *b)
 {
-        uint64_t mask = *(const uint64_t *) value;
-        const char *before = "=", *name;
-
-        buf_puts(b, k->name);
-        if (mask == UINT64_MAX)
-                buf_puts(b, "=all");
-        else if (mask == 0)
-                buf_puts(b, "=none");
-        else
-                for (size_t i = 0; (name = scope_property_name(i)); i++)
-                        if (mask & UINT64_C(1) << i) {
-                                buf_printf(b, "%s%s", before, name);
-                                before = " ";
-                        }
-        buf_puts(b, "\n");
+        print_mask(scope_property_name, k, value, b);
 }
 
 static void expect_property_names(const ConfigKey *k, Buf *b)
 {
-        const char *name;
-
-        buf_puts(b, "all, none, or some of");
-        for (size_t i = 0; (name = scope_property_name(i)); i++)
-                buf_printf(b, " %s", name);
+        name_mask_expect(scope_property_name, b);
 }
 
 static const ConfigType property_names = {sizeof(uint64_t), parse_property_names, print_property_names,
                                           expect_property_names, NULL};
+
+static int parse_capabilities(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
+{
+        return name_mask_parse(capability_name, text, value);
+}
+
+static void print_capabilities(const ConfigKey *k, const void *value, Buf *b)
+{
+        print_mask(capability_name, k, value, b);
+}
+
+static void expect_capabilities(const ConfigKey *k, Buf *b)
+{
+        name_mask_expect(capability_name, b);
+}
+
+static const ConfigType capabilities = {sizeof(uint64_t), parse_capabilities, print_capabilities,
+                                        expect_capabilities, NULL};
 
 static int parse_record_mode(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
 {
@@ -392,6 +373,7 @@ static const ConfigKey keys[] = {
         {"Exec", "DefaultDetachKeys", &detach_keys, AT(detach_keys), 0, 0},
         {"Exec", "DefaultProperty", &property, AT(properties), 0, 0},
         {"Exec", "AllowedProperties", &property_names, AT(allowed_properties), 0, 0},
+        {"Exec", "PrivilegedCapabilities", &capabilities, AT(privileged_capabilities), 0, 0},
         {"Retention", "RetentionSec", &span, AT(retention_usec), 10 * USEC_PER_SEC, 7 * 24 * HOUR},
         {"Retention", "EndedExecsMax", &number, AT(ended_max), 64, 65536},
         {"Retention", "EndedOutputMax", &size, AT(output_kept_max), 0, 512 * 1024 * 1024},
@@ -473,6 +455,14 @@ int config_key_set(const ConfigKey *k, const char *text, ManagerConfig *c, Refus
 void config_key_print(const ConfigKey *k, const ManagerConfig *c, Buf *b)
 {
         k->type->print(k, (const char *) c + k->offset, b);
+}
+
+int config_check_privileged(const ManagerConfig *c, bool privileged, Refusal *reterr)
+{
+        if (!privileged || c->privileged_capabilities != 0)
+                return 0;
+        return refuse(reterr, REFUSAL_DENIED, EACCES,
+                      "Privileged: disabled by PrivilegedCapabilities=none in execd.conf");
 }
 
 void manager_config_done(ManagerConfig *c)

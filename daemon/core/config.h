@@ -64,7 +64,8 @@ typedef struct ManagerConfig {
         OnDisconnect on_disconnect; /* of requests that say nothing of it */
         DetachKeys detach_keys;     /* the same */
         ScopePropertyList properties;
-        uint64_t allowed_properties; /* a bit for each of scope_property_name() */
+        uint64_t allowed_properties;      /* a bit for each of scope_property_name() */
+        uint64_t privileged_capabilities; /* what Privileged may add; a bit for each of capability_name() */
 
         uint64_t retention_usec;
         uint64_t ended_max;
@@ -78,8 +79,11 @@ typedef struct ManagerConfig {
 
 void manager_config_done(ManagerConfig *c);
 
+/* Refuses a privileged exec where the configuration allows none. */
+int config_check_privileged(const ManagerConfig *c, bool privileged, Refusal *reterr);
+
 /* The keys of the table. */
-#define CONFIG_KEYS_MAX 32
+#define CONFIG_KEYS_MAX 48
 
 typedef struct ConfigOrigin {
         char *file; /* NULL: the default */

@@ -215,6 +215,8 @@ static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal
                                                     c->properties.items[i].text, reterr);
         q->properties = l.items;
         q->n_properties = l.n;
+        if (r >= 0)
+                r = config_check_privileged(c, q->privileged, reterr);
         if (!q->on_disconnect_given)
                 q->on_disconnect = c->on_disconnect;
         if (q->detach_keys.n_keys == 0)

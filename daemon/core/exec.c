@@ -283,6 +283,7 @@ SpawnerExec exec_describe(const Exec *e, char **ret_description)
                 .container = e->container,
                 .description = *ret_description ?: e->container->name,
                 .request = e->request,
+                .cap_privileged = e->manager->config.privileged_capabilities,
         };
 }
 
@@ -320,6 +321,11 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         e->asked_usec = now_usec(CLOCK_REALTIME);
         exec_set_state(e, EXEC_STARTING);
 
+        r = config_check_privileged(&e->manager->config, e->request->privileged, reterr);
+        if (r < 0) {
+                exec_fail(e, reterr->kind, reterr->message);
+                return r;
+        }
         r = audit_exec(AUDIT_STARTED, e, starter, NULL);
         if (r < 0) {
                 exec_fail(e, REFUSAL_UNAVAILABLE, "the start could not be recorded in the journal");

@@ -399,9 +399,9 @@ int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size,
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, q->env);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sstqqu", q->user ?: "", q->working_dir ?: "", flags,
-                                          size->set ? size->rows : 0, size->set ? size->columns : 0,
-                                          login_uid);
+                r = sd_bus_message_append(m, "ssttqqu", q->user ?: "", q->working_dir ?: "", flags,
+                                          e->cap_privileged, size->set ? size->rows : 0,
+                                          size->set ? size->columns : 0, login_uid);
         if (r >= 0)
                 r = append_stdio(m, stdio);
         if (r < 0)

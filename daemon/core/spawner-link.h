@@ -44,6 +44,7 @@ typedef struct SpawnerExec {
         const Container *container;
         const char *description;
         const ExecRequest *request;
+        uint64_t cap_privileged; /* what Privileged adds to the container's own */
 } SpawnerExec;
 
 int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,

@@ -33,7 +33,7 @@ int verb_help(Ctl *c, int argc, char **argv)
                "  -u --user=USER[:GROUP]       As this user of the container\n"
                "  -e --setenv=NAME[=VALUE]     Set a variable\n"
                "  -w --working-directory=DIR   Start in this directory\n"
-               "     --privileged              With all capabilities of the container\n"
+               "     --privileged              With all capabilities, also those the container lacks\n"
                "     --property=NAME=VALUE     Set a property of its scope, as MemoryMax or RuntimeMaxSec\n"
                "     --label=NAME=VALUE        Label it\n"
                "     --on-disconnect=WHAT      keep, hangup or kill the command when execctl goes away\n"

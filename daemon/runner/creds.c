@@ -190,7 +190,7 @@ static int set_ids(const RunnerSpec *s, const UserCredentials *u, Refusal *reter
 
 int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
 {
-        uint64_t bounding = s->privileged ? UINT64_MAX : s->cap_bounding;
+        uint64_t bounding = s->cap_bounding | (s->privileged ? s->cap_privileged : 0);
         uint64_t ambient = u->uid != 0 && u->uid == s->leader_uid ? s->cap_ambient & bounding : 0;
         uint64_t permitted = u->uid == 0 ? bounding : ambient;
         int r;

@@ -175,6 +175,7 @@ static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
                 return -ENOMEM;
         spec->tty = q->tty;
         spec->privileged = q->privileged;
+        spec->cap_privileged = q->cap_privileged;
         spec->rows = q->rows;
         spec->columns = q->columns;
         return 0;

@@ -58,6 +58,7 @@ typedef struct StartRequest {
         const char *user, *working_dir;
         bool tty, privileged, null_stdin;
         uint16_t rows, columns;
+        uint64_t cap_privileged;
         uint32_t login_uid;
         const int *stdio; /* three fds, or NULL */
 } StartRequest;

@@ -386,8 +386,8 @@ static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *r
         if (r >= 0)
                 r = read_user(m, &q->user, &has_names, reterr);
         if (r >= 0)
-                r = sd_bus_message_read(m, "stqqu", &q->working_dir, &flags, &q->rows, &q->columns,
-                                        &q->login_uid);
+                r = sd_bus_message_read(m, "sttqqu", &q->working_dir, &flags, &q->cap_privileged, &q->rows,
+                                        &q->columns, &q->login_uid);
         if (r < 0)
                 return r;
         /* An empty name is the runner's to look for, and not to find. */
@@ -561,8 +561,8 @@ const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Start",
                                 SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
                                             properties, "as", argv, "as", env, "s", user, "s", working_dir,
-                                            "t", flags, "q", rows, "q", columns, "u", login_uid, "ah",
-                                            stdio),
+                                            "t", flags, "t", capabilities, "q", rows, "q", columns, "u",
+                                            login_uid, "ah", stdio),
                                 SD_BUS_RESULT("h", control, "h", pidfd, "u", pid, "ah", streams), on_start,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drop", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_drop,

@@ -43,7 +43,9 @@ static int check_namespaces(int proc_fd, const RunnerSpec *spec, Refusal *reterr
 
 static int check_status(const ProcStatus *s, const RunnerSpec *spec, Refusal *reterr)
 {
-        if (!spec->privileged && ((s->cap_bounding | s->cap_permitted) & ~spec->cap_bounding))
+        uint64_t allowed = spec->cap_bounding | (spec->privileged ? spec->cap_privileged : 0);
+
+        if ((s->cap_bounding | s->cap_permitted) & ~allowed)
                 return mismatch(reterr, "capabilities");
         if (spec->no_new_privs && !s->no_new_privs)
                 return mismatch(reterr, "no_new_privs");

@@ -93,6 +93,7 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         put_u32(ret, s->columns);
         put_u32(ret, s->tty);
         put_u32(ret, s->privileged);
+        put_u64(ret, s->cap_privileged);
         put_u32(ret, s->null_stdin);
         put_u32(ret, s->own_pipes);
         put_u32(ret, s->login_uid);
@@ -315,6 +316,7 @@ int runner_spec_read(char *data, size_t size, RunnerSpec *ret)
         s.columns = take_u16(&r);
         s.tty = take_bool(&r);
         s.privileged = take_bool(&r);
+        s.cap_privileged = take_u64(&r);
         s.null_stdin = take_bool(&r);
         s.own_pipes = take_bool(&r);
         s.login_uid = take_u32(&r);

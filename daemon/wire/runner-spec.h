@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/refusal.h"
 
-#define RUNNER_SPEC_VERSION  3
+#define RUNNER_SPEC_VERSION  4
 #define RUNNER_SPEC_MAX      (16 * 1024 * 1024)
 #define RUNNER_CONTROL_FD    3
 #define RUNNER_FILTERS_MAX   64
@@ -57,6 +57,7 @@ typedef struct RunnerSpec {
         uint16_t rows, columns;
         bool tty;
         bool privileged;
+        uint64_t cap_privileged; /* what such a command may have beside cap_bounding */
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
         uint32_t login_uid; /* of the caller, for the kernel's audit; UINT32_MAX: none */
         char *audit;        /* what the kernel's audit is told of the command; NULL: nothing */

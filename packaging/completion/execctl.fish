@@ -75,7 +75,7 @@ complete -c execctl -n __execctl_options_allowed -s t -l tty -d 'A terminal of i
 complete -c execctl -n __execctl_options_allowed -s u -l user -x -d 'As this user'
 complete -c execctl -n __execctl_options_allowed -s e -l setenv -x -a '(set -nx)' -d 'Set a variable'
 complete -c execctl -n __execctl_options_allowed -s w -l working-directory -x -d 'Start in this directory'
-complete -c execctl -n __execctl_options_allowed -l privileged -d 'With all capabilities of the container'
+complete -c execctl -n __execctl_options_allowed -l privileged -d 'With all capabilities, also those the container lacks'
 complete -c execctl -n __execctl_options_allowed -l property -x -d 'Set a property of the scope' \
     -a 'MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
 complete -c execctl -n __execctl_options_allowed -l label -x -d 'Label it'

@@ -387,6 +387,35 @@ def test_properties():
     a.read_all()
 
 
+def capabilities_of(container, **fields):
+    _, out = run(container, ["cat", "/proc/self/status"], **fields)[:2]
+    text = out if isinstance(out, str) else out.decode()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("CapEff")), 16)
+
+
+CAP_SYS_BOOT, CAP_MAC_ADMIN, CAP_SYSLOG = 1 << 22, 1 << 33, 1 << 34
+
+
+@pytest.mark.parametrize("container", ["web", "userns"])
+def test_privileged_capabilities(container):
+    """Privileged adds what the key has to the capabilities of the container, and is refused where it has none."""
+    own = capabilities_of(container)
+    everything = capabilities_of(container, Privileged=True)
+    assert everything & own == own
+    added = (CAP_MAC_ADMIN | CAP_SYSLOG) & everything
+    restart("[Exec]\nPrivilegedCapabilities=CAP_SYSLOG CAP_MAC_ADMIN\n")
+    assert capabilities_of(container, Privileged=True) == own | added
+    assert capabilities_of(container) == own
+    exec_id = create(container, ["true"], Privileged=True)
+    reload("[Exec]\nPrivilegedCapabilities=none\n")
+    reply = request("POST", f"/containers/{container}/exec", {"Cmd": ["true"], "Privileged": True})
+    assert reply.status == 403 and "PrivilegedCapabilities=none" in reply.json()["message"], reply.json()
+    # One that was created before is refused at its start.
+    reply = request("POST", f"/exec/{exec_id}/start", {"Detach": True})
+    assert reply.status == 403 and "PrivilegedCapabilities=none" in reply.json()["message"], reply.json()
+    assert capabilities_of(container) == own
+
+
 def test_default_runtime():
     restart("[Exec]\nDefaultProperty=RuntimeMaxSec=2\n")
     assert run("web", ["sleep", "60"])[0] == 143

@@ -145,6 +145,8 @@ static const struct {
         {"Exec", "DefaultDetachKeys", "ctrl-a,d,DEL", "ctrl-a,d,DEL", "ctrl-A"},
         {"Exec", "DefaultProperty", "MemoryMax=1G", "MemoryMax=1G", "MemoryMax"},
         {"Exec", "AllowedProperties", "TasksMax  MemoryMax", "MemoryMax TasksMax", "TasksMax,MemoryMax"},
+        {"Exec", "PrivilegedCapabilities", "CAP_SYS_PTRACE\tCAP_NET_ADMIN", "CAP_NET_ADMIN CAP_SYS_PTRACE",
+         "cap_sys_ptrace"},
         {"Retention", "RetentionSec", "7d", "1w", "9s"},
         {"Retention", "EndedExecsMax", "64", "64", "63"},
         {"Retention", "EndedOutputMax", "0", "0", "513M"},

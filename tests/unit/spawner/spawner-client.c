@@ -178,8 +178,8 @@ static int start(sd_bus *bus, const char *exec_id, const Leader *leader, const O
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, o->env);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sstqquah", o->user ?: "", o->working_dir ?: "", flags, 0, 0,
-                                          UINT32_MAX, 0);
+                r = sd_bus_message_append(m, "ssttqquah", o->user ?: "", o->working_dir ?: "", flags,
+                                          UINT64_MAX, 0, 0, UINT32_MAX, 0);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, &reply);
         if (r < 0)

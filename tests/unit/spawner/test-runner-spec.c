@@ -34,6 +34,7 @@ static void fill(RunnerSpec *s, RunnerFilter filters[2])
                 .leader_gid = 7,
                 .cap_bounding = UINT64_C(0x1ffffffffff),
                 .cap_ambient = 1,
+                .cap_privileged = UINT64_C(1) << 40,
                 .no_new_privs = true,
                 .oom_score_adj = -1000,
                 .nice = -20,
@@ -75,6 +76,7 @@ static void test_round_trip(const RunnerSpec *in, const Buf *b)
              !out.own_pipes);
         NEED(out.namespaces == in->namespaces && out.leader_uid == UINT32_MAX && out.leader_gid == 7);
         NEED(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
+        NEED(out.cap_privileged == in->cap_privileged);
         NEED(out.no_new_privs && !out.setgroups_denied && out.oom_score_adj == -1000 && out.nice == -20);
         NEED(out.ioprio == 3 << 13 && out.personality == 8 && out.coredump_filter == 0x33);
         NEED(out.umask == 0027 && memcmp(out.rlimits, in->rlimits, sizeof(out.rlimits)) == 0);
