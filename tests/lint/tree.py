@@ -13,7 +13,7 @@ def files(root, *suffixes, under=""):
     """Paths relative to root, of the given suffixes (all files without any), in order."""
     found = []
     for folder, folders, names in os.walk(os.path.join(root, under)):
-        folders[:] = sorted(f for f in folders if not f.startswith((".git", "build", "__pycache__", ".pytest")))
+        folders[:] = sorted(f for f in folders if f != ".git" and not f.startswith(("build", "__pycache__", ".pytest")))
         for name in sorted(names):
             path = os.path.join(folder, name)
             if os.path.isfile(path) and not os.path.islink(path) and (not suffixes or name.endswith(suffixes)):
