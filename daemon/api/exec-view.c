@@ -4,6 +4,10 @@
 
 #include <sys/wait.h>
 
+/* What ssh(1) exits with when the connection is lost. `docker exec` asks for the exit code as soon as its
+ * stream ends, and takes null for success. */
+#define EXIT_CODE_CLIENT_LOST 255
+
 const char *exec_result(const Exec *e)
 {
         if (e->state == EXEC_FAILED)
@@ -19,6 +23,8 @@ const char *exec_result(const Exec *e)
 
 ExecView exec_view(const Exec *e)
 {
+        bool is_known = exec_has_ended(e) || e->state == EXEC_DRAINING;
+
         return (ExecView){
                 .id = e->id,
                 .status = exec_status_name(e),
@@ -30,8 +36,8 @@ ExecView exec_view(const Exec *e)
                 .recording_path = e->recording_path,
                 .result = exec_result(e),
                 .request = e->request,
-                .has_exit_code = exec_has_ended(e) || e->state == EXEC_DRAINING,
-                .exit_code = e->exit_code,
+                .has_exit_code = is_known || e->client_lost,
+                .exit_code = is_known ? e->exit_code : EXIT_CODE_CLIENT_LOST,
                 .can_remove = exec_has_ended(e),
                 .pid = e->pid,
                 .caller_uid = e->creator->uid,

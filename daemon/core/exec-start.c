@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -24,8 +25,10 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         RunnerReport report;
         ssize_t n;
 
-        n = fd_recv_message(fd, &report, sizeof(report), NULL, 0, NULL);
-        if (n == -EAGAIN)
+        /* The report stays in the socket, so that the status is still there if execd crashes before the end
+         * of the exec is recorded. */
+        n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n > 0 && runner_report_check(&report, (size_t) n) >= 0 && report.type == RUNNER_EXITED)
                 e->wait_status = report.wait_status;
@@ -150,7 +153,7 @@ int exec_resume(Exec *e, HandoverFds *f)
         if (r < 0)
                 return r;
         /* Of clients that were handed over the stream tells when they go. */
-        e->client_gone = !handover_take_stream(f, s) && !e->detached && !e->caller;
+        e->client_gone = e->client_lost = !handover_take_stream(f, s) && !e->detached && !e->caller;
         stream_begin(s);
         exec_apply_disconnect(e);
         exec_advance(e);

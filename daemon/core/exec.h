@@ -90,6 +90,7 @@ struct Exec {
         Buf journal_line[2];  /* of such output, not yet ended by a newline */
         bool parked;          /* the spawner was asked to hold a runner ready */
         bool client_gone;     /* and OnDisconnect is still to be applied */
+        bool client_lost;     /* execd crashed, and the client that started it lost its connection */
         bool exit_known;
         bool output_ended;
         bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
