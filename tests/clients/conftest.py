@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Real clients: the docker CLI, docker-py, dockerode; the same calls to dockerd and to execd."""
-# variants: plain
-# targets: execd dockerd
 
 import os
 import sys

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hostile containers, and what an exec is compared with what its container's own init runs."""
-# variants: plain asan
 
 import os
 import sys

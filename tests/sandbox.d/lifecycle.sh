@@ -146,12 +146,25 @@ start_sandbox() {
     die "the sandbox '$name' did not finish to boot; its console: $STATE/$name/console"
 }
 
+# note_cpu NAME: what all that ran in the sandbox has used of the processors, in microseconds, goes to the file
+# EXECD_TEST_CPU; for a test run's accounts. Its processes are no children of the run.
+note_cpu() {
+    local cgroup nsec
+    [ -n "${EXECD_TEST_CPU-}" ] || return 0
+    if cgroup=$(cat "$STATE/$1/cgroup" 2>/dev/null); then
+        sed -n 's/^usage_usec //p' "$cgroup/cpu.stat" >>"$EXECD_TEST_CPU" 2>/dev/null || :
+    elif [ -d /run/systemd/system ]; then
+        nsec=$(systemctl show -P CPUUsageNSec "execd-sandbox-$1.service")
+        [[ ! $nsec =~ ^[0-9]{4,18}$ ]] || echo "${nsec%???}" >>"$EXECD_TEST_CPU"
+    fi
+}
+
 # end_sandbox NAME: no process, mount, cgroup or file of it is left.
 end_sandbox() {
     local name=$1 pid leader wait cgroup
     pid=$(cat "$STATE/$name/nspawn" 2>/dev/null) || :
     leader=$(sandbox_value "$name" leader)
-    sandbox_is_running "$name" && kill -KILL "$leader"
+    sandbox_is_running "$name" && note_cpu "$name" && kill -KILL "$leader"
     # Not before the pid was seen to be what we started: it may be another's by now.
     if [ -n "$pid" ]; then
         for ((wait = 0; wait < 200; wait++)); do
