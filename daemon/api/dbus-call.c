@@ -2,6 +2,7 @@
 
 #include "api/dbus-call.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,6 +141,22 @@ void dbus_call_fail(DbusCall *c, int error)
 }
 
 /* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
+/* Where the bus knows the process by a pidfd, there is no number to be mistaken about. */
+static int read_process_fd(sd_bus_message *m, Peer *p)
+{
+        int fd, r;
+
+        r = sd_bus_message_read(m, "v", "h", &fd);
+        if (r < 0)
+                return r;
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        fd_close(p->pidfd);
+        p->pidfd = fd;
+        return 0;
+}
+
 static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
 {
         _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(sender);
@@ -166,6 +183,10 @@ static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **r
                                 p->uid = value;
                                 have_uid = true;
                         }
+                } else if (strcmp(key, "ProcessFD") == 0) {
+                        r = read_process_fd(m, p);
+                        if (r < 0)
+                                return r;
                 } else if (strcmp(key, "LinuxSecurityLabel") == 0) {
                         const void *label;
                         size_t size;
@@ -195,14 +216,19 @@ static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **r
 
 static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        Refusal unknown = {.kind = REFUSAL_DENIED,
-                           .message = (char *) "access denied: the bus does not say who calls"};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
+        int r;
 
         c->slot = sd_bus_slot_unref(c->slot);
         if (sd_bus_message_is_method_error(m, NULL) ||
             peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
-                dbus_call_refuse(c, &unknown);
+                r = refuse(&refusal, REFUSAL_DENIED, EACCES,
+                           "access denied: the bus does not say who calls");
+        else
+                r = authz_check_origin(c->peer, &refusal);
+        if (r < 0)
+                dbus_call_refuse(c, &refusal);
         else
                 c->go(c);
         return 0;

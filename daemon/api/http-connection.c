@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "api/http-error.h"
 #include "api/http-route.h"
 #include "base/fd.h"
 #include "wire/units.h"
@@ -207,6 +208,8 @@ static bool connection_send(HttpConnection *c)
 
 static void connection_dispatch(HttpConnection *c)
 {
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
         c->state = CONNECTION_HANDLING;
         (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
         c->exchange = (HttpExchange){
@@ -218,7 +221,10 @@ static void connection_dispatch(HttpConnection *c)
                 .body = c->body.data.data ? buf_head(&c->body.data) : "",
                 .body_size = buf_length(&c->body.data),
         };
-        http_route(&c->exchange);
+        if (authz_check_origin(c->peer, &refusal) < 0)
+                http_reply_refusal(&c->exchange, &refusal);
+        else
+                http_route(&c->exchange);
 }
 
 /* Once a request has begun, execd does not leave. */

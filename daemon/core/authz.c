@@ -59,7 +59,7 @@ static int deny(const Authz *a, Refusal *reterr, const char *why)
 }
 
 /* The verdict on a reply. The caller's identity must have held to the end: where polkit knows only pids, the
- * pid could by now be somebody else's. */
+ * pid could by now belong to another process. */
 static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
 {
         int authorized = 0, challenge = 0, r;
@@ -172,15 +172,23 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
         return SELINUX_LIST;
 }
 
+int authz_check_origin(const Peer *p, Refusal *reterr)
+{
+        if (!p->foreign)
+                return 0;
+        return refuse(reterr, REFUSAL_DENIED, EACCES,
+                      "access denied: the caller is not a process of the host: %s", p->foreign);
+}
+
 int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
                 Refusal *reterr)
 {
         _cleanup_(authz_freep) Authz *a = NULL;
         int r;
 
-        if (q->peer->foreign)
-                return refuse(reterr, REFUSAL_DENIED, EACCES,
-                              "access denied: the caller is in other namespaces than the host's");
+        r = authz_check_origin(q->peer, reterr);
+        if (r < 0)
+                return r;
         r = selinux_access_check(m->spawner, q->peer, q->container, selinux_permission(q), q->command_line,
                                  reterr);
         if (r < 0)

@@ -36,6 +36,9 @@ typedef struct AuthzQuestion {
         bool interactive;    /* the caller lets itself be asked for a password */
 } AuthzQuestion;
 
+/* Whether the caller is a process of the host at all: what each request begins with. */
+int authz_check_origin(const Peer *p, Refusal *reterr);
+
 /* `refusal` is NULL when it is allowed. The check is over; the callback may free it. */
 typedef void (*authz_callback_t)(void *userdata, const Refusal *refusal);
 

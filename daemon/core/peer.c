@@ -2,7 +2,6 @@
 
 #include "core/peer.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +9,7 @@
 #include <systemd/sd-login.h>
 
 #include "base/fd.h"
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 /* Linux 6.5; newer than the headers of Debian 12 */
-#endif
+#include "base/origin.h"
 
 static char *socket_label(int fd)
 {
@@ -26,83 +22,43 @@ static char *socket_label(int fd)
         return strdup(label);
 }
 
-static uint32_t read_loginuid(pid_t pid)
+static uint32_t read_loginuid(int proc_fd)
 {
         _cleanup_free_ char *text = NULL;
         uint32_t uid = UINT32_MAX;
-        char path[64];
 
-        snprintf(path, sizeof(path), "/proc/%d/loginuid", (int) pid);
-        if (file_read_at(AT_FDCWD, path, 64, &text, NULL) < 0 || sscanf(text, "%" SCNu32, &uid) != 1)
+        if (file_read_at(proc_fd, "loginuid", 64, &text, NULL) < 0 || sscanf(text, "%" SCNu32, &uid) != 1)
                 return UINT32_MAX;
         return uid;
 }
 
-/* True for a process in a pid namespace below ours: it has a pid there as well. */
-static bool in_other_pid_namespace(int pidfd)
-{
-        _cleanup_free_ char *info = NULL;
-        char path[64];
-        const char *p;
-        int here, below;
-
-        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-        if (file_read_at(AT_FDCWD, path, 4096, &info, NULL) < 0)
-                return true;
-        p = strstr(info, "\nNSpid:");
-        return !p || sscanf(p, "\nNSpid:%d%d", &here, &below) != 1;
-}
-
-/* True for a process whose uids are not the host's. */
-static bool in_other_user_namespace(pid_t pid)
-{
-        _cleanup_free_ char *map = NULL, *own = NULL;
-        char path[64];
-
-        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) pid);
-        return file_read_at(AT_FDCWD, path, 65536, &map, NULL) < 0 ||
-               file_read_at(AT_FDCWD, "/proc/self/uid_map", 65536, &own, NULL) < 0 || strcmp(map, own) != 0;
-}
-
-/*
- * A container that had the socket mounted into it speaks with uids of its own; root there is not root here.
- * The mount namespace is not compared: services of the host have private ones as well. A peer that has gone
- * since is taken for foreign. Without a pidfd (before Linux 6.5, or on the bus) the pid namespace cannot be
- * told.
- */
-static bool peer_is_foreign(const Peer *p)
+/* Takes the pidfd. What is read by number counts only if the process is still there afterwards. */
+static void peer_add_origin(Peer *p, Origin *o)
 {
         _cleanup_free_ char *machine = NULL;
-        bool foreign;
 
-        foreign = in_other_user_namespace(p->pid) || sd_pid_get_machine_name(p->pid, &machine) >= 0;
-        if (p->pidfd < 0)
-                return foreign;
-        return foreign || in_other_pid_namespace(p->pidfd) || pidfd_is_alive(p->pidfd) != 1;
-}
-
-static uint64_t read_start_time(pid_t pid)
-{
-        _cleanup_close_ int dir = -EBADF;
-        uint64_t start_time = 0;
-        char path[64];
-
-        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
-        dir = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
-        return dir >= 0 && proc_start_time(dir, &start_time) >= 0 ? start_time : 0;
-}
-
-/* What is read by number counts only if the process is still the one that connected. */
-void peer_add_details(Peer *p)
-{
-        p->loginuid = read_loginuid(p->pid);
-        p->start_time = read_start_time(p->pid);
-        p->foreign = peer_is_foreign(p);
-        (void) sd_pid_get_unit(p->pid, &p->unit);
-        if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1) {
+        p->start_time = o->start_time;
+        p->foreign = o->foreign;
+        if (o->proc_fd >= 0) {
+                p->loginuid = read_loginuid(o->proc_fd);
+                (void) sd_pid_get_unit(p->pid, &p->unit);
+        }
+        if (!p->foreign && sd_pid_get_machine_name(p->pid, &machine) >= 0)
+                p->foreign = "it belongs to a machine of systemd-machined";
+        if (!origin_is_alive(o)) {
+                p->foreign = p->foreign ?: "it has exited";
                 p->loginuid = UINT32_MAX;
                 p->unit = mfree(p->unit);
         }
+        p->pidfd = TAKE_FD(o->pidfd);
+        origin_done(o);
+}
+
+void peer_add_details(Peer *p)
+{
+        Origin o = origin_of_process(p->pid, TAKE_FD(p->pidfd));
+
+        peer_add_origin(p, &o);
 }
 
 static Peer *peer_new(void)
@@ -134,7 +90,7 @@ int peer_new_from_socket(int fd, Peer **ret)
         _cleanup_(peer_unrefp) Peer *p = NULL;
         struct ucred credentials;
         socklen_t size = sizeof(credentials);
-        int pidfd = -EBADF;
+        Origin o;
 
         p = peer_new();
         if (!p)
@@ -145,12 +101,9 @@ int peer_new_from_socket(int fd, Peer **ret)
         p->gid = credentials.gid;
         p->pid = credentials.pid;
 
-        size = sizeof(pidfd);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) >= 0)
-                p->pidfd = pidfd;
         p->label = socket_label(fd);
-
-        peer_add_details(p);
+        o = origin_of_socket(fd, p->pid);
+        peer_add_origin(p, &o);
         *ret = TAKE_PTR(p);
         return 0;
 }

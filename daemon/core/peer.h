@@ -6,7 +6,6 @@
  * the peer has under way.
  */
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,17 +17,18 @@ typedef struct Peer {
         gid_t gid;
         pid_t pid;           /* at connect time; a name for records, never used to reach the process */
         uint64_t start_time; /* of that process, in clock ticks since boot; 0 if unknown */
-        int pidfd;           /* owned; negative where the kernel has no SO_PEERPIDFD */
+        int pidfd;           /* owned; negative when the process had exited already, and in records */
         char *label;         /* SELinux context of the socket, NULL without SELinux */
         uint32_t loginuid;   /* (uint32_t) -1: none */
         char *unit;          /* systemd unit, NULL if unknown */
         char *bus_name;      /* unique name on the system bus, NULL on HTTP */
-        bool foreign;        /* lives in a container: its uid says nothing about the host */
+        const char *foreign; /* why the uid says nothing about the host: it runs in a container; else NULL */
 } Peer;
 
 int peer_new_from_socket(int fd, Peer **ret);
-/* A caller on the system bus: the rest is filled in from what the bus says, then peer_add_details() adds
- * what the kernel says of the process. The bus daemon's word holds for the connection's life. */
+/* A caller on the system bus: the rest is filled in from what the bus says (a pidfd too, where the bus has
+ * it), then peer_add_details() adds what the kernel says of the process. The bus daemon's word holds for the
+ * connection's life. */
 Peer *peer_new_from_bus(const char *unique_name);
 void peer_add_details(Peer *p);
 

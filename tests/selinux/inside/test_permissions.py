@@ -2,9 +2,12 @@
 """Who may do what by the policy: class containerexec, asked by execd for the caller's label and the container's."""
 
 import json
+import os
+import socket
 import time
 
 import client
+import pytest
 import vm
 
 CALLER = "/usr/lib/execd-tests/selinux/caller.py"
@@ -192,3 +195,45 @@ def test_the_target_is_the_containers_label(other):
     """Each container is asked about by its own label, level and all."""
     caller = Caller("execd_test_list_t")
     assert_denied(caller, caller.create(other), "exec", other.label)
+
+
+ASK = ["python3", CALLER, "GET", "/exec/json"]
+OTHER_ROOT = "/run/other-root"
+
+
+def knows_peers_by_pidfd():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            ours.getsockopt(socket.SOL_SOCKET, 77)
+            return True
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def other_root():
+    """A directory with the host's programs and sockets in it."""
+    os.makedirs(f"{OTHER_ROOT}/usr")
+    os.makedirs(f"{OTHER_ROOT}/run")
+    for link in ("bin", "lib", "lib64"):
+        os.symlink(f"usr/{link}", f"{OTHER_ROOT}/{link}")
+    for directory in ("usr", "run"):
+        vm.sh(["mount", "--bind", f"/{directory}", f"{OTHER_ROOT}/{directory}"])
+    yield OTHER_ROOT
+    for directory in ("usr", "run"):
+        vm.sh(["umount", f"{OTHER_ROOT}/{directory}"])
+    vm.sh(["rm", "-r", "--one-file-system", OTHER_ROOT])
+
+
+@pytest.mark.parametrize("words", [["unshare", "--pid", "--fork", "sh", "-c", '"$@"; exit $?', "sh"],
+                                   ["chroot", OTHER_ROOT]], ids=["pid", "root"])
+def test_callers_of_a_container_are_refused(web, other_root, words):
+    """This kernel names the peer of a socket by its number only."""
+    release = tuple(int(n) for n in os.uname().release.split(".")[:2])
+    assert knows_peers_by_pidfd() == (release >= (6, 5))
+    said = vm.sh([*words, *ASK], check=False)
+    assert said.startswith("403 ") and "not a process of the host" in said, said
+    said = vm.sh([*words, "busctl", "call", "org.execd1", "/org/execd1", "org.execd1.Manager", "ListExecs"], check=False)
+    assert "not a process of the host" in said, said
+    assert vm.sh(ASK).startswith("200 ")

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "base/origin.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5; newer than the headers of Debian 12 */
+#endif
+
+/* A process may have 65536 supplementary groups, and each has up to 11 bytes. */
+#define STATUS_MAX (1024 * 1024)
+#define MAP_MAX    65536
+
+/* "/" is among the first mounts; a container can have a hundred thousand, which nobody is made to wait for.
+ */
+#define MOUNTS_MAX (64 * 1024)
+
+#define GONE       "it has exited"
+
+void origin_done(Origin *o)
+{
+        fd_close(o->pidfd);
+        fd_close(o->proc_fd);
+        *o = ORIGIN_INIT;
+}
+
+bool origin_is_alive(const Origin *o)
+{
+        return o->pidfd >= 0 && pidfd_is_alive(o->pidfd) == 1;
+}
+
+static bool in_other_pid_namespace(int proc_fd)
+{
+        _cleanup_free_ char *status = NULL;
+        const char *p;
+        int here, below;
+
+        if (file_read_at(proc_fd, "status", STATUS_MAX, &status, NULL) < 0)
+                return true;
+        p = strstr(status, "\nNSpid:");
+        return !p || sscanf(p, "\nNSpid:%d%d", &here, &below) != 1;
+}
+
+static bool in_other_user_namespace(int proc_fd)
+{
+        _cleanup_free_ char *map = NULL, *own = NULL;
+
+        return file_read_at(proc_fd, "uid_map", MAP_MAX, &map, NULL) < 0 ||
+               file_read_at(AT_FDCWD, "/proc/self/uid_map", MAP_MAX, &own, NULL) < 0 ||
+               strcmp(map, own) != 0;
+}
+
+/* The fields of a mountinfo line that say what is mounted: "MAJOR:MINOR ROOT". NULL unless it is at "/". */
+static char *line_root(const char *line)
+{
+        char device[32], root[4096], point[8], *text = NULL;
+
+        if (sscanf(line, "%*d %*d %31s %4095s %7s ", device, root, point) != 3 || strcmp(point, "/") != 0)
+                return NULL;
+        return asprintf(&text, "%s %s", device, root) < 0 ? NULL : text;
+}
+
+static const char *next_line(const char *line)
+{
+        const char *end = strchr(line, '\n');
+
+        return end ? end + 1 : NULL; /* a line that was cut does not count */
+}
+
+static bool has_root(const char *mountinfo, const char *root)
+{
+        for (const char *line = mountinfo, *next; (next = next_line(line)); line = next) {
+                _cleanup_free_ char *found = line_root(line);
+
+                if (found && strcmp(found, root) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* All that lies at "/" has to be the host's, since one mount can hide another. */
+bool origin_same_root(const char *mountinfo, const char *host)
+{
+        bool any = false;
+
+        for (const char *line = mountinfo, *next; (next = next_line(line)); line = next) {
+                _cleanup_free_ char *root = line_root(line);
+
+                if (!root)
+                        continue;
+                if (!has_root(host, root))
+                        return false;
+                any = true;
+        }
+        return any;
+}
+
+static int read_mounts(int dir_fd, const char *path, char **ret)
+{
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+        _cleanup_free_ char *text = malloc(MOUNTS_MAX + 1);
+        size_t size = 0;
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        if (!text)
+                return -ENOMEM;
+        while (size < MOUNTS_MAX && (n = read(fd, text + size, MOUNTS_MAX - size)) != 0) {
+                if (n < 0)
+                        return -errno;
+                size += (size_t) n;
+        }
+        text[size] = 0;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static bool in_other_root(int proc_fd)
+{
+        static char *host; /* our own, which does not change */
+        _cleanup_free_ char *mounts = NULL;
+
+        if (!host && read_mounts(AT_FDCWD, "/proc/self/mountinfo", &host) < 0)
+                return true;
+        return read_mounts(proc_fd, "mountinfo", &mounts) < 0 || !origin_same_root(mounts, host);
+}
+
+static const char *judge(const Origin *o)
+{
+        if (in_other_pid_namespace(o->proc_fd))
+                return "its PID namespace is not the host's";
+        if (in_other_user_namespace(o->proc_fd))
+                return "its user namespace is not the host's";
+        if (in_other_root(o->proc_fd))
+                return "its root directory is not the host's";
+        return NULL;
+}
+
+/* Everything is read through one directory of /proc. Where the pidfd was opened by number, the process of
+ * that directory had the number then if it can still be read afterwards. */
+Origin origin_of_process(pid_t pid, int pidfd)
+{
+        Origin o = {.pidfd = pidfd, .proc_fd = -EBADF, .pid = pid, .foreign = GONE};
+        uint64_t again = 0;
+        char path[32];
+
+        if (pid <= 0) {
+                o.foreign = "it is in a PID namespace that cannot be seen from here";
+                return o;
+        }
+        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        o.proc_fd = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
+        if (o.proc_fd < 0 || proc_start_time(o.proc_fd, &o.start_time) < 0)
+                return o;
+        if (o.pidfd < 0)
+                o.pidfd = pidfd_open_pid(pid);
+        o.foreign = judge(&o);
+        if (!o.foreign && (proc_start_time(o.proc_fd, &again) < 0 || again != o.start_time))
+                o.foreign = GONE;
+        if (!origin_is_alive(&o))
+                o.foreign = GONE;
+        return o;
+}
+
+Origin origin_of_socket(int fd, pid_t pid)
+{
+        int pidfd = -EBADF;
+        socklen_t size = sizeof(pidfd);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+                /* The kernel says so when the process has gone. Only one that does not know the option
+                 * leaves us with the number. */
+                if (errno != ENOPROTOOPT) {
+                        Origin o = ORIGIN_INIT;
+
+                        o.pid = pid;
+                        o.foreign = GONE;
+                        return o;
+                }
+                pidfd = -EBADF;
+        }
+        return origin_of_process(pid, pidfd);
+}

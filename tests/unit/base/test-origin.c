@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which root directories are the host's; which processes are ours. */
+
+#include "base/origin.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../test.h"
+#include "base/fd.h"
+
+#define HOST "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n23 22 0:21 / /proc rw - proc proc rw\n"
+
+static void test_roots(void)
+{
+        static const struct {
+                const char *name, *mountinfo;
+                bool same;
+        } rows[] = {
+                {"the host", HOST, true},
+                {"read-only, in a private namespace",
+                 "90 80 8:1 / / ro,nosuid master:1 - ext4 /dev/sda1 rw\n", true},
+                {"after others",
+                 "23 22 0:21 / /proc rw - proc proc rw\n22 1 8:1 / / rw - ext4 /dev/sda1 rw\n", true},
+                {"another file system", "90 80 0:55 / / rw - overlay overlay rw\n", false},
+                {"a directory of the host's", "90 80 8:1 /srv/root / rw - ext4 /dev/sda1 rw\n", false},
+                {"the host's below another",
+                 "90 80 0:55 / / rw - overlay o rw\n91 90 8:1 / /host rw - ext4 x rw\n", false},
+                {"the host's over another",
+                 "90 80 0:55 / / rw - overlay o rw\n91 90 8:1 / / rw - ext4 x rw\n", false},
+                {"another over the host's",
+                 "90 80 8:1 / / rw - ext4 x rw\n91 90 0:55 / / rw - overlay o rw\n", false},
+                {"no mount point", "90 80 8:1 / /usr rw - ext4 /dev/sda1 rw\n", false},
+                {"nothing", "", false},
+                {"cut", "22 1 8:1 / / rw,relatime sha", false},
+                {"no line of mounts", "8:1 / /\n\n\n", false},
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                CHECK_ROW(rows[i].name, origin_same_root(rows[i].mountinfo, HOST) == rows[i].same);
+}
+
+static void test_own_process(void)
+{
+        int pair[2];
+        Origin o;
+
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        o = origin_of_socket(pair[0], getpid());
+        CHECK_TEXT("ourselves", o.foreign, NULL);
+        CHECK(origin_is_alive(&o) && o.start_time > 0 && o.pid == getpid());
+        origin_done(&o);
+        CHECK(o.pidfd < 0 && o.proc_fd < 0 && !origin_is_alive(&o));
+        fd_close(pair[0]);
+        fd_close(pair[1]);
+}
+
+static void test_processes_that_cannot_be_seen(void)
+{
+        pid_t child = fork();
+        Origin o;
+
+        if (child == 0)
+                _exit(0);
+        CHECK(child > 0);
+        /* A zombie, and then nothing. */
+        CHECK(waitid(P_PID, (id_t) child, &(siginfo_t){0}, WEXITED | WNOWAIT) == 0);
+        o = origin_of_process(child, -EBADF);
+        CHECK(o.foreign && !origin_is_alive(&o));
+        origin_done(&o);
+        CHECK(waitpid(child, NULL, 0) == child);
+        o = origin_of_process(child, -EBADF);
+        CHECK(o.foreign && !origin_is_alive(&o));
+        origin_done(&o);
+        o = origin_of_process(0, -EBADF);
+        CHECK(o.foreign && !origin_is_alive(&o));
+        origin_done(&o);
+}
+
+int main(void)
+{
+        test_roots();
+        test_own_process();
+        test_processes_that_cannot_be_seen();
+        return test_finish("origin");
+}
