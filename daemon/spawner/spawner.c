@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/origin.h"
 #include "base/time.h"
 #include "spawner/check.h"
 #include "spawner/container-machined.h"
@@ -158,11 +159,28 @@ static int connection_new(Spawner *s, int fd)
         return 0;
 }
 
+/* Inside a container that was given the socket, execd's uid is anybody's. */
+static const char *refuse_peer(const Spawner *s, int fd, uid_t *ret_uid)
+{
+        _cleanup_(origin_done) Origin o = ORIGIN_INIT;
+        struct ucred peer = {.uid = (uid_t) -1};
+        socklen_t n = sizeof(peer);
+
+        *ret_uid = peer.uid;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+                return "its credentials cannot be read";
+        *ret_uid = peer.uid;
+        if (peer.uid != s->options.peer_uid && !(peer.uid == 0 && s->options.allow_root))
+                return "its uid is not execd's";
+        o = origin_of_socket(fd, peer.pid);
+        return o.foreign;
+}
+
 static int on_connection(sd_event_source *source, int listen_fd, uint32_t events, void *userdata)
 {
         Spawner *s = userdata;
-        struct ucred peer;
-        socklen_t n = sizeof(peer);
+        const char *why;
+        uid_t uid;
         int fd, r;
 
         fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -171,9 +189,9 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t events
                         log_error_errno(errno, "Cannot accept a connection");
                 return 0;
         }
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
-            (peer.uid != s->options.peer_uid && !(peer.uid == 0 && s->options.allow_root))) {
-                log_warning("Refusing a connection from uid %u", peer.uid);
+        why = refuse_peer(s, fd, &uid);
+        if (why) {
+                log_warning("Refused a connection of uid %u: %s", (unsigned) uid, why);
                 fd_close(fd);
                 return 0;
         }
