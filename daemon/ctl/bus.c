@@ -2,15 +2,21 @@
 
 #include "ctl/bus.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/time.h"
 
 /* execd gives a person two minutes to type a password. */
 #define CALL_TIMEOUT_USEC (UINT64_C(180) * 1000 * 1000)
 #define ERROR_PREFIX      "org.execd1.Error."
 
 /* execd may be restarted, and more than once, while a command runs. */
-#define WAIT_TRIES 10
+#define AGAIN_TRIES 1000
+
+/* A restart takes less, also where the host is slow. */
+#define AGAIN_USEC (10 * USEC_PER_SEC)
 
 int bus_connect(Ctl *c)
 {
@@ -32,13 +38,26 @@ int bus_connect(Ctl *c)
         return 0;
 }
 
+static bool has_prefix(const char *text, const char *prefix)
+{
+        return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The bus says that nobody has the name, or systemd that it does not start what is disabled or masked. */
+static bool is_not_there(const sd_bus_error *error)
+{
+        return sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+               sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+               has_prefix(error->name, "org.freedesktop.DBus.Error.Spawn.") ||
+               has_prefix(error->name, "org.freedesktop.systemd1.");
+}
+
 int bus_fail(const sd_bus_error *error, int r)
 {
         if (!sd_bus_error_is_set(error))
                 return fail_errno(r, "execd cannot be asked");
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-            sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-                return fail("execd is not there: %s", error->message);
+        if (is_not_there(error))
+                return fail("execd is not available: %s", error->message ?: error->name);
         (void) fail("%s", error->message && *error->message ? error->message : error->name);
         if (sd_bus_error_has_name(error, ERROR_PREFIX "CommandNotFound"))
                 return 127;
@@ -167,31 +186,103 @@ int exec_find(Ctl *c, const char *prefix, ExecName *ret)
         return ret->path ? 0 : fail_memory();
 }
 
-bool exec_wait_again(const sd_bus_error *error)
+int bus_new_question(Ctl *c, const char *path, const char *interface, const char *member,
+                     sd_bus_message **ret)
 {
-        return sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY);
+        int r = bus_new_call(c, path, interface, member, ret);
+
+        return r != 0 ? r : sd_bus_message_set_auto_start(*ret, false) < 0 ? fail_memory() : 0;
+}
+
+bool bus_ask_again(Again *a, const sd_bus_error *error)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        /* It has left the bus while the question was with it. */
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY)) {
+                a->until = 0;
+                return ++a->tries < AGAIN_TRIES;
+        }
+        if (!is_not_there(error))
+                return false;
+        if (a->until == 0)
+                a->until = now + AGAIN_USEC;
+        return now < a->until;
+}
+
+int bus_fail_question(const char *path, const sd_bus_error *error, int r)
+{
+        const char *id = path + strlen(path) - EXEC_ID_LENGTH;
+
+        if (!is_not_there(error))
+                return bus_fail(error, r);
+        (void) fail(
+                "execd was stopped, and the exit status of the command is not known. When execd is back, "
+                "ask again: execctl wait %.*s",
+                ID_SHOWN, id);
+        return EXIT_STOPPED;
+}
+
+/* Asks until there is an answer. */
+static int ask(Ctl *c, const char *path, const char *interface, const char *member,
+               int (*append)(sd_bus_message *), sd_bus_message **ret)
+{
+        Again again = {0};
+
+        for (;;) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+                int r;
+
+                r = bus_new_question(c, path, interface, member, &m);
+                if (r != 0)
+                        return r;
+                if (append(m) < 0)
+                        return fail_memory();
+                agent_open(c);
+                r = sd_bus_call(c->bus, m, UINT64_MAX, &error, ret);
+                if (r >= 0)
+                        return 0;
+                if (!bus_ask_again(&again, &error))
+                        return bus_fail_question(path, &error, r);
+                (void) poll(NULL, 0, AGAIN_MSEC);
+        }
+}
+
+static int append_forever(sd_bus_message *m)
+{
+        return sd_bus_message_append(m, "t", UINT64_C(0));
 }
 
 int exec_wait(Ctl *c, const char *path, int *ret_exit_status)
 {
-        for (int tries = 1;; tries++) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-                int r;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
 
-                r = bus_new_call(c, path, EXEC_INTERFACE, "Wait", &m);
-                if (r != 0)
-                        return r;
-                r = sd_bus_message_append(m, "t", UINT64_C(0));
-                if (r < 0)
-                        return fail_memory();
-                agent_open(c);
-                r = sd_bus_call(c->bus, m, UINT64_MAX, &error, &reply);
-                if (r < 0 && tries < WAIT_TRIES && exec_wait_again(&error))
-                        continue;
-                if (r < 0)
-                        return bus_fail(&error, r);
-                r = sd_bus_message_read(reply, "is", ret_exit_status, NULL);
-                return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
-        }
+        r = ask(c, path, EXEC_INTERFACE, "Wait", append_forever, &reply);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "is", ret_exit_status, NULL);
+        return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
+}
+
+static int append_state(sd_bus_message *m)
+{
+        return sd_bus_message_append(m, "ss", EXEC_INTERFACE, "State");
+}
+
+int exec_is_running(Ctl *c, const char *path, bool *ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *state;
+        int r;
+
+        r = ask(c, path, "org.freedesktop.DBus.Properties", "Get", append_state, &reply);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "v", "s", &state);
+        if (r < 0)
+                return fail_errno(r, "the answer of execd makes no sense");
+        *ret = strcmp(state, "running") == 0;
+        return 0;
 }

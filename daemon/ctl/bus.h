@@ -53,5 +53,26 @@ int exec_find(Ctl *c, const char *prefix, ExecName *ret);
 
 /* Waits for the end, however long, and gives the command's exit status. */
 int exec_wait(Ctl *c, const char *path, int *ret_exit_status);
-/* True for an answer that says no more than that execd left while we waited: it can be asked again. */
-bool exec_wait_again(const sd_bus_error *error);
+int exec_is_running(Ctl *c, const char *path, bool *ret);
+
+/* The exit status of execctl where execd was stopped and the command's own is not known. */
+#define EXIT_STOPPED 125
+
+/* The pause before a question is asked again. */
+#define AGAIN_MSEC 100
+
+/* A question about an exec whose answer was lost with execd. Restarted, as by an upgrade, execd is back in a
+ * moment; one that an administrator has stopped must not be started by D-Bus for the sake of the question.
+ */
+typedef struct Again {
+        unsigned tries;
+        uint64_t until; /* CLOCK_MONOTONIC; 0 while execd is there */
+} Again;
+
+/* A call that starts nobody. */
+int bus_new_question(Ctl *c, const char *path, const char *interface, const char *member,
+                     sd_bus_message **ret);
+/* True when the question is to be asked again, AGAIN_MSEC later. */
+bool bus_ask_again(Again *a, const sd_bus_error *error);
+/* bus_fail() for a question that is not asked again. */
+int bus_fail_question(const char *path, const sd_bus_error *error, int r);

@@ -21,8 +21,6 @@
 #define END_AGAIN_MS  1000
 #define END_AGAIN_MAX 60
 
-#define WAIT_TRIES    10
-
 Session *session_new(Ctl *c)
 {
         Session *s = calloc(1, sizeof(Session));
@@ -88,19 +86,19 @@ void session_use_stream(Session *s)
 
 /* Waiting, beside all else. */
 
-static int wait_send(Session *s);
-
 static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 {
         Session *s = userdata;
         const sd_bus_error *error = sd_bus_message_get_error(m);
 
         s->wait_slot = sd_bus_slot_unref(s->wait_slot);
-        if (error && exec_wait_again(error) && ++s->wait_tries < WAIT_TRIES && wait_send(s) == 0)
+        if (error && bus_ask_again(&s->again, error)) {
+                s->ask_at = now_usec(CLOCK_MONOTONIC) + AGAIN_MSEC * USEC_PER_MSEC;
                 return 0;
+        }
         s->known = true;
         if (error)
-                s->exit_status = bus_fail(error, 0);
+                s->exit_status = bus_fail_question(s->path, error, 0);
         else if (sd_bus_message_read(m, "is", &s->exit_status, NULL) < 0)
                 s->exit_status = fail("the answer of execd makes no sense");
         return 0;
@@ -111,7 +109,8 @@ static int wait_send(Session *s)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = bus_new_call(s->ctl, s->path, EXEC_INTERFACE, "Wait", &m);
+        s->ask_at = 0;
+        r = bus_new_question(s->ctl, s->path, EXEC_INTERFACE, "Wait", &m);
         if (r != 0)
                 return r;
         r = sd_bus_message_append(m, "t", UINT64_C(0));
@@ -129,7 +128,7 @@ static void tell_exec(Session *s, const char *member, const char *types, int a, 
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
 
-        if (bus_new_call(s->ctl, s->path, EXEC_INTERFACE, member, &m) == 0 &&
+        if (bus_new_question(s->ctl, s->path, EXEC_INTERFACE, member, &m) == 0 &&
             sd_bus_message_append(m, types, a, b) >= 0 && sd_bus_message_set_expect_reply(m, false) >= 0)
                 (void) sd_bus_send(s->ctl->bus, m, NULL);
 }
@@ -168,11 +167,15 @@ static void on_signal(Session *s)
 
 /* The loop. */
 
-static int bus_timeout_ms(sd_bus *bus)
+static int timeout_ms(const Session *s)
 {
         uint64_t until, now = now_usec(CLOCK_MONOTONIC);
 
-        if (sd_bus_get_timeout(bus, &until) < 0 || until == UINT64_MAX)
+        if (sd_bus_get_timeout(s->ctl->bus, &until) < 0)
+                until = UINT64_MAX;
+        if (s->ask_at > 0)
+                until = MIN(until, s->ask_at);
+        if (until == UINT64_MAX)
                 return -1;
         return until > now ? (int) MIN((until - now) / USEC_PER_MSEC + 1, UINT64_C(60000)) : 0;
 }
@@ -204,7 +207,7 @@ static int turn(Session *s)
 {
         struct pollfd fds[2 + ELEMENTSOF(s->pumps)] = {{.fd = s->signal_fd, .events = POLLIN}};
         size_t of[ELEMENTSOF(s->pumps)], n = 2;
-        int timeout = bus_timeout_ms(s->ctl->bus), r;
+        int timeout = timeout_ms(s), r;
 
         fds[1].fd = sd_bus_get_fd(s->ctl->bus);
         fds[1].events = (short) sd_bus_get_events(s->ctl->bus);
@@ -230,6 +233,10 @@ static int turn(Session *s)
                 ;
         if (r < 0)
                 return r;
+        if (s->ask_at > 0 && now_usec(CLOCK_MONOTONIC) >= s->ask_at) {
+                s->exit_status = wait_send(s);
+                s->known = s->exit_status != 0;
+        }
         for (size_t i = 0; i < n; i++)
                 if (fds[i].revents)
                         return 1;
@@ -239,17 +246,15 @@ static int turn(Session *s)
 /* The stream has ended, but has the command? Somebody may have typed the detach keys. */
 static int stream_end(Session *s)
 {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *state = NULL;
+        bool is_running;
         int status = 0, r;
 
-        r = sd_bus_get_property_string(s->ctl->bus, BUS_NAME, s->path, EXEC_INTERFACE, "State", &error,
-                                       &state);
-        if (r < 0)
-                return bus_fail(&error, r);
+        r = exec_is_running(s->ctl, s->path, &is_running);
+        if (r != 0)
+                return r;
         if (s->sinks[1].broken)
                 return 128 + SIGPIPE;
-        if (strcmp(state, "running") == 0) {
+        if (is_running) {
                 terminal_restore();
                 fprintf(stderr, "The command goes on; to come back: execctl attach %.*s\n", ID_SHOWN,
                         s->path + strlen(s->path) - EXEC_ID_LENGTH);

@@ -21,8 +21,9 @@ typedef struct Session {
         Pump pumps[3]; /* to stdin, from stdout, from stderr; with a stream only the first two */
         int signal_fd; /* owned */
         sd_bus_slot *wait_slot;
-        int wait_tries;
-        bool known; /* the exit status */
+        Again again;
+        uint64_t ask_at; /* CLOCK_MONOTONIC: when to ask for the end again; 0 while asked */
+        bool known;      /* the exit status */
         unsigned ends_said;
         int exit_status;
         int left_by; /* the signal that ended us */
