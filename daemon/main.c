@@ -25,6 +25,9 @@
 #include "core/selinux-access.h"
 #include "wire/units.h"
 
+/* What execd.service is not restarted for: EX_CONFIG of sysexits.h. */
+#define EXIT_NO_SOCKET 78
+
 /* That systemd may pass to listen on. */
 #define SOCKETS_MAX 16
 
@@ -233,7 +236,7 @@ static int sort_passed_fds(Passed *p)
                 }
         }
         if (p->n_sockets == 0) {
-                log_error("No socket was passed: execd is started by execd.socket");
+                log_error("Failed to find a listening socket: execd is started by execd.socket");
                 return -ENOTCONN;
         }
         return 0;
@@ -296,20 +299,18 @@ static int watch_signals(Manager *m)
                 r = sd_event_add_signal(m->event, NULL, SIGINT, on_stop_signal, m);
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGHUP, on_reload, m);
+        if (r >= 0)
+                r = sd_event_set_watchdog(m->event, true);
         return r;
 }
 
-static int run(void)
+static int run(Passed *p)
 {
         _cleanup_(config_done) Config config = {0};
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_(http_server_freep) HttpServer *server = NULL;
-        Passed passed = {0};
         int r;
 
-        r = sort_passed_fds(&passed);
-        if (r < 0)
-                return r;
         r = selinux_access_open();
         if (r < 0)
                 return log_error_errno(r, "Cannot ask SELinux");
@@ -322,15 +323,15 @@ static int run(void)
         r = watch_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
-        load_execs(m, &passed.handover);
+        load_execs(m, &p->handover);
         r = dbus_publish(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up HTTP");
-        http_handover_done(&passed.waits, server);
-        r = listen_on_sockets(server, &passed);
+        http_handover_done(&p->waits, server);
+        r = listen_on_sockets(server, p);
         if (r < 0)
                 return r;
 
@@ -343,6 +344,19 @@ static int run(void)
         save_execs(m);
         http_handover_store(server);
         return r;
+}
+
+static int run_daemon(void)
+{
+        Passed passed = {0};
+        int r;
+
+        block_signals();
+        if (sort_passed_fds(&passed) < 0)
+                return EXIT_NO_SOCKET;
+        r = run(&passed);
+        selinux_access_close();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -360,9 +374,7 @@ int main(int argc, char **argv)
                 r = dump_config();
                 break;
         default:
-                block_signals();
-                r = run();
-                selinux_access_close();
+                return run_daemon();
         }
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -16,6 +16,9 @@
 #define PEER_USER        "execd"
 #define IDLE_SEC_DEFAULT 30
 
+/* What execd-spawner.service is not restarted for: EX_CONFIG of sysexits.h. */
+#define EXIT_NO_SOCKET 78
+
 static int parse_seconds(const char *text, uint64_t *ret_usec)
 {
         char *end;
@@ -124,8 +127,9 @@ int main(int argc, char **argv)
         }
         if (sd_listen_fds(true) != 1 ||
             sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
-                log_error("One listening stream socket must be passed; see execd-spawner.socket");
-                return EXIT_FAILURE;
+                log_error("Failed to find the listening socket: execd-spawner is started by "
+                          "execd-spawner.socket");
+                return EXIT_NO_SOCKET;
         }
         r = spawner_new(&options, SD_LISTEN_FDS_START, &spawner);
         if (r >= 0)
