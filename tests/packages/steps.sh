@@ -332,10 +332,30 @@ check_nothing_runs() {
     return 0
 }
 
+# A client that waits for the end of a command, and does not start execd again whatever becomes of it.
+begin_waiting() {
+    begin_command waiting 'exec sleep 1000'
+    inside systemd-run --quiet --unit=waiting -- execctl wait "$(cat "$dir/waiting")"
+}
+
+check_waiting_was_told() {
+    local wait
+    for ((wait = 0; wait < 300; wait++)); do
+        [ "$(inside systemctl show -P ActiveState waiting.service)" = active ] || break
+        sleep 0.1
+    done
+    [ "$(inside systemctl show -P ExecMainStatus waiting.service)" = 125 ] ||
+        fail "it was not told: $(inside systemctl status waiting.service)"
+    inside systemctl reset-failed waiting.service
+}
+
 check_removed() {
     # Commands that other tests left behind run on, whatever becomes of the package.
     inside systemctl stop 'exec-*.scope'
+    begin_waiting
     inside env DEBIAN_FRONTEND=noninteractive apt-get remove -y execd
+    check_waiting_was_told
+    inside systemctl stop 'exec-*.scope'
     check_nothing_runs
     inside test ! -e /run/execd || fail "/run/execd: $(inside ls -R /run/execd)"
     ! inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web id || fail "somebody answers"
