@@ -6,16 +6,23 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
+static bool is_null_device(const struct stat *st)
+{
+        return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
 /*
  * Whether a write may block is a property of the open file, which we share with others (the shell before us,
- * say). So a pipe or a terminal is opened anew; a socket is asked with each call. Regular files do not
- * block.
+ * say). So a pipe or a terminal is opened anew; a socket is asked with each call, and so is a pipe by
+ * splice(2). Regular files do not block.
  */
 void sink_open(Sink *s, int fd)
 {
@@ -27,6 +34,8 @@ void sink_open(Sink *s, int fd)
         if (fstat(fd, &st) < 0)
                 return;
         s->is_socket = S_ISSOCK(st.st_mode);
+        s->tells_end = S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode);
+        s->can_splice = S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || is_null_device(&st);
         if (!S_ISFIFO(st.st_mode) && !isatty(fd))
                 return;
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -37,11 +46,23 @@ void sink_open(Sink *s, int fd)
         s->owned = true;
 }
 
+void sink_take(Sink *s, int fd)
+{
+        *s = (Sink){.fd = fd, .owned = true, .tells_end = true};
+}
+
 void sink_done(Sink *s)
 {
         if (s->owned)
                 s->fd = fd_close(s->fd);
         s->owned = false;
+}
+
+static void sink_break(Sink *s, int error, bool lost)
+{
+        s->broken = true;
+        s->lost = s->lost || lost;
+        s->error = error == EPIPE || error == ECONNRESET ? 0 : error;
 }
 
 static ssize_t sink_write(Sink *s, const void *data, size_t size)
@@ -50,7 +71,7 @@ static ssize_t sink_write(Sink *s, const void *data, size_t size)
 
         n = s->is_socket ? send(s->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) : write(s->fd, data, size);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
-                s->broken = true;
+                sink_break(s, errno, true);
                 return -1;
         }
         return MAX(n, 0);
@@ -71,7 +92,7 @@ static void pump_find_frame(Pump *p)
                         return;
                 p->header_size = 0;
                 if (frame_header_read(p->header, &type, &p->frame_left) < 0) {
-                        p->failed = p->at_end = true;
+                        p->bad = p->at_end = true;
                         p->size = 0;
                         return;
                 }
@@ -86,8 +107,14 @@ static size_t pump_chunk(const Pump *p)
         return p->framed ? MIN(p->size, (size_t) p->frame_left) : p->size;
 }
 
+static void pump_paid(Pump *p, size_t n)
+{
+        p->owed -= MIN(p->owed, (uint64_t) n);
+}
+
 static void pump_flush(Pump *p)
 {
+        p->held = false;
         for (;;) {
                 size_t chunk;
                 ssize_t n;
@@ -98,7 +125,7 @@ static void pump_flush(Pump *p)
                         break;
                 n = sink_write(p->target, p->buffer + p->start, chunk);
                 if (n < 0) {
-                        p->at_end = p->done = true;
+                        pump_close(p);
                         return;
                 }
                 if (n > 0)
@@ -106,10 +133,24 @@ static void pump_flush(Pump *p)
                 p->start += (size_t) n;
                 p->size -= (size_t) n;
                 p->frame_left -= p->framed ? (uint32_t) n : 0;
-                if ((size_t) n < chunk)
+                pump_paid(p, (size_t) n);
+                if ((size_t) n < chunk) {
+                        p->held = true;
                         return;
+                }
         }
         p->start = 0;
+}
+
+void pump_close(Pump *p)
+{
+        if (p->owned)
+                p->in = fd_close(p->in);
+        p->owned = false;
+        p->at_end = p->done = true;
+        p->held = false;
+        p->size = 0;
+        p->owed = 0;
 }
 
 void pump_finish(Pump *p)
@@ -136,36 +177,112 @@ void pump_finish(Pump *p)
         case PUMP_END_NOTHING:
                 break;
         }
-        p->done = true;
+        pump_close(p);
 }
 
-bool pump_wants(Pump *p, struct pollfd *ret)
+uint64_t pump_available(const Pump *p)
 {
+        int n = 0;
+
+        if (p->in >= 0 && !p->at_end && ioctl(p->in, FIONREAD, &n) < 0)
+                n = 0;
+        return p->size + (uint64_t) MAX(n, 0);
+}
+
+size_t pump_wants(Pump *p, struct pollfd ret[static 2])
+{
+        const Sink *s = p->target ?: p->out[0];
+
         if (p->in < 0 || p->done)
+                return 0;
+        if (p->held || p->size > 0 || p->at_end) {
+                ret[0] = (struct pollfd){.fd = s->fd, .events = POLLOUT};
+                return 1;
+        }
+        ret[0] = (struct pollfd){.fd = p->in, .events = POLLIN};
+        if (!s->tells_end || p->framed)
+                return 1;
+        ret[1] = (struct pollfd){.fd = s->fd};
+        return 2;
+}
+
+static void pump_read(Pump *p)
+{
+        ssize_t n = read(p->in, p->buffer, sizeof(p->buffer));
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        /* A terminal whose other end has gone, or a peer that closed without reading: an end. */
+        if (n < 0 && errno != ECONNRESET && !(errno == EIO && isatty(p->in)))
+                p->error = errno;
+        p->at_end = n <= 0;
+        p->start = 0;
+        p->size = (size_t) MAX(n, 0);
+}
+
+static bool has_input(const Pump *p)
+{
+        struct pollfd in = {.fd = p->in, .events = POLLIN};
+
+        return poll(&in, 1, 0) > 0;
+}
+
+/* False where bytes have to be copied. */
+static bool pump_splice(Pump *p)
+{
+        Sink *s = p->out[0];
+        ssize_t n;
+
+        if (!p->may_splice || !s->can_splice || p->size > 0 || p->at_end)
                 return false;
-        if (p->size > 0 || p->at_end)
-                *ret = (struct pollfd){.fd = (p->target ?: p->out[0])->fd, .events = POLLOUT};
-        else
-                *ret = (struct pollfd){.fd = p->in, .events = POLLIN};
+        n = splice(p->in, NULL, s->fd, NULL, PUMP_PIPE_SIZE, SPLICE_F_NONBLOCK);
+        p->held = false;
+        if (n > 0)
+                pump_paid(p, (size_t) n);
+        else if (n == 0)
+                p->at_end = true;
+        else if (errno == EAGAIN)
+                p->held = has_input(p); /* bytes or the end, and no room for them */
+        else if (errno == EINVAL || errno == ENOSYS) {
+                /* As for a file that is open for appending. */
+                s->can_splice = false;
+                return false;
+        } else if (errno != EINTR) {
+                sink_break(s, errno, true);
+                pump_close(p);
+        }
         return true;
 }
 
-void pump_turn(Pump *p, short revents)
+/* Whoever read the output has left: the command is to notice with its next write, and not with the one
+ * after.
+ */
+static bool reader_has_left(const Pump *p, const struct pollfd *fds, size_t n)
 {
-        if (revents == 0)
-                return;
-        if (p->size == 0 && !p->at_end) {
-                ssize_t n = read(p->in, p->buffer, sizeof(p->buffer));
+        const Sink *s = p->target ?: p->out[0];
 
-                if (n < 0 && (errno == EAGAIN || errno == EINTR))
-                        return;
-                /* A terminal whose other end has gone, or a peer that closed without reading: an end. */
-                p->failed = n < 0 && errno != EIO && errno != ECONNRESET;
-                p->at_end = n <= 0;
-                p->start = 0;
-                p->size = (size_t) MAX(n, 0);
+        for (size_t i = 0; i < n; i++)
+                if (fds[i].fd == s->fd && s->tells_end && fds[i].revents & (POLLERR | POLLHUP))
+                        return true;
+        return false;
+}
+
+void pump_turn(Pump *p, const struct pollfd *fds, size_t n)
+{
+        Sink *s = p->target ?: p->out[0];
+
+        if (reader_has_left(p, fds, n)) {
+                sink_break(s, 0, pump_available(p) > 0);
+                pump_close(p);
+                return;
         }
-        pump_flush(p);
+        if (n == 0 || fds[0].revents == 0)
+                return;
+        if (!pump_splice(p)) {
+                if (p->size == 0 && !p->at_end)
+                        pump_read(p);
+                pump_flush(p);
+        }
         if (p->at_end && p->size == 0 && !p->done)
                 pump_finish(p);
 }

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Bytes from one fd to another, or to two when they come in Docker's frames; never more held than one
- * buffer. */
+/*
+ * Bytes from one fd to another, or to two when they come in Docker's frames; never more held than one
+ * buffer.
+ *
+ * A pump that may splice moves what a command writes from its pipe to where it goes, with one splice(2) for
+ * as much as there is. Other bytes are copied. So is all that goes into a container: a file that is spliced
+ * into a pipe is there with the pages of the host's page cache, and no page of the host belongs into the
+ * hands of a command.
+ */
 
 #include <poll.h>
 #include <stdbool.h>
@@ -10,18 +17,25 @@
 
 #include "wire/frame.h"
 
-#define PUMP_BUFFER (64 * 1024)
+#define PUMP_BUFFER    (128 * 1024)
+#define PUMP_PIPE_SIZE (1024 * 1024)
 
 /* Where bytes go. Writing never blocks where that can be had without changing what others share. */
 typedef struct Sink {
         int fd; /* owned where `owned` */
         bool owned;
         bool is_socket;
-        bool broken; /* nobody reads there any more */
+        bool tells_end;  /* poll(2) tells when nobody reads there any more */
+        bool can_splice; /* splice(2) writes there and does not block */
+        bool broken;     /* nothing can be written there any more */
+        bool lost;       /* and something should have been */
+        int error;       /* why it is broken; 0: the reader has left */
 } Sink;
 
 /* One of our own stdout and stderr. */
 void sink_open(Sink *s, int fd);
+/* The end of a pipe that is ours alone. */
+void sink_take(Sink *s, int fd);
 void sink_done(Sink *s);
 
 /* What the end of the input does to the output. */
@@ -33,13 +47,18 @@ typedef enum PumpEnd {
 } PumpEnd;
 
 typedef struct Pump {
-        int in;       /* weak; negative: this pump is not used */
+        int in;       /* owned where `owned`; negative: this pump is not used */
+        bool owned;   /* closed when nothing more is taken from it, which its writer notices */
         Sink *out[2]; /* weak; with frames: stdout and stderr */
         bool framed;
+        bool may_splice;
         PumpEnd end;
-        bool at_end; /* of the input */
-        bool done;   /* and all of it is written */
-        bool failed; /* the input was no frames, or could not be read */
+        bool at_end;   /* of the input */
+        bool done;     /* and all of it is written */
+        bool bad;      /* the input was no frames */
+        int error;     /* the input could not be read */
+        bool held;     /* the sink takes nothing at the moment */
+        uint64_t owed; /* bytes that were in the input when it was asked for, and are not written yet */
 
         uint8_t header[FRAME_HEADER_SIZE];
         size_t header_size;
@@ -50,9 +69,12 @@ typedef struct Pump {
         char buffer[PUMP_BUFFER];
 } Pump;
 
-/* What to wait for: one fd. False when there is nothing to wait for any more. */
-bool pump_wants(Pump *p, struct pollfd *ret);
-/* After poll(): reads what is there and writes what can be written. */
-void pump_turn(Pump *p, short revents);
+/* What to wait for: the number of entries set, 0 when there is nothing to wait for any more. */
+size_t pump_wants(Pump *p, struct pollfd ret[static 2]);
+/* After poll(), with those entries: moves what is there and fits. */
+void pump_turn(Pump *p, const struct pollfd *fds, size_t n);
 /* All is written: passes the end on. */
 void pump_finish(Pump *p);
+/* Bytes that have been read or can be. */
+uint64_t pump_available(const Pump *p);
+void pump_close(Pump *p);

@@ -2,13 +2,8 @@
 
 /* run and shell. */
 
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "ctl/session.h"
 #include "ctl/terminal.h"
@@ -223,77 +218,23 @@ static int run_attached(Ctl *c, const char *container, char **command)
         return session_run(s);
 }
 
-/* Without a stream: the command has our own files. */
-
-/* What the daemon lets pass: what gives the command no more than bytes. */
-static bool can_be_passed(int fd)
-{
-        static const unsigned long kernel[] = {PROC_SUPER_MAGIC,    SYSFS_MAGIC,     CGROUP_SUPER_MAGIC,
-                                               CGROUP2_SUPER_MAGIC, SELINUX_MAGIC,   DEBUGFS_MAGIC,
-                                               TRACEFS_MAGIC,       SECURITYFS_MAGIC};
-        struct statfs fs;
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return false;
-        if (S_ISCHR(st.st_mode))
-                return st.st_rdev == makedev(1, 3);
-        if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-                return true;
-        if (!S_ISREG(st.st_mode) || fstatfs(fd, &fs) < 0)
-                return false;
-        for (size_t i = 0; i < ELEMENTSOF(kernel); i++)
-                if ((unsigned long) fs.f_type == kernel[i])
-                        return false;
-        return true;
-}
-
-/* Our stdin, stdout or stderr as it is handed to the command: as it is, or as a pipe that is pumped here.
- * *ret is owned by the caller. */
-static int prepare_fd(Session *s, int fd, int *ret)
-{
-        int ends[2];
-        Pump *p = &s->pumps[fd];
-
-        if (fd == STDIN_FILENO && !s->ctl->options.interactive)
-                *ret = open("/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        else if (can_be_passed(fd))
-                *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        else {
-                if (pipe2(ends, O_CLOEXEC) < 0)
-                        return fail_errno(errno, "cannot make a pipe");
-                *ret = ends[fd != STDIN_FILENO];
-                p->out[0] = &s->sinks[fd];
-                if (fd == STDIN_FILENO) {
-                        (void) fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK);
-                        s->sinks[fd] = (Sink){.fd = ends[1], .owned = true};
-                        p->in = fd;
-                        p->end = PUMP_END_CLOSE;
-                } else {
-                        sink_open(&s->sinks[fd], fd);
-                        p->in = ends[0];
-                }
-        }
-        return *ret < 0 ? fail_errno(errno, "cannot use fd %d", fd) : 0;
-}
-
-static int run_with_fds(Ctl *c, const char *container, char **command)
+/* Without a stream: the command has pipes of ours. */
+static int run_piped(Ctl *c, const char *container, char **command)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(exec_name_done) ExecName e = {0};
         _cleanup_(session_freep) Session *s = session_new(c);
-        int r;
+        int pipes[3] = {-EBADF, -EBADF, -EBADF}, r;
 
         if (!s)
                 return fail_memory();
-        r = new_create_call(c, "RunExec", container, command, &m);
-        for (int fd = 0; fd < 3 && r == 0; fd++) {
-                _cleanup_close_ int passed = -EBADF;
-
-                r = prepare_fd(s, fd, &passed);
-                if (r == 0 && sd_bus_message_append(m, "h", passed) < 0)
-                        r = fail_memory();
-        }
+        r = session_use_pipes(s, pipes);
+        if (r == 0)
+                r = new_create_call(c, "RunExec", container, command, &m);
+        if (r == 0 && sd_bus_message_append(m, "hhh", pipes[0], pipes[1], pipes[2]) < 0)
+                r = fail_memory();
+        for (size_t i = 0; i < ELEMENTSOF(pipes); i++)
+                fd_close(pipes[i]);
         if (r == 0)
                 r = send_create_call(c, m, true, &e);
         if (r != 0)
@@ -325,7 +266,7 @@ int verb_run(Ctl *c, int argc, char **argv)
                 return run_detached(c, argv[0], argv + 1);
         if (o->tty || o->record)
                 return run_attached(c, argv[0], argv + 1);
-        r = run_with_fds(c, argv[0], argv + 1);
+        r = run_piped(c, argv[0], argv + 1);
         /* The daemon may have to record whatever runs. */
         return r == NEEDS_STREAM ? run_attached(c, argv[0], argv + 1) : r;
 }

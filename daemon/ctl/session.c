@@ -10,8 +10,10 @@
 #include "base/time.h"
 #include "ctl/terminal.h"
 
-/* The command has ended but others hold its pipes: they are read until they have been silent for so long. */
-#define SILENCE_MS 500
+/* The command has ended but others hold its pipes. What was in them is passed on, however long that takes;
+ * then they are read until they have been silent for so long, and no longer than that. */
+#define SILENCE_MS   500
+#define DRAIN_MAX_MS 2000
 
 /*
  * On a terminal the end of the input is a character, and whoever reads next sees it once; a program that
@@ -42,8 +44,10 @@ Session *session_free(Session *s)
                 return NULL;
         terminal_restore();
         s->wait_slot = sd_bus_slot_unref(s->wait_slot);
-        for (size_t i = 0; i < ELEMENTSOF(s->sinks); i++)
+        for (size_t i = 0; i < ELEMENTSOF(s->sinks); i++) {
+                pump_close(&s->pumps[i]);
                 sink_done(&s->sinks[i]);
+        }
         fd_close(s->signal_fd);
         return mfree(s);
 }
@@ -86,21 +90,31 @@ void session_use_stream(Session *s)
 
 /* Waiting, beside all else. */
 
+/* What is in the pipes now was written before the end, and is owed to whoever reads. */
+static void set_known(Session *s, int exit_status)
+{
+        s->known = true;
+        s->exit_status = exit_status;
+        for (size_t i = 1; i < ELEMENTSOF(s->pumps); i++)
+                s->pumps[i].owed = pump_available(&s->pumps[i]);
+}
+
 static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused)
 {
         Session *s = userdata;
         const sd_bus_error *error = sd_bus_message_get_error(m);
+        int status;
 
         s->wait_slot = sd_bus_slot_unref(s->wait_slot);
         if (error && bus_ask_again(&s->again, error)) {
                 s->ask_at = now_usec(CLOCK_MONOTONIC) + AGAIN_MSEC * USEC_PER_MSEC;
                 return 0;
         }
-        s->known = true;
         if (error)
-                s->exit_status = bus_fail_question(s->path, error, 0);
-        else if (sd_bus_message_read(m, "is", &s->exit_status, NULL) < 0)
-                s->exit_status = fail("the answer of execd makes no sense");
+                status = bus_fail_question(s->path, error, 0);
+        else if (sd_bus_message_read(m, "is", &status, NULL) < 0)
+                status = fail("the answer of execd makes no sense");
+        set_known(s, status);
         return 0;
 }
 
@@ -119,6 +133,17 @@ static int wait_send(Session *s)
         if (r < 0)
                 return fail_errno(r, "execd cannot be asked");
         return 0;
+}
+
+static void ask_again(Session *s)
+{
+        int r;
+
+        if (s->ask_at == 0 || now_usec(CLOCK_MONOTONIC) < s->ask_at)
+                return;
+        r = wait_send(s);
+        if (r != 0)
+                set_known(s, r);
 }
 
 /* Signals. */
@@ -202,45 +227,94 @@ static bool may_say_end(const Session *s)
                s->ends_said < END_AGAIN_MAX;
 }
 
-/* One wait for whatever comes; 0 when nothing came in time. */
+/* What the command has written before it ended, and is not written yet. Others may have read from the pipe.
+ */
+static bool is_owed(Session *s)
+{
+        bool owed = false;
+
+        for (size_t i = 1; i < ELEMENTSOF(s->pumps); i++) {
+                Pump *p = &s->pumps[i];
+
+                if (p->owed > 0)
+                        p->owed = MIN(p->owed, pump_available(p));
+                owed = owed || p->owed > 0;
+        }
+        return owed;
+}
+
+static uint64_t now_ms(void)
+{
+        return now_usec(CLOCK_MONOTONIC) / USEC_PER_MSEC;
+}
+
+/* How long to wait for the rest of the output: for ever, or until there was silence; 0 when that is enough.
+ */
+static int drain_timeout_ms(Session *s)
+{
+        uint64_t now = now_ms();
+
+        if (is_owed(s))
+                return -1;
+        s->drain_until = s->drain_until ?: now + DRAIN_MAX_MS;
+        return s->drain_until > now ? (int) MIN(s->drain_until - now, (uint64_t) SILENCE_MS) : 0;
+}
+
+static size_t turn_wants(Session *s, struct pollfd *fds, size_t first[static 4])
+{
+        size_t n = 2;
+
+        fds[0] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = sd_bus_get_fd(s->ctl->bus),
+                                 .events = (short) sd_bus_get_events(s->ctl->bus)};
+        for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++) {
+                first[i] = n;
+                n += pump_wants(&s->pumps[i], fds + n);
+        }
+        first[ELEMENTSOF(s->pumps)] = n;
+        return n;
+}
+
+/* The bus is only read when it has something for us: that is a system call for each message it has not. */
+static int turn_bus(Session *s, bool ready)
+{
+        int r = ready ? 1 : 0;
+
+        while (r > 0)
+                r = sd_bus_process(s->ctl->bus, NULL);
+        return r;
+}
+
+/* One wait for whatever comes; 0 when there is nothing more to wait for. */
 static int turn(Session *s)
 {
-        struct pollfd fds[2 + ELEMENTSOF(s->pumps)] = {{.fd = s->signal_fd, .events = POLLIN}};
-        size_t of[ELEMENTSOF(s->pumps)], n = 2;
-        int timeout = timeout_ms(s), r;
+        struct pollfd fds[2 + 2 * ELEMENTSOF(s->pumps)];
+        size_t first[ELEMENTSOF(s->pumps) + 1], n = turn_wants(s, fds, first);
+        int own_timeout = timeout_ms(s), timeout = own_timeout, r;
 
-        fds[1].fd = sd_bus_get_fd(s->ctl->bus);
-        fds[1].events = (short) sd_bus_get_events(s->ctl->bus);
-        for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++)
-                if (pump_wants(&s->pumps[i], &fds[n])) {
-                        of[n - 2] = i;
-                        n++;
-                }
-        if (s->known)
-                timeout = SILENCE_MS;
-        else if (may_say_end(s) && (timeout < 0 || timeout > END_AGAIN_MS))
+        if (s->known) {
+                timeout = drain_timeout_ms(s);
+                if (timeout == 0)
+                        return 0;
+        } else if (may_say_end(s) && (timeout < 0 || timeout > END_AGAIN_MS))
                 timeout = END_AGAIN_MS;
         r = poll(fds, (nfds_t) n, timeout);
         if (r < 0)
                 return errno == EINTR ? 1 : -errno;
         if (r == 0 && may_say_end(s) && ++s->ends_said > 0)
                 pump_finish(&s->pumps[0]);
+        if (r == 0 && s->known)
+                return 0;
         if (fds[0].revents)
                 on_signal(s);
-        for (size_t i = 2; i < n; i++)
-                pump_turn(&s->pumps[of[i - 2]], fds[i].revents);
-        while ((r = sd_bus_process(s->ctl->bus, NULL)) > 0)
-                ;
+        for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++)
+                pump_turn(&s->pumps[i], fds + first[i], first[i + 1] - first[i]);
+        session_release_stdin(s);
+        r = turn_bus(s, fds[1].revents || own_timeout == 0 || r == 0);
         if (r < 0)
                 return r;
-        if (s->ask_at > 0 && now_usec(CLOCK_MONOTONIC) >= s->ask_at) {
-                s->exit_status = wait_send(s);
-                s->known = s->exit_status != 0;
-        }
-        for (size_t i = 0; i < n; i++)
-                if (fds[i].revents)
-                        return 1;
-        return s->known ? 0 : 1;
+        ask_again(s);
+        return 1;
 }
 
 /* The stream has ended, but has the command? Somebody may have typed the detach keys. */
@@ -291,5 +365,5 @@ int session_run(Session *s)
                 return 128 + s->left_by;
         if (s->stream >= 0)
                 return stream_end(s);
-        return s->exit_status;
+        return session_pipes_status(s, s->exit_status);
 }

@@ -22,8 +22,9 @@ typedef struct Session {
         int signal_fd; /* owned */
         sd_bus_slot *wait_slot;
         Again again;
-        uint64_t ask_at; /* CLOCK_MONOTONIC: when to ask for the end again; 0 while asked */
-        bool known;      /* the exit status */
+        uint64_t ask_at;      /* CLOCK_MONOTONIC: when to ask for the end again; 0 while asked */
+        bool known;           /* the exit status */
+        uint64_t drain_until; /* CLOCK_MONOTONIC, ms; 0: what the command has written is not through yet */
         unsigned ends_said;
         int exit_status;
         int left_by; /* the signal that ended us */
@@ -32,6 +33,14 @@ typedef struct Session {
 Session *session_new(Ctl *c);
 Session *session_free(Session *s);
 DEFINE_CLEANUP(Session, session_free);
+
+/* pipes.c: fresh pipes for the command, joined with our own stdin, stdout and stderr. The command's ends go
+ * to ret_command and are the caller's to close. */
+int session_use_pipes(Session *s, int ret_command[static 3]);
+/* Once the command reads no more, neither do we: whoever writes to our stdin notices. */
+void session_release_stdin(Session *s);
+/* The command has ended with this status: what execctl ends with. */
+int session_pipes_status(const Session *s, int status);
 
 /* From here on signals are ours to read. */
 int session_begin(Session *s);
