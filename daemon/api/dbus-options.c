@@ -7,7 +7,7 @@
 
 #include "api/dbus-object.h"
 #include "base/fd.h"
-#include "core/stdio-check.h"
+#include "base/stdio-fd.h"
 #include "wire/user-spec.h"
 
 static int read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr)
@@ -277,19 +277,18 @@ int dbus_read_attach_options(sd_bus_message *m, DbusCall *c, Refusal *reterr)
 
 int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr)
 {
-        static const char *const names[] = {"stdin", "stdout", "stderr"};
-
-        for (size_t i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++) {
                 int fd, r;
 
                 r = sd_bus_message_read(m, "h", &fd);
-                if (r >= 0)
-                        r = stdio_check(fd, names[i], reterr);
                 if (r < 0)
                         return r;
                 fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
                 if (fds[i] < 0)
                         return -errno;
+                r = stdio_fd_check(fds[i], i, reterr);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

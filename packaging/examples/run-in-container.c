@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Runs a command in a running container, with this program's own stdout and stderr, and ends with its exit
- * status. Without arguments: lists the containers. Needs libsystemd and nothing else:
+ * Runs a command in a running container, copies its output and its errors to stdout and stderr, and ends
+ * with its exit status. Without arguments: lists the containers. Needs libsystemd and nothing else:
  *
  *   cc -o run-in-container run-in-container.c $(pkg-config --cflags --libs libsystemd)
  *   ./run-in-container
- *   ./run-in-container web ls -l /etc | cat
+ *   ./run-in-container web ls -l /etc
  *
- * The command writes to the very files that are passed, and execd copies nothing. Pipes, sockets, regular
- * files and /dev/null can be passed; terminals cannot, hence the "| cat". org.execd1(5) has all calls.
+ * The command writes to pipes that this program creates, and execd copies nothing. Only anonymous pipes can
+ * be passed: never files, sockets or terminals of this host. org.execd1(5) has all calls.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static int list_containers(sd_bus *bus)
         return status;
 }
 
-/* RunExec: creates an exec and starts it on these three files. *ret_object is the caller's. */
+/* RunExec: creates an exec and starts it on these three pipes. *ret_object is the caller's. */
 static int start(sd_bus *bus, char **argv, const int fds[static 3], char **ret_object)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -117,11 +118,88 @@ static int wait_for(sd_bus *bus, const char *object)
         return status;
 }
 
+/* Three pipes for the command, and our ends of its output and errors. Its stdin has no writer, which stands
+ * for no input: the command gets /dev/null of its container. */
+static int make_pipes(int fds[static 3], int ours[static 2])
+{
+        for (int i = 0; i < 3; i++) {
+                int ends[2];
+
+                if (pipe2(ends, O_CLOEXEC) < 0)
+                        return -errno;
+                fds[i] = ends[i > 0];
+                if (i > 0)
+                        ours[i - 1] = ends[0];
+                else
+                        close(ends[1]);
+        }
+        return 0;
+}
+
+static void close_all(int *fds, int n)
+{
+        for (int i = 0; i < n; i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+}
+
+static int copy_some(int from, int to)
+{
+        char buffer[65536];
+        ssize_t n = read(from, buffer, sizeof(buffer));
+
+        for (ssize_t done = 0, k; done < n; done += k) {
+                k = write(to, buffer + done, (size_t) (n - done));
+                if (k < 0)
+                        return -errno;
+        }
+        return n > 0;
+}
+
+/* Until nobody in the container holds the other ends any more. */
+static int copy_output(const int ours[static 2])
+{
+        struct pollfd p[2] = {{.fd = ours[0], .events = POLLIN}, {.fd = ours[1], .events = POLLIN}};
+
+        while (p[0].fd >= 0 || p[1].fd >= 0) {
+                if (poll(p, 2, -1) < 0)
+                        return -errno;
+                for (int i = 0; i < 2; i++) {
+                        int r = p[i].revents ? copy_some(p[i].fd, i == 0 ? STDOUT_FILENO : STDERR_FILENO)
+                                             : 1;
+
+                        if (r < 0)
+                                return r;
+                        if (r == 0)
+                                p[i].fd = -1;
+                }
+        }
+        return 0;
+}
+
+static int run(sd_bus *bus, char **argv)
+{
+        int fds[3] = {-1, -1, -1}, ours[2] = {-1, -1}, status, r;
+        char *object = NULL;
+
+        r = make_pipes(fds, ours);
+        if (r < 0)
+                status = fail("pipe", NULL, r);
+        else
+                status = start(bus, argv, fds, &object);
+        close_all(fds, 3); /* the command has its own */
+        if (status == EXIT_SUCCESS) {
+                r = copy_output(ours);
+                status = r < 0 ? fail("output", NULL, r) : wait_for(bus, object);
+        }
+        close_all(ours, 2);
+        free(object);
+        return status;
+}
+
 int main(int argc, char **argv)
 {
-        int fds[3] = {open("/dev/null", O_RDONLY | O_CLOEXEC), STDOUT_FILENO, STDERR_FILENO};
         sd_bus *bus = NULL;
-        char *object = NULL;
         int r, status;
 
         if (argc == 2) {
@@ -135,17 +213,7 @@ int main(int argc, char **argv)
         sd_bus_set_allow_interactive_authorization(bus, 1);
         sd_bus_set_method_call_timeout(bus, UINT64_C(180000000));
 
-        /* A terminal cannot be passed, so what would go there does without. */
-        if (isatty(STDERR_FILENO))
-                fds[2] = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        if (argc == 1)
-                status = list_containers(bus);
-        else {
-                status = start(bus, argv + 1, fds, &object);
-                if (status == EXIT_SUCCESS)
-                        status = wait_for(bus, object);
-        }
-        free(object);
+        status = argc == 1 ? list_containers(bus) : run(bus, argv + 1);
         sd_bus_flush_close_unref(bus);
         return status;
 }

@@ -38,6 +38,10 @@ class Fuzzer:
         self.fds = [os.open("/dev/null", os.O_RDWR), os.open("/", os.O_RDONLY), os.open("/etc/passwd", os.O_PATH),
                     os.open("/proc/self/mem", os.O_RDONLY), *os.pipe(), os.openpty()[1],
                     socket.socketpair()[0].detach(), os.memfd_create("odd"), os.open("/dev/zero", os.O_RDONLY)]
+        # Input at its end, and an output that nobody reads.
+        reader, writer = os.pipe()
+        os.close(writer)
+        self.pipes = [reader, self.fds[5], self.fds[5]]
         self.paths = ["/org/execd1", "/org/execd1/exec", "/", "/org/execd1/exec/_" + "0" * 64, "/org/execd1/exec/_x",
                       "/org/execd1/nosuch"]
 
@@ -116,7 +120,8 @@ class Fuzzer:
             values[0], values[1] = "web", r.choice([["true"], ["id", "-u"], ["sleep", "0.2"], ["cat"]])
             if len(values) > 2 and r.random() < 0.6:
                 values[2] = {"AttachStdin": ("b", 1), "Tty": ("b", r.random() < 0.5)}
-            values[3:] = [self.fds[0]] * (len(values) - 3) if r.random() < 0.6 else values[3:]
+            if len(values) > 3 and r.random() < 0.6:
+                values[3:] = self.pipes
         return path, interface, member, signature, values
 
 

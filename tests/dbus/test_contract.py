@@ -154,32 +154,6 @@ def test_attach_options_and_a_second_writer():
         os.close(watcher)
 
 
-@pytest.mark.parametrize("path, flags, why", [
-    ("/dev/tty0", os.O_RDWR, "device"),
-    ("/dev/zero", os.O_RDONLY, "device"),
-    ("/", os.O_RDONLY | os.O_DIRECTORY, "directory"),
-    ("/etc/passwd", os.O_PATH, "O_PATH"),
-    ("/proc/version", os.O_RDONLY, "kernel file system"),
-    ("/sys/kernel/uevent_seqnum", os.O_RDONLY, "kernel file system"),
-])
-def test_fds_that_are_refused(path, flags, why):
-    if path == "/dev/tty0":
-        fd, other = os.openpty()
-        why = "terminal"
-    else:
-        fd = other = os.open(path, flags)
-    null = os.open("/dev/null", os.O_RDWR)
-    before = helper.ids()
-    with Bus() as bus:
-        for fds in ([fd, null, null], [null, fd, null], [null, null, fd]):
-            with pytest.raises(BusError, match=why) as e:
-                bus.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {}, *fds)
-            assert e.value.name == "org.execd1.Error.BadRequest"
-    assert helper.ids() == before
-    for one in {fd, other, null}:
-        os.close(one)
-
-
 ODD_CALLS = {
     "no command": ("CreateExec", "sasa{sv}", "web", [], {}),
     "no command to run": ("Run", "sas", "web", []),

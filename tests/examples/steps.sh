@@ -35,7 +35,7 @@ check_program() {
 check_c_program() {
     check_program "$dir/run-in-container" 127
     said 2 usage: "$dir/run-in-container" web
-    # The file is the command's own: it is written to at the end of what is there.
+    # What was in the file stays.
     # shellcheck disable=SC2016  # for the shell in there
     inside sh -c '{ echo first; "$1" web echo second; } >/tmp/both && [ "$(cat /tmp/both)" = "first
 second" ]' sh "$dir/run-in-container"

@@ -292,7 +292,7 @@ FDS = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import bus
-null = os.open("/dev/null", os.O_RDWR)
+pipe = os.open(f"/proc/self/fd/{os.pipe()[0]}", os.O_RDWR)
 with bus.Bus() as b:
     def refused(call):
         try:
@@ -300,9 +300,9 @@ with bus.Bus() as b:
         except bus.BusError as e:
             return f"{e.name} {e}"
         return "not refused"
-    print(refused(lambda: b.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {"Record": ("b", True)}, null, null, null)))
+    print(refused(lambda: b.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {"Record": ("b", True)}, pipe, pipe, pipe)))
     _, path = b.manager("CreateExec", "sasa{sv}", "web", ["true"], {"Record": ("b", True)})
-    print(refused(lambda: b.exec(path, "StartWithFds", "hhh", null, null, null)))
+    print(refused(lambda: b.exec(path, "StartWithFds", "hhh", pipe, pipe, pipe)))
     print(b.exec(path, "StartAttached")[0] >= 0)
     ident = path[-64:]
     b.exec(path, "Wait", "t", 0)
@@ -319,10 +319,10 @@ FDS_ALWAYS = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import bus
-null = os.open("/dev/null", os.O_RDWR)
+pipe = os.open(f"/proc/self/fd/{os.pipe()[0]}", os.O_RDWR)
 with bus.Bus() as b:
     try:
-        b.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {}, null, null, null)
+        b.manager("RunExec", "sasa{sv}hhh", "web", ["true"], {}, pipe, pipe, pipe)
     except bus.BusError as e:
         print(e)
 """
