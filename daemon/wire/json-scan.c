@@ -442,3 +442,10 @@ int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size)
                 return -ENOMEM;
         return utf8_repair(b.data ? buf_head(&b) : "", buf_length(&b), ret, ret_size);
 }
+
+int json_span_copy(const JsonSpan *s, char **ret)
+{
+        size_t size;
+
+        return utf8_repair(s->text, s->size, ret, &size);
+}

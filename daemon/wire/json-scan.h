@@ -44,3 +44,6 @@ bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_k
 /* Decodes a checked string span: owned bytes with a NUL added. Invalid UTF-8 and lone surrogates become
  * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG for a span that is no string. */
 int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size);
+
+/* The checked span itself, as owned JSON text that is valid UTF-8. */
+int json_span_copy(const JsonSpan *s, char **ret);

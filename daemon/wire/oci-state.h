@@ -15,10 +15,12 @@
 
 #include "base/refusal.h"
 
-#define OCI_STATE_MAX   (1024 * 1024)     /* of a state file, a bundle's config.json, a config.v2.json */
-#define OCI_STORAGE_MAX (8 * 1024 * 1024) /* of containers.json, which has all of them */
-#define OCI_NAME_MAX    255
-#define OCI_ID_LENGTH   64 /* of those that Docker and Podman give, in hexadecimal digits */
+#define OCI_STATE_MAX    (1024 * 1024)     /* of a state file, a bundle's config.json, a config.v2.json */
+#define OCI_STORAGE_MAX  (8 * 1024 * 1024) /* of containers.json, which has all of them */
+#define OCI_NAME_MAX     255
+#define OCI_PODMAN_MARK  "io.container.manager" /* the annotation that Podman sets to this value */
+#define OCI_PODMAN_VALUE "libpod"
+#define OCI_ID_LENGTH    64 /* of those that Docker and Podman give, in hexadecimal digits */
 
 /* What can be a container's name or id here: what Docker and Podman allow, and a plus sign, which runc does.
  */
@@ -52,6 +54,8 @@ typedef struct OciConfig {
         char **environment;    /* each with a name and a sign of equality */
         char *user;            /* as a request may have it; NULL: root */
         char *working_dir;     /* absolute; NULL: the root directory */
+        char **groups;         /* further ones of every exec, by name or number; NULL: none */
+        char **details;        /* for clients to look at (wire/oci-details.h); NULL: nothing is known */
         bool is_podmans;
 } OciConfig;
 
