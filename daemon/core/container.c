@@ -3,7 +3,30 @@
 #include "core/container.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "wire/oci-details.h"
+
+#define EVENT_LABELS_MAX (64 * 1024)
+
+static int read_details(sd_bus_message *m, char ***ret)
+{
+        const char *name, *json;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{ss}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "{ss}", &name, &json)) > 0) {
+                r = strv_append(ret, name);
+                if (r >= 0)
+                        r = strv_append(ret, json);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
 
 int container_read(sd_bus_message *m, Container **ret)
 {
@@ -11,7 +34,7 @@ int container_read(sd_bus_message *m, Container **ret)
         const char *id, *name, *kind, *state, *image, *unit, *slice, *label, *user, *working_dir;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'r', "sssssssututtassss");
+        r = sd_bus_message_enter_container(m, 'r', CONTAINER_FIELDS);
         if (r <= 0)
                 return r;
         c = calloc(1, sizeof(Container));
@@ -28,6 +51,8 @@ int container_read(sd_bus_message *m, Container **ret)
         r = sd_bus_message_read_strv(m, &c->command);
         if (r >= 0)
                 r = sd_bus_message_read(m, "sss", &label, &user, &working_dir);
+        if (r >= 0)
+                r = read_details(m, &c->details);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(m);
@@ -72,6 +97,7 @@ Container *container_unref(Container *c)
         free(c->user);
         free(c->working_dir);
         strv_free(c->command);
+        strv_free(c->details);
         fd_close(c->leader_pidfd);
         return mfree(c);
 }
@@ -80,6 +106,78 @@ void container_forget_leader(Container *c)
 {
         if (c)
                 c->leader_pidfd = fd_close(c->leader_pidfd);
+}
+
+static int append_text(char ***v, const char *key, const char *value)
+{
+        char *text;
+
+        return asprintf(&text, "%s=%s", key, value) < 0 ? -ENOMEM : strv_consume(v, text);
+}
+
+static bool is_ours(const char *label)
+{
+        return strncmp(label, "org.execd1.kind=", strlen("org.execd1.kind=")) == 0 ||
+               strncmp(label, "org.execd1.unit=", strlen("org.execd1.unit=")) == 0;
+}
+
+int container_labels(const Container *c, char ***labels, bool *ret_known)
+{
+        _cleanup_strv_ char **engines = NULL;
+        int r;
+
+        r = oci_details_labels(c->details, &engines);
+        if (r == -ENOMEM)
+                return r;
+        /* What no engine made has no labels but ours. */
+        *ret_known = r >= 0 || !(strcmp(c->kind, "docker") == 0 || strcmp(c->kind, "podman") == 0) ||
+                     oci_details_find(c->details, "Config");
+        r = append_text(labels, "org.execd1.kind", c->kind);
+        if (r >= 0)
+                r = append_text(labels, "org.execd1.unit", c->unit ?: "");
+        STRV_FOREACH (l, engines)
+                if (r >= 0 && !is_ours(*l))
+                        r = strv_append(labels, *l);
+        return r;
+}
+
+int container_attributes(const Container *c, char ***attributes)
+{
+        _cleanup_strv_ char **labels = NULL;
+        size_t size = 0;
+        bool known;
+        int r;
+
+        r = append_text(attributes, "image", c->image);
+        if (r >= 0)
+                r = append_text(attributes, "name", c->name);
+        if (r >= 0)
+                r = container_labels(c, &labels, &known);
+        STRV_FOREACH (l, labels)
+                size += strlen(*l);
+        if (size > EVENT_LABELS_MAX)
+                return r;
+        /* The first of a name counts, so that no label takes the place of the image. */
+        STRV_FOREACH (l, labels)
+                if (r >= 0)
+                        r = strv_append(attributes, *l);
+        return r;
+}
+
+void container_keep_labels(Container *c)
+{
+        char **to = c->details;
+
+        for (char **from = c->details; from && from[0]; from += 2)
+                if (strcmp(from[0], "Config.Labels") == 0) {
+                        *to++ = from[0];
+                        *to++ = from[1];
+                } else {
+                        free(from[0]);
+                        free(from[1]);
+                }
+        if (to)
+                *to = NULL;
 }
 
 bool container_is_paused(const Container *c)

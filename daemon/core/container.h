@@ -12,8 +12,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/strv.h"
-
-#define CONTAINER_SIGNATURE "(sssssssututtassss)"
+#include "wire/spawner-protocol.h"
 
 typedef struct Container {
         unsigned n_ref;
@@ -33,6 +32,7 @@ typedef struct Container {
         char *user;        /* of an exec that names none; "" for root, NULL for a remembered one */
         char *working_dir; /* the same, "" for the root directory */
         char *label;       /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
+        char **details;    /* what its engine says of it (wire/oci-details.h); an exec keeps the labels */
         int leader_pidfd;  /* owned; negative in a list */
 } Container;
 
@@ -45,6 +45,16 @@ DEFINE_CLEANUP(Container, container_unref);
 
 /* Closes the pidfd, which nobody needs once the exec that the snapshot was made for has ended. */
 void container_forget_leader(Container *c);
+
+/* Appends the labels as "key=value": those that execd gives, org.execd1.kind and org.execd1.unit, and those
+ * of the engine, if they are known. *ret_known learns that. */
+int container_labels(const Container *c, char ***labels, bool *ret_known);
+
+/* What events say of it: image, name, and the labels unless they are more than 64 KiB. */
+int container_attributes(const Container *c, char ***attributes);
+
+/* Drops the details that an exec in it does not need. */
+void container_keep_labels(Container *c);
 
 bool container_is_paused(const Container *c);
 

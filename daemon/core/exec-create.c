@@ -175,6 +175,7 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         r = manager_may_create(c->manager, c->peer, reterr);
         if (r >= 0)
                 r = apply_container(container, c->request);
+        container_keep_labels(container);
         if (r >= 0)
                 r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
         if (r >= 0)

@@ -190,18 +190,14 @@ void exec_tell(Exec *e, const char *action)
         const char *code = NULL;
         char id[sizeof("execID=") + EXEC_ID_SIZE], exit_code[32];
         _cleanup_strv_ char **attributes = NULL;
-        _cleanup_free_ char *name = NULL, *image = NULL;
 
         snprintf(id, sizeof(id), "execID=%s", e->id);
         if (e->state == EXEC_EXITED) {
                 snprintf(exit_code, sizeof(exit_code), "exitCode=%d", e->exit_code);
                 code = exit_code;
         }
-        if (asprintf(&name, "name=%s", e->container->name) < 0 ||
-            asprintf(&image, "image=%s", e->container->image) < 0)
-                return;
         if (strv_append(&attributes, id) < 0 || (code && strv_append(&attributes, code) < 0) ||
-            strv_append(&attributes, image) < 0 || strv_append(&attributes, name) < 0)
+            container_attributes(e->container, &attributes) < 0)
                 return;
         event_log_add(e->manager->events, action, e->container->id, attributes);
 }

@@ -14,24 +14,22 @@
 /* After an end: what all execs take is looked at once for many of them. */
 #define COLLECT_SOON_USEC (100 * USEC_PER_MSEC)
 
-static void manager_on_container_new(void *userdata, Container *c)
+static void tell_container(Manager *m, const char *action, const Container *c)
 {
-        Manager *m = userdata;
-        _cleanup_free_ char *name = NULL, *image = NULL;
+        _cleanup_strv_ char **attributes = NULL;
 
-        if (asprintf(&name, "name=%s", c->name) < 0 || asprintf(&image, "image=%s", c->image) < 0)
-                return;
-        event_log_add(m->events, "start", c->id, (char *[]){image, name, NULL});
+        if (container_attributes(c, &attributes) >= 0)
+                event_log_add(m->events, action, c->id, attributes);
 }
 
-static void manager_on_container_removed(void *userdata, const char *id, const char *container_name)
+static void manager_on_container_new(void *userdata, Container *c)
 {
-        Manager *m = userdata;
-        _cleanup_free_ char *name = NULL;
+        tell_container(userdata, "start", c);
+}
 
-        if (asprintf(&name, "name=%s", container_name) < 0)
-                return;
-        event_log_add(m->events, "die", id, (char *[]){name, NULL});
+static void manager_on_container_removed(void *userdata, Container *c)
+{
+        tell_container(userdata, "die", c);
 }
 
 /* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */

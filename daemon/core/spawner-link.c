@@ -99,10 +99,10 @@ static int link_on_container_new(sd_bus_message *m, void *userdata, sd_bus_error
 static int link_on_container_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         SpawnerLink *l = userdata;
-        const char *id, *name;
+        _cleanup_(container_unrefp) Container *c = NULL;
 
-        if (sd_bus_message_read(m, "ss", &id, &name) >= 0 && l->events.on_container_removed)
-                l->events.on_container_removed(l->userdata, id, name);
+        if (container_read(m, &c) > 0 && l->events.on_container_removed)
+                l->events.on_container_removed(l->userdata, c);
         return 0;
 }
 

@@ -18,7 +18,7 @@ typedef struct SpawnerLink SpawnerLink;
 
 typedef struct SpawnerLinkEvents {
         void (*on_container_new)(void *userdata, Container *c);
-        void (*on_container_removed)(void *userdata, const char *id, const char *name);
+        void (*on_container_removed)(void *userdata, Container *c);
 } SpawnerLinkEvents;
 
 SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,

@@ -37,9 +37,10 @@ typedef struct Known {
         ListNode node;
         const OciPlace *place;
         char *id;
-        OciState state;           /* as it was when the container was found */
-        struct stat st;           /* of its state file */
-        sd_event_source *renamed; /* Docker's: what it remembers of it has changed */
+        OciState state; /* as it was when the container was found */
+        struct stat st; /* of its state file */
+        OciSeen seen;
+        sd_event_source *renamed; /* the engine's files of it have changed */
         Container *container;     /* owned reference */
 } Known;
 
@@ -145,22 +146,26 @@ static int watch_name(Oci *o, Known *k)
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (!k->place->is_dockers)
-                return k->state.is_podmans ? watch_storage(o, o->names.directory) : 0;
+        if (!k->place->is_dockers && !k->state.is_podmans)
+                return 0;
+        if (k->state.is_podmans && !k->place->is_dockers) {
+                r = watch_storage(o, o->names.directory);
+                return r < 0 ? r : add_watch(o, k->state.bundle, RENAMED_MASK, on_renamed, o, &k->renamed);
+        }
         r = oci_docker_directory(&k->state, k->id, &path);
         return r < 0 ? r : add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
 }
 
 /* Takes `state`. */
 static int remember(Oci *o, const OciPlace *place, const char *id, OciState *state, const struct stat *st,
-                    Container *c, Known **ret)
+                    const OciSeen *seen, Container *c, Known **ret)
 {
         Known *k = calloc(1, sizeof(*k));
         int r;
 
         if (!k)
                 return -ENOMEM;
-        *k = (Known){.place = place, .state = *state, .st = *st};
+        *k = (Known){.place = place, .state = *state, .st = *st, .seen = *seen};
         *state = (OciState){0};
         k->container = container_ref(c);
         list_append(&o->known, &k->node);
@@ -261,8 +266,9 @@ static bool is_as_known(Oci *o, int place_fd, Known *k)
                        strcmp(state.bundle, k->state.bundle) != 0))
                 return false;
         if (r >= 0)
-                r = oci_read_name(k->place, k->id, &k->state, &o->names, &name, &refusal);
-        return r >= 0 && strcmp(name, k->container->name) == 0;
+                r = oci_read_again(k->place, k->id, &k->state, &o->names, &k->seen, &k->container->details,
+                                   &name, &refusal);
+        return r >= 0 && (!name || strcmp(name, k->container->name) == 0);
 }
 
 static const char *kind_of(const OciPlace *place, const OciState *state)
@@ -271,7 +277,8 @@ static const char *kind_of(const OciPlace *place, const OciState *state)
 }
 
 static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd, const char *id,
-                         OciState *state, const struct stat *st, const OciConfig *config, Refusal *reterr)
+                         OciState *state, const struct stat *st, const OciSeen *seen,
+                         const OciConfig *config, Refusal *reterr)
 {
         Known *k = NULL;
         _cleanup_(container_unrefp) Container *c = NULL;
@@ -293,12 +300,14 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
                                 .environment = config->environment,
                                 .user = config->user,
                                 .working_dir = config->working_dir,
+                                .groups = config->groups,
+                                .details = config->details,
                         },
                         leader, &c);
         if (r >= 0)
                 r = check_unique(o, c, reterr);
         if (r >= 0)
-                r = remember(o, place, id, state, st, c, &k);
+                r = remember(o, place, id, state, st, seen, c, &k);
         if (r >= 0)
                 r = provider_add(&o->provider, c);
         if (r < 0)
@@ -318,6 +327,7 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
         _cleanup_oci_state_ OciState state = {0};
         _cleanup_close_ int dir_fd = -EBADF;
         struct stat st = {0};
+        OciSeen seen = {0};
         int r;
 
         r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
@@ -327,9 +337,9 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
         if (r >= 0)
                 r = oci_read_state(place, dir_fd, id, &st, &state, &refusal);
         if (r >= 0)
-                r = oci_read_config(place, dir_fd, id, &state, &o->names, &config, &refusal);
+                r = oci_read_config(place, dir_fd, id, &state, &o->names, &seen, &config, &refusal);
         if (r >= 0)
-                r = add_container(o, place, place_fd, dir_fd, id, &state, &st, &config, &refusal);
+                r = add_container(o, place, place_fd, dir_fd, id, &state, &st, &seen, &config, &refusal);
         if (r < 0)
                 provider_reject(&o->provider, config.name ?: id, r, &refusal);
 }
@@ -403,7 +413,7 @@ static void look_at_once(Oci *o)
 
 static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata)
 {
-        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && oci_file_has_names(event->name)))
+        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && oci_file_is_of_interest(event->name)))
                 look_at_once(userdata);
         return 0;
 }

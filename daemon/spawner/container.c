@@ -11,6 +11,7 @@
 #include "base/strv.h"
 #include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
+#include "wire/spawner-protocol.h"
 
 #define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
 #define DEFAULT_SLICE "machine.slice"
@@ -92,12 +93,14 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         c->user = strdup(facts->user ?: "");
         c->working_dir = strdup(facts->working_dir ?: "");
         c->environment = strv_copy(facts->environment);
+        c->groups = strv_copy(facts->groups);
+        c->details = strv_copy(facts->details);
         if (facts->unit && *facts->unit)
                 c->unit = strdup(facts->unit);
         if (facts->cgroup)
                 c->given_cgroup = strdup(facts->cgroup);
-        if (!c->name || !c->image || !c->user || !c->working_dir || !c->environment ||
-            (facts->unit && *facts->unit && !c->unit) || (facts->cgroup && !c->given_cgroup))
+        if (!c->name || !c->image || !c->user || !c->working_dir || !c->environment || !c->groups ||
+            !c->details || (facts->unit && *facts->unit && !c->unit) || (facts->cgroup && !c->given_cgroup))
                 return -ENOMEM;
 
         r = fill_from_leader(c);
@@ -138,6 +141,8 @@ Container *container_unref(Container *c)
         free(c->given_cgroup);
         strv_free(c->command);
         strv_free(c->environment);
+        strv_free(c->groups);
+        strv_free(c->details);
         leader_unref(c->leader);
         free(c);
         return NULL;
@@ -161,7 +166,7 @@ int container_append(const Container *c, sd_bus_message *m)
         /* Without a label that should be there, the container is told of all the same; what execd then asks
          * the policy about it is denied. */
         (void) leader_label(c->leader, &label);
-        r = sd_bus_message_open_container(m, 'r', "sssssssututtassss");
+        r = sd_bus_message_open_container(m, 'r', CONTAINER_FIELDS);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),
                                           c->image, c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
@@ -171,5 +176,11 @@ int container_append(const Container *c, sd_bus_message *m)
                 r = sd_bus_message_append_strv(m, c->command);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sss", label ?: "", c->user, c->working_dir);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{ss}");
+        for (char **d = c->details; r >= 0 && d && d[0]; d += 2)
+                r = sd_bus_message_append(m, "{ss}", d[0], d[1]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

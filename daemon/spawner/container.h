@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A container, as found once: immutable and shared by whoever needs it. All containers that are known stand
- * in one table (container-table.h), which providers fill (provider.h). Whether one still lives is seen from
- * its leader's pidfd.
+ * A container, as found once: immutable but for its details, and shared by whoever needs it. All containers
+ * that are known are in one table (container-table.h), which providers fill (provider.h). The leader's pidfd
+ * tells whether a container still lives.
  */
 
 #include <stdint.h>
@@ -35,6 +35,8 @@ typedef struct Container {
         char **command;
         char **environment;       /* for every exec in it */
         char *user, *working_dir; /* of an exec that says nothing; "": root, and the root directory */
+        char **groups;            /* further ones of every exec, by name or number */
+        char **details;           /* for clients to look at (wire/oci-details.h); as its engine says now */
         Leader *leader;           /* owned reference */
         uid_t leader_uid;
         uint64_t created_usec, started_usec;
@@ -53,6 +55,7 @@ typedef struct ContainerFacts {
         char *const *environment; /* for every exec in it; or NULL */
         const char *user,
                 *working_dir; /* of an exec that says nothing; or NULL: root, and the root directory */
+        char *const *groups, *const *details; /* or NULL */
 } ContainerFacts;
 
 /* Takes a reference of the leader. */

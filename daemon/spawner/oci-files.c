@@ -9,10 +9,13 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
+#include "spawner/oci-podman.h"
 #include "spawner/root-file.h"
+#include "wire/oci-details.h"
 
 #define DOCKER_CONTAINERS "/var/lib/docker/containers"
 #define DOCKER_CONFIG     "config.v2.json"
+#define DOCKER_HOST       "hostconfig.json"
 
 const OciPlace oci_places[OCI_PLACES] = {
         {.directory = "/run/docker/runtime-runc/moby", .kind = "docker", .is_dockers = true},
@@ -23,10 +26,10 @@ const OciPlace oci_places[OCI_PLACES] = {
 /* In a temporary one, containers are that a reboot may forget. */
 static const char *const storage_files[2] = {"containers.json", "volatile-containers.json"};
 
-bool oci_file_has_names(const char *file)
+bool oci_file_is_of_interest(const char *file)
 {
         return strcmp(file, DOCKER_CONFIG) == 0 || strcmp(file, storage_files[0]) == 0 ||
-               strcmp(file, storage_files[1]) == 0;
+               strcmp(file, storage_files[1]) == 0 || strcmp(file, OCI_PODMAN_HEALTH_FILE) == 0;
 }
 
 static bool is_engines_id(const char *id)
@@ -47,7 +50,7 @@ static int name_file(const char *file, int r, Refusal *reterr)
                       why.message ?: strerrordesc_np(-r));
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+bool oci_is_same_file(const struct stat *a, const struct stat *b)
 {
         return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
                a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
@@ -64,7 +67,7 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
         size_t size;
         int r;
 
-        if (fstatat(dir_fd, file, &now, AT_SYMLINK_NOFOLLOW) >= 0 && is_same(&now, st))
+        if (fstatat(dir_fd, file, &now, AT_SYMLINK_NOFOLLOW) >= 0 && oci_is_same_file(&now, st))
                 return 1;
         r = root_file_read(dir_fd, file, OCI_STATE_MAX, &text, &size, &now, reterr);
         if (r == -ENOENT)
@@ -87,25 +90,61 @@ int oci_docker_directory(const OciState *state, const char *id, char **ret)
         return asprintf(ret, "%s/%s", state->docker ?: DOCKER_CONTAINERS, id) < 0 ? -ENOMEM : 0;
 }
 
-static int read_docker(const char *id, const OciState *state, OciConfig *ret, Refusal *reterr)
+static int read_docker_config(int fd, const char *id, OciSeen *seen, OciConfig *c, Refusal *reterr)
 {
-        _cleanup_oci_config_ OciConfig config = {0};
-        _cleanup_free_ char *text = NULL, *path = NULL;
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *text = NULL;
         size_t size;
+        int r;
+
+        r = root_file_read(fd, DOCKER_CONFIG, OCI_STATE_MAX, &text, &size, &seen->config, reterr);
+        if (r >= 0)
+                r = oci_docker_config_parse(text, size, c, reterr);
+        if (r >= 0 && strcmp(c->id, id) != 0)
+                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+        if (r >= 0)
+                r = oci_details_add(&c->details, OCI_DOCKER_CONFIG, text, size, reterr);
+        return name_file("Docker's " DOCKER_CONFIG, r, reterr);
+}
+
+/* Docker writes it before the other one. */
+static int read_docker_host(int fd, OciConfig *c, Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        r = root_file_read(fd, DOCKER_HOST, OCI_STATE_MAX, &text, &size, NULL, reterr);
+        if (r >= 0)
+                r = oci_docker_groups_parse(text, size, &c->groups, reterr);
+        if (r >= 0)
+                r = oci_details_add(&c->details, OCI_DOCKER_HOST, text, size, reterr);
+        return name_file("Docker's " DOCKER_HOST, r, reterr);
+}
+
+static int open_docker(const char *id, const OciState *state, int *ret_fd, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL;
         int r;
 
         r = oci_docker_directory(state, id, &path);
         if (r >= 0)
-                r = root_directory_open(path, &fd, reterr);
+                r = root_directory_open(path, ret_fd, reterr);
+        return name_file("Docker's directory", r, reterr);
+}
+
+static int read_docker(const char *id, const OciState *state, OciSeen *seen, OciConfig *ret, Refusal *reterr)
+{
+        _cleanup_oci_config_ OciConfig config = {0};
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = open_docker(id, state, &fd, reterr);
         if (r >= 0)
-                r = root_file_read(fd, DOCKER_CONFIG, OCI_STATE_MAX, &text, &size, NULL, reterr);
+                r = read_docker_config(fd, id, seen, &config, reterr);
         if (r >= 0)
-                r = oci_docker_config_parse(text, size, &config, reterr);
-        if (r >= 0 && strcmp(config.id, id) != 0)
-                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+                r = read_docker_host(fd, &config, reterr);
         if (r < 0)
-                return name_file("Docker's " DOCKER_CONFIG, r, reterr);
+                return r;
         *ret = config;
         config = (OciConfig){0};
         return 0;
@@ -131,7 +170,7 @@ static int refresh_names(OciNames *n, int dir_fd, size_t i, Refusal *reterr)
                 n->st[i] = (struct stat){0};
                 return errno == ENOENT ? 0 : -errno;
         }
-        if (is_same(&st, &n->st[i]))
+        if (oci_is_same_file(&st, &n->st[i]))
                 return 0;
         oci_storage_done(&n->storage[i]);
         n->st[i] = (struct stat){0};
@@ -200,6 +239,8 @@ static int read_bundle(const OciPlace *place, int dir_fd, const char *bundle, Oc
                                    &size, NULL, reterr);
         if (r >= 0)
                 r = oci_bundle_config_parse(text, size, ret, reterr);
+        if (r >= 0)
+                r = oci_details_add(&ret->details, OCI_BUNDLE, text, size, reterr);
         return r < 0 ? name_file("the bundle's config.json", r, reterr) : 0;
 }
 
@@ -217,7 +258,8 @@ static void drop_home(char **environment)
         *to = NULL;
 }
 
-static int read_podman(const OciState *state, const char *id, OciNames *names, OciConfig *c, Refusal *reterr)
+static int read_podman(const OciState *state, const char *id, OciNames *names, OciSeen *seen, OciConfig *c,
+                       Refusal *reterr)
 {
         const OciConfig *stored = NULL;
         int r;
@@ -231,11 +273,14 @@ static int read_podman(const OciState *state, const char *id, OciNames *names, O
         c->created_usec = stored->created_usec;
         c->name = strdup(stored->name);
         c->image = strdup(stored->image);
-        return c->name && c->image ? 0 : -ENOMEM;
+        if (!c->name || !c->image)
+                return -ENOMEM;
+        r = oci_podman_read_config(names->directory, id, &c->details, reterr);
+        return r < 0 ? r : oci_podman_read_health(state->bundle, &seen->health, &c->details, reterr);
 }
 
 int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
-                    OciConfig *ret, Refusal *reterr)
+                    OciSeen *seen, OciConfig *ret, Refusal *reterr)
 {
         _cleanup_oci_config_ OciConfig c = {0};
         int r;
@@ -243,14 +288,14 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
         if (place->is_dockers) {
                 if (!is_engines_id(id))
                         return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Docker's");
-                return read_docker(id, state, ret, reterr);
+                return read_docker(id, state, seen, ret, reterr);
         }
         r = read_bundle(place, dir_fd, state->bundle, &c, reterr);
         if (r < 0)
                 return r;
         state->is_podmans = state->is_podmans || c.is_podmans;
         if (state->is_podmans)
-                r = read_podman(state, id, names, &c, reterr);
+                r = read_podman(state, id, names, seen, &c, reterr);
         else {
                 c.name = strdup(id);
                 c.image = strdup(state->bundle);
@@ -263,22 +308,47 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
         return 0;
 }
 
-int oci_read_name(const OciPlace *place, const char *id, const OciState *state, OciNames *names, char **ret,
-                  Refusal *reterr)
+static int read_docker_again(const char *id, const OciState *state, OciSeen *seen, char ***details,
+                             char **ret_name, Refusal *reterr)
 {
         _cleanup_oci_config_ OciConfig c = {0};
-        const OciConfig *found = &c;
-        const char *name = id;
-        int r = 0;
+        _cleanup_close_ int fd = -EBADF;
+        struct stat now;
+        int r;
 
-        if (place->is_dockers)
-                r = read_docker(id, state, &c, reterr);
-        else if (state->is_podmans)
-                r = find_in_storage(state->bundle, id, names, &found, reterr);
+        r = open_docker(id, state, &fd, reterr);
         if (r < 0)
                 return r;
-        if (place->is_dockers || state->is_podmans)
-                name = found->name;
-        *ret = strdup(name);
-        return *ret ? 0 : -ENOMEM;
+        if (fstatat(fd, DOCKER_CONFIG, &now, AT_SYMLINK_NOFOLLOW) >= 0 &&
+            oci_is_same_file(&now, &seen->config))
+                return 0;
+        r = read_docker_config(fd, id, seen, &c, reterr);
+        if (r >= 0)
+                r = read_docker_host(fd, &c, reterr);
+        if (r < 0)
+                return r;
+        strv_free(*details);
+        *details = TAKE_PTR(c.details);
+        *ret_name = TAKE_PTR(c.name);
+        return 0;
+}
+
+int oci_read_again(const OciPlace *place, const char *id, const OciState *state, OciNames *names,
+                   OciSeen *seen, char ***details, char **ret_name, Refusal *reterr)
+{
+        const OciConfig *stored = NULL;
+        int r;
+
+        *ret_name = NULL;
+        if (place->is_dockers)
+                return read_docker_again(id, state, seen, details, ret_name, reterr);
+        if (!state->is_podmans)
+                return 0;
+        r = find_in_storage(state->bundle, id, names, &stored, reterr);
+        if (r >= 0)
+                r = oci_podman_read_health(state->bundle, &seen->health, details, reterr);
+        if (r < 0)
+                return r;
+        *ret_name = strdup(stored->name);
+        return *ret_name ? 0 : -ENOMEM;
 }

@@ -29,18 +29,26 @@ typedef struct OciNames {
 
 void oci_names_done(OciNames *n);
 
+/* What the files of a container that may change were when they were read last. */
+typedef struct OciSeen {
+        struct stat config, health;
+} OciSeen;
+
 /* `dir_fd` is the container's directory. -EAGAIN when it is just being made. `st` is that of the file, and 1
  * is returned, with nothing read, while it is what it was. */
 int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct stat *st, OciState *ret,
                    Refusal *reterr);
 /* With a name, and whatever else is known; `state` learns whether it is Podman's. */
 int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
-                    OciConfig *ret, Refusal *reterr);
-/* Where Docker has what it remembers of a container; owned. */
+                    OciSeen *seen, OciConfig *ret, Refusal *reterr);
+/* Where Docker keeps the files of a container; owned. */
 int oci_docker_directory(const OciState *state, const char *id, char **ret);
-/* Whether a file that was changed has names in it. */
-bool oci_file_has_names(const char *file);
+/* Whether a change of this file is a change of what oci_read_again() reads. */
+bool oci_file_is_of_interest(const char *file);
 
-/* Only the name, for one that is known; owned. */
-int oci_read_name(const OciPlace *place, const char *id, const OciState *state, OciNames *names, char **ret,
-                  Refusal *reterr);
+/* For a container that is known: its name (owned), or NULL if it is certainly the one that was read last.
+ * Updates the details. */
+int oci_read_again(const OciPlace *place, const char *id, const OciState *state, OciNames *names,
+                   OciSeen *seen, char ***details, char **ret_name, Refusal *reterr);
+
+bool oci_is_same_file(const struct stat *a, const struct stat *b);

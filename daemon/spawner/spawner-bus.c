@@ -17,6 +17,7 @@
 #include "spawner/processes.h"
 #include "spawner/spawner.h"
 #include "wire/scope-property.h"
+#include "wire/spawner-protocol.h"
 #include "wire/user-spec.h"
 
 #define REFERENCE_MAX   256
@@ -220,7 +221,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         }
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sssssssututtassss)");
+                r = sd_bus_message_open_container(reply, 'a', CONTAINER_SIGNATURE);
         if (r < 0)
                 return r;
         LIST_FOREACH_SAFE (n, &c->spawner->containers.containers) {
@@ -507,27 +508,28 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
-void spawner_emit_container_new(Connection *c, const Container *container)
+static void emit_container(Connection *c, const char *member, const Container *container)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         int r;
 
-        r = sd_bus_message_new_signal(c->bus, &signal, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerNew");
+        r = sd_bus_message_new_signal(c->bus, &signal, SPAWNER_PATH, SPAWNER_INTERFACE, member);
         if (r >= 0)
                 r = container_append(container, signal);
         if (r >= 0)
                 r = sd_bus_send(c->bus, signal, NULL);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot tell of container %s", container->name);
+                log_errno(LOG_WARNING, r, "Failed to emit %s for %s", member, container->name);
+}
+
+void spawner_emit_container_new(Connection *c, const Container *container)
+{
+        emit_container(c, "ContainerNew", container);
 }
 
 void spawner_emit_container_removed(Connection *c, const Container *container)
 {
-        int r = sd_bus_emit_signal(c->bus, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerRemoved", "ss",
-                                   container->id, container->name);
-
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot tell of the end of container %s", container->name);
+        emit_container(c, "ContainerRemoved", container);
 }
 
 #define DEFINE_METHOD(name)                                                          \
@@ -549,10 +551,10 @@ DEFINE_METHOD(record_decision)
 const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
-                                SD_BUS_RESULT("a(sssssssututtassss)", containers), on_list,
+                                SD_BUS_RESULT("a" CONTAINER_SIGNATURE, containers), on_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
-                                SD_BUS_RESULT("(sssssssututtassss)", container, "h", leader_pidfd), on_get,
+                                SD_BUS_RESULT(CONTAINER_SIGNATURE, container, "h", leader_pidfd), on_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
                                 SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
@@ -574,7 +576,7 @@ const sd_bus_vtable spawner_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RecordDecision", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT,
                                 on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("(sssssssututtassss)", container), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS("s", id, "s", name), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS(CONTAINER_SIGNATURE, container), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS(CONTAINER_SIGNATURE, container), 0),
         SD_BUS_VTABLE_END,
 };
