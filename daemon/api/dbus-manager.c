@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/dbus-container.h"
 #include "api/dbus-object.h"
 #include "api/exec-view.h"
 #include "config.h"
@@ -85,30 +86,11 @@ static int method_list_containers(sd_bus_message *m, void *userdata, sd_bus_erro
 static void get_container_allowed(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const Container *k = c->container;
         int r;
 
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Id", "s", k->id, "Name",
-                                          "s", k->name, "Kind", "s", k->kind, "State", "s", k->state,
-                                          "Image", "s", k->image, "Unit", "s", k->unit, "Slice", "s",
-                                          k->slice);
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "{sv}{sv}{sv}", "Leader", "u", k->leader, "CreatedUSec",
-                                          "t", k->created_usec, "StartedUSec", "t", k->started_usec);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", "Command");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(reply, k->command);
-        for (int i = 0; i < 3 && r >= 0; i++)
-                r = sd_bus_message_close_container(reply);
+                r = dbus_append_container(reply, c->container);
         if (r < 0)
                 dbus_call_fail(c, r);
         else

@@ -1,171 +1,113 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Containers in Docker's shapes: list, look, processes. All that is known comes from the spawner. */
+/* Containers in Docker's shapes: list and look. All that is known comes from the spawner. */
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "api/container-filter.h"
+#include "api/container-json.h"
 #include "api/http-authz.h"
 #include "api/http-error.h"
-#include "api/http-filter.h"
 #include "api/http-route.h"
 
-static void add(struct json_object *o, const char *key, const char *value)
-{
-        json_object_object_add(o, key, json_object_new_string(value));
-}
-
-static void add_bool(struct json_object *o, const char *key, bool value)
-{
-        json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
-static void add_int(struct json_object *o, const char *key, int64_t value)
-{
-        json_object_object_add(o, key, json_object_new_int64(value));
-}
-
-static char *joined_command(const Container *c)
-{
-        _cleanup_buf_ Buf b = BUF_INIT;
-
-        STRV_FOREACH (w, c->command) {
-                if (w != c->command)
-                        buf_puts(&b, " ");
-                buf_puts(&b, *w);
-        }
-        buf_append(&b, "", 1);
-        return buf_error(&b) < 0 ? NULL : strdup(buf_head(&b));
-}
-
-/* "26 minutes", as docker ps words it. */
-static void human_duration(char *text, size_t size, uint64_t seconds)
-{
-        static const struct {
-                uint64_t below, unit;
-                const char *name;
-        } steps[] = {
-                {60, 1, "seconds"},          {60 * 60, 60, "minutes"},         {48 * 3600, 3600, "hours"},
-                {14 * 86400, 86400, "days"}, {UINT64_MAX, 7 * 86400, "weeks"},
-        };
-
-        if (seconds < 1) {
-                snprintf(text, size, "Less than a second");
-                return;
-        }
-        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
-                if (seconds < steps[i].below) {
-                        uint64_t n = seconds / steps[i].unit;
-
-                        snprintf(text, size, "%" PRIu64 " %.*s", n,
-                                 (int) strlen(steps[i].name) - (n == 1 ? 1 : 0), steps[i].name);
-                        return;
-                }
-}
-
-static struct json_object *list_item(const Container *c)
-{
-        struct json_object *o = json_object_new_object(), *names = json_object_new_array(),
-                           *host = json_object_new_object(), *networks = json_object_new_object(),
-                           *labels = json_object_new_object();
-        _cleanup_free_ char *command = joined_command(c), *name = NULL;
-        uint64_t now = now_usec(CLOCK_REALTIME);
-        char duration[64], status[96];
-
-        human_duration(duration, sizeof(duration),
-                       now > c->started_usec ? (now - c->started_usec) / USEC_PER_SEC : 0);
-        snprintf(status, sizeof(status), "Up %s%s", duration, container_is_paused(c) ? " (Paused)" : "");
-        if (asprintf(&name, "/%s", c->name) < 0)
-                name = NULL;
-        json_object_array_add(names, json_object_new_string(name ?: c->name));
-
-        add(o, "Id", c->id);
-        json_object_object_add(o, "Names", names);
-        add(o, "Image", c->image);
-        add(o, "ImageID", "");
-        add(o, "Command", command ?: "");
-        add_int(o, "Created", (int64_t) (c->created_usec / USEC_PER_SEC));
-        json_object_object_add(o, "Ports", json_object_new_array());
-        add(labels, "org.execd1.kind", c->kind);
-        add(labels, "org.execd1.unit", c->unit);
-        json_object_object_add(o, "Labels", labels);
-        add(o, "State", c->state);
-        add(o, "Status", status);
-        add(host, "NetworkMode", "default");
-        json_object_object_add(o, "HostConfig", host);
-        json_object_object_add(networks, "Networks", json_object_new_object());
-        json_object_object_add(o, "NetworkSettings", networks);
-        json_object_object_add(o, "Mounts", json_object_new_array());
-        return o;
-}
-
 typedef struct ContainerList {
-        HttpFilter *filter;
+        ContainerFilter *filter;
         int64_t limit; /* 0: none */
+        Container **containers;
+        size_t n, room;
 } ContainerList;
 
 static void list_on_close(HttpExchange *x)
 {
         ContainerList *l = x->state;
 
-        if (l)
-                http_filter_free(l->filter);
+        if (l) {
+                container_filter_free(l->filter);
+                for (size_t i = 0; i < l->n; i++)
+                        container_unref(l->containers[i]);
+                free(l->containers);
+        }
         x->state = mfree(l);
 }
 
-static bool container_passes(const Container *c, const HttpFilter *f)
+static int list_take(ContainerList *l, Container *c)
 {
-        return http_filter_match_name(f, "name", c->name) &&
-               (!http_filter_values(f, "id") || http_filter_match_container(f, "id", c->id, "")) &&
-               http_filter_match(f, "status", c->state) && !http_filter_values(f, "exited");
+        if (l->n == l->room) {
+                size_t room = l->room * 2 + 16;
+                Container **more = reallocarray(l->containers, room, sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                l->containers = more;
+                l->room = room;
+        }
+        l->containers[l->n++] = c;
+        return 0;
 }
 
-static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int list_read(ContainerList *l, sd_bus_message *m)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        HttpExchange *x = userdata;
-        ContainerList *l = x->state;
-        struct json_object *list;
         int r;
 
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 ||
-            sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
-                http_reply_refusal(x, &refusal);
-                return 0;
-        }
-        list = json_object_new_array();
-        for (;;) {
+        r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
+        while (r >= 0) {
                 _cleanup_(container_unrefp) Container *c = NULL;
 
                 r = container_read(m, &c);
                 if (r <= 0)
                         break;
-                if (container_passes(c, l->filter))
-                        json_object_array_add(list, list_item(c));
+                r = list_take(l, c);
+                if (r >= 0)
+                        TAKE_PTR(c);
+        }
+        return r;
+}
+
+/* The newest first, as Docker lists them. */
+static int compare_created(const void *a, const void *b)
+{
+        const Container *const *x = a, *const *y = b;
+
+        if ((*x)->created_usec != (*y)->created_usec)
+                return (*x)->created_usec < (*y)->created_usec ? 1 : -1;
+        return strcmp((*x)->id, (*y)->id);
+}
+
+static int list_build(ContainerList *l, struct json_object *list, Refusal *reterr)
+{
+        int r;
+
+        if (l->n > 0)
+                qsort(l->containers, l->n, sizeof(*l->containers), compare_created);
+        r = container_filter_resolve(l->filter, l->containers, l->n, reterr);
+        for (size_t i = 0; i < l->n && r >= 0; i++) {
+                struct json_object *facts = container_facts(l->containers[i]);
+
+                r = container_filter_match(l->filter, l->containers[i], facts, reterr);
+                if (r > 0)
+                        json_object_array_add(list, container_list_item(l->containers[i], facts));
+                json_object_put(facts);
                 if (l->limit > 0 && (int64_t) json_object_array_length(list) >= l->limit)
                         break;
         }
-        http_reply_json(x, 200, list);
-        return 0;
+        return r;
 }
 
-static int check_status_filter(const HttpFilter *f, Refusal *reterr)
+static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        static const char *const known[] = {"created",  "running", "paused", "restarting",
-                                            "removing", "exited",  "dead"};
-        char **values = http_filter_values(f, "status");
+        struct json_object *list = json_object_new_array();
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+        ContainerList *l = x->state;
 
-        STRV_FOREACH (v, values) {
-                bool found = false;
-
-                for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                        found = found || strcmp(*v, known[i]) == 0;
-                if (!found)
-                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter 'status=%s'", *v);
-        }
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || list_read(l, m) < 0 ||
+            list_build(l, list, &refusal) < 0) {
+                json_object_put(list);
+                http_reply_refusal(x, &refusal);
+        } else
+                http_reply_json(x, 200, list);
         return 0;
 }
 
@@ -197,17 +139,13 @@ static void list_go(HttpExchange *x)
 
 void http_list_containers(HttpExchange *x)
 {
-        static const char *const known[] = {
-                "ancestor", "before", "exited",  "expose",  "health", "id",     "is-task", "isolation",
-                "label",    "name",   "network", "publish", "since",  "status", "volume",  NULL};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ContainerList *l = calloc(1, sizeof(ContainerList));
 
         x->state = l;
         x->on_close = list_on_close;
-        if (!l || http_filter_from_query(x, known, &l->filter, &refusal) < 0 ||
-            http_filter_check_names(l->filter, "name", &refusal) < 0 ||
-            check_status_filter(l->filter, &refusal) < 0 || read_limit(x, &l->limit, &refusal) < 0)
+        if (!l || container_filter_from_query(x, &l->filter, &refusal) < 0 ||
+            read_limit(x, &l->limit, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
         else
                 http_authorize_inspect(x, NULL, list_go);
@@ -230,80 +168,12 @@ static struct json_object *exec_ids(const Manager *m, const Container *c)
         return ids;
 }
 
-static struct json_object *container_state(const Container *c)
-{
-        struct json_object *o = json_object_new_object();
-        char text[RFC3339_SIZE];
-
-        add(o, "Status", c->state);
-        add_bool(o, "Running", true);
-        add_bool(o, "Paused", container_is_paused(c));
-        add_bool(o, "Restarting", false);
-        add_bool(o, "OOMKilled", false);
-        add_bool(o, "Dead", false);
-        add_int(o, "Pid", c->leader);
-        add_int(o, "ExitCode", 0);
-        add(o, "Error", "");
-        add(o, "StartedAt", format_rfc3339(text, c->started_usec, 1));
-        add(o, "FinishedAt", "0001-01-01T00:00:00Z");
-        return o;
-}
-
-static struct json_object *container_config(const Container *c)
-{
-        struct json_object *o = json_object_new_object(), *labels = json_object_new_object(),
-                           *cmd = json_object_new_array();
-
-        STRV_FOREACH (w, c->command)
-                json_object_array_add(cmd, json_object_new_string(*w));
-        add(o, "Hostname", c->name);
-        add(o, "User", "");
-        add_bool(o, "Tty", false);
-        add_bool(o, "OpenStdin", false);
-        json_object_object_add(o, "Env", json_object_new_array());
-        json_object_object_add(o, "Cmd", cmd);
-        add(o, "Image", c->image);
-        add(o, "WorkingDir", "");
-        add(labels, "org.execd1.kind", c->kind);
-        add(labels, "org.execd1.unit", c->unit);
-        json_object_object_add(o, "Labels", labels);
-        return o;
-}
-
-static struct json_object *container_details(const Manager *m, const Container *c)
-{
-        struct json_object *o = json_object_new_object(), *args = json_object_new_array(),
-                           *host = json_object_new_object(), *networks = json_object_new_object();
-        _cleanup_free_ char *name = NULL;
-        char text[RFC3339_SIZE];
-
-        if (asprintf(&name, "/%s", c->name) < 0)
-                name = NULL;
-        for (char **w = c->command ? c->command + 1 : NULL; w && c->command[0] && *w; w++)
-                json_object_array_add(args, json_object_new_string(*w));
-        add(o, "Id", c->id);
-        add(o, "Created", format_rfc3339(text, c->created_usec, 1));
-        add(o, "Path", c->command && c->command[0] ? c->command[0] : "");
-        json_object_object_add(o, "Args", args);
-        json_object_object_add(o, "State", container_state(c));
-        add(o, "Image", c->image);
-        add(o, "Name", name ?: c->name);
-        add_int(o, "RestartCount", 0);
-        add(o, "Driver", "");
-        add(o, "Platform", "linux");
-        json_object_object_add(o, "ExecIDs", exec_ids(m, c));
-        add(host, "NetworkMode", "default");
-        json_object_object_add(o, "HostConfig", host);
-        json_object_object_add(o, "Mounts", json_object_new_array());
-        json_object_object_add(o, "Config", container_config(c));
-        json_object_object_add(networks, "Networks", json_object_new_object());
-        json_object_object_add(o, "NetworkSettings", networks);
-        return o;
-}
-
 static void details_go(HttpExchange *x)
 {
-        http_reply_json(x, 200, container_details(x->manager, x->container));
+        struct json_object *o = container_details(x->container);
+
+        json_object_object_add(o, "ExecIDs", exec_ids(x->manager, x->container));
+        http_reply_json(x, 200, o);
 }
 
 static int details_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -30,15 +30,34 @@ static const char *attribute(const Event *e, const char *key)
         return "";
 }
 
+/* By its whole name, or by its name without a tag. */
+static bool event_matches_image(const HttpFilter *f, const Event *e)
+{
+        const char *image = attribute(e, "image"), *base = strrchr(image, '/') ?: image,
+                   *tag = strchr(base, ':');
+        _cleanup_free_ char *untagged = strndup(image, tag ? (size_t) (tag - image) : strlen(image));
+
+        return http_filter_match(f, "image", image) ||
+               (untagged && http_filter_match(f, "image", untagged)) ||
+               http_filter_match(f, "image", e->container_id);
+}
+
 static bool event_passes(const HttpFilter *f, const Event *e)
 {
+        /* All events are of containers. */
+        static const char *const others[] = {"config", "daemon", "network", "node",
+                                             "plugin", "secret", "service", "volume"};
         _cleanup_free_ char *verb = strndup(e->action, strcspn(e->action, ":"));
 
         if (!verb)
                 return false;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (http_filter_values(f, others[i]))
+                        return false;
         return (http_filter_match(f, "event", verb) || http_filter_match(f, "event", e->action)) &&
-               http_filter_match(f, "type", "container") &&
-               http_filter_match_container(f, "container", e->container_id, attribute(e, "name"));
+               http_filter_match(f, "type", "container") && http_filter_match(f, "scope", "local") &&
+               http_filter_match_container(f, "container", e->container_id, attribute(e, "name")) &&
+               event_matches_image(f, e) && http_filter_match_labels(f, e->attributes);
 }
 
 static void event_write(HttpExchange *x, const Event *e)
@@ -137,13 +156,16 @@ static int read_time(HttpExchange *x, const char *name, uint64_t *ret, Refusal *
 
 static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
 {
+        static const char *const known[] = {"config", "container", "daemon", "event",  "image",
+                                            "label",  "network",   "node",   "plugin", "scope",
+                                            "secret", "service",   "type",   "volume", NULL};
         int r;
 
         r = read_time(x, "since", &s->since, reterr);
         if (r >= 0)
                 r = read_time(x, "until", &s->until, reterr);
         if (r >= 0)
-                r = http_filter_from_query(x, NULL, &s->filter, reterr);
+                r = http_filter_from_query(x, known, &s->filter, reterr);
         if (r < 0)
                 return r;
         if (s->since > 0 && s->until > 0 && s->since > s->until)

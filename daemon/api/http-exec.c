@@ -77,11 +77,43 @@ void http_get_exec(HttpExchange *x)
                 http_authorize_exec(x, AUTHZ_INSPECT, "inspect", get_go);
 }
 
+/* Its own labels, and those that execd gives its container. */
+static bool exec_matches_labels(const Exec *e, const HttpFilter *f)
+{
+        _cleanup_strv_ char **labels = NULL, **containers = NULL;
+        bool known;
+
+        if (!http_filter_values(f, "label"))
+                return true;
+        labels = strv_copy(e->request->labels);
+        if (!labels || container_labels(e->container, &containers, &known) < 0)
+                return false;
+        STRV_FOREACH (l, containers)
+                if (strncmp(*l, "org.execd1.", strlen("org.execd1.")) == 0 && strv_append(&labels, *l) < 0)
+                        return false;
+        return http_filter_match_labels(f, labels);
+}
+
 static bool exec_passes(const Exec *e, const HttpFilter *f)
 {
         return http_filter_match_container(f, "container", e->container->id, e->container->name) &&
-               http_filter_match(f, "status", exec_status_name(e)) &&
-               http_filter_match_labels(f, e->request->labels);
+               http_filter_match(f, "status", exec_status_name(e)) && exec_matches_labels(e, f);
+}
+
+static int check_status(const HttpFilter *f, Refusal *reterr)
+{
+        static const char *const known[] = {"created", "running", "exited", "failed"};
+        char **values = http_filter_values(f, "status");
+
+        STRV_FOREACH (v, values) {
+                size_t i = 0;
+
+                while (i < ELEMENTSOF(known) && strcmp(known[i], *v) != 0)
+                        i++;
+                if (i == ELEMENTSOF(known))
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter 'status=%s'", *v);
+        }
+        return 0;
 }
 
 static void list_go(HttpExchange *x)
@@ -91,7 +123,7 @@ static void list_go(HttpExchange *x)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         struct json_object *list;
 
-        if (http_filter_from_query(x, known, &filter, &refusal) < 0) {
+        if (http_filter_from_query(x, known, &filter, &refusal) < 0 || check_status(filter, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define FILTER_KEYS_MAX   16
-#define FILTER_VALUES_MAX 64
+#define FILTER_VALUES_MAX 1024
 /* Bytes of one regular expression. */
 #define FILTER_PATTERN_MAX 256
 #define FILTER_DEPTH       4
@@ -37,16 +37,19 @@ static int filter_add_values(HttpFilter *f, struct json_object *values)
                 for (size_t i = 0; i < json_object_array_length(values); i++) {
                         struct json_object *s = json_object_array_get_idx(values, i);
 
-                        if (!s || !json_object_is_type(s, json_type_string) || i >= FILTER_VALUES_MAX)
+                        if (i >= FILTER_VALUES_MAX)
+                                return -E2BIG;
+                        if (!s || !json_object_is_type(s, json_type_string))
                                 return -EINVAL;
                         if (strv_append(v, json_object_get_string(s)) < 0)
                                 return -ENOMEM;
                 }
                 return 0;
         }
-        if (!json_object_is_type(values, json_type_object) ||
-            json_object_object_length(values) > FILTER_VALUES_MAX)
+        if (!json_object_is_type(values, json_type_object))
                 return -EINVAL;
+        if (json_object_object_length(values) > FILTER_VALUES_MAX)
+                return -E2BIG;
         /* A false counts as present, as with Docker. */
         json_object_object_foreach (values, key, present) {
                 (void) present;
@@ -58,8 +61,6 @@ static int filter_add_values(HttpFilter *f, struct json_object *values)
 
 static bool key_is_known(const char *const *known, const char *key)
 {
-        if (!known)
-                return true;
         for (; *known; known++)
                 if (strcmp(*known, key) == 0)
                         return true;
@@ -68,6 +69,8 @@ static bool key_is_known(const char *const *known, const char *key)
 
 static int filter_read(HttpFilter *f, struct json_object *o, const char *const *known, Refusal *reterr)
 {
+        int r;
+
         if (!json_object_is_type(o, json_type_object))
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "invalid filter: filters must be a JSON object");
@@ -81,7 +84,13 @@ static int filter_read(HttpFilter *f, struct json_object *o, const char *const *
                 if (!f->keys[f->n])
                         return -ENOMEM;
                 f->n++;
-                if (filter_add_values(f, values) < 0)
+                r = filter_add_values(f, values);
+                if (r == -ENOMEM)
+                        return r;
+                if (r == -E2BIG)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter '%s': more than %d values", key, FILTER_VALUES_MAX);
+                if (r < 0)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "invalid filter '%s': a list or an object of strings is expected",
                                       key);
@@ -106,7 +115,7 @@ int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter
                 tokener = json_tokener_new_ex(FILTER_DEPTH);
                 if (!tokener)
                         return -ENOMEM;
-                json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+                json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
                 o = json_tokener_parse_ex(tokener, text, (int) strlen(text) + 1);
                 json_tokener_free(tokener);
                 if (!o)

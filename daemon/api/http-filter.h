@@ -10,7 +10,7 @@
 
 typedef struct HttpFilter HttpFilter;
 
-/* `known` ends with NULL; NULL itself allows every key. */
+/* Refuses keys that are not among `known`, which ends with NULL. */
 int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter **ret, Refusal *reterr);
 HttpFilter *http_filter_free(HttpFilter *f);
 DEFINE_CLEANUP(HttpFilter, http_filter_free);

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/container-filter.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/container-json.h"
+
+#define PORT_MAX 65535
+
+struct ContainerFilter {
+        HttpFilter *values;
+        uint64_t before, since; /* CLOCK_REALTIME; 0: not asked for */
+        char *before_id, *since_id;
+};
+
+typedef struct PortRange {
+        long first, last;
+        const char *protocol; /* in the value */
+} PortRange;
+
+ContainerFilter *container_filter_free(ContainerFilter *f)
+{
+        if (!f)
+                return NULL;
+        http_filter_free(f->values);
+        free(f->before_id);
+        free(f->since_id);
+        return mfree(f);
+}
+
+static int bad_value(const char *key, const char *value, Refusal *reterr)
+{
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter '%s=%s'", key, value);
+}
+
+/* The values of a key must be among these words. */
+static int check_words(const ContainerFilter *f, const char *key, const char *const *words, Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, key);
+
+        STRV_FOREACH (v, values) {
+                const char *const *w = words;
+
+                while (*w && strcmp(*w, *v) != 0)
+                        w++;
+                if (!*w)
+                        return bad_value(key, *v, reterr);
+        }
+        return 0;
+}
+
+static int check_numbers(const ContainerFilter *f, const char *key, Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, key);
+
+        STRV_FOREACH (v, values) {
+                const char *digits = **v == '-' || **v == '+' ? *v + 1 : *v;
+
+                if (!*digits || strspn(digits, "0123456789") != strlen(digits) || strlen(digits) > 18)
+                        return bad_value(key, *v, reterr);
+        }
+        return 0;
+}
+
+static bool read_port(const char **text, long *ret)
+{
+        size_t n = strspn(*text, "0123456789");
+
+        if (n == 0 || n > 5)
+                return false;
+        *ret = strtol(*text, NULL, 10);
+        *text += n;
+        return *ret <= PORT_MAX;
+}
+
+/* "80", "80/udp", "80-90/tcp". */
+static bool read_ports(const char *text, PortRange *ret)
+{
+        static const char *const protocols[] = {"tcp", "udp", "sctp"};
+
+        if (!read_port(&text, &ret->first))
+                return false;
+        ret->last = ret->first;
+        if (*text == '-') {
+                text++;
+                if (!read_port(&text, &ret->last) || ret->last < ret->first)
+                        return false;
+        }
+        ret->protocol = "tcp";
+        if (!*text)
+                return true;
+        if (*text++ != '/')
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(protocols); i++)
+                if (strcasecmp(protocols[i], text) == 0) {
+                        ret->protocol = protocols[i];
+                        return true;
+                }
+        return false;
+}
+
+static int check_ports(const ContainerFilter *f, const char *key, Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, key);
+        PortRange range;
+
+        STRV_FOREACH (v, values)
+                if (!read_ports(*v, &range))
+                        return bad_value(key, *v, reterr);
+        return 0;
+}
+
+static int check_values(const ContainerFilter *f, Refusal *reterr)
+{
+        static const char *const states[] = {"created",  "running", "paused", "restarting",
+                                             "removing", "exited",  "dead",   NULL};
+        static const char *const healths[] = {"starting", "healthy", "unhealthy", "none", NULL};
+        static const char *const booleans[] = {"true", "false", "1", "0", NULL};
+        static const char *const isolations[] = {"", "default", "process", "hyperv", NULL};
+        int r;
+
+        r = http_filter_check_names(f->values, "name", reterr);
+        if (r >= 0)
+                r = http_filter_check_names(f->values, "id", reterr);
+        if (r >= 0)
+                r = check_words(f, "status", states, reterr);
+        if (r >= 0)
+                r = check_words(f, "health", healths, reterr);
+        if (r >= 0)
+                r = check_words(f, "is-task", booleans, reterr);
+        if (r >= 0)
+                r = check_words(f, "isolation", isolations, reterr);
+        if (r >= 0)
+                r = check_numbers(f, "exited", reterr);
+        if (r >= 0)
+                r = check_ports(f, "publish", reterr);
+        return r < 0 ? r : check_ports(f, "expose", reterr);
+}
+
+int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal *reterr)
+{
+        static const char *const known[] = {
+                "ancestor", "before", "exited",  "expose",  "health", "id",     "is-task", "isolation",
+                "label",    "name",   "network", "publish", "since",  "status", "volume",  NULL};
+        _cleanup_(container_filter_freep) ContainerFilter *f = calloc(1, sizeof(*f));
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        r = http_filter_from_query(x, known, &f->values, reterr);
+        if (r >= 0)
+                r = check_values(f, reterr);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+static const Container *find(Container *const *containers, size_t n, const char *reference)
+{
+        const Container *found = NULL;
+
+        reference += *reference == '/';
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(containers[i]->id, reference) == 0 || strcmp(containers[i]->name, reference) == 0)
+                        return containers[i];
+        for (size_t i = 0; i < n && *reference; i++)
+                if (strncmp(containers[i]->id, reference, strlen(reference)) == 0)
+                        found = containers[i];
+        return found;
+}
+
+static int resolve_one(const ContainerFilter *f, const char *key, Container *const *containers, size_t n,
+                       uint64_t *ret_time, char **ret_id, Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, key);
+
+        STRV_FOREACH (v, values) {
+                const Container *c = find(containers, n, *v);
+
+                if (!c)
+                        return refuse(reterr, REFUSAL_NO_CONTAINER, ENOENT, "No such container: %s", *v);
+                free(*ret_id);
+                *ret_id = strdup(c->id);
+                if (!*ret_id)
+                        return -ENOMEM;
+                *ret_time = c->created_usec;
+        }
+        return 0;
+}
+
+int container_filter_resolve(ContainerFilter *f, Container *const *containers, size_t n, Refusal *reterr)
+{
+        int r;
+
+        r = resolve_one(f, "before", containers, n, &f->before, &f->before_id, reterr);
+        return r < 0 ? r : resolve_one(f, "since", containers, n, &f->since, &f->since_id, reterr);
+}
+
+static int not_known(const Container *c, const char *key, Refusal *reterr)
+{
+        return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                      "the filter '%s' cannot be applied: execd does not know this of container %s", key,
+                      c->name);
+}
+
+static struct json_object *get(struct json_object *o, const char *key)
+{
+        return o && json_object_is_type(o, json_type_object) ? json_object_object_get(o, key) : NULL;
+}
+
+static const char *get_text(struct json_object *o, const char *key)
+{
+        struct json_object *s = get(o, key);
+
+        return s && json_object_is_type(s, json_type_string) ? json_object_get_string(s) : "";
+}
+
+static int match_labels(const ContainerFilter *f, const Container *c, Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, "label");
+        _cleanup_strv_ char **labels = NULL;
+        bool known, ours = true;
+        int r;
+
+        if (!values)
+                return 1;
+        r = container_labels(c, &labels, &known);
+        if (r < 0)
+                return r;
+        STRV_FOREACH (v, values)
+                ours = ours && strncmp(*v, "org.execd1.", strlen("org.execd1.")) == 0;
+        if (!known && !ours)
+                return not_known(c, "label", reterr);
+        return http_filter_match_labels(f->values, labels);
+}
+
+/* The length without ":latest", which a name without a tag means. */
+static size_t untagged(const char *image)
+{
+        size_t n = strlen(image), tag = strlen(":latest");
+
+        return n > tag && strcmp(image + n - tag, ":latest") == 0 ? n - tag : n;
+}
+
+/* The registries that a short name is completed with. */
+static const char *unqualified(const char *image)
+{
+        static const char *const prefixes[] = {"docker.io/library/", "docker.io/", "localhost/"};
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (strncmp(image, prefixes[i], strlen(prefixes[i])) == 0)
+                        return image + strlen(prefixes[i]);
+        return image;
+}
+
+static bool is_image_name(const char *image, const char *value)
+{
+        size_t n;
+
+        image = unqualified(image);
+        value = unqualified(value);
+        n = untagged(image);
+        return n > 0 && n == untagged(value) && strncmp(image, value, n) == 0;
+}
+
+static bool is_image_id(const char *id, const char *value)
+{
+        static const char prefix[] = "sha256:";
+
+        if (strncmp(id, prefix, strlen(prefix)) == 0)
+                id += strlen(prefix);
+        if (strncmp(value, prefix, strlen(prefix)) == 0)
+                value += strlen(prefix);
+        return *value && strncmp(id, value, strlen(value)) == 0;
+}
+
+static bool match_ancestor(const ContainerFilter *f, const Container *c, struct json_object *facts)
+{
+        char **values = http_filter_values(f->values, "ancestor");
+
+        STRV_FOREACH (v, values)
+                if (is_image_name(c->image, *v) || is_image_id(get_text(facts, "Image"), *v))
+                        return true;
+        return !values;
+}
+
+static int match_networks(const ContainerFilter *f, const Container *c, struct json_object *facts,
+                          Refusal *reterr)
+{
+        struct json_object *networks = get(get(facts, "NetworkSettings"), "Networks");
+        char **values = http_filter_values(f->values, "network");
+        _cleanup_free_ char *mode = NULL;
+
+        if (!values)
+                return 1;
+        if (!networks) {
+                mode = container_network_mode(c, facts);
+                /* Of Podman's networks execd knows whether there are any. */
+                if (strcmp(c->kind, "podman") == 0 && (!mode || strcmp(mode, "bridge") == 0))
+                        return not_known(c, "network", reterr);
+                return mode && (strcmp(mode, "none") == 0 || strcmp(mode, "host") == 0) &&
+                       http_filter_match(f->values, "network", mode);
+        }
+        STRV_FOREACH (v, values) {
+                if (get(networks, *v))
+                        return 1;
+                json_object_object_foreach (networks, name, n) {
+                        (void) name;
+                        if (**v && strncmp(get_text(n, "NetworkID"), *v, strlen(*v)) == 0)
+                                return 1;
+                }
+        }
+        return 0;
+}
+
+static int match_volumes(const ContainerFilter *f, const Container *c, struct json_object *facts,
+                         Refusal *reterr)
+{
+        char **values = http_filter_values(f->values, "volume");
+        struct json_object *mounts;
+        int found = 0;
+
+        if (!values)
+                return 1;
+        mounts = container_mounts(facts);
+        if (!mounts)
+                return strcmp(c->kind, "machine") == 0 ? 0 : not_known(c, "volume", reterr);
+        STRV_FOREACH (v, values)
+                for (size_t i = 0; i < json_object_array_length(mounts); i++) {
+                        struct json_object *m = json_object_array_get_idx(mounts, i);
+                        const char *name =
+                                *get_text(m, "Name") ? get_text(m, "Name") : get_text(m, "Source");
+
+                        if (strcmp(name, *v) == 0 || strcmp(get_text(m, "Destination"), *v) == 0)
+                                found = 1;
+                }
+        json_object_put(mounts);
+        return found;
+}
+
+static bool in_range(const PortRange *range, const char *protocol, const char *port)
+{
+        long number;
+
+        return strcasecmp(protocol, range->protocol) == 0 && read_port(&port, &number) &&
+               number >= range->first && number <= range->last;
+}
+
+/* Docker's rule: "expose" is about ports of the container, "publish" about those of the host that lead to
+ * it. */
+static bool has_port(struct json_object *ports, const char *value, bool published)
+{
+        PortRange range;
+
+        if (!read_ports(value, &range) || !ports || !json_object_is_type(ports, json_type_object))
+                return false;
+        json_object_object_foreach (ports, name, bindings) {
+                const char *slash = strchr(name, '/'), *protocol = slash ? slash + 1 : "tcp";
+                size_t n = bindings && json_object_is_type(bindings, json_type_array)
+                                   ? json_object_array_length(bindings)
+                                   : 0;
+
+                if (!published && in_range(&range, protocol, name))
+                        return true;
+                for (size_t i = 0; i < n && published; i++)
+                        if (in_range(&range, protocol,
+                                     get_text(json_object_array_get_idx(bindings, i), "HostPort")))
+                                return true;
+        }
+        return false;
+}
+
+static int match_ports(const ContainerFilter *f, const char *key, const Container *c,
+                       struct json_object *facts, Refusal *reterr)
+{
+        struct json_object *ports = get(get(facts, "NetworkSettings"), "Ports");
+        char **values = http_filter_values(f->values, key);
+
+        if (!values)
+                return 1;
+        if (strcmp(c->kind, "podman") == 0 && !ports)
+                return not_known(c, key, reterr);
+        STRV_FOREACH (v, values)
+                if (has_port(ports, *v, strcmp(key, "publish") == 0))
+                        return 1;
+        return 0;
+}
+
+static int match_health(const ContainerFilter *f, const Container *c, struct json_object *facts,
+                        Refusal *reterr)
+{
+        const char *health;
+
+        if (!http_filter_values(f->values, "health"))
+                return 1;
+        health = container_health(c, facts);
+        return health ? http_filter_match(f->values, "health", health) : not_known(c, "health", reterr);
+}
+
+static bool match_task(const ContainerFilter *f, struct json_object *facts)
+{
+        bool is_task = json_object_get_boolean(get(facts, "Managed"));
+        char **values = http_filter_values(f->values, "is-task");
+
+        STRV_FOREACH (v, values)
+                if ((strcmp(*v, "true") == 0 || strcmp(*v, "1") == 0) == is_task)
+                        return true;
+        return !values;
+}
+
+/* What is known of every container. */
+static bool match_simple(const ContainerFilter *f, const Container *c, struct json_object *facts)
+{
+        if (http_filter_values(f->values, "before") &&
+            (c->created_usec >= f->before || strcmp(c->id, f->before_id) == 0))
+                return false;
+        if (http_filter_values(f->values, "since") &&
+            (c->created_usec <= f->since || strcmp(c->id, f->since_id) == 0))
+                return false;
+        return http_filter_match_name(f->values, "name", c->name) &&
+               http_filter_match_name(f->values, "id", c->id) &&
+               http_filter_match(f->values, "status", c->state) &&
+               (http_filter_match(f->values, "isolation", "default") ||
+                http_filter_match(f->values, "isolation", "")) &&
+               !http_filter_values(f->values, "exited") && match_task(f, facts) &&
+               match_ancestor(f, c, facts);
+}
+
+int container_filter_match(const ContainerFilter *f, const Container *c, struct json_object *facts,
+                           Refusal *reterr)
+{
+        int r;
+
+        if (!match_simple(f, c, facts))
+                return 0;
+        r = match_labels(f, c, reterr);
+        if (r > 0)
+                r = match_volumes(f, c, facts, reterr);
+        if (r > 0)
+                r = match_networks(f, c, facts, reterr);
+        if (r > 0)
+                r = match_health(f, c, facts, reterr);
+        if (r > 0)
+                r = match_ports(f, "publish", c, facts, reterr);
+        if (r > 0)
+                r = match_ports(f, "expose", c, facts, reterr);
+        return r;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which containers a client wants to see: the filters of GET /containers/json. */
+
+#include "api/http-filter.h"
+#include "core/container.h"
+
+typedef struct ContainerFilter ContainerFilter;
+
+/* Refuses unknown keys and malformed values. */
+int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal *reterr);
+ContainerFilter *container_filter_free(ContainerFilter *f);
+DEFINE_CLEANUP(ContainerFilter, container_filter_free);
+
+/* Finds what "before" and "since" name among all containers, once before the others are asked about; a name
+ * that is not there is refused. */
+int container_filter_resolve(ContainerFilter *f, Container *const *containers, size_t n, Refusal *reterr);
+
+/* 1 if it passes, 0 if not; a refusal if a fact is asked for that execd does not know of this container. */
+int container_filter_match(const ContainerFilter *f, const Container *c, struct json_object *facts,
+                           Refusal *reterr);
