@@ -119,6 +119,18 @@ static int add_watch(Oci *o, const char *path, uint32_t mask, sd_event_inotify_h
         return r;
 }
 
+/* The kernel's limits of inotify count what all processes of a user have, those in containers too. Without a
+ * watch each request looks again, which takes longer and is as true. */
+static int do_without(Oci *o, int r, const char *what)
+{
+        if (r != -EMFILE && r != -ENFILE && r != -ENOSPC)
+                return r;
+        if (!o->provider.is_blind)
+                log_errno(LOG_WARNING, r, "Failed to watch %s, looking at each request instead", what);
+        o->provider.is_blind = true;
+        return 0;
+}
+
 static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata);
 
 static int watch_storage(Oci *o, const char *directory)
@@ -170,7 +182,7 @@ static int remember(Oci *o, const OciPlace *place, const char *id, OciState *sta
         k->container = container_ref(c);
         list_append(&o->known, &k->node);
         k->id = strdup(id);
-        r = k->id ? watch_name(o, k) : -ENOMEM;
+        r = k->id ? do_without(o, watch_name(o, k), id) : -ENOMEM;
         if (r < 0)
                 known_free(o, k);
         else
@@ -467,6 +479,7 @@ static int on_change(sd_event_source *s, const struct inotify_event *event, void
         /* Above the place only what is on the way to it matters. */
         if (!was_there || (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)))
                 r = watch(w);
+        r = do_without(w->oci, r, w->place->directory);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot watch %s", w->place->directory);
         if (was_there || w->is_there)
@@ -502,7 +515,7 @@ static int oci_new(Providers *all, Provider **ret)
         o->event = all->event;
         for (size_t i = 0; i < OCI_PLACES; i++) {
                 o->watches[i] = (Watch){.oci = o, .place = &oci_places[i]};
-                r = watch(&o->watches[i]);
+                r = do_without(o, watch(&o->watches[i]), oci_places[i].directory);
                 /* They are found when somebody asks. */
                 if (r < 0)
                         log_errno(LOG_WARNING, r, "Cannot watch %s", oci_places[i].directory);

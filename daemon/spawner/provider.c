@@ -98,6 +98,14 @@ bool providers_are_primed(const Providers *a)
         return true;
 }
 
+bool providers_are_blind(const Providers *a)
+{
+        for (size_t i = 0; i < a->n_providers; i++)
+                if (a->providers[i]->is_blind)
+                        return true;
+        return false;
+}
+
 static bool some_are_starting(const Providers *a)
 {
         for (size_t i = 0; i < a->n_providers; i++)

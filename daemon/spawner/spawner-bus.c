@@ -242,6 +242,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
 static bool may_be_stale(const Connection *c, const Container *found, const char *reference)
 {
         return !found || !providers_are_primed(c->spawner->providers) ||
+               providers_are_blind(c->spawner->providers) ||
                (strncmp(found->id, reference, strlen(reference)) == 0 && !is_hex64(reference));
 }
 
