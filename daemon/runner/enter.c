@@ -96,25 +96,19 @@ static int send_tty(Entry *e)
         return r;
 }
 
-/* A plain fork whose child is the keeper's: the entrant can leave at once. */
-static int fork_command(const Entry *e, Refusal *reterr)
+/* The command is the keeper's child, so that the entrant can leave at once. */
+static int start_command(const Entry *e, Refusal *reterr)
 {
-        ChannelMessage m = {.type = CHANNEL_FORKED};
-        long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+        int pid = fork_command();
 
-        if (pid < 0) {
-                /* What the kernel says when the pid namespace has lost its PID 1. */
-                if (errno == ENOMEM)
-                        return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
-                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno, "cannot fork: %s",
-                                    strerrordesc_np(errno));
-        }
         if (pid == 0)
                 command_run(e);
-
-        m.pid = (int32_t) pid;
-        channel_send(&m);
-        return 0;
+        if (pid > 0)
+                return 0;
+        /* What the kernel says when the pid namespace has lost its PID 1. */
+        if (pid == -ENOMEM)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
+        return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "cannot fork: %s", strerrordesc_np(-pid));
 }
 
 static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusal *reterr)
@@ -173,7 +167,7 @@ void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int t
         if (r >= 0 && mode == RUNNER_MODE_EXEC) {
                 r = send_tty(&e);
                 if (r >= 0)
-                        r = fork_command(&e, &refusal);
+                        r = start_command(&e, &refusal);
         }
 
         if (r < 0)

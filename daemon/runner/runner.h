@@ -14,9 +14,9 @@
  * execute.
  *
  * The channel is a pipe: entrant and command write messages, each at once, and the keeper reads. When it
- * ends, execve(2) has succeeded or there is a failure on record. A terminal goes over a socket of the
- * entrant's own, which is closed before there is a command: one that is seized has nothing to pass fds
- * through.
+ * ends, execve(2) has succeeded (see fork.c) or there is a failure on record. A terminal goes over a socket
+ * of the entrant's own, which is closed before there is a command: one that is seized has nothing to pass
+ * fds through.
  */
 
 #include <limits.h>
@@ -82,6 +82,10 @@ int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
 /* stdio.c */
 int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_master, Refusal *reterr);
 int stdio_settle_pipes(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
+
+/* fork.c: forks the command as a child of our parent and tells the channel of it, which is then closed here.
+ * Returns the pid, -errno, or 0 in the command, which has the only copy of the channel by then. */
+int fork_command(void);
 
 /* command.c: what is run, and running it. */
 int command_build_env(Entry *e, Refusal *reterr);
