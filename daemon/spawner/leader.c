@@ -210,10 +210,20 @@ int leader_open(pid_t pid, Leader **ret, Refusal *reterr)
         return 0;
 }
 
-/* The first child of a process. Kernels need not have the file that would say so. */
+/* One that started in the same tick is the older when its pid in the container is lower: there the numbers
+ * begin anew, and those of the first processes are not given again. */
+static bool is_older(uint64_t start_time, int32_t ns_pid, uint64_t than_time, int32_t than_ns_pid)
+{
+        return start_time != than_time ? start_time < than_time : ns_pid < than_ns_pid;
+}
+
+/* The oldest child of a process. Kernels need not have the file that would say so, and a lower pid says
+ * nothing: numbers are given again. */
 static int find_child(pid_t parent, pid_t *ret)
 {
         DIR *d = opendir("/proc");
+        uint64_t oldest = UINT64_MAX;
+        int32_t oldest_ns_pid = 0;
         pid_t found = 0;
 
         if (!d)
@@ -221,13 +231,20 @@ static int find_child(pid_t parent, pid_t *ret)
         for (struct dirent *e = readdir(d); e; e = readdir(d)) {
                 _cleanup_close_ int fd = -EBADF;
                 ProcStatus status;
+                uint64_t time;
                 int pid = atoi(e->d_name);
 
-                if (pid <= 0 || (found > 0 && pid > found))
+                if (pid <= 0)
                         continue;
                 fd = open_proc(pid);
-                if (fd >= 0 && read_status(fd, &status) >= 0 && status.ppid == parent && status.state != 'Z')
+                if (fd < 0 || read_status(fd, &status) < 0 || status.ppid != parent || status.state == 'Z' ||
+                    proc_start_time(fd, &time) < 0)
+                        continue;
+                if (found == 0 || is_older(time, status.ns_pid, oldest, oldest_ns_pid)) {
                         found = pid;
+                        oldest = time;
+                        oldest_ns_pid = status.ns_pid;
+                }
         }
         closedir(d);
         if (found == 0)
