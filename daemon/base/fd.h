@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 
 /* Most file descriptors that one message of ours carries. */
-#define FD_PASS_MAX 8
+#define FD_PASS_MAX 16
 
 int fd_set_nonblock(int fd, bool on);
 

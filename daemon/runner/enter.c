@@ -3,11 +3,12 @@
 /*
  * The entrant (see runner.h): one straight line of steps, whose order is what keeps the container from
  * reaching anything of the host. Labels and limits are set with the host's mounts, then all fds but the
- * needed ones are closed, then all namespaces are joined at once, and only then is any path of the container
- * looked at.
+ * needed ones are closed, then all namespaces are joined, and only then is any path of the container looked
+ * at. The namespaces are those that the spawner opened and compared, wherever the leader is by now.
  */
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -20,6 +21,14 @@
 /* Between stdio and the channel on one side, and what is only needed until the namespaces are joined. */
 #define STDIO_PARKED_FD 10
 #define LEADER_FD       13
+#define NAMESPACES_FD   14 /* and the next ones */
+
+/* What the fds of the order are. */
+enum {
+        ORDER_SPEC,
+        ORDER_LEADER,
+        ORDER_NAMESPACES,
+};
 
 static int read_spec(int fd, RunnerSpec *ret)
 {
@@ -37,11 +46,20 @@ static int read_spec(int fd, RunnerSpec *ret)
         return 0;
 }
 
+static int dup_many(const int *fds, size_t n, int first)
+{
+        for (size_t i = 0; i < n; i++)
+                if (dup3(fds[i], first + (int) i, O_CLOEXEC) < 0)
+                        return -errno;
+        return 0;
+}
+
 /* Puts the fds where they are expected; every other one is gone afterwards. The fds at hand are moved out of
  * the way first, since one may have the number that another one is to get. */
-static int settle_fds(const int *fds, size_t n_fds, int channel, int tty_socket)
+static int settle_fds(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
 {
-        int high[5];
+        size_t n = order->n_namespaces, n_stdio = n_fds - ORDER_NAMESPACES - n;
+        int high[RUNNER_ORDER_FDS_MAX], r;
 
         channel = fcntl(channel, F_DUPFD_CLOEXEC, 64);
         tty_socket = fcntl(tty_socket, F_DUPFD_CLOEXEC, 64);
@@ -53,28 +71,53 @@ static int settle_fds(const int *fds, size_t n_fds, int channel, int tty_socket)
                         return -errno;
         }
 
-        if (dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 || dup3(tty_socket, TTY_SOCKET_FD, O_CLOEXEC) < 0 ||
-            dup3(high[1], LEADER_FD, O_CLOEXEC) < 0)
-                return -errno;
-        for (int i = 2; i < (int) n_fds; i++)
-                if (dup3(high[i], STDIO_PARKED_FD + i - 2, O_CLOEXEC) < 0)
-                        return -errno;
-
-        if (close_range(CHANNEL_FD + 1, TTY_SOCKET_FD - 1, 0) < 0 || close_range(LEADER_FD + 1, ~0U, 0) < 0)
+        r = dup_many(&channel, 1, CHANNEL_FD);
+        if (r >= 0)
+                r = dup_many(&tty_socket, 1, TTY_SOCKET_FD);
+        if (r >= 0)
+                r = dup_many(high + ORDER_LEADER, 1, LEADER_FD);
+        if (r >= 0)
+                r = dup_many(high + ORDER_NAMESPACES, n, NAMESPACES_FD);
+        if (r >= 0)
+                r = dup_many(high + ORDER_NAMESPACES + n, n_stdio, STDIO_PARKED_FD);
+        if (r < 0)
+                return r;
+        if (close_range(CHANNEL_FD + 1, TTY_SOCKET_FD - 1, 0) < 0 ||
+            close_range(NAMESPACES_FD + (unsigned) n, ~0U, 0) < 0)
                 return -errno;
         return 0;
 }
 
-/* One call for all, since namespaces that the leader's user namespace does not own must be joined with the
- * rights that joining it takes away. */
-static int join_namespaces(const RunnerSpec *s, bool with_stdio, Refusal *reterr)
+/* One after the other, each checked by the kernel to be of the kind that is expected. Nothing of the
+ * container is looked at in between. */
+static int join_each(const RunnerSpec *s, size_t n)
 {
-        if (setns(LEADER_FD, (int) s->namespaces) < 0) {
-                if (errno == ESRCH)
-                        return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-                return refuse(reterr, REFUSAL_INTERNAL, errno, "cannot join the container's namespaces: %s",
-                              strerrordesc_np(errno));
+        size_t at = 0;
+
+        for (size_t i = 0; i < RUNNER_N_NAMESPACES; i++) {
+                if (!(s->namespaces & runner_namespaces[i]))
+                        continue;
+                if (at >= n)
+                        return -EBADMSG;
+                if (setns(NAMESPACES_FD + (int) at++, (int) runner_namespaces[i]) < 0)
+                        return -errno;
         }
+        return at == n ? 0 : -EBADMSG;
+}
+
+static int join_namespaces(const RunnerSpec *s, size_t n, bool with_stdio, Refusal *reterr)
+{
+        int r;
+
+        if (pidfd_is_alive(LEADER_FD) <= 0)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        /* Ours would mean somebody else inside, and may not be dropped there where the namespace says so. */
+        if (setgroups(0, NULL) < 0)
+                return -errno;
+        r = join_each(s, n);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot join the container's namespaces: %s",
+                              strerrordesc_np(-r));
         prctl(PR_SET_DUMPABLE, 0);
 
         for (int i = 0; with_stdio && i < 3; i++)
@@ -111,10 +154,11 @@ static int start_command(const Entry *e, Refusal *reterr)
         return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "cannot fork: %s", strerrordesc_np(-pid));
 }
 
-static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusal *reterr)
+static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *reterr)
 {
         const RunnerSpec *s = &e->spec;
-        bool with_stdio = n_fds == 5;
+        RunnerMode mode = order->mode;
+        bool with_stdio = n_fds > ORDER_NAMESPACES + order->n_namespaces;
         int r;
 
         if (mode == RUNNER_MODE_EXEC && (!s->argv || !s->argv[0] || s->tty == with_stdio))
@@ -125,7 +169,7 @@ static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusa
                 return r;
         if (mode == RUNNER_MODE_EXEC)
                 audit_command(s);
-        r = join_namespaces(s, with_stdio, reterr);
+        r = join_namespaces(s, order->n_namespaces, with_stdio, reterr);
         if (r < 0)
                 return r;
 
@@ -152,18 +196,19 @@ static int enter(RunnerMode mode, const int *fds, size_t n_fds, Entry *e, Refusa
         return command_find(e, reterr);
 }
 
-void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int tty_socket)
+void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         static Entry e = {.tty_master = -EBADF};
+        RunnerMode mode = order->mode;
         ChannelMessage m;
         int r, r_spec;
 
-        r_spec = read_spec(fds[0], &e.spec);
-        r = settle_fds(fds, n_fds, channel, tty_socket);
+        r_spec = read_spec(fds[ORDER_SPEC], &e.spec);
+        r = settle_fds(order, fds, n_fds, channel, tty_socket);
         if (r < 0)
                 _exit(1);
-        r = r_spec < 0 ? r_spec : enter(mode, fds, n_fds, &e, &refusal);
+        r = r_spec < 0 ? r_spec : enter(order, n_fds, &e, &refusal);
         if (r >= 0 && mode == RUNNER_MODE_EXEC) {
                 r = send_tty(&e);
                 if (r >= 0)

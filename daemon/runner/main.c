@@ -40,7 +40,7 @@ typedef struct Keeper {
 
 static void report_send(RunnerReport *report, const int *fds, size_t n_fds)
 {
-        report->version = RUNNER_SPEC_VERSION;
+        report->version = RUNNER_REPORT_VERSION;
         report->time_usec = now_usec(CLOCK_REALTIME);
         (void) fd_send_message(RUNNER_CONTROL_FD, report, sizeof(*report), fds, n_fds);
 }
@@ -265,7 +265,8 @@ static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t 
                 return (int) n;
         return n == sizeof(*ret) && ret->version == RUNNER_SPEC_VERSION &&
                                (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
-                               (*ret_n_fds == 2 || *ret_n_fds == 5)
+                               ret->n_namespaces <= RUNNER_N_NAMESPACES &&
+                               (*ret_n_fds == 2 + ret->n_namespaces || *ret_n_fds == 5 + ret->n_namespaces)
                        ? 1
                        : -EBADMSG;
 }
@@ -273,7 +274,7 @@ static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t 
 int main(void)
 {
         static Keeper k = {.pidfd = -EBADF, .tty = -EBADF};
-        int fds[5], channel[2], tty[2];
+        int fds[RUNNER_ORDER_FDS_MAX], channel[2], tty[2];
         RunnerOrder order;
         size_t n_fds = 0;
         sigset_t all;
@@ -296,7 +297,7 @@ int main(void)
         if (k.entrant < 0)
                 return 1;
         if (k.entrant == 0)
-                enter_run(order.mode, fds, n_fds, channel[1], tty[1]);
+                enter_run(&order, fds, n_fds, channel[1], tty[1]);
 
         fd_close(channel[1]);
         fd_close(tty[1]);

@@ -59,7 +59,7 @@ typedef struct Entry {
 } Entry;
 
 /* enter.c: the entrant, from its first instruction. `fds` are those of the order. */
-void enter_run(RunnerMode mode, const int *fds, size_t n_fds, int channel, int tty_socket)
+void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
         __attribute__((noreturn));
 
 /* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "spawner/order.h"
 
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
 
@@ -67,25 +68,22 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *use
 
 static int send_order(Check *k, Container *container, const char *user, Refusal *reterr)
 {
-        RunnerOrder order = {.version = RUNNER_SPEC_VERSION, .mode = RUNNER_MODE_CHECK};
-        _cleanup_close_ int memfd = -EBADF;
-        _cleanup_buf_ Buf bytes = BUF_INIT;
-        RunnerSpec spec = {0};
+        _cleanup_(runner_spec_done) RunnerSpec spec = {0};
+        _cleanup_namespace_fds_ NamespaceFds namespaces = NAMESPACE_FDS_INIT;
         int r;
 
-        r = leader_fill_spec(container->leader, &spec, reterr);
-        if (r >= 0) {
-                spec.user = strdup(user);
-                r = spec.user ? runner_spec_write(&spec, &bytes) : -ENOMEM;
-        }
-        runner_spec_done(&spec);
+        r = leader_fill_spec(container->leader, &spec, &namespaces, reterr);
         if (r < 0)
                 return r;
-        memfd = memfd_sealed("execd-spec", buf_head(&bytes), buf_length(&bytes));
-        if (memfd < 0)
-                return memfd;
-        return fd_send_message(k->runner.control, &order, sizeof(order),
-                               (int[]){memfd, container->leader->pidfd}, 2);
+        spec.user = strdup(user);
+        if (!spec.user)
+                return -ENOMEM;
+        return order_send(k->runner.control, &(Order){
+                                                     .mode = RUNNER_MODE_CHECK,
+                                                     .spec = &spec,
+                                                     .leader = container->leader->pidfd,
+                                                     .namespaces = &namespaces,
+                                             });
 }
 
 int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user,

@@ -120,7 +120,7 @@ static int make_environment(const MachineProperties *p, char ***ret)
 /* A user may register processes of his own; what shares our user namespace is not only his. */
 static int check_owner(const MachineProperties *p, const Leader *leader, Refusal *reterr)
 {
-        if (p->uid != 0 && leader->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
+        if (p->uid != 0 && leader->found.namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
                 return refuse(reterr, REFUSAL_DENIED, EPERM,
                               "registered by uid %u, but its leader is in the host's user namespace",
                               p->uid);

@@ -19,6 +19,7 @@
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/launch.h"
+#include "spawner/order.h"
 #include "spawner/verify.h"
 
 #define PIPE_SIZE      (1024 * 1024)
@@ -27,8 +28,9 @@
 struct Start {
         sd_bus_message *message;
         RunnerSpec spec;
-        int command[3]; /* owned: the command's ends */
-        int peer[3];    /* owned: the peer's ends, where we made pipes */
+        NamespaceFds namespaces; /* owned: those that the runner joins */
+        int command[3];          /* owned: the command's ends */
+        int peer[3];             /* owned: the peer's ends, where we made pipes */
         bool released;
 };
 
@@ -38,6 +40,7 @@ Start *start_free(Start *s)
                 return NULL;
         sd_bus_message_unref(s->message);
         runner_spec_done(&s->spec);
+        namespace_fds_done(&s->namespaces);
         for (int i = 0; i < 3; i++) {
                 fd_close(s->command[i]);
                 fd_close(s->peer[i]);
@@ -53,7 +56,7 @@ static void give_to_container(int fd, const Leader *leader)
         uid_t uid;
         gid_t gid;
 
-        if (leader->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
+        if (leader->found.namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
                 return;
         if (leader_root_ids(leader, &uid, &gid) < 0 || fchown(fd, uid, gid) < 0)
                 log_debug("Cannot give a pipe to the container");
@@ -161,10 +164,11 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
 
         if (!s)
                 return -ENOMEM;
+        s->namespaces = NAMESPACE_FDS_INIT;
         for (int i = 0; i < 3; i++)
                 s->command[i] = s->peer[i] = -EBADF;
 
-        r = leader_fill_spec(l->container->leader, &s->spec, reterr);
+        r = leader_fill_spec(l->container->leader, &s->spec, &s->namespaces, reterr);
         if (r >= 0)
                 r = fill_audit(&s->spec, l, q);
         if (r >= 0)
@@ -190,26 +194,21 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
 
 static int release(Launch *l)
 {
-        _cleanup_buf_ Buf bytes = BUF_INIT;
-        _cleanup_close_ int memfd = -EBADF;
-        RunnerOrder order = {.version = RUNNER_SPEC_VERSION, .mode = RUNNER_MODE_EXEC};
         Start *s = l->start;
-        int fds[5], r;
+        int r;
 
-        r = runner_spec_write(&s->spec, &bytes);
-        if (r < 0)
-                return r;
-        memfd = memfd_sealed("execd-spec", buf_head(&bytes), buf_length(&bytes));
-        if (memfd < 0)
-                return memfd;
-        fds[0] = memfd;
-        fds[1] = l->container->leader->pidfd;
-        memcpy(fds + 2, s->command, sizeof(s->command));
-        r = fd_send_message(l->runner.control, &order, sizeof(order), fds, s->spec.tty ? 2 : 5);
+        r = order_send(l->runner.control, &(Order){
+                                                  .mode = RUNNER_MODE_EXEC,
+                                                  .spec = &s->spec,
+                                                  .leader = l->container->leader->pidfd,
+                                                  .namespaces = &s->namespaces,
+                                                  .stdio = s->spec.tty ? NULL : s->command,
+                                          });
         if (r < 0)
                 return r;
 
         s->released = true;
+        namespace_fds_done(&s->namespaces);
         for (int i = 0; i < 3; i++)
                 s->command[i] = fd_close(s->command[i]);
         return 0;

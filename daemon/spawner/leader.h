@@ -11,24 +11,8 @@
 #include <sys/types.h>
 
 #include "base/refusal.h"
+#include "spawner/leader-facts.h"
 #include "wire/runner-spec.h"
-
-typedef enum NamespaceType {
-        NS_MNT,
-        NS_PID,
-        NS_NET,
-        NS_IPC,
-        NS_UTS,
-        NS_CGROUP,
-        NS_USER,
-        NS_TIME,
-        _NS_MAX,
-} NamespaceType;
-
-typedef struct Namespaces {
-        uint64_t device;
-        uint64_t inode[_NS_MAX]; /* 0 where the kernel does not have the type */
-} Namespaces;
 
 typedef struct LeaderFilters LeaderFilters;
 
@@ -38,25 +22,16 @@ typedef struct Leader {
         int pidfd;   /* owned */
         int proc_fd; /* owned: /proc/PID */
         uint64_t start_time;
-        Namespaces namespaces;
+        LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
 } Leader;
-
-/* Remembers our own namespaces and those of the host's PID 1. Called once, at the start. */
-int leader_init_host(void);
-
-/* Reads the namespaces through a /proc/PID directory. */
-int namespaces_read(int proc_fd, Namespaces *ret);
-/* The CLONE_NEW flag of a type, its name in /proc/PID/ns, and our own. */
-uint64_t namespace_flag(NamespaceType type);
-const char *namespace_name(NamespaceType type);
-const Namespaces *namespaces_own(void);
 
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
 int leader_label(const Leader *l, char **ret);
 
-/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, and one that has not
- * yet executed anything of its own (-EAGAIN): it still is its parent's program. */
+/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, one that has left
+ * the user namespace it was made in, and one that has not yet executed anything of its own (-EAGAIN): it
+ * still is its parent's program. */
 int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
 /* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its
  * child. */
@@ -68,9 +43,11 @@ DEFINE_CLEANUP(Leader, leader_unref);
 
 bool leader_is_alive(const Leader *l);
 
-/* Fills the half of a spec that describes the leader. All of it is read anew, but for filters, which can
- * only be added to and are read again when their number has changed. */
-int leader_fill_spec(Leader *l, RunnerSpec *spec, Refusal *reterr);
+/* leader-template.c: fills the half of a spec that describes the leader, and opens the namespaces that
+ * differ from ours. All of it is read anew, but for filters, which can only be added to and are read again
+ * when their number has changed. Nothing exceeds what the container had when it was found; a leader that has
+ * left its namespaces is refused. */
+int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
 /* What is no confinement and is kept over execve(2) all the same: I/O priority, personality, core filter. */
 int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr);
 

@@ -120,7 +120,7 @@ int main(int argc, char **argv)
                 return EXIT_FAILURE;
         if (find_peer(&options) < 0)
                 return EXIT_FAILURE;
-        r = leader_init_host();
+        r = namespaces_init();
         if (r < 0) {
                 log_error_errno(r, "Cannot read the host's namespaces");
                 return EXIT_FAILURE;

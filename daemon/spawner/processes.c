@@ -28,7 +28,8 @@ static bool is_in(int proc_fd, const Container *c)
 {
         struct stat st;
 
-        return fstatat(proc_fd, "ns/pid", &st, 0) >= 0 && st.st_ino == c->leader->namespaces.inode[NS_PID];
+        return fstatat(proc_fd, "ns/pid", &st, 0) >= 0 &&
+               st.st_ino == c->leader->found.namespaces.inode[NS_PID];
 }
 
 /* The command line as one text, for people; what is not valid in a message is shown as '?'. */

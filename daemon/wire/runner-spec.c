@@ -12,6 +12,7 @@
 
 #include <endian.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/strv.h"
@@ -19,6 +20,15 @@
 #define SPEC_MAGIC       UINT32_C(0x65786563)
 #define STRING_NULL      UINT32_MAX
 #define INSTRUCTIONS_MAX 65536
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+const uint64_t runner_namespaces[RUNNER_N_NAMESPACES] = {
+        CLONE_NEWCGROUP, CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWNET,
+        CLONE_NEWPID,    CLONE_NEWTIME, CLONE_NEWNS,  CLONE_NEWUSER,
+};
 
 void runner_spec_done(RunnerSpec *s)
 {
@@ -337,7 +347,7 @@ int runner_spec_read(char *data, size_t size, RunnerSpec *ret)
 
 int runner_report_check(const RunnerReport *r, size_t size)
 {
-        if (size != sizeof(*r) || r->version != RUNNER_SPEC_VERSION)
+        if (size != sizeof(*r) || r->version != RUNNER_REPORT_VERSION)
                 return -EBADMSG;
         if (r->type < RUNNER_STARTED || r->type > RUNNER_CHECKED)
                 return -EBADMSG;

@@ -7,10 +7,10 @@
  * same, since a running runner may be older than an upgraded spawner.
  *
  * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. One
- * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, then stdin, stdout, stderr
- * unless a tty is to be made]. Everything else is in the memfd. After RUNNER_STARTED the runner leaves the
- * command unreaped until it was sent one byte (or its peer is gone), so that the spawner can look at the
- * command however short it ran.
+ * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, the namespaces to join in
+ * the order of runner_namespaces, then stdin, stdout, stderr unless a tty is to be made]. Everything else is
+ * in the memfd. After RUNNER_STARTED the runner leaves the command unreaped until it was sent one byte (or
+ * its peer is gone), so that the spawner can look at the command however short it ran.
  */
 
 #include <stdbool.h>
@@ -20,12 +20,18 @@
 #include "base/buf.h"
 #include "base/refusal.h"
 
-#define RUNNER_SPEC_VERSION  4
-#define RUNNER_SPEC_MAX      (16 * 1024 * 1024)
-#define RUNNER_CONTROL_FD    3
-#define RUNNER_FILTERS_MAX   64
-#define RUNNER_N_RLIMITS     16
-#define RUNNER_SETUP_SEC_MAX 10 /* a runner that is not done with its set-up by then ends itself */
+/* Of the order and the spec, and of reports: a running runner may be older than the spawner, and its report
+ * must still be understood. */
+#define RUNNER_SPEC_VERSION   4
+#define RUNNER_REPORT_VERSION 3
+
+#define RUNNER_SPEC_MAX       (16 * 1024 * 1024)
+#define RUNNER_CONTROL_FD     3
+#define RUNNER_FILTERS_MAX    64
+#define RUNNER_N_RLIMITS      16
+#define RUNNER_SETUP_SEC_MAX  10 /* a runner that is not done with its set-up by then ends itself */
+#define RUNNER_N_NAMESPACES   8
+#define RUNNER_ORDER_FDS_MAX  (2 + RUNNER_N_NAMESPACES + 3)
 
 typedef enum RunnerMode {
         RUNNER_MODE_EXEC = 1,  /* join, run the command, stay as its parent, report its end */
@@ -35,7 +41,12 @@ typedef enum RunnerMode {
 typedef struct RunnerOrder {
         uint32_t version; /* RUNNER_SPEC_VERSION */
         uint32_t mode;
+        uint32_t n_namespaces; /* how many of the fds are namespaces */
 } RunnerOrder;
+
+/* The CLONE_NEW flags in the order of joining: the user namespace last, since namespaces that it does not
+ * own are joined with the rights that joining it takes away. */
+extern const uint64_t runner_namespaces[RUNNER_N_NAMESPACES];
 
 typedef struct RunnerFilter {
         uint32_t n_instructions;  /* of struct sock_filter */
@@ -103,7 +114,7 @@ typedef enum RunnerReportType {
 #define RUNNER_TEXT_MAX 4096
 
 typedef struct RunnerReport {
-        uint32_t version;
+        uint32_t version; /* RUNNER_REPORT_VERSION */
         uint32_t type;
         int32_t pid;                /* STARTED: as the host sees it */
         int32_t wait_status;        /* EXITED: of waitpid(2) */

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         length -= MIN(cut, length);
         if (runner_report_check(&report, length) < 0)
                 return 0;
-        PROMISE(cut == 0 && report.version == RUNNER_SPEC_VERSION);
+        PROMISE(cut == 0 && report.version == RUNNER_REPORT_VERSION);
         PROMISE(report.type >= RUNNER_STARTED && report.type <= RUNNER_CHECKED);
         PROMISE(strnlen(report.text, sizeof(report.text)) < sizeof(report.text));
         PROMISE(report.type != RUNNER_STARTED || report.pid > 0);

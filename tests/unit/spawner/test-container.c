@@ -48,7 +48,7 @@ static void test_leader_of_host(void)
         Leader *l = NULL;
 
         /* A root with less than PID 1 has may not look at it. */
-        if (leader_init_host() == -EACCES)
+        if (namespaces_init() == -EACCES)
                 return;
         NEED(leader_open(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
         NEED(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);

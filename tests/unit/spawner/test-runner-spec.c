@@ -136,7 +136,7 @@ static void test_mutations(const Buf *b)
 
 static void test_reports(void)
 {
-        RunnerReport good = {.version = RUNNER_SPEC_VERSION, .type = RUNNER_STARTED, .pid = 1}, r;
+        RunnerReport good = {.version = RUNNER_REPORT_VERSION, .type = RUNNER_STARTED, .pid = 1}, r;
 
         NEED(runner_report_check(&good, sizeof(good)) == 0);
         NEED(runner_report_check(&good, sizeof(good) - 1) == -EBADMSG);

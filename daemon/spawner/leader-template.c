@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The leader as template of an exec: what it has now, and no more than its container had when it was found.
+ */
+
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/fd.h"
+#include "spawner/filters.h"
+#include "spawner/leader.h"
+
+#define TEXT_MAX (16 * 1024)
+
+static int fill_ids(const LeaderFacts *now, RunnerSpec *spec)
+{
+        IdMapping map[PROC_MAPPINGS_MAX];
+        int n;
+
+        n = leader_facts_uid_map(now, map);
+        if (n < 0)
+                return n;
+        spec->leader_uid = id_map_to_inside(map, (size_t) n, now->status.uid);
+        n = leader_facts_gid_map(now, map);
+        if (n < 0)
+                return n;
+        spec->leader_gid = id_map_to_inside(map, (size_t) n, now->status.gid);
+        spec->setgroups_denied = now->setgroups_denied;
+        return 0;
+}
+
+static int fill_limits(const Leader *l, RunnerSpec *spec)
+{
+        _cleanup_free_ char *limits = NULL, *oom = NULL, *stat_text = NULL;
+        ProcStat stat;
+        int r;
+
+        r = file_read_at(l->proc_fd, "limits", TEXT_MAX, &limits, NULL);
+        if (r >= 0)
+                r = proc_limits_parse(limits, spec->rlimits);
+        if (r >= 0)
+                r = file_read_at(l->proc_fd, "oom_score_adj", TEXT_MAX, &oom, NULL);
+        if (r >= 0)
+                r = file_read_at(l->proc_fd, "stat", TEXT_MAX, &stat_text, NULL);
+        if (r >= 0)
+                r = proc_stat_parse(stat_text, &stat);
+        if (r < 0)
+                return r;
+        spec->rlimits_set = true;
+        spec->oom_score_adj = atoi(oom);
+        spec->nice = stat.nice;
+        spec->sched_policy = stat.policy;
+        spec->sched_priority = stat.policy == SCHED_FIFO || stat.policy == SCHED_RR ? stat.rt_priority : 0;
+        /* A deadline is the leader's own: another process cannot have the same. */
+        if (stat.policy != SCHED_FIFO && stat.policy != SCHED_RR && stat.policy != SCHED_BATCH &&
+            stat.policy != SCHED_IDLE)
+                spec->sched_policy = SCHED_OTHER;
+        return 0;
+}
+
+static int fill_filters(Leader *l, const ProcStatus *status, RunnerSpec *spec, Refusal *reterr)
+{
+        uint32_t n = status->seccomp_filters;
+        int r;
+
+        if (status->seccomp_mode == 0)
+                return 0;
+        if (status->seccomp_mode != 2 || n == UINT32_MAX)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                              "the container is under a kind of seccomp that cannot be taken over");
+
+        if (!l->filters || l->filters->n != n) {
+                l->filters = filters_free(l->filters);
+                r = filters_read(l->pid, l->pidfd, n, &l->filters);
+                if (r < 0)
+                        return refuse(reterr, REFUSAL_UNSUPPORTED, r,
+                                      "cannot read the container's seccomp filters: %s",
+                                      strerrordesc_np(-r));
+        }
+        spec->filters = calloc(n, sizeof(RunnerFilter));
+        if (!spec->filters)
+                return -ENOMEM;
+        memcpy(spec->filters, l->filters->items, n * sizeof(RunnerFilter));
+        spec->n_filters = n;
+        return 0;
+}
+
+/* Setting a filter without no_new_privs needs CAP_SYS_ADMIN in a process that the container can see. One of
+ * the container's that may trace it could take that over, unless it has it anyway or the kernel keeps it
+ * away. */
+static bool filters_would_leak(const LeaderFacts *now, const RunnerSpec *spec)
+{
+        return spec->n_filters > 0 && !spec->no_new_privs &&
+               (now->status.cap_bounding & (UINT64_C(1) << 19 /* SYS_PTRACE */)) &&
+               !(now->status.cap_bounding & (UINT64_C(1) << 21 /* SYS_ADMIN */)) && !spec->label &&
+               now->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER];
+}
+
+/* The sets of now, without what has come since the container was found. */
+static void fill_capabilities(const ProcStatus *found, const ProcStatus *now, RunnerSpec *spec)
+{
+        spec->cap_bounding = now->cap_bounding & found->cap_bounding;
+        spec->cap_effective = now->cap_effective & found->cap_bounding;
+        spec->cap_permitted = now->cap_permitted & found->cap_bounding;
+        spec->cap_ambient = now->cap_ambient & found->cap_ambient;
+        spec->no_new_privs = now->no_new_privs;
+}
+
+static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusal *reterr)
+{
+        int r;
+
+        r = fill_ids(now, spec);
+        if (r >= 0)
+                r = fill_limits(l, spec);
+        if (r < 0)
+                return r;
+        spec->namespaces = namespaces_to_join(&now->namespaces);
+        spec->label = TAKE_PTR(now->label);
+        spec->apparmor = TAKE_PTR(now->apparmor);
+        fill_capabilities(&l->found.status, &now->status, spec);
+        /* An init system has none of its own and gives what it starts the usual one; so do we. */
+        spec->umask = now->status.umask ?: 0022;
+
+        r = fill_filters(l, &now->status, spec, reterr);
+        if (r < 0)
+                return r;
+        if (filters_would_leak(now, spec))
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                              "the container may trace processes but not administrate: its seccomp filters "
+                              "cannot be taken over safely");
+        return 0;
+}
+
+/* Those that are ours already are not joined. */
+static void drop_own(NamespaceFds *fds, uint64_t to_join)
+{
+        for (NamespaceType t = 0; t < _NS_MAX; t++)
+                if (!(to_join & namespace_flag(t)))
+                        fds->fds[t] = fd_close(fds->fds[t]);
+}
+
+int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr)
+{
+        _cleanup_(leader_facts_done) LeaderFacts now = {0};
+        _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
+        int r;
+
+        r = leader_facts_read(l->proc_fd, &now, &fds, reterr);
+        if (r >= 0)
+                r = leader_facts_compare(&l->found, &now, reterr);
+        if (r >= 0)
+                r = fill_from_facts(l, &now, spec, reterr);
+        /* What was read was the leader's only if it still lives. */
+        if (!leader_is_alive(l))
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (r < 0)
+                return r;
+        drop_own(&fds, spec->namespaces);
+        *ret_fds = fds;
+        fds = NAMESPACE_FDS_INIT;
+        return 0;
+}
+
+static int read_number(const Leader *l, const char *name, int base, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = file_read_at(l->proc_fd, name, TEXT_MAX, &text, NULL);
+
+        return r < 0 ? r : proc_number_parse(text, base, UINT32_MAX, ret);
+}
+
+int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr)
+{
+        long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, l->pid);
+        uint64_t personality = 0, coredump_filter = 0;
+        int r = ioprio < 0 && errno != ENOSYS ? -errno : 0;
+
+        if (r >= 0)
+                r = read_number(l, "personality", 16, &personality);
+        if (r >= 0)
+                r = read_number(l, "coredump_filter", 16, &coredump_filter);
+        if (r == -ENOENT) { /* a kernel that dumps nothing */
+                coredump_filter = RUNNER_NO_COREDUMP_FILTER;
+                r = 0;
+        }
+        /* By its number: it was the leader's if that one still lives. One that is about to be a zombie has
+         * no memory to dump, and the file is empty. */
+        if (!leader_is_alive(l) || r == -EBADMSG || r == -ESRCH)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, r,
+                              "cannot read the container's I/O priority and personality: %s",
+                              strerrordesc_np(-r));
+        spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
+        spec->personality = (uint32_t) personality;
+        spec->coredump_filter = (uint32_t) coredump_filter;
+        return 0;
+}
