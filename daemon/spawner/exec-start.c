@@ -271,7 +271,7 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
         if (r >= 0 && tty)
                 r = fd_set_nonblock(fds[1], true);
         if (r >= 0)
-                r = verify_command(report->pid, fds[0], &l->start->spec, &refusal);
+                r = verify_command(report->pid, fds[0], l->container->leader, &l->start->spec, &refusal);
         /* From now on the runner may reap it. */
         if (r >= 0)
                 r = fd_send_message(l->runner.control, "v", 1, NULL, 0);

@@ -165,6 +165,33 @@ uint32_t id_map_to_outside(const IdMapping *map, size_t n, uint32_t inside)
         return PROC_ID_INVALID;
 }
 
+/* All numbers of a field, of which there must be `min` at least. */
+static bool field_is_mapped(const char *text, const char *name, size_t min, const IdMapping *map, size_t n)
+{
+        const char *p = find_field(text, name);
+        size_t found = 0;
+
+        if (!p)
+                return false;
+        for (p += strspn(p, " \t"); *p && *p != '\n'; p += strspn(p, " \t")) {
+                uint64_t v;
+
+                p = take_number(p, 10, UINT32_MAX, &v);
+                if (!p || id_map_to_inside(map, n, (uint32_t) v) == PROC_ID_INVALID)
+                        return false;
+                found++;
+        }
+        return found >= min;
+}
+
+bool proc_status_ids_are_mapped(const char *text, const IdMapping *uids, size_t n_uids,
+                                const IdMapping *gids, size_t n_gids)
+{
+        return field_is_mapped(text, "Uid", 4, uids, n_uids) &&
+               field_is_mapped(text, "Gid", 4, gids, n_gids) &&
+               field_is_mapped(text, "Groups", 0, gids, n_gids);
+}
+
 int proc_cgroup_parse(const char *text, char **ret)
 {
         for (const char *p = text; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
@@ -368,6 +395,7 @@ int proc_stat_parse(const char *text, ProcStat *ret)
         ret->utime = (uint64_t) f[14];
         ret->stime = (uint64_t) f[15];
         ret->nice = (int32_t) f[19];
+        ret->threads = (uint32_t) f[20];
         ret->start_time = (uint64_t) f[22];
         ret->rt_priority = (int32_t) f[40];
         ret->policy = (int32_t) f[41];

@@ -38,6 +38,11 @@ int proc_id_map_parse(const char *text, IdMapping *ret, size_t max);
 uint32_t id_map_to_inside(const IdMapping *map, size_t n, uint32_t outside);
 uint32_t id_map_to_outside(const IdMapping *map, size_t n, uint32_t inside);
 
+/* Whether all ids in a /proc/PID/status are mapped: of its user, its group, and its supplementary groups.
+ * False for a text that has not all of them. */
+bool proc_status_ids_are_mapped(const char *text, const IdMapping *uids, size_t n_uids,
+                                const IdMapping *gids, size_t n_gids);
+
 /* The path of the unified hierarchy in /proc/PID/cgroup; owned. -ENODATA when there is none. */
 int proc_cgroup_parse(const char *text, char **ret);
 
@@ -73,6 +78,7 @@ typedef struct ProcStat {
         bool exiting;                      /* on its way to be a zombie: parts of it are gone already */
         bool unexecuted;                   /* forked, and has not executed anything since */
         int32_t nice, policy, rt_priority;
+        uint32_t threads;
 } ProcStat;
 
 int proc_stat_parse(const char *text, ProcStat *ret);

@@ -2,10 +2,11 @@
 
 /*
  * The runner does as it was told, but from the first seccomp filter on the container decides what a system
- * call returns, so that it could be lied to. Here the kernel is asked from outside. The command already
- * runs, and may by now have given up more than it was given (a namespace of its own, another filter): that
- * is no mismatch. One that has ended is kept by its runner until it was looked at; all but its namespaces
- * can still be seen.
+ * call returns, so that it could be lied to. Here the kernel is asked from outside, and what it says is
+ * compared with the container as it was found, not with what the runner was told. The command already runs,
+ * and may by now have given up more than it was given (a namespace of its own, another filter): that is no
+ * mismatch. One that has ended is kept by its runner until it was looked at; all but its namespaces can
+ * still be seen.
  */
 
 #include "spawner/verify.h"
@@ -13,10 +14,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
-#include "spawner/leader.h"
-#include "spawner/proc-parse.h"
 
 #define TEXT_MAX (64 * 1024)
 
@@ -26,93 +26,181 @@ static int mismatch(Refusal *reterr, const char *what)
                       "the command did not get the container's %s, and was ended", what);
 }
 
-static int check_namespaces(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
+/* Always, also of a command that has ended. Says whether it has made a user namespace of its own by now,
+ * which is then one below the container's. */
+static int check_user_namespace(int proc_fd, uint64_t found, bool *ret_left, Refusal *reterr)
 {
-        const Namespaces *own = namespaces_own();
+        _cleanup_close_ int fd = openat(proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        *ret_left = st.st_ino != found;
+        r = *ret_left ? user_namespace_is_within(fd, found) : 1;
+        return r == 0 ? mismatch(reterr, "user namespace") : MIN(r, 0);
+}
+
+/* One that the command has made since is owned by the container's user namespace or one below. A namespace
+ * of the host is no such thing. */
+static int check_made_since(int fd, uint64_t now, uint64_t found, NamespaceType t)
+{
+        _cleanup_close_ int owner = -EBADF;
+
+        if (now == namespaces_own()->inode[t] || now == namespaces_host()->inode[t])
+                return 0;
+        owner = namespace_owner(fd);
+        if (owner < 0)
+                return owner == -EPERM ? 0 : owner;
+        return user_namespace_is_within(owner, found);
+}
+
+static int check_namespaces(int proc_fd, const Namespaces *found, Refusal *reterr)
+{
+        _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
         Namespaces now;
         int r;
 
         r = namespaces_read(proc_fd, &now);
-        if (r < 0)
+        if (r < 0 || memcmp(&now, found, sizeof(now)) == 0)
                 return r;
-        for (NamespaceType t = 0; t < _NS_MAX; t++)
-                if ((spec->namespaces & namespace_flag(t)) && now.inode[t] == own->inode[t])
-                        return mismatch(reterr, namespace_name(t));
-        return 0;
+        r = namespaces_open(proc_fd, &fds, &now);
+        for (NamespaceType t = 0; r >= 0 && t < _NS_MAX; t++) {
+                char what[64];
+
+                if (t == NS_USER || now.inode[t] == found->inode[t])
+                        continue;
+                r = check_made_since(fds.fds[t], now.inode[t], found->inode[NS_USER], t);
+                snprintf(what, sizeof(what), "%s namespace", namespace_title(t));
+                if (r == 0)
+                        return mismatch(reterr, what);
+        }
+        return MIN(r, 0);
 }
 
-static int check_status(const ProcStatus *s, const RunnerSpec *spec, Refusal *reterr)
+/* All sets, against the bounding set: a program with capabilities of its own may raise any of them so far.
+ */
+static int check_capabilities(const ProcStatus *s, const ProcStatus *found, const RunnerSpec *spec,
+                              Refusal *reterr)
 {
-        uint64_t allowed = spec->cap_bounding | (spec->privileged ? spec->cap_privileged : 0);
+        uint64_t all = s->cap_bounding | s->cap_permitted | s->cap_effective | s->cap_inheritable |
+                       s->cap_ambient,
+                 allowed = found->cap_bounding & spec->cap_bounding;
 
-        if ((s->cap_bounding | s->cap_permitted) & ~allowed)
-                return mismatch(reterr, "capabilities");
-        if (spec->no_new_privs && !s->no_new_privs)
+        if (spec->privileged)
+                allowed |= spec->cap_privileged;
+        return all & ~allowed ? mismatch(reterr, "capabilities") : 0;
+}
+
+static int check_status(const ProcStatus *s, const ProcStatus *found, const RunnerSpec *spec,
+                        Refusal *reterr)
+{
+        uint32_t filters = spec->n_filters;
+
+        if (found->seccomp_mode == 2)
+                filters = MAX(filters, found->seccomp_filters);
+        if ((found->no_new_privs || spec->no_new_privs) && !s->no_new_privs)
                 return mismatch(reterr, "no_new_privs");
-        if (spec->n_filters > 0 && (s->seccomp_mode != 2 || s->seccomp_filters < spec->n_filters))
+        if (filters > 0 && (s->seccomp_mode != 2 || s->seccomp_filters < filters))
                 return mismatch(reterr, "seccomp filters");
         return 0;
 }
 
-static int check_labels(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
+static int check_ids(const char *status, const LeaderFacts *found, Refusal *reterr)
 {
+        IdMapping uids[PROC_MAPPINGS_MAX], gids[PROC_MAPPINGS_MAX];
+        int n_uids, n_gids;
+
+        n_uids = leader_facts_uid_map(found, uids);
+        n_gids = leader_facts_gid_map(found, gids);
+        if (n_uids < 0 || n_gids < 0)
+                return MIN(n_uids, n_gids);
+        if (!proc_status_ids_are_mapped(status, uids, (size_t) n_uids, gids, (size_t) n_gids))
+                return mismatch(reterr, "user and groups");
+        return 0;
+}
+
+static int check_labels(int proc_fd, const LeaderFacts *found, Refusal *reterr)
+{
+        _cleanup_free_ char *label = NULL, *profile = NULL;
         int r;
 
-        if (spec->label) {
-                _cleanup_free_ char *text = NULL, *label = NULL;
-
-                r = file_read_at(proc_fd, "attr/current", TEXT_MAX, &text, NULL);
-                if (r >= 0)
-                        r = proc_label_parse(text, &label);
+        if (found->label) {
+                r = process_read_label(proc_fd, &label);
                 if (r < 0)
                         return r;
-                if (strcmp(label, spec->label) != 0)
+                if (!label || strcmp(label, found->label) != 0)
                         return mismatch(reterr, "security label");
         }
-        if (spec->apparmor) {
-                _cleanup_free_ char *text = NULL, *profile = NULL;
-
-                r = file_read_at(proc_fd, spec->label ? "attr/apparmor/current" : "attr/current", TEXT_MAX,
-                                 &text, NULL);
-                if (r >= 0)
-                        r = proc_apparmor_parse(text, &profile);
+        if (found->apparmor) {
+                r = process_read_apparmor(proc_fd, &profile);
                 if (r < 0)
                         return r;
-                if (!profile || strcmp(profile, spec->apparmor) != 0)
+                if (!profile || strcmp(profile, found->apparmor) != 0)
                         return mismatch(reterr, "AppArmor profile");
         }
         return 0;
 }
 
-static bool has_ended(int proc_fd)
+static bool read_stat(int proc_fd, ProcStat *ret)
 {
         _cleanup_free_ char *text = NULL;
-        ProcStat stat;
 
-        return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) < 0 ||
-               proc_stat_parse(text, &stat) < 0 || stat.exiting;
+        return file_read_at(proc_fd, "stat", TEXT_MAX, &text, NULL) >= 0 && proc_stat_parse(text, ret) >= 0;
 }
 
-static int check_all(int proc_fd, const RunnerSpec *spec, Refusal *reterr)
+static bool has_ended(int proc_fd)
+{
+        ProcStat stat;
+
+        return !read_stat(proc_fd, &stat) || stat.exiting;
+}
+
+/* execve(2) has failed so late that the command could only say so and end. It still has the rights of its
+ * set-up, but is on its way out of the kernel and has never run anything: by the kernel's word, since
+ * whatever the command says of itself might be the container's. */
+static bool has_ended_unexecuted(int proc_fd)
+{
+        ProcStat stat;
+
+        return read_stat(proc_fd, &stat) && stat.exiting && stat.unexecuted && stat.threads <= 1;
+}
+
+static int read_status(int proc_fd, char **ret_text, ProcStatus *ret)
+{
+        int r = file_read_at(proc_fd, "status", TEXT_MAX, ret_text, NULL);
+
+        return r < 0 ? r : proc_status_parse(*ret_text, ret);
+}
+
+static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *spec, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL;
+        bool has_left = false;
         ProcStatus status;
         int r;
 
-        r = file_read_at(proc_fd, "status", TEXT_MAX, &text, NULL);
+        if (has_ended_unexecuted(proc_fd))
+                return 0;
+        r = read_status(proc_fd, &text, &status);
         if (r >= 0)
-                r = proc_status_parse(text, &status);
+                r = check_status(&status, &found->status, spec, reterr);
         if (r >= 0)
-                r = check_status(&status, spec, reterr);
+                r = check_ids(text, found, reterr);
         if (r >= 0)
-                r = check_labels(proc_fd, spec, reterr);
+                r = check_labels(proc_fd, found, reterr);
+        if (r >= 0)
+                r = check_user_namespace(proc_fd, found->namespaces.inode[NS_USER], &has_left, reterr);
+        /* In a user namespace of its own a command has all capabilities, and none in the container's. */
+        if (r >= 0 && !has_left)
+                r = check_capabilities(&status, &found->status, spec, reterr);
         if (r < 0)
                 return r;
-        r = check_namespaces(proc_fd, spec, reterr);
+        r = check_namespaces(proc_fd, &found->namespaces, reterr);
         return r < 0 && reterr->kind == REFUSAL_NONE && has_ended(proc_fd) ? 0 : r;
 }
 
-int verify_command(pid_t pid, int pidfd, const RunnerSpec *spec, Refusal *reterr)
+int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec *spec, Refusal *reterr)
 {
         _cleanup_close_ int proc_fd = -EBADF;
         char path[32];
@@ -121,7 +209,7 @@ int verify_command(pid_t pid, int pidfd, const RunnerSpec *spec, Refusal *reterr
 
         snprintf(path, sizeof(path), "/proc/%d", pid);
         proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        r = proc_fd < 0 ? -errno : check_all(proc_fd, spec, reterr);
+        r = proc_fd < 0 ? -errno : check_all(proc_fd, &leader->found, spec, reterr);
         /* The number was the command's if it still is. Where it is not, the runner was killed and the
          * command reaped by somebody else: nothing is left. */
         if (pidfd_get_pid(pidfd, &same) == -ESRCH) {

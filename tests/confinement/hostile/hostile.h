@@ -22,3 +22,5 @@ int http_client(const char *socket_path, const char *request_path);
 int key_holder(const char *description, char **argv);
 int device_programs(const char *cgroup);
 int fuse_hang(const char *target);
+int leaver(const char *directory);
+int unshared(void);

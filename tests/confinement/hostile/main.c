@@ -47,7 +47,7 @@ static int usage(void)
         fprintf(stderr,
                 "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND |\n"
                 "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
-                "       device-programs CGROUP | fuse-hang FILE | sleep\n");
+                "       device-programs CGROUP | fuse-hang FILE | leaver DIRECTORY | unshared | sleep\n");
         return 2;
 }
 
@@ -71,6 +71,10 @@ int main(int argc, char **argv)
                 return device_programs(argv[2]);
         if (strcmp(what, "fuse-hang") == 0 && argc == 3)
                 return fuse_hang(argv[2]);
+        if (strcmp(what, "leaver") == 0 && argc == 3)
+                return leaver(argv[2]);
+        if (strcmp(what, "unshared") == 0)
+                return unshared();
         if (strcmp(what, "sleep") == 0)
                 return wait_for_end();
         return usage();

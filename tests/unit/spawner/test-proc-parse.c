@@ -58,6 +58,30 @@ static void test_bad_status(void)
                 NEED_ROW(texts[i], proc_status_parse(texts[i], &s) == -EBADMSG);
 }
 
+static void test_mapped_ids(void)
+{
+        static const IdMapping uids[] = {{0, 524288, 65536}}, gids[] = {{0, 1, 4}};
+        static const struct {
+                const char *text;
+                bool mapped;
+        } rows[] = {
+                {"Uid:\t524288\t524289\t589823\t524288\nGid:\t1\t2\t3\t4\nGroups:\t1 4 \n", true},
+                {"Uid:\t524288\t524289\t524288\t524288\nGid:\t1\t2\t3\t4\nGroups:\t \n", true},
+                {"Uid:\t0\t524289\t524288\t524288\nGid:\t1\t2\t3\t4\nGroups:\t \n", false},
+                {"Uid:\t524288\t524289\t524288\t589824\nGid:\t1\t2\t3\t4\nGroups:\t \n", false},
+                {"Uid:\t524288\t524289\t524288\t524288\nGid:\t1\t2\t0\t4\nGroups:\t \n", false},
+                {"Uid:\t524288\t524289\t524288\t524288\nGid:\t1\t2\t3\t4\nGroups:\t1 0 \n", false},
+                {"Uid:\t524288\t524289\t524288\t524288\nGid:\t1\t2\t3\t4\n", false},
+                {"Uid:\t524288\t524289\nGid:\t1\t2\t3\t4\nGroups:\t \n", false},
+                {"Uid:\tx\nGid:\t1\t2\t3\t4\nGroups:\t \n", false},
+                {"", false},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                NEED_ROW(rows[i].text,
+                         proc_status_ids_are_mapped(rows[i].text, uids, 1, gids, 1) == rows[i].mapped);
+}
+
 static void test_id_map(void)
 {
         IdMapping m[3];
@@ -200,7 +224,8 @@ static void test_stat(void)
         NEED(proc_stat_parse(text, &s) == 0);
         NEED(same_text(s.comm, "a) R 1 (b?"));
         NEED(s.ppid == 70 && s.tty == 34817 && s.utime == 11 && s.stime == 22 && s.start_time == 12345);
-        NEED(s.nice == -5 && s.rt_priority == 3 && s.policy == 1 && !s.exiting);
+        NEED(s.nice == -5 && s.rt_priority == 3 && s.policy == 1 && !s.exiting && !s.unexecuted &&
+             s.threads == 1);
         snprintf(text, sizeof(text), "77 (sh) Z%s", tail + 2);
         NEED(proc_stat_parse(text, &s) == 0 && s.exiting);
         snprintf(text, sizeof(text), "77 (sh) R 70 77 77 34817 77 4%s", strstr(tail, " 120 0"));
@@ -239,6 +264,7 @@ int main(void)
         test_status();
         test_bad_status();
         test_id_map();
+        test_mapped_ids();
         test_cgroup();
         test_limits();
         test_labels();

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A first process that changes after its container was found, or before it is found again (R-F4, R-F5), and commands that
+are looked at in the right moment (R-C12, R-C13)."""
+
+import concurrent.futures
+import os
+
+import client
+import engines
+import host
+import pytest
+from scale import times
+
+LEAVER = ["/probe/hostile", "leaver", "/probe"]
+# Of the host's user namespace, whatever the kernel has.
+NOTHING = "0000000000000000"
+UNPRIVILEGED = ["--user", "1000:1000", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
+UNCONFINED = ["--security-opt", "seccomp=unconfined"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+    engines.start_docker()
+    engines.make_image("docker")
+    engines.make_image("podman")
+    yield
+    engines.stop_docker()
+
+
+@pytest.fixture
+def container(machine):
+    """Makes a container of a kind, with the leaver as its first process."""
+    made = []
+    kinds = {"docker": engines.Docker, "podman": engines.Podman, "podman-crun": engines.PodmanCrun}
+
+    def make(kind, options=(), payload=LEAVER):
+        name = f"moment-{kind}"
+        if kind == "nspawn":
+            return machine(name, list(options), payload)
+        made.append(kinds[kind](name, options, payload))
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.remove()
+
+
+def tell(c, what):
+    """The first process does it, and says so."""
+    for name in ("go", "did"):
+        if os.path.exists(f"{c.shared}/{name}"):
+            os.unlink(f"{c.shared}/{name}")
+    with open(f"{c.shared}/go.new", "w", encoding="ascii") as stream:
+        stream.write(what)
+    os.chmod(f"{c.shared}/go.new", 0o666)
+    os.rename(f"{c.shared}/go.new", f"{c.shared}/go")
+    host.wait_until(lambda: os.path.exists(f"{c.shared}/did"), f"the first process to do {what}")
+    with open(f"{c.shared}/did", encoding="ascii") as stream:
+        assert stream.read() == "done", what
+
+
+STATUS = ["/bin/cat", "/proc/self/status"]
+
+
+def create(c, **fields):
+    created = client.create(c.name, STATUS, **fields)
+    assert created.status == 201, created.body
+    return created.json()["Id"]
+
+
+def run_when(c, moment, what, **fields):
+    """The outcome of an exec around the moment in which the first process changes."""
+    if moment == "restart":
+        tell(c, what)
+        host.restart_services()
+    else:
+        assert client.run(c.name, STATUS, **fields).code == 0
+    if moment == "before":
+        tell(c, what)
+    if moment != "between":
+        return client.run(c.name, STATUS, **fields)
+    exec_id = create(c, **fields)
+    tell(c, what)
+    return client.start(exec_id)
+
+
+MOMENTS = ["before", "between", "restart"]
+KINDS = {
+    "nspawn": [],
+    "podman": UNPRIVILEGED,
+    "podman-crun": UNPRIVILEGED,
+    "docker": [*UNPRIVILEGED, *UNCONFINED],
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("what", ["user", "user+mount", "childs-user", "user+ambient"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_process_leaves_its_user_namespace(container, kind, what, moment):
+    """T-F4: the kernel then shows all capabilities for it, which it has in a namespace of its own. No exec gets them."""
+    c = container(kind, KINDS[kind])
+    client.assert_refused(run_when(c, moment, what, User="0"), "left its user namespace")
+    client.assert_refused(client.run(c.name, STATUS, User="1000"), "left its user namespace")
+
+
+@pytest.mark.parametrize("what", ["mount", "network", "uts", "ipc", "cgroup"])
+def test_first_process_leaves_another_namespace(container, what):
+    """T-F4: it is refused by name."""
+    c = container("nspawn")
+    for moment in ("before", "between"):
+        client.assert_refused(run_when(c, moment, what), f"its {what} namespace".lower())
+        host.restart_services()  # found anew, as it is now
+
+
+@pytest.mark.parametrize("moment", ["before", "between"])
+@pytest.mark.parametrize("kind", ["nspawn", "docker", "podman"])
+def test_ambient_set_raised(container, kind, moment):
+    """T-F5: what the first process has raised since the container was found is not an exec's."""
+    c = container(kind)
+    fields = run_when(c, moment, "ambient", User="1000")
+    assert fields.code == 0, fields
+    status = dict(line.split(":\t") for line in fields.out.decode().splitlines() if line.startswith("Cap"))
+    assert host.caps(host.status_of(c.leader())["CapAmb"]) != 0
+    for name in ("CapAmb", "CapPrm", "CapEff", "CapInh"):
+        assert status[name] == NOTHING, status
+    bounding = host.caps(host.status_of(c.leader())["CapBnd"])
+    assert host.caps(status["CapBnd"]) == bounding
+
+
+def test_leader_that_stays_is_found_again(container):
+    """A restart forgets what was found; a first process that has not changed is found as before."""
+    for kind, options in KINDS.items():
+        c = container(kind, options)
+        first = client.output(c.name, ["/bin/sh", "-c", "readlink /proc/self/ns/*; grep Cap /proc/self/status"])
+        host.restart_services()
+        again = client.output(c.name, ["/bin/sh", "-c", "readlink /proc/self/ns/*; grep Cap /proc/self/status"])
+        assert first == again
+
+
+def test_command_with_namespaces_of_its_own(container):
+    """What the command has made itself by the time it is looked at is no mismatch, also when it has ended."""
+    for kind, options in (("nspawn", []), ("docker", UNCONFINED)):
+        c = container(kind, options)
+        for _ in range(times(100)):
+            outcome = client.run(c.name, ["/probe/hostile", "unshared"])
+            assert outcome.status == 101 and outcome.code == 0, outcome
+
+
+def test_payload_of_a_stub_is_the_oldest_child(machine):
+    """R-F1: a process that falls to the stub may have a lower pid than the payload, once the numbers begin anew."""
+    m = machine("moment-stub", payload=LEAVER, as_pid2=True)
+    stub = m.registered_leader()
+    payload = m.leader()
+    orphans = []
+
+    def leave_orphan():
+        with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as stream:
+            stream.write(str(max(300, stub - 50)))
+        tell(m, "orphan")
+        orphans.extend(p for p in host.children_of(stub) if p != payload and p not in orphans)
+        return min(orphans) < payload
+
+    host.wait_until(leave_orphan, lambda: f"an orphan of {stub} before {payload}: {orphans}")
+    host.restart_services()
+    shown = client.request("GET", f"/containers/{m.name}/json").json()
+    assert shown["State"]["Pid"] == payload
+
+
+LATE = {
+    "no-shebang": ("echo hello\n", "exec format error"),
+    "crlf-shebang": ("#!/bin/sh\r\necho hello\r\n", "no such file or directory"),
+    "empty": ("", "exec format error"),
+    "bad-elf": ("\x7fELF\x02\x01\x01" + "\0" * 90, "exec format error"),
+    "no-interpreter": ("#!/no/such/interpreter\n", "no such file or directory"),
+}
+
+
+@pytest.mark.parametrize("user", ["0", "1000"])
+@pytest.mark.parametrize("kind", ["nspawn", "docker", "podman", "podman-crun"])
+def test_command_that_cannot_be_executed(container, kind, user):
+    """T-C12: it fails when all else was done, and its own error is what is said; in each kind of container."""
+    c = container(kind)
+    for name, (text, _) in LATE.items():
+        with open(f"{c.shared}/{name}", "w", encoding="latin-1", newline="") as stream:
+            stream.write(text)
+        os.chmod(f"{c.shared}/{name}", 0o755)
+    for name, (_, error) in LATE.items():
+        for tty in (False, True):
+            outcome = client.run(c.name, [f"/probe/{name}"], tty=tty, User=user)
+            assert outcome.status == 101 and outcome.code == 255 and error in outcome.text, (name, outcome)
+    outcome = client.run(c.name, ["/bin/echo", "x" * (128 * 1024)], User=user)
+    assert outcome.status == 101 and outcome.code == 255 and "argument list too long" in outcome.text, outcome
+
+
+@pytest.mark.slow
+def test_no_command_is_judged_too_early(container):
+    """T-C13: a command is looked at when execve(2) is over, with many at a time too."""
+    c = container("docker")
+
+    def run(_):
+        return client.run(c.name, ["/bin/true"])
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for outcome in pool.map(run, range(times(2000))):
+            assert outcome.status == 101 and outcome.code == 0, outcome
