@@ -359,11 +359,13 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
 @pytest.mark.slow
 def test_execd_dies():
     """What runs for some time is left with systemd while execd is well, for that it may be killed."""
-    long = start_detached("sh", "-c", "echo early; sleep 30; echo late; exit 6")
-    quick = start_detached("sh", "-c", "sleep 14; exit 5")
+    shell("execctl run web -- sh -c 'rm -f /tmp/end-*; mkfifo /tmp/end-long /tmp/end-quick'")
+    long = start_detached("sh", "-c", "echo early; read x </tmp/end-long; echo late; exit 6")
+    quick = start_detached("sh", "-c", "read x </tmp/end-quick; exit 5")
     tty = create("web", ["sh", "-c", "trap 'exit 3' HUP; while :; do sleep 0.1; done"], Tty=True, OnDisconnect="hangup")
     a = Attached(tty, tty=True)
-    wait_for(lambda: stored() >= 11, seconds=17, what="systemd to have the descriptors")
+    wait_for(lambda: stored() >= 11, seconds=60, what="systemd to have the descriptors")
+    shell("execctl run web -- sh -c 'echo >/tmp/end-quick'")
     assert end_of(quick) == 5
     wait_for(lambda: stored() == 7, what="those of the one that ended to be given back")
     pid = shell("systemctl show -P MainPID execd.service").strip()
@@ -371,6 +373,7 @@ def test_execd_dies():
     wait_for(lambda: shell("systemctl show -P MainPID execd.service").strip() not in (pid, "0"))
     assert inspect(long)["Running"]
     assert end_of(tty) == 3, "its client is gone, so its terminal is hung up"
+    shell("execctl run web -- sh -c 'echo >/tmp/end-long'")
     assert end_of(long) == 6
     assert b"late" in request("GET", f"/exec/{long}/logs").body
     a.socket.close()
