@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -185,18 +184,27 @@ static void wait_until_verified(void)
                 ;
 }
 
+/* Where the kernel has put this program, as the linker names it. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
 /* The keeper may stay for days: what it has read of its program is given back, and what it needs at the end
  * is read again. Nothing is lost, since these pages are those of the file. */
 static void give_back_text(void)
 {
-        const ElfW(Phdr) *program = (const ElfW(Phdr) *) getauxval(AT_PHDR);
-        size_t page = (size_t) getpagesize(), n = getauxval(AT_PHNUM);
+        const ElfW(Phdr) *program =
+                (const ElfW(Phdr) *) ((const char *) &__ehdr_start + __ehdr_start.e_phoff);
+        size_t page = (size_t) getpagesize();
+        uintptr_t base = (uintptr_t) &__ehdr_start;
 
-        for (size_t i = 0; program && i < n; i++) {
-                uintptr_t start = program[i].p_vaddr & ~(page - 1);
+        /* The file begins with its header, at address 0 of a position-independent program: all other
+         * addresses count from there. What was relocated is in a segment that may be written to, and stays.
+         */
+        for (size_t i = 0; i < __ehdr_start.e_phnum; i++) {
+                uintptr_t start = base + (program[i].p_vaddr & ~(page - 1));
 
                 if (program[i].p_type == PT_LOAD && !(program[i].p_flags & PF_W))
-                        (void) madvise((void *) start, program[i].p_vaddr + program[i].p_memsz - start,
+                        (void) madvise((void *) start,
+                                       base + program[i].p_vaddr + program[i].p_memsz - start,
                                        MADV_DONTNEED);
         }
 }
