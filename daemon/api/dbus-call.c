@@ -23,10 +23,11 @@ static size_t n_calls;
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
         _cleanup_free_ char *text = refusal_plain(refusal->message ?: "internal error");
+        /* The text says whether to try again. */
+        RefusalKind kind = refusal->kind == REFUSAL_BUSY ? REFUSAL_LIMIT : refusal->kind;
         char name[128];
 
-        snprintf(name, sizeof(name), ERROR_PREFIX "%s",
-                 refusal_kind_to_string(refusal->kind ?: REFUSAL_INTERNAL));
+        snprintf(name, sizeof(name), ERROR_PREFIX "%s", refusal_kind_to_string(kind ?: REFUSAL_INTERNAL));
         return sd_bus_error_set(error, name, text ?: "out of memory");
 }
 
@@ -259,7 +260,7 @@ static void call_on_verdict(void *userdata, const Refusal *refusal)
                 c->next(c);
                 return;
         }
-        if (c->exec)
+        if (c->exec && refusal->kind != REFUSAL_BUSY)
                 (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
         dbus_call_refuse(c, refusal);
 }
@@ -307,7 +308,10 @@ static void call_on_list_verdict(void *userdata, const Refusal *refusal)
 
         c->authz = authz_free(c->authz);
         c->may_see_all = !refusal;
-        c->next(c);
+        if (refusal && refusal->kind == REFUSAL_BUSY)
+                dbus_call_refuse(c, refusal);
+        else
+                c->next(c);
 }
 
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
@@ -318,8 +322,6 @@ void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
 
         c->next = next;
         r = authz_check(c->manager, &q, call_on_list_verdict, c, &c->authz, &refusal);
-        if (r == 0)
-                return;
-        c->may_see_all = r > 0;
-        next(c);
+        if (r != 0)
+                call_on_list_verdict(c, r < 0 ? &refusal : NULL);
 }

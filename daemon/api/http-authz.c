@@ -7,7 +7,7 @@
 
 static void deny(HttpExchange *x, const Refusal *refusal)
 {
-        if (x->exec)
+        if (x->exec && refusal->kind != REFUSAL_BUSY)
                 (void) audit_exec(AUDIT_DENIED, x->exec, x->peer, NULL);
         http_reply_refusal(x, refusal);
 }
@@ -29,7 +29,10 @@ static void on_list_verdict(void *userdata, const Refusal *refusal)
 
         x->authz = authz_free(x->authz);
         x->may_see_all = !refusal;
-        x->next(x);
+        if (refusal && refusal->kind == REFUSAL_BUSY)
+                http_reply_refusal(x, refusal);
+        else
+                x->next(x);
 }
 
 void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x))
@@ -78,8 +81,6 @@ void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x))
 
         x->next = next;
         r = authz_check(x->manager, &q, on_list_verdict, x, &x->authz, &refusal);
-        if (r == 0)
-                return;
-        x->may_see_all = r > 0;
-        next(x);
+        if (r != 0)
+                on_list_verdict(x, r < 0 ? &refusal : NULL);
 }

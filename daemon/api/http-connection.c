@@ -38,6 +38,8 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
         c->fd = fd;
         c->file_fd = -EBADF;
         c->peer = peer;
+        budget_force(&s->manager->connections_budget, peer_share(peer), 1);
+        c->counted = true;
         list_append(&s->connections, &c->node);
         s->n_connections++;
 
@@ -99,6 +101,8 @@ HttpConnection *connection_free(HttpConnection *c)
         c->io = sd_event_source_disable_unref(c->io);
         c->timer = sd_event_source_disable_unref(c->timer);
         c->step = sd_event_source_disable_unref(c->step);
+        if (c->counted)
+                budget_give(&c->server->manager->connections_budget, peer_share(c->peer), 1);
         list_remove(&c->server->connections, &c->node);
         c->server->n_connections--;
         if (!c->hijacked)

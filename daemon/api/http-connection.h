@@ -29,6 +29,7 @@ struct HttpConnection {
         HttpExchange exchange;
         int file_fd;        /* owned: the body of the answer is read from it; else negative */
         uint64_t file_left; /* bytes of the body still to be read */
+        bool counted;       /* among those of its uid */
         bool busy;          /* counted with the manager */
         bool eof;           /* the client sends no more */
         bool blocked;       /* the socket takes no more for now */
@@ -43,6 +44,7 @@ struct HttpServer {
         Manager *manager; /* weak */
         List connections; /* oldest first */
         size_t n_connections;
+        uint64_t warned; /* when, of too many connections */
         int listen_fds[4];
         sd_event_source *listeners[4];
         size_t n_listeners;
@@ -63,6 +65,8 @@ void connection_put_head(HttpConnection *c, unsigned status, const char *content
                          int64_t content_length);
 void connection_refuse(HttpConnection *c, const HttpParseError *e);
 void exchange_done(HttpExchange *x);
+/* A whole answer, 503, to somebody who gets no connection. */
+void http_put_busy(Buf *out, const char *message);
 
 /* http-file.c: puts the next piece of a file into the answer. True when there was one. */
 bool connection_feed_file(HttpConnection *c);

@@ -94,6 +94,19 @@ void connection_put_head(HttpConnection *c, unsigned status, const char *content
         buf_puts(out, "\r\n");
 }
 
+void http_put_busy(Buf *out, const char *message)
+{
+        _cleanup_free_ char *body = http_error_body(http_error_code(503), message);
+        size_t size = body ? strlen(body) : 0;
+
+        buf_printf(out, "HTTP/1.1 503 %s\r\n", reason(503));
+        put_api_headers(out);
+        buf_puts(out, "Content-Type: application/json\r\n");
+        put_date(out);
+        buf_printf(out, "Retry-After: 1\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", size);
+        buf_append(out, body, size);
+}
+
 static void connection_step(HttpConnection *c)
 {
         (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);

@@ -14,6 +14,7 @@
 #define ACCEPT_PAUSE_USEC (100 * USEC_PER_MSEC)
 /* Connections taken in one go, so that those already here are served between. */
 #define ACCEPT_BATCH 64
+#define WARN_USEC    (10 * USEC_PER_SEC)
 
 int http_server_new(Manager *m, HttpServer **ret)
 {
@@ -49,7 +50,8 @@ static bool server_make_room(HttpServer *s, uid_t uid)
         LIST_FOREACH_SAFE (n, &s->connections) {
                 HttpConnection *c = LIST_ENTRY(n, HttpConnection, node);
 
-                if (c->peer->uid != uid || (c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY))
+                if (peer_share(c->peer) != uid ||
+                    (c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY))
                         continue;
                 connection_free(c);
                 return true;
@@ -57,18 +59,33 @@ static bool server_make_room(HttpServer *s, uid_t uid)
         return false;
 }
 
-static size_t server_count_uid(const HttpServer *s, uid_t uid)
+/* A client that is turned away is told so as far as its socket takes it. Its request is not read. */
+static void server_turn_away(HttpServer *s, int fd, const Peer *peer)
 {
-        size_t count = 0;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_buf_ Buf reply = BUF_INIT;
 
-        LIST_FOREACH_SAFE (n, &s->connections)
-                count += LIST_ENTRY(n, HttpConnection, node)->peer->uid == uid;
-        return count;
+        (void) budget_refuse(&s->manager->connections_budget, peer_share(peer), REFUSAL_BUSY, &refusal);
+        http_put_busy(&reply, refusal.message ?: "too many connections");
+        if (buf_error(&reply) >= 0)
+                (void) send(fd, buf_head(&reply), buf_length(&reply), MSG_DONTWAIT | MSG_NOSIGNAL);
+        fd_close(fd);
+}
+
+/* Now and then: how often is up to the client. */
+static void server_warn(HttpServer *s, const Peer *peer)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (s->warned > 0 && now < s->warned + WARN_USEC)
+                return;
+        s->warned = now;
+        log_warning("Refused a connection of uid %u: too many connections", (unsigned) peer->uid);
 }
 
 static void server_take(HttpServer *s, int fd)
 {
-        const ManagerConfig *config = &s->manager->config;
+        Budget *budget = &s->manager->connections_budget;
         _cleanup_(peer_unrefp) Peer *peer = NULL;
         int r;
 
@@ -78,12 +95,9 @@ static void server_take(HttpServer *s, int fd)
                 fd_close(fd);
                 return;
         }
-        if ((s->n_connections >= config->connections_max ||
-             (s->n_connections >= config->connections_per_uid_max &&
-              server_count_uid(s, peer->uid) >= config->connections_per_uid_max)) &&
-            !server_make_room(s, peer->uid)) {
-                log_warning("Uid %u has too many connections, one more is refused", (unsigned) peer->uid);
-                fd_close(fd);
+        if (budget_room(budget, peer_share(peer)) == 0 && !server_make_room(s, peer_share(peer))) {
+                server_warn(s, peer);
+                server_turn_away(s, fd, peer);
                 return;
         }
         r = connection_new(s, fd, TAKE_PTR(peer), NULL);

@@ -16,6 +16,7 @@ static const char *const kind_names[_REFUSAL_MAX] = {
         [REFUSAL_CONFLICT] = "Conflict",
         [REFUSAL_TOO_LARGE] = "TooLarge",
         [REFUSAL_LIMIT] = "LimitExceeded",
+        [REFUSAL_BUSY] = "Busy",
         [REFUSAL_UNSUPPORTED] = "NotSupported",
         [REFUSAL_UNAVAILABLE] = "Unavailable",
         [REFUSAL_NOT_FOUND] = "CommandNotFound",

@@ -21,6 +21,7 @@ typedef enum RefusalKind {
         REFUSAL_CONFLICT,     /* already done, or something else holds it */
         REFUSAL_TOO_LARGE,    /* the request exceeds a size limit */
         REFUSAL_LIMIT,        /* a count limit is reached */
+        REFUSAL_BUSY,         /* a limit is reached by others, or will soon no longer be: try again */
         REFUSAL_UNSUPPORTED,  /* execd, the kernel or the container cannot do this */
         REFUSAL_UNAVAILABLE,  /* a part that is needed does not answer */
         REFUSAL_NOT_FOUND,    /* the command does not exist in the container: exit code 127 */

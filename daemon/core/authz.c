@@ -3,7 +3,6 @@
 #include "core/authz.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,10 +10,6 @@
 #include "base/log.h"
 #include "core/manager.h"
 #include "core/selinux-access.h"
-
-#define POLKIT_NAME      "org.freedesktop.PolicyKit1"
-#define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
-#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
 #define FLAG_INTERACTION UINT32_C(1)
 
@@ -29,11 +24,9 @@ static const char *const action_names[_AUTHZ_ACTION_MAX] = {
 };
 
 struct Authz {
-        Manager *manager; /* weak */
         Peer *peer;
         AuthzAction action;
-        sd_bus_slot *slot;
-        char cancellation_id[48];
+        PolkitQuestion *question; /* until it is answered */
         authz_callback_t callback;
         void *userdata;
 };
@@ -42,12 +35,7 @@ Authz *authz_free(Authz *a)
 {
         if (!a)
                 return NULL;
-        if (a->slot) {
-                a->slot = sd_bus_slot_unref(a->slot);
-                (void) sd_bus_call_method_async(a->manager->bus, NULL, POLKIT_NAME, POLKIT_PATH,
-                                                POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL,
-                                                "s", a->cancellation_id);
-        }
+        a->question = polkit_question_free(a->question);
         peer_unref(a->peer);
         return mfree(a);
 }
@@ -67,6 +55,10 @@ static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 const sd_bus_error *e = sd_bus_message_get_error(reply);
 
+                /* The bus counts unanswered calls, and ours are not the only ones that polkit is sent. */
+                if (sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED))
+                        return refuse(reterr, REFUSAL_BUSY, EBUSY,
+                                      "polkit has too many questions to answer, try again");
                 log_warning("polkit does not answer for %s: %s", action_names[a->action],
                             e->message ?: e->name);
                 return deny(a, reterr, "polkit did not answer");
@@ -83,16 +75,22 @@ static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
         return 0;
 }
 
-static int authz_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_message *reply)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Authz *a = userdata;
         int r;
 
-        a->slot = sd_bus_slot_unref(a->slot);
-        r = authz_judge(a, m, &refusal);
+        a->question = NULL;
+        if (outcome == POLKIT_ANSWERED)
+                r = authz_judge(a, reply, &refusal);
+        else if (outcome == POLKIT_LATE)
+                r = deny(a, &refusal, "polkit did not answer in time");
+        else
+                r = refuse(&refusal, REFUSAL_BUSY, EBUSY,
+                           "too many authorizations are under way (AuthorizationsPerUserMax=, "
+                           "AuthorizationsMax=): it was not the turn of this one in time; try again");
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
-        return 0;
 }
 
 static int append_process(sd_bus_message *m, const Peer *p)
@@ -129,32 +127,32 @@ static int append_details(sd_bus_message *m, const AuthzQuestion *q)
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int authz_ask(Authz *a, const AuthzQuestion *q)
+static int authz_ask(Manager *m, Authz *a, const AuthzQuestion *q, Refusal *reterr)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        static uint64_t counter;
+        const PolkitOptions options = {
+                .uid = q->peer->uid,
+                .wait_usec = m->config.authz_usec,
+                .answer_usec = q->interactive ? m->config.authz_interactive_usec : m->config.authz_usec,
+                .callback = authz_on_outcome,
+                .userdata = a,
+        };
+        sd_bus_message *call; /* the question's */
+        const char *id;
         int r;
 
-        snprintf(a->cancellation_id, sizeof(a->cancellation_id), "execd-%" PRIu64, ++counter);
-        r = sd_bus_message_new_method_call(a->manager->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
-                                           "CheckAuthorization");
+        r = polkit_question_new(m->polkit, &a->question, &call, &id);
         if (r < 0)
                 return r;
-        r = q->peer->bus_name ? sd_bus_message_append(m, "(sa{sv})", "system-bus-name", 1, "name", "s",
+        r = q->peer->bus_name ? sd_bus_message_append(call, "(sa{sv})", "system-bus-name", 1, "name", "s",
                                                       q->peer->bus_name)
-                              : append_process(m, q->peer);
+                              : append_process(call, q->peer);
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", action_names[a->action]);
+                r = sd_bus_message_append(call, "s", action_names[a->action]);
         if (r >= 0)
-                r = append_details(m, q);
+                r = append_details(call, q);
         if (r >= 0)
-                r = sd_bus_message_append(m, "us", q->interactive ? FLAG_INTERACTION : 0,
-                                          a->cancellation_id);
-        if (r < 0)
-                return r;
-        return sd_bus_call_async(a->manager->bus, &a->slot, m, authz_on_reply, a,
-                                 q->interactive ? a->manager->config.authz_interactive_usec
-                                                : a->manager->config.authz_usec);
+                r = sd_bus_message_append(call, "us", q->interactive ? FLAG_INTERACTION : 0, id);
+        return r < 0 ? r : polkit_question_ask(a->question, &options, reterr);
 }
 
 /* Starting another's exec is running its command, and reading its output is attaching to it. */
@@ -198,14 +196,15 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         a = calloc(1, sizeof(Authz));
         if (!a)
                 return -ENOMEM;
-        a->manager = m;
         a->peer = peer_ref(q->peer);
         a->action = q->action;
         a->callback = callback;
         a->userdata = userdata;
-        if (!m->bus)
+        if (!m->polkit)
                 return deny(a, reterr, "there is no system bus to ask polkit on");
-        r = authz_ask(a, q);
+        r = authz_ask(m, a, q, reterr);
+        if (r < 0 && reterr->kind == REFUSAL_BUSY)
+                return r;
         if (r < 0) {
                 log_error_errno(r, "Cannot ask polkit");
                 return deny(a, reterr, "polkit cannot be asked");

@@ -21,8 +21,10 @@
 #define IDLE_USEC               (30 * USEC_PER_SEC)
 #define AUTHZ_USEC              (10 * USEC_PER_SEC)
 #define AUTHZ_INTERACTIVE_USEC  (120 * USEC_PER_SEC) /* a person may have to type a password */
-#define CONNECTIONS_MAX         8192                 /* in all */
-#define CONNECTIONS_PER_UID_MAX 1024                 /* of one uid */
+#define AUTHZ_MAX               64                   /* questions to polkit; dbus-daemon takes 128 calls */
+#define AUTHZ_PER_UID_MAX       16
+#define CONNECTIONS_MAX         8192                /* in all */
+#define CONNECTIONS_PER_UID_MAX 1024                /* of one uid */
 #define HTTP_HEAD_USEC          (10 * USEC_PER_SEC) /* from a request's first byte to its head's end: else 408 */
 #define HTTP_BODY_USEC          (30 * USEC_PER_SEC)     /* then to the end of its body: else 408 */
 #define EXECS_MAX               4096                    /* execs that have not ended */
@@ -48,6 +50,8 @@ typedef struct ManagerConfig {
         uint64_t idle_usec; /* UNITS_INFINITY: never */
         uint64_t authz_usec;
         uint64_t authz_interactive_usec;
+        uint64_t authz_max;
+        uint64_t authz_per_uid_max;
 
         uint64_t connections_max;
         uint64_t connections_per_uid_max;

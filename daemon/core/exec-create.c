@@ -118,7 +118,8 @@ static void creation_on_verdict(void *userdata, const Refusal *refusal)
                 creation_prepare(c);
                 return;
         }
-        (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
+        if (refusal->kind != REFUSAL_BUSY)
+                (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
         creation_refuse(c, refusal);
 }
 
@@ -178,9 +179,11 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         container_keep_labels(container);
         if (r >= 0)
                 r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
-        if (r >= 0)
-                TAKE_PTR(c->request);
-        return r;
+        if (r < 0)
+                return r;
+        TAKE_PTR(c->request);
+        manager_count_exec(c->manager, c->exec);
+        return 0;
 }
 
 static int creation_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)

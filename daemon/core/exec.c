@@ -139,6 +139,7 @@ void exec_unpark(Exec *e)
 static void exec_release(Exec *e)
 {
         exec_unpark(e);
+        manager_uncount_exec(e->manager, e);
         e->prepare_slot = sd_bus_slot_unref(e->prepare_slot);
         e->start_slot = sd_bus_slot_unref(e->start_slot);
         e->leader_source = sd_event_source_disable_unref(e->leader_source);

@@ -97,7 +97,8 @@ struct Exec {
         bool restored;   /* from before execd was last started */
         bool stored;     /* handed over to the next start, with what it needs */
         bool kept;       /* systemd has that already now, should execd not end in good order */
-        bool linked;     /* the manager counts it; not before its caller was found to be allowed */
+        bool counted;    /* among its creator's that have not ended */
+        bool linked;     /* the manager has it; not before its caller was found to be allowed */
         bool hidden;     /* its container is gone and it never ran: not to be found any more */
         int wait_status; /* of waitpid(2), once exit_known */
         int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */

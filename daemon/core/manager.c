@@ -148,6 +148,33 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
         return sd_event_exit(m->event, 0);
 }
 
+static void manager_set_budgets(Manager *m)
+{
+        const ManagerConfig *c = &m->config;
+        const struct {
+                Budget *budget;
+                const char *what, *key, *uid_key;
+                uint64_t max, uid_max;
+        } budgets[] = {
+                {&m->execs_budget, "execs", "ExecsMax", "ExecsPerUserMax", c->execs_max,
+                 c->execs_per_uid_max},
+                {&m->connections_budget, "connections", "ConnectionsMax", "ConnectionsPerUserMax",
+                 c->connections_max, c->connections_per_uid_max},
+                {&m->authz_budget, "authorizations", "AuthorizationsMax", "AuthorizationsPerUserMax",
+                 c->authz_max, c->authz_per_uid_max},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(budgets); i++) {
+                Budget *b = budgets[i].budget;
+
+                b->what = budgets[i].what;
+                b->key = budgets[i].key;
+                b->uid_key = budgets[i].uid_key;
+                b->max = budgets[i].max;
+                b->uid_max = budgets[i].uid_max;
+        }
+}
+
 /* Without a system bus only the host's root is served: everybody else is polkit's to judge. */
 static void manager_open_bus(Manager *m)
 {
@@ -159,7 +186,9 @@ static void manager_open_bus(Manager *m)
         if (r < 0) {
                 log_errno(LOG_WARNING, r, "There is no system bus: only root is served");
                 m->bus = sd_bus_unref(m->bus);
+                return;
         }
+        m->polkit = polkit_new(m->bus, &m->authz_budget);
 }
 
 int manager_new(ManagerConfig *config, Manager **ret)
@@ -176,6 +205,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
         m->config = *config;
         *config = (ManagerConfig){0};
         log_set_max_level(m->config.log_level);
+        manager_set_budgets(m);
         m->last_busy = now_usec(CLOCK_MONOTONIC);
         r = sd_event_default(&m->event);
         if (r < 0)
@@ -229,6 +259,7 @@ Manager *manager_free(Manager *m)
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
         leave_done(&m->leave);
         spawner_link_free(m->spawner);
+        m->polkit = polkit_free(m->polkit);
         if (m->bus) {
                 sd_bus_detach_event(m->bus);
                 m->bus = sd_bus_flush_close_unref(m->bus);
@@ -236,6 +267,9 @@ Manager *manager_free(Manager *m)
         event_log_free(m->events);
         sd_event_unref(m->event);
         manager_config_done(&m->config);
+        budget_done(&m->execs_budget);
+        budget_done(&m->connections_budget);
+        budget_done(&m->authz_budget);
         return mfree(m);
 }
 
@@ -247,6 +281,7 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         *config = (ManagerConfig){0};
         m->config.spawner_socket = old.spawner_socket;
         m->config.state_path = old.state_path;
+        manager_set_budgets(m);
         /* One that was set over D-Bus meanwhile stays, unless the file now says something else. */
         if (m->config.log_level != old.log_level)
                 log_set_max_level(m->config.log_level);
@@ -288,8 +323,10 @@ void manager_link_exec(Manager *m, Exec *e)
         e->linked = true;
         if (exec_has_ended(e))
                 m->n_ended++;
-        else
+        else {
                 m->n_live++;
+                manager_count_exec(m, e);
+        }
         manager_arm_collect(m);
         manager_tell(m, e, MANAGER_EXEC_NEW);
 }
@@ -312,25 +349,23 @@ void manager_unlink_exec(Manager *m, Exec *e)
 
 int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
 {
-        size_t mine = 0;
-
-        if (m->n_live >= m->config.execs_max)
-                return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs: %u are under way, the limit is %u", (unsigned) m->n_live,
-                              (unsigned) m->config.execs_max);
-        if (m->n_live < m->config.execs_per_uid_max)
+        if (budget_room(&m->execs_budget, creator->uid) > 0)
                 return 0;
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
+        return budget_refuse(&m->execs_budget, creator->uid, REFUSAL_LIMIT, reterr);
+}
 
-                mine += !exec_has_ended(e) && e->creator->uid == creator->uid;
-        }
-        if (mine >= m->config.execs_per_uid_max)
-                return refuse(reterr, REFUSAL_LIMIT, EUSERS,
-                              "too many execs of uid %u: %u are under way, the limit is %u",
-                              (unsigned) creator->uid, (unsigned) mine,
-                              (unsigned) m->config.execs_per_uid_max);
-        return 0;
+void manager_count_exec(Manager *m, Exec *e)
+{
+        if (!e->counted)
+                budget_force(&m->execs_budget, e->creator->uid, 1);
+        e->counted = true;
+}
+
+void manager_uncount_exec(Manager *m, Exec *e)
+{
+        if (e->counted)
+                budget_give(&m->execs_budget, e->creator->uid, 1);
+        e->counted = false;
 }
 
 bool manager_may_park(const Manager *m)

@@ -9,10 +9,12 @@
 #include <systemd/sd-event.h>
 
 #include "base/time.h"
+#include "core/budget.h"
 #include "core/config.h"
 #include "core/event-log.h"
 #include "core/exec.h"
 #include "core/leave.h"
+#include "core/polkit.h"
 #include "core/recording-store.h"
 #include "core/spare.h"
 #include "core/spawner-link.h"
@@ -30,8 +32,12 @@ typedef struct Handover Handover;
 struct Manager {
         sd_event *event;
         ManagerConfig config;
+        Budget execs_budget; /* execs that have not ended */
+        Budget connections_budget;
+        Budget authz_budget; /* questions to polkit under way */
         SpawnerLink *spawner;
-        sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
+        sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
+        Polkit *polkit; /* on that bus */
         EventLog *events;
         RecordingStore *recordings;
         Exec *buckets[EXEC_BUCKETS];
@@ -64,6 +70,9 @@ void manager_reconfigure(Manager *m, ManagerConfig *config);
 Exec *manager_find_exec(Manager *m, const char *id);
 /* Checks the limits for one more exec of this caller. */
 int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr);
+/* Counts it as its creator's until it has ended. */
+void manager_count_exec(Manager *m, Exec *e);
+void manager_uncount_exec(Manager *m, Exec *e);
 void manager_link_exec(Manager *m, Exec *e);
 void manager_unlink_exec(Manager *m, Exec *e);
 bool manager_may_park(const Manager *m);

@@ -35,6 +35,13 @@ void peer_add_details(Peer *p);
 /* A copy for records: all that is known, but no pidfd. */
 Peer *peer_remember(const Peer *p);
 
+/* Whose share of what execd holds for callers is used. Those in containers have one together, whatever uids
+ * they are given there: it must not be root's. */
+static inline uid_t peer_share(const Peer *p)
+{
+        return p->foreign ? (uid_t) -1 : p->uid;
+}
+
 Peer *peer_ref(Peer *p);
 Peer *peer_unref(Peer *p);
 DEFINE_CLEANUP(Peer, peer_unref);

@@ -37,6 +37,7 @@ UNPROVOKED = {
     ("getExecLogs", "503"): "takes a journal that cannot be read",
     ("inspectContainer", "409"): "a container is starting for a moment only",
     ("topContainer", "409"): "a container is starting for a moment only",
+    ("any", "403"): "takes a caller in a container",
     ("any", "500"): "takes a fault of execd's",
     ("any", "503"): "takes a host without memory",
 }

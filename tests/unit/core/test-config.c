@@ -130,6 +130,8 @@ static const struct {
         {"Daemon", "IdleTimeoutSec", "infinity", "infinity", "999ms"},
         {"Daemon", "AuthorizationTimeoutSec", "1000ms", "1s", "0"},
         {"Daemon", "InteractiveAuthorizationTimeoutSec", "90", "1min 30s", "infinity"},
+        {"Daemon", "AuthorizationsMax", "100", "100", "101"},
+        {"Daemon", "AuthorizationsPerUserMax", "1", "1", "0"},
         {"HTTP", "ConnectionsMax", "32768", "32768", "32769"},
         {"HTTP", "ConnectionsPerUserMax", "1", "1", "0"},
         {"HTTP", "HeadTimeoutSec", "100ms", "100ms", "99ms"},

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/budget.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define RESERVED_FOR_ROOT 10 /* one in so many */
+#define RESERVED_FOR_FEW  4
+#define FEW               8
+
+typedef struct Holder {
+        ListNode node;
+        uid_t uid;
+        uint64_t held;
+} Holder;
+
+static Holder *find_holder(const Budget *b, uid_t uid)
+{
+        LIST_FOREACH_SAFE (n, &b->holders) {
+                Holder *h = LIST_ENTRY(n, Holder, node);
+
+                if (h->uid == uid)
+                        return h;
+        }
+        return NULL;
+}
+
+void budget_done(Budget *b)
+{
+        while (b->holders.first) {
+                Holder *h = LIST_ENTRY(b->holders.first, Holder, node);
+
+                list_remove(&b->holders, &h->node);
+                free(h);
+        }
+        b->used = 0;
+}
+
+static uint64_t left_of(uint64_t limit, uint64_t used)
+{
+        return limit > used ? limit - used : 0;
+}
+
+/* Of the total, whatever the uid may hold itself. */
+static uint64_t room_in_total(const Budget *b, uid_t uid, uint64_t held)
+{
+        uint64_t many, few;
+
+        if (uid == 0)
+                return left_of(b->max, b->used);
+        many = left_of(b->max - b->max / RESERVED_FOR_FEW, b->used);
+        few = left_of(b->max - b->max / RESERVED_FOR_ROOT, b->used);
+        return MAX(many, MIN(few, left_of(b->uid_max / FEW, held)));
+}
+
+uint64_t budget_held(const Budget *b, uid_t uid)
+{
+        const Holder *h = find_holder(b, uid);
+
+        return h ? h->held : 0;
+}
+
+uint64_t budget_room(const Budget *b, uid_t uid)
+{
+        uint64_t held = budget_held(b, uid);
+
+        return MIN(left_of(b->uid_max, held), room_in_total(b, uid, held));
+}
+
+static bool hold(Budget *b, uid_t uid, uint64_t amount)
+{
+        Holder *h = find_holder(b, uid);
+
+        if (amount == 0)
+                return true;
+        if (!h) {
+                h = calloc(1, sizeof(Holder));
+                if (!h)
+                        return false;
+                h->uid = uid;
+                list_append(&b->holders, &h->node);
+        }
+        h->held += amount;
+        b->used += amount;
+        return true;
+}
+
+bool budget_take(Budget *b, uid_t uid, uint64_t amount)
+{
+        return amount <= budget_room(b, uid) && hold(b, uid, amount);
+}
+
+void budget_force(Budget *b, uid_t uid, uint64_t amount)
+{
+        (void) hold(b, uid, amount);
+}
+
+void budget_give(Budget *b, uid_t uid, uint64_t amount)
+{
+        Holder *h = find_holder(b, uid);
+
+        if (!h)
+                return;
+        amount = MIN(amount, h->held);
+        h->held -= amount;
+        b->used -= amount;
+        if (h->held > 0)
+                return;
+        list_remove(&b->holders, &h->node);
+        free(h);
+}
+
+int budget_refuse(const Budget *b, uid_t uid, RefusalKind own, Refusal *reterr)
+{
+        uint64_t held = budget_held(b, uid);
+
+        if (room_in_total(b, uid, held) > left_of(b->uid_max, held) || held >= b->uid_max)
+                return refuse(reterr, own, EUSERS,
+                              "too many %s of uid %u: there are %" PRIu64 ", the limit is %" PRIu64 " (%s=)",
+                              b->what, (unsigned) uid, held, b->uid_max, b->uid_key);
+        return refuse(reterr, REFUSAL_BUSY, EBUSY,
+                      "too many %s: there are %" PRIu64 ", the limit is %" PRIu64 " (%s=)%s; try again",
+                      b->what, b->used, b->max, b->key,
+                      b->used < b->max ? ", and the rest is reserved" : "");
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What one caller takes, others still have: questions to polkit."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+import helper
+from helper import Terminal, as_user, execctl, shell
+
+# Those of "user" are answered at once.
+ALLOW = """
+polkit.addRule(function(action, subject) {
+    if (subject.user == "user" && action.id != "org.execd1.exec-privileged")
+        return polkit.Result.YES;
+});
+"""
+# Questions to an agent that asks nobody, over several connections; then one more.
+HANGING = """
+import os, signal, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+r, w = os.pipe()
+agent = subprocess.Popen(["pkttyagent", "--process", str(os.getpid()), "--notify-fd", str(w)], pass_fds=[w])
+os.close(w)
+os.read(r, 1)
+agent.send_signal(signal.SIGSTOP)
+buses = []
+for i in range(int(sys.argv[2])):
+    if i % 100 == 0:
+        buses.append(Bus())
+    buses[-1].send("/org/execd1", "org.execd1.Manager", "Run", "sas", "web", ["true"], interactive=True)
+buses.append(Bus())
+try:
+    buses[-1].manager("Run", "sas", "web", ["true"], interactive=True, timeout=100)
+    print("ran")
+except BusError as e:
+    print("answer", e.name)
+sys.stdin.readline()
+agent.kill()
+"""
+CURL = ["curl", "-s", "--unix-socket", "/run/execd/execd.sock"]
+CONFIG = "/run/execd/execd.conf.d/50-test-shares.conf"
+
+
+def over_http(*words, user="user"):
+    """As a member of the group; body and status."""
+    return helper.run("setpriv", f"--reuid={user}", f"--regid={user}", "--groups=execd", "--", *CURL, "-w", " %{http_code}",
+                      *words, timeout=60).out.decode()
+
+
+def create_over_http():
+    return over_http("-H", "Content-Type: application/json", "-d", '{"Cmd":["true"]}', "http://x/containers/web/exec")
+
+
+@pytest.fixture
+def impatient():
+    """Answers that do not come are not waited for long."""
+    os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
+    with open(CONFIG, "w") as f:
+        f.write("[Daemon]\nAuthorizationTimeoutSec=2s\n")
+    os.chmod(CONFIG, 0o644)
+    shell("systemctl reload-or-restart execd.service")
+    yield
+    os.unlink(CONFIG)
+    shell("systemctl reload-or-restart execd.service")
+
+
+@pytest.mark.parametrize("count", [130, 600])
+def test_hanging_questions_of_one_user(rules, impatient, counts, count):
+    """More of them than the bus has room for: everybody else is asked about, and he himself is told to try again."""
+    rules(ALLOW)
+    with Terminal("python3", "-c", HANGING, helper.HERE, str(count), user="other") as t:
+        t.expect("answer org.execd1.Error.LimitExceeded")
+        for _ in range(3):
+            r = as_user("execctl", "run", "web", "--", "echo", "served")
+            assert (r.status, r.out) == (0, b"served\n"), r
+            assert create_over_http().endswith(" 201")
+            assert '"/web"' in over_http("http://x/containers/json")
+        assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
+        t.send("\n")
+
+
+@contextlib.contextmanager
+def halted_polkit():
+    pid = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_questions_that_were_given_up_still_count(rules, impatient, counts):
+    """A polkit that answers nobody is not asked more and more: no is what it did not say, and busy what it was not asked."""
+    rules(ALLOW)
+    assert create_over_http().endswith(" 201")
+    with halted_polkit():
+        callers = [subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--groups=execd", "--", *CURL, "-o",
+                                     "/dev/null", "-w", "%{http_code}", "http://x/containers/json"],
+                                    stdout=subprocess.PIPE) for _ in range(20)]
+        answers = [c.communicate(timeout=60)[0].decode() for c in callers]
+        assert sorted(set(answers)) == ["403", "503"] and answers.count("403") == 16, answers
+        # These have their turn when polkit has answered those of before, and not earlier.
+        answer = over_http("-i", "http://x/containers/json")
+        assert answer.endswith(" 503") and "AuthorizationsPerUserMax=" in answer and "Retry-After: 1" in answer, answer
+        assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
+    helper.wait_for(lambda: create_over_http().endswith(" 201"), what="polkit to have answered")
+
+
+def test_many_questions_of_one_user_take_turns(rules, counts):
+    """What is asked at once is answered all the same, a few at a time."""
+    rules(ALLOW)
+    callers = [subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--groups=execd", "--", *CURL, "-o", "/dev/null",
+                                 "-w", "%{http_code}", "http://x/containers/json"], stdout=subprocess.PIPE)
+               for _ in range(60)]
+    assert {c.communicate(timeout=60)[0].decode() for c in callers} == {"200"}
