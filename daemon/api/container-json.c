@@ -105,15 +105,21 @@ static struct json_object *podman_exposed(struct json_object *exposed)
 
 static void add_podman_ports(struct json_object *tree)
 {
-        struct json_object *bindings;
+        struct json_object *ports, *exposed;
 
         if (!get(tree, "CreateNetNS"))
                 return;
-        bindings = podman_bindings(get(tree, "PortMappings"));
-        json_object_object_add(branch(tree, "HostConfig"), "PortBindings", bindings);
-        json_object_object_add(branch(tree, "NetworkSettings"), "Ports", json_object_get(bindings));
-        json_object_object_add(branch(tree, "Config"), "ExposedPorts",
-                               podman_exposed(get(tree, "PodmanExposed")));
+        ports = podman_bindings(get(tree, "PortMappings"));
+        exposed = podman_exposed(get(tree, "PodmanExposed"));
+        json_object_object_foreach (exposed, name, nothing) {
+                (void) nothing;
+                if (!json_object_object_get_ex(ports, name, NULL))
+                        json_object_object_add(ports, name, NULL);
+        }
+        json_object_object_add(branch(tree, "HostConfig"), "PortBindings",
+                               podman_bindings(get(tree, "PortMappings")));
+        json_object_object_add(branch(tree, "NetworkSettings"), "Ports", ports);
+        json_object_object_add(branch(tree, "Config"), "ExposedPorts", exposed);
 }
 
 struct json_object *container_facts(const Container *c)

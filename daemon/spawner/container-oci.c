@@ -162,7 +162,9 @@ static int watch_name(Oci *o, Known *k)
                 return 0;
         if (k->state.is_podmans && !k->place->is_dockers) {
                 r = watch_storage(o, o->names.directory);
-                return r < 0 ? r : add_watch(o, k->state.bundle, RENAMED_MASK, on_renamed, o, &k->renamed);
+                if (r >= 0 && k->state.run_directory)
+                        r = add_watch(o, k->state.run_directory, RENAMED_MASK, on_renamed, o, &k->renamed);
+                return r;
         }
         r = oci_docker_directory(&k->state, k->id, &path);
         return r < 0 ? r : add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);

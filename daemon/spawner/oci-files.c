@@ -276,7 +276,7 @@ static int read_podman(const OciState *state, const char *id, OciNames *names, O
         if (!c->name || !c->image)
                 return -ENOMEM;
         r = oci_podman_read_config(names->directory, id, &c->details, reterr);
-        return r < 0 ? r : oci_podman_read_health(state->bundle, &seen->health, &c->details, reterr);
+        return r < 0 ? r : oci_podman_read_health(state->run_directory, &seen->health, &c->details, reterr);
 }
 
 int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
@@ -294,6 +294,7 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
         if (r < 0)
                 return r;
         state->is_podmans = state->is_podmans || c.is_podmans;
+        state->run_directory = TAKE_PTR(c.run_directory);
         if (state->is_podmans)
                 r = read_podman(state, id, names, seen, &c, reterr);
         else {
@@ -346,7 +347,7 @@ int oci_read_again(const OciPlace *place, const char *id, const OciState *state,
                 return 0;
         r = find_in_storage(state->bundle, id, names, &stored, reterr);
         if (r >= 0)
-                r = oci_podman_read_health(state->bundle, &seen->health, details, reterr);
+                r = oci_podman_read_health(state->run_directory, &seen->health, details, reterr);
         if (r < 0)
                 return r;
         *ret_name = strdup(stored->name);

@@ -97,7 +97,7 @@ int oci_podman_read_config(const char *directory, const char *id, char ***detail
                                                            : oci_details_set(details, "Config.Labels", "{}");
 }
 
-int oci_podman_read_health(const char *bundle, struct stat *seen, char ***details, Refusal *reterr)
+int oci_podman_read_health(const char *directory, struct stat *seen, char ***details, Refusal *reterr)
 {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *text = NULL;
@@ -105,9 +105,11 @@ int oci_podman_read_health(const char *bundle, struct stat *seen, char ***detail
         size_t size;
         int r;
 
-        r = root_directory_open(bundle, &fd, reterr);
+        if (!directory)
+                return 0;
+        r = root_directory_open(directory, &fd, reterr);
         if (r < 0)
-                return r;
+                return r == -ENOENT ? 0 : r;
         if (fstatat(fd, OCI_PODMAN_HEALTH_FILE, &now, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (oci_is_same_file(&now, seen))

@@ -14,5 +14,5 @@
  * details are missing; so are they without a database. */
 int oci_podman_read_config(const char *directory, const char *id, char ***details, Refusal *reterr);
 
-/* Reads the health unless the file is as it was seen last. */
-int oci_podman_read_health(const char *bundle, struct stat *seen, char ***details, Refusal *reterr);
+/* Reads the health unless the file is as it was seen last. `directory` may be NULL. */
+int oci_podman_read_health(const char *directory, struct stat *seen, char ***details, Refusal *reterr);

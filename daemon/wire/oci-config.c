@@ -18,6 +18,7 @@ void oci_config_done(OciConfig *c)
         free(c->image);
         free(c->user);
         free(c->working_dir);
+        free(c->run_directory);
         strv_free(c->environment);
         strv_free(c->groups);
         strv_free(c->details);
@@ -96,6 +97,36 @@ static int read_process_user(const JsonSpan *process, char **ret, Refusal *reter
         return *ret ? 0 : -ENOMEM;
 }
 
+/* Podman mounts a file of this directory into each container. */
+static int read_run_directory(const JsonSpan *bundle, char **ret)
+{
+        static const char file[] = "/userdata/.containerenv";
+        JsonSpan mounts, mount, destination;
+        size_t position = 0;
+
+        if (oci_member(bundle, "mounts", JSON_KIND_ARRAY, &mounts) < 0)
+                return 0;
+        while (json_span_next(&mounts, &position, NULL, &mount)) {
+                _cleanup_free_ char *source = NULL;
+                size_t n;
+                int r;
+
+                if (oci_member(&mount, "destination", JSON_KIND_STRING, &destination) < 0 ||
+                    !oci_json_is(&destination, "/run/.containerenv"))
+                        continue;
+                r = oci_member_text(&mount, "source", &source);
+                if (r == -ENOMEM)
+                        return r;
+                n = r < 0 ? 0 : strlen(source);
+                if (n <= strlen(file) || strcmp(source + n - strlen(file), file) != 0 ||
+                    !oci_path_is_plain(source))
+                        continue;
+                *ret = memdup_text(source, n - strlen(file));
+                return *ret ? 0 : -ENOMEM;
+        }
+        return 0;
+}
+
 int oci_bundle_config_parse(const char *json, size_t size, OciConfig *ret, Refusal *reterr)
 {
         _cleanup_oci_config_ OciConfig c = {0};
@@ -112,6 +143,8 @@ int oci_bundle_config_parse(const char *json, size_t size, OciConfig *ret, Refus
                 r = read_process_user(&process, &c.user, reterr);
         if (r >= 0)
                 r = read_default(&process, "cwd", &c.working_dir, reterr);
+        if (r >= 0)
+                r = read_run_directory(&object, &c.run_directory);
         if (r < 0)
                 return r;
         c.is_podmans = oci_member(&object, "annotations", JSON_KIND_OBJECT, &annotations) >= 0 &&

@@ -19,8 +19,7 @@ bool oci_name_is_valid(const char *name)
         return n > 0 && n <= OCI_NAME_MAX && strchr(first, name[0]) && strspn(name, others) == n;
 }
 
-/* Without anything that goes elsewhere, as the kernel writes paths. */
-static bool path_is_plain(const char *path)
+bool oci_path_is_plain(const char *path)
 {
         return path[0] == '/' && !strstr(path, "/../") && !strstr(path, "/./") && !strstr(path, "//") &&
                (strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0) && strlen(path) < PATH_MAX;
@@ -29,7 +28,7 @@ static bool path_is_plain(const char *path)
 /* No container has the root of the hierarchy. */
 static bool cgroup_is_plain(const char *path)
 {
-        return path_is_plain(path) && path[1];
+        return oci_path_is_plain(path) && path[1];
 }
 
 void oci_state_done(OciState *s)
@@ -38,6 +37,7 @@ void oci_state_done(OciState *s)
         free(s->cgroup);
         free(s->bundle);
         free(s->docker);
+        free(s->run_directory);
         *s = (OciState){0};
 }
 
@@ -69,7 +69,8 @@ static int read_runc_cgroup(const JsonSpan *object, OciState *s, Refusal *reterr
         r = oci_member_text(&paths, "", &path);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || !path_is_plain(path) || strncmp(path, CGROUP_ROOT "/", strlen(CGROUP_ROOT "/")) != 0)
+        if (r < 0 || !oci_path_is_plain(path) ||
+            strncmp(path, CGROUP_ROOT "/", strlen(CGROUP_ROOT "/")) != 0)
                 return oci_bad(reterr, "the path of the unified hierarchy in cgroup_paths");
         p = path + strlen(CGROUP_ROOT);
         if (strncmp(p, "/unified/", strlen("/unified/")) == 0)
@@ -109,7 +110,8 @@ static int read_runc_labels(const JsonSpan *object, OciState *s, Refusal *reterr
                                 return -ENOMEM;
                 }
         }
-        return s->bundle && path_is_plain(s->bundle) ? 0 : oci_bad(reterr, "the bundle in config.labels");
+        return s->bundle && oci_path_is_plain(s->bundle) ? 0
+                                                         : oci_bad(reterr, "the bundle in config.labels");
 }
 
 /* The length of DIRECTORY in a source DIRECTORY/ID/hosts for /etc/hosts; 0 for what Docker does not mount.
@@ -126,7 +128,7 @@ static size_t docker_directory(const char *source, const char *destination, cons
                 return 0;
         file = destination + strlen(etc);
         tail = 1 + OCI_ID_LENGTH + strlen(file);
-        if (!path_is_plain(source) || n <= tail || source[n - tail] != '/')
+        if (!oci_path_is_plain(source) || n <= tail || source[n - tail] != '/')
                 return 0;
         of = source + n - tail + 1;
         if (strspn(of, hex) != OCI_ID_LENGTH || strcmp(of + OCI_ID_LENGTH, file) != 0)
@@ -209,7 +211,7 @@ int oci_crun_status_parse(const char *json, size_t size, OciState *ret, Refusal 
         r = oci_member_text(&object, "bundle", &s.bundle);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || !path_is_plain(s.bundle))
+        if (r < 0 || !oci_path_is_plain(s.bundle))
                 return oci_bad(reterr, "bundle");
         r = oci_member_text(&object, "cgroup-path", &s.cgroup);
         if (r == -ENOMEM)

@@ -22,6 +22,9 @@
 #define OCI_PODMAN_VALUE "libpod"
 #define OCI_ID_LENGTH    64 /* of those that Docker and Podman give, in hexadecimal digits */
 
+/* An absolute path without anything that leads elsewhere, as the kernel writes paths. */
+bool oci_path_is_plain(const char *path);
+
 /* What can be a container's name or id here: what Docker and Podman allow, and a plus sign, which runc does.
  */
 bool oci_name_is_valid(const char *name);
@@ -35,6 +38,7 @@ typedef struct OciState {
         char *cgroup;          /* of the unified hierarchy, from its root; NULL when it was given none */
         char *bundle;          /* absolute; NULL where the file does not have it */
         bool is_podmans;       /* where the file has annotations */
+        char *run_directory;   /* where Podman has what a reboot may forget of it; NULL: not known */
         char *docker;          /* where Docker has its containers' files, told by what it mounts; or NULL */
 } OciState;
 
@@ -54,6 +58,7 @@ typedef struct OciConfig {
         char **environment;    /* each with a name and a sign of equality */
         char *user;            /* as a request may have it; NULL: root */
         char *working_dir;     /* absolute; NULL: the root directory */
+        char *run_directory;   /* where Podman has what a reboot may forget of it; or NULL */
         char **groups;         /* further ones of every exec, by name or number; NULL: none */
         char **details;        /* for clients to look at (wire/oci-details.h); NULL: nothing is known */
         bool is_podmans;

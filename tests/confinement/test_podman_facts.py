@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What Podman's own files say of its containers: labels above all, by which tools find them."""
+
+import json
+import os
+import shutil
+import urllib.parse
+
+import engines
+import host
+import pytest
+
+SOCKET = "/run/execd/execd.sock"
+
+
+@pytest.fixture(scope="module", name="podman", autouse=True)
+def fixture_podman():
+    os.makedirs(engines.BUNDLES, exist_ok=True)
+    engines.make_image("podman")
+    made = []
+
+    def make(name, *options):
+        made.append(engines.Podman(name, options))
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.remove()
+    host.sh(["podman", "volume", "rm", "-f", "facts-volume"], check=False)
+    shutil.rmtree(engines.BUNDLES)
+
+
+@pytest.fixture(scope="module", name="labeled")
+def fixture_labeled(podman):
+    return podman("facts-a", "--label", "role=db", "--label", "odd=a=b", "--hostname", "name-a", "-v", "facts-volume:/data",
+                  "--health-cmd", "true")
+
+
+@pytest.fixture(scope="module", name="other")
+def fixture_other(podman):
+    return podman("facts-b", "--label", "role=app")
+
+
+def ask(path):
+    status, body = host.sh(["curl", "-s", "-o", "/dev/stdout", "-w", "\n%{http_code}", "--unix-socket", SOCKET,
+                            f"http://d{path}"]).rsplit("\n", 1)[::-1]
+    return int(status), json.loads(body)
+
+
+def found(filters):
+    status, answer = ask("/v1.41/containers/json?filters=" + urllib.parse.quote(json.dumps(filters)))
+    assert status == 200, answer
+    return {c["Names"][0].lstrip("/") for c in answer if c["Names"][0].startswith("/facts-")}
+
+
+@pytest.mark.parametrize("filters,names", [
+    ({"label": ["role=db"]}, {"facts-a"}), ({"label": ["role=app"]}, {"facts-b"}), ({"label": ["role"]}, {"facts-a", "facts-b"}),
+    ({"label": ["odd=a=b"]}, {"facts-a"}), ({"label": ["role=d"]}, set()), ({"label": ["role=db", "role=app"]}, set()),
+    ({"label": ["org.execd1.kind=podman"]}, {"facts-a", "facts-b"}), ({"volume": ["facts-volume"]}, {"facts-a"}),
+    ({"volume": ["/data"]}, {"facts-a"}), ({"network": ["none"]}, {"facts-a", "facts-b"}), ({"network": ["podman"]}, set()),
+    ({"expose": ["99/udp"]}, set()), ({"publish": ["99"]}, set()), ({"ancestor": [engines.IMAGE]}, {"facts-a", "facts-b"}),
+    ({"ancestor": ["nobodys"]}, set()), ({"is-task": ["true"]}, set()),
+], ids=str)
+def test_filters(labeled, other, filters, names):
+    assert found(filters) == names
+
+
+def test_inspect(labeled):
+    here = ask(f"/v1.41/containers/{labeled.name}/json")[1]
+    there = json.loads(engines.engine(["podman", "inspect", labeled.name]))[0]
+    ours = {k: here["Config"]["Labels"].pop(k) for k in ("org.execd1.kind", "org.execd1.unit")}
+    assert ours["org.execd1.kind"] == "podman"
+    assert here["Config"]["Labels"] == there["Config"]["Labels"] == {"role": "db", "odd": "a=b"}
+    assert here["Config"]["Hostname"] == there["Config"]["Hostname"] == "name-a"
+    assert set(there["Config"]["Env"]) == set(here["Config"]["Env"])
+    assert here["Image"] == there["Image"] and here["Config"]["Image"] == there["Config"]["Image"]
+    assert here["HostConfig"]["NetworkMode"] == there["HostConfig"]["NetworkMode"] == "none"
+    key = lambda m: (m["Type"], m.get("Name"), m["Source"], m["Destination"], m["RW"])  # noqa: E731
+    assert sorted(map(key, here["Mounts"]), key=str) == sorted(map(key, there["Mounts"]), key=str)
+
+
+def test_health(labeled):
+    engines.engine(["podman", "healthcheck", "run", labeled.name], check=False)
+    assert ask(f"/v1.41/containers/{labeled.name}/json")[1]["State"]["Health"]["Status"] == "healthy"
+    assert found({"health": ["healthy"]}) == {labeled.name}
+
+
+def test_labels_while_podman_writes(labeled):
+    """Its database changes with each of its commands."""
+    for i in range(20):
+        engines.engine(["podman", "volume", "create", f"facts-{i}"])
+        assert found({"label": ["role=db"]}) == {labeled.name}
+        engines.engine(["podman", "volume", "rm", f"facts-{i}"])
+
+
+def test_a_database_that_cannot_be_read(podman):
+    """Then nobody is taken for somebody else: what asks for labels is answered with the reason."""
+    database = "/var/lib/containers/storage/libpod/bolt_state.db"
+    os.rename(database, database + ".away")
+    try:
+        host.sh(["systemctl", "restart", "execd-spawner.service"])
+        status, answer = ask("/v1.41/containers/json?filters=" + urllib.parse.quote('{"label":["role=db"]}'))
+        assert status == 501 and "'label'" in answer["message"] and "facts-" in answer["message"], answer
+        assert found({"label": ["org.execd1.kind=podman"]}) == {"facts-a", "facts-b"}
+    finally:
+        os.rename(database + ".away", database)
+        host.sh(["systemctl", "restart", "execd-spawner.service"])
