@@ -256,17 +256,20 @@ static int listen_on_sockets(HttpServer *server, const Passed *p)
 /* What is remembered of execs, and those that still run. */
 static void load_execs(Manager *m, Handover *h)
 {
-        int r = state_file_load(m, h);
+        int r;
 
+        handover_open(h, m->slots);
+        r = state_file_load(m, h);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
+        handover_restore(h, m);
         handover_done(h);
         recording_store_recover(m->recordings);
 }
 
 static void save_execs(Manager *m)
 {
-        handover_store(m);
+        handover_leave(m);
         if (state_file_save(m) < 0)
                 log_warning("What was remembered of execs is lost");
 }

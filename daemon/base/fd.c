@@ -82,7 +82,8 @@ static int message_take_fds(struct msghdr *message, int *ret_fds, size_t max_fds
         return 0;
 }
 
-ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+static ssize_t take_message(int socket, int flags, void *data, size_t size, int *ret_fds, size_t max_fds,
+                            size_t *ret_n_fds)
 {
         union {
                 struct cmsghdr header;
@@ -100,7 +101,7 @@ ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_
         int r;
 
         do
-                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
@@ -111,6 +112,16 @@ ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_
         if (ret_n_fds)
                 *ret_n_fds = n_fds;
         return n;
+}
+
+ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+{
+        return take_message(socket, 0, data, size, ret_fds, max_fds, ret_n_fds);
+}
+
+ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+{
+        return take_message(socket, MSG_PEEK, data, size, ret_fds, max_fds, ret_n_fds);
 }
 
 int memfd_sealed(const char *name, const void *data, size_t size)

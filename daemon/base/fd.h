@@ -22,6 +22,10 @@ int fd_send_message(int socket, const void *data, size_t size, const int *fds, s
 ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds,
                         size_t *ret_n_fds);
 
+/* The same, but the message stays in the queue, and the fds are further ones for the same files. */
+ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds,
+                        size_t *ret_n_fds);
+
 /* A sealed memfd with these bytes, or -errno; and all bytes of a sealed memfd of at most `max` bytes. */
 int memfd_sealed(const char *name, const void *data, size_t size);
 int memfd_read(int fd, size_t max, char **ret, size_t *ret_size);

@@ -72,7 +72,7 @@ void exec_apply_disconnect(Exec *e)
         e->client_gone = false;
         switch (e->request->on_disconnect) {
         case ON_DISCONNECT_HANGUP:
-                handover_forget(e);
+                handover_forget_terminal(e);
                 if (e->request->tty)
                         stream_hang_up(e->stream);
                 else

@@ -81,6 +81,7 @@ static void restore_output(Exec *e, HandoverFds *f)
 {
         Stream *s = exec_stream(e);
 
+        e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
         if (s && handover_take_stream(f, s))
                 stream_finish(s, e->detached);
 }
@@ -148,7 +149,7 @@ int exec_restore_line(Manager *m, const char *line, Handover *h, Exec **ret)
         f = h ? handover_find(h, record.id) : NULL;
         if (manager_find_exec(m, record.id))
                 r = -EEXIST;
-        else if (record.running && (!f || f->fds[HANDOVER_CONTROL] < 0 || f->fds[HANDOVER_PIDFD] < 0)) {
+        else if (record.running && (!f || f->fds[KEEP_CONTROL] < 0 || f->fds[KEEP_PIDFD] < 0)) {
                 log_warning("Exec %.12s ran when execd was stopped, and its end is not known", record.id);
                 r = -ENXIO;
         } else

@@ -126,13 +126,13 @@ static int exec_resume_streams(Exec *e, Stream *s, HandoverFds *f)
 {
         int r = 0;
 
-        if (f->fds[HANDOVER_STDOUT] >= 0 && e->request->tty)
-                return stream_set_tty(s, TAKE_FD(f->fds[HANDOVER_STDOUT]), &e->request->detach_keys);
-        if (f->fds[HANDOVER_STDOUT] >= 0)
-                r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(f->fds[HANDOVER_STDOUT]));
-        if (r >= 0 && f->fds[HANDOVER_STDERR] >= 0)
-                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(f->fds[HANDOVER_STDERR]));
-        return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[HANDOVER_STDIN]));
+        if (f->fds[KEEP_STDOUT] >= 0 && e->request->tty)
+                return stream_set_tty(s, TAKE_FD(f->fds[KEEP_STDOUT]), &e->request->detach_keys);
+        if (f->fds[KEEP_STDOUT] >= 0)
+                r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(f->fds[KEEP_STDOUT]));
+        if (r >= 0 && f->fds[KEEP_STDERR] >= 0)
+                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(f->fds[KEEP_STDERR]));
+        return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[KEEP_STDIN]));
 }
 
 int exec_resume(Exec *e, HandoverFds *f)
@@ -143,17 +143,20 @@ int exec_resume(Exec *e, HandoverFds *f)
         if (!s)
                 return -ENOMEM;
         exec_recording_resume(e);
-        r = sd_event_add_io(e->manager->event, &e->control_source, f->fds[HANDOVER_CONTROL], EPOLLIN,
+        r = sd_event_add_io(e->manager->event, &e->control_source, f->fds[KEEP_CONTROL], EPOLLIN,
                             exec_on_control, e);
         if (r < 0)
                 return r;
-        e->control_fd = TAKE_FD(f->fds[HANDOVER_CONTROL]);
-        e->pidfd = TAKE_FD(f->fds[HANDOVER_PIDFD]);
+        e->control_fd = TAKE_FD(f->fds[KEEP_CONTROL]);
+        e->pidfd = TAKE_FD(f->fds[KEEP_PIDFD]);
         r = exec_resume_streams(e, s, f);
         if (r < 0)
                 return r;
-        /* Of clients that were handed over the stream tells when they go. */
-        e->client_gone = e->client_lost = !handover_take_stream(f, s) && !e->detached && !e->caller;
+        /* Of clients that are still there the stream tells when they go. */
+        if (!handover_take_stream(f, s) || stream_was_cut(s))
+                e->client_gone = e->client_lost = !e->detached && !e->caller;
+        e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
+        stream_keep(s, e->manager->slots, e->id);
         stream_begin(s);
         exec_apply_disconnect(e);
         exec_advance(e);
@@ -190,7 +193,10 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         exec_ref(e);
         exec_recording_begin(e);
         r = exec_take_streams(e, &p);
+        if (e->stream)
+                (void) stream_need_map(e->stream);
         exec_set_state(e, EXEC_RUNNING);
+        handover_keep(e);
         if (r < 0) {
                 e->output_ended = true;
                 exec_give_up(e, r);

@@ -159,6 +159,7 @@ Exec *exec_unref(Exec *e)
         exec_release(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
         exec_recording_end(e);
+        handover_forget(e);
         stream_free(e->stream);
         for (size_t i = 0; i < ELEMENTSOF(e->journal_line); i++)
                 buf_done(&e->journal_line[i]);
@@ -223,11 +224,14 @@ static void exec_on_ended(Exec *e)
 {
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_release(e);
-        handover_forget(e);
         exec_output_flush(e);
         exec_recording_end(e);
-        if (e->state == EXEC_EXITED) {
+        if (e->state == EXEC_EXITED && e->stream && stream_recorded(e->stream) > 0)
+                log_debug("The end of exec %.12s was recorded before execd crashed", e->id);
+        else if (e->state == EXEC_EXITED) {
                 (void) audit_exec(AUDIT_EXITED, e, e->starter, NULL);
+                if (e->stream)
+                        stream_set_recorded(e->stream, e->finished_usec);
                 exec_tell(e, "exec_die");
         } else if (!e->hidden)
                 (void) audit_exec(AUDIT_FAILED, e, e->starter, e->failure);
@@ -387,7 +391,9 @@ void exec_advance(Exec *e)
 {
         if (e->state == EXEC_RUNNING && e->exit_known) {
                 e->exit_code = exit_code_from_status(e->wait_status);
-                e->finished_usec = now_usec(CLOCK_REALTIME);
+                e->finished_usec = e->stream ? stream_recorded(e->stream) : 0;
+                if (e->finished_usec == 0)
+                        e->finished_usec = now_usec(CLOCK_REALTIME);
                 e->timed_out = exec_ran_out_of_time(e);
                 if (!e->output_ended &&
                     sd_event_add_time_relative(e->manager->event, &e->drain_timer, CLOCK_MONOTONIC,

@@ -83,6 +83,7 @@ struct Exec {
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;
         Stream *stream;
+        Slot *slot; /* what the next execd needs of it; NULL when it has not run, and after its end */
         ConsoleSize start_size;
         bool detached;               /* started without a client: its output goes to the journal */
         struct Recording *recording; /* while it is recorded */
@@ -95,8 +96,7 @@ struct Exec {
         bool output_ended;
         bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
         bool restored;   /* from before execd was last started */
-        bool stored;     /* handed over to the next start, with what it needs */
-        bool kept;       /* systemd has that already now, should execd not end in good order */
+        bool stored;     /* left to the next start, with what it needs */
         bool counted;    /* among its creator's that have not ended */
         bool linked;     /* the manager has it; not before its caller was found to be allowed */
         bool hidden;     /* its container is gone and it never ran: not to be found any more */

@@ -2,52 +2,13 @@
 
 #include "core/handover.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/exec-output.h"
-
-#define NAME_PREFIX  "exec-"
-#define NAME_CLIENT  "client" /* and which */
-#define NAME_SIZE    (sizeof(NAME_PREFIX) + EXEC_ID_SIZE + 16)
-#define BARRIER_USEC (5 * USEC_PER_SEC)
-#define STREAMS_MAX  (128 * 1024 * 1024) /* bytes in all */
-
-/* A command that has run for so long is not one of many short ones, for which systemd need not be troubled.
- */
-#define KEEP_AFTER_USEC (5 * USEC_PER_SEC)
-
-static const char *const role_names[HANDOVER_CLIENTS] = {
-        [HANDOVER_CONTROL] = "control", [HANDOVER_PIDFD] = "pidfd", [HANDOVER_STDOUT] = "stdout",
-        [HANDOVER_STDERR] = "stderr",   [HANDOVER_STDIN] = "stdin", [HANDOVER_STREAM] = "stream",
-};
-
-static void role_name(char name[static NAME_SIZE], const char *id, HandoverRole role)
-{
-        if (role < HANDOVER_CLIENTS)
-                snprintf(name, NAME_SIZE, NAME_PREFIX "%.64s-%s", id, role_names[role]);
-        else
-                snprintf(name, NAME_SIZE, NAME_PREFIX "%.64s-" NAME_CLIENT "%u", id,
-                         (unsigned) role - HANDOVER_CLIENTS);
-}
-
-/* The role of such a name behind the id, or negative. */
-static int role_from_name(const char *name)
-{
-        unsigned which;
-        int n = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(role_names); i++)
-                if (strcmp(name, role_names[i]) == 0)
-                        return (int) i;
-        if (sscanf(name, NAME_CLIENT "%2u%n", &which, &n) == 1 && !name[n] &&
-            which < STREAM_SNAPSHOT_CLIENTS_MAX)
-                return HANDOVER_CLIENTS + (int) which;
-        return -EINVAL;
-}
+#include "core/exec-record.h"
 
 HandoverFds *handover_find(Handover *h, const char *id)
 {
@@ -75,30 +36,77 @@ static HandoverFds *handover_get(Handover *h, const char *id)
         return f;
 }
 
-bool handover_add(Handover *h, const char *name, int fd)
+/* Of two messages with the same fds the later one holds: the earlier one was about to be removed. */
+static bool makes_way(HandoverFds *f, const KeepFound *found, KeepRole first)
 {
-        char id[EXEC_ID_SIZE] = "";
-        HandoverFds *f;
-        int n = 0, role;
-
-        if (sscanf(name, NAME_PREFIX "%64[0-9a-f]-%n", id, &n) != 1 || n == 0 ||
-            strlen(id) != EXEC_ID_SIZE - 1)
+        if (!f->slots[first])
+                return true;
+        if (found->sequence < f->sequences[first])
                 return false;
-        role = role_from_name(name + n);
-        f = role >= 0 ? handover_get(h, id) : NULL;
-        if (!f || f->fds[role] >= 0)
-                return false;
-        f->fds[role] = fd;
-        f->passed |= UINT64_C(1) << role;
+        f->slots[first] = slot_release(f->slots[first]);
+        if (first == KEEP_CONTROL)
+                for (KeepRole role = KEEP_CONTROL; role <= KEEP_RECORD; role++)
+                        f->fds[role] = fd_close(f->fds[role]);
         return true;
 }
 
-static void forget_role(const char *id, HandoverRole role)
+static Slot *take_found(Handover *h, KeepFound *found, Slot *slot)
 {
-        char name[NAME_SIZE];
+        HandoverFds *f = found->n_fds > 0 ? handover_get(h, found->id) : NULL;
+        KeepRole first = found->fds[0].role;
 
-        role_name(name, id, role);
-        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+        if (!f || !makes_way(f, found, first))
+                return slot;
+        for (size_t i = 0; i < found->n_fds; i++) {
+                KeepRole role = found->fds[i].role;
+
+                fd_close(f->fds[role]);
+                f->fds[role] = TAKE_FD(found->fds[i].fd);
+        }
+        if (found->record) {
+                free(f->record);
+                f->record = TAKE_PTR(found->record);
+        }
+        f->sequences[first] = found->sequence;
+        f->slots[first] = slot;
+        return NULL;
+}
+
+bool handover_add(Handover *h, const char *name, int fd)
+{
+        int *more;
+
+        if (strcmp(name, SLOT_FD_NAME) != 0)
+                return false;
+        more = reallocarray(h->slot_fds, h->n_slot_fds + 1, sizeof(int));
+        if (!more)
+                return false;
+        h->slot_fds = more;
+        h->slot_fds[h->n_slot_fds++] = fd;
+        return true;
+}
+
+static void open_slot(Handover *h, SlotPool *pool, int fd)
+{
+        Slot *slot = slot_pool_adopt(pool, fd);
+        KeepFound found;
+
+        if (!slot)
+                return;
+        /* One message is in each. */
+        if (slot_rewind(slot) >= 0 && keep_read(slot, &found) >= 0) {
+                slot = take_found(h, &found, slot);
+                keep_found_done(&found);
+        }
+        slot_release(slot);
+}
+
+void handover_open(Handover *h, SlotPool *pool)
+{
+        for (size_t i = 0; i < h->n_slot_fds; i++)
+                open_slot(h, pool, h->slot_fds[i]);
+        h->slot_fds = mfree(h->slot_fds);
+        h->n_slot_fds = 0;
 }
 
 void handover_done(Handover *h)
@@ -107,10 +115,12 @@ void handover_done(Handover *h)
                 HandoverFds *f = &h->execs[i];
 
                 for (size_t k = 0; k < ELEMENTSOF(f->fds); k++) {
+                        if (k >= KEEP_CLIENTS && f->fds[k] >= 0)
+                                (void) shutdown(f->fds[k], SHUT_RDWR);
                         f->fds[k] = fd_close(f->fds[k]);
-                        if (f->passed & UINT64_C(1) << k)
-                                forget_role(f->id, k);
+                        f->slots[k] = slot_release(f->slots[k]);
                 }
+                free(f->record);
         }
         h->execs = mfree(h->execs);
         h->n_execs = 0;
@@ -118,108 +128,81 @@ void handover_done(Handover *h)
 
 bool handover_take_stream(HandoverFds *f, Stream *s)
 {
-        _cleanup_free_ char *data = NULL;
-        size_t size = 0;
-        int r;
+        StreamFound found = {
+                .map = TAKE_FD(f->fds[KEEP_MAP]),
+                .stage = {TAKE_FD(f->fds[KEEP_STAGE_READ]), TAKE_FD(f->fds[KEEP_STAGE_WRITE])},
+                .clients = f->fds + KEEP_CLIENTS,
+                .stdin_slot = TAKE_PTR(f->slots[KEEP_STDIN]),
+                .stage_slot = TAKE_PTR(f->slots[KEEP_STAGE_READ]),
+                .client_slots = f->slots + KEEP_CLIENTS,
+                .n_clients = KEEP_CLIENTS_MAX,
+        };
+        bool had_map = found.map >= 0;
+        int r = stream_restore(s, &found);
 
-        if (f->fds[HANDOVER_STREAM] < 0) {
-                history_clear(stream_history(s));
-                return false;
-        }
-        r = memfd_read(f->fds[HANDOVER_STREAM], STREAM_SNAPSHOT_SIZE_MAX, &data, &size);
-        if (r >= 0)
-                r = stream_snapshot_read(s, data, size, f->fds + HANDOVER_CLIENTS,
-                                         STREAM_SNAPSHOT_CLIENTS_MAX);
-        if (r < 0) {
-                log_errno(LOG_WARNING, r, "The clients of exec %.12s cannot be served on", f->id);
-                history_clear(stream_history(s));
-        }
+        fd_close(found.map);
+        fd_close(found.stage[0]);
+        fd_close(found.stage[1]);
+        slot_release(found.stage_slot);
+        if (r < 0 && had_map)
+                log_errno(LOG_WARNING, r, "Failed to restore the clients of exec %.12s", f->id);
         return r >= 0;
 }
 
-static int store_fd(const Exec *e, HandoverRole role, int fd)
+void handover_restore(Handover *h, Manager *m)
 {
-        char name[NAME_SIZE], message[NAME_SIZE + 32];
-        int r;
+        for (size_t i = 0; i < h->n_execs; i++) {
+                Exec *e;
+                int r;
 
-        if (fd < 0)
-                return 0;
-        role_name(name, e->id, role);
-        /* FDPOLL=0: it stays although its other end may hang up meanwhile. */
-        snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-        r = sd_pid_notify_with_fds(0, false, message, &fd, 1);
-        return r > 0 ? 0 : r < 0 ? r : -ENOTCONN;
-}
-
-static int store_exec(const Exec *e)
-{
-        int r = store_fd(e, HANDOVER_CONTROL, e->control_fd);
-
-        if (r >= 0)
-                r = store_fd(e, HANDOVER_PIDFD, e->pidfd);
-        if (r >= 0 && e->stream)
-                r = store_fd(e, HANDOVER_STDOUT, stream_output_fd(e->stream, FRAME_STDOUT));
-        if (r >= 0 && e->stream)
-                r = store_fd(e, HANDOVER_STDERR, stream_output_fd(e->stream, FRAME_STDERR));
-        return r;
-}
-
-/* What its stream has in memory, and its clients. Output that nobody is just reading is left to the journal
- * when there is more than `budget` of it. */
-static int store_stream(const Exec *e, size_t *budget)
-{
-        _cleanup_buf_ Buf b = BUF_INIT;
-        _cleanup_close_ int memfd = -EBADF;
-        int clients[STREAM_SNAPSHOT_CLIENTS_MAX], r;
-        size_t n_clients = 0;
-
-        if (!e->stream || (!e->stored && !stream_snapshot_is_wanted(e->stream)))
-                return 0;
-        r = stream_snapshot_write(e->stream, &b, clients, &n_clients);
-        if (r < 0)
-                return r;
-        if (n_clients == 0 && buf_length(&b) > *budget)
-                return 0;
-        *budget -= MIN(*budget, buf_length(&b));
-        memfd = memfd_sealed("execd-stream", buf_head(&b), buf_length(&b));
-        if (memfd < 0)
-                return memfd;
-        r = store_fd(e, HANDOVER_STREAM, memfd);
-        if (r >= 0)
-                r = store_fd(e, HANDOVER_STDIN, stream_input_fd(e->stream));
-        for (size_t i = 0; r >= 0 && i < n_clients; i++)
-                r = store_fd(e, HANDOVER_CLIENTS + i, clients[i]);
-        return r;
-}
-
-bool handover_keep(Manager *m)
-{
-        uint64_t now = now_usec(CLOCK_REALTIME);
-        bool changed = m->kept_changed;
-
-        LIST_FOREACH_SAFE (node, &m->execs) {
-                Exec *e = LIST_ENTRY(node, Exec, node);
-
-                if (e->kept || e->state != EXEC_RUNNING || e->exit_known ||
-                    now < e->started_usec + KEEP_AFTER_USEC)
+                if (!h->execs[i].record || manager_find_exec(m, h->execs[i].id))
                         continue;
-                e->kept = true;
-                changed = true;
-                if (store_exec(e) < 0)
-                        log_debug("Cannot leave exec %.12s with systemd", e->id);
+                r = exec_restore_line(m, h->execs[i].record, h, &e);
+                if (r < 0)
+                        log_errno(LOG_WARNING, r, "Failed to restore exec %.12s", h->execs[i].id);
         }
-        m->kept_changed = false;
-        return changed;
+}
+
+static Slot *keep_exec(Exec *e, bool with_terminal)
+{
+        _cleanup_free_ char *record = NULL;
+        Stream *s = e->stream;
+        bool with_output = s && (with_terminal || !e->request->tty);
+        const KeepFd fds[] = {
+                {KEEP_CONTROL, e->control_fd},
+                {KEEP_PIDFD, e->pidfd},
+                {KEEP_STDOUT, with_output ? stream_output_fd(s, FRAME_STDOUT) : -EBADF},
+                {KEEP_STDERR, with_output ? stream_output_fd(s, FRAME_STDERR) : -EBADF},
+                {KEEP_MAP, s ? stream_map_fd(s) : -EBADF},
+        };
+
+        return exec_record_line(e, &record) < 0
+                       ? NULL
+                       : keep_put(e->manager->slots, e->id, fds, ELEMENTSOF(fds), record);
+}
+
+void handover_keep(Exec *e)
+{
+        e->slot = keep_exec(e, true);
+        if (!e->slot)
+                log_debug("Exec %.12s would be lost in a crash", e->id);
+        else if (e->stream)
+                stream_keep(e->stream, e->manager->slots, e->id);
 }
 
 void handover_forget(Exec *e)
 {
-        if (!e->kept)
+        e->slot = slot_release(e->slot);
+}
+
+void handover_forget_terminal(Exec *e)
+{
+        Slot *old = e->slot;
+
+        if (!old || !e->request->tty)
                 return;
-        e->kept = false;
-        e->manager->kept_changed = true;
-        for (HandoverRole role = HANDOVER_CONTROL; role <= HANDOVER_STDERR; role++)
-                forget_role(e->id, role);
+        e->slot = keep_exec(e, false);
+        slot_release(old);
 }
 
 /* Before the last look at the execs: nothing of them is between two states any more. */
@@ -233,32 +216,26 @@ static void settle(Exec *e)
         exec_output_flush(e);
 }
 
-void handover_store(Manager *m)
+void handover_leave(Manager *m)
 {
-        size_t n_running = 0, n = 0, budget = STREAMS_MAX;
+        size_t n_running = 0;
 
         LIST_FOREACH_SAFE (node, &m->execs) {
                 Exec *e = LIST_ENTRY(node, Exec, node);
-                bool running;
-                int r = 0;
+                bool with_clients = !m->leave.is_stop && !e->hidden;
 
                 settle(e);
-                running = e->state == EXEC_RUNNING && !e->exit_known;
-                if (running)
-                        r = store_exec(e);
-                if (r < 0) {
-                        log_error_errno(r, "Cannot leave exec %.12s with systemd: its end will not be known",
-                                        e->id);
-                        continue;
-                }
-                e->stored = running;
-                n_running += running;
-                n++;
-                if (!m->leave.is_stop && !e->hidden && store_stream(e, &budget) < 0)
-                        log_warning("The clients of exec %.12s are cut off", e->id);
+                if (e->state == EXEC_RUNNING && !e->slot)
+                        log_error("Exec %.12s could not be stored with systemd, its end will not be known",
+                                  e->id);
+                e->stored = e->state == EXEC_RUNNING && e->slot;
+                n_running += e->stored;
+                if (!e->stored && (!e->stream || stream_count_clients(e->stream) == 0))
+                        handover_forget(e);
+                if (e->slot && e->stream)
+                        stream_leave(e->stream, with_clients);
+                e->slot = slot_leave(e->slot);
         }
-        if (n == 0)
-                return;
-        log_info("%u running execs are left with systemd until the next start", (unsigned) n_running);
-        (void) sd_notify_barrier(false, BARRIER_USEC);
+        if (n_running > 0)
+                log_info("Stored %u running execs in the fd store", (unsigned) n_running);
 }

@@ -4,9 +4,32 @@
 
 #include <string.h>
 
+static void publish(uint64_t *to, uint64_t value)
+{
+        __atomic_store_n(to, value, __ATOMIC_RELEASE);
+}
+
+static void set_start(History *h, uint64_t start)
+{
+        h->start = start;
+        h->dropped = true;
+        if (!h->shared)
+                return;
+        publish(&h->shared->dropped, 1);
+        publish(&h->shared->start, start);
+}
+
+static void set_end(History *h, uint64_t end)
+{
+        h->end = end;
+        if (h->shared)
+                publish(&h->shared->end, end);
+}
+
 void history_done(History *h)
 {
-        free(h->ring);
+        if (!h->shared)
+                free(h->ring);
         *h = (History){0};
 }
 
@@ -32,6 +55,14 @@ static void ring_write(History *h, uint64_t position, const void *data, size_t s
         memcpy(h->ring, (const uint8_t *) data + first, size - first);
 }
 
+static void ring_read(const History *h, uint64_t position, void *data, size_t size)
+{
+        size_t at = (size_t) (position % h->size), first = MIN(size, h->size - at);
+
+        memcpy(data, h->ring + at, first);
+        memcpy((uint8_t *) data + first, h->ring, size - first);
+}
+
 int history_span(const History *h, uint64_t position, size_t size, struct iovec iov[static 2])
 {
         size_t at = (size_t) (position % h->size), first = MIN(size, h->size - at);
@@ -44,12 +75,8 @@ int history_span(const History *h, uint64_t position, size_t size, struct iovec 
 void history_frame_at(const History *h, uint64_t position, FrameType *ret_type, uint32_t *ret_size)
 {
         uint8_t header[FRAME_HEADER_SIZE];
-        struct iovec iov[2];
-        int n = history_span(h, position, sizeof(header), iov);
 
-        memcpy(header, iov[0].iov_base, iov[0].iov_len);
-        if (n > 1)
-                memcpy(header + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
+        ring_read(h, position, header, sizeof(header));
         (void) frame_header_read(header, ret_type, ret_size);
 }
 
@@ -62,9 +89,8 @@ static uint64_t history_next(const History *h, uint64_t position)
         return position + FRAME_HEADER_SIZE + size;
 }
 
-int history_append(History *h, FrameType type, const void *data, size_t size)
+int history_reserve(History *h, size_t size, struct iovec iov[static 2])
 {
-        uint8_t header[FRAME_HEADER_SIZE];
         size_t total = size + FRAME_HEADER_SIZE;
 
         if (!h->ring) {
@@ -75,22 +101,86 @@ int history_append(History *h, FrameType type, const void *data, size_t size)
         }
         if (total > h->size)
                 return -E2BIG;
-        while (h->size - (size_t) (h->end - h->start) < total) {
-                h->start = history_next(h, h->start);
-                h->dropped = true;
-        }
+        while (h->size - (size_t) (h->end - h->start) < total)
+                set_start(h, history_next(h, h->start));
+        return history_span(h, h->end + FRAME_HEADER_SIZE, size, iov);
+}
+
+void history_commit(History *h, FrameType type, size_t size)
+{
+        uint8_t header[FRAME_HEADER_SIZE];
 
         frame_header_write(header, type, (uint32_t) size);
         ring_write(h, h->end, header, sizeof(header));
-        ring_write(h, h->end + sizeof(header), data, size);
-        h->end += total;
+        set_end(h, h->end + sizeof(header) + size);
+}
+
+int history_append(History *h, FrameType type, const void *data, size_t size)
+{
+        struct iovec iov[2];
+        int r = history_reserve(h, size, iov);
+
+        if (r < 0)
+                return r;
+        ring_write(h, h->end + FRAME_HEADER_SIZE, data, size);
+        history_commit(h, type, size);
+        return 0;
+}
+
+void history_share(History *h, HistoryPositions *shared, void *ring, size_t size)
+{
+        h->ring = ring;
+        h->size = size;
+        h->shared = shared;
+        shared->start = h->start;
+        shared->dropped = h->dropped;
+        set_end(h, h->end);
+}
+
+/* Frames follow one another from the start to the end. */
+static bool is_sound(const History *h)
+{
+        uint64_t at = h->start;
+
+        if (h->end < h->start || h->end > INT64_MAX || h->end - h->start > h->size)
+                return false;
+        while (at < h->end) {
+                uint8_t header[FRAME_HEADER_SIZE];
+                FrameType type;
+                uint32_t size;
+
+                if (h->end - at < sizeof(header))
+                        return false;
+                ring_read(h, at, header, sizeof(header));
+                if (frame_header_read(header, &type, &size) < 0 || h->end - at - sizeof(header) < size)
+                        return false;
+                at += sizeof(header) + size;
+        }
+        return true;
+}
+
+int history_resume(History *h, HistoryPositions *shared, void *ring, size_t size)
+{
+        History found = {
+                .shared = shared,
+                .limit = h->limit,
+                .ring = ring,
+                .size = size,
+                .start = shared->start,
+                .end = shared->end,
+                .dropped = shared->dropped,
+        };
+
+        if (size < HISTORY_SIZE || !is_sound(&found))
+                return -EBADMSG;
+        found.limit = size;
+        *h = found;
         return 0;
 }
 
 void history_clear(History *h)
 {
-        h->start = h->end;
-        h->dropped = true;
+        set_start(h, h->end);
 }
 
 uint64_t history_replay_position(const History *h)
@@ -110,22 +200,20 @@ uint64_t history_replay_position(const History *h)
 void history_trim(History *h)
 {
         size_t size = (size_t) (h->end - h->start);
-        struct iovec iov[2];
         uint8_t *copy;
-        int n;
 
         if (size == 0) {
-                h->ring = mfree(h->ring);
-                h->size = 0;
+                *h = (History){
+                        .limit = h->limit, .ring = h->shared ? NULL : mfree(h->ring), .dropped = h->dropped};
                 return;
         }
         copy = malloc(size);
-        if (!copy)
+        if (!copy && !h->shared)
                 return;
-        n = history_span(h, h->start, size, iov);
-        memcpy(copy, iov[0].iov_base, iov[0].iov_len);
-        if (n > 1)
-                memcpy(copy + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
-        free(h->ring);
-        *h = (History){.ring = copy, .size = size, .start = 0, .end = size, .dropped = h->dropped};
+        if (copy)
+                ring_read(h, h->start, copy, size);
+        if (!h->shared)
+                free(h->ring);
+        *h = copy ? (History){.ring = copy, .size = size, .start = 0, .end = size, .dropped = h->dropped}
+                  : (History){.dropped = true};
 }

@@ -49,6 +49,9 @@ static void manager_collect(Manager *m)
                 }
                 if (!exec_has_ended(e))
                         continue;
+                /* Not at its end already: whoever asks for the status right after a crash finds it. */
+                if (!e->stream || stream_count_clients(e->stream) == 0)
+                        handover_forget(e);
                 expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
                           m->n_ended > m->config.ended_max;
                 /* A client that is still being flushed, or one that waits, keeps it. */
@@ -98,8 +101,6 @@ static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void
 
         manager_collect(m);
         manager_arm_collect(m);
-        if (handover_keep(m) && state_file_save_kept(m) < 0)
-                log_warning("Should execd die now, the running execs are lost");
         return 0;
 }
 
@@ -211,6 +212,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
         if (r < 0)
                 return r;
         m->events = event_log_new();
+        m->slots = slot_pool_new();
         m->spawner = spawner_link_new(m->event, m->config.spawner_socket, &link_events, m);
         m->recordings =
                 recording_store_new(m->event, &(RecordingStoreOptions){
@@ -218,7 +220,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
                                                       .size_max = m->config.record_size_max,
                                                       .total_max = m->config.record_total_max,
                                               });
-        if (!m->events || !m->spawner || !m->recordings)
+        if (!m->events || !m->slots || !m->spawner || !m->recordings)
                 return -ENOMEM;
 
         r = sd_event_add_time_relative(m->event, &m->collect_source, CLOCK_MONOTONIC, 0, 0,
@@ -265,6 +267,7 @@ Manager *manager_free(Manager *m)
                 m->bus = sd_bus_flush_close_unref(m->bus);
         }
         event_log_free(m->events);
+        slot_pool_free(m->slots);
         sd_event_unref(m->event);
         manager_config_done(&m->config);
         budget_done(&m->execs_budget);

@@ -45,7 +45,7 @@ struct Manager {
         size_t n_live;
         size_t n_ended;
         size_t n_parked;
-        bool kept_changed; /* of those that systemd keeps (core/handover), some have ended */
+        SlotPool *slots;
         Spare spares[SPARES];
         SpareWish spare_wishes[SPARES];
         sd_event_source *spare_timer;
@@ -85,7 +85,5 @@ void manager_busy_end(Manager *m);
 
 /* Remembers ended execs across an exit on idle (state-file.c). */
 int state_file_save(Manager *m);
-/* Only those that run and that systemd keeps. */
-int state_file_save_kept(Manager *m);
-/* With what the running ones among them left with systemd (core/handover). */
+/* With what their clients have not read yet (core/handover). */
 int state_file_load(Manager *m, Handover *h);

@@ -22,6 +22,12 @@ StreamClient *stream_client_free(StreamClient *c)
         s = c->stream;
         if (s->input.writer == c)
                 s->input.writer = NULL;
+        /* The socket is open elsewhere until its slot is empty. */
+        if (c->slot)
+                (void) shutdown(c->fd, SHUT_RDWR);
+        stream_client_drop_index(c);
+        if (c->bulk_output)
+                stream_empty_stage(s, c->bulk_output->type);
         list_remove(&s->clients, &c->node);
         s->n_clients--;
         c->source = sd_event_source_disable_unref(c->source);
@@ -88,53 +94,66 @@ static bool client_sent(StreamClient *c, ssize_t n)
 /* Ends the announced splice: the tail is copied, through the history, where a later client finds it. */
 static bool client_finish_bulk(StreamClient *c)
 {
-        static uint8_t tail[HISTORY_REPLAY];
         StreamOutput *o = c->bulk_output;
         History *h = &c->stream->history;
-        size_t done = 0;
+        ssize_t n = stream_output_read_frame(o, c->bulk_tail, c->bulk_tail);
 
-        while (done < c->bulk_tail) {
-                ssize_t n = read(o->fd, tail + done, c->bulk_tail - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        break;
-                done += (size_t) n;
-        }
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return false;
         c->bulk_output = NULL;
-        if (done < c->bulk_tail || history_append(h, o->type, tail, done) < 0) {
+        if (n != (ssize_t) c->bulk_tail) {
                 /* Bytes that FIONREAD promised are not there: the announced frame cannot be kept. */
                 c->bulk_tail = 0;
                 c->output_dead = true;
                 return true;
         }
-        c->position = h->end - done;
-        c->frame_left = done;
+        c->position = h->end - (uint64_t) n;
+        c->frame_left = (uint64_t) n;
         c->bulk_tail = 0;
+        return true;
+}
+
+/* From the command's pipe to the stage, and from there to the socket: how much is still in the stage tells
+ * how much was sent. */
+static bool client_splice(StreamClient *c)
+{
+        Stream *s = c->stream;
+        ssize_t n;
+
+        if (s->staged == 0) {
+                stream_client_publish(c);
+                n = splice(c->bulk_output->fd, NULL, s->stage[1], NULL, c->bulk_left,
+                           SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+                if (!client_sent(c, n))
+                        return false;
+                s->staged = (size_t) n;
+        }
+        if (c->index < STREAM_MAP_CLIENTS) {
+                (void) stream_client_state(c, SEND_BULK);
+                stream_client_commit(c);
+        }
+        n = splice(s->stage[0], NULL, c->fd, NULL, s->staged, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (!client_sent(c, n))
+                return false;
+        s->staged -= (size_t) n;
+        c->bulk_left -= (uint64_t) n;
         return true;
 }
 
 static bool client_write_bulk(StreamClient *c)
 {
         if (c->bulk_header_left > 0) {
-                ssize_t n = send(c->fd, c->bulk_header + FRAME_HEADER_SIZE - c->bulk_header_left,
-                                 c->bulk_header_left, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+                struct iovec iov = {.iov_base = c->bulk_header + FRAME_HEADER_SIZE - c->bulk_header_left,
+                                    .iov_len = c->bulk_header_left};
+                ssize_t n = stream_client_send(c, SEND_BULK_HEADER, &iov, 1, MSG_MORE);
 
                 if (!client_sent(c, n))
                         return false;
                 c->bulk_header_left -= (size_t) n;
                 return true;
         }
-        if (c->bulk_left > 0) {
-                ssize_t n = splice(c->bulk_output->fd, NULL, c->fd, NULL, c->bulk_left,
-                                   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-
-                if (!client_sent(c, n))
-                        return false;
-                c->bulk_left -= (uint64_t) n;
-                return true;
-        }
+        if (c->bulk_left > 0)
+                return client_splice(c);
         return client_finish_bulk(c);
 }
 
@@ -147,6 +166,8 @@ bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
             c->position != s->history.end || !client_wants(c, o->type))
                 return false;
         if (ioctl(o->fd, FIONREAD, &waiting) < 0 || waiting < STREAM_BULK_MIN)
+                return false;
+        if (stream_need_stage(s) < 0)
                 return false;
         if (o->limited) {
                 waiting = (int) MIN((uint64_t) waiting, o->limit);
@@ -171,14 +192,14 @@ static bool client_write_history(StreamClient *c)
 {
         const History *h = &c->stream->history;
         struct iovec iov[2];
-        struct msghdr message = {.msg_iov = iov};
         ssize_t n;
+        int n_iov;
 
         client_find_frame(c);
         if (c->frame_left == 0)
                 return false;
-        message.msg_iovlen = (size_t) history_span(h, c->position, c->frame_left, iov);
-        n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n_iov = history_span(h, c->position, c->frame_left, iov);
+        n = stream_client_send(c, SEND_HISTORY, iov, n_iov, 0);
         if (!client_sent(c, n))
                 return false;
         c->position += (uint64_t) n;
@@ -300,6 +321,11 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
 
         list_append(&s->clients, &c->node);
         s->n_clients++;
+        r = stream_need_map(s);
+        if (r < 0) {
+                stream_client_free(c);
+                return r;
+        }
         if (writer && !s->input.writer)
                 s->input.writer = c;
 
@@ -318,6 +344,8 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
                 c->gate_poll = STREAM_GATE_POLL_USEC;
                 client_arm(c, c->gate_poll, client_on_gate);
         }
+        stream_client_take_index(c);
+        stream_keep_client(c);
         return 0;
 }
 
@@ -334,6 +362,7 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
         *c = (StreamClient){
                 .stream = s,
                 .fd = TAKE_FD(o->fd),
+                .index = STREAM_MAP_CLIENTS,
                 .input = o->input,
                 .raw = o->raw,
                 .want_stdout = o->want_stdout,

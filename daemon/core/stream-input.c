@@ -18,7 +18,9 @@ void stream_input_close(Stream *s)
 {
         s->input.source = sd_event_source_disable_unref(s->input.source);
         s->input.fd = fd_close(s->input.fd);
+        s->input.slot = slot_release(s->input.slot);
         buf_done(&s->input.pending);
+        stream_input_publish(s);
 }
 
 /* True while something can be expected from this client and there is a place for it. */
@@ -59,6 +61,7 @@ static void input_end(Stream *s)
         s->input.writer = NULL;
         if (!s->tty) {
                 s->input.at_end = true;
+                stream_input_publish(s);
                 return;
         }
         if (!writer)
@@ -77,9 +80,12 @@ static void input_put(Stream *s, const void *data, size_t size)
 {
         ssize_t n = 0;
 
-        if (s->input.fd < 0)
+        if (s->input.fd < 0 || size == 0) {
+                stream_input_publish(s);
                 return;
+        }
         if (buf_length(&s->input.pending) == 0) {
+                stream_input_announce(s);
                 n = write(s->input.fd, data, size);
                 if (n < 0 && errno != EAGAIN && errno != EINTR) {
                         stream_input_close(s);
@@ -90,6 +96,7 @@ static void input_put(Stream *s, const void *data, size_t size)
         if ((size_t) n < size) {
                 buf_append(&s->input.pending, (const char *) data + n, size - (size_t) n);
                 s->input.blocked = true;
+                stream_input_publish(s);
         }
 }
 
@@ -144,8 +151,8 @@ static bool client_discard(StreamClient *c)
 
 static bool input_read_copy(Stream *s, StreamClient *c)
 {
-        uint8_t chunk[INPUT_CHUNK];
-        ssize_t n = recv(c->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+        uint8_t *chunk;
+        ssize_t n = stream_input_receive(s, c, &chunk);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return false;
@@ -197,8 +204,10 @@ static bool input_flush(Stream *s)
 
         if (in->fd < 0 || in->blocked || buf_length(&in->pending) == 0)
                 return false;
+        stream_input_announce(s);
         n = write(in->fd, buf_head(&in->pending), buf_length(&in->pending));
         if (n < 0) {
+                stream_input_publish(s);
                 if (errno == EAGAIN || errno == EINTR)
                         in->blocked = true;
                 else
@@ -206,6 +215,7 @@ static bool input_flush(Stream *s)
                 return false;
         }
         buf_consume(&in->pending, (size_t) n);
+        stream_input_publish(s);
         return true;
 }
 
@@ -219,6 +229,7 @@ static bool input_from_writer(Stream *s)
                 _cleanup_buf_ Buf early = c->input;
 
                 c->input = BUF_INIT;
+                stream_client_publish(c);
                 input_accept(s, buf_head(&early), buf_length(&early));
                 return true;
         }

@@ -2,9 +2,11 @@
 #pragma once
 
 /* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-client.c, stream-input.c,
- * stream-snapshot.c. */
+ * stream-state.c (what outlives the process), stream-restore.c. */
 
 #include "base/list.h"
+#include "core/keep.h"
+#include "core/stream-map.h"
 #include "core/stream.h"
 
 /* The largest piece that is read from a command at once on the copying path, as dockerd does. */
@@ -59,11 +61,14 @@ typedef struct StreamClient {
         uint32_t bulk_tail;        /* bytes to copy after them, of the same frame */
         StreamOutput *bulk_output; /* weak */
         Buf input;                 /* came with the request, for the command */
+        unsigned index;            /* in the map; STREAM_MAP_CLIENTS: it is not there */
+        Slot *slot;                /* where its socket is kept; NULL when it is not */
         uint64_t gate_opened;      /* when the send queue was first seen empty */
         uint64_t gate_deadline;
         uint64_t gate_poll; /* how long until it is looked at again */
         bool raw, want_stdout, want_stderr, primary;
         bool gated;
+        bool early_lost;  /* the input that came with the request is not in the map */
         bool blocked;     /* the socket takes no more for now */
         bool input_eof;   /* nothing more comes from it */
         bool output_dead; /* nothing more can be sent to it */
@@ -79,6 +84,8 @@ typedef struct StreamInput {
         DetachKeys keys;
         DetachScanner scanner;
         StreamClient *writer; /* weak */
+        uint64_t received;    /* how many times something was received into the map */
+        Slot *slot;           /* where fd is kept */
         bool blocked;
         bool was_set; /* there is a command to write to, or was */
         bool at_end;  /* close when pending is empty */
@@ -100,6 +107,13 @@ struct Stream {
         List clients;
         size_t n_clients;
         History history;
+        StreamMap *map; /* owned; NULL before the first client or output, and after the end */
+        int map_fd;     /* owned; negative when the map is not shared */
+        SlotPool *pool; /* weak; NULL while nothing is kept */
+        const char *id; /* of the exec, weak */
+        int stage[2];   /* owned: bulk output on its way */
+        size_t staged;  /* bytes in it */
+        Slot *stage_slot;
 };
 
 /* stream.c */
@@ -110,6 +124,9 @@ int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 bool stream_output_read(StreamOutput *o);
 uint32_t stream_output_wants(const StreamOutput *o);
 void stream_output_close(StreamOutput *o);
+/* Reads one frame of `size` of the `available` bytes. As read(2). */
+ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available);
+void stream_output_tell(Stream *s);
 
 /* stream-client.c */
 bool stream_client_write(StreamClient *c);
@@ -120,6 +137,26 @@ void stream_client_update(StreamClient *c);
 /* Takes a client whose members are set into the stream; frees it on failure. Nothing moves yet. */
 int stream_client_join(Stream *s, StreamClient *c, bool writer);
 StreamClient *stream_client_free(StreamClient *c);
+
+/* stream-state.c */
+void stream_drop_map(Stream *s);
+/* Fills in the state that is to hold next; stream_client_commit() makes it hold. */
+ClientState *stream_client_state(StreamClient *c, ClientSend send);
+void stream_client_commit(StreamClient *c);
+void stream_client_publish(StreamClient *c);
+/* Sends, and what was sent is in the map at once. As send(2). */
+ssize_t stream_client_send(StreamClient *c, ClientSend what, const struct iovec *iov, int n_iov, int flags);
+void stream_client_take_index(StreamClient *c);
+void stream_client_drop_index(StreamClient *c);
+void stream_keep_client(StreamClient *c);
+/* What is pending, and before it is written: that it is not pending any more. */
+void stream_input_publish(Stream *s);
+void stream_input_announce(Stream *s);
+/* Receives from a client into the map. As recv(2). */
+ssize_t stream_input_receive(Stream *s, StreamClient *c, uint8_t **ret);
+int stream_need_stage(Stream *s);
+void stream_empty_stage(Stream *s, FrameType type);
+void stream_drop_stage(Stream *s);
 
 /* stream-input.c */
 bool stream_input_pump(Stream *s);

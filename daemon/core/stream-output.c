@@ -2,7 +2,11 @@
 
 /* The command's stdout, stderr or pty: read into the history as fast as the clients take it. */
 
+#include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #include "core/stream-internal.h"
 
@@ -90,9 +94,71 @@ static bool output_rest(StreamOutput *o)
         return o->resting;
 }
 
+/* How many bytes are waiting: 0 at the end, or -errno (-EAGAIN when there are none yet). */
+static ssize_t output_waiting(const StreamOutput *o)
+{
+        struct pollfd p = {.fd = o->fd, .events = POLLIN};
+        int n = 0;
+
+        if (ioctl(o->fd, FIONREAD, &n) < 0)
+                return -errno;
+        if (n > 0)
+                return n;
+        if (poll(&p, 1, 0) < 0)
+                return -errno;
+        if (!(p.revents & POLLIN))
+                return p.revents ? 0 : -EAGAIN;
+        if (ioctl(o->fd, FIONREAD, &n) < 0)
+                return -errno;
+        return n > 0 ? n : -EAGAIN;
+}
+
+ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available)
+{
+        Stream *s = o->stream;
+        struct iovec iov[2];
+        ssize_t n;
+        int n_iov;
+
+        n_iov = history_reserve(&s->history, size, iov);
+        if (n_iov < 0) {
+                errno = -n_iov;
+                return -1;
+        }
+        if (s->map)
+                stream_map_announce(s->map, s->history.end, o->type, iov, n_iov, size, available);
+        n = readv(o->fd, iov, n_iov);
+        if (n > 0)
+                history_commit(&s->history, o->type, (size_t) n);
+        return n;
+}
+
+/* Tells who observes the stream of the newest frame, or of the first one that he has not seen. */
+void stream_output_tell(Stream *s)
+{
+        const History *h = &s->history;
+
+        if (!s->map)
+                return;
+        if (!s->events.on_output)
+                stream_map_store64(&s->map->observed, h->end);
+        for (uint64_t at = MAX(s->map->observed, h->start); at < h->end;) {
+                struct iovec iov[2];
+                FrameType type;
+                uint32_t size = 0;
+                int n;
+
+                history_frame_at(h, at, &type, &size);
+                n = history_span(h, at + FRAME_HEADER_SIZE, size, iov);
+                for (int i = 0; i < n; i++)
+                        s->events.on_output(s->userdata, type, iov[i].iov_base, iov[i].iov_len);
+                at += FRAME_HEADER_SIZE + size;
+                stream_map_store64(&s->map->observed, at);
+        }
+}
+
 bool stream_output_read(StreamOutput *o)
 {
-        static uint8_t chunk[STREAM_CHUNK]; /* the loop is single-threaded, and no call below re-enters */
         Stream *s = o->stream;
         size_t room = output_room(o);
         ssize_t n;
@@ -116,7 +182,13 @@ bool stream_output_read(StreamOutput *o)
         if (o->limited)
                 room = (size_t) MIN((uint64_t) room, o->limit);
 
-        n = read(o->fd, chunk, room);
+        n = output_waiting(o);
+        if (n > 0)
+                n = stream_output_read_frame(o, MIN(room, (size_t) n), (size_t) n);
+        else if (n < 0) {
+                errno = (int) -n;
+                n = -1;
+        }
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
                 o->copied = 0;
                 return false;
@@ -129,11 +201,6 @@ bool stream_output_read(StreamOutput *o)
         o->copied += (size_t) n;
         if (o->limited)
                 o->limit -= (uint64_t) n;
-        if (history_append(&s->history, o->type, chunk, (size_t) n) < 0) {
-                stream_output_close(o);
-                return true;
-        }
-        if (s->events.on_output)
-                s->events.on_output(s->userdata, o->type, chunk, (size_t) n);
+        stream_output_tell(s);
         return true;
 }

@@ -23,7 +23,7 @@ Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata)
         s->event = event;
         s->events = *events;
         s->userdata = userdata;
-        s->input.fd = -EBADF;
+        s->input.fd = s->map_fd = s->stage[0] = s->stage[1] = -EBADF;
         for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
                 s->outputs[i] = (StreamOutput){.stream = s, .fd = -EBADF};
         return s;
@@ -38,13 +38,31 @@ Stream *stream_free(Stream *s)
         stream_input_close(s);
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
+        stream_drop_stage(s);
         history_done(&s->history);
+        stream_drop_map(s);
         return mfree(s);
 }
 
 History *stream_history(Stream *s)
 {
         return &s->history;
+}
+
+int stream_map_fd(const Stream *s)
+{
+        return s->map_fd;
+}
+
+void stream_set_recorded(Stream *s, uint64_t usec)
+{
+        if (s->map)
+                stream_map_store64(&s->map->recorded, usec);
+}
+
+uint64_t stream_recorded(const Stream *s)
+{
+        return s->map ? s->map->recorded : 0;
 }
 
 int stream_output_fd(const Stream *s, FrameType type)
@@ -131,6 +149,7 @@ int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
 
 void stream_begin(Stream *s)
 {
+        (void) stream_need_map(s);
         s->begun = true;
         stream_turn(s);
 }
@@ -184,7 +203,10 @@ void stream_inject(Stream *s, const char *text)
 {
         LIST_FOREACH_SAFE (n, &s->clients)
                 LIST_ENTRY(n, StreamClient, node)->want_stdout = true;
+        (void) stream_need_map(s);
         (void) history_append(&s->history, FRAME_STDOUT, text, MIN(strlen(text), HISTORY_REPLAY));
+        if (s->map)
+                stream_map_store64(&s->map->observed, s->history.end);
         stream_turn(s);
 }
 
@@ -253,8 +275,10 @@ static void stream_update(Stream *s)
         }
         wants = stream_input_wants(s);
         watch_set(s->input.source, wants != 0, wants);
-        LIST_FOREACH_SAFE (n, &s->clients)
+        LIST_FOREACH_SAFE (n, &s->clients) {
                 stream_client_update(LIST_ENTRY(n, StreamClient, node));
+                stream_client_publish(LIST_ENTRY(n, StreamClient, node));
+        }
 }
 
 static bool stream_outputs_open(const Stream *s)
@@ -306,6 +330,8 @@ void stream_turn(Stream *s)
                         history_trim(&s->history);
                 else
                         history_done(&s->history);
+                stream_drop_stage(s);
+                stream_drop_map(s);
         }
         stream_update(s);
         s->in_turn = false;

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "core/history.h"
+#include "core/slot.h"
 #include "wire/detach-keys.h"
 
 typedef struct Stream Stream;
@@ -56,6 +57,38 @@ int stream_set_output(Stream *s, FrameType type, int fd);
 int stream_set_input(Stream *s, int fd); /* negative: the command reads from elsewhere */
 int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys);
 void stream_begin(Stream *s);
+
+/* Memory that outlives execd, from when there is a client or output on; -ENOMEM. */
+int stream_need_map(Stream *s);
+/* From now on slots of `pool` hold what the execd that comes next needs to go on; `id` (weak) is that of the
+ * exec. */
+void stream_keep(Stream *s, SlotPool *pool, const char *id);
+/* The memfd of what the stream has in memory: weak, negative when there is none. */
+int stream_map_fd(const Stream *s);
+
+/* Gives up the stream and leaves what is in the slots to the next execd; of the clients only if they are to
+ * be served on. Then it can only be freed. */
+void stream_leave(Stream *s, bool with_clients);
+
+/* What was found of a stream. Fds and slots that are used are taken from here. */
+typedef struct StreamFound {
+        int map, stage[2];
+        int *clients; /* weak; by their index in the map */
+        Slot *stdin_slot, *stage_slot;
+        Slot **client_slots; /* weak, as the clients */
+        size_t n_clients;
+} StreamFound;
+
+/* Into a stream that has its command's fds, but has not begun. 0, -ENOMEM, or -EBADMSG: then the stream has
+ * no clients, and its history is empty. */
+int stream_restore(Stream *s, StreamFound *f);
+
+/* The client that started the exec could not be served on, now or at an earlier end of execd. */
+bool stream_was_cut(const Stream *s);
+
+/* The end of the exec was recorded, which is so after a crash, too. */
+void stream_set_recorded(Stream *s, uint64_t usec);
+uint64_t stream_recorded(const Stream *s); /* 0: not yet */
 
 int stream_resize(Stream *s, uint16_t rows, uint16_t columns);
 

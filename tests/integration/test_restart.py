@@ -19,10 +19,6 @@ def restart():
     shell("systemctl restart execd.service")
 
 
-def stored():
-    return int(shell("systemctl show -P NFileDescriptorStore execd.service"))
-
-
 def start_detached(*cmd, **fields):
     exec_id = create("web", list(cmd), **fields)
     assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
@@ -57,12 +53,6 @@ def attach(exec_id):
     status, _, a.rest = read_head(a.socket)
     assert status == 101, a.rest
     return a
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays():
-    yield
-    wait_for(lambda: stored() == 0, what="systemd to have forgotten the descriptors")
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -354,29 +344,6 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
     caller.kill()
     caller.wait()
     wait_for(lambda: not shell(find), seconds=3, what="the command to have ended with its caller")
-
-
-@pytest.mark.slow
-def test_execd_dies():
-    """What runs for some time is left with systemd while execd is well, for that it may be killed."""
-    shell("execctl run web -- sh -c 'rm -f /tmp/end-*; mkfifo /tmp/end-long /tmp/end-quick'")
-    long = start_detached("sh", "-c", "echo early; read x </tmp/end-long; echo late; exit 6")
-    quick = start_detached("sh", "-c", "read x </tmp/end-quick; exit 5")
-    tty = create("web", ["sh", "-c", "trap 'exit 3' HUP; while :; do sleep 0.1; done"], Tty=True, OnDisconnect="hangup")
-    a = Attached(tty, tty=True)
-    wait_for(lambda: stored() >= 11, seconds=60, what="systemd to have the descriptors")
-    shell("execctl run web -- sh -c 'echo >/tmp/end-quick'")
-    assert end_of(quick) == 5
-    wait_for(lambda: stored() == 7, what="those of the one that ended to be given back")
-    pid = shell("systemctl show -P MainPID execd.service").strip()
-    shell(f"kill -KILL {pid}")
-    wait_for(lambda: shell("systemctl show -P MainPID execd.service").strip() not in (pid, "0"))
-    assert inspect(long)["Running"]
-    assert end_of(tty) == 3, "its client is gone, so its terminal is hung up"
-    shell("execctl run web -- sh -c 'echo >/tmp/end-long'")
-    assert end_of(long) == 6
-    assert b"late" in request("GET", f"/exec/{long}/logs").body
-    a.socket.close()
 
 
 def test_spawner_that_cannot_be_started_is_told_of():

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/stream-snapshot: a stream that is handed over again and again, in the midst of its work, loses
- * nothing in either direction; a snapshot that is not sound is refused. */
+/* core/stream-restore: a stream that is left and restored again and again, in the midst of its work, loses
+ * nothing in either direction; a map that is not sound is refused. */
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "core/stream-snapshot.h"
+#include "core/stream-internal.h"
 #include "unit/need.h"
 #include "unit/test.h"
 
@@ -55,22 +56,45 @@ static Stream *stream_over(World *w, int out, int err, int in)
         return s;
 }
 
+/* What the next one finds of a stream. */
+static void find(const Stream *s, StreamFound *f, int clients[static STREAM_MAP_CLIENTS],
+                 Slot *slots[static STREAM_MAP_CLIENTS])
+{
+        *f = (StreamFound){
+                .map = copy_of(stream_map_fd(s)),
+                .stage = {copy_of(s->stage[0]), copy_of(s->stage[1])},
+                .clients = clients,
+                .client_slots = slots,
+                .n_clients = STREAM_MAP_CLIENTS,
+        };
+        for (size_t i = 0; i < STREAM_MAP_CLIENTS; i++) {
+                clients[i] = -EBADF;
+                slots[i] = NULL;
+        }
+        LIST_FOREACH_SAFE (n, &s->clients) {
+                const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
+
+                if (c->index < STREAM_MAP_CLIENTS)
+                        clients[c->index] = copy_of(c->fd);
+        }
+}
+
 static void hand_over(World *w)
 {
-        _cleanup_buf_ Buf b = BUF_INIT;
-        int fds[STREAM_SNAPSHOT_CLIENTS_MAX];
+        int clients[STREAM_MAP_CLIENTS];
+        Slot *slots[STREAM_MAP_CLIENTS];
         Stream *old = w->stream;
-        size_t n = 0;
+        StreamFound f;
 
-        NEED(stream_snapshot_write(old, &b, fds, &n) >= 0);
-        for (size_t i = 0; i < n; i++)
-                fds[i] = copy_of(fds[i]);
+        find(old, &f, clients, slots);
         w->stream = stream_over(w, copy_of(stream_output_fd(old, FRAME_STDOUT)),
                                 copy_of(stream_output_fd(old, FRAME_STDERR)), copy_of(stream_input_fd(old)));
+        stream_leave(old, true);
         stream_free(old);
-        NEED(stream_snapshot_read(w->stream, buf_head(&b), buf_length(&b), fds, n) >= 0);
-        for (size_t i = 0; i < n; i++)
-                NEED(fds[i] < 0);
+        if (f.map >= 0)
+                NEED(stream_restore(w->stream, &f) >= 0);
+        for (size_t i = 0; i < STREAM_MAP_CLIENTS; i++)
+                NEED(clients[i] < 0);
         stream_begin(w->stream);
 }
 
@@ -263,65 +287,76 @@ static void test_input_that_was_not_taken(void)
         sd_event_unref(w.event);
 }
 
-static void put_number(Buf *b, uint64_t value, size_t size)
-{
-        if (size == sizeof(uint32_t))
-                buf_append(b, &(uint32_t){(uint32_t) value}, size);
-        else
-                buf_append(b, &value, size);
-}
-
-static void put_client(Buf *b, uint64_t position, uint64_t frame_left, uint32_t flags)
-{
-        put_number(b, position, 8);
-        put_number(b, frame_left, 8);
-        put_number(b, 0, 8); /* bulk_left, bulk_tail, input */
-        put_number(b, 0, 8);
-        put_number(b, flags, 4);
-        put_number(b, 0, 4);
-        put_number(b, 0, 8);
-}
-
-/* A socket that was full in the middle of a frame. */
-static void test_middle_of_a_frame(void)
+/* A map with two frames and one client. */
+static int make_map(StreamMap **ret)
 {
         static const char frames[] = "\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\5wrong";
+        StreamMap *m;
+        int fd;
+
+        NEED(stream_map_new(HISTORY_SIZE, &m, &fd) >= 0 && fd >= 0);
+        m->history = (HistoryPositions){.start = 100, .end = 100 + sizeof(frames) - 1};
+        memcpy(m->ring + 100, frames, sizeof(frames) - 1);
+        m->clients[0].used = 1;
+        *ret = m;
+        return fd;
+}
+
+static int restore_from(World *w, int map, int *client)
+{
+        Slot *slot = NULL;
+        StreamFound f = {.map = map,
+                         .stage = {-EBADF, -EBADF},
+                         .clients = client,
+                         .client_slots = &slot,
+                         .n_clients = 1};
+        int r;
+
+        w->stream = stream_over(w, -EBADF, -EBADF, -EBADF);
+        r = stream_restore(w->stream, &f);
+        fd_close(f.map);
+        return r;
+}
+
+/* A socket that was full in the middle of a frame, and a send whose end nobody saw. */
+static void test_middle_of_a_frame(void)
+{
         static const struct {
                 uint64_t position, frame_left;
-                uint32_t flags; /* 1 raw, 2 stdout, 4 stderr */
+                uint32_t flags, sent;
                 const char *rest;
                 size_t n;
         } rows[] = {
-                {107, 5, 1 | 2, NULL, 0},      {110, 3, 1 | 2, "llo", 3},
-                {105, 8, 2, "\0\0\5hello", 8}, {112, 1, 2 | 4, "o\2\0\0\0\0\0\0\5wrong", 14},
-                {118, 8, 4, "\0\0\5wrong", 8},
+                {107, 5, CLIENT_RAW | CLIENT_STDOUT, 0, NULL, 0},
+                {110, 3, CLIENT_RAW | CLIENT_STDOUT, 0, "llo", 3},
+                {110, 3, CLIENT_RAW | CLIENT_STDOUT, 2, "o", 1},
+                {110, 3, CLIENT_RAW | CLIENT_STDOUT, 4, NULL, 0},
+                {105, 8, CLIENT_STDOUT, 0, "\0\0\5hello", 8},
+                {105, 8, CLIENT_STDOUT, 5, "llo", 3},
+                {112, 1, CLIENT_STDOUT | CLIENT_STDERR, 0, "o\2\0\0\0\0\0\0\5wrong", 14},
+                {112, 14, CLIENT_STDOUT | CLIENT_STDERR, 12, "ng", 2},
+                {118, 8, CLIENT_STDERR, 0, "\0\0\5wrong", 8},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                _cleanup_buf_ Buf b = BUF_INIT;
+                StreamMap *m;
                 World w = {0};
                 char got[64];
-                int pair[2];
+                int pair[2], r, fd = make_map(&m);
                 ssize_t n;
 
-                buf_append(&b, "execd s1", 8);
-                put_number(&b, 100, 8);
-                put_number(&b, 100 + sizeof(frames) - 1, 8);
-                put_number(&b, 0, 8);
-                put_number(&b, 1, 4);
-                put_number(&b, 1, 4);
-                put_number(&b, 0, 8);
-                buf_append(&b, frames, sizeof(frames) - 1);
-                put_client(&b, rows[i].position, rows[i].frame_left, rows[i].flags);
-
+                m->clients[0].states[0] = (ClientState){
+                        .position = rows[i].position,
+                        .frame_left = rows[i].frame_left,
+                        .flags = rows[i].flags,
+                        .send = SEND_HISTORY,
+                        .message = {.msg_len = rows[i].sent},
+                };
                 NEED(sd_event_new(&w.event) >= 0);
                 NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
-                w.stream = stream_over(&w, -EBADF, -EBADF, -EBADF);
-                if (!rows[i].rest)
-                        CHECK(stream_snapshot_read(w.stream, buf_head(&b), buf_length(&b), pair, 1) ==
-                              -EBADMSG);
-                else {
-                        CHECK(stream_snapshot_read(w.stream, buf_head(&b), buf_length(&b), pair, 1) == 0);
+                r = restore_from(&w, fd, pair);
+                CHECK(r == (rows[i].rest ? 0 : -EBADMSG));
+                if (rows[i].rest) {
                         stream_begin(w.stream);
                         turn(&w);
                         n = read(pair[1], got, sizeof(got));
@@ -329,22 +364,59 @@ static void test_middle_of_a_frame(void)
                 }
                 fd_close(pair[0]);
                 fd_close(pair[1]);
+                stream_map_free(m);
                 stream_free(w.stream);
                 sd_event_unref(w.event);
         }
 }
 
-/* Reads `size` bytes as a snapshot of one client; the stream has to be usable afterwards. */
-static int try(const void *data, size_t size)
+/* A read was announced, and done or not. */
+static void test_announced_read(void)
+{
+        for (unsigned done = 0; done < 2; done++) {
+                struct iovec iov;
+                StreamMap *m, *found;
+                World w = {0};
+                int out[2], fd = make_map(&m);
+                Slot *slot = NULL;
+                StreamFound f = {.map = fd,
+                                 .stage = {-EBADF, -EBADF},
+                                 .clients = &(int){-EBADF},
+                                 .client_slots = &slot,
+                                 .n_clients = 1};
+
+                NEED(sd_event_new(&w.event) >= 0);
+                NEED(pipe2(out, O_CLOEXEC | O_NONBLOCK) >= 0);
+                NEED(write(out[1], "some more", 9) == 9);
+                iov = (struct iovec){m->ring + m->history.end + FRAME_HEADER_SIZE, 9};
+                stream_map_announce(m, m->history.end, FRAME_STDOUT, &iov, 1, 9, 9);
+                if (done)
+                        NEED(readv(out[0], &iov, 1) == 9);
+                w.stream = stream_over(&w, out[0], -EBADF, -EBADF);
+                CHECK(stream_restore(w.stream, &f) >= 0);
+                found = m;
+                CHECK(found->history.end == 126 + (done ? 17 : 0));
+                stream_begin(w.stream);
+                turn(&w);
+                CHECK(found->history.end == 126 + 17);
+                CHECK(memcmp(m->ring + 126, "\1\0\0\0\0\0\0\11some more", 17) == 0);
+                fd_close(out[1]);
+                stream_map_free(m);
+                stream_free(w.stream);
+                sd_event_unref(w.event);
+        }
+}
+
+/* A map with some byte changed makes a stream that works, or is refused. */
+static int try(int fd)
 {
         World w = {0};
         int pair[2], r;
 
         NEED(sd_event_new(&w.event) >= 0);
         NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) >= 0);
-        w.stream = stream_over(&w, -EBADF, -EBADF, -EBADF);
-        r = stream_snapshot_read(w.stream, data, size, pair, 1);
-        CHECK(r >= 0 || (!stream_snapshot_is_wanted(w.stream) && stream_count_clients(w.stream) == 0));
+        r = restore_from(&w, copy_of(fd), pair);
+        CHECK(r >= 0 || stream_count_clients(w.stream) == 0);
         stream_begin(w.stream);
         turn(&w);
         stream_finish(w.stream, false);
@@ -358,35 +430,33 @@ static int try(const void *data, size_t size)
 
 static void test_refusals(void)
 {
-        _cleanup_buf_ Buf b = BUF_INIT;
-        int fds[STREAM_SNAPSHOT_CLIENTS_MAX], c;
-        World w = {0};
-        size_t n = 0;
+        StreamMap *m;
+        size_t head = offsetof(StreamMap, clients) + sizeof(ClientMap);
+        int fd = make_map(&m);
+        _cleanup_free_ uint8_t *good = malloc(head);
 
-        NEED(sd_event_new(&w.event) >= 0);
-        w.stream = stream_new(w.event, &events, &w);
-        NEED(w.stream);
-        c = client(&w, (StreamClientOptions){.want_stdout = true, .gate = true});
-        stream_inject(w.stream, "some text\r\n");
-        NEED(stream_snapshot_write(w.stream, &b, fds, &n) >= 0 && n == 1);
-        CHECK(try(buf_head(&b), buf_length(&b)) == 0);
-        for (size_t i = 0; i < buf_length(&b); i++)
-                CHECK(try(buf_head(&b), i) == -EBADMSG);
-        buf_append(&b, "", 1);
-        CHECK(try(buf_head(&b), buf_length(&b)) == -EBADMSG);
-        /* Whatever becomes of a byte, it is read or refused. */
-        for (size_t i = 0; i + 1 < buf_length(&b); i++)
+        m->clients[0].states[0] =
+                (ClientState){.position = 100, .frame_left = 26, .flags = CLIENT_STDOUT | CLIENT_STDERR};
+        NEED(good);
+        memcpy(good, m, head);
+        CHECK(try(fd) == 0);
+        for (size_t i = 0; i < head; i++)
                 for (unsigned bit = 0; bit < 8; bit++) {
                         int r;
 
-                        buf_head(&b)[i] ^= (char) (1U << bit);
-                        r = try(buf_head(&b), buf_length(&b) - 1);
+                        memcpy(m, good, head);
+                        memcpy(m->ring + 100, "\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\5wrong", 26);
+                        ((uint8_t *) m)[i] ^= (uint8_t) (1U << bit);
+                        r = try(fd);
                         CHECK(r == 0 || r == -EBADMSG);
-                        buf_head(&b)[i] ^= (char) (1U << bit);
                 }
-        fd_close(c);
-        stream_free(w.stream);
-        sd_event_unref(w.event);
+        memcpy(m, good, head);
+        NEED(ftruncate(fd, 100) >= 0);
+        CHECK(try(fd) == -EBADMSG);
+        NEED(ftruncate(fd, 0) >= 0);
+        CHECK(try(fd) == -EBADMSG);
+        CHECK(try(-EBADF) == -EBADMSG);
+        fd_close(fd);
 }
 
 int main(void)
@@ -394,6 +464,7 @@ int main(void)
         test_carry();
         test_input_that_was_not_taken();
         test_middle_of_a_frame();
+        test_announced_read();
         test_refusals();
-        return test_finish("snapshot");
+        return test_finish("restore");
 }
