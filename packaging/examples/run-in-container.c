@@ -12,6 +12,8 @@
  * be passed: never files, sockets or terminals of this host. org.execd1(5) has all calls.
  */
 
+#define _GNU_SOURCE
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

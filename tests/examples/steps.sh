@@ -46,10 +46,18 @@ check_curl() {
     said 1 'No such container: nosuch' "$examples/run-in-container.curl" nosuch id
 }
 
-# Ansible's own root as the unit's, with the socket: as on a host where it is installed.
+# Ansible has a root of its own here, while execd serves programs only whose root is the host's. A program of the host
+# carries its requests.
+carry_socket() {
+    inside systemd-run --quiet --collect --unit=execd-tests-carry --property=RuntimeDirectory=execd-tests-carry \
+        socat -t 600 UNIX-LISTEN:/run/execd-tests-carry/execd.sock,fork UNIX-CONNECT:/run/execd/execd.sock
+    inside timeout 60 sh -c 'until [ -S /run/execd-tests-carry/execd.sock ]; do sleep 0.1; done'
+}
+
+# As on a host where it is installed.
 ansible() {
     inside systemd-run --quiet --pipe --wait --property=RootDirectory="$ansible_root" --property=MountAPIVFS=yes \
-        --property=BindReadOnlyPaths=/run/execd --property=BindReadOnlyPaths="$TREE:/mnt" \
+        --property=BindReadOnlyPaths=/run/execd-tests-carry:/run/execd --property=BindReadOnlyPaths="$TREE:/mnt" \
         --property=TemporaryFileSystem=/tmp --property=WorkingDirectory=/mnt/packaging/examples/ansible \
         --setenv=HOME=/tmp --setenv=LANG=C.UTF-8 --setenv=DOCKER_HOST=unix:///run/execd/execd.sock -- "$@"
 }
