@@ -127,7 +127,7 @@ class MachineVictim:
             has_child = subprocess.run(["pgrep", "-P", leader], stdout=subprocess.DEVNULL, check=False).returncode == 0
             if has_child or not os.readlink(f"/proc/{leader}/exe").endswith("nspawn"):
                 return
-            time.sleep(0.02)
+            time.sleep(0.02)  # a machine has no other sign
 
     def pause(self):
         run("systemctl", "freeze", self.unit)
@@ -159,6 +159,11 @@ def from_environment(name=None, socket=None, container=None):
         raise ValueError(f"no such target: {name}")
     socket = socket or os.environ.get("EXECD_TEST_SOCKET") or SOCKETS[name]
     return Target(name, socket, container or os.environ.get("EXECD_TEST_CONTAINER") or "web")
+
+
+def let_pass(seconds):
+    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    time.sleep(seconds)
 
 
 def wait_until(condition, timeout=10.0, what="it"):

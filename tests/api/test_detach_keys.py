@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+import target as targets
+
 VALID = [
     ("a", b"a"), ("Z", b"Z"), ("ctrl-a", b"\x01"), ("ctrl-z", b"\x1a"), ("ctrl-@", b"\0"), ("ctrl-[", b"\x1b"),
     ("ctrl-\\", b"\x1c"), ("ctrl-]", b"\x1d"), ("ctrl-^", b"\x1e"), ("ctrl-_", b"\x1f"), ("DEL", b"\x7f"),
@@ -52,7 +54,7 @@ def show_bytes(running, **fields):
 def test_partial_match_is_withheld(running):
     _, c = show_bytes(running)
     c.send(b"\x10")
-    time.sleep(0.3)
+    time.sleep(0.3)  # held back is what comes alone
     c.send(b"x")
     assert c.read_until(b"78").split() == [b"10", b"78"]
 
@@ -96,7 +98,7 @@ def test_detach(api, target, running, keys, typed, differ):
     c.send(*typed, gap=0.2)
     rest = c.read_to_eof(5)
     assert rest == differ(dockerd=b"exec attach failed: error on attach stdin: read escape sequence\r\n", execd=b"")
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     seen = api.inspect(exec_id)
     assert seen["Running"] is differ(dockerd=False, execd=True)
     assert seen["ExitCode"] == differ(dockerd=126, execd=None)
@@ -119,5 +121,5 @@ def test_nothing_after_the_keys_is_delivered(api, running):
     c.read_until(b"ready")
     c.send(b"before\n\x10\x11after\n")
     assert c.ends_within(5)
-    time.sleep(0.3)
+    time.sleep(0.3)  # what must not arrive has time to
     assert api.run("cat", "/tmp/typed").out == b"before\n"

@@ -99,7 +99,7 @@ def test_unknown_filter(api, differ):
 def test_since(api):
     began = time.time()
     exec_id = api.run("sh", "-c", "exit 3").id
-    time.sleep(0.1)
+    time.sleep(0.1)  # until is later than the last event
     with api.events(query(since=f"{began:.6f}", until=f"{time.time():.6f}")) as events:
         seen = []
         while (event := events.next()) is not None:

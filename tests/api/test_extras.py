@@ -185,7 +185,7 @@ def test_kill_reaches_the_command_only(api, detached):
     exec_id = detached("sh", "-c", "trap '' TERM; sleep 30 & echo $! > /tmp/child; wait; wait")
     targets.wait_until(lambda: api.sh("kill -0 $(cat /tmp/child)").code == 0)
     assert kill(api, exec_id, "?signal=TERM").status == 204
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     assert api.sh("kill -0 $(cat /tmp/child)").code == 0
 
 
@@ -251,7 +251,7 @@ def test_wait_before_the_start(api):
     threads = [threading.Thread(target=lambda: answers.append(wait(api, exec_id))) for _ in range(5)]
     for t in threads:
         t.start()
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     assert not answers
     api.run("true")
     api.start_detached(exec_id)
@@ -268,17 +268,37 @@ def test_waiter_that_leaves(api, detached):
     exec_id = detached("sh", "-c", "sleep 1; exit 7")
     with api.conn() as c:
         c.send(build("POST", f"/exec/{exec_id}/wait"))
-        time.sleep(0.2)
+        time.sleep(0.2)  # nothing shows that the request was read
     assert wait(api, exec_id).json()["StatusCode"] == 7
 
 
 # attach
 
+def speaks_twice(api, detached):
+    """An exec that has written 'early' and 'err', and writes 'late' once go_on() was called."""
+    api.sh("rm -f /tmp/go-on; mkfifo /tmp/go-on")
+    exec_id = detached("sh", "-c", "echo early; echo err >&2; read x </tmp/go-on; echo late")
+    targets.wait_until(lambda: {b"early\n", b"err\n"} <= {text for _, text in logs_so_far(api, exec_id)}, what="the first lines")
+    return exec_id
+
+
+def logs_so_far(api, exec_id):
+    with attach(api, exec_id) as c:
+        frames = []
+        while not c.quiet(0.1):
+            frames.append(c.read_frame())
+        return frames
+
+
+def go_on(api):
+    api.sh("echo >/tmp/go-on")
+
+
 def test_attach_replays_and_goes_on(api, detached):
-    exec_id = detached("sh", "-c", "echo early; echo err >&2; sleep 1.5; echo late; sleep 0.2")
-    time.sleep(0.5)
+    exec_id = speaks_twice(api, detached)
     with attach(api, exec_id) as c:
         assert c.head.get("Content-Type") == "application/vnd.docker.multiplexed-stream"
+        go_on(api)
         frames = c.read_frames()
     assert join(frames, STDOUT) == b"early\nlate\n"
     assert join(frames, STDERR) == b"err\n"
@@ -287,9 +307,9 @@ def test_attach_replays_and_goes_on(api, detached):
 @pytest.mark.parametrize("query,out,err", [("?logs=0", b"late\n", b""), ("?stderr=0", b"early\nlate\n", b""),
                                            ("?stdout=0", b"", b"err\n")])
 def test_attach_to_parts(api, detached, query, out, err):
-    exec_id = detached("sh", "-c", "echo early; echo err >&2; sleep 1.5; echo late; sleep 0.2")
-    time.sleep(0.5)
+    exec_id = speaks_twice(api, detached)
     with attach(api, exec_id, query) as c:
+        go_on(api)
         frames = c.read_frames()
     assert (join(frames, STDOUT), join(frames, STDERR)) == (out, err)
 
@@ -435,7 +455,7 @@ def test_keep_on_disconnect(api, running):
     exec_id, c = running("sh", "-c", "echo ready; while :; do sleep 0.3; echo tick; done", OnDisconnect="keep")
     c.read_until(b"ready")
     c.close()
-    time.sleep(1)
+    targets.let_pass(1)
     assert api.inspect(exec_id)["Running"] is True
     with attach(api, exec_id) as again:
         assert again.frames_until(b"tick\n").startswith(b"ready\n")
@@ -456,7 +476,7 @@ def test_detaching_by_keys_is_no_disconnect(api, running):
     c.read_until(b"ready")
     c.send(b"\x10\x11")
     assert c.ends_within(3)
-    time.sleep(0.5)
+    targets.let_pass(0.5)
     assert api.inspect(exec_id)["Running"] is True
 
 
@@ -466,7 +486,7 @@ def test_a_reader_that_leaves_is_no_disconnect(api, running):
     c.read_until(b"ready")
     with attach(api, exec_id) as reader:
         reader.frames_until(b"ready")
-    time.sleep(0.5)
+    targets.let_pass(0.5)
     assert api.inspect(exec_id)["Running"] is True
 
 

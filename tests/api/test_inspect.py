@@ -83,7 +83,7 @@ def test_same_in_every_version(api):
 
 def test_exited_ones_stay(api):
     exec_id = api.run("sh", "-c", "exit 3").id
-    time.sleep(2)
+    time.sleep(2)  # long enough for others to be forgotten
     assert api.inspect(exec_id)["ExitCode"] == 3
 
 

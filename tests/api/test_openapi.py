@@ -605,7 +605,7 @@ def wait_for_what_never_runs(call):
     answers = []
     waiter = threading.Thread(target=lambda: answers.append(call("POST", f"/exec/{exec_id}/wait", timeout=30)))
     waiter.start()
-    time.sleep(0.3)
+    time.sleep(0.3)  # nothing shows that the request was read
     victim.remove()
     waiter.join(30)
     assert len(answers) == 1

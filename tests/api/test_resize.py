@@ -136,7 +136,7 @@ def test_waits_for_the_start_and_does_not_block_it(api):
     answers = []
     thread = threading.Thread(target=lambda: answers.append(resize(api, exec_id, "h=40&w=100")))
     thread.start()
-    time.sleep(0.5)
+    targets.let_pass(0.5)
     assert not answers
     with api.start(exec_id, tty=True) as c:
         thread.join(60)
@@ -153,7 +153,7 @@ def test_never_started(api):
     began = time.monotonic()
     for t in threads:
         t.start()
-    time.sleep(0.5)
+    time.sleep(0.5)  # nothing shows that all three were read
     assert api.run("echo", "x").out == b"x\n"
     for t in threads:
         t.join(60)
@@ -165,7 +165,7 @@ def test_client_of_a_waiting_resize_goes_away(api):
     exec_id = api.create("echo", "fine", Tty=True)
     with api.conn() as c:
         c.send(build("POST", f"/exec/{exec_id}/resize?h=1&w=1"))
-        time.sleep(0.2)
+        time.sleep(0.2)  # nothing shows that the request was read
     with api.start(exec_id, tty=True) as c:
         assert c.read_to_eof() == b"fine\r\n"
 

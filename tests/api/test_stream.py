@@ -163,7 +163,7 @@ def test_a_slow_reader_loses_nothing(api):
     """Back-pressure: the command blocks, nothing is dropped and nothing grows."""
     exec_id, c = api.open("sh", "-c", "head -c 30000000 /dev/zero; echo done >&2")
     with c:
-        time.sleep(1)
+        time.sleep(1)  # the buffers fill up meanwhile
         assert api.inspect(exec_id)["Running"] is True
         frames = c.read_frames(60)
     assert len(join(frames, STDOUT)) == 30000000
@@ -237,7 +237,7 @@ def test_stdin_in_the_segment_of_the_request(api, upgrade, differ):
     with api.conn() as c:
         c.send(api.start_request(exec_id, upgrade=upgrade) + SAME_SEGMENT)
         assert c.read_head().status in (101, 200)
-        time.sleep(0.3)
+        time.sleep(0.3)  # what comes next is a segment of its own
         c.send(b"later\n")
         c.half_close()
         assert join(c.read_frames(), STDOUT) == differ(dockerd=b"later\n", execd=SAME_SEGMENT + b"later\n")
@@ -331,7 +331,7 @@ def test_half_close_of_a_tty_with_stdin(api, running):
     c.read_until(b"ready\r\n")
     c.half_close()
     assert c.read_to_eof(3) == b""
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     assert api.inspect(exec_id)["Running"] is True
 
 
@@ -437,7 +437,7 @@ def test_client_goes_away_from_a_tty(api, running):
                          AttachStdin=True)
     c.read_until(b"ready")
     c.close()
-    time.sleep(0.6)
+    targets.let_pass(0.6)
     assert api.inspect(exec_id)["Running"] is True
 
 

@@ -150,7 +150,7 @@ class Conn:
         deadline = self.deadline(timeout)
         for n, segment in enumerate(segments):
             if n:
-                time.sleep(gap)
+                time.sleep(gap)  # the pause is what was asked for
             view = memoryview(segment)
             while view:
                 try:

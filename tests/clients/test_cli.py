@@ -154,7 +154,7 @@ def test_interrupted_client_leaves_the_command(cli, web, api, mark):
         targets.wait_until(lambda: running_like(api, mark))
         process.send_signal(signal.SIGINT)
         process.wait(10)
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     assert len(running_like(api, mark)) == 1
 
 
@@ -185,8 +185,7 @@ def test_window_size(cli, web):
         t.type(b"sleep 0.5; stty -a\r")
         t.expect(b"rows 33; columns 99;")
         t.resize(44, 111)
-        time.sleep(0.5)
-        t.type(b"stty -a\r")
+        t.type(b"until stty -a | grep -q 'columns 111'; do sleep 0.1; done; stty -a\r")
         t.expect(b"rows 44; columns 111;")
         t.type(b"exit\r")
         assert t.wait() == 0
@@ -197,7 +196,7 @@ def test_window_change_signals_the_command(cli, web):
     script = "trap 'echo changed' WINCH; echo ready; while :; do sleep 0.1; done"
     with cli.terminal("exec", "-it", web, "sh", "-c", script) as t:
         t.expect(b"ready\r\n")
-        time.sleep(0.3)
+        time.sleep(0.3)  # nothing shows that the client watches its window
         t.resize(40, 100)
         t.expect(b"changed\r\n")
         t.type(b"\x03")
@@ -212,7 +211,7 @@ def test_detach_keys(cli, web, api, mark, options, keys):
         t.expect(b"ready\r\n")
         t.type(keys)
         assert t.wait() in (0, 1)
-    time.sleep(0.3)
+    targets.let_pass(0.3)
     assert len(running_like(api, mark)) == 1
 
 
@@ -224,7 +223,7 @@ def test_invalid_detach_keys(cli, web):
 
 def test_end_of_file_on_a_terminal(cli, web):
     with cli.terminal("exec", "-it", web, "cat") as t:
-        time.sleep(0.3)
+        time.sleep(0.3)  # nothing shows that the terminal is raw
         t.type(b"word\r")
         t.expect(b"word\r\nword\r\n")
         t.type(b"\x04")
@@ -280,11 +279,11 @@ def test_info(cli):
 
 
 def test_events(cli, web):
-    with cli.popen("events", "--format", "{{json .}}", "--filter", "event=exec_die", stdout=subprocess.PIPE) as process:
+    with cli.popen("events", "--since", f"{time.time():.6f}", "--format", "{{json .}}", "--filter", "event=exec_die",
+                   stdout=subprocess.PIPE) as process:
         end = threading.Timer(15, process.kill)
         end.start()
         try:
-            time.sleep(0.5)
             assert cli.exec(web, "sh", "-c", "exit 91").returncode == 91
             # Ends of earlier execs may still come before.
             for line in process.stdout:
@@ -303,7 +302,7 @@ def test_events_until(cli, web):
     began = int(time.time())
     cli.exec(web, "sh", "-c", "exit 8")
     # The last event may be written after the command's client has gone.
-    time.sleep(1)
+    time.sleep(1)  # --until is given in whole seconds
     done = cli("events", "--since", str(began), "--until", str(int(time.time()) + 1), "--format", "{{.Action}}")
     assert done.returncode == 0
     assert b"exec_create: sh -c exit 8" in done.stdout and b"exec_die" in done.stdout

@@ -28,6 +28,11 @@ def sh(command, check=True, timeout=100, stdin=None):
     return done.stdout
 
 
+def let_pass(seconds):
+    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    time.sleep(seconds)
+
+
 def wait_until(condition, what, seconds=15):
     end = time.monotonic() + seconds
     while True:

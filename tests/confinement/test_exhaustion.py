@@ -46,7 +46,7 @@ def test_slow_connections():
                 gone = True
             if gone:
                 open_ones.remove(s)
-        time.sleep(0.5)
+        time.sleep(0.5)  # a byte now and then
     for s in slow:
         s.close()
     assert not open_ones, f"{len(open_ones)} of {count} slow connections are still open after 25 s"
@@ -161,7 +161,7 @@ def settled():
     """What is held once nothing runs: parked spares leave after a minute."""
     host.wait_until(lambda: not [s for s in host.exec_scopes()] and host.own_processes().get(host.PRODUCT[2], 0) == 0,
                     "an end of all scopes and runners", 100)
-    time.sleep(1)
+    time.sleep(1)  # journald and systemd end their part
     return host.Usage()
 
 

@@ -22,7 +22,7 @@ def test_own_binary_cannot_be_written(machine):
     m.write("/bin/x", "#!/proc/self/exe\n", 0o755)
     m.wait_for_report("ready")
     outcomes = [client.run(m.name, ["/bin/x"]) for _ in range(times(200))]
-    time.sleep(0.5)
+    host.let_pass(0.5)
     report = m.report()
     assert not [line for line in report if line.startswith("WRITABLE")], report
     refusals = {line.split()[1] for line in report if line.startswith("refused")}
@@ -248,7 +248,7 @@ def trace():
     tracer = subprocess.Popen(["strace", "-f", "-qq", "-s", "256", "-o", log, "-e",
                                "trace=%file,%process,setns,mount,fchown,fchmod", *[w for p in pids for w in ("-p", p)]],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1)
+    time.sleep(1)  # strace does not tell when it has attached
 
     def finish():
         # The last exec's end has had a spare made: strace does not get away from a process that waits in vfork.

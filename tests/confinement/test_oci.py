@@ -68,10 +68,9 @@ class Events:
 
     def __init__(self):
         self.seen = []
-        self.process = subprocess.Popen(["docker", "events", "--format", "{{.Action}} {{.Actor.Attributes.name}}"],
+        self.process = subprocess.Popen(["docker", "events", "--since", f"{time.time():.6f}", "--format", "{{.Action}} {{.Actor.Attributes.name}}"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         threading.Thread(target=self.read, daemon=True).start()
-        time.sleep(0.5)
 
     def read(self):
         for line in self.process.stdout:

@@ -64,7 +64,7 @@ def test_job_that_fails(held_up):
     held_up("/bin/false")
     outcome = client.run("web", ["touch", MARK])
     client.assert_refused(outcome, statuses=(400, 409, 500, 503))
-    time.sleep(0.5)
+    host.let_pass(0.5)
     assert not os.path.exists(ROOT + MARK)
     assert not host.exec_scopes()
 
@@ -77,7 +77,7 @@ def test_container_ends_before_the_scope_is_there(held_up, machine):
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
     thread.start()
-    time.sleep(1)
+    time.sleep(1)  # the job is held up for three
     host.sh(["systemctl", "kill", "--signal=KILL", m.unit])
     thread.join(20)
     assert_told_that_it_has_gone(outcomes)
@@ -102,7 +102,7 @@ def test_container_ends_before_it_is_entered(machine):
         os.kill(pid, signal.SIGSTOP)
     try:
         thread.start()
-        time.sleep(0.5)
+        time.sleep(0.5)  # nothing shows that the stopped runner was written to
         leader = m.leader()
         os.kill(leader, signal.SIGKILL)
         host.wait_until(lambda: not os.path.exists(f"/proc/{leader}"), "an end of the leader")

@@ -117,6 +117,11 @@ def child_of(pid, comm):
     return None
 
 
+def let_pass(seconds):
+    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    time.sleep(seconds)
+
+
 def wait_for(condition, seconds=10, what="condition"):
     end = time.monotonic() + seconds
     while True:
@@ -189,7 +194,7 @@ class Terminal:
         """The agent asks first and then throws away what was typed before, so wait until it does not echo."""
         self.expect("Password:")
         wait_for(lambda: not termios.tcgetattr(self.fd)[3] & termios.ECHO, what="the echo to be off")
-        time.sleep(0.1)
+        time.sleep(0.1)  # the agent throws away what comes before
 
     def send(self, text):
         os.write(self.fd, text if isinstance(text, bytes) else text.encode())

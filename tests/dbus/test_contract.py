@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 import xml.etree.ElementTree as tree
 
 import pytest
@@ -112,7 +111,7 @@ def test_signals_come_in_order(tmp_path):
         path = manager("Run", "sas", "web", "3", "sh", "-c", "exit 3")[1]
         wait_for(lambda: any("ExecExited" in line and path in line for line in open(log.name)),
                  what="the last signal")
-        time.sleep(0.3)
+        helper.let_pass(0.3)
     finally:
         monitor.terminate()
         monitor.wait()

@@ -146,7 +146,7 @@ def test_signals_are_forwarded(number):
         script = f"trap 'echo got; exit 9' {int(number)}; echo ready; while :; do sleep 0.1; done"
         p = subprocess.Popen(["execctl", "run", *more, "web", "--", "sh", "-c", script], stdout=subprocess.PIPE)
         assert p.stdout.readline() == b"ready\n"
-        time.sleep(0.1)
+        time.sleep(0.1)  # nothing shows that the shell waits
         p.send_signal(number)
         assert p.stdout.readline() == b"got\n"
         assert p.wait(timeout=10) == 9
@@ -162,7 +162,7 @@ def test_on_disconnect():
         if ends:
             wait_for(lambda: not helper.live_execs(), what=f"the end by {what}")
         else:
-            time.sleep(0.5)
+            helper.let_pass(0.5)
             (left,) = helper.live_execs()
             assert execctl("kill", left[0], "-s", "KILL").status == 0
 
@@ -178,7 +178,7 @@ def test_life_of_a_detached_exec():
     text = execctl("status", prefix).out.decode()
     assert "State: running" in text and f"exec-{ident}.scope" in text and "to out" in text
     waiter = subprocess.Popen(["execctl", "wait", prefix])
-    time.sleep(0.2)
+    helper.let_pass(0.2)
     assert waiter.poll() is None
     assert execctl("kill", prefix, "--signal=SIGKILL", "--all").status == 0
     assert waiter.wait(timeout=10) == 137

@@ -130,9 +130,9 @@ def test_what_others_run_is_not_told(rules, tmp_path, counts):
     listener = subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--init-groups", "--", "dbus-monitor",
                                  "--system", "sender=org.execd1"], stdout=log, stderr=subprocess.STDOUT)
     try:
-        time.sleep(1)
+        helper.wait_for(lambda: os.path.getsize(log.name) > 0, what="the listener to have a name on the bus")
         execctl("run", "web", "--", "sh", "-c", f": {secret}")
-        time.sleep(1)
+        helper.let_pass(1)
     finally:
         listener.terminate()
         listener.wait()
@@ -257,10 +257,10 @@ def test_caller_killed_at_ten_points_of_a_pending_authorisation(rules, counts):
                       f"/tmp/killed-{point}"],
                      ["execctl", "run", "web", "--", "touch", f"/tmp/killed-{point}"]):
             p = start_as_user(*argv)
-            time.sleep(0.09 * point)
+            time.sleep(0.09 * point)  # the moments of a call are what is tried
             p.kill()
             p.wait()
-    time.sleep(2.5)
+    helper.let_pass(2.5)
     # Those of earlier tests may have been forgotten meanwhile.
     assert not helper.ids() - before
     assert execctl("run", "web", "--", "sh", "-c", "ls /tmp/killed-* 2>/dev/null").out == b""
@@ -283,7 +283,7 @@ def test_many_pending_calls_of_one_caller_that_goes(rules, counts):
     for pause in ("0", "0.3", "0.7"):
         r = as_user("python3", "-c", script, helper.HERE, pause)
         assert r.status == 0, r
-    time.sleep(3)
+    helper.let_pass(3)
     assert helper.ids() == before
 
 

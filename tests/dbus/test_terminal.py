@@ -35,8 +35,7 @@ def test_shell_is_like_ssh():
         assert all(word in seen for word in (b"33 101", b"/root", b"xterm-256color", b"\r\nlogin\r\n", b"/dev/pts/"))
 
         t.resize(44, 55)
-        time.sleep(0.3)
-        t.send("stty size\n")
+        t.send("until stty size | grep -q '44.55'; do sleep 0.1; done; stty size\n")
         t.expect("44 55")
         t.expect(PROMPT)
 
@@ -129,7 +128,7 @@ def test_a_terminal_that_goes_hangs_up(verb, how):
 def test_interrupt_without_a_terminal_of_its_own():
     with Terminal("execctl", "run", "web", "--", "sleep", "1000") as t:
         wait_for(helper.live_execs)
-        time.sleep(0.2)
+        time.sleep(0.2)  # nothing shows that execctl waits for the command
         t.send(b"\x03")
         assert t.wait() == 130
 

@@ -151,6 +151,11 @@ def journal(exec_id):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def let_pass(seconds):
+    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    time.sleep(seconds)
+
+
 def wait_for(condition, seconds=10, what="condition"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -137,7 +137,7 @@ def test_rules_decide(users):
         assert call_as("member", "POST", "/containers/booted/exec", {"Cmd": ["true"], "Privileged": True})[0] == 403
     finally:
         os.unlink(RULES)
-        time.sleep(1)
+        time.sleep(1)  # polkit reads its rules when it likes
 
 
 @pytest.mark.parametrize("pattern", ["a{1,32767}", "a" * 300, "(a)\\1"])
@@ -179,7 +179,7 @@ def test_container_goes_while_polkit_is_asked(users):
         with halted_polkit() as go_on:
             starter = subprocess.Popen([sys.executable, "-c", UPGRADE_CALL, os.path.dirname(execd.__file__), "member",
                                         exec_id], stdout=subprocess.PIPE, text=True, cwd="/")
-            time.sleep(1)
+            time.sleep(1)  # nothing shows that polkit was asked
             shell(f"{machine} remove leaving")
             assert starter.poll() is None
             go_on()
@@ -202,12 +202,12 @@ def test_caller_goes_while_polkit_is_asked(users):
         caller = subprocess.Popen([sys.executable, "-c", LEAVING_CALL, os.path.dirname(execd.__file__), "member",
                                    f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, text=True, cwd="/")
         try:
-            time.sleep(1)
+            time.sleep(1)  # nothing shows that polkit was asked
             caller.stdin.write("close\n")
             caller.stdin.flush()
-            time.sleep(0.5)
+            time.sleep(0.5)  # nothing shows that execd has seen the end
             go_on()
-            time.sleep(1)
+            time.sleep(1)  # what must not happen has time to
             assert caller.poll() is None
             assert execd.inspect(exec_id)["Running"]
             # One that stays to the end of it is heard.

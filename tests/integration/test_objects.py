@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 import execd
 a = execd.Attached(sys.argv[2], tty=sys.argv[3] == "tty")
 print("attached", flush=True)
-time.sleep(1000)
+time.sleep(1000)  # until it is killed
 """
 
 
@@ -59,23 +59,28 @@ def test_client_killed_with_on_disconnect_kill(client):
     p = client(exec_id)
     assert len(scope_pids(exec_id)) >= 3
     p.kill()
-    wait_for(lambda: not inspect(exec_id)["Running"] and not scope_pids(exec_id), 1.0, "the whole tree to be gone")
+    wait_for(lambda: not inspect(exec_id)["Running"] and not scope_pids(exec_id), 20, "the whole tree to be gone")
     assert inspect(exec_id)["ExitCode"] == 137
 
 
+def wait_for_trap():
+    wait_for(lambda: execd.run("web", ["rm", "/tmp/trap-is-set"])[0] == 0, what="the shell to have set its trap")
+
+
 def test_client_killed_with_on_disconnect_hangup(client):
-    exec_id = create("web", ["sh", "-c", "trap 'exit 33' HUP; while :; do sleep 0.1; done"], Tty=True,
+    exec_id = create("web", ["sh", "-c", "trap 'exit 33' HUP; : >/tmp/trap-is-set; while :; do sleep 0.1; done"], Tty=True,
                      AttachStdin=True, OnDisconnect="hangup")
     p = client(exec_id, tty=True)
-    time.sleep(0.3)  # the shell sets its trap
+    wait_for_trap()
     p.kill()
     wait_for(lambda: inspect(exec_id)["ExitCode"] == 33, what="the trap of SIGHUP")
 
 
 def test_client_killed_with_on_disconnect_hangup_and_no_tty(client):
-    exec_id = create("web", ["sh", "-c", "trap 'exit 34' HUP; while :; do sleep 0.1; done"], OnDisconnect="hangup")
+    exec_id = create("web", ["sh", "-c", "trap 'exit 34' HUP; : >/tmp/trap-is-set; while :; do sleep 0.1; done"],
+                     OnDisconnect="hangup")
     p = client(exec_id)
-    time.sleep(0.3)  # the shell sets its trap
+    wait_for_trap()
     p.kill()
     wait_for(lambda: inspect(exec_id)["ExitCode"] == 34, what="the trap of SIGHUP")
 
@@ -93,7 +98,7 @@ def test_client_killed_with_keep_and_joined_again(client):
     exec_id = create("web", ["sh", "-c", "echo before; while read x; do echo got $x; done"], Tty=True,
                      AttachStdin=True)
     client(exec_id, tty=True).kill()
-    time.sleep(0.3)
+    execd.let_pass(0.3)
     assert inspect(exec_id)["Running"]
     first, seen = attach(exec_id, "?stdin=1")
     second, other = attach(exec_id)
@@ -121,7 +126,7 @@ def test_runtime_max_sec():
 def test_runtime_max_sec_begins_with_the_start():
     """Not with the create, after which a client may take its time."""
     exec_id = create("web", ["sh", "-c", "sleep 1; echo whole"], Properties={"RuntimeMaxSec": "2"})
-    time.sleep(1.5)
+    time.sleep(1.5)  # most of the time that it may run
     assert Attached(exec_id).read_all()[0] == b"whole\n"
     assert inspect(exec_id)["Result"] == "success"
 
@@ -160,10 +165,10 @@ def test_labels_and_list():
 
 def test_kill_all():
     exec_id = create("web", ["sh", "-c", "trap 'echo main; exit 3' TERM; (trap 'echo child; exit' TERM; "
-                             "while :; do sleep 0.1; done) & echo ready; while :; do sleep 0.1; done"])
+                             ": >/tmp/trap-is-set; while :; do sleep 0.1; done) & echo ready; while :; do sleep 0.1; done"])
     a = Attached(exec_id)
     a.read_until(b"ready")
-    time.sleep(0.2)
+    wait_for_trap()
     assert request("POST", f"/exec/{exec_id}/kill?signal=15&all=1").status == 204
     out, _ = a.read_all()
     assert b"main" in out and b"child" in out
@@ -252,7 +257,7 @@ def test_well_behaved_client_among_slow_ones():
                 began = time.monotonic()
                 assert request("GET", "/_ping").body == b"OK"
                 pings.append(time.monotonic() - began)
-                time.sleep(0.1)
+                time.sleep(0.1)  # pings are spread over two seconds
             for _ in range(5):
                 began = time.monotonic()
                 assert execd.run("web", ["true"])[0] == 0

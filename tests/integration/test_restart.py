@@ -154,7 +154,7 @@ def test_no_byte_of_streams_is_lost(looked_on):
             piece = block[i:] + block[:i]
             source.update(piece)
             a.socket.sendall(piece)
-            time.sleep(0.05)
+            time.sleep(0.05)  # so that a restart comes in the middle
         a.socket.shutdown(socket.SHUT_WR)
 
     onlooker = attach(exec_id) if looked_on else None
@@ -186,7 +186,6 @@ def test_end_of_input_while_execd_is_away():
     exec_id = create("web", ["sh", "-c", "wc -c"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.sendall(b"before ")
-    time.sleep(0.2)
     # What it is sent while it does not look, its successor finds.
     shell("systemctl kill -s STOP execd.service")
     a.socket.sendall(b"meanwhile")
@@ -219,7 +218,7 @@ def test_output_that_nobody_has_read_yet():
     """The command has ended; its client reads after the restart."""
     exec_id = create("web", ["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; exit 2"])
     a = Attached(exec_id)
-    time.sleep(0.5)
+    time.sleep(0.5)  # nothing shows that the pipes are full
     for _ in range(40):
         if len(a.rest) >= 1 << 21:
             break
@@ -234,7 +233,7 @@ def test_logs_go_back_before_the_restart():
     ended = start_detached("sh", "-c", "echo this was early")
     assert end_of(ended) == 0
     running = start_detached("sh", "-c", "echo early; sleep 2; echo late")
-    time.sleep(0.3)
+    wait_for(lambda: b"early" in request("GET", f"/exec/{running}/logs").body, what="the first line")
     restart()
     assert b"this was early" in request("GET", f"/exec/{ended}/logs").body
     assert end_of(running) == 0
@@ -248,7 +247,7 @@ def test_detach_keys_begun_before():
     a = Attached(exec_id, tty=True)
     a.read_until(b"ready")
     a.socket.sendall(b"\x10")
-    time.sleep(0.2)
+    time.sleep(0.2)  # nothing shows that the first key was read
     restart()
     a.socket.sendall(b"\x11")
     assert a.read_all()[0].strip() == b"ready"
@@ -339,7 +338,7 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
     for _ in range(2):
         restart()
         request("GET", "/_ping")
-        time.sleep(0.5)
+        time.sleep(0.5)  # no mistake has had time to happen before
         assert caller.poll() is None and shell(find)
     caller.kill()
     caller.wait()

@@ -24,7 +24,7 @@ class Caller:
     def run(self, words):
         before = vm.cursor()
         text = vm.sh(["runcon", f"unconfined_u:unconfined_r:{self.domain}:s0-s0:c0.c1023", *words], check=False)
-        time.sleep(0.3)
+        time.sleep(0.3)  # records of the kernel come later than the answer
         self.records = [r for r in vm.records(before) if "containerexec" in r]
         self.said = [r for r in vm.said(before).splitlines() if "containerexec" in r]
         return text

@@ -31,7 +31,7 @@ def test_a_command_does_not_read_what_is_anothers(web, privileged):
     before = vm.cursor()
     outcome = web.run(["cat", "/foreign"], Privileged=privileged)
     assert outcome.code == 1 and b"Permission denied" in outcome.err, outcome
-    time.sleep(0.2)
+    time.sleep(0.2)  # records of the kernel come later than the answer
     assert any("avc:  denied" in r and "s0:c1,c2" in r and "s0:c3,c4" in r for r in vm.records(before))
 
 
