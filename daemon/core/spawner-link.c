@@ -2,21 +2,23 @@
 
 #include "core/spawner-link.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/fd.h"
+#include "base/list.h"
 #include "base/log.h"
+#include "base/ticket.h"
 #include "base/time.h"
-
-#define SPAWNER_PATH      "/org/execd1/spawner"
-#define SPAWNER_INTERFACE "org.execd1.Spawner"
-#define ERROR_PREFIX      "org.execd1.Error."
+#include "core/spawner-call.h"
 
 /* Unused for this long, the connection is closed. */
 #define LINK_IDLE_USEC (5 * USEC_PER_SEC)
+
+/* Somebody follows the events and the connection is lost: it is made anew, but not in a circle. */
+#define LINK_AGAIN_USEC USEC_PER_SEC
 
 /* The time systemd has to start the spawner. Who asked is told then, before clients of HTTP give up by
  * themselves. */
@@ -25,23 +27,51 @@
 /* Long enough for a queue of scopes ahead of ours; a runner's own set-up is bounded much tighter. */
 #define CALL_TIMEOUT_USEC (60 * USEC_PER_SEC)
 
-#define FLAG_TTY          UINT64_C(1)
-#define FLAG_PRIVILEGED   UINT64_C(2)
-#define FLAG_NO_STDIN     UINT64_C(4)
+/* How often a call is sent, should the spawner be restarted each time while it is under way. A call that
+ * ends the spawner does no more harm than that. */
+#define CALL_TRIES 10
+
+/* A connection. Calls go to the current one; another one waits for its last answers. */
+typedef struct LinkBus {
+        ListNode node;
+        SpawnerLink *link; /* weak */
+        sd_bus *bus;
+        unsigned n_calls; /* that wait for an answer */
+        uint64_t opened;  /* CLOCK_MONOTONIC */
+        bool given_up;    /* nobody has accepted it in time */
+} LinkBus;
 
 struct SpawnerLink {
         sd_event *event; /* weak */
         char *socket_path;
         SpawnerLinkEvents events;
         void *userdata;
-        sd_bus *bus;   /* the one that calls go to */
-        sd_bus *dying; /* lost; it still hands out errors to the calls that were under way */
+        LinkBus *current;
+        List buses;     /* LinkBus, the current one among them */
+        List own_calls; /* LinkCall, of those whose answers nobody waits for */
         sd_event_source *timer;
         unsigned holds;
-        unsigned n_calls; /* that wait for an answer */
-        uint64_t opened;  /* CLOCK_MONOTONIC, as is the next */
-        uint64_t last_use;
+        uint64_t last_use; /* CLOCK_MONOTONIC */
 };
+
+/*
+ * A call under way. The slot of its first message is the handle that the caller has: when it goes, the call
+ * goes. Sent again after a loss, it has another slot besides.
+ */
+typedef struct LinkCall {
+        ListNode node;     /* in own_calls */
+        SpawnerLink *link; /* weak: slots go before the link */
+        LinkBus *bus;      /* weak; NULL once there is an answer */
+        sd_bus_message *message;
+        sd_bus_slot *own; /* the handle, where nobody has it */
+        sd_bus_slot *again;
+        int ticket; /* owned */
+        bool once, has_fds;
+        bool is_ping; /* what was sent is only to see the connection come */
+        unsigned tries;
+        sd_bus_message_handler_t callback;
+        void *userdata;
+} LinkCall;
 
 SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,
                               void *userdata)
@@ -57,81 +87,133 @@ SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const Sp
         return l->socket_path ? TAKE_PTR(l) : NULL;
 }
 
-static sd_bus *bus_close(sd_bus *bus)
+static LinkBus *link_bus_free(LinkBus *b)
 {
-        if (!bus)
+        if (!b)
                 return NULL;
-        sd_bus_detach_event(bus);
-        sd_bus_close(bus);
-        return sd_bus_unref(bus);
+        list_remove(&b->link->buses, &b->node);
+        if (b->link->current == b)
+                b->link->current = NULL;
+        if (b->bus) {
+                sd_bus_detach_event(b->bus);
+                sd_bus_close_unref(b->bus);
+        }
+        free(b);
+        return NULL;
 }
+DEFINE_CLEANUP(LinkBus, link_bus_free);
 
 /* A connection that was lost is set aside: sd-bus answers each of its pending calls with an error first. */
 static void link_retire(SpawnerLink *l)
 {
-        if (!l->bus || sd_bus_is_open(l->bus))
-                return;
-        bus_close(l->dying);
-        l->dying = TAKE_PTR(l->bus);
+        if (l->current && sd_bus_is_open(l->current->bus) <= 0)
+                l->current = NULL;
 }
 
 SpawnerLink *spawner_link_free(SpawnerLink *l)
 {
         if (!l)
                 return NULL;
+        LIST_FOREACH_SAFE (n, &l->own_calls)
+                sd_bus_slot_unref(LIST_ENTRY(n, LinkCall, node)->own);
         l->timer = sd_event_source_disable_unref(l->timer);
-        bus_close(l->bus);
-        bus_close(l->dying);
+        LIST_FOREACH_SAFE (n, &l->buses)
+                link_bus_free(LIST_ENTRY(n, LinkBus, node));
         free(l->socket_path);
         return mfree(l);
 }
 
+/* At this time from now, if not before. */
+static void link_arm(SpawnerLink *l, uint64_t usec)
+{
+        uint64_t due = now_usec(CLOCK_MONOTONIC) + usec, armed;
+        int enabled;
+
+        if (sd_event_source_get_enabled(l->timer, &enabled) > 0 &&
+            sd_event_source_get_time(l->timer, &armed) >= 0 && armed <= due)
+                return;
+        (void) sd_event_source_set_time(l->timer, due);
+        (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
+
 static int link_on_container_new(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        SpawnerLink *l = userdata;
+        const LinkBus *b = userdata;
         _cleanup_(container_unrefp) Container *c = NULL;
 
-        if (container_read(m, &c) > 0 && l->events.on_container_new)
-                l->events.on_container_new(l->userdata, c);
+        if (container_read(m, &c) > 0 && b->link->events.on_container_new)
+                b->link->events.on_container_new(b->link->userdata, c);
         return 0;
 }
 
 static int link_on_container_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        SpawnerLink *l = userdata;
+        const LinkBus *b = userdata;
         _cleanup_(container_unrefp) Container *c = NULL;
 
-        if (container_read(m, &c) > 0 && l->events.on_container_removed)
-                l->events.on_container_removed(l->userdata, c);
+        if (container_read(m, &c) > 0 && b->link->events.on_container_removed)
+                b->link->events.on_container_removed(b->link->userdata, c);
+        return 0;
+}
+
+/* The spawner exits as soon as we have closed the connection: new calls go to its successor, and those that
+ * are under way are answered first. */
+static int link_on_leaving(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        LinkBus *b = userdata;
+
+        if (b->link->current == b)
+                b->link->current = NULL;
+        link_arm(b->link, 0);
+        return 0;
+}
+
+/* The last that comes from a connection. */
+static int link_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        LinkBus *b = userdata;
+        SpawnerLink *l = b->link;
+
+        link_bus_free(b);
+        if (l->holds > 0)
+                link_arm(l, LINK_AGAIN_USEC);
         return 0;
 }
 
 /* Nobody accepts: the service fails to start. Without its socket sd-bus answers each call that waits with an
  * error. */
-static void link_give_up(SpawnerLink *l)
+static void link_give_up(LinkBus *b)
 {
-        int fd = sd_bus_get_fd(l->bus);
+        int fd = sd_bus_get_fd(b->bus);
 
         log_error("execd-spawner.service was not started in time");
+        b->given_up = true;
         if (fd >= 0)
                 (void) shutdown(fd, SHUT_RDWR);
 }
+
+static int link_open(SpawnerLink *l);
 
 static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         SpawnerLink *l = userdata;
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
-        l->dying = bus_close(l->dying);
         link_retire(l);
-        if (l->bus && sd_bus_is_ready(l->bus) == 0 && now >= l->opened + LINK_START_USEC)
-                link_give_up(l);
-        if (l->bus && l->holds == 0 && l->n_calls == 0 && now >= l->last_use + LINK_IDLE_USEC)
-                l->bus = bus_close(l->bus);
-        if (l->bus || l->dying) {
-                (void) sd_event_source_set_time_relative(l->timer, LINK_IDLE_USEC);
-                (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+        LIST_FOREACH_SAFE (n, &l->buses) {
+                LinkBus *b = LIST_ENTRY(n, LinkBus, node);
+                bool is_idle = l->holds == 0 && now >= l->last_use + LINK_IDLE_USEC;
+
+                if (sd_bus_is_ready(b->bus) == 0 && now >= b->opened + LINK_START_USEC && !b->given_up)
+                        link_give_up(b);
+                /* One that was lost still has errors to hand out, and is freed after them. */
+                if (sd_bus_is_open(b->bus) > 0 && b->n_calls == 0 && (b != l->current || is_idle))
+                        link_bus_free(b);
         }
+        if (!l->current && l->holds > 0)
+                (void) link_open(l);
+        if (!list_is_empty(&l->buses) || l->holds > 0)
+                link_arm(l, LINK_IDLE_USEC);
         return 0;
 }
 
@@ -153,51 +235,71 @@ static int link_connect_socket(const SpawnerLink *l)
         return TAKE_FD(fd);
 }
 
+static int link_match(LinkBus *b, const char *member, sd_bus_message_handler_t callback)
+{
+        return sd_bus_match_signal(b->bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, member, callback, b);
+}
+
+static int link_set_up(LinkBus *b)
+{
+        SpawnerLink *l = b->link;
+        int r;
+
+        r = sd_bus_negotiate_fds(b->bus, true);
+        if (r >= 0)
+                r = sd_bus_start(b->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(b->bus, l->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = link_match(b, "ContainerNew", link_on_container_new);
+        if (r >= 0)
+                r = link_match(b, "ContainerRemoved", link_on_container_removed);
+        if (r >= 0)
+                r = link_match(b, "Leaving", link_on_leaving);
+        if (r >= 0)
+                r = sd_bus_match_signal(b->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
+                                        "Disconnected", link_on_disconnected, b);
+        if (r >= 0 && !l->timer)
+                r = sd_event_add_time_relative(l->event, &l->timer, CLOCK_MONOTONIC, LINK_IDLE_USEC, 0,
+                                               link_on_timer, l);
+        return r;
+}
+
 static int link_open(SpawnerLink *l)
 {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        _cleanup_(link_bus_freep) LinkBus *b = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         fd = link_connect_socket(l);
         if (fd < 0)
                 return fd;
-        r = sd_bus_new(&bus);
+        b = calloc(1, sizeof(LinkBus));
+        if (!b)
+                return -ENOMEM;
+        *b = (LinkBus){.link = l, .opened = now_usec(CLOCK_MONOTONIC)};
+        list_append(&l->buses, &b->node);
+        r = sd_bus_new(&b->bus);
         if (r < 0)
                 return r;
-        r = sd_bus_set_fd(bus, fd, fd);
+        r = sd_bus_set_fd(b->bus, fd, fd);
         if (r < 0)
                 return r;
         TAKE_FD(fd);
-        r = sd_bus_negotiate_fds(bus, true);
-        if (r >= 0)
-                r = sd_bus_start(bus);
-        if (r >= 0)
-                r = sd_bus_attach_event(bus, l->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_match_signal(bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerNew",
-                                        link_on_container_new, l);
-        if (r >= 0)
-                r = sd_bus_match_signal(bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ContainerRemoved",
-                                        link_on_container_removed, l);
-        if (r >= 0 && !l->timer)
-                r = sd_event_add_time_relative(l->event, &l->timer, CLOCK_MONOTONIC, LINK_IDLE_USEC, 0,
-                                               link_on_timer, l);
+        r = link_set_up(b);
         if (r < 0)
                 return r;
-        (void) sd_event_source_set_time_relative(l->timer, LINK_IDLE_USEC);
-        (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
-        l->bus = TAKE_PTR(bus);
-        l->opened = now_usec(CLOCK_MONOTONIC);
+        link_arm(l, LINK_IDLE_USEC);
+        l->current = TAKE_PTR(b);
         return 0;
 }
 
-static int link_need(SpawnerLink *l, Refusal *reterr)
+int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr)
 {
         int r;
 
         link_retire(l);
-        if (!l->bus) {
+        if (!l->current) {
                 r = link_open(l);
                 if (r < 0) {
                         log_error_errno(r, "Cannot connect to the spawner at %s", l->socket_path);
@@ -205,12 +307,19 @@ static int link_need(SpawnerLink *l, Refusal *reterr)
                 }
         }
         l->last_use = now_usec(CLOCK_MONOTONIC);
+        *ret = l->current->bus;
         return 0;
+}
+
+sd_bus *spawner_link_bus(const SpawnerLink *l)
+{
+        return l->current && sd_bus_is_open(l->current->bus) > 0 ? l->current->bus : NULL;
 }
 
 int spawner_link_hold(SpawnerLink *l, Refusal *reterr)
 {
-        int r = link_need(l, reterr);
+        sd_bus *bus;
+        int r = spawner_link_need(l, &bus, reterr);
 
         if (r < 0)
                 return r;
@@ -224,219 +333,171 @@ void spawner_link_release(SpawnerLink *l)
                 l->holds--;
 }
 
-int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
+static LinkCall *link_call_free(LinkCall *call)
 {
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        RefusalKind kind = REFUSAL_UNAVAILABLE;
-
-        if (!e)
-                return 0;
-        if (strncmp(e->name, ERROR_PREFIX, strlen(ERROR_PREFIX)) == 0)
-                kind = refusal_kind_from_string(e->name + strlen(ERROR_PREFIX));
-        else
-                log_error("A call to the spawner failed: %s: %s", e->name, e->message ?: "");
-        /* Too late, or the connection is lost: sd-bus' own word for it says nothing to who asked. */
-        if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
-                return refuse(reterr, kind, ETIMEDOUT,
-                              "execd-spawner did not answer: see systemctl status execd-spawner.service");
-        return refuse(reterr, kind, sd_bus_error_get_errno(e) ?: EIO, "%s",
-                      e->message && *e->message ? e->message : e->name);
-}
-
-static int link_new_call(SpawnerLink *l, const char *member, sd_bus_message **ret, Refusal *reterr)
-{
-        int r = link_need(l, reterr);
-
-        if (r < 0)
-                return r;
-        return sd_bus_message_new_method_call(l->bus, ret, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, member);
-}
-
-/* A call under way: while there is one, the connection stays. */
-typedef struct LinkCall {
-        SpawnerLink *link; /* weak: slots go before the link */
-        sd_bus_message_handler_t callback;
-        void *userdata;
-} LinkCall;
-
-static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        const LinkCall call = *(const LinkCall *) userdata;
-
-        /* The callback may free its slot, and the call with it. */
-        call.link->last_use = now_usec(CLOCK_MONOTONIC);
-        return call.callback(m, call.userdata, error);
-}
-
-static void link_call_free(void *userdata)
-{
-        LinkCall *call = userdata;
-
-        call->link->n_calls--;
-        free(call);
-}
-
-/* Without a callback there must be no slot either: sd-bus would call what is not there. */
-static int link_call(SpawnerLink *l, sd_bus_message *m, sd_bus_message_handler_t callback, void *userdata,
-                     sd_bus_slot **ret_slot)
-{
-        LinkCall *call = NULL;
-        int r;
-
-        if (!callback) {
-                r = sd_bus_call_async(l->bus, NULL, m, NULL, NULL, CALL_TIMEOUT_USEC);
-                return r < 0 ? log_error_errno(r, "Cannot send a call to the spawner") : 0;
-        }
-        call = malloc(sizeof(LinkCall));
         if (!call)
-                return -ENOMEM;
-        *call = (LinkCall){.link = l, .callback = callback, .userdata = userdata};
-        r = sd_bus_call_async(l->bus, ret_slot, m, link_on_reply, call, CALL_TIMEOUT_USEC);
-        if (r < 0) {
-                free(call);
-                return log_error_errno(r, "Cannot send a call to the spawner");
+                return NULL;
+        list_remove(&call->link->own_calls, &call->node);
+        if (call->bus) {
+                call->bus->n_calls--;
+                link_arm(call->link, 0);
         }
-        l->n_calls++;
-        r = sd_bus_slot_set_destroy_callback(*ret_slot, link_call_free);
-        return r < 0 ? r : 0;
+        sd_bus_slot_unref(call->again);
+        sd_bus_message_unref(call->message);
+        fd_close(call->ticket);
+        free(call);
+        return NULL;
+}
+DEFINE_CLEANUP(LinkCall, link_call_free);
+
+static void link_call_destroy(void *userdata)
+{
+        link_call_free(userdata);
 }
 
-int spawner_list_containers(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
-                            sd_bus_slot **ret_slot, Refusal *reterr)
+/* The message for this connection: messages belong to the one that they were made for. */
+static int link_call_adopt(LinkCall *call, sd_bus *bus)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = link_new_call(l, "ListContainers", &m, reterr);
-
-        return r < 0 ? r : link_call(l, m, callback, userdata, ret_slot);
-}
-
-/* A call with one string. */
-static int link_call_string(SpawnerLink *l, const char *member, const char *argument,
-                            sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
-                            Refusal *reterr)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = link_new_call(l, member, &m, reterr);
-
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "s", argument);
-        if (r < 0)
-                return r;
-        return link_call(l, m, callback, userdata, ret_slot);
-}
-
-int spawner_get_container(SpawnerLink *l, const char *reference, sd_bus_message_handler_t callback,
-                          void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
-{
-        return link_call_string(l, "GetContainer", reference, callback, userdata, ret_slot, reterr);
-}
-
-int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,
-                           void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
-{
-        return link_call_string(l, "ListProcesses", container_id, callback, userdata, ret_slot, reterr);
-}
-
-/* exec_id, leader, description, properties: what Prepare and Start begin with. */
-static int append_exec(sd_bus_message *m, const SpawnerExec *e)
-{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *copy = NULL;
         int r;
 
-        r = sd_bus_message_append(m, "s(sut)s", e->id, e->container->id, e->container->leader,
-                                  e->container->leader_start, e->description);
+        if (sd_bus_message_get_bus(call->message) == bus)
+                return 0;
+        /* It has been, unless it could not be sent at all. */
+        (void) sd_bus_message_seal(call->message, 1, 0);
+        r = sd_bus_message_rewind(call->message, true);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(bus, &copy, NULL, SPAWNER_PATH, SPAWNER_INTERFACE,
+                                                   sd_bus_message_get_member(call->message));
+        if (r >= 0)
+                r = sd_bus_message_copy(copy, call->message, true);
         if (r < 0)
                 return r;
-        r = sd_bus_message_open_container(m, 'a', "(ss)");
-        for (size_t i = 0; r >= 0 && i < e->request->n_properties; i++)
-                r = sd_bus_message_append(m, "(ss)", e->request->properties[i].name,
-                                          e->request->properties[i].text);
-        if (r < 0)
-                return r;
-        return sd_bus_message_close_container(m);
+        sd_bus_message_unref(call->message);
+        call->message = TAKE_PTR(copy);
+        return 0;
 }
 
-int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,
-                    void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
+static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* sd-bus would wait, and we with it, until the other side has said that it takes file descriptors. */
+static int link_call_transmit(LinkCall *call, sd_bus *bus, sd_bus_slot **ret_slot)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = link_new_call(l, "Prepare", &m, reterr);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *ping = NULL;
+        int r;
 
-        if (r < 0)
-                return r;
-        r = append_exec(m, e);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "sb", e->request->user ?: "", park);
-        if (r < 0)
-                return r;
-        return link_call(l, m, callback, userdata, ret_slot);
+        call->is_ping = call->has_fds && sd_bus_is_ready(bus) <= 0;
+        if (!call->is_ping)
+                return sd_bus_call_async(bus, ret_slot, call->message, link_on_reply, call,
+                                         CALL_TIMEOUT_USEC);
+        r = sd_bus_message_new_method_call(bus, &ping, NULL, SPAWNER_PATH, "org.freedesktop.DBus.Peer",
+                                           "Ping");
+        return r < 0 ? r : sd_bus_call_async(bus, ret_slot, ping, link_on_reply, call, CALL_TIMEOUT_USEC);
 }
 
-static int append_stdio(sd_bus_message *m, const int *stdio)
+static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reterr)
 {
-        int r = sd_bus_message_open_container(m, 'a', "h");
+        SpawnerLink *l = call->link;
+        sd_bus *bus;
+        int r;
 
-        for (size_t i = 0; r >= 0 && stdio && i < 3; i++)
-                r = sd_bus_message_append(m, "h", stdio[i]);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        /* That a connection is lost may show only now; then nothing of the call has arrived. */
+        for (int i = 0; i < 2; i++) {
+                r = spawner_link_need(l, &bus, reterr);
+                if (r < 0)
+                        return r;
+                r = link_call_adopt(call, bus);
+                if (r >= 0)
+                        r = link_call_transmit(call, bus, ret_slot);
+                if (r >= 0) {
+                        call->bus = l->current;
+                        call->bus->n_calls++;
+                        return 0;
+                }
+                if (sd_bus_is_open(bus) > 0)
+                        break;
+        }
+        log_error_errno(r, "Cannot send a call to the spawner");
+        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "execd-spawner cannot be reached");
 }
 
-int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size, uint32_t login_uid,
-                  const int *stdio, sd_bus_message_handler_t callback, void *userdata,
-                  sd_bus_slot **ret_slot, Refusal *reterr)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        const ExecRequest *q = e->request;
-        uint64_t flags = (q->tty ? FLAG_TTY : 0) | (q->privileged ? FLAG_PRIVILEGED : 0) |
-                         (q->attach_stdin ? 0 : FLAG_NO_STDIN);
-        int r = link_new_call(l, "Start", &m, reterr);
-
-        if (r < 0)
-                return r;
-        r = append_exec(m, e);
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, q->argv);
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, q->env);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "ssttqqu", q->user ?: "", q->working_dir ?: "", flags,
-                                          e->cap_privileged, size->set ? size->rows : 0,
-                                          size->set ? size->columns : 0, login_uid);
-        if (r >= 0)
-                r = append_stdio(m, stdio);
-        if (r < 0)
-                return r;
-        return link_call(l, m, callback, userdata, ret_slot);
-}
-
-void spawner_drop(SpawnerLink *l, const char *exec_id)
-{
-        /* Without a connection nothing is parked: parked runners leave with their peer. */
-        if (!l->bus || !sd_bus_is_open(l->bus))
-                return;
-        (void) sd_bus_call_method_async(l->bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "Drop", NULL,
-                                        NULL, "s", exec_id);
-}
-
-void spawner_record_decision(SpawnerLink *l, const char *text)
+/* The connection is there only now, or was lost before the answer came. What has no effect, or none the
+ * second time, is asked again; a start only when its ticket says that the command was not released. */
+static bool link_call_again(LinkCall *call, const LinkBus *lost)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (link_need(l, &refusal) >= 0)
-                (void) sd_bus_call_method_async(l->bus, NULL, NULL, SPAWNER_PATH, SPAWNER_INTERFACE,
-                                                "RecordDecision", NULL, NULL, "s", text);
+        if ((call->once && !call->is_ping) || lost->given_up || ++call->tries >= CALL_TRIES ||
+            (call->ticket >= 0 && ticket_is_used(call->ticket) != 0))
+                return false;
+        call->again = sd_bus_slot_unref(call->again);
+        return link_call_send(call, &call->again, &refusal) >= 0;
 }
 
-int spawner_kill(SpawnerLink *l, const char *exec_id, int pidfd, int signal_number, bool all,
-                 sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
+/* What a caller is told of a call that was lost and is not sent again. */
+static int link_call_lose(LinkCall *call, sd_bus_message **ret)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = link_new_call(l, "Kill", &m, reterr);
+        bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;
 
+        return sd_bus_message_new_method_errorf(
+                call->message, ret, SPAWNER_ERROR_PREFIX "Unavailable", "%s",
+                may_have_run
+                        ? "execd-spawner ended while it started the command: the command was ended, and "
+                          "may have run"
+                        : "execd-spawner did not answer: see systemctl status execd-spawner.service");
+}
+
+static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *instead = NULL;
+        LinkCall *call = userdata;
+        LinkBus *b = call->bus;
+
+        b->n_calls--;
+        call->bus = NULL;
+        call->link->last_use = now_usec(CLOCK_MONOTONIC);
+        if (b != call->link->current)
+                link_arm(call->link, 0);
+        if ((sd_bus_message_is_method_error(m, NULL) && sd_bus_is_open(b->bus) <= 0) ||
+            (call->is_ping && !sd_bus_message_is_method_error(m, NULL))) {
+                if (link_call_again(call, b))
+                        return 0;
+                if (link_call_lose(call, &instead) >= 0)
+                        m = instead;
+        }
+        /* The callback may free its slot, and the call with it. */
+        if (call->callback)
+                return call->callback(m, call->userdata, error);
+        if (sd_bus_message_is_method_error(m, NULL))
+                log_debug("%s: %s", sd_bus_message_get_member(call->message),
+                          sd_bus_message_get_error(m)->message ?: "");
+        sd_bus_slot_unref(call->own);
+        return 0;
+}
+
+int spawner_link_call(SpawnerLink *l, sd_bus_message *m, const SpawnerCallOptions *o, sd_bus_slot **ret_slot,
+                      Refusal *reterr)
+{
+        _cleanup_(link_call_freep) LinkCall *call = calloc(1, sizeof(LinkCall));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        *call = (LinkCall){.link = l,
+                           .message = sd_bus_message_ref(m),
+                           .ticket = o->ticket,
+                           .once = o->once,
+                           .has_fds = o->has_fds,
+                           .callback = o->callback,
+                           .userdata = o->userdata};
+        if (!o->callback) {
+                list_append(&l->own_calls, &call->node);
+                ret_slot = &call->own;
+        }
+        r = link_call_send(call, ret_slot, reterr);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "shib", exec_id, pidfd, signal_number, all);
-        if (r < 0)
-                return r;
-        return link_call(l, m, callback, userdata, ret_slot);
+        (void) sd_bus_slot_set_destroy_callback(*ret_slot, link_call_destroy);
+        TAKE_PTR(call);
+        return 0;
 }

@@ -5,6 +5,7 @@
  * execd's side of the private connection to execd-spawner (dbus/org.execd1.Spawner.xml). It is opened when
  * first needed and closed when unused for a while, so that the spawner can leave; the socket unit starts it
  * again. Calls are asynchronous: the caller keeps the slot, and unref'ing it means that no answer will come.
+ * A call that the spawner does not answer before it ends is sent to the next one (spawner-link.c).
  */
 
 #include <stdbool.h>

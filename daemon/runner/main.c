@@ -174,14 +174,17 @@ static uint64_t timeval_usec(const struct timeval *t)
         return (uint64_t) t->tv_sec * USEC_PER_SEC + (uint64_t) t->tv_usec;
 }
 
-/* The spawner looks at the command before anything else may happen to it: until it says so, or is gone, an
- * ended command stays there to be looked at. */
-static void wait_until_verified(void)
+/* The spawner looks at the command before anything else may happen to it: until it says so, an ended command
+ * stays there to be looked at. False when it is gone and has not said so. */
+static bool wait_until_verified(void)
 {
+        ssize_t n;
         char byte;
 
-        while (recv(RUNNER_CONTROL_FD, &byte, 1, 0) < 0 && errno == EINTR)
-                ;
+        do
+                n = recv(RUNNER_CONTROL_FD, &byte, 1, 0);
+        while (n < 0 && errno == EINTR);
+        return n > 0;
 }
 
 /* Where the kernel has put this program, as the linker names it. */
@@ -228,8 +231,12 @@ static void keeper_run_command(Keeper *k)
         k->report.pid = k->command;
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
         k->tty = fd_close(k->tty);
+        /* Nobody has compared it with its container, and nobody has its streams. */
+        if (!wait_until_verified()) {
+                keeper_end_children(k);
+                return;
+        }
         drop_privileges();
-        wait_until_verified();
         if (!ends_within(k->pidfd, SHORT_MSEC))
                 give_back_text();
         k->pidfd = fd_close(k->pidfd);

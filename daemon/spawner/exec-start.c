@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/stdio-fd.h"
 #include "base/strv.h"
+#include "base/ticket.h"
 #include "base/time.h"
 #include "spawner/audit-text.h"
 #include "spawner/kill.h"
@@ -31,6 +32,7 @@ struct Start {
         NamespaceFds namespaces; /* owned: those that the runner joins */
         int command[3];          /* owned: the command's ends */
         int peer[3];             /* owned: the peer's ends, where we made pipes */
+        int ticket;              /* weak: the message has it */
         bool released;
 };
 
@@ -186,6 +188,7 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
                 return r;
 
         s->message = sd_bus_message_ref(message);
+        s->ticket = q->ticket;
         l->start = TAKE_PTR(s);
         if (l->scope_is_ready)
                 launch_release(l);
@@ -197,6 +200,10 @@ static int release(Launch *l)
         Start *s = l->start;
         int r;
 
+        /* Whoever finds it unused may have the command started again. */
+        r = ticket_use(s->ticket);
+        if (r < 0)
+                return r;
         r = order_send(l->runner.control, &(Order){
                                                   .mode = RUNNER_MODE_EXEC,
                                                   .spec = &s->spec,

@@ -200,7 +200,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
                                 .exec_id = q->exec_id,
                                 .slice = container->slice,
                                 .description = q->description,
-                                .pid = l->runner.pid,
+                                .runner = &l->runner,
                                 .properties = q->properties,
                                 .limits = &limits,
                         },
@@ -216,10 +216,10 @@ Launch *launch_free(Launch *l)
         if (!l)
                 return NULL;
         list_remove(&l->spawner->launches, &l->node);
-        scope_free(l->scope);
         sd_event_source_disable_unref(l->timer);
         sd_event_source_disable_unref(l->control);
         sd_event_source_disable_unref(l->leader);
+        scope_abandon(l->scope, &l->runner);
         runner_release(&l->runner, l->spawner->event);
         container_unref(l->container);
         start_free(l->start);

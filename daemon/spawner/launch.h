@@ -61,6 +61,7 @@ typedef struct StartRequest {
         uint64_t cap_privileged;
         uint32_t login_uid;
         const int *stdio; /* three fds, or NULL */
+        int ticket;       /* weak, of the message: used when the runner is released */
 } StartRequest;
 
 /* Begins; the message is answered when the command runs or cannot. On failure the launch is the caller's to

@@ -21,7 +21,17 @@
 #define SYSTEMD_MANAGER  "org.freedesktop.systemd1.Manager"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
-#define DESCRIPTION_MAX  256
+
+/* A scope of the same exec, whose runner has ended with the spawner before us, is still there. It goes by
+ * itself; but systemd may have missed that, and is told then. */
+#define EXISTS_ERROR      "org.freedesktop.systemd1.UnitExists"
+#define EXISTS_AGAIN_USEC (20 * USEC_PER_MSEC)
+#define EXISTS_STOP_USEC  USEC_PER_SEC
+#define EXISTS_USEC       (5 * USEC_PER_SEC)
+
+/* From this version on systemd takes processes by pidfd. */
+#define PIDFDS_VERSION  255
+#define DESCRIPTION_MAX 256
 
 /* Most commands are over by then, and systemd tells all that listen to it of each change. */
 #define DESCRIBE_USEC (100 * USEC_PER_MSEC)
@@ -41,11 +51,14 @@ struct Scope {
         ListNode node;         /* of queued or of in_flight */
         ScopeState state;
         char name[SCOPE_NAME_SIZE];
-        sd_bus_message *message; /* owned, until it is sent */
+        sd_bus_message *message; /* owned; may be sent several times */
         sd_bus_slot *slot;
-        sd_event_source *timeout;
-        ScopeReady callback;
+        sd_event_source *timeout, *again;
+        uint64_t called;              /* CLOCK_MONOTONIC */
+        bool is_stopping, is_stopped; /* the one that has the name */
+        ScopeReady callback;          /* NULL: an orphan, which has the runner */
         void *userdata;
+        Runner runner;
 };
 
 /* A scope that was made before it was known for what. */
@@ -58,8 +71,10 @@ typedef struct Describing {
 } Describing;
 
 struct ScopeManager {
-        sd_bus *bus; /* weak */
-        sd_bus_slot *slot_job, *slot_subscribe;
+        sd_bus *bus;     /* weak */
+        sd_event *event; /* weak */
+        sd_bus_slot *slot_job, *slot_subscribe, *slot_version;
+        bool takes_pidfds;
         List queued, in_flight, describing;
         unsigned n_in_flight;
 };
@@ -84,6 +99,7 @@ static void scope_leave(Scope *s)
         s->state = SCOPE_DONE;
         s->slot = sd_bus_slot_unref(s->slot);
         s->timeout = sd_event_source_disable_unref(s->timeout);
+        s->again = sd_event_source_disable_unref(s->again);
         if (was_called) {
                 m->n_in_flight--;
                 send_queued(m);
@@ -91,21 +107,31 @@ static void scope_leave(Scope *s)
 }
 
 /* Nobody waits for its job any more: it is not to make a scope later. */
-static void scope_give_up(Scope *s)
+static void scope_stop(const Scope *s)
 {
-        bool was_called = s->state == SCOPE_CALLED;
+        (void) sd_bus_call_method_async(s->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                        "StopUnit", NULL, NULL, "ss", s->name, "replace");
+}
 
+static Scope *scope_destroy(Scope *s)
+{
         scope_leave(s);
-        if (was_called)
-                (void) sd_bus_call_method_async(s->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
-                                                SYSTEMD_MANAGER, "StopUnit", NULL, NULL, "ss", s->name,
-                                                "replace");
+        sd_bus_message_unref(s->message);
+        runner_release(&s->runner, s->manager->event);
+        free(s);
+        return NULL;
 }
 
 static void scope_finish(Scope *s, const Refusal *refusal)
 {
         scope_leave(s);
-        s->callback(s->userdata, refusal);
+        if (s->callback) {
+                s->callback(s->userdata, refusal);
+                return;
+        }
+        if (!refusal)
+                scope_stop(s);
+        scope_destroy(s);
 }
 
 static void scope_fail(Scope *s, int error, const char *what)
@@ -127,12 +153,71 @@ void scope_manager_fail_all(ScopeManager *m)
                            "systemd closed the connection");
 }
 
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error);
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Scope *s = userdata;
+        int r;
+
+        s->again = sd_event_source_disable_unref(s->again);
+        r = sd_bus_call_async(s->manager->bus, &s->slot, s->message, on_reply, s, JOB_TIMEOUT_USEC);
+        if (r < 0)
+                scope_fail(s, r, strerrordesc_np(-r));
+        return 0;
+}
+
+static int scope_call_again(Scope *s)
+{
+        int r;
+
+        s->again = sd_event_source_disable_unref(s->again);
+        r = sd_event_add_time_relative(s->manager->event, &s->again, CLOCK_MONOTONIC, EXISTS_AGAIN_USEC,
+                                       EXISTS_AGAIN_USEC / 4, on_again, s);
+        return r < 0 ? r : 0;
+}
+
+static void scope_call_after_stop(Scope *s)
+{
+        s->is_stopping = false;
+        if (scope_call_again(s) < 0)
+                scope_fail(s, ENOMEM, "not enough memory");
+}
+
+static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        Scope *s = userdata;
+
+        s->slot = sd_bus_slot_unref(s->slot);
+        /* Otherwise its job tells, and may have. */
+        if (sd_bus_message_is_method_error(reply, NULL) && s->is_stopping)
+                scope_call_after_stop(s);
+        return 0;
+}
+
+/* The name is taken: by what nobody needs, since the command of this exec was never released. */
+static int scope_wait_for_name(Scope *s)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (now >= s->called + EXISTS_USEC)
+                return -ETIMEDOUT;
+        if (now < s->called + EXISTS_STOP_USEC || s->is_stopped)
+                return scope_call_again(s);
+        s->is_stopping = s->is_stopped = true;
+        return sd_bus_call_method_async(s->manager->bus, &s->slot, SYSTEMD_NAME, SYSTEMD_PATH,
+                                        SYSTEMD_MANAGER, "StopUnit", on_stopping, s, "ss", s->name,
+                                        "replace");
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         Scope *s = userdata;
 
         s->slot = sd_bus_slot_unref(s->slot);
+        if (e && sd_bus_error_has_name(e, EXISTS_ERROR) && scope_wait_for_name(s) >= 0)
+                return 0;
         if (e)
                 scope_fail(s, EIO, e->message ?: e->name);
         return 0;
@@ -142,7 +227,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Scope *s = userdata;
 
-        scope_give_up(s);
+        scope_stop(s);
         scope_fail(s, ETIMEDOUT, "systemd did not answer in time");
         return 0;
 }
@@ -160,7 +245,12 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
 
                 if (strcmp(s->name, unit) != 0)
                         continue;
-                if (strcmp(result, "done") == 0)
+                /* Ours was not asked for since: it is the one that has the name. */
+                if (s->is_stopping)
+                        scope_call_after_stop(s);
+                else if (s->again)
+                        ;
+                else if (strcmp(result, "done") == 0)
                         scope_finish(s, NULL);
                 else
                         scope_fail(s, EIO, result);
@@ -175,11 +265,11 @@ static int scope_call(Scope *s)
         int r;
 
         r = sd_bus_call_async(m->bus, &s->slot, s->message, on_reply, s, JOB_TIMEOUT_USEC);
-        s->message = sd_bus_message_unref(s->message);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &s->timeout, CLOCK_MONOTONIC,
-                                       JOB_TIMEOUT_USEC, 0, on_timeout, s);
+        s->called = now_usec(CLOCK_MONOTONIC);
+        r = sd_event_add_time_relative(m->event, &s->timeout, CLOCK_MONOTONIC, JOB_TIMEOUT_USEC, 0,
+                                       on_timeout, s);
         if (r < 0)
                 return r;
         list_remove(&m->queued, &s->node);
@@ -282,10 +372,14 @@ static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
-                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description,
-                                          "Slice", "s", q->slice, "CollectMode", "s", "inactive-or-failed",
-                                          "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC, "PIDs", "au", 1,
-                                          (uint32_t) q->pid);
+                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice",
+                                          "s", q->slice, "CollectMode", "s", "inactive-or-failed",
+                                          "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
+        /* A number is that of the runner as long as that is not waited for: see scope_abandon(). */
+        if (r >= 0)
+                r = s->manager->takes_pidfds
+                            ? sd_bus_message_append(m, "(sv)", "PIDFDs", "ah", 1, q->runner->pidfd)
+                            : sd_bus_message_append(m, "(sv)", "PIDs", "au", 1, (uint32_t) q->runner->pid);
         if (r >= 0)
                 r = append_properties(m, q, reterr);
         if (r >= 0)
@@ -311,7 +405,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
 
         if (!s)
                 return -ENOMEM;
-        *s = (Scope){.manager = m, .callback = callback, .userdata = userdata};
+        *s = (Scope){.manager = m, .callback = callback, .userdata = userdata, .runner = RUNNER_INIT};
         scope_name(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
         r = make_message(s, q, reterr);
@@ -324,7 +418,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
                 if (r < 0)
                         return r;
         } else {
-                r = sd_event_add_defer(sd_bus_get_event(m->bus), &s->timeout, on_deferred, s);
+                r = sd_event_add_defer(m->event, &s->timeout, on_deferred, s);
                 if (r < 0)
                         return r;
         }
@@ -379,8 +473,8 @@ static int describing_new(ScopeManager *m, const char *exec_id, const char *text
                 return -errno;
         scope_name(exec_id, d->name);
         make_description(text, d->description);
-        r = sd_event_add_time_relative(sd_bus_get_event(m->bus), &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC,
-                                       DESCRIBE_USEC, on_describe, d);
+        r = sd_event_add_time_relative(m->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC, DESCRIBE_USEC,
+                                       on_describe, d);
         if (r < 0)
                 return r;
         TAKE_PTR(d);
@@ -397,13 +491,19 @@ void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int 
 
 Scope *scope_free(Scope *s)
 {
-        if (!s)
-                return NULL;
-        if (s->state != SCOPE_DONE)
-                scope_give_up(s);
-        sd_bus_message_unref(s->message);
-        free(s);
-        return NULL;
+        return s ? scope_destroy(s) : NULL;
+}
+
+void scope_abandon(Scope *s, Runner *runner)
+{
+        if (!s || s->state != SCOPE_CALLED) {
+                scope_free(s);
+                return;
+        }
+        s->callback = NULL;
+        s->runner = *runner;
+        *runner = RUNNER_INIT;
+        s->runner.control = fd_close(s->runner.control);
 }
 
 static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -415,6 +515,21 @@ static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *er
         return 0;
 }
 
+/* "255.4-1", "257~rc1": until it is known, and where it cannot be, processes go by number. */
+static int on_version(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        ScopeManager *m = userdata;
+        const char *version = "";
+
+        m->slot_version = sd_bus_slot_unref(m->slot_version);
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+            sd_bus_message_read(reply, "v", "s", &version) < 0)
+                return 0;
+        m->takes_pidfds = strtoul(version, NULL, 10) >= PIDFDS_VERSION;
+        log_debug("systemd %s takes processes by %s", version, m->takes_pidfds ? "pidfd" : "number");
+        return 0;
+}
+
 int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 {
         _cleanup_(scope_manager_freep) ScopeManager *m = calloc(1, sizeof(*m));
@@ -423,12 +538,17 @@ int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
         if (!m)
                 return -ENOMEM;
         m->bus = bus;
+        m->event = sd_bus_get_event(bus);
         /* PID 1 itself names no sender, and sends its signals unasked. */
         r = sd_bus_match_signal_async(bus, &m->slot_job, is_private ? NULL : SYSTEMD_NAME, SYSTEMD_PATH,
                                       SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, m);
         if (r >= 0 && !is_private)
                 r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
                                              SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
+        if (r >= 0)
+                r = sd_bus_call_method_async(bus, &m->slot_version, SYSTEMD_NAME, SYSTEMD_PATH,
+                                             "org.freedesktop.DBus.Properties", "Get", on_version, m, "ss",
+                                             SYSTEMD_MANAGER, "Version");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -439,12 +559,19 @@ ScopeManager *scope_manager_free(ScopeManager *m)
 {
         if (!m)
                 return NULL;
+        LIST_FOREACH_SAFE (n, &m->in_flight) {
+                Scope *s = LIST_ENTRY(n, Scope, node);
+
+                if (!s->callback)
+                        scope_destroy(s);
+        }
         LIST_FOREACH_SAFE (n, &m->describing) {
                 describing_send(LIST_ENTRY(n, Describing, node));
                 describing_free(LIST_ENTRY(n, Describing, node));
         }
         sd_bus_slot_unref(m->slot_job);
         sd_bus_slot_unref(m->slot_subscribe);
+        sd_bus_slot_unref(m->slot_version);
         free(m);
         return NULL;
 }

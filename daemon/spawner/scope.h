@@ -11,6 +11,7 @@
 
 #include "base/refusal.h"
 #include "spawner/limits.h"
+#include "spawner/runner-spawn.h"
 
 #define SCOPES_IN_FLIGHT_MAX 32
 #define SCOPE_NAME_SIZE      80
@@ -29,7 +30,7 @@ typedef struct ScopeRequest {
         const char *exec_id;
         const char *slice;
         const char *description;
-        pid_t pid;
+        const Runner *runner;
         char *const *properties; /* name, text, name, text, … */
         const Limits *limits;    /* of the container */
 } ScopeRequest;
@@ -41,6 +42,9 @@ int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callbac
                 Scope **ret, Refusal *reterr);
 /* Forgets about it; the scope itself ends with its processes. */
 Scope *scope_free(Scope *s);
+/* The same, with a runner that was started for it: systemd may still be about to move the process of that
+ * number into the scope, so the runner, which ends, is not waited for before systemd has answered. */
+void scope_abandon(Scope *s, Runner *runner);
 DEFINE_CLEANUP(Scope, scope_free);
 
 /* Changes what the scope of an exec is called in lists of units, a while after, unless the process (which

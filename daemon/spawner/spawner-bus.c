@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/strv.h"
+#include "base/ticket.h"
 #include "spawner/check.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
@@ -375,6 +376,19 @@ static int read_stdio(sd_bus_message *m, int fds[3], bool tty, const int **ret, 
         return sd_bus_message_exit_container(m);
 }
 
+/* One that was used is of a start that another spawner has begun. */
+static int read_ticket(sd_bus_message *m, int *ret, Refusal *reterr)
+{
+        int r = sd_bus_message_read(m, "h", ret);
+
+        if (r < 0)
+                return r;
+        r = ticket_is_used(*ret);
+        if (r < 0)
+                return bad(reterr, "ticket");
+        return r == 0 ? 0 : refuse(reterr, REFUSAL_CONFLICT, EALREADY, "the command was started before");
+}
+
 static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *reterr)
 {
         size_t items = 0, bytes = 0;
@@ -402,7 +416,8 @@ static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *r
         q->tty = flags & FLAG_TTY;
         q->privileged = flags & FLAG_PRIVILEGED;
         q->null_stdin = flags & FLAG_NO_STDIN;
-        return read_stdio(m, fds, q->tty, &q->stdio, reterr);
+        r = read_stdio(m, fds, q->tty, &q->stdio, reterr);
+        return r < 0 ? r : read_ticket(m, &q->ticket, reterr);
 }
 
 static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
@@ -509,6 +524,14 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
+void spawner_emit_leaving(Connection *c)
+{
+        int r = sd_bus_emit_signal(c->bus, SPAWNER_PATH, SPAWNER_INTERFACE, "Leaving", NULL);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Failed to emit Leaving");
+}
+
 static void emit_container(Connection *c, const char *member, const Container *container)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
@@ -565,7 +588,7 @@ const sd_bus_vtable spawner_vtable[] = {
                                 SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
                                             properties, "as", argv, "as", env, "s", user, "s", working_dir,
                                             "t", flags, "t", capabilities, "q", rows, "q", columns, "u",
-                                            login_uid, "ah", stdio),
+                                            login_uid, "ah", stdio, "h", ticket),
                                 SD_BUS_RESULT("h", control, "h", pidfd, "u", pid, "ah", streams), on_start,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drop", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_drop,
@@ -579,5 +602,6 @@ const sd_bus_vtable spawner_vtable[] = {
                                 on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS(CONTAINER_SIGNATURE, container), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerRemoved", SD_BUS_ARGS(CONTAINER_SIGNATURE, container), 0),
+        SD_BUS_SIGNAL("Leaving", NULL, 0),
         SD_BUS_VTABLE_END,
 };

@@ -17,6 +17,9 @@
 #include "spawner/container-oci.h"
 #include "spawner/launch.h"
 
+/* Peers get so long to take their last answers, less than systemd gives us. */
+#define LEAVE_USEC              (5 * USEC_PER_SEC)
+
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
 
 /* Where containers come from. */
@@ -39,6 +42,8 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 static void spawner_check_idle(Spawner *s)
 {
         s->idle = sd_event_source_disable_unref(s->idle);
+        if (s->leave && list_is_empty(&s->connections))
+                (void) sd_event_exit(s->event, 0);
         if (!list_is_empty(&s->connections) || s->options.idle_usec == UINT64_MAX)
                 return;
         if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle,
@@ -326,6 +331,7 @@ Spawner *spawner_free(Spawner *s)
         container_table_clear(&s->containers);
         sd_event_source_disable_unref(s->listener);
         sd_event_source_disable_unref(s->idle);
+        sd_event_source_disable_unref(s->leave);
         sd_bus_close_unref(s->systemd);
         sd_bus_flush_close_unref(s->bus);
         sd_event_unref(s->event);
@@ -333,10 +339,32 @@ Spawner *spawner_free(Spawner *s)
         return NULL;
 }
 
+static int on_leave(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Spawner *s = userdata;
+
+        log_warning("A peer did not close its connection in time");
+        return sd_event_exit(s->event, 0);
+}
+
+/* What is under way is finished. Who connects now waits for the next one of us; the peers send what is new
+ * there, and close their connections with the last answer. */
 static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
+        Spawner *s = userdata;
+        int r;
+
+        if (s->leave)
+                return 0;
         (void) sd_notify(false, "STOPPING=1");
-        return sd_event_exit(userdata, 0);
+        s->listener = sd_event_source_disable_unref(s->listener);
+        r = sd_event_add_time_relative(s->event, &s->leave, CLOCK_MONOTONIC, LEAVE_USEC, 0, on_leave, s);
+        if (r < 0)
+                return sd_event_exit(s->event, 0);
+        LIST_FOREACH_SAFE (n, &s->connections)
+                spawner_emit_leaving(LIST_ENTRY(n, Connection, node));
+        spawner_check_idle(s);
+        return 0;
 }
 
 int spawner_run(Spawner *s)
@@ -349,9 +377,9 @@ int spawner_run(Spawner *s)
         sigaddset(&mask, SIGINT);
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return -errno;
-        r = sd_event_add_signal(s->event, NULL, SIGTERM, on_term, s->event);
+        r = sd_event_add_signal(s->event, NULL, SIGTERM, on_term, s);
         if (r >= 0)
-                r = sd_event_add_signal(s->event, NULL, SIGINT, on_term, s->event);
+                r = sd_event_add_signal(s->event, NULL, SIGINT, on_term, s);
         if (r >= 0)
                 r = sd_event_set_watchdog(s->event, true);
         if (r < 0)

@@ -24,9 +24,9 @@ typedef struct SpawnerOptions {
 typedef struct Spawner {
         SpawnerOptions options;
         sd_event *event;
-        sd_bus *bus;     /* the system's */
-        sd_bus *systemd; /* PID 1's own, or NULL */
-        sd_event_source *listener, *idle;
+        sd_bus *bus;                              /* the system's */
+        sd_bus *systemd;                          /* PID 1's own, or NULL */
+        sd_event_source *listener, *idle, *leave; /* the last while we are about to exit */
         ContainerTable containers;
         Providers *providers; /* request_refresh() brings them up to date */
         ScopeManager *scopes;
@@ -72,6 +72,7 @@ void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool
 #define SPAWNER_PATH      "/org/execd1/spawner"
 #define SPAWNER_INTERFACE "org.execd1.Spawner"
 
+void spawner_emit_leaving(Connection *c);
 void spawner_emit_container_new(Connection *c, const Container *container);
 void spawner_emit_container_removed(Connection *c, const Container *container);
 

@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
+#include "base/ticket.h"
 #include "base/time.h"
 #include "wire/runner-spec.h"
 
@@ -167,6 +168,7 @@ static int start(sd_bus *bus, const char *exec_id, const Leader *leader, const O
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_close_ int ticket = ticket_new();
         uint64_t flags = (o->tty ? 1 : 0) | (o->privileged ? 2 : 0) | (o->no_stdin ? 4 : 0);
         int r;
 
@@ -178,8 +180,8 @@ static int start(sd_bus *bus, const char *exec_id, const Leader *leader, const O
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, o->env);
         if (r >= 0)
-                r = sd_bus_message_append(m, "ssttqquah", o->user ?: "", o->working_dir ?: "", flags,
-                                          UINT64_MAX, 0, 0, UINT32_MAX, 0);
+                r = sd_bus_message_append(m, "ssttqquahh", o->user ?: "", o->working_dir ?: "", flags,
+                                          UINT64_MAX, 0, 0, UINT32_MAX, 0, ticket);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, &reply);
         if (r < 0)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Between spawner-link.c, which has the connections, and spawner-call.c, which knows the methods. */
+
+#include "core/spawner-link.h"
+
+#define SPAWNER_PATH         "/org/execd1/spawner"
+#define SPAWNER_INTERFACE    "org.execd1.Spawner"
+#define SPAWNER_ERROR_PREFIX "org.execd1.Error."
+
+/* The connection, made when there is none. */
+int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr);
+/* It, or NULL. */
+sd_bus *spawner_link_bus(const SpawnerLink *l);
+
+typedef struct SpawnerCallOptions {
+        sd_bus_message_handler_t callback; /* NULL: nobody waits for an answer */
+        void *userdata;
+        int ticket; /* taken over; a negative number for none */
+        bool once;  /* a second time it would do something else */
+        bool has_fds;
+} SpawnerCallOptions;
+
+/* Sends it, and again should the spawner be restarted before it has answered. */
+int spawner_link_call(SpawnerLink *l, sd_bus_message *m, const SpawnerCallOptions *o, sd_bus_slot **ret_slot,
+                      Refusal *reterr);
