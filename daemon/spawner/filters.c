@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The dump is made by a child of ours: if the leader cannot be stopped in time (it may sleep in the kernel),
- * the child is ended, and with its tracer gone the kernel lets the leader run on as if nothing had been.
- */
-
 #include "spawner/filters.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <systemd/sd-event.h>
 
 #include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
 
-#define DUMP_MSEC        1000
+#define DUMP_USEC        USEC_PER_SEC
 #define INSTRUCTIONS_MAX 4096 /* BPF_MAXINSNS */
+
+/* So long nobody tries again. */
+#define FAILED_USEC (3 * USEC_PER_SEC)
 
 /* Shared with the child. */
 typedef struct Dump {
@@ -30,6 +31,19 @@ typedef struct Dump {
                 struct sock_filter instructions[INSTRUCTIONS_MAX];
         } filters[];
 } Dump;
+
+struct FiltersRun {
+        Leader *leader; /* owned reference */
+        uint32_t n;
+        Dump *dump; /* owned */
+        size_t size;
+        pid_t child;
+        int pidfd; /* owned */
+        sd_event_source *ended, *timer;
+        List waits; /* FiltersWait */
+        unsigned n_waits;
+        bool is_told;
+};
 
 LeaderFilters *filters_free(LeaderFilters *f)
 {
@@ -57,7 +71,8 @@ static int dump_one(pid_t pid, uint32_t i, Dump *dump)
         return 0;
 }
 
-/* In the child. The kernel ends the tracing when it exits. */
+/* In the child. The kernel ends the tracing when it exits, and lets the leader run on as if nothing had
+ * been. */
 static int dump_all(pid_t pid, int pidfd, uint32_t n, Dump *dump)
 {
         int status;
@@ -85,20 +100,18 @@ static int dump_all(pid_t pid, int pidfd, uint32_t n, Dump *dump)
         return 0;
 }
 
-static int wait_for_child(pid_t child, const Dump *dump)
+static void run_child(const FiltersRun *run, pid_t parent) __attribute__((noreturn));
+static void run_child(const FiltersRun *run, pid_t parent)
 {
-        _cleanup_close_ int pidfd = pidfd_open_pid(child);
-        struct pollfd p = {.fd = pidfd, .events = POLLIN};
-        int status, r;
+        sigset_t none;
 
-        r = pidfd < 0 ? 0 : poll(&p, 1, DUMP_MSEC);
-        if (r <= 0)
-                kill(child, SIGKILL);
-        if (waitpid(child, &status, 0) < 0)
-                return -errno;
-        if (r <= 0)
-                return -ETIMEDOUT;
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? dump->error : -EIO;
+        /* Without us nobody ends it. */
+        sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                _exit(1);
+        run->dump->error = dump_all(run->leader->pid, run->leader->pidfd, run->n, run->dump);
+        _exit(0);
 }
 
 static int filters_from_dump(const Dump *dump, uint32_t n, LeaderFilters **ret)
@@ -129,27 +142,162 @@ static int filters_from_dump(const Dump *dump, uint32_t n, LeaderFilters **ret)
         return 0;
 }
 
-int filters_read(pid_t pid, int pidfd, uint32_t n, LeaderFilters **ret)
+static FiltersRun *run_free(FiltersRun *run)
 {
-        size_t size = sizeof(Dump) + n * sizeof(((Dump *) NULL)->filters[0]);
-        pid_t child;
-        Dump *dump;
+        if (!run)
+                return NULL;
+        sd_event_source_disable_unref(run->ended);
+        sd_event_source_disable_unref(run->timer);
+        if (run->child > 0) {
+                (void) kill(run->child, SIGKILL);
+                (void) waitpid(run->child, NULL, 0);
+        }
+        fd_close(run->pidfd);
+        if (run->dump)
+                munmap(run->dump, run->size);
+        if (run->leader && run->leader->run == run)
+                run->leader->run = NULL;
+        leader_unref(run->leader);
+        free(run);
+        return NULL;
+}
+DEFINE_CLEANUP(FiltersRun, run_free);
+
+/* The result is the leader's, and who waits asks for it anew. */
+static void run_tell(FiltersRun *run, int r)
+{
+        Leader *l = run->leader;
+
+        run->is_told = true;
+        l->filters = filters_free(l->filters);
+        if (r >= 0)
+                r = filters_from_dump(run->dump, run->n, &l->filters);
+        l->filters_error = r;
+        /* One was added meanwhile: the next number is read at once. */
+        l->filters_again = r == -EAGAIN ? 0 : now_usec(CLOCK_MONOTONIC) + FAILED_USEC;
+        l->run = NULL;
+        while (run->waits.first) {
+                FiltersWait *w = LIST_ENTRY(run->waits.first, FiltersWait, node);
+
+                filters_wait_cancel(w);
+                w->callback(w->userdata);
+        }
+}
+
+static int on_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        FiltersRun *run = userdata;
+        int status = 0, r;
+
+        r = waitpid(run->child, &status, 0) < 0 ? -errno : 0;
+        run->child = 0;
+        if (r >= 0)
+                r = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? run->dump->error : -EIO;
+        if (!run->is_told)
+                run_tell(run, r);
+        run_free(run);
+        return 0;
+}
+
+/* The child is ended, and the run with it. */
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        FiltersRun *run = userdata;
+
+        (void) pidfd_signal(run->pidfd, SIGKILL);
+        run_tell(run, -ETIMEDOUT);
+        return 0;
+}
+
+static int run_start(FiltersRun *run, sd_event *event)
+{
+        pid_t parent = getpid();
         int r;
 
-        if (n > RUNNER_FILTERS_MAX)
-                return -E2BIG;
-        dump = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (dump == MAP_FAILED)
+        run->child = fork();
+        if (run->child == 0)
+                run_child(run, parent);
+        if (run->child < 0)
                 return -errno;
-
-        child = fork();
-        if (child == 0) {
-                dump->error = dump_all(pid, pidfd, n, dump);
-                _exit(0);
-        }
-        r = child < 0 ? -errno : wait_for_child(child, dump);
+        run->pidfd = pidfd_open_pid(run->child);
+        if (run->pidfd < 0)
+                return run->pidfd;
+        r = sd_event_add_io(event, &run->ended, run->pidfd, EPOLLIN, on_ended, run);
         if (r >= 0)
-                r = filters_from_dump(dump, n, ret);
-        munmap(dump, size);
+                r = sd_event_add_time_relative(event, &run->timer, CLOCK_MONOTONIC, DUMP_USEC,
+                                               USEC_PER_SEC / 100, on_timeout, run);
         return r;
+}
+
+static int run_new(Leader *l, uint32_t n)
+{
+        _cleanup_(run_freep) FiltersRun *run = calloc(1, sizeof(*run));
+        sd_event *event = NULL;
+        int r;
+
+        if (!run)
+                return -ENOMEM;
+        *run = (FiltersRun){
+                .leader = leader_ref(l),
+                .n = n,
+                .size = sizeof(Dump) + n * sizeof(((Dump *) NULL)->filters[0]),
+                .pidfd = -EBADF,
+        };
+        run->dump = mmap(NULL, run->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (run->dump == MAP_FAILED) {
+                run->dump = NULL;
+                return -errno;
+        }
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = run_start(run, event);
+        sd_event_unref(event);
+        if (r < 0)
+                return r;
+        l->run = TAKE_PTR(run);
+        return 0;
+}
+
+int filters_need(Leader *l, uint32_t n, Refusal *reterr)
+{
+        int r = 0;
+
+        if (l->filters && l->filters->n == n)
+                return 0;
+        if (l->run)
+                return -EINPROGRESS;
+        if (l->filters_error < 0 && now_usec(CLOCK_MONOTONIC) < l->filters_again)
+                r = l->filters_error;
+        else if (n > RUNNER_FILTERS_MAX)
+                r = -E2BIG;
+        else
+                r = run_new(l, n);
+        return r < 0 ? refuse(reterr, REFUSAL_UNSUPPORTED, r,
+                              "cannot read the container's seccomp filters: %s", strerrordesc_np(-r))
+                     : -EINPROGRESS;
+}
+
+int filters_wait(Leader *l, FiltersWait *w, void (*callback)(void *userdata), void *userdata,
+                 Refusal *reterr)
+{
+        if (!l->run)
+                return -ESTALE;
+        if (l->run->n_waits >= FILTERS_WAITS_MAX)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                              "too many execs wait for the container's seccomp filters (limit %d)",
+                              FILTERS_WAITS_MAX);
+        *w = (FiltersWait){.run = l->run, .callback = callback, .userdata = userdata};
+        list_append(&l->run->waits, &w->node);
+        l->run->n_waits++;
+        return 0;
+}
+
+void filters_wait_cancel(FiltersWait *w)
+{
+        if (!w->run)
+                return;
+        list_remove(&w->run->waits, &w->node);
+        w->run->n_waits--;
+        w->run = NULL;
 }

@@ -72,14 +72,9 @@ static int fill_filters(Leader *l, const ProcStatus *status, RunnerSpec *spec, R
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
                               "the container is under a kind of seccomp that cannot be taken over");
 
-        if (!l->filters || l->filters->n != n) {
-                l->filters = filters_free(l->filters);
-                r = filters_read(l->pid, l->pidfd, n, &l->filters);
-                if (r < 0)
-                        return refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                                      "cannot read the container's seccomp filters: %s",
-                                      strerrordesc_np(-r));
-        }
+        r = filters_need(l, n, reterr);
+        if (r < 0)
+                return r;
         spec->filters = calloc(n, sizeof(RunnerFilter));
         if (!spec->filters)
                 return -ENOMEM;

@@ -15,6 +15,7 @@
 #include "wire/runner-spec.h"
 
 typedef struct LeaderFilters LeaderFilters;
+typedef struct FiltersRun FiltersRun;
 
 typedef struct Leader {
         unsigned n_ref;
@@ -24,6 +25,9 @@ typedef struct Leader {
         uint64_t start_time;
         LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
+        FiltersRun *run;        /* weak: they are being read (filters.h) */
+        int filters_error;      /* why they could not be read, and not before when it is tried again */
+        uint64_t filters_again; /* CLOCK_MONOTONIC */
 } Leader;
 
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
@@ -45,8 +49,8 @@ bool leader_is_alive(const Leader *l);
 
 /* leader-template.c: fills the half of a spec that describes the leader, and opens the namespaces that
  * differ from ours. All of it is read anew, but for filters, which can only be added to and are read again
- * when their number has changed. Nothing exceeds what the container had when it was found; a leader that has
- * left its namespaces is refused. */
+ * when their number has changed: -EINPROGRESS, see filters_wait(). Nothing exceeds what the container had
+ * when it was found; a leader that has left its namespaces is refused. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
 /* What is no confinement and is kept over execve(2) all the same: I/O priority, personality, core filter. */
 int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr);

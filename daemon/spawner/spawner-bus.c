@@ -327,8 +327,11 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
         if (r < 0)
                 return r;
         /* A number needs no looking up to be a user. */
-        if (has_names)
-                return check_user(c, m, a.container, user, on_user_checked, reterr);
+        if (has_names) {
+                r = check_user(c, m, a.container, user, on_user_checked, reterr);
+                return r == -EINPROGRESS ? request_filters(c, m, do_prepare, a.container->leader, reterr)
+                                         : r;
+        }
         r = sd_bus_message_rewind(m, true);
         return r < 0 ? r : do_prepare_launch(c, m, fresh, reterr);
 }
@@ -420,33 +423,50 @@ static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *r
         return r < 0 ? r : read_ticket(m, &q->ticket, reterr);
 }
 
+/* The launch that was prepared, or a new one. */
+static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Refusal *reterr)
+{
+        Launch *l = launch_find(c->spawner, a->exec_id);
+
+        if (!l)
+                return make_launch(c, a, ret, reterr);
+        if (l->start || l->connection != c || !launch_follow(l, a->container))
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", a->exec_id);
+        *ret = l;
+        return 0;
+}
+
+static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments *a, StartRequest *q,
+                        Refusal *reterr)
+{
+        Launch *l;
+        int r;
+
+        r = find_or_make_launch(c, a, &l, reterr);
+        if (r < 0)
+                return r;
+        /* A spare, made before it was known for what. */
+        if (strcmp(l->description, a->description) != 0)
+                scope_describe(c->spawner->scopes, a->exec_id, a->description, l->runner.pidfd);
+        r = launch_start(l, m, q, reterr);
+        if (r < 0 && r != -EINPROGRESS)
+                launch_free(l);
+        return r;
+}
+
 static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(launch_arguments_done) LaunchArguments a = {0};
         StartRequest q = {0};
-        Launch *l = NULL;
         int fds[3], r;
 
         r = read_launch(c, m, fresh, &a, reterr);
         if (r >= 0)
                 r = read_start(m, &q, fds, reterr);
-        if (r >= 0) {
-                l = launch_find(c->spawner, a.exec_id);
-                if (l && (l->start || l->connection != c || !launch_follow(l, a.container)))
-                        r = refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting",
-                                   a.exec_id);
-                else if (!l)
-                        r = make_launch(c, &a, &l, reterr);
-                if (r >= 0) {
-                        /* A spare, made before it was known for what. */
-                        if (strcmp(l->description, a.description) != 0)
-                                scope_describe(c->spawner->scopes, a.exec_id, a.description,
-                                               l->runner.pidfd);
-                        r = launch_start(l, m, &q, reterr);
-                        if (r < 0)
-                                launch_free(l);
-                }
-        }
+        if (r >= 0)
+                r = start_launch(c, m, &a, &q, reterr);
+        if (r == -EINPROGRESS)
+                r = request_filters(c, m, do_start, a.container->leader, reterr);
         strv_free(q.argv);
         strv_free(q.env);
         return r;

@@ -54,33 +54,66 @@ static void spawner_check_idle(Spawner *s)
 static Request *request_free(Request *q)
 {
         list_remove(&q->connection->requests, &q->node);
+        filters_wait_cancel(&q->filters);
         sd_bus_message_unref(q->message);
         free(q);
         return NULL;
 }
 
-static void on_refreshed(void *userdata)
+static void request_again(Request *q, bool fresh)
 {
-        Request *q = userdata;
         int r;
 
         r = sd_bus_message_rewind(q->message, true);
         if (r >= 0)
-                request_answer(q->connection, q->message, q->method, true);
+                request_answer(q->connection, q->message, q->method, fresh);
         else
                 log_error_errno(r, "Cannot answer a request");
         request_free(q);
 }
 
-int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later)
+static void on_refreshed(void *userdata)
+{
+        request_again(userdata, true);
+}
+
+static void on_filters(void *userdata)
+{
+        request_again(userdata, false);
+}
+
+static Request *request_new(Connection *c, sd_bus_message *message, RequestMethod method)
 {
         Request *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return NULL;
+        *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
+        list_append(&c->requests, &q->node);
+        return q;
+}
+
+int request_filters(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
+                    Refusal *reterr)
+{
+        Request *q = request_new(c, message, method);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
-        list_append(&c->requests, &q->node);
+        r = filters_wait(leader, &q->filters, on_filters, q, reterr);
+        if (r < 0)
+                request_free(q);
+        return r;
+}
+
+int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later)
+{
+        Request *q = request_new(c, message, method);
+        int r;
+
+        if (!q)
+                return -ENOMEM;
         r = later ? providers_refresh_later(c->spawner->providers, on_refreshed, q)
                   : providers_refresh(c->spawner->providers, on_refreshed, q);
         if (r < 0)

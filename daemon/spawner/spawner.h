@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "spawner/container-table.h"
+#include "spawner/filters.h"
 #include "spawner/provider.h"
 #include "spawner/scope.h"
 
@@ -55,9 +56,10 @@ int spawner_run(Spawner *s);
  * called again. */
 typedef int (*RequestMethod)(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr);
 
-/* A message that waits for the table. */
+/* A message that waits for the table, or for the filters of a leader. */
 typedef struct Request {
         ListNode node;
+        FiltersWait filters;
         Connection *connection; /* weak */
         sd_bus_message *message;
         RequestMethod method;
@@ -65,6 +67,9 @@ typedef struct Request {
 
 /* `later`: not before containers that are starting are looked at again. */
 int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later);
+/* After -EINPROGRESS of leader_fill_spec(): the method is called again when its filters were read. */
+int request_filters(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
+                    Refusal *reterr);
 
 /* spawner-bus.c */
 extern const sd_bus_vtable spawner_vtable[];

@@ -138,3 +138,14 @@ int traced_leader(const char *kind)
         }
         return wait_for_end();
 }
+
+/* The leader waits in vfork(2) for a child that never executes anything: nothing stops it there. */
+int vforked_leader(const char *kind)
+{
+        if (install(find_kind(kind), 0) < 0)
+                return 3;
+        if (vfork() == 0)
+                for (;;)
+                        pause();
+        return 0;
+}

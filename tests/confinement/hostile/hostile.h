@@ -18,6 +18,7 @@ int exe_writer(const char *report_path);
 int grabber(const char *report_path);
 int filter_payload(const char *kind, int count);
 int traced_leader(const char *kind);
+int vforked_leader(const char *kind);
 int http_client(const char *socket_path, const char *request_path);
 int key_holder(const char *description, char **argv);
 int device_programs(const char *cgroup);

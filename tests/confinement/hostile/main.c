@@ -45,7 +45,8 @@ int wait_for_end(void)
 static int usage(void)
 {
         fprintf(stderr,
-                "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND |\n"
+                "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND | "
+                "vforked KIND |\n"
                 "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
                 "       device-programs CGROUP | fuse-hang FILE | leaver DIRECTORY | unshared | sleep\n");
         return 2;
@@ -63,6 +64,8 @@ int main(int argc, char **argv)
                 return filter_payload(argv[2], atoi(argv[3]));
         if (strcmp(what, "traced") == 0 && argc == 3)
                 return traced_leader(argv[2]);
+        if (strcmp(what, "vforked") == 0 && argc == 3)
+                return vforked_leader(argv[2]);
         if (strcmp(what, "http") == 0 && argc == 4)
                 return http_client(argv[2], argv[3]);
         if (strcmp(what, "with-key") == 0 && argc > 3)
