@@ -233,9 +233,7 @@ static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
 
 static bool was_just_created(const Exec *e)
 {
-        uint64_t now = now_usec(CLOCK_REALTIME);
-
-        return now >= e->created_usec && now - e->created_usec < JUST_USEC;
+        return now_usec(CLOCK_MONOTONIC) - e->created_monotonic < JUST_USEC;
 }
 
 void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))

@@ -111,7 +111,7 @@ static void record_add_exit(Record *r, const Exec *e)
         if (WIFSIGNALED(e->wait_status))
                 record_add(r, "EXIT_SIGNAL=%d", WTERMSIG(e->wait_status));
         record_add(r, "DURATION_USEC=%" PRIu64,
-                   e->finished_usec > e->started_usec ? e->finished_usec - e->started_usec : UINT64_C(0));
+                   e->ended_monotonic - MIN(e->started_monotonic, e->ended_monotonic));
 }
 
 /* By this the exec can be answered for when execd itself has forgotten it (core/journal-reader). */

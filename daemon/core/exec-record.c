@@ -36,7 +36,9 @@ int exec_record_line(const Exec *e, char **ret)
                 .starter_pid = e->starter ? e->starter->pid : 0,
                 .starter_login_uid = e->starter ? e->starter->loginuid : UINT32_MAX,
                 .created_usec = e->created_usec,
-                .asked_usec = e->asked_usec,
+                .asked_monotonic = e->asked_monotonic,
+                .started_monotonic = e->started_monotonic,
+                .ended_monotonic = e->ended_monotonic,
                 .started_usec = e->started_usec,
                 .finished_usec = e->finished_usec,
         };
@@ -86,11 +88,19 @@ static void restore_output(Exec *e, HandoverFds *f)
                 stream_finish(s, e->detached);
 }
 
+/* The clock runs on over a restart of execd. A record that does not have it is of a version before. */
+static uint64_t ended_when(const ExecRecord *r)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC), wall = now_usec(CLOCK_REALTIME);
+
+        if (r->ended_monotonic > 0)
+                return MIN(r->ended_monotonic, now);
+        return now - MIN(now, wall > r->finished_usec ? wall - r->finished_usec : 0);
+}
+
 static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
-        uint64_t wall = now_usec(CLOCK_REALTIME),
-                 age = wall > r->finished_usec ? wall - r->finished_usec : 0;
 
         if (!e)
                 return -ENOMEM;
@@ -119,7 +129,8 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         e->timed_out = r->timed_out;
         e->pid = r->pid;
         e->created_usec = r->created_usec;
-        e->asked_usec = r->asked_usec;
+        e->asked_monotonic = r->asked_monotonic;
+        e->started_monotonic = r->started_monotonic;
         e->started_usec = r->started_usec;
         e->finished_usec = r->finished_usec;
         e->detached = r->detached;
@@ -128,8 +139,7 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
                 *ret = e;
                 return restore_running(e, r, f);
         }
-        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
-        e->ended_monotonic -= MIN(age, e->ended_monotonic);
+        e->ended_monotonic = ended_when(r);
         if (f)
                 restore_output(e, f);
         manager_link_exec(m, e);

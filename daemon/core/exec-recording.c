@@ -102,7 +102,7 @@ void exec_recording_begin(Exec *e)
 
 void exec_recording_resume(Exec *e)
 {
-        uint64_t now = now_usec(CLOCK_REALTIME);
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
         _cleanup_free_ char *why = NULL;
         int r;
 
@@ -110,7 +110,7 @@ void exec_recording_resume(Exec *e)
                 return;
         r = recording_resume(e->manager->recordings, e->id, e->request->tty, on_truncated, e, &e->recording);
         if (r >= 0) {
-                recording_set_elapsed(e->recording, now > e->started_usec ? now - e->started_usec : 0);
+                recording_set_elapsed(e->recording, now - MIN(now, e->started_monotonic));
                 return;
         }
         if (asprintf(&why, "because its file cannot be taken up again (%s)", strerror(-r)) < 0)

@@ -189,6 +189,7 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         e->pidfd = TAKE_FD(p.pidfd);
         e->pid = (pid_t) p.pid;
         e->started_usec = now_usec(CLOCK_REALTIME);
+        e->started_monotonic = now_usec(CLOCK_MONOTONIC);
 
         exec_ref(e);
         exec_recording_begin(e);

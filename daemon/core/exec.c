@@ -88,6 +88,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->control_fd = e->pidfd = -EBADF;
         e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->created_usec = now_usec(CLOCK_REALTIME);
+        e->created_monotonic = now_usec(CLOCK_MONOTONIC);
         e->container = container_ref(c);
         e->creator = peer_remember(creator);
         if (!e->creator)
@@ -319,7 +320,7 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         e->starter = peer_remember(starter);
         e->detached = detached;
         e->start_size = size->set ? *size : e->request->console_size;
-        e->asked_usec = now_usec(CLOCK_REALTIME);
+        e->asked_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_set_state(e, EXEC_STARTING);
 
         r = config_check_privileged(&e->manager->config, e->request->privileged, reterr);
@@ -381,10 +382,8 @@ static int exit_code_from_status(int wait_status)
  * made once the start was asked for. */
 static bool exec_ran_out_of_time(const Exec *e)
 {
-        uint64_t began = e->asked_usec ?: e->started_usec;
-
-        return WIFSIGNALED(e->wait_status) && e->finished_usec > began &&
-               e->finished_usec - began >= exec_request_runtime_max(e->request);
+        return WIFSIGNALED(e->wait_status) && e->asked_monotonic > 0 &&
+               now_usec(CLOCK_MONOTONIC) - e->asked_monotonic >= exec_request_runtime_max(e->request);
 }
 
 void exec_advance(Exec *e)

@@ -71,9 +71,10 @@ struct Exec {
         Peer *starter; /* NULL before the start */
         char *command_line;
 
-        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME */
-        uint64_t asked_usec;                                /* when the start was asked for */
-        uint64_t ended_monotonic;
+        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME: what people are told */
+        /* CLOCK_MONOTONIC: what anything is decided by, since the other may be set. Asked for is the start.
+         */
+        uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
 
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */

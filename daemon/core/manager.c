@@ -35,14 +35,14 @@ static void manager_on_container_removed(void *userdata, Container *c)
 /* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
 static void manager_collect(Manager *m)
 {
-        uint64_t now = now_usec(CLOCK_MONOTONIC), wall = now_usec(CLOCK_REALTIME);
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
         size_t kept_output = 0;
 
         LIST_FOREACH_SAFE (n, &m->execs) {
                 Exec *e = LIST_ENTRY(n, Exec, node);
                 bool expired;
 
-                if (e->state == EXEC_CREATED && wall > e->created_usec + m->config.created_usec_max) {
+                if (e->state == EXEC_CREATED && now > e->created_monotonic + m->config.created_usec_max) {
                         spawner_drop(m->spawner, e->id);
                         e->hidden = true;
                         exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");

@@ -209,7 +209,6 @@ static void add_running(struct json_object *o, const ExecRecord *r)
         add_int(o, "starter_uid", r->starter_uid);
         add_int(o, "starter_pid", r->starter_pid);
         add_int(o, "starter_login_uid", r->starter_login_uid);
-        json_object_object_add(o, "asked", json_object_new_uint64(r->asked_usec));
 }
 
 int exec_record_write(const ExecRecord *r, char **ret)
@@ -238,6 +237,9 @@ int exec_record_write(const ExecRecord *r, char **ret)
         json_object_object_add(o, "created", json_object_new_uint64(r->created_usec));
         json_object_object_add(o, "started", json_object_new_uint64(r->started_usec));
         json_object_object_add(o, "finished", json_object_new_uint64(r->finished_usec));
+        json_object_object_add(o, "asked_monotonic", json_object_new_uint64(r->asked_monotonic));
+        json_object_object_add(o, "started_monotonic", json_object_new_uint64(r->started_monotonic));
+        json_object_object_add(o, "ended_monotonic", json_object_new_uint64(r->ended_monotonic));
         add_string(o, "user", r->request->user);
         add_string(o, "working_dir", r->request->working_dir);
         json_object_object_add(o, "argv", strings_to_json(r->request->argv));
@@ -392,7 +394,9 @@ int exec_record_read(const char *line, ExecRecord *ret)
                 .pid = (int) get_int(o, "pid"),
                 .caller_uid = (unsigned) get_int(o, "caller_uid"),
                 .created_usec = get_time(o, "created"),
-                .asked_usec = get_time(o, "asked"),
+                .asked_monotonic = get_time(o, "asked_monotonic"),
+                .started_monotonic = get_time(o, "started_monotonic"),
+                .ended_monotonic = get_time(o, "ended_monotonic"),
                 .started_usec = get_time(o, "started"),
                 .finished_usec = get_time(o, "finished"),
         };
