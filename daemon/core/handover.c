@@ -3,7 +3,6 @@
 #include "core/handover.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -115,8 +114,6 @@ void handover_done(Handover *h)
                 HandoverFds *f = &h->execs[i];
 
                 for (size_t k = 0; k < ELEMENTSOF(f->fds); k++) {
-                        if (k >= KEEP_CLIENTS && f->fds[k] >= 0)
-                                (void) shutdown(f->fds[k], SHUT_RDWR);
                         f->fds[k] = fd_close(f->fds[k]);
                         f->slots[k] = slot_release(f->slots[k]);
                 }

@@ -22,9 +22,6 @@ StreamClient *stream_client_free(StreamClient *c)
         s = c->stream;
         if (s->input.writer == c)
                 s->input.writer = NULL;
-        /* The socket is open elsewhere until its slot is empty. */
-        if (c->slot)
-                (void) shutdown(c->fd, SHUT_RDWR);
         stream_client_drop_index(c);
         if (c->bulk_output)
                 stream_empty_stage(s, c->bulk_output->type);

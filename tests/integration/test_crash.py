@@ -2,12 +2,16 @@
 """execd is killed in the midst of its work. Commands, their statuses and attached clients go on, and no client ends
 with a status that its command did not have."""
 
+import hashlib
+import os
+import random
+import socket
 import subprocess
 import threading
 
 import pytest
 
-from execd import Attached, create, inspect, request, shell, wait_for
+from execd import Attached, create, inspect, journal, request, shell, wait_for
 
 DOCKER = ["docker", "-H", "unix:///run/execd/execd.sock"]
 
@@ -48,12 +52,13 @@ def test_docker_exec_goes_on(times):
     assert docker.returncode == 7
 
 
-def test_numbered_lines():
-    """Nothing is lost or doubled, in either stream, wherever execd was when it died."""
-    n, lines = 20, 30000
+def numbered(n, lines, crashes):
+    """That many clients, each with numbered lines of its command, while execd dies so often: (outputs, statuses)."""
     ids = [create("web", ["sh", "-c", f"i=0; while [ $i -lt {lines} ]; do echo line $i; i=$((i+1)); done; exit {i}"])
            for i in range(n)]
     clients = [Attached(i) for i in ids]
+    for i in ids:
+        wait_for(lambda i=i: inspect(i)["State"] != "created")
     outputs = [None] * n
 
     def read(i):
@@ -61,14 +66,171 @@ def test_numbered_lines():
     threads = [threading.Thread(target=read, args=(i,)) for i in range(n)]
     for t in threads:
         t.start()
-    crashes = 0
-    while any(t.is_alive() for t in threads):
+    for _ in range(crashes):
         crash()
-        crashes += 1
-        if crashes == 5:
-            break
     for t in threads:
         t.join()
+    return outputs, [inspect(i)["ExitCode"] for i in ids]
+
+
+@pytest.mark.parametrize("n,lines,crashes", [(50, 20000, 1), (20, 50000, 5)])
+def test_numbered_lines(n, lines, crashes):
+    """Nothing is lost or doubled, wherever execd was when it died."""
+    outputs, statuses = numbered(n, lines, crashes)
     expected = b"".join(b"line %d\n" % i for i in range(lines))
     assert [o == expected for o in outputs] == [True] * n
-    assert [inspect(i)["ExitCode"] for i in ids] == list(range(n))
+    assert statuses == list(range(n))
+
+
+@pytest.mark.parametrize("size", [16 << 20, 256 << 20])
+def test_both_directions(size):
+    """What a client sends comes back unchanged. The larger one is spliced, and execd dies in the midst of it."""
+    exec_id = create("web", ["sh", "-c", "cat; echo wrong >&2; exit 3"], AttachStdin=True)
+    a = Attached(exec_id)
+    block = random.Random(4).randbytes(1 << 20)
+    pieces = [block[i:] + block[:i] for i in range(16)]
+    source, sink = hashlib.sha256(), hashlib.sha256()
+
+    def write():
+        for i in range(size >> 20):
+            source.update(pieces[i % 16])
+            a.socket.sendall(pieces[i % 16])
+        a.socket.shutdown(socket.SHUT_WR)
+    writer = threading.Thread(target=write)
+    crasher = threading.Thread(target=lambda: [crash() for _ in range(3)])
+    writer.start()
+    crasher.start()
+    out, err = a.read_all()
+    sink.update(out)
+    writer.join()
+    crasher.join()
+    assert len(out) == size and sink.digest() == source.digest()
+    assert err == b"wrong\n" and end_of(exec_id) == 3
+
+
+def test_terminal():
+    exec_id = create("web", ["sh"], Tty=True, AttachStdin=True)
+    a = Attached(exec_id, tty=True)
+    a.socket.sendall(b"x=kept; echo rea''dy\n")
+    a.read_until(b"ready")
+    for i in range(3):
+        crash()
+        a.socket.sendall(b"echo x''is $x %d\n" % i)
+        a.read_until(b"xis kept %d" % i)
+    assert request("POST", f"/exec/{exec_id}/resize?h=33&w=44").status in (200, 201)
+    a.socket.sendall(b"stty size; exit 5\n")
+    assert a.read_all()[0].rstrip().endswith(b"33 44")
+    assert inspect(exec_id)["ExitCode"] == 5
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_its_client_leaves_while_execd_is_away(tty):
+    """What is bound to the client ends with it, and a terminal is hung up: nothing else holds it open."""
+    exec_id = create("web", ["sh", "-c", "trap 'exit 3' HUP; echo ready; while :; do sleep 0.1; done"], Tty=tty,
+                     OnDisconnect="hangup")
+    a = Attached(exec_id, tty=tty)
+    a.read_until(b"ready")
+    pid = main_pid()
+    shell("systemctl kill -s STOP execd.service")
+    a.socket.close()
+    shell(f"kill -KILL {pid}")
+    wait_for(lambda: main_pid() not in (pid, 0))
+    assert end_of(exec_id) == 3
+
+
+def test_detached_exec_goes_on():
+    open_gate = go("crash-detached")
+    exec_id = create("web", ["sh", "-c", "echo early; read x </tmp/crash-detached; echo late; exit 6"])
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    for _ in range(2):
+        crash()
+        assert inspect(exec_id)["Running"]
+    open_gate()
+    assert end_of(exec_id) == 6
+    records = wait_for(lambda: [r for r in journal(exec_id) if r.get("EXIT_CODE")])
+    assert [r["EXIT_CODE"] for r in records] == ["6"], "the end is recorded once"
+
+
+def test_ends_while_execd_is_away():
+    """The status waits in the runner's socket, the output in its pipe."""
+    go("crash-away")
+    exec_id = create("web", ["sh", "-c", "read x </tmp/crash-away; echo late; exit 6"])
+    a = Attached(exec_id)
+    pid = main_pid()
+    command = inspect(exec_id)["Pid"]
+    root = f"/proc/{command}/root"
+    fifo = os.open(f"{root}/tmp/crash-away", os.O_WRONLY)
+    shell("systemctl kill -s STOP execd.service")
+    os.write(fifo, b"go\n")
+    os.close(fifo)
+    wait_for(lambda: not os.path.exists(root), what="the command to have ended")
+    shell(f"kill -KILL {pid}")
+    wait_for(lambda: main_pid() not in (pid, 0))
+    assert a.read_all()[0] == b"late\n"
+    assert inspect(exec_id)["ExitCode"] == 6
+
+
+def test_status_that_was_reported_before():
+    """The command has ended, another process still holds its output open: the report is not lost with who read it."""
+    exec_id = create("web", ["sh", "-c", "sleep 4322 & exit 5"])
+    a = Attached(exec_id)
+    wait_for(lambda: not inspect(exec_id)["Running"])
+    crash()
+    assert inspect(exec_id)["ExitCode"] == 5
+    assert a.read_all() == (b"", b"")
+    shell("pkill -fx 'sleep 4322'")
+
+
+def test_between_create_and_start():
+    """An exec that has not run is not known any more, and that is an error, not success."""
+    exec_id = create("web", ["true"])
+    crash()
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 404
+    assert request("GET", f"/exec/{exec_id}/json").status == 404
+
+
+def test_commands_of_execctl():
+    """Their streams do not pass execd; who waits for the status asks again."""
+    open_gate = go("crash-execctl")
+    run = subprocess.Popen(["execctl", "run", "web", "--", "sh", "-c", "echo up; read x </tmp/crash-execctl; echo done; exit 4"],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert run.stdout.readline() == b"up\n"
+    exec_id = next(e["ID"] for e in request("GET", "/exec/json").json() if e["Running"])
+    wait = subprocess.Popen(["execctl", "wait", exec_id], stdin=subprocess.DEVNULL)
+    crash()
+    open_gate()
+    assert run.communicate(timeout=30)[0] == b"done\n"
+    assert run.returncode == 4
+    assert wait.wait(30) == 4
+
+
+def test_full_run():
+    """Neither a crash nor a restart needs space in /run."""
+    open_gate = go("crash-full")
+    exec_id = create("web", ["sh", "-c", "echo up; read x </tmp/crash-full; exit 7"])
+    a = Attached(exec_id)
+    a.read_until(b"up")
+    size = shell("df -k --output=size /run | tail -1").strip()
+    used = shell("df -k --output=used /run | tail -1").strip()
+    shell(f"mount -o remount,size={int(used) + 64}k /run")
+    try:
+        shell("dd if=/dev/zero of=/run/execd-test-filler bs=4k 2>/dev/null", check=False)
+        assert shell("df -k --output=avail /run | tail -1").strip() == "0"
+        shell("systemctl restart execd.service")
+        assert inspect(exec_id)["Running"]
+        crash()
+        assert inspect(exec_id)["Running"]
+    finally:
+        shell(f"rm -f /run/execd-test-filler; mount -o remount,size={size}k /run")
+    open_gate()
+    a.read_all()
+    assert inspect(exec_id)["ExitCode"] == 7
+
+
+def test_a_client_that_is_cut_off_does_not_report_success():
+    """A stop cuts off whoever is attached. Where the exec is still known, its exit code must not read as a 0."""
+    docker = subprocess.Popen([*DOCKER, "exec", "web", "sh", "-c", "echo up; exec sleep 4321"], stdout=subprocess.PIPE)
+    assert docker.stdout.readline() == b"up\n"
+    shell("systemctl stop execd.service")
+    assert docker.wait(30) != 0
+    shell("pkill -fx 'sleep 4321'; systemctl start execd.service")

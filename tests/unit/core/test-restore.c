@@ -407,6 +407,29 @@ static void test_announced_read(void)
         }
 }
 
+/* The client that started the exec is not there any more: whoever asks has to be told. */
+static void test_cut(void)
+{
+        for (unsigned primary = 0; primary < 2; primary++) {
+                World w = {0};
+                StreamMap *m;
+                int none = -EBADF, fd = make_map(&m);
+
+                m->clients[0].states[0] = (ClientState){.position = 100,
+                                                        .flags = CLIENT_STDOUT | CLIENT_STDERR |
+                                                                 (primary ? CLIENT_PRIMARY : 0)};
+                NEED(sd_event_new(&w.event) >= 0);
+                CHECK(restore_from(&w, copy_of(fd), &none) == 0);
+                CHECK(stream_was_cut(w.stream) == (primary == 1) && stream_count_clients(w.stream) == 0);
+                stream_free(w.stream);
+                CHECK(restore_from(&w, fd, &none) == 0);
+                CHECK(stream_was_cut(w.stream) == (primary == 1));
+                stream_free(w.stream);
+                stream_map_free(m);
+                sd_event_unref(w.event);
+        }
+}
+
 /* A map with some byte changed makes a stream that works, or is refused. */
 static int try(int fd)
 {
@@ -465,6 +488,7 @@ int main(void)
         test_input_that_was_not_taken();
         test_middle_of_a_frame();
         test_announced_read();
+        test_cut();
         test_refusals();
         return test_finish("restore");
 }
