@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Diagnostics, to the journal through standard error with a priority prefix. These lines may be dropped;
- * records of who did what are not diagnostics and go through core/audit.
+ * Diagnostics, to the journal through standard error with a priority prefix. A line that the journal does
+ * not take at once is dropped and counted, so that logging never waits. Records of who did what are not
+ * diagnostics and go through core/audit.
  */
 
 #include <errno.h>

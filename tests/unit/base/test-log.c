@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "unit/test.h"
 
@@ -35,6 +36,34 @@ static const char *log_end(void)
         file = fd_close(file);
         text[n > 0 ? n : 0] = '\0';
         return text;
+}
+
+/* A journal that does not read holds up nobody: lines are dropped and counted. */
+static void test_full(void)
+{
+        int pair[2], buffer = 4096;
+        char text[8192];
+        ssize_t n = 0;
+
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+        CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) == 0);
+        fflush(stderr);
+        saved = dup(2);
+        dup2(pair[0], 2);
+        for (int i = 0; i < 1000; i++)
+                log_info("line %d", i);
+        while (recv(pair[1], text, sizeof(text), MSG_DONTWAIT) > 0)
+                ;
+        log_info("again");
+        dup2(saved, 2);
+        saved = fd_close(saved);
+        n = recv(pair[1], text, sizeof(text) - 1, MSG_DONTWAIT);
+        text[MAX(n, (ssize_t) 0)] = 0;
+        CHECK(strncmp(text, "<4>Lost ", 8) == 0 && strstr(text, " log messages\n"));
+        n = recv(pair[1], text, sizeof(text) - 1, MSG_DONTWAIT);
+        CHECK(strstr(text, "<6>again\n") || (n > 0 && strncmp(text, "<6>again\n", 9) == 0));
+        fd_close(pair[0]);
+        fd_close(pair[1]);
 }
 
 int main(void)
@@ -82,5 +111,6 @@ int main(void)
         text = log_end();
         CHECK(strlen(text) < sizeof(large) && strncmp(text, "<6>xxx", 6) == 0 &&
               text[strlen(text) - 1] == '\n');
+        test_full();
         return test_finish("log");
 }
