@@ -31,6 +31,9 @@
 /* That systemd may pass to listen on. */
 #define SOCKETS_MAX 16
 
+/* How long records that wait for the journal hold up the end. */
+#define FLUSH_USEC (2 * USEC_PER_SEC)
+
 typedef enum Action {
         ACTION_RUN,
         ACTION_CHECK_CONFIG,
@@ -274,6 +277,15 @@ static void save_execs(Manager *m)
                 log_warning("What was remembered of execs is lost");
 }
 
+/* For a moment only: a journal that has not taken them until now is not waited for. */
+static void flush_records(Manager *m)
+{
+        size_t n = journal_queue_flush(m->journal, FLUSH_USEC);
+
+        if (n > 0)
+                log_error("Failed to write %u records to the journal, they are lost", (unsigned) n);
+}
+
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
         leave_begin(userdata);
@@ -323,6 +335,7 @@ static int run(Passed *p)
         r = manager_new(&config.values, &m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up");
+        selinux_access_record_to(m->journal);
         r = watch_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
@@ -346,6 +359,7 @@ static int run(Passed *p)
                 log_error_errno(r, "The event loop has failed");
         save_execs(m);
         http_handover_store(server);
+        flush_records(m);
         return r;
 }
 

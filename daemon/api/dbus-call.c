@@ -227,7 +227,7 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
                 r = refuse(&refusal, REFUSAL_DENIED, EACCES,
                            "access denied: the bus does not say who calls");
         else
-                r = authz_check_origin(c->peer, &refusal);
+                r = authz_check_origin(c->manager, c->peer, &refusal);
         if (r < 0)
                 dbus_call_refuse(c, &refusal);
         else
@@ -260,8 +260,6 @@ static void call_on_verdict(void *userdata, const Refusal *refusal)
                 c->next(c);
                 return;
         }
-        if (c->exec && refusal->kind != REFUSAL_BUSY)
-                (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
         dbus_call_refuse(c, refusal);
 }
 
@@ -297,7 +295,7 @@ void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb,
 
 void dbus_call_authorize_inspect(DbusCall *c, void (*next)(DbusCall *c))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c->container};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c->container, .verb = "inspect"};
 
         dbus_call_authorize(c, &q, next);
 }
@@ -316,7 +314,7 @@ static void call_on_list_verdict(void *userdata, const Refusal *refusal)
 
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = c->peer};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = c->peer, .verb = "list"};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 

@@ -10,7 +10,7 @@
 #include "api/dbus-object.h"
 #include "api/exec-view.h"
 #include "base/fd.h"
-#include "core/audit.h"
+#include "core/exec-access.h"
 #include "core/exec-recording.h"
 
 /* The object found for a path; sd-bus holds no reference, so none outlives the call. */
@@ -176,16 +176,9 @@ static int method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error
 static void attach_allowed(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Exec *e = c->exec;
         int r;
 
-        if (!e->stream ||
-            (e->state != EXEC_STARTING && e->state != EXEC_RUNNING && e->state != EXEC_DRAINING))
-                (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
-        else if (c->want_stdin && stream_has_writer(e->stream))
-                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
-                              "Stdin: another client already writes to exec %s", e->id);
-        if (refusal.kind != REFUSAL_NONE) {
+        if (exec_access_attach(c->exec, c->peer, c->want_stdin, "Stdin", &refusal) < 0) {
                 dbus_call_refuse(c, &refusal);
                 return;
         }
@@ -222,7 +215,7 @@ static void resize_allowed(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (exec_resize(c->exec, c->rows, c->columns, &refusal) < 0)
+        if (exec_access_resize(c->exec, c->peer, c->rows, c->columns, &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
         else
                 reply_nothing(c);
@@ -261,15 +254,10 @@ static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void kill_allowed(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        char detail[32];
 
-        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(c->signal_number) ?: "RT");
-        if (exec_is_running(c->exec) && audit_exec(AUDIT_KILLED, c->exec, c->peer, detail) < 0)
-                (void) refuse(&refusal, REFUSAL_UNAVAILABLE, EIO,
-                              "the signal could not be recorded in the journal");
-        else if (exec_kill(c->exec, c->signal_number, c->all, kill_on_reply, c, &c->slot, &refusal) >= 0)
-                return;
-        dbus_call_refuse(c, &refusal);
+        if (exec_access_kill(c->exec, c->peer, c->signal_number, c->all, kill_on_reply, c, &c->slot,
+                             &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
 }
 
 static void kill_go(DbusCall *c)

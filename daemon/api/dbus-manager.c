@@ -10,6 +10,7 @@
 #include "api/dbus-object.h"
 #include "api/exec-view.h"
 #include "config.h"
+#include "core/exec-access.h"
 #include "core/exec-record.h"
 #include "core/exec-recording.h"
 
@@ -309,7 +310,8 @@ static void get_recording_allowed(DbusCall *c)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_close_ int fd = -EBADF;
 
-        if (exec_recording_open(c->exec, &fd, &refusal) < 0)
+        if (exec_recording_open(c->exec, &fd, &refusal) < 0 ||
+            exec_access_replay(c->exec, c->peer, "from its recording", &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
         else
                 dbus_call_reply(c, "h", fd);

@@ -3,14 +3,6 @@
 #include "api/http-authz.h"
 
 #include "api/http-error.h"
-#include "core/audit.h"
-
-static void deny(HttpExchange *x, const Refusal *refusal)
-{
-        if (x->exec && refusal->kind != REFUSAL_BUSY)
-                (void) audit_exec(AUDIT_DENIED, x->exec, x->peer, NULL);
-        http_reply_refusal(x, refusal);
-}
 
 static void on_verdict(void *userdata, const Refusal *refusal)
 {
@@ -18,7 +10,7 @@ static void on_verdict(void *userdata, const Refusal *refusal)
 
         x->authz = authz_free(x->authz);
         if (refusal)
-                deny(x, refusal);
+                http_reply_refusal(x, refusal);
         else
                 x->next(x);
 }
@@ -43,7 +35,7 @@ void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpEx
         x->next = next;
         r = authz_check(x->manager, q, on_verdict, x, &x->authz, &refusal);
         if (r < 0)
-                deny(x, &refusal);
+                http_reply_refusal(x, &refusal);
         else if (r > 0)
                 next(x);
 }
@@ -68,14 +60,14 @@ void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
 
 void http_authorize_inspect(HttpExchange *x, const Container *c, void (*next)(HttpExchange *x))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .container = c};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .container = c, .verb = "inspect"};
 
         http_authorize(x, &q, next);
 }
 
 void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .verb = "list"};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 

@@ -225,7 +225,7 @@ static void connection_dispatch(HttpConnection *c)
                 .body = c->body.data.data ? buf_head(&c->body.data) : "",
                 .body_size = buf_length(&c->body.data),
         };
-        if (authz_check_origin(c->peer, &refusal) < 0)
+        if (authz_check_origin(c->server->manager, c->peer, &refusal) < 0)
                 http_reply_refusal(&c->exchange, &refusal);
         else
                 http_route(&c->exchange);

@@ -11,6 +11,7 @@
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
+#include "core/exec-access.h"
 #include "core/exec-create.h"
 #include "wire/exec-json.h"
 
@@ -180,7 +181,7 @@ static void resize_now(HttpExchange *x, Exec *e, uint32_t size)
                 (void) refuse(&refusal, REFUSAL_BAD_REQUEST, ESRCH, "exec process is not started");
         else if (e->state != EXEC_RUNNING)
                 (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "no such exec: %s is not running", e->id);
-        else if (exec_resize(e, (uint16_t) (size >> 16), (uint16_t) size, &refusal) >= 0) {
+        else if (exec_access_resize(e, x->peer, (uint16_t) (size >> 16), (uint16_t) size, &refusal) >= 0) {
                 http_reply_empty(x, 200);
                 return;
         }

@@ -8,6 +8,7 @@
 #include "api/http-connection.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
+#include "core/exec-access.h"
 #include "core/exec-recording.h"
 
 #define PIECE          (128 * 1024)
@@ -66,7 +67,10 @@ static void recording_go(HttpExchange *x)
 
         if (exec_recording_open(x->exec, &fd, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
-        else
+        else if (exec_access_replay(x->exec, x->peer, "from its recording", &refusal) < 0) {
+                fd_close(fd);
+                http_reply_refusal(x, &refusal);
+        } else
                 reply_file(x, TYPE_RECORDING, fd);
 }
 

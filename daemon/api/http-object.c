@@ -11,7 +11,7 @@
 #include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
-#include "core/audit.h"
+#include "core/exec-access.h"
 
 /* "9", "KILL", "SIGKILL", in any case. */
 static int signal_from_text(const char *text)
@@ -66,12 +66,9 @@ static void kill_go(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const KillRequest *k = x->state;
-        char detail[32];
 
-        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(k->signal_number) ?: "RT");
-        if (exec_is_running(x->exec) && audit_exec(AUDIT_KILLED, x->exec, x->peer, detail) < 0)
-                http_reply_error(x, 503, "the signal could not be recorded in the journal");
-        else if (exec_kill(x->exec, k->signal_number, k->all, kill_on_reply, x, &x->slot, &refusal) < 0)
+        if (exec_access_kill(x->exec, x->peer, k->signal_number, k->all, kill_on_reply, x, &x->slot,
+                             &refusal) < 0)
                 http_reply_refusal(x, &refusal);
 }
 

@@ -11,6 +11,8 @@
 #include "api/http-error.h"
 #include "api/http-route.h"
 #include "base/fd.h"
+#include "core/audit.h"
+#include "core/exec-access.h"
 #include "core/journal-reader.h"
 
 /* From this API version on the framed form has a media type of its own. */
@@ -98,6 +100,11 @@ static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
                 http_reply_refusal(x, &refusal);
                 return;
         }
+        /* Later the status can no longer say so. */
+        if (e->state == EXEC_CREATED && journal_queue_is_stuck(x->manager->journal)) {
+                http_reply_error(x, 503, AUDIT_REFUSAL);
+                return;
+        }
         if (http_hijack(x, stream_media_type(x, start->tty), &o.fd, &o.input) < 0)
                 return;
         if (e->state != EXEC_CREATED) {
@@ -182,13 +189,7 @@ static void attach_go(HttpExchange *x)
                 .gate = client_needs_gate(x),
         };
 
-        if (!e->stream ||
-            (e->state != EXEC_STARTING && e->state != EXEC_RUNNING && e->state != EXEC_DRAINING))
-                (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
-        else if (o.writer && stream_has_writer(e->stream))
-                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
-                              "stdin: another client already writes to exec %s", e->id);
-        if (refusal.kind != REFUSAL_NONE) {
+        if (exec_access_attach(e, x->peer, o.writer, "stdin", &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
@@ -241,12 +242,17 @@ static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
 
 static void logs_go(HttpExchange *x)
 {
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_buf_ Buf body = BUF_INIT;
         const AttachRequest *a = x->state;
-        const Exec *e = x->exec;
+        Exec *e = x->exec;
 
         if (!e->detached && !e->restored) {
                 http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
+                return;
+        }
+        if (exec_access_replay(e, x->peer, "from its output", &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
                 return;
         }
         /* What does not fit into memory, or has been forgotten, the journal has. */

@@ -3,189 +3,230 @@
 #include "core/audit.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
-#include <systemd/sd-journal.h>
+#include <syslog.h>
 
 #include "base/log.h"
 #include "core/exec-record.h"
+#include "core/manager.h"
 #include "core/message-id.h"
-
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define RECORD_FIELDS  32
+#include "core/user-name.h"
 
 /* A longer one would not fit into one datagram with the rest. */
 #define WHOLE_MAX (64 * 1024)
 
+/* Notice, so that filters such as MaxLevelStore=notice keep them. */
 static const struct {
         const char *message_id;
         const char *verb;
         int priority;
+        bool act; /* of a caller, who may be refused when the journal takes no records */
 } kinds[_AUDIT_EVENT_MAX] = {
-        [AUDIT_CREATED] = {MESSAGE_EXEC_CREATED, "created", LOG_INFO},
-        [AUDIT_DENIED] = {MESSAGE_EXEC_DENIED, "denied", LOG_NOTICE},
-        [AUDIT_STARTED] = {MESSAGE_EXEC_STARTED, "started", LOG_INFO},
-        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "was left by its client", LOG_INFO},
-        [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_INFO},
-        [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE},
-        [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_INFO},
-        [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is not recorded any more", LOG_WARNING},
+        [AUDIT_CREATED] = {MESSAGE_EXEC_CREATED, "created", LOG_NOTICE, true},
+        [AUDIT_STARTED] = {MESSAGE_EXEC_STARTED, "started", LOG_NOTICE, true},
+        [AUDIT_ATTACHED] = {MESSAGE_EXEC_ATTACHED, "attached to", LOG_NOTICE, true},
+        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "was left by its client", LOG_NOTICE, false},
+        [AUDIT_REPLAYED] = {MESSAGE_EXEC_REPLAYED, "replayed", LOG_NOTICE, true},
+        [AUDIT_RESIZED] = {MESSAGE_EXEC_RESIZED, "resized", LOG_NOTICE, true},
+        [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_NOTICE, true},
+        [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_NOTICE, false},
+        [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE, false},
+        [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is not recorded any more", LOG_WARNING, false},
 };
 
-/* A journal record that is being put together. */
-typedef struct Record {
-        struct iovec fields[RECORD_FIELDS];
-        int n_fields;
-        bool failed;
-} Record;
-
-static void record_done(Record *r)
+static void add_text(Buf *b, const char *name, const char *value)
 {
-        for (int i = 0; i < r->n_fields; i++)
-                free(r->fields[i].iov_base);
-        r->n_fields = 0;
+        if (value)
+                journal_add(b, name, value, strlen(value));
 }
 
-static void record_add(Record *r, const char *format, ...) _printf_(2, 3);
-
-static void record_add(Record *r, const char *format, ...)
+static void add_container(Buf *b, const Container *c)
 {
-        char *field = NULL;
-        va_list ap;
-        int n;
-
-        if (r->n_fields >= RECORD_FIELDS) {
-                r->failed = true;
-                return;
-        }
-        va_start(ap, format);
-        n = vasprintf(&field, format, ap);
-        va_end(ap);
-        if (n < 0) {
-                r->failed = true;
-                return;
-        }
-        r->fields[r->n_fields++] = (struct iovec){.iov_base = field, .iov_len = (size_t) n};
+        add_text(b, "CONTAINER_NAME", c->name);
+        add_text(b, "CONTAINER_ID", c->id);
+        add_text(b, "CONTAINER_KIND", c->kind);
 }
 
-static int record_send(Record *r)
+static void add_exec(Buf *b, const Exec *e)
 {
-        int k;
+        const ExecRequest *q = e->request;
 
-        if (r->failed)
-                return -ENOMEM;
-        /* sd_journal_sendv() calls a missing journal a success, and we must not. */
-        if (access(JOURNAL_SOCKET, F_OK) < 0)
-                return -errno;
-        k = sd_journal_sendv(r->fields, r->n_fields);
-        return k < 0 ? k : 0;
+        add_text(b, "EXEC_ID", e->id);
+        add_text(b, "EXEC_UNIT", e->unit);
+        add_container(b, e->container);
+        add_text(b, "EXEC_USER", exec_request_user(e->request));
+        add_text(b, "EXEC_CMDLINE", e->command_line);
+        journal_addf(b, "EXEC_PRIVILEGED", "%d", q->privileged);
+        journal_addf(b, "EXEC_TTY", "%d", q->tty);
+        add_text(b, "RECORDING_PATH", e->recording_path);
 }
 
-static void record_add_exec(Record *r, const Exec *e)
+static void add_peer(Buf *b, const Peer *p)
 {
-        record_add(r, "EXEC_ID=%s", e->id);
-        record_add(r, "EXEC_UNIT=%s", e->unit);
-        record_add(r, "CONTAINER_NAME=%s", e->container->name);
-        record_add(r, "CONTAINER_ID=%s", e->container->id);
-        record_add(r, "CONTAINER_KIND=%s", e->container->kind);
-}
-
-static void record_add_peer(Record *r, const Peer *p)
-{
-        record_add(r, "CALLER_UID=%u", (unsigned) p->uid);
-        record_add(r, "CALLER_PID=%d", (int) p->pid);
+        journal_addf(b, "CALLER_UID", "%u", (unsigned) p->uid);
+        add_text(b, "CALLER_USER", user_name(p->uid));
+        journal_addf(b, "CALLER_PID", "%d", (int) p->pid);
         if (p->loginuid != UINT32_MAX)
-                record_add(r, "CALLER_LOGINUID=%u", (unsigned) p->loginuid);
-        if (p->label)
-                record_add(r, "CALLER_LABEL=%s", p->label);
-        if (p->unit)
-                record_add(r, "CALLER_UNIT=%s", p->unit);
+                journal_addf(b, "CALLER_LOGINUID", "%u", (unsigned) p->loginuid);
+        add_text(b, "CALLER_LABEL", p->label);
+        add_text(b, "CALLER_UNIT", p->unit);
 }
 
-static void record_add_exit(Record *r, const Exec *e)
+static void add_exit(Buf *b, const Exec *e)
 {
-        record_add(r, "EXIT_CODE=%d", e->exit_code);
+        journal_addf(b, "EXIT_CODE", "%d", e->exit_code);
         if (WIFSIGNALED(e->wait_status))
-                record_add(r, "EXIT_SIGNAL=%d", WTERMSIG(e->wait_status));
-        record_add(r, "DURATION_USEC=%" PRIu64,
-                   e->ended_monotonic - MIN(e->started_monotonic, e->ended_monotonic));
+                journal_addf(b, "EXIT_SIGNAL", "%d", WTERMSIG(e->wait_status));
+        journal_addf(b, "DURATION_USEC", "%" PRIu64,
+                     e->ended_monotonic - MIN(e->started_monotonic, e->ended_monotonic));
 }
 
 /* By this the exec can be answered for when execd itself has forgotten it (core/journal-reader). */
-static void record_add_whole(Record *r, const Exec *e)
+static void add_whole(Buf *b, const Exec *e)
 {
         _cleanup_free_ char *line = NULL;
 
-        if (exec_record_line(e, &line) >= 0 && strlen(line) <= WHOLE_MAX)
-                record_add(r, "EXEC_RECORD=%s", line);
+        if (!journal_queue_is_lean(e->manager->journal) && exec_record_line(e, &line) >= 0 &&
+            strlen(line) <= WHOLE_MAX)
+                add_text(b, "EXEC_RECORD", line);
 }
 
-/* What has happened, in words: "exited with status 3", "created by uid 0". */
-static char *event_text(AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
+/* "uid 1001 (alice), login uid 1000" */
+static void put_caller(Buf *b, const Peer *p)
+{
+        const char *name = user_name(p->uid);
+
+        buf_printf(b, "uid %u", (unsigned) p->uid);
+        if (name)
+                buf_printf(b, " (%s)", name);
+        if (p->loginuid != UINT32_MAX)
+                buf_printf(b, ", login uid %u", (unsigned) p->loginuid);
+}
+
+/* What has happened, in words: "exited with status 3", "created by uid 0 (root)". */
+static void put_event(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
 {
         _cleanup_free_ char *plain = detail ? refusal_plain(detail) : NULL;
         const char *verb = kinds[event].verb;
-        char *text = NULL;
-        int n;
 
-        if (event == AUDIT_EXITED && e->timed_out)
-                n = asprintf(&text, "was ended by RuntimeMaxSec");
-        else if (event == AUDIT_EXITED && WIFSIGNALED(e->wait_status))
-                n = asprintf(&text, "was ended by SIG%s", sigabbrev_np(WTERMSIG(e->wait_status)) ?: "RT");
-        else if (event == AUDIT_EXITED)
-                n = asprintf(&text, "%s with status %d", verb, e->exit_code);
+        if (event == AUDIT_EXITED && e->timed_out) {
+                buf_puts(b, "was ended by RuntimeMaxSec");
+                return;
+        }
+        if (event == AUDIT_EXITED && WIFSIGNALED(e->wait_status)) {
+                buf_printf(b, "was ended by SIG%s", sigabbrev_np(WTERMSIG(e->wait_status)) ?: "RT");
+                return;
+        }
+        buf_puts(b, verb);
+        if (event == AUDIT_EXITED)
+                buf_printf(b, " with status %d", e->exit_code);
         else if (event == AUDIT_FAILED)
-                n = asprintf(&text, "%s (%s)", verb, plain ?: "no memory");
-        else if (event == AUDIT_DETACHED || event == AUDIT_UNRECORDED || !peer)
-                n = asprintf(&text, "%s%s%s", verb, plain ? " " : "", plain ?: "");
+                buf_printf(b, " (%s)", plain ?: "no memory");
+        else if (plain)
+                buf_printf(b, " %s", plain);
+        if (!peer || !kinds[event].act)
+                return;
+        buf_puts(b, " by ");
+        put_caller(b, peer);
+        if (event == AUDIT_CREATED || event == AUDIT_STARTED)
+                buf_printf(b, ", to run as %s", exec_request_user(e->request));
+}
+
+/* A text of several pieces becomes a field. */
+static void add_buf(Buf *b, const char *name, const Buf *value)
+{
+        if (value->failed)
+                b->failed = true;
         else
-                n = asprintf(&text, "%s%s%s %s uid %u", verb, plain ? " " : "", plain ?: "",
-                             event == AUDIT_DENIED ? "to" : "by", (unsigned) peer->uid);
-        return n < 0 ? NULL : text;
+                journal_add(b, name, buf_head(value), buf_length(value));
+}
+
+static void make_record(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
+{
+        _cleanup_buf_ Buf text = BUF_INIT;
+
+        buf_printf(&text, "Exec %.12s in %s ", e->id, e->container->name);
+        put_event(&text, event, e, peer, detail);
+        buf_printf(&text, ": %s", e->command_line);
+        add_buf(b, "MESSAGE", &text);
+        add_text(b, "MESSAGE_ID", kinds[event].message_id);
+        journal_addf(b, "PRIORITY", "%d", kinds[event].priority);
+        add_text(b, "SYSLOG_IDENTIFIER", "execd");
+        add_exec(b, e);
+        if (peer)
+                add_peer(b, peer);
+        if (event == AUDIT_EXITED)
+                add_exit(b, e);
+        if (event == AUDIT_EXITED || event == AUDIT_FAILED)
+                add_whole(b, e);
+}
+
+static int log_unwritten(const Exec *e, AuditEvent event, int error)
+{
+        return log_error_errno(error, "Failed to record that exec %.12s %s", e->id, kinds[event].verb);
 }
 
 int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
 {
-        _cleanup_free_ char *text = event_text(event, e, peer, detail);
-        _cleanup_(record_done) Record r = {0};
-        int k;
+        _cleanup_buf_ Buf record = BUF_INIT;
+        int r;
 
-        record_add(&r, "MESSAGE=Exec %.12s in %s %s: %s", e->id, e->container->name,
-                   text ?: kinds[event].verb, e->command_line);
-        record_add(&r, "MESSAGE_ID=%s", kinds[event].message_id);
-        record_add(&r, "PRIORITY=%d", kinds[event].priority);
-        record_add_exec(&r, e);
-        record_add(&r, "EXEC_USER=%s", e->request->user ?: "");
-        record_add(&r, "EXEC_CMDLINE=%s", e->command_line);
-        record_add(&r, "EXEC_PRIVILEGED=%d", e->request->privileged);
-        record_add(&r, "EXEC_TTY=%d", e->request->tty);
-        if (peer)
-                record_add_peer(&r, peer);
-        if (e->recording_path)
-                record_add(&r, "RECORDING_PATH=%s", e->recording_path);
-        if (event == AUDIT_EXITED)
-                record_add_exit(&r, e);
-        if (event == AUDIT_EXITED || event == AUDIT_FAILED)
-                record_add_whole(&r, e);
-
-        k = record_send(&r);
-        return k < 0 ? log_error_errno(k, "Cannot write to the journal that exec %.12s %s", e->id,
-                                       kinds[event].verb)
-                     : 0;
+        make_record(&record, event, e, peer, detail);
+        r = journal_queue_add(e->manager->journal, &record, kinds[event].act);
+        return r < 0 ? log_unwritten(e, event, r) : 0;
 }
 
-int audit_output(const Exec *e, FrameType type, const char *line, size_t size)
+int audit_exec_wait(AuditEvent event, const Exec *e, const Peer *peer, journal_written_t callback,
+                    void *userdata, JournalRecord **ret)
 {
-        _cleanup_(record_done) Record r = {0};
+        _cleanup_buf_ Buf record = BUF_INIT;
+        int r;
 
-        record_add(&r, "MESSAGE=%.*s", (int) size, line);
-        record_add(&r, "MESSAGE_ID=%s", MESSAGE_EXEC_OUTPUT);
-        record_add(&r, "PRIORITY=%d", type == FRAME_STDERR ? LOG_NOTICE : LOG_INFO);
-        record_add(&r, "SYSLOG_IDENTIFIER=%s", e->container->name);
-        record_add(&r, "EXEC_STREAM=%s", type == FRAME_STDERR ? "stderr" : "stdout");
-        record_add_exec(&r, e);
-        return record_send(&r);
+        make_record(&record, event, e, peer, NULL);
+        r = journal_queue_wait(e->manager->journal, &record, callback, userdata, ret);
+        return r < 0 ? log_unwritten(e, event, r) : r;
+}
+
+static void put_denial(Buf *b, const AuditDenial *d)
+{
+        buf_puts(b, "Denied ");
+        put_caller(b, d->peer);
+        buf_printf(b, " %s", d->action);
+        if (d->verb)
+                buf_printf(b, " (%s)", d->verb);
+        if (d->exec_id)
+                buf_printf(b, " for exec %.12s", d->exec_id);
+        if (d->container)
+                buf_printf(b, " in %s", d->container->name);
+        if (d->command_line)
+                buf_printf(b, ": %s", d->command_line);
+}
+
+void audit_denied(JournalQueue *q, const AuditDenial *d, const Refusal *refusal)
+{
+        _cleanup_buf_ Buf text = BUF_INIT, record = BUF_INIT;
+        int r;
+
+        put_denial(&text, d);
+        add_buf(&record, "MESSAGE", &text);
+        add_text(&record, "MESSAGE_ID", MESSAGE_EXEC_DENIED);
+        journal_addf(&record, "PRIORITY", "%d", LOG_NOTICE);
+        add_text(&record, "SYSLOG_IDENTIFIER", "execd");
+        add_text(&record, "ACTION", d->action);
+        add_text(&record, "VERB", d->verb);
+        add_text(&record, "REASON", refusal->message ?: "internal error");
+        add_text(&record, "EXEC_ID", d->exec_id);
+        if (d->container)
+                add_container(&record, d->container);
+        add_text(&record, "EXEC_USER", d->user);
+        add_text(&record, "EXEC_CMDLINE", d->command_line);
+        if (d->command_line)
+                journal_addf(&record, "EXEC_PRIVILEGED", "%d", d->privileged);
+        add_peer(&record, d->peer);
+        r = journal_queue_add(q, &record, true);
+        if (r < 0)
+                log_error_errno(r, "Failed to record that uid %u was denied %s", (unsigned) d->peer->uid,
+                                d->action);
 }

@@ -2,21 +2,25 @@
 #pragma once
 
 /*
- * Who did what, in the journal: one structured record for each event of an exec, sent before the act it
- * records. The caller must not go on when a record could not be sent. Values of environment variables are
- * never recorded; command lines are escaped and bounded.
+ * Who did what, in the journal: one structured record for each event of an exec, which is on its way before
+ * the act it records. Nothing here waits for journald (core/journal-queue). An act must not be done when its
+ * record was not taken, and a command must not run before the record of its start is written. Values of
+ * environment variables are never recorded; command lines are escaped and bounded.
  */
 
 #include "core/exec.h"
+#include "core/journal-queue.h"
 
 typedef enum AuditEvent {
         AUDIT_CREATED,
-        AUDIT_DENIED,
         AUDIT_STARTED,
+        AUDIT_ATTACHED,
         AUDIT_DETACHED,
+        AUDIT_REPLAYED,
+        AUDIT_RESIZED,
+        AUDIT_KILLED,
         AUDIT_EXITED,
         AUDIT_FAILED,
-        AUDIT_KILLED,
         AUDIT_UNRECORDED,
         _AUDIT_EVENT_MAX,
 } AuditEvent;
@@ -24,5 +28,23 @@ typedef enum AuditEvent {
 /* `peer` is who did it: for exits and failures the one who started the exec. `detail` may be NULL. */
 int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *detail);
 
-/* One line of output of a detached exec, as its scope's. */
-int audit_output(const Exec *e, FrameType type, const char *line, size_t size);
+/* For what must not begin before its record is written: as journal_queue_wait(). */
+int audit_exec_wait(AuditEvent event, const Exec *e, const Peer *peer, journal_written_t callback,
+                    void *userdata, JournalRecord **ret);
+
+/* The text of a refusal, where a record was not taken. */
+#define AUDIT_REFUSAL "the journal does not accept records"
+
+/* What was not allowed, to whom Members may be NULL, but not the first two. */
+typedef struct AuditDenial {
+        const Peer *peer;
+        const char *action;
+        const char *verb;
+        const char *exec_id;
+        const Container *container;
+        const char *user;
+        const char *command_line; /* with it, also the next */
+        bool privileged;
+} AuditDenial;
+
+void audit_denied(JournalQueue *q, const AuditDenial *d, const Refusal *refusal);

@@ -8,6 +8,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/audit.h"
+#include "core/authz-record.h"
 #include "core/manager.h"
 #include "core/selinux-access.h"
 
@@ -27,6 +29,7 @@ struct Authz {
         Peer *peer;
         AuthzAction action;
         PolkitQuestion *question; /* until it is answered */
+        AuthzRecord record;
         authz_callback_t callback;
         void *userdata;
 };
@@ -36,6 +39,7 @@ Authz *authz_free(Authz *a)
         if (!a)
                 return NULL;
         a->question = polkit_question_free(a->question);
+        authz_record_done(&a->record);
         peer_unref(a->peer);
         return mfree(a);
 }
@@ -90,6 +94,8 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
                 r = refuse(&refusal, REFUSAL_BUSY, EBUSY,
                            "too many authorizations are under way (AuthorizationsPerUserMax=, "
                            "AuthorizationsMax=): it was not the turn of this one in time; try again");
+        if (r < 0)
+                authz_record_refusal(&a->record, &refusal);
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
 }
 
@@ -170,7 +176,7 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
         return SELINUX_LIST;
 }
 
-int authz_check_origin(const Peer *p, Refusal *reterr)
+static int check_origin(const Peer *p, Refusal *reterr)
 {
         if (!p->foreign)
                 return 0;
@@ -178,13 +184,23 @@ int authz_check_origin(const Peer *p, Refusal *reterr)
                       "access denied: the caller is not a process of the host: %s", p->foreign);
 }
 
-int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
-                Refusal *reterr)
+int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr)
+{
+        int r = check_origin(p, reterr);
+        const AuditDenial denial = {.peer = p, .action = "org.execd1", .verb = "connect"};
+
+        if (r < 0)
+                audit_denied(m->journal, &denial, reterr);
+        return r;
+}
+
+static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata,
+                       Authz **ret, Refusal *reterr)
 {
         _cleanup_(authz_freep) Authz *a = NULL;
         int r;
 
-        r = authz_check_origin(q->peer, reterr);
+        r = check_origin(q->peer, reterr);
         if (r < 0)
                 return r;
         r = selinux_access_check(m->spawner, q->peer, q->container, selinux_permission(q), q->command_line,
@@ -200,6 +216,9 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         a->action = q->action;
         a->callback = callback;
         a->userdata = userdata;
+        r = authz_record_init(&a->record, m, action_names[q->action], q);
+        if (r < 0)
+                return r;
         if (!m->polkit)
                 return deny(a, reterr, "there is no system bus to ask polkit on");
         r = authz_ask(m, a, q, reterr);
@@ -211,4 +230,15 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         }
         *ret = TAKE_PTR(a);
         return 0;
+}
+
+int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
+                Refusal *reterr)
+{
+        _cleanup_(authz_record_done) AuthzRecord record = {0};
+        int r = authz_begin(m, q, callback, userdata, ret, reterr);
+
+        if (r < 0 && authz_record_init(&record, m, action_names[q->action], q) >= 0)
+                authz_record_refusal(&record, reterr);
+        return r;
 }

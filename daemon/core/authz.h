@@ -31,19 +31,20 @@ typedef struct AuthzQuestion {
         const ExecRequest *request; /* NULL when no command is meant */
         const char *command_line;
         const char *exec_id; /* AUTHZ_MANAGE, AUTHZ_REPLAY */
-        const char *verb;    /* what is to be done with it; NULL when it is no particular exec */
+        const char *verb;    /* what is to be done, for records; with an exec_id also for polkit */
         const Peer *owner;   /* whose exec it is: who may without being authorised; NULL if nobody */
         bool interactive;    /* the caller lets itself be asked for a password */
 } AuthzQuestion;
 
-/* Whether the caller is a process of the host at all: what each request begins with. */
-int authz_check_origin(const Peer *p, Refusal *reterr);
+/* Whether the caller is a process of the host at all: what each request begins with. A refusal is recorded.
+ */
+int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr);
 
 /* `refusal` is NULL when it is allowed. The check is over; the callback may free it. */
 typedef void (*authz_callback_t)(void *userdata, const Refusal *refusal);
 
-/* 1: allowed at once, and there will be no callback. 0: *ret is set and the callback will come. A negative
- * errno with *reterr filled: denied. */
+/* A refusal is recorded here, whoever asks. 1: allowed at once, and there will be no callback. 0: *ret is
+ * set and the callback will come. A negative errno with *reterr filled: denied. */
 int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
                 Refusal *reterr);
 

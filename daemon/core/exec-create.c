@@ -21,6 +21,7 @@ struct ExecCreation {
         bool finished;
         sd_bus_slot *slot;
         Authz *authz;
+        JournalRecord *record;
         exec_created_t callback;
         void *userdata;
 };
@@ -32,8 +33,9 @@ ExecCreation *exec_creation_free(ExecCreation *c)
         c->slot = sd_bus_slot_unref(c->slot);
         authz_free(c->authz);
         /* Given up while a runner was being prepared for it: nobody will ask for that one. */
-        if (c->exec && !c->finished && c->exec->prepare_slot)
+        if (c->exec && !c->finished && (c->exec->prepare_slot || c->record))
                 spawner_drop(c->manager->spawner, c->exec->id);
+        journal_wait_free(c->record);
         exec_unref(c->exec);
         exec_request_free(c->request);
         peer_unref(c->peer);
@@ -49,15 +51,14 @@ static void creation_refuse(ExecCreation *c, const Refusal *refusal)
 }
 
 /* The last step: from here on the exec can be found. */
-static void creation_finish(ExecCreation *c)
+static void creation_on_recorded(void *userdata, int error)
 {
+        Refusal unrecorded = {.kind = REFUSAL_UNAVAILABLE, .message = (char *) AUDIT_REFUSAL};
+        ExecCreation *c = userdata;
         Exec *e = c->exec;
-        Refusal unrecorded = {
-                .kind = REFUSAL_UNAVAILABLE,
-                .message = (char *) "the exec could not be recorded in the journal",
-        };
 
-        if (audit_exec(AUDIT_CREATED, e, c->peer, NULL) < 0) {
+        c->record = NULL;
+        if (error < 0) {
                 spawner_drop(c->manager->spawner, e->id);
                 creation_refuse(c, &unrecorded);
                 return;
@@ -66,6 +67,14 @@ static void creation_finish(ExecCreation *c)
         manager_link_exec(c->manager, e);
         exec_tell_command(e, "exec_create");
         c->callback(c->userdata, e, NULL);
+}
+
+static void creation_finish(ExecCreation *c)
+{
+        int r = audit_exec_wait(AUDIT_CREATED, c->exec, c->peer, creation_on_recorded, c, &c->record);
+
+        if (r != 0)
+                creation_on_recorded(c, r);
 }
 
 static int creation_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -118,8 +127,6 @@ static void creation_on_verdict(void *userdata, const Refusal *refusal)
                 creation_prepare(c);
                 return;
         }
-        if (refusal->kind != REFUSAL_BUSY)
-                (void) audit_exec(AUDIT_DENIED, c->exec, c->peer, NULL);
         creation_refuse(c, refusal);
 }
 
@@ -133,6 +140,7 @@ static void creation_authorize(ExecCreation *c)
                 .container = e->container,
                 .request = e->request,
                 .command_line = e->command_line,
+                .verb = "create",
                 .interactive = c->interactive,
         };
         int r;

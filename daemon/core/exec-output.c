@@ -2,56 +2,47 @@
 
 #include "core/exec-output.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "core/audit.h"
 #include "core/exec-recording.h"
 #include "core/handover.h"
 #include "core/manager.h"
+#include "wire/runner-spec.h"
 
-/* A longer line is cut into several records. */
-#define JOURNAL_LINE_MAX (16 * 1024)
+/* Some packets: what is in it when the command ends is yet to be written. */
+#define LOG_PIPE_SIZE (16 * 1024)
 
-static void journal_line_send(Exec *e, FrameType type, Buf *line)
+int exec_output_log(Exec *e)
 {
-        if (buf_length(line) > 0)
-                (void) audit_output(e, type, buf_head(line), buf_length(line));
-        buf_done(line);
-}
+        RunnerLog log = {.version = RUNNER_SPEC_VERSION};
+        _cleanup_close_ int theirs = -EBADF;
+        int ends[2], r;
 
-static void journal_write(Exec *e, FrameType type, const char *data, size_t size)
-{
-        Buf *line = &e->journal_line[type == FRAME_STDERR];
-
-        while (size > 0) {
-                const char *newline = memchr(data, '\n', size);
-                size_t piece = newline ? (size_t) (newline - data) : size;
-
-                piece = MIN(piece, JOURNAL_LINE_MAX - buf_length(line));
-                buf_append(line, data, piece);
-                if (newline && data + piece == newline)
-                        piece++;
-                else if (buf_length(line) < JOURNAL_LINE_MAX)
-                        return;
-                journal_line_send(e, type, line);
-                data += piece;
-                size -= piece;
-        }
-}
-
-void exec_output_flush(Exec *e)
-{
-        journal_line_send(e, FRAME_STDOUT, &e->journal_line[0]);
-        journal_line_send(e, FRAME_STDERR, &e->journal_line[1]);
+        if (pipe2(ends, O_CLOEXEC | O_DIRECT) < 0)
+                return -errno;
+        theirs = ends[0];
+        (void) fcntl(theirs, F_SETPIPE_SZ, LOG_PIPE_SIZE);
+        r = stream_set_log(e->stream, ends[1], NULL);
+        if (r < 0)
+                return r;
+        snprintf(log.exec_id, sizeof(log.exec_id), "%s", e->id);
+        snprintf(log.container_name, sizeof(log.container_name), "%s", e->container->name);
+        snprintf(log.container_id, sizeof(log.container_id), "%s", e->container->id);
+        snprintf(log.container_kind, sizeof(log.container_kind), "%s", e->container->kind);
+        r = fd_send_message(e->control_fd, &log, sizeof(log), &theirs, 1);
+        e->logging = r >= 0;
+        return r;
 }
 
 static void exec_on_output(void *userdata, FrameType type, const void *data, size_t size)
 {
         Exec *e = userdata;
 
-        if (e->detached)
-                journal_write(e, type, data, size);
         exec_recording_output(e, type, data, size);
 }
 
@@ -134,9 +125,8 @@ static const StreamEvents stream_events_observed = {
 Stream *exec_stream(Exec *e)
 {
         if (!e->stream)
-                e->stream = stream_new(
-                        e->manager->event,
-                        e->detached || e->request->record ? &stream_events_observed : &stream_events, e);
+                e->stream = stream_new(e->manager->event,
+                                       e->request->record ? &stream_events_observed : &stream_events, e);
         else
                 return e->stream;
         if (e->stream)

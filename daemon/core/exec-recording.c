@@ -54,8 +54,8 @@ static const char *find_term(const ExecRequest *q)
 static void tell_truncated(Exec *e, const char *why)
 {
         (void) audit_exec(AUDIT_UNRECORDED, e, e->starter, why);
-        /* Nobody looks at the output any more, unless the journal has it too. */
-        if (!e->detached && e->stream)
+        /* Nobody looks at the output any more. */
+        if (e->stream)
                 stream_ignore_output(e->stream);
 }
 

@@ -25,6 +25,13 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         RunnerReport report;
         ssize_t n;
 
+        if (e->exit_known) {
+                /* The runner has closed it: all output is in the journal. */
+                e->log_ended = true;
+                e->control_source = sd_event_source_disable_unref(e->control_source);
+                exec_advance(e);
+                return 0;
+        }
         /* The report stays in the socket, so that the status is still there if execd crashes before the end
          * of the exec is recorded. */
         n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
@@ -35,7 +42,10 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         else
                 e->wait_status = SIGKILL;
         e->exit_known = true;
-        e->control_source = sd_event_source_disable_unref(e->control_source);
+        if (!e->logging || sd_event_source_set_io_events(e->control_source, 0) < 0) {
+                e->log_ended = true;
+                e->control_source = sd_event_source_disable_unref(e->control_source);
+        }
         exec_advance(e);
         return 0;
 }
@@ -150,6 +160,10 @@ int exec_resume(Exec *e, HandoverFds *f)
         e->control_fd = TAKE_FD(f->fds[KEEP_CONTROL]);
         e->pidfd = TAKE_FD(f->fds[KEEP_PIDFD]);
         r = exec_resume_streams(e, s, f);
+        if (r >= 0 && f->fds[KEEP_LOG] >= 0) {
+                e->logging = true;
+                r = stream_set_log(s, TAKE_FD(f->fds[KEEP_LOG]), TAKE_PTR(f->slots[KEEP_LOG]));
+        }
         if (r < 0)
                 return r;
         /* Of clients that are still there the stream tells when they go. */
@@ -196,6 +210,8 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = exec_take_streams(e, &p);
         if (e->stream)
                 (void) stream_need_map(e->stream);
+        if (r >= 0 && e->detached)
+                r = exec_output_log(e);
         exec_set_state(e, EXEC_RUNNING);
         handover_keep(e);
         if (r < 0) {

@@ -141,6 +141,7 @@ static void exec_release(Exec *e)
 {
         exec_unpark(e);
         manager_uncount_exec(e->manager, e);
+        e->record = journal_wait_free(e->record);
         e->prepare_slot = sd_bus_slot_unref(e->prepare_slot);
         e->start_slot = sd_bus_slot_unref(e->start_slot);
         e->leader_source = sd_event_source_disable_unref(e->leader_source);
@@ -162,8 +163,6 @@ Exec *exec_unref(Exec *e)
         exec_recording_end(e);
         handover_forget(e);
         stream_free(e->stream);
-        for (size_t i = 0; i < ELEMENTSOF(e->journal_line); i++)
-                buf_done(&e->journal_line[i]);
         exec_request_free(e->request);
         container_unref(e->container);
         peer_unref(e->creator);
@@ -225,7 +224,6 @@ static void exec_on_ended(Exec *e)
 {
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_release(e);
-        exec_output_flush(e);
         exec_recording_end(e);
         if (e->state == EXEC_EXITED && e->stream && stream_recorded(e->stream) > 0)
                 log_debug("The end of exec %.12s was recorded before execd crashed", e->id);
@@ -285,6 +283,7 @@ SpawnerExec exec_describe(const Exec *e, char **ret_description)
                 .container = e->container,
                 .description = *ret_description ?: e->container->name,
                 .request = e->request,
+                .log = e->detached,
                 .cap_privileged = e->manager->config.privileged_capabilities,
         };
 }
@@ -304,10 +303,41 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
         return 0;
 }
 
-int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr)
+/* The start is on record: the spawner is asked. */
+static int exec_launch(Exec *e, Refusal *reterr)
 {
         _cleanup_free_ char *description = NULL;
         SpawnerExec describe;
+        int r;
+
+        exec_tell_command(e, "exec_start");
+        describe = exec_describe(e, &description);
+        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->starter->loginuid,
+                          e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_start_reply, e, &e->start_slot,
+                          reterr);
+        exec_close_stdio(e);
+        if (r < 0) {
+                exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
+                          reterr->message ?: "the start could not be asked for");
+                return r;
+        }
+        return 0;
+}
+
+static void exec_on_recorded(void *userdata, int error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+
+        e->record = NULL;
+        if (error < 0)
+                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
+        else
+                (void) exec_launch(e, &refusal);
+}
+
+int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr)
+{
         int r;
 
         if (e->hidden)
@@ -318,6 +348,8 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
                               e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
                                                                                     : "has already run");
         e->starter = peer_remember(starter);
+        if (!e->starter)
+                return -ENOMEM;
         e->detached = detached;
         e->start_size = size->set ? *size : e->request->console_size;
         e->asked_monotonic = now_usec(CLOCK_MONOTONIC);
@@ -328,24 +360,12 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
                 exec_fail(e, reterr->kind, reterr->message);
                 return r;
         }
-        r = audit_exec(AUDIT_STARTED, e, starter, NULL);
+        r = audit_exec_wait(AUDIT_STARTED, e, e->starter, exec_on_recorded, e, &e->record);
         if (r < 0) {
-                exec_fail(e, REFUSAL_UNAVAILABLE, "the start could not be recorded in the journal");
-                return refuse(reterr, REFUSAL_UNAVAILABLE, r, "%s", e->failure);
+                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
+                return refuse(reterr, REFUSAL_UNAVAILABLE, r, AUDIT_REFUSAL);
         }
-        exec_tell_command(e, "exec_start");
-
-        describe = exec_describe(e, &description);
-        r = spawner_start(e->manager->spawner, &describe, &e->start_size, starter->loginuid,
-                          e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_start_reply, e, &e->start_slot,
-                          reterr);
-        exec_close_stdio(e);
-        if (r < 0) {
-                exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
-                          reterr->message ?: "the start could not be asked for");
-                return r;
-        }
-        return 0;
+        return r == 0 ? 0 : exec_launch(e, reterr);
 }
 
 void exec_fail(Exec *e, RefusalKind kind, const char *text)
@@ -369,8 +389,17 @@ static int exec_on_drain(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Exec *e = userdata;
 
+        /* What the journal has not taken by then, it gets later. */
+        e->log_ended = true;
         stream_drain_rest(e->stream);
+        exec_advance(e);
         return 0;
+}
+
+/* The end is on record after all that was written. */
+static bool exec_has_drained(const Exec *e)
+{
+        return e->output_ended && (!e->logging || e->log_ended);
 }
 
 static int exit_code_from_status(int wait_status)
@@ -394,13 +423,13 @@ void exec_advance(Exec *e)
                 if (e->finished_usec == 0)
                         e->finished_usec = now_usec(CLOCK_REALTIME);
                 e->timed_out = exec_ran_out_of_time(e);
-                if (!e->output_ended &&
+                if (!exec_has_drained(e) &&
                     sd_event_add_time_relative(e->manager->event, &e->drain_timer, CLOCK_MONOTONIC,
                                                e->manager->config.drain_usec, 0, exec_on_drain, e) < 0)
-                        e->output_ended = true;
+                        e->output_ended = e->log_ended = true;
                 exec_set_state(e, EXEC_DRAINING);
         }
-        if (e->state == EXEC_DRAINING && e->output_ended)
+        if (e->state == EXEC_DRAINING && exec_has_drained(e))
                 exec_set_state(e, EXEC_EXITED);
 }
 

@@ -76,6 +76,7 @@ struct Exec {
          */
         uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
 
+        struct JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
         int stdio[3]; /* owned until the start: what the caller passed for 0, 1 and 2; else negative */
@@ -89,7 +90,8 @@ struct Exec {
         bool detached;               /* started without a client: its output goes to the journal */
         struct Recording *recording; /* while it is recorded */
         char *recording_path; /* of its recording, which may have been removed; NULL: there never was one */
-        Buf journal_line[2];  /* of such output, not yet ended by a newline */
+        bool logging;         /* the runner was told to write the output there */
+        bool log_ended;       /* and has written all of it */
         bool parked;          /* the spawner was asked to hold a runner ready */
         bool client_gone;     /* and OnDisconnect is still to be applied */
         bool client_lost;     /* execd crashed, and the client that started it lost its connection */
@@ -120,8 +122,9 @@ void exec_unwatch(ExecWatch *w);
  */
 int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr);
 
-/* CREATED → STARTING. A client, if any, was added to exec_stream() before. The start record is written
- * first; without it nothing starts. The size replaces the one of the request where set. */
+/* CREATED → STARTING. A client, if any, was added to exec_stream() before. The spawner is asked when the
+ * record of the start is written: at once, or when the journal takes it. The size replaces the one of the
+ * request where set. */
 int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr);
 
 /* The exec's streams, made when first asked for. NULL on lack of memory. */

@@ -6,7 +6,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/exec-output.h"
 #include "core/exec-record.h"
 
 HandoverFds *handover_find(Handover *h, const char *id)
@@ -210,7 +209,6 @@ static void settle(Exec *e)
         /* Its status is known, and nobody will wait for the rest of its output. */
         if (e->state == EXEC_DRAINING)
                 exec_set_state(e, EXEC_EXITED);
-        exec_output_flush(e);
 }
 
 void handover_leave(Manager *m)

@@ -7,7 +7,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/time.h"
-#include "core/message-id.h"
+#include "wire/runner-spec.h"
 
 #define UNIT "execd.service"
 
@@ -142,13 +142,20 @@ int journal_read_output(const char *exec_id, bool raw, bool want_stdout, bool wa
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
         bool more = true;
+        char unit[80];
         int r;
 
         if (!may_search())
                 return -EBUSY;
         r = open_for(exec_id, &j);
+        /* Its runner wrote it, from the scope of the exec. */
+        snprintf(unit, sizeof(unit), "exec-%.64s.scope", exec_id);
         if (r >= 0)
-                r = add_match(j, "MESSAGE_ID", MESSAGE_EXEC_OUTPUT);
+                r = add_match(j, "_SYSTEMD_UNIT", unit);
+        if (r >= 0)
+                r = add_match(j, "_UID", "0");
+        if (r >= 0)
+                r = add_match(j, "MESSAGE_ID", RUNNER_LOG_MESSAGE_ID);
         if (r < 0)
                 return r;
         seek_back(j, max);

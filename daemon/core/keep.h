@@ -21,6 +21,7 @@ typedef enum KeepRole {
         KEEP_MAP,    /* core/stream-map */
         KEEP_RECORD, /* a memfd, where the record is too long for a message */
         KEEP_STDIN,
+        KEEP_LOG,        /* of a detached exec, to its runner */
         KEEP_STAGE_READ, /* the pipe between the command's and the client's */
         KEEP_STAGE_WRITE,
         KEEP_CLIENTS, /* the first of them */

@@ -137,7 +137,7 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
         Manager *m = userdata;
         uint64_t now = now_usec(CLOCK_MONOTONIC), due = m->last_busy + m->config.idle_usec;
 
-        if (m->busy > 0 || m->n_live > 0) {
+        if (m->busy > 0 || m->n_live > 0 || !journal_queue_is_empty(m->journal)) {
                 manager_arm_idle(m, m->config.idle_usec);
                 return 0;
         }
@@ -220,7 +220,8 @@ int manager_new(ManagerConfig *config, Manager **ret)
                                                       .size_max = m->config.record_size_max,
                                                       .total_max = m->config.record_total_max,
                                               });
-        if (!m->events || !m->slots || !m->spawner || !m->recordings)
+        m->journal = journal_queue_new(m->event, JOURNAL_SOCKET);
+        if (!m->events || !m->slots || !m->spawner || !m->recordings || !m->journal)
                 return -ENOMEM;
 
         r = sd_event_add_time_relative(m->event, &m->collect_source, CLOCK_MONOTONIC, 0, 0,
@@ -233,6 +234,9 @@ int manager_new(ManagerConfig *config, Manager **ret)
         if (r >= 0)
                 r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0,
                                                manager_on_idle, m);
+        /* After all else that is ready: a request that has come is read first, and is no idleness. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(m->idle_timer, SD_EVENT_PRIORITY_IDLE);
         if (r < 0)
                 return r;
         manager_arm_idle(m, m->config.idle_usec);
@@ -266,6 +270,7 @@ Manager *manager_free(Manager *m)
                 sd_bus_detach_event(m->bus);
                 m->bus = sd_bus_flush_close_unref(m->bus);
         }
+        journal_queue_free(m->journal);
         event_log_free(m->events);
         slot_pool_free(m->slots);
         sd_event_unref(m->event);

@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/event-log.h"
 #include "core/exec.h"
+#include "core/journal-queue.h"
 #include "core/leave.h"
 #include "core/polkit.h"
 #include "core/recording-store.h"
@@ -40,6 +41,7 @@ struct Manager {
         Polkit *polkit; /* on that bus */
         EventLog *events;
         RecordingStore *recordings;
+        JournalQueue *journal; /* records of who did what, on their way */
         Exec *buckets[EXEC_BUCKETS];
         List execs; /* by creation */
         size_t n_live;

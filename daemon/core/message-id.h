@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* MESSAGE_ID of each record that execd writes to the journal; packaging/catalog has their texts. */
+/* MESSAGE_ID of each record that execd writes to the journal; packaging/catalog has their texts. Of lines of
+ * output, which the runner writes, wire/runner-spec.h has it. */
 
 #define MESSAGE_EXEC_CREATED    "0dfec8a647e04ac0a3fe00b9f09e7f71"
 #define MESSAGE_EXEC_DENIED     "9b64e2bb69b54967818a6c2220391d34"
@@ -10,5 +11,7 @@
 #define MESSAGE_EXEC_EXITED     "586f48d9a8ed4ba6b00269860c91198f"
 #define MESSAGE_EXEC_FAILED     "5c8344070b3b4af9897722fa45477b5d"
 #define MESSAGE_EXEC_KILLED     "275bea0bc5c546c7a3d6cab2ddd068f9"
-#define MESSAGE_EXEC_OUTPUT     "540294da27354062bee935f934660b86"
+#define MESSAGE_EXEC_ATTACHED   "9603e61fa62d45c5b7ef7b6789840a47"
+#define MESSAGE_EXEC_REPLAYED   "6cc08ddb78f647efa36aede32d9bcb00"
+#define MESSAGE_EXEC_RESIZED    "b3b42f685a824974b7f761171425f5a3"
 #define MESSAGE_EXEC_UNRECORDED "8f02e7f8bfda4441bee1cc2bf21487b2"

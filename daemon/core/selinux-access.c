@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-journal.h>
 
 #include "base/log.h"
 
@@ -32,6 +31,7 @@ static bool is_open;
 static bool class_is_known;
 static char *own_label;
 static SpawnerLink *recorder; /* weak; while a question is asked */
+static JournalQueue *journal; /* weak */
 
 /* Looked up anew where the policy may have changed. Says so when there is nothing to ask, or something
  * again.
@@ -60,6 +60,18 @@ static int on_setenforce(int enforcing)
         return 0;
 }
 
+static void record_decision(const char *text)
+{
+        _cleanup_buf_ Buf record = BUF_INIT;
+
+        if (!journal)
+                return;
+        journal_addf(&record, "MESSAGE", "USER_AVC %s", text);
+        journal_addf(&record, "PRIORITY", "%d", LOG_WARNING);
+        journal_addf(&record, "SYSLOG_IDENTIFIER", "execd");
+        (void) journal_queue_add(journal, &record, true);
+}
+
 static int on_log(int type, const char *format, ...) _printf_(2, 3);
 
 /* A decision is a record and goes whole to the journal and the audit log; all else that libselinux says is a
@@ -75,8 +87,7 @@ static int on_log(int type, const char *format, ...)
         text[strcspn(text, "\n")] = 0;
 
         if (type == SELINUX_AVC) {
-                (void) sd_journal_send("MESSAGE=USER_AVC %s", text, "PRIORITY=%d", LOG_WARNING,
-                                       "SYSLOG_IDENTIFIER=execd", NULL);
+                record_decision(text);
                 if (recorder)
                         spawner_record_decision(recorder, text);
         } else
@@ -118,6 +129,11 @@ static int on_audit(void *data, security_class_t class, char *buffer, size_t siz
         if (n > 0 && (size_t) n < size && q->command_line)
                 append_untrusted(buffer + n, size - (size_t) n, "cmdline", q->command_line);
         return 0;
+}
+
+void selinux_access_record_to(JournalQueue *q)
+{
+        journal = q;
 }
 
 int selinux_access_open(void)

@@ -14,6 +14,7 @@
 
 #include "base/refusal.h"
 #include "core/container.h"
+#include "core/journal-queue.h"
 #include "core/peer.h"
 #include "core/spawner-link.h"
 
@@ -28,6 +29,8 @@ typedef enum SelinuxPermission {
 
 /* Once, before the first question. Fails only if SELinux is on and cannot be asked. */
 int selinux_access_open(void);
+/* Where decisions are recorded; weak, NULL for nowhere. */
+void selinux_access_record_to(JournalQueue *q);
 void selinux_access_close(void);
 
 /* `container` NULL, or one that is only remembered: execd itself is the target. `command_line` is for the

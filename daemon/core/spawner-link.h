@@ -45,6 +45,7 @@ typedef struct SpawnerExec {
         const Container *container;
         const char *description;
         const ExecRequest *request;
+        bool log;                /* its output is to go to the journal */
         uint64_t cap_privileged; /* what Privileged adds to the container's own */
 } SpawnerExec;
 

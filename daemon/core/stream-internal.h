@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-client.c, stream-input.c,
- * stream-state.c (what outlives the process), stream-restore.c. */
+/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-log.c, stream-client.c,
+ * stream-input.c, stream-state.c (what outlives the process), stream-restore.c. */
 
 #include "base/list.h"
 #include "core/keep.h"
@@ -24,6 +24,9 @@
  * moment, so that its pipe fills and the rest is spliced. */
 #define STREAM_REST_AFTER (256 * 1024)
 #define STREAM_REST_USEC  150
+
+/* The largest piece of output that goes to the log at once: with its type, a packet of PIPE_BUF bytes. */
+#define STREAM_LOG_CHUNK 4095
 
 /* How long a client that has been shut down may take to close its side. */
 #define STREAM_LINGER_USEC (5 * USEC_PER_SEC)
@@ -77,6 +80,13 @@ typedef struct StreamClient {
         bool gone;        /* to be freed at the end of the turn */
 } StreamClient;
 
+typedef struct StreamLog {
+        int fd; /* owned; negative without a log */
+        sd_event_source *source;
+        Slot *slot; /* where fd is kept */
+        bool full;  /* as it was last seen */
+} StreamLog;
+
 typedef struct StreamInput {
         int fd; /* owned unless tty; negative when closed */
         sd_event_source *source;
@@ -104,6 +114,7 @@ struct Stream {
         StreamOutput outputs[2];
         size_t n_outputs;
         StreamInput input;
+        StreamLog log;
         List clients;
         size_t n_clients;
         History history;
@@ -118,6 +129,8 @@ struct Stream {
 
 /* stream.c */
 void stream_turn(Stream *s);
+/* Watches an fd; the source starts disabled and stream_turn() decides. */
+int stream_watch(Stream *s, int fd, sd_event_source **ret);
 int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
 /* stream-output.c: true when something moved. */
@@ -127,6 +140,14 @@ void stream_output_close(StreamOutput *o);
 /* Reads one frame of `size` of the `available` bytes. As read(2). */
 ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available);
 void stream_output_tell(Stream *s);
+
+/* stream-log.c: what may be read now goes to the log as a whole; without a log there is always room. */
+bool stream_log_has_room(Stream *s);
+/* And all that was read before is in it. */
+bool stream_log_is_ready(Stream *s);
+void stream_log_write(Stream *s, FrameType type, const struct iovec *iov, int n_iov);
+void stream_log_close(Stream *s);
+void stream_log_keep(Stream *s);
 
 /* stream-client.c */
 bool stream_client_write(StreamClient *c);

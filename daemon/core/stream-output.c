@@ -62,7 +62,7 @@ static size_t output_room(const StreamOutput *o)
 
 uint32_t stream_output_wants(const StreamOutput *o)
 {
-        return !o->resting && output_room(o) > 0 ? EPOLLIN : 0;
+        return !o->resting && !o->stream->log.full && output_room(o) > 0 ? EPOLLIN : 0;
 }
 
 static int output_on_rested(sd_event_source *source, uint64_t usec, void *userdata)
@@ -133,16 +133,17 @@ ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available)
         return n;
 }
 
-/* Tells who observes the stream of the newest frame, or of the first one that he has not seen. */
+/* Tells who observes the stream, and the log, of the newest frame, or of the first one that they have not
+ * seen. */
 void stream_output_tell(Stream *s)
 {
         const History *h = &s->history;
 
         if (!s->map)
                 return;
-        if (!s->events.on_output)
+        if (!s->events.on_output && s->log.fd < 0)
                 stream_map_store64(&s->map->observed, h->end);
-        for (uint64_t at = MAX(s->map->observed, h->start); at < h->end;) {
+        for (uint64_t at = MAX(s->map->observed, h->start); at < h->end && stream_log_has_room(s);) {
                 struct iovec iov[2];
                 FrameType type;
                 uint32_t size = 0;
@@ -150,7 +151,8 @@ void stream_output_tell(Stream *s)
 
                 history_frame_at(h, at, &type, &size);
                 n = history_span(h, at + FRAME_HEADER_SIZE, size, iov);
-                for (int i = 0; i < n; i++)
+                stream_log_write(s, type, iov, n);
+                for (int i = 0; i < n && s->events.on_output; i++)
                         s->events.on_output(s->userdata, type, iov[i].iov_base, iov[i].iov_len);
                 at += FRAME_HEADER_SIZE + size;
                 stream_map_store64(&s->map->observed, at);
@@ -160,8 +162,11 @@ void stream_output_tell(Stream *s)
 bool stream_output_read(StreamOutput *o)
 {
         Stream *s = o->stream;
-        size_t room = output_room(o);
+        size_t room;
         ssize_t n;
+
+        s->log.full = false;
+        room = output_room(o);
 
         if (room == 0)
                 return false;
@@ -171,7 +176,11 @@ bool stream_output_read(StreamOutput *o)
         }
         if (o->resting && !o->limited)
                 return false;
-        if (s->n_clients == 1 && !s->tty && !s->events.on_output) {
+        if (!stream_log_is_ready(s))
+                return false;
+        if (s->log.fd >= 0)
+                room = MIN(room, (size_t) STREAM_LOG_CHUNK);
+        else if (s->n_clients == 1 && !s->tty && !s->events.on_output) {
                 if (stream_client_start_bulk(LIST_ENTRY(s->clients.first, StreamClient, node), o)) {
                         o->copied = STREAM_REST_AFTER;
                         return true;

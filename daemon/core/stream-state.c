@@ -190,6 +190,7 @@ void stream_keep(Stream *s, SlotPool *pool, const char *id)
                 return;
         if (!s->tty && s->input.fd >= 0 && !s->input.slot)
                 s->input.slot = keep_put(pool, id, &(KeepFd){KEEP_STDIN, s->input.fd}, 1, NULL);
+        stream_log_keep(s);
         LIST_FOREACH_SAFE (n, &s->clients)
                 stream_keep_client(LIST_ENTRY(n, StreamClient, node));
 }
@@ -248,6 +249,7 @@ void stream_leave(Stream *s, bool with_clients)
         if (s->map && !with_clients)
                 s->map->cut = 1;
         s->input.slot = slot_leave(s->input.slot);
+        s->log.slot = slot_leave(s->log.slot);
         s->stage_slot = slot_leave(s->stage_slot);
         if (s->history.shared)
                 history_done(&s->history);

@@ -23,7 +23,7 @@ Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata)
         s->event = event;
         s->events = *events;
         s->userdata = userdata;
-        s->input.fd = s->map_fd = s->stage[0] = s->stage[1] = -EBADF;
+        s->input.fd = s->log.fd = s->map_fd = s->stage[0] = s->stage[1] = -EBADF;
         for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
                 s->outputs[i] = (StreamOutput){.stream = s, .fd = -EBADF};
         return s;
@@ -39,6 +39,7 @@ Stream *stream_free(Stream *s)
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
         stream_drop_stage(s);
+        stream_log_close(s);
         history_done(&s->history);
         stream_drop_map(s);
         return mfree(s);
@@ -78,8 +79,7 @@ int stream_input_fd(const Stream *s)
         return s->tty ? -EBADF : s->input.fd;
 }
 
-/* Watches an fd; the source starts disabled and stream_update() decides. */
-static int stream_watch(Stream *s, int fd, sd_event_source **ret)
+int stream_watch(Stream *s, int fd, sd_event_source **ret)
 {
         int r;
 
@@ -273,6 +273,7 @@ static void stream_update(Stream *s)
                 wants = stream_output_wants(&s->outputs[i]);
                 watch_set(s->outputs[i].source, wants != 0, wants);
         }
+        watch_set(s->log.source, s->log.full, EPOLLOUT);
         wants = stream_input_wants(s);
         watch_set(s->input.source, wants != 0, wants);
         LIST_FOREACH_SAFE (n, &s->clients) {
@@ -340,6 +341,7 @@ void stream_turn(Stream *s)
                 s->events.on_client_gone(s->userdata);
         if (s->begun && !s->output_ended && !stream_outputs_open(s)) {
                 s->output_ended = true;
+                stream_log_close(s);
                 if (s->events.on_output_end)
                         s->events.on_output_end(s->userdata);
         }

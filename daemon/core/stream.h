@@ -56,6 +56,9 @@ DEFINE_CLEANUP(Stream, stream_free);
 int stream_set_output(Stream *s, FrameType type, int fd);
 int stream_set_input(Stream *s, int fd); /* negative: the command reads from elsewhere */
 int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys);
+/* The writing end of a packet pipe (O_DIRECT) that all output goes to as well, each packet with its
+ * FrameType before it. Taken, also on failure; with the slot where it is kept, or NULL. */
+int stream_set_log(Stream *s, int fd, Slot *slot);
 void stream_begin(Stream *s);
 
 /* Memory that outlives execd, from when there is a client or output on; -ENOMEM. */

@@ -19,14 +19,16 @@ static void journal_closep(sd_journal **j)
                 sd_journal_close(*j);
 }
 
-/* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. */
+/* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. The records are
+ * execd's, the output comes from the unit of the exec. */
 static int open_journal(const char *id, sd_journal **ret)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
-        char match[16 + EXEC_ID_LENGTH];
+        char match[16 + EXEC_ID_LENGTH], unit[32 + EXEC_ID_LENGTH];
         int r;
 
         snprintf(match, sizeof(match), "EXEC_ID=%s", id);
+        snprintf(unit, sizeof(unit), "_SYSTEMD_UNIT=exec-%s.scope", id);
         r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
         if (r >= 0)
                 r = sd_journal_set_data_threshold(j, FIELD_SIZE_MAX);
@@ -34,6 +36,8 @@ static int open_journal(const char *id, sd_journal **ret)
                 r = sd_journal_add_match(j, match, 0);
         if (r >= 0)
                 r = sd_journal_add_match(j, "_SYSTEMD_UNIT=" UNIT, 0);
+        if (r >= 0)
+                r = sd_journal_add_match(j, unit, 0);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
@@ -53,33 +57,55 @@ static bool get_field(sd_journal *j, const char *field, const char **ret, size_t
         return true;
 }
 
-/* True if the current entry is a line of output. */
-static bool print_entry(sd_journal *j, const char *indent)
+/* Of many lines that came together one record has several. */
+static size_t count_lines(const char *text, size_t size)
 {
-        const char *stream, *line;
-        size_t stream_size, size;
-        FILE *out = stdout;
+        size_t n = 1;
 
-        if (!get_field(j, "EXEC_STREAM", &stream, &stream_size))
-                return false;
-        if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
-                out = stderr;
-        /* Of lines that end up in one file, none overtakes another. */
-        if (out == stderr)
-                fflush(stdout);
-        if (!get_field(j, "MESSAGE", &line, &size))
-                return false;
+        for (const char *p = text; (p = memchr(p, '\n', size - (size_t) (p - text))); p++)
+                n++;
+        return n;
+}
+
+static void print_line(FILE *out, const char *indent, const char *line, size_t size)
+{
         if (indent) {
                 /* Among text of ours. */
                 _cleanup_free_ char *text = memdup_text(line, size);
                 _cleanup_free_ char *clean = text ? text_clean(text) : NULL;
 
                 fprintf(out, "%s%s\n", indent, clean ?: "");
-                return true;
+                return;
         }
         fwrite(line, 1, size, out);
         fputc('\n', out);
-        return true;
+}
+
+/* The lines of the current entry, without the first ones, if it is output. The number of those printed. */
+static size_t print_entry(sd_journal *j, const char *indent, size_t skip)
+{
+        const char *stream, *text, *end;
+        size_t stream_size, size, n = 0;
+        FILE *out = stdout;
+
+        if (!get_field(j, "EXEC_STREAM", &stream, &stream_size))
+                return 0;
+        if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
+                out = stderr;
+        /* Of lines that end up in one file, none overtakes another. */
+        if (out == stderr)
+                fflush(stdout);
+        if (!get_field(j, "MESSAGE", &text, &size))
+                return 0;
+        end = text + size;
+        for (const char *line = text; line <= end; n++) {
+                const char *newline = memchr(line, '\n', (size_t) (end - line)) ?: end;
+
+                if (n >= skip)
+                        print_line(out, indent, line, (size_t) (newline - line));
+                line = newline + 1;
+        }
+        return n > skip ? n - skip : 0;
 }
 
 /* The record of the end. */
@@ -91,35 +117,51 @@ static bool is_end(sd_journal *j)
         return get_field(j, "EXIT_CODE", &value, &size) || get_field(j, "EXEC_RECORD", &value, &size);
 }
 
-static int seek(sd_journal *j, long lines)
+/* Before the last so many lines; `ret_skip` are those of the first entry that are not among them. */
+static int seek(sd_journal *j, long lines, size_t *ret_skip)
 {
-        const char *value;
-        size_t size;
+        const char *value, *text;
+        size_t size, text_size;
         int r;
 
+        *ret_skip = 0;
         if (lines < 0)
                 return sd_journal_seek_head(j);
         r = sd_journal_seek_tail(j);
-        while (r >= 0 && (r = sd_journal_previous(j)) > 0)
-                if (get_field(j, "EXEC_STREAM", &value, &size) && lines-- == 0)
-                        return 0; /* the one before the first to be shown */
+        while (r >= 0 && (r = sd_journal_previous(j)) > 0) {
+                size_t n;
+
+                if (!get_field(j, "EXEC_STREAM", &value, &size) ||
+                    !get_field(j, "MESSAGE", &text, &text_size))
+                        continue;
+                n = count_lines(text, text_size);
+                if (n > (size_t) lines) {
+                        *ret_skip = n - (size_t) lines;
+                        return 1;
+                }
+                lines -= (long) n;
+        }
         return r < 0 ? r : sd_journal_seek_head(j);
 }
 
 int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
+        size_t printed = 0, skip = 0;
         bool ended = false;
-        size_t printed = 0;
         int r;
 
         r = open_journal(id, &j);
         if (r >= 0)
-                r = seek(j, lines);
+                r = seek(j, lines, &skip);
+        if (r > 0) {
+                printed += print_entry(j, indent, skip);
+                ended = is_end(j);
+        }
         while (r >= 0) {
                 r = sd_journal_next(j);
                 if (r > 0) {
-                        printed += print_entry(j, indent);
+                        printed += print_entry(j, indent, 0);
                         ended = ended || is_end(j);
                         continue;
                 }

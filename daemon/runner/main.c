@@ -155,7 +155,7 @@ static void keeper_end_children(const Keeper *k)
                 kill(k->command, SIGKILL);
 }
 
-/* From here on the keeper waits and writes to one socket. */
+/* From here on the keeper waits, and writes to its control socket and perhaps to the journal. */
 static void drop_privileges(void)
 {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -175,8 +175,8 @@ static uint64_t timeval_usec(const struct timeval *t)
 }
 
 /* The spawner looks at the command before anything else may happen to it: until it says so, an ended command
- * stays there to be looked at. False when it is gone and has not said so. */
-static bool wait_until_verified(void)
+ * stays there to be looked at. Its byte, or 0 when it is gone and has not said so. */
+static char wait_until_verified(void)
 {
         ssize_t n;
         char byte;
@@ -184,7 +184,7 @@ static bool wait_until_verified(void)
         do
                 n = recv(RUNNER_CONTROL_FD, &byte, 1, 0);
         while (n < 0 && errno == EINTR);
-        return n > 0;
+        return n > 0 ? byte : 0;
 }
 
 /* Where the kernel has put this program, as the linker names it. */
@@ -223,6 +223,8 @@ static void keeper_run_command(Keeper *k)
 {
         int fds[2] = {k->pidfd, -EBADF};
         struct rusage usage = {0};
+        char verified;
+        bool log;
 
         keeper_take_tty(k);
         fds[1] = k->tty;
@@ -232,12 +234,16 @@ static void keeper_run_command(Keeper *k)
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
         k->tty = fd_close(k->tty);
         /* Nobody has compared it with its container, and nobody has its streams. */
-        if (!wait_until_verified()) {
+        verified = wait_until_verified();
+        if (verified == 0) {
                 keeper_end_children(k);
                 return;
         }
         drop_privileges();
-        if (!ends_within(k->pidfd, SHORT_MSEC))
+        log = verified == RUNNER_VERIFIED_LOG[0];
+        if (log)
+                output_log_run(k->pidfd);
+        else if (!ends_within(k->pidfd, SHORT_MSEC))
                 give_back_text();
         k->pidfd = fd_close(k->pidfd);
 
@@ -246,6 +252,8 @@ static void keeper_run_command(Keeper *k)
         k->report.cpu_usec = saturate(timeval_usec(&usage.ru_utime) + timeval_usec(&usage.ru_stime));
         k->report.max_rss_kib = saturate((uint64_t) usage.ru_maxrss);
         report_send(&k->report, NULL, 0);
+        if (log)
+                output_log_finish();
 }
 
 static void keeper_finish(Keeper *k)

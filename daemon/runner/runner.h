@@ -93,6 +93,12 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr);
 int command_find(Entry *e, Refusal *reterr);
 void command_run(const Entry *e) __attribute__((noreturn));
 
+/* output-log.c: the keeper of a detached exec writes its output to the journal, as the scope's. It waits for
+ * journald where it has to, and nobody waits for it but the command. Until the command has ended; and after
+ * the report of its end, until all is written. */
+void output_log_run(int pidfd);
+void output_log_finish(void);
+
 /* text.c: texts as Docker's users know them. */
 const char *errno_text(int error, char *buffer, size_t size);
 char *quote_text(const char *s);

@@ -26,6 +26,9 @@
 #define PIPE_SIZE      (1024 * 1024)
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
 
+/* Of output that goes to the journal, which is slower: what is left in it at the end takes its time. */
+#define LOGGED_PIPE_SIZE (64 * 1024)
+
 struct Start {
         sd_bus_message *message;
         RunnerSpec spec;
@@ -34,6 +37,7 @@ struct Start {
         int peer[3];             /* owned: the peer's ends, where we made pipes */
         int ticket;              /* weak: the message has it */
         bool released;
+        bool log; /* the runner is to write the output to the journal */
 };
 
 Start *start_free(Start *s)
@@ -65,7 +69,7 @@ static void give_to_container(int fd, const Leader *leader)
 }
 
 /* Ends are separate files of the kernel: ours does not block, the command's does. */
-static int make_pipe(bool to_command, const Leader *leader, int *ret_command, int *ret_peer)
+static int make_pipe(bool to_command, int size, const Leader *leader, int *ret_command, int *ret_peer)
 {
         int ends[2], r;
 
@@ -73,7 +77,7 @@ static int make_pipe(bool to_command, const Leader *leader, int *ret_command, in
                 return -errno;
         *ret_command = ends[to_command ? 0 : 1];
         *ret_peer = ends[to_command ? 1 : 0];
-        (void) fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE);
+        (void) fcntl(ends[0], F_SETPIPE_SZ, size);
         r = fd_set_nonblock(*ret_peer, true);
         give_to_container(*ret_command, leader);
         return r;
@@ -81,11 +85,11 @@ static int make_pipe(bool to_command, const Leader *leader, int *ret_command, in
 
 static int make_stdio(Start *s, const Leader *leader, bool null_stdin)
 {
-        int r;
+        int size = s->log ? LOGGED_PIPE_SIZE : PIPE_SIZE, r;
 
         s->spec.own_pipes = true;
         for (int i = 0; i < 3; i++) {
-                r = make_pipe(i == 0, leader, &s->command[i], &s->peer[i]);
+                r = make_pipe(i == 0, size, leader, &s->command[i], &s->peer[i]);
                 if (r < 0)
                         return r;
         }
@@ -167,6 +171,7 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
         if (!s)
                 return -ENOMEM;
         s->namespaces = NAMESPACE_FDS_INIT;
+        s->log = q->log;
         for (int i = 0; i < 3; i++)
                 s->command[i] = s->peer[i] = -EBADF;
 
@@ -281,7 +286,8 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
                 r = verify_command(report->pid, fds[0], l->container->leader, &l->start->spec, &refusal);
         /* From now on the runner may reap it. */
         if (r >= 0)
-                r = fd_send_message(l->runner.control, "v", 1, NULL, 0);
+                r = fd_send_message(l->runner.control, l->start->log ? RUNNER_VERIFIED_LOG : RUNNER_VERIFIED,
+                                    1, NULL, 0);
         if (r == -EPIPE)
                 r = 0; /* it was killed; its peer will see */
         if (r >= 0)

@@ -77,6 +77,12 @@ int exec_request_check_string(const char *name, const char *s, Refusal *reterr);
  * names of environment variables can be empty. 0 or a refusal. */
 int exec_request_validate(const ExecRequest *r, Refusal *reterr);
 
+/* Whom the command runs as, in the words of the request. */
+static inline const char *exec_request_user(const ExecRequest *q)
+{
+        return q->user && *q->user ? q->user : "root";
+}
+
 /* The body of POST /containers/{id}/exec. `version` is the API version as major * 1000 + minor (ConsoleSize
  * is ignored below 1.42). An empty body counts as {}. */
 int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,

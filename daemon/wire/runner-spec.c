@@ -359,3 +359,26 @@ int runner_report_check(const RunnerReport *r, size_t size)
                 return -EBADMSG;
         return 0;
 }
+
+static bool text_is_plain(const char *text, size_t size)
+{
+        const char *end = memchr(text, 0, size);
+
+        if (!end || end == text)
+                return false;
+        for (const char *p = text; p < end; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                        return false;
+        return true;
+}
+
+int runner_log_check(const RunnerLog *l, size_t size)
+{
+        return size == sizeof(*l) && l->version == RUNNER_SPEC_VERSION &&
+                               text_is_plain(l->exec_id, sizeof(l->exec_id)) &&
+                               text_is_plain(l->container_name, sizeof(l->container_name)) &&
+                               text_is_plain(l->container_id, sizeof(l->container_id)) &&
+                               text_is_plain(l->container_kind, sizeof(l->container_kind))
+                       ? 0
+                       : -EBADMSG;
+}

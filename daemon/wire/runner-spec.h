@@ -113,6 +113,26 @@ typedef enum RunnerReportType {
 
 #define RUNNER_TEXT_MAX 4096
 
+/* The byte that lets the runner reap the command; with _LOG, a RunnerLog follows from whoever has the
+ * control socket then. */
+#define RUNNER_VERIFIED       "v"
+#define RUNNER_VERIFIED_LOG   "l"
+
+#define RUNNER_LOG_TEXT_MAX   256
+#define RUNNER_LOG_STDERR     2                                  /* the FrameType of it */
+#define RUNNER_LOG_MESSAGE_ID "540294da27354062bee935f934660b86" /* of each line in the journal */
+
+/* With the reading end of a packet pipe as its fd: output that is to go to the journal. Each packet has a
+ * FrameType before its bytes. When the pipe is at its end and all is written, the runner closes the control
+ * socket. Texts are NUL-terminated. */
+typedef struct RunnerLog {
+        uint32_t version;
+        char exec_id[RUNNER_LOG_TEXT_MAX];
+        char container_name[RUNNER_LOG_TEXT_MAX];
+        char container_id[RUNNER_LOG_TEXT_MAX];
+        char container_kind[RUNNER_LOG_TEXT_MAX];
+} RunnerLog;
+
 typedef struct RunnerReport {
         uint32_t version; /* RUNNER_REPORT_VERSION */
         uint32_t type;
@@ -125,6 +145,9 @@ typedef struct RunnerReport {
         uint32_t max_rss_kib;       /* EXITED */
         char text[RUNNER_TEXT_MAX]; /* FAILED: what the client is told, NUL-terminated */
 } RunnerReport;
+
+/* -EBADMSG unless the bytes are well-formed texts without control characters. */
+int runner_log_check(const RunnerLog *l, size_t size);
 
 /* -EBADMSG unless the bytes are a well-formed report. */
 int runner_report_check(const RunnerReport *r, size_t size);

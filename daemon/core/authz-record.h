@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the record of a refusal says of the question, which itself does not live until the answer. */
+
+#include "core/authz.h"
+#include "core/journal-queue.h"
+
+typedef struct AuthzRecord {
+        JournalQueue *journal; /* weak */
+        const char *action;    /* weak: a constant */
+        Peer *peer;
+        Container *container;                       /* NULL when no particular one is meant */
+        char *verb, *exec_id, *user, *command_line; /* the last two and the next with a request only */
+        bool privileged;
+} AuthzRecord;
+
+/* -ENOMEM leaves it to be done, too. */
+int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const AuthzQuestion *q);
+void authz_record_done(AuthzRecord *a);
+
+/* Whatever the reason is; that somebody is to try again is none. */
+void authz_record_refusal(const AuthzRecord *a, const Refusal *refusal);

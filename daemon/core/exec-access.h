@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a caller does with an exec that it was allowed to: on whichever transport, the state is looked at,
+ * the act recorded, and then done. An act that cannot be recorded is refused.
+ */
+
+#include "core/exec.h"
+
+/* Before a client is added to the stream. `input` is the name of the option that asks for stdin. */
+int exec_access_attach(Exec *e, const Peer *peer, bool want_stdin, const char *input, Refusal *reterr);
+
+/* As exec_kill(). */
+int exec_access_kill(Exec *e, const Peer *peer, int signal_number, bool all,
+                     sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
+                     Refusal *reterr);
+
+/* As exec_resize(). The creator's own window is not worth a record. */
+int exec_access_resize(Exec *e, const Peer *peer, uint16_t rows, uint16_t columns, Refusal *reterr);
+
+/* Before its output or its recording is read. `what` names which. */
+int exec_access_replay(Exec *e, const Peer *peer, const char *what, Refusal *reterr);
