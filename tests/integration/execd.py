@@ -147,7 +147,7 @@ def shell(command, check=True, timeout=120):
 def journal(exec_id):
     """The records of an exec, oldest first; waits for the journal to have caught up."""
     subprocess.run(["journalctl", "--sync"], check=False)
-    text = shell(f"journalctl -o json --no-pager EXEC_ID={exec_id}")
+    text = shell(f"journalctl --all -o json --no-pager EXEC_ID={exec_id}")
     return [json.loads(line) for line in text.splitlines()]
 
 

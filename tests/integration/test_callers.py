@@ -67,14 +67,6 @@ print(status, rest)
 """
 
 
-@pytest.fixture(scope="module")
-def users():
-    """member is in group execd, stranger is not."""
-    shell("id member >/dev/null 2>&1 || useradd -m -G execd member; id stranger >/dev/null 2>&1 || useradd -m stranger")
-    yield
-    shell("userdel -rf member; userdel -rf stranger", check=False)
-
-
 def call_as(user, method, path, body=None):
     uid, gid = (shell(f"id -{k} {user}").strip() for k in "ug")
     done = subprocess.run([sys.executable, "-c", CALL, os.path.dirname(execd.__file__), user, gid, uid, method, path,
