@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A first process that changes after its container was found, or before it is found again (R-F4, R-F5), and commands that
-are looked at in the right moment (R-C12, R-C13)."""
+are looked at in the right moment (R-C13, R-C14)."""
 
 import concurrent.futures
 import os
@@ -178,7 +178,7 @@ LATE = {
 @pytest.mark.parametrize("user", ["0", "1000"])
 @pytest.mark.parametrize("kind", ["nspawn", "docker", "podman", "podman-crun"])
 def test_command_that_cannot_be_executed(container, kind, user):
-    """T-C12: it fails when all else was done, and its own error is what is said; in each kind of container."""
+    """T-C14: it fails when all else was done, and its own error is what is said; in each kind of container."""
     c = container(kind)
     for name, (text, _) in LATE.items():
         with open(f"{c.shared}/{name}", "w", encoding="latin-1", newline="") as stream:
