@@ -128,7 +128,7 @@ int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refu
                 return 0;
         }
         return refuse(reterr, REFUSAL_UNSUPPORTED, EAGAIN,
-                      "the container's first process changes its namespaces all the time");
+                      "the container's first process keeps changing its namespaces");
 }
 
 /* A process cannot leave its PID namespace, and cannot enter a user namespace above its own. So a leader
@@ -184,7 +184,7 @@ int leader_facts_compare(const LeaderFacts *found, const LeaderFacts *now, Refus
         /* Of a user namespace these are written once. */
         if (!same_text(found->uid_map, now->uid_map) || !same_text(found->gid_map, now->gid_map))
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
-                              "the user namespace of the container has got other ids");
+                              "the ID mappings of the container's user namespace have changed");
         return 0;
 }
 

@@ -70,10 +70,10 @@ static void test_compare(void)
         need_refusal(&found, &now, "security label");
         now = make_facts();
         now.uid_map = (char *) "0 0 65536\n";
-        need_refusal(&found, &now, "other ids");
+        need_refusal(&found, &now, "ID mappings");
         now = make_facts();
         now.gid_map = (char *) "";
-        need_refusal(&found, &now, "other ids");
+        need_refusal(&found, &now, "ID mappings");
         now = make_facts();
         now.status.no_new_privs = false;
         need_refusal(&found, &now, "no_new_privs");
