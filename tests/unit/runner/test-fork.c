@@ -14,6 +14,17 @@
 #include "runner/runner.h"
 #include "unit/need.h"
 
+static pid_t entrant_pid, command;
+
+/* Whoever waits for our output would wait for theirs. */
+static void end_children(void)
+{
+        if (entrant_pid > 0)
+                kill(entrant_pid, SIGKILL);
+        if (command > 0)
+                kill(command, SIGKILL);
+}
+
 static void entrant(int went_on) __attribute__((noreturn));
 static void entrant(int went_on)
 {
@@ -92,7 +103,6 @@ static void drain(int fd)
 int main(void)
 {
         int channel[2], went_on[2];
-        pid_t entrant_pid, command = 0;
         char byte;
 
         NEED(fcntl(CHANNEL_FD, F_GETFD) < 0 || close(CHANNEL_FD) == 0);
@@ -108,7 +118,7 @@ int main(void)
         NEED(entrant_pid >= 0);
         if (entrant_pid == 0)
                 entrant(went_on[1]);
-        NEED(close(CHANNEL_FD) == 0);
+        NEED(atexit(end_children) == 0 && close(CHANNEL_FD) == 0);
 
         /* Both stand still: the entrant before the full channel, the command at the gate. */
         while (command == 0 || state_of(command) != 'S' || state_of(entrant_pid) != 'S')
@@ -119,5 +129,6 @@ int main(void)
         NEED(read(went_on[0], &byte, 1) == 1);
         NEED(kill(command, SIGKILL) == 0 && waitpid(command, NULL, 0) == command);
         NEED(waitpid(entrant_pid, NULL, 0) == entrant_pid);
+        entrant_pid = command = 0;
         return 0;
 }
