@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A first process that changes after its container was found, or before it is found again (R-F4, R-F5), and commands that
+"""A first process that changes after its container was found, or before it is found again (R-F4, R-F5, R-F6), and
+commands that
 are looked at in the right moment (R-C13, R-C14)."""
 
 import concurrent.futures
+import ctypes
+import fcntl
 import os
+import signal
+import struct
+import termios
+import threading
 
 import client
 import engines
@@ -60,6 +67,7 @@ def tell(c, what):
 
 
 STATUS = ["/bin/cat", "/proc/self/status"]
+NAMESPACES = ["/bin/sh", "-c", "for name in /proc/self/ns/*; do readlink $name; done; grep Cap /proc/self/status"]
 
 
 def create(c, **fields):
@@ -127,13 +135,57 @@ def test_ambient_set_raised(container, kind, moment):
     assert host.caps(status["CapBnd"]) == bounding
 
 
+def runner_of(exec_id):
+    """The runner that waits in the scope of an exec which was not started."""
+    scope = f"exec-{exec_id}.scope"
+    host.wait_until(lambda: scope in host.exec_scopes(), "the scope")
+    group = host.sh(["systemctl", "show", "-p", "ControlGroup", "--value", scope]).strip()
+    with open(f"/sys/fs/cgroup{group}/cgroup.procs", encoding="ascii") as stream:
+        return int(stream.read())
+
+
+def waiting_for(pid, fd):
+    """How many bytes another process has not yet read from a socket of its own."""
+    pidfd = os.pidfd_open(pid)
+    copy = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, fd, 0)  # pidfd_getfd
+    assert copy >= 0, os.strerror(ctypes.get_errno())
+    try:
+        return struct.unpack("i", fcntl.ioctl(copy, termios.FIONREAD, b"\0" * 4))[0]
+    finally:
+        os.close(copy)
+        os.close(pidfd)
+
+
+@pytest.mark.parametrize("what", ["mount", "uts", "user"])
+def test_runner_joins_what_was_compared(container, what):
+    """T-F6: the first process leaves after it was looked at, and before the runner joins its namespaces."""
+    c = container("nspawn")
+    expected = client.output(c.name, NAMESPACES)
+    assert expected.count(":[") >= 7 and "CapEff" in expected
+    created = client.create(c.name, NAMESPACES)
+    exec_id = created.json()["Id"]
+    runner = runner_of(exec_id)
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.start(exec_id)))
+    os.kill(runner, signal.SIGSTOP)
+    try:
+        thread.start()
+        host.wait_until(lambda: waiting_for(runner, 3) > 0, "the order for the runner")
+        tell(c, what)
+    finally:
+        os.kill(runner, signal.SIGCONT)
+    thread.join(30)
+    assert outcomes and outcomes[0].code == 0, outcomes
+    assert outcomes[0].out.decode() == expected
+
+
 def test_leader_that_stays_is_found_again(container):
     """A restart forgets what was found; a first process that has not changed is found as before."""
     for kind, options in KINDS.items():
         c = container(kind, options)
-        first = client.output(c.name, ["/bin/sh", "-c", "readlink /proc/self/ns/*; grep Cap /proc/self/status"])
+        first = client.output(c.name, NAMESPACES)
         host.restart_services()
-        again = client.output(c.name, ["/bin/sh", "-c", "readlink /proc/self/ns/*; grep Cap /proc/self/status"])
+        again = client.output(c.name, NAMESPACES)
         assert first == again
 
 
