@@ -32,8 +32,9 @@ struct DbusCall {
         Container *container;
         ExecWatch watch;
         sd_event_source *timer;
-        int fds[3]; /* owned: for the command */
-        int stream; /* owned: for the caller */
+        int fds[3];             /* owned: for the command */
+        bool piped, one_output; /* it is to have pipes whose other ends the caller gets */
+        int stream;             /* owned: for the caller */
         int signal_number;
         bool all;
         bool may_see_all;

@@ -53,7 +53,7 @@ void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c))
                 dbus_call_refuse(c, &refusal);
                 return;
         }
-        if (c->fds[0] >= 0) {
+        if (c->fds[0] >= 0 || c->piped) {
                 int r = exec_follow_caller(e, sd_bus_message_get_sender(c->message), false);
 
                 if (r < 0) {
@@ -63,6 +63,8 @@ void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c))
         }
         for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
                 e->stdio[i] = TAKE_FD(c->fds[i]);
+        e->piped = c->piped;
+        e->one_output = c->one_output;
         exec_watch(e, &c->watch, start_on_state);
         /* What fails here has changed the state already, and the watch has answered. */
         (void) exec_start(e, c->peer, &no_size, detached, &refusal);
@@ -73,9 +75,20 @@ static void reply_nothing(DbusCall *c)
         dbus_call_reply(c, NULL);
 }
 
+static void reply_pipes(DbusCall *c)
+{
+        const int *fds = c->exec->stdio;
+
+        /* It ended before we could tell, and could not be served. */
+        if (fds[2] < 0)
+                dbus_call_fail(c, -EIO);
+        else
+                dbus_call_reply(c, "hhh", fds[0], fds[1], fds[2]);
+}
+
 static void start_allowed(DbusCall *c)
 {
-        dbus_start_exec(c, c->fds[0] < 0, reply_nothing);
+        dbus_start_exec(c, c->fds[0] < 0 && !c->piped, c->piped ? reply_pipes : reply_nothing);
 }
 
 static void start_go(DbusCall *c)
@@ -92,17 +105,28 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r < 0 ? r : dbus_call_begin(c, start_go);
 }
 
-static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int dbus_read_pipes(sd_bus_message *m, DbusCall *c, bool passed, Refusal *reterr)
+{
+        int one_output, r;
+
+        if (passed)
+                return dbus_read_stdio(m, c->fds, reterr);
+        r = sd_bus_message_read(m, "b", &one_output);
+        c->piped = true;
+        c->one_output = r >= 0 && one_output;
+        return r;
+}
+
+static int start_with_pipes(sd_bus_message *m, Exec *e, bool passed, sd_bus_error *error)
 {
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Exec *e = userdata;
         int r;
 
         r = dbus_call_new(exec_manager(e), m, e, &c);
         if (r < 0)
                 return r;
-        r = dbus_read_stdio(m, c->fds, &refusal);
+        r = dbus_read_pipes(m, c, passed, &refusal);
         if (r >= 0 && e->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
         if (r >= 0)
@@ -110,6 +134,16 @@ static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         return dbus_call_begin(TAKE_PTR(c), start_go);
+}
+
+static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return start_with_pipes(m, userdata, true, error);
+}
+
+static int method_start_piped(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return start_with_pipes(m, userdata, false, error);
 }
 
 /* Attaching: one end of a socket pair becomes a client of the stream, the other goes to the caller. */
@@ -404,6 +438,9 @@ const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_start, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("StartWithFds", SD_BUS_ARGS("h", stdin, "h", stdout, "h", stderr),
                                 SD_BUS_NO_RESULT, method_start_with_fds, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("StartPiped", SD_BUS_ARGS("b", one_output),
+                                SD_BUS_RESULT("h", stdin, "h", stdout, "h", stderr), method_start_piped,
+                                FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("StartAttached", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", stream),
                                 method_start_attached, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", stream),

@@ -166,10 +166,18 @@ static void create_go(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-/* What CreateExec, Run and RunExec begin with. */
-static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, bool with_fds,
+/* What the command's stdin, stdout and stderr are. */
+typedef enum Stdio {
+        STDIO_STREAM, /* a stream of ours, that clients attach to */
+        STDIO_PASSED, /* pipes of the caller's */
+        STDIO_PIPED,  /* pipes whose other ends the caller gets */
+} Stdio;
+
+/* What CreateExec, Run, RunExec and RunPiped begin with. */
+static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, Stdio stdio,
                         void (*next)(DbusCall *c), sd_bus_error *error)
 {
+        bool with_pipes = stdio != STDIO_STREAM;
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const char *reference;
@@ -181,12 +189,12 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
         r = sd_bus_message_read(m, "s", &reference);
         if (r >= 0)
                 r = dbus_read_request(m, with_options, &c->request, &refusal);
-        if (r >= 0 && with_fds)
-                r = dbus_read_stdio(m, c->fds, &refusal);
-        if (r >= 0 && with_fds && c->request->tty)
+        if (r >= 0 && with_pipes)
+                r = dbus_read_pipes(m, c, stdio == STDIO_PASSED, &refusal);
+        if (r >= 0 && with_pipes && c->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
         if (r >= 0)
-                r = exec_recording_decide(manager, c->request, with_fds, &refusal);
+                r = exec_recording_decide(manager, c->request, with_pipes, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         c->reference = strdup(reference);
@@ -198,7 +206,7 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
 
 static int method_create_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return begin_create(m, userdata, true, false, reply_exec, error);
+        return begin_create(m, userdata, true, STDIO_STREAM, reply_exec, error);
 }
 
 static void run_on_state(ExecWatch *w, Exec *e)
@@ -224,7 +232,7 @@ static void run_created(DbusCall *c)
 
 static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return begin_create(m, userdata, false, false, run_created, error);
+        return begin_create(m, userdata, false, STDIO_STREAM, run_created, error);
 }
 
 static void run_exec_created(DbusCall *c)
@@ -234,7 +242,29 @@ static void run_exec_created(DbusCall *c)
 
 static int method_run_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return begin_create(m, userdata, true, true, run_exec_created, error);
+        return begin_create(m, userdata, true, STDIO_PASSED, run_exec_created, error);
+}
+
+static void reply_exec_and_pipes(DbusCall *c)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+        const int *fds = c->exec->stdio;
+
+        if (fds[2] < 0)
+                dbus_call_fail(c, -EIO);
+        else
+                dbus_call_reply(c, "sohhh", c->exec->id, dbus_exec_path(c->exec, path), fds[0], fds[1],
+                                fds[2]);
+}
+
+static void run_piped_created(DbusCall *c)
+{
+        dbus_start_exec(c, false, reply_exec_and_pipes);
+}
+
+static int method_run_piped(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return begin_create(m, userdata, true, STDIO_PIPED, run_piped_created, error);
 }
 
 /* Looking. */
@@ -348,10 +378,10 @@ static int property_get_features(sd_bus *bus, const char *path, const char *inte
         const Manager *m = userdata;
 
         if (m->config.record == RECORD_OFF)
-                return sd_bus_message_append(reply, "as", 5, "attach", "labels", "on-disconnect",
-                                             "properties", "stdio-fds");
-        return sd_bus_message_append(reply, "as", 6, "attach", "labels", "on-disconnect", "properties",
-                                     "recording", "stdio-fds");
+                return sd_bus_message_append(reply, "as", 6, "attach", "labels", "on-disconnect",
+                                             "properties", "stdio-fds", "stdio-pipes");
+        return sd_bus_message_append(reply, "as", 7, "attach", "labels", "on-disconnect", "properties",
+                                     "recording", "stdio-fds", "stdio-pipes");
 }
 
 static int property_get_execs_max(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -404,6 +434,10 @@ const sd_bus_vtable dbus_manager_vtable[] = {
                                 SD_BUS_ARGS("s", container, "as", command, "a{sv}", options, "h", stdin, "h",
                                             stdout, "h", stderr),
                                 SD_BUS_RESULT("s", id, "o", exec), method_run_exec, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS(
+                "RunPiped", SD_BUS_ARGS("s", container, "as", command, "a{sv}", options, "b", one_output),
+                SD_BUS_RESULT("s", id, "o", exec, "h", stdin, "h", stdout, "h", stderr), method_run_piped,
+                FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("ListExecs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssut)", execs),
                                 method_list_execs, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetExec", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", exec), method_get_exec,

@@ -42,6 +42,10 @@ int dbus_read_attach_options(sd_bus_message *m, DbusCall *c, Refusal *reterr);
 /* Three fds, checked and duplicated. */
 int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr);
 
-/* dbus-exec.c: starts c->exec (on c->fds when they are set); then done(c) once it runs, or the refusal as
+/* dbus-exec.c: the arguments that say which pipes a command gets: three that the caller has passed, or
+ * "b one_output" for pipes that are made for it. */
+int dbus_read_pipes(sd_bus_message *m, DbusCall *c, bool passed, Refusal *reterr);
+/* Starts c->exec (on c->fds when they are set, or with c->piped on pipes whose other ends are in
+ * c->exec->stdio during done()); then done(c) once it runs, or the refusal as
  * answer. */
 void dbus_start_exec(DbusCall *c, bool detached, void (*done)(DbusCall *c));

@@ -97,6 +97,18 @@ static int start_reply_read(sd_bus_message *m, StartReply *p)
         return r;
 }
 
+/* They are the caller's, for whom they are to be as pipe(2) makes them. */
+static int exec_take_pipes(Exec *e, StartReply *p)
+{
+        int r = p->n_streams == 3 ? 0 : -EBADMSG;
+
+        for (size_t i = 0; r >= 0 && i < p->n_streams; i++) {
+                e->stdio[i] = TAKE_FD(p->streams[i]);
+                r = fd_set_nonblock(e->stdio[i], false);
+        }
+        return r;
+}
+
 static int exec_take_streams(Exec *e, StartReply *p)
 {
         Stream *s = exec_stream(e);
@@ -104,6 +116,8 @@ static int exec_take_streams(Exec *e, StartReply *p)
 
         if (!s)
                 return -ENOMEM;
+        if (e->piped)
+                return exec_take_pipes(e, p);
         /* Without streams of ours (the caller passed its own) the output has ended before it began. */
         if (p->n_streams == 0)
                 return 0;
@@ -213,6 +227,8 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r >= 0 && e->detached)
                 r = exec_output_log(e);
         exec_set_state(e, EXEC_RUNNING);
+        /* The caller has them now, or has left. */
+        exec_close_stdio(e);
         handover_keep(e);
         if (r < 0) {
                 e->output_ended = true;

@@ -122,7 +122,7 @@ Exec *exec_ref(Exec *e)
         return e;
 }
 
-static void exec_close_stdio(Exec *e)
+void exec_close_stdio(Exec *e)
 {
         for (size_t i = 0; i < ELEMENTSOF(e->stdio); i++)
                 e->stdio[i] = fd_close(e->stdio[i]);
@@ -312,6 +312,7 @@ static int exec_launch(Exec *e, Refusal *reterr)
 
         exec_tell_command(e, "exec_start");
         describe = exec_describe(e, &description);
+        describe.one_output = e->one_output;
         r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->starter->loginuid,
                           e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_start_reply, e, &e->start_slot,
                           reterr);
@@ -376,6 +377,7 @@ void exec_fail(Exec *e, RefusalKind kind, const char *text)
         e->failure = strdup(text);
         e->exit_code = kind == REFUSAL_NOT_FOUND ? 127 : 126;
         e->finished_usec = now_usec(CLOCK_REALTIME);
+        exec_close_stdio(e);
         if (e->stream) {
                 _cleanup_free_ char *line = NULL;
 

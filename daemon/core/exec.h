@@ -79,7 +79,11 @@ struct Exec {
         struct JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
-        int stdio[3]; /* owned until the start: what the caller passed for 0, 1 and 2; else negative */
+        /* Owned: what the caller passed for 0, 1 and 2, until the start; with `piped` the other ends of what
+         * was made, for the caller, once the command runs; else negative. */
+        int stdio[3];
+        bool piped;      /* the caller gets the ends of the command's pipes, and nothing passes through us */
+        bool one_output; /* of these: one pipe for stdout and stderr */
         BusName *
                 caller; /* whose leaving the bus is what OnDisconnect speaks of; NULL where a stream tells */
         sd_event_source *leader_source, *control_source, *drain_timer;
@@ -176,4 +180,5 @@ void exec_set_state(Exec *e, ExecState state);
 void exec_fail(Exec *e, RefusalKind kind, const char *text);
 void exec_advance(Exec *e);
 void exec_unpark(Exec *e);
+void exec_close_stdio(Exec *e);
 int exec_make_id(char id[static EXEC_ID_SIZE]);

@@ -14,6 +14,7 @@
 #define FLAG_PRIVILEGED UINT64_C(2)
 #define FLAG_NO_STDIN   UINT64_C(4)
 #define FLAG_LOG        UINT64_C(8)
+#define FLAG_ONE_OUTPUT UINT64_C(16)
 
 int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
 {
@@ -140,7 +141,8 @@ int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size,
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         const ExecRequest *q = e->request;
         uint64_t flags = (q->tty ? FLAG_TTY : 0) | (q->privileged ? FLAG_PRIVILEGED : 0) |
-                         (q->attach_stdin ? 0 : FLAG_NO_STDIN) | (e->log ? FLAG_LOG : 0);
+                         (q->attach_stdin ? 0 : FLAG_NO_STDIN) | (e->log ? FLAG_LOG : 0) |
+                         (e->one_output ? FLAG_ONE_OUTPUT : 0);
         SpawnerCallOptions o = {.callback = callback, .userdata = userdata, .has_fds = true};
         _cleanup_close_ int ticket = ticket_new();
         int r = ticket < 0 ? ticket : new_call(l, "Start", &m, reterr);

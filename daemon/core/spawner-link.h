@@ -47,6 +47,7 @@ typedef struct SpawnerExec {
         const ExecRequest *request;
         bool log;                /* its output is to go to the journal */
         uint64_t cap_privileged; /* what Privileged adds to the container's own */
+        bool one_output;         /* one pipe for stdout and stderr */
 } SpawnerExec;
 
 int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,

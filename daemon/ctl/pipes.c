@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A command's pipes. Our own stdin, stdout and stderr are files of this host and are never passed: a command
- * could write to a file that was opened for reading, change its owner and its mode, or read from a pipeline
- * what others write to it after this command.
+ * The other ends of a command's pipes. Our own stdin, stdout and stderr are files of this host and are never
+ * passed: a command could write to a file that was opened for reading, change its owner and its mode, or
+ * read from a pipeline what others write to it after this command.
  */
 
 #include <fcntl.h>
@@ -17,9 +17,8 @@
 #include "base/fd.h"
 #include "ctl/session.h"
 
-/* Are stdout and stderr one file? Then the command gets one pipe for both, so that the order of what it
- * writes is kept. Two descriptions of one regular file have two positions in it, and stay two. */
-static bool is_one_output(void)
+/* Two descriptions of one regular file have two positions in it, and stay two. */
+bool session_has_one_output(void)
 {
         pid_t self = getpid();
         struct stat out, err;
@@ -30,70 +29,41 @@ static bool is_one_output(void)
                out.st_dev == err.st_dev && out.st_ino == err.st_ino;
 }
 
-/* Our end does not block; the command's does. */
-static int make_pipe(int *ret_read, int *ret_write, bool ours_is_read, bool large)
+static void use_input(Session *s, int pipe)
 {
-        int ends[2], r;
-
-        if (pipe2(ends, O_CLOEXEC) < 0)
-                return fail_errno(errno, "Failed to create a pipe");
-        if (large)
-                (void) fcntl(ends[0], F_SETPIPE_SZ, PUMP_PIPE_SIZE);
-        *ret_read = ends[0];
-        *ret_write = ends[1];
-        r = fd_set_nonblock(ours_is_read ? ends[0] : ends[1], true);
-        return r < 0 ? fail_errno(r, "Failed to set up a pipe") : 0;
-}
-
-/* Without input the command gets a pipe without a writer, for which it has its container's null device. */
-static int make_input(Session *s, int *ret_command)
-{
-        bool interactive = s->ctl->options.interactive;
         Pump *p = &s->pumps[STDIN_FILENO];
-        int writer, r;
 
-        r = make_pipe(ret_command, &writer, false, interactive);
-        if (r != 0)
-                return r;
-        if (!interactive) {
-                fd_close(writer);
-                return 0;
-        }
-        sink_take(&s->sinks[STDIN_FILENO], writer);
+        sink_take(&s->sinks[STDIN_FILENO], pipe);
         p->in = STDIN_FILENO;
         p->out[0] = &s->sinks[STDIN_FILENO];
         p->end = PUMP_END_CLOSE;
-        return 0;
 }
 
-static int make_output(Session *s, int fd, int *ret_command)
+static void use_output(Session *s, int fd, int pipe)
 {
         Pump *p = &s->pumps[fd];
-        int r;
 
-        r = make_pipe(&p->in, ret_command, true, fd == STDOUT_FILENO);
-        if (r != 0)
-                return r;
+        p->in = pipe;
         p->owned = true;
         p->may_splice = true;
         sink_open(&s->sinks[fd], fd);
         p->out[0] = &s->sinks[fd];
-        return 0;
 }
 
-int session_use_pipes(Session *s, int ret_command[static 3])
+int session_use_pipes(Session *s, const int pipes[static 3])
 {
-        int r;
+        int r = 0;
 
-        r = make_input(s, &ret_command[STDIN_FILENO]);
-        if (r == 0)
-                r = make_output(s, STDOUT_FILENO, &ret_command[STDOUT_FILENO]);
-        if (r != 0)
-                return r;
-        if (!is_one_output())
-                return make_output(s, STDERR_FILENO, &ret_command[STDERR_FILENO]);
-        ret_command[STDERR_FILENO] = fcntl(ret_command[STDOUT_FILENO], F_DUPFD_CLOEXEC, 3);
-        return ret_command[STDERR_FILENO] < 0 ? fail_errno(errno, "Failed to duplicate a pipe") : 0;
+        /* That of stderr is at its end where stdout has it all. */
+        use_output(s, STDOUT_FILENO, pipes[STDOUT_FILENO]);
+        use_output(s, STDERR_FILENO, pipes[STDERR_FILENO]);
+        if (s->ctl->options.interactive)
+                use_input(s, pipes[STDIN_FILENO]);
+        else
+                fd_close(pipes[STDIN_FILENO]);
+        for (int i = s->ctl->options.interactive ? 0 : 1; i < 3 && r >= 0; i++)
+                r = fd_set_nonblock(pipes[i], true);
+        return r < 0 ? fail_errno(r, "Failed to set up a pipe") : 0;
 }
 
 void session_release_stdin(Session *s)

@@ -2,6 +2,7 @@
 
 /* run and shell. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,7 +142,8 @@ static int new_create_call(Ctl *c, const char *member, const char *container, ch
 /* What send_create_call() returns where the daemon has to carry the streams: nothing was told yet. */
 #define NEEDS_STREAM (-1)
 
-static int send_create_call(Ctl *c, sd_bus_message *m, bool with_fds, ExecName *ret)
+/* With `pipes` the reply also has the ends of the command's pipes, which are the caller's then. */
+static int send_create_call(Ctl *c, sd_bus_message *m, ExecName *ret, int *pipes)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -150,11 +152,20 @@ static int send_create_call(Ctl *c, sd_bus_message *m, bool with_fds, ExecName *
 
         agent_open(c);
         r = sd_bus_call(c->bus, m, 0, &error, &reply);
-        if (r < 0 && with_fds && sd_bus_error_has_name(&error, "org.execd1.Error.NotSupported"))
+        if (r < 0 && pipes && sd_bus_error_has_name(&error, "org.execd1.Error.NotSupported"))
                 return NEEDS_STREAM;
         if (r < 0)
                 return bus_fail(&error, r);
         r = sd_bus_message_read(reply, "so", &id, &path);
+        for (int i = 0; pipes && i < 3 && r >= 0; i++) {
+                int fd;
+
+                r = sd_bus_message_read(reply, "h", &fd);
+                if (r >= 0)
+                        pipes[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (r >= 0 && pipes[i] < 0)
+                        r = -errno;
+        }
         if (r < 0)
                 return fail_errno(r, "the answer of execd makes no sense");
         snprintf(ret->id, sizeof(ret->id), "%s", id);
@@ -167,7 +178,7 @@ static int create(Ctl *c, const char *container, char **command, ExecName *ret)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_create_call(c, "CreateExec", container, command, &m);
 
-        return r != 0 ? r : send_create_call(c, m, false, ret);
+        return r != 0 ? r : send_create_call(c, m, ret, NULL);
 }
 
 /* -d */
@@ -218,7 +229,7 @@ static int run_attached(Ctl *c, const char *container, char **command)
         return session_run(s);
 }
 
-/* Without a stream: the command has pipes of ours. */
+/* Without a stream: we have the other ends of the command's pipes. */
 static int run_piped(Ctl *c, const char *container, char **command)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -228,19 +239,18 @@ static int run_piped(Ctl *c, const char *container, char **command)
 
         if (!s)
                 return fail_memory();
-        r = session_use_pipes(s, pipes);
-        if (r == 0)
-                r = new_create_call(c, "RunExec", container, command, &m);
-        if (r == 0 && sd_bus_message_append(m, "hhh", pipes[0], pipes[1], pipes[2]) < 0)
+        r = new_create_call(c, "RunPiped", container, command, &m);
+        if (r == 0 && sd_bus_message_append(m, "b", session_has_one_output()) < 0)
                 r = fail_memory();
-        for (size_t i = 0; i < ELEMENTSOF(pipes); i++)
-                fd_close(pipes[i]);
         if (r == 0)
-                r = send_create_call(c, m, true, &e);
+                r = send_create_call(c, m, &e, pipes);
+        if (r == 0)
+                r = session_use_pipes(s, pipes);
+        else
+                for (size_t i = 0; i < ELEMENTSOF(pipes); i++)
+                        fd_close(pipes[i]);
         if (r != 0)
                 return r;
-        /* The message has the other ends of our pipes: while it lives, they have no end. */
-        m = sd_bus_message_unref(m);
         agent_close(c);
         s->path = e.path;
         s->forward_signals = true;

@@ -34,9 +34,11 @@ Session *session_new(Ctl *c);
 Session *session_free(Session *s);
 DEFINE_CLEANUP(Session, session_free);
 
-/* pipes.c: fresh pipes for the command, joined with our own stdin, stdout and stderr. The command's ends go
- * to ret_command and are the caller's to close. */
-int session_use_pipes(Session *s, int ret_command[static 3]);
+/* pipes.c: are our stdout and stderr one file? Then the command gets one pipe for both, so that the order of
+ * what it writes is kept. */
+bool session_has_one_output(void);
+/* Joins our own stdin, stdout and stderr with the ends of the command's pipes, which it takes. */
+int session_use_pipes(Session *s, const int pipes[static 3]);
 /* Once the command reads no more, neither do we: whoever writes to our stdin notices. */
 void session_release_stdin(Session *s);
 /* The command has ended with this status: what execctl ends with. */

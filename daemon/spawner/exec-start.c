@@ -83,24 +83,37 @@ static int make_pipe(bool to_command, int size, const Leader *leader, int *ret_c
         return r;
 }
 
-static int make_stdio(Start *s, const Leader *leader, bool null_stdin)
+/* An end of a pipe that has no other end. */
+static int make_lone_end(bool to_write, int *ret)
+{
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        fd_close(ends[to_write ? 0 : 1]);
+        fd_close(*ret);
+        *ret = ends[to_write ? 1 : 0];
+        return 0;
+}
+
+static int make_stdio(Start *s, const Leader *leader, const StartRequest *q)
 {
         int size = s->log ? LOGGED_PIPE_SIZE : PIPE_SIZE, r;
 
         s->spec.own_pipes = true;
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < (q->one_output ? 2 : 3); i++) {
                 r = make_pipe(i == 0, size, leader, &s->command[i], &s->peer[i]);
                 if (r < 0)
                         return r;
         }
-        if (null_stdin) {
-                s->spec.null_stdin = true;
-                fd_close(s->peer[0]);
-                s->peer[0] = open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-                if (s->peer[0] < 0)
-                        return -errno;
+        if (q->one_output) {
+                s->command[2] = fcntl(s->command[1], F_DUPFD_CLOEXEC, 3);
+                r = s->command[2] < 0 ? -errno : make_lone_end(false, &s->peer[2]);
+                if (r < 0)
+                        return r;
         }
-        return 0;
+        s->spec.null_stdin = q->null_stdin;
+        return q->null_stdin ? make_lone_end(true, &s->peer[0]) : 0;
 }
 
 /* A pipe that has no writer and no bytes: the caller has no input for the command. */
@@ -185,8 +198,7 @@ int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *r
         if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
         if (r >= 0 && !q->tty)
-                r = q->stdio ? take_stdio(s, q->stdio, reterr)
-                             : make_stdio(s, l->container->leader, q->null_stdin);
+                r = q->stdio ? take_stdio(s, q->stdio, reterr) : make_stdio(s, l->container->leader, q);
         if (r >= 0)
                 r = sd_event_source_set_time_relative(l->timer, REPORT_SEC_MAX * USEC_PER_SEC);
         if (r < 0)

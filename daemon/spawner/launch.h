@@ -56,7 +56,7 @@ bool launch_follow(Launch *l, Container *c);
 typedef struct StartRequest {
         char **argv, **env; /* taken over */
         const char *user, *working_dir;
-        bool tty, privileged, null_stdin, log;
+        bool tty, privileged, null_stdin, log, one_output;
         uint16_t rows, columns;
         uint64_t cap_privileged;
         uint32_t login_uid;

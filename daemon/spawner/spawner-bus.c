@@ -34,7 +34,8 @@
 #define FLAG_PRIVILEGED UINT64_C(2)
 #define FLAG_NO_STDIN   UINT64_C(4)
 #define FLAG_LOG        UINT64_C(8)
-#define FLAGS_ALL       (FLAG_TTY | FLAG_PRIVILEGED | FLAG_NO_STDIN | FLAG_LOG)
+#define FLAG_ONE_OUTPUT UINT64_C(16)
+#define FLAGS_ALL       (FLAG_TTY | FLAG_PRIVILEGED | FLAG_NO_STDIN | FLAG_LOG | FLAG_ONE_OUTPUT)
 
 int reply_refusal(sd_bus_message *m, const Refusal *r, int error)
 {
@@ -421,6 +422,7 @@ static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *r
         q->privileged = flags & FLAG_PRIVILEGED;
         q->null_stdin = flags & FLAG_NO_STDIN;
         q->log = flags & FLAG_LOG;
+        q->one_output = flags & FLAG_ONE_OUTPUT;
         r = read_stdio(m, fds, q->tty, &q->stdio, reterr);
         return r < 0 ? r : read_ticket(m, &q->ticket, reterr);
 }

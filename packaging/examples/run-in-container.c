@@ -8,8 +8,8 @@
  *   ./run-in-container
  *   ./run-in-container web ls -l /etc
  *
- * The command writes to pipes that this program creates, and execd copies nothing. Only anonymous pipes can
- * be passed: never files, sockets or terminals of this host. org.execd1(5) has all calls.
+ * The command writes to pipes that this program reads, and execd copies nothing. org.execd1(5) has all
+ * calls.
  */
 
 #define _GNU_SOURCE
@@ -61,15 +61,16 @@ static int list_containers(sd_bus *bus)
         return status;
 }
 
-/* RunExec: creates an exec and starts it on these three pipes. *ret_object is the caller's. */
-static int start(sd_bus *bus, char **argv, const int fds[static 3], char **ret_object)
+/* RunPiped: creates an exec and starts it on pipes, whose other ends are returned. *ret_object and the pipes
+ * are the caller's. */
+static int start(sd_bus *bus, char **argv, int ret_pipes[static 3], char **ret_object)
 {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *m = NULL, *reply = NULL;
         const char *id, *object;
-        int r, status = EXIT_SUCCESS;
+        int fds[3], r, status = EXIT_SUCCESS;
 
-        r = sd_bus_message_new_method_call(bus, &m, SERVICE, "/org/execd1", MANAGER, "RunExec");
+        r = sd_bus_message_new_method_call(bus, &m, SERVICE, "/org/execd1", MANAGER, "RunPiped");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", argv[0]);
         if (r >= 0)
@@ -78,12 +79,19 @@ static int start(sd_bus *bus, char **argv, const int fds[static 3], char **ret_o
         if (r >= 0)
                 r = sd_bus_message_append(m, "a{sv}", 1, "Labels", "a{ss}", 1, "example",
                                           "run-in-container");
+        /* Stdout and stderr are two pipes. */
         if (r >= 0)
-                r = sd_bus_message_append(m, "hhh", fds[0], fds[1], fds[2]);
+                r = sd_bus_message_append(m, "b", 0);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, &reply);
         if (r >= 0)
-                r = sd_bus_message_read(reply, "so", &id, &object);
+                r = sd_bus_message_read(reply, "sohhh", &id, &object, &fds[0], &fds[1], &fds[2]);
+        /* The reply closes its own when it goes. */
+        for (int i = 0; i < 3 && r >= 0; i++) {
+                ret_pipes[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+                if (ret_pipes[i] < 0)
+                        r = -errno;
+        }
         if (r >= 0) {
                 *ret_object = strdup(object);
                 r = *ret_object ? 0 : -ENOMEM;
@@ -120,31 +128,6 @@ static int wait_for(sd_bus *bus, const char *object)
         return status;
 }
 
-/* Three pipes for the command, and our ends of its output and errors. Its stdin has no writer, which stands
- * for no input: the command gets /dev/null of its container. */
-static int make_pipes(int fds[static 3], int ours[static 2])
-{
-        for (int i = 0; i < 3; i++) {
-                int ends[2];
-
-                if (pipe2(ends, O_CLOEXEC) < 0)
-                        return -errno;
-                fds[i] = ends[i > 0];
-                if (i > 0)
-                        ours[i - 1] = ends[0];
-                else
-                        close(ends[1]);
-        }
-        return 0;
-}
-
-static void close_all(int *fds, int n)
-{
-        for (int i = 0; i < n; i++)
-                if (fds[i] >= 0)
-                        close(fds[i]);
-}
-
 static int copy_some(int from, int to)
 {
         char buffer[65536];
@@ -159,9 +142,9 @@ static int copy_some(int from, int to)
 }
 
 /* Until nobody in the container holds the other ends any more. */
-static int copy_output(const int ours[static 2])
+static int copy_output(const int pipes[static 3])
 {
-        struct pollfd p[2] = {{.fd = ours[0], .events = POLLIN}, {.fd = ours[1], .events = POLLIN}};
+        struct pollfd p[2] = {{.fd = pipes[1], .events = POLLIN}, {.fd = pipes[2], .events = POLLIN}};
 
         while (p[0].fd >= 0 || p[1].fd >= 0) {
                 if (poll(p, 2, -1) < 0)
@@ -181,20 +164,17 @@ static int copy_output(const int ours[static 2])
 
 static int run(sd_bus *bus, char **argv)
 {
-        int fds[3] = {-1, -1, -1}, ours[2] = {-1, -1}, status, r;
+        int pipes[3] = {-1, -1, -1}, status, r;
         char *object = NULL;
 
-        r = make_pipes(fds, ours);
-        if (r < 0)
-                status = fail("pipe", NULL, r);
-        else
-                status = start(bus, argv, fds, &object);
-        close_all(fds, 3); /* the command has its own */
+        status = start(bus, argv, pipes, &object);
         if (status == EXIT_SUCCESS) {
-                r = copy_output(ours);
+                r = copy_output(pipes);
                 status = r < 0 ? fail("output", NULL, r) : wait_for(bus, object);
         }
-        close_all(ours, 2);
+        for (int i = 0; i < 3; i++)
+                if (pipes[i] >= 0)
+                        close(pipes[i]);
         free(object);
         return status;
 }

@@ -6,6 +6,8 @@ import os
 import xml.etree.ElementTree as tree
 
 lib = ctypes.CDLL("libsystemd.so.0", use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
+CLOCK_MONOTONIC = 1
 lib.sd_bus_message_get_error.restype = ctypes.c_void_p
 NUMBERS = {"y": ctypes.c_uint8, "b": ctypes.c_int, "n": ctypes.c_int16, "q": ctypes.c_uint16, "i": ctypes.c_int32,
            "u": ctypes.c_uint32, "x": ctypes.c_int64, "t": ctypes.c_uint64, "d": ctypes.c_double, "h": ctypes.c_int}
@@ -184,11 +186,15 @@ class Spawner(Bus):
     def start(self, container, argv, stdio, exec_id):
         """Runs a command on these three fds; all else is nothing, of whatever type."""
         facts = self.call(self.PATH, self.INTERFACE, "GetContainer", "s", container)[0]
-        given = {"exec_id": exec_id, "leader": (facts[0], facts[7], facts[8]), "description": "a test", "argv": argv,
+        ticket = check(libc.timerfd_create(CLOCK_MONOTONIC, 0))
+        given = {"ticket": ticket, "exec_id": exec_id, "leader": (facts[0], facts[7], facts[8]), "description": "a test", "argv": argv,
                  "stdio": stdio, "login_uid": 0xffffffff}
         xml = self.call(self.PATH, "org.freedesktop.DBus.Introspectable", "Introspect")[0]
         arguments = [(arg.get("name"), arg.get("type")) for arg in
                      tree.fromstring(xml).find(f"interface[@name='{self.INTERFACE}']/method[@name='Start']")
                      if arg.get("direction") == "in"]
         values = [given.get(name, [] if kind[0] == "a" else "" if kind == "s" else 0) for name, kind in arguments]
-        return self.call(self.PATH, self.INTERFACE, "Start", "".join(kind for _, kind in arguments), *values)
+        try:
+            return self.call(self.PATH, self.INTERFACE, "Start", "".join(kind for _, kind in arguments), *values)
+        finally:
+            os.close(ticket)

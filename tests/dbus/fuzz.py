@@ -23,9 +23,9 @@ OPTIONS = {"User": "s", "WorkingDir": "s", "DetachKeys": "s", "OnDisconnect": "s
            "Nothing": "v"}
 KINDS = ["s", "as", "b", "i", "u", "t", "a{ss}", "(qq)", "ay", "v", "o", "g", "h", "d", "aas", "a{sv}", "(s(ii)as)", "a(hs)"]
 MANAGER = {"ListContainers": "", "GetContainer": "s", "CreateExec": "sasa{sv}", "Run": "sas", "RunExec": "sasa{sv}hhh",
-           "ListExecs": "", "GetExec": "s"}
-EXEC = {"Start": "", "StartWithFds": "hhh", "StartAttached": "", "Attach": "a{sv}", "Resize": "qq", "Kill": "ib",
-        "Wait": "t"}
+           "RunPiped": "sasa{sv}b", "ListExecs": "", "GetExec": "s"}
+EXEC = {"Start": "", "StartWithFds": "hhh", "StartPiped": "b", "StartAttached": "", "Attach": "a{sv}", "Resize": "qq",
+        "Kill": "ib", "Wait": "t"}
 STANDARD = [("org.freedesktop.DBus.Properties", "Get", "ss"), ("org.freedesktop.DBus.Properties", "GetAll", "s"),
             ("org.freedesktop.DBus.Properties", "Set", "ssv"), ("org.freedesktop.DBus.Introspectable", "Introspect", ""),
             ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ""), ("org.freedesktop.DBus.Peer", "Ping", ""),
@@ -120,7 +120,7 @@ class Fuzzer:
             values[0], values[1] = "web", r.choice([["true"], ["id", "-u"], ["sleep", "0.2"], ["cat"]])
             if len(values) > 2 and r.random() < 0.6:
                 values[2] = {"AttachStdin": ("b", 1), "Tty": ("b", r.random() < 0.5)}
-            if len(values) > 3 and r.random() < 0.6:
+            if signature.endswith("hhh") and r.random() < 0.6:
                 values[3:] = self.pipes
         return path, interface, member, signature, values
 
@@ -134,12 +134,14 @@ def main():
             answer = bus.call(path, interface, member, signature, *values,
                               timeout=BUDGET_OF_SILENCE if member in ("Wait", "Run") else 20)
             well += 1
-            if member in ("CreateExec", "RunExec") and interface.endswith("Manager"):
+            if member in ("CreateExec", "RunExec", "RunPiped") and interface.endswith("Manager"):
                 execs = (execs + [answer[1]])[-20:]
             if member in ("Attach", "StartAttached"):
                 got.append(answer[0])
                 os.write(answer[0], b"\x04exit\n") if fuzzer.random.random() < 0.5 else None
-            if len(got) > 10:
+            if member in ("RunPiped", "StartPiped"):
+                got += answer[-3:]
+            while len(got) > 10:
                 os.close(got.pop(0))
         except BusError as e:
             if e.name == "org.freedesktop.DBus.Error.ServiceUnknown":

@@ -76,6 +76,70 @@ def open_path():
         yield pathlib.Path(name)
 
 
+PIPED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+
+def run(b, words, one_output, options):
+    if sys.argv[2] == "RunPiped":
+        return b.manager("RunPiped", "sasa{sv}b", "userns", words, options, one_output)[1:]
+    path = b.manager("CreateExec", "sasa{sv}", "userns", words, options)[1]
+    return [path] + b.exec(path, "StartPiped", "b", one_output)
+
+with Bus() as b:
+    path, i, o, e = run(b, ["sh", "-c", "cat; echo err >/dev/stderr; exit 3"], False, {"AttachStdin": ("b", True), "User": ("s", "1:1")})
+    os.write(i, b"in")
+    os.close(i)
+    print(os.read(o, 99), os.read(e, 99), os.read(o, 99), os.read(e, 99), b.exec(path, "Wait", "t", 0)[0])
+    path, i, o, e = run(b, ["sh", "-c", "readlink /proc/self/fd/0; echo err >&2; echo out"], True, {})
+    try:
+        os.write(i, b"x")
+    except BrokenPipeError:
+        print("nobody reads")
+    b.exec(path, "Wait", "t", 0)
+    print(os.read(o, 99), os.read(o, 99), os.read(e, 99))
+    for options in ({"Tty": ("b", True)}, {"Record": ("b", True)}):
+        try:
+            run(b, ["true"], False, options)
+        except BusError as error:
+            print(error)
+    try:
+        run(b, ["nosuch"], False, {})
+    except BusError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("user", ["root", "member"])
+@pytest.mark.parametrize("member", ["RunPiped", "StartPiped"])
+def test_pipes_for_callers(member, user, counts):
+    """Their ends are those of fresh pipes, which belong to the command's user."""
+    r = helper.as_user("python3", "-c", PIPED, helper.HERE, member, user=user)
+    lines = r.out.decode().splitlines()
+    assert lines[:3] == ["b'in' b'err\\n' b'' b'' 3", "nobody reads", "b'/dev/null\\nerr\\nout\\n' b'' b''"], r
+    assert [line.split(":")[0] for line in lines[3:]] == ["org.execd1.Error.BadRequest"] * 2 + \
+        ["org.execd1.Error.CommandNotFound"], r
+
+
+def test_a_caller_that_leaves_before_the_answer():
+    """Nobody has the pipes then: the command that fills one gets SIGPIPE, and does not wait for a reader."""
+    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from bus import Bus\n" \
+             "b = Bus(); b.send('/org/execd1', 'org.execd1.Manager', 'RunPiped', 'sasa{sv}b', 'web', ['yes'], {}, False)\n" \
+             "os._exit(0)\n"
+    for _ in range(5):
+        assert run("python3", "-c", script, helper.HERE).status == 0
+    wait_for(lambda: not helper.live_execs(), what="no yes to be left")
+
+
+@pytest.mark.parametrize("container", ["web", "userns"])
+def test_the_output_has_a_name(container):
+    """As images want it whose programs write their log to /dev/stdout."""
+    r = execctl("run", "-i", "-u", "1:1", container, "--", "sh", "-c",
+                "cat /proc/self/fd/0; echo out >/proc/self/fd/1; echo err >/proc/self/fd/2", stdin=b"in ")
+    assert (r.status, r.out, r.err) == (0, b"in out\n", b"err\n"), r
+
+
 def stat_of(path):
     st = os.stat(path)
     return st.st_mode, st.st_uid, st.st_gid, st.st_rdev, st.st_size, st.st_mtime_ns
