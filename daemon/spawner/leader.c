@@ -59,12 +59,18 @@ static int read_status(int proc_fd, ProcStatus *ret)
         return r < 0 ? r : proc_status_parse(text, ret);
 }
 
+/* Of what the kernel has in memory: the file system may be the container's own, and need not answer. */
+static int stat_program(int proc_fd, struct statx *ret)
+{
+        return statx(proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_INO, ret);
+}
+
 /* Whether a process still runs the program that its parent runs: it was forked and has not executed
  * anything. What the kernel says of it then is what its maker is, not what the container is. */
 static int is_unexecuted(int proc_fd)
 {
         _cleanup_close_ int parent = -EBADF;
-        struct stat mine, parents;
+        struct statx mine, parents;
         ProcStatus status;
         int r;
 
@@ -77,11 +83,12 @@ static int is_unexecuted(int proc_fd)
         parent = open_proc(status.ppid);
         if (parent < 0)
                 return parent == -ENOENT ? 0 : parent;
-        if (fstatat(proc_fd, "exe", &mine, 0) < 0)
+        if (stat_program(proc_fd, &mine) < 0)
                 return -errno;
-        if (fstatat(parent, "exe", &parents, 0) < 0)
+        if (stat_program(parent, &parents) < 0)
                 return errno == ENOENT || errno == ESRCH ? 0 : -errno;
-        return mine.st_dev == parents.st_dev && mine.st_ino == parents.st_ino;
+        return mine.stx_dev_major == parents.stx_dev_major && mine.stx_dev_minor == parents.stx_dev_minor &&
+               mine.stx_ino == parents.stx_ino;
 }
 
 static int open_process(pid_t pid, Leader **ret)

@@ -23,5 +23,6 @@ int http_client(const char *socket_path, const char *request_path);
 int key_holder(const char *description, char **argv);
 int device_programs(const char *cgroup);
 int fuse_hang(const char *target);
+int fuse_program(const char *target, const char *program, const char *quiet);
 int leaver(const char *directory);
 int unshared(void);

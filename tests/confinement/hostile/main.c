@@ -48,7 +48,8 @@ static int usage(void)
                 "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND | "
                 "vforked KIND |\n"
                 "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
-                "       device-programs CGROUP | fuse-hang FILE | leaver DIRECTORY | unshared | sleep\n");
+                "       device-programs CGROUP | fuse-hang FILE | fuse-program FILE PROGRAM QUIET | leaver "
+                "DIRECTORY | unshared | sleep\n");
         return 2;
 }
 
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
                 return device_programs(argv[2]);
         if (strcmp(what, "fuse-hang") == 0 && argc == 3)
                 return fuse_hang(argv[2]);
+        if (strcmp(what, "fuse-program") == 0 && argc == 5)
+                return fuse_program(argv[2], argv[3], argv[4]);
         if (strcmp(what, "leaver") == 0 && argc == 3)
                 return leaver(argv[2]);
         if (strcmp(what, "unshared") == 0)
