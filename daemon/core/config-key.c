@@ -208,7 +208,7 @@ static void expect_detach_keys(const ConfigKey *k, Buf *b)
         buf_printf(b,
                    "at most %d keys separated by commas, each a character, DEL, or ctrl- and one of a-z @ [ "
                    "\\ ] "
-                   "^ _ and the comma",
+                   "^ _ and the comma; or none",
                    DETACH_KEYS_MAX);
 }
 

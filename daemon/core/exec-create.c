@@ -231,7 +231,7 @@ static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal
                 r = config_check_privileged(c, q->privileged, reterr);
         if (!q->on_disconnect_given)
                 q->on_disconnect = c->on_disconnect;
-        if (q->detach_keys.n_keys == 0)
+        if (q->detach_keys.n_keys == 0 && !q->detach_keys.off)
                 q->detach_keys = c->detach_keys;
         return r;
 }

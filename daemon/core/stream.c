@@ -127,7 +127,7 @@ int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
         int copy;
 
         s->tty = true;
-        s->input.keys = detach_keys->n_keys > 0 ? *detach_keys : detach_keys_default;
+        s->input.keys = detach_keys->n_keys > 0 || detach_keys->off ? *detach_keys : detach_keys_default;
         s->input.scanner = (DetachScanner){.keys = &s->input.keys};
 
         /* The same file under a second fd, because one fd can be watched only once. */

@@ -8,6 +8,7 @@
 #define CTRL_PREFIX_LEN 5
 #define CTRL(c)         ((uint8_t) ((c) &0x1f))
 #define KEY_DEL         0x7f
+#define DETACH_OFF      "none"
 
 const DetachKeys detach_keys_default = {
         .keys = {CTRL('p'), CTRL('q')},
@@ -49,6 +50,10 @@ int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr)
         DetachKeys keys = {0};
         const char *p = text;
 
+        if (strcmp(text, DETACH_OFF) == 0) {
+                *ret = (DetachKeys){.off = true};
+                return 0;
+        }
         while (*text) {
                 size_t n;
 
@@ -62,7 +67,7 @@ int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "Invalid escape keys (%s) provided: DetachKeys is a comma-separated "
                                       "list of single characters, ctrl-<value> with value one of "
-                                      "a-z @ [ \\ ] ^ _ and the comma, or DEL",
+                                      "a-z @ [ \\ ] ^ _ and the comma, or DEL; or it is none",
                                       text);
                 keys.n_keys++;
                 p += n;
@@ -79,6 +84,8 @@ char *detach_keys_format(char buf[static DETACH_KEYS_TEXT_SIZE], const DetachKey
 {
         char *p = buf;
 
+        if (keys->off)
+                return strcpy(buf, DETACH_OFF);
         if (keys->n_keys == 0)
                 keys = &detach_keys_default;
         for (size_t i = 0; i < keys->n_keys; i++) {
@@ -106,6 +113,12 @@ void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8
         size_t n_out = 0;
         bool detached = false;
 
+        if (s->keys && s->keys->off) {
+                memcpy(out, in, size);
+                *ret_out = size;
+                *ret_detached = false;
+                return;
+        }
         for (size_t i = 0; i < size; i++) {
                 if (in[i] == keys->keys[s->matched]) {
                         if (++s->matched < keys->n_keys)

@@ -17,14 +17,15 @@
 
 typedef struct DetachKeys {
         uint8_t keys[DETACH_KEYS_MAX];
-        size_t n_keys; /* 0: not given, the default ctrl-p,ctrl-q holds */
+        size_t n_keys; /* 0: not given, the default ctrl-p,ctrl-q holds unless they are off */
+        bool off;      /* no keys detach */
 } DetachKeys;
 
 extern const DetachKeys detach_keys_default;
 
-/* "" gives n_keys = 0. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL is accepted. "ctrl-," is one
- * item wherever it stands, since "ctrl-" alone names no key. The refusal reads `Invalid escape keys (TEXT)
- * provided` and names DetachKeys. */
+/* "" gives n_keys = 0, "none" switches detaching off. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL
+ * is accepted. "ctrl-," is one item wherever it stands, since "ctrl-" alone names no key. The refusal reads
+ * `Invalid escape keys (TEXT) provided` and names DetachKeys. */
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
 
 /* Large enough for detach_keys_format(). */

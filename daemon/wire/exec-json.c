@@ -254,6 +254,7 @@ int exec_record_write(const ExecRecord *r, char **ret)
         for (size_t i = 0; i < r->request->detach_keys.n_keys; i++)
                 json_object_array_add(keys, json_object_new_int(r->request->detach_keys.keys[i]));
         json_object_object_add(o, "detach_keys", keys);
+        json_object_object_add(o, "detach_off", json_object_new_boolean(r->request->detach_keys.off));
 
         line = json_to_ascii(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
         json_object_put(o);
@@ -302,6 +303,7 @@ static void read_detach_keys(struct json_object *o, DetachKeys *k)
 {
         struct json_object *a = json_object_object_get(o, "detach_keys");
 
+        k->off = json_object_get_boolean(json_object_object_get(o, "detach_off"));
         if (!a || !json_object_is_type(a, json_type_array))
                 return;
         for (size_t i = 0; i < json_object_array_length(a) && i < DETACH_KEYS_MAX; i++)

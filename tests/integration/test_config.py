@@ -359,6 +359,16 @@ def test_default_detach_keys():
         request("POST", f"/exec/{a.id}/kill?signal=KILL", {})
 
 
+def test_detach_keys_switched_off():
+    restart("[Exec]\nDefaultDetachKeys=none\n")
+    a = Attached(create("web", ["sh", "-c", "stty raw -echo; echo ready; head -c 2 | od -An -tx1"], Tty=True, AttachStdin=True),
+                 tty=True)
+    a.read_until(b"ready")
+    a.socket.sendall(b"\x10\x11")
+    assert b"10 11" in a.read_all()
+    assert inspect(a.id)["ExitCode"] == 0
+
+
 def scope_property(exec_id, name):
     return shell(f"systemctl show -P {name} exec-{exec_id}.scope").strip()
 

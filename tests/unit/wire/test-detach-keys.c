@@ -81,7 +81,9 @@ static void test_format(void)
         char text[DETACH_KEYS_TEXT_SIZE];
         DetachKeys keys = {0}, again;
 
-        CHECK_TEXT("none", detach_keys_format(text, &keys), "ctrl-p,ctrl-q");
+        CHECK_TEXT("no keys", detach_keys_format(text, &keys), "ctrl-p,ctrl-q");
+        CHECK(detach_keys_parse("none", &keys, NULL) == 0 && keys.off && keys.n_keys == 0);
+        CHECK_TEXT("off", detach_keys_format(text, &keys), "none");
         for (unsigned first = 0; first < 256; first++) {
                 keys.n_keys = 0;
                 for (unsigned i = 0; i < DETACH_KEYS_MAX; i++)
@@ -104,6 +106,7 @@ static const struct {
 } streams[] = {
         {"", "", "", false},
         {"", "abc", "abc", false},
+        {"none", P Q, P Q, false},
         {"", P, "", false},
         {"", P Q, "", true},
         {"", "a" P Q "b", "a", true},
