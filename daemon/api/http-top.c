@@ -2,122 +2,13 @@
 
 /* GET /containers/{id}/top: the processes of a container, in the columns that ps would show. */
 
-#include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "api/http-authz.h"
 #include "api/http-error.h"
 #include "api/http-route.h"
-
-typedef struct Process {
-        uint32_t pid, parent, uid;
-        uint64_t cpu_usec, started_usec;
-        uint32_t tty;
-        const char *command;
-        const char *comm;
-} Process;
-
-static void column_user(const Process *p, char *out, size_t size)
-{
-        const struct passwd *pw = getpwuid(p->uid);
-
-        if (pw)
-                snprintf(out, size, "%s", pw->pw_name);
-        else
-                snprintf(out, size, "%" PRIu32, p->uid);
-}
-
-static void column_uid(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "%" PRIu32, p->uid);
-}
-
-static void column_pid(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "%" PRIu32, p->pid);
-}
-
-static void column_parent(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "%" PRIu32, p->parent);
-}
-
-static void column_cpu(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "0");
-}
-
-static void column_start(const Process *p, char *out, size_t size)
-{
-        time_t t = (time_t) (p->started_usec / USEC_PER_SEC), now = time(NULL);
-        struct tm tm;
-
-        if (!localtime_r(&t, &tm) || strftime(out, size, now - t < 86400 ? "%H:%M" : "%b%d", &tm) == 0)
-                snprintf(out, size, "?");
-}
-
-static void column_tty(const Process *p, char *out, size_t size)
-{
-        if (p->tty == 0)
-                snprintf(out, size, "?");
-        else
-                snprintf(out, size, "pts/%u",
-                         minor(p->tty) + (major(p->tty) > 136 ? 256 * (major(p->tty) - 136) : 0));
-}
-
-static void column_time(const Process *p, char *out, size_t size)
-{
-        uint64_t s = p->cpu_usec / USEC_PER_SEC;
-
-        snprintf(out, size, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600, s / 60 % 60, s % 60);
-}
-
-static void column_command(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "%s", *p->command ? p->command : p->comm);
-}
-
-static void column_comm(const Process *p, char *out, size_t size)
-{
-        snprintf(out, size, "%s", p->comm);
-}
-
-typedef struct Column {
-        const char *name; /* what `ps -o` calls it */
-        const char *title;
-        void (*write)(const Process *p, char *out, size_t size);
-} Column;
-
-static const Column columns[] = {
-        {"user", "USER", column_user},
-        {"uid", "UID", column_uid},
-        {"pid", "PID", column_pid},
-        {"ppid", "PPID", column_parent},
-        {"c", "C", column_cpu},
-        {"stime", "STIME", column_start},
-        {"tty", "TTY", column_tty},
-        {"time", "TIME", column_time},
-        {"cmd", "CMD", column_command},
-        {"args", "COMMAND", column_command},
-        {"command", "COMMAND", column_command},
-        {"comm", "COMMAND", column_comm},
-};
-
-/* The columns of `ps -ef`, Docker's default. */
-static const Column full_columns[] = {
-        {"user", "UID", column_user},  {"pid", "PID", column_pid},       {"ppid", "PPID", column_parent},
-        {"c", "C", column_cpu},        {"stime", "STIME", column_start}, {"tty", "TTY", column_tty},
-        {"time", "TIME", column_time}, {"cmd", "CMD", column_command},
-};
-
-/* Those of `ps u` that are known here. */
-static const Column user_columns[] = {
-        {"user", "USER", column_user},    {"pid", "PID", column_pid},    {"tty", "TTY", column_tty},
-        {"stime", "START", column_start}, {"time", "TIME", column_time}, {"args", "COMMAND", column_command},
-};
+#include "api/top-column.h"
 
 #define COLUMNS_MAX 32
 
@@ -132,25 +23,22 @@ static int top_add_columns(Top *t, char *list, Refusal *reterr)
         char *name;
 
         while ((name = strsep(&list, ", "))) {
-                const char *title = NULL;
                 char *equals = strchr(name, '=');
-                size_t i;
+                const Column *column;
 
                 if (!*name)
                         continue;
-                if (equals) {
+                /* Docker needs titles, and so the usual one stays. */
+                if (equals)
                         *equals = 0;
-                        title = equals + 1;
-                }
-                for (i = 0; i < ELEMENTSOF(columns); i++)
-                        if (strcmp(columns[i].name, name) == 0)
-                                break;
-                if (i == ELEMENTSOF(columns) || t->n >= COLUMNS_MAX)
-                        return refuse(reterr, REFUSAL_INTERNAL, EINVAL,
+                column = top_column_find(name);
+                if (!column)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "ps_args: unknown user-defined format specifier \"%s\"", name);
-                t->columns[t->n] = columns[i];
-                if (title && strcmp(title, "") != 0)
-                        t->columns[t->n].title = columns[i].title;
+                if (t->n >= COLUMNS_MAX)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "ps_args: more than %d columns",
+                                      COLUMNS_MAX);
+                t->columns[t->n] = *column;
                 t->n++;
         }
         return 0;
@@ -172,9 +60,9 @@ static int top_read_word(Top *t, char *word, bool *ret_list_follows, Refusal *re
         char *p = word + (is_bsd ? 0 : 1);
 
         for (; *p && *p != 'o'; p++) {
-                if (!strchr("AaefluwxH", *p))
-                        return refuse(reterr, REFUSAL_INTERNAL, EINVAL, "ps_args: unsupported option \"%s\"",
-                                      word);
+                if (!strchr(is_bsd ? "aefuwx" : "AefwH", *p))
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "ps_args: unsupported option \"%s\"", word);
                 t->for_users = t->for_users || (is_bsd && *p == 'u');
         }
         if (!*p)
@@ -192,6 +80,8 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
         _cleanup_free_ char *copy = strdup(text);
         char *rest = copy, *word;
         bool list_follows = false;
+        const Column *preset;
+        size_t n;
         int r;
 
         if (!copy)
@@ -207,14 +97,14 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
                 if (r < 0)
                         return r;
         }
-        if (t->for_users)
-                top_set_columns(t, user_columns, ELEMENTSOF(user_columns));
-        else
-                top_set_columns(t, full_columns, ELEMENTSOF(full_columns));
+        if (list_follows)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "ps_args: the option o needs a list");
+        preset = t->for_users ? top_columns_user(&n) : top_columns_full(&n);
+        top_set_columns(t, preset, n);
         for (size_t i = 0; i < t->n; i++)
                 if (strcmp(t->columns[i].name, "pid") == 0)
                         return 0;
-        return refuse(reterr, REFUSAL_INTERNAL, EINVAL, "Couldn't find PID field in ps output");
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Couldn't find PID field in ps output");
 }
 
 static void top_on_close(HttpExchange *x)
@@ -244,14 +134,16 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
 
         x->slot = sd_bus_slot_unref(x->slot);
         if (spawner_reply_refusal(m, &refusal) < 0 ||
-            sd_bus_message_enter_container(m, 'a', "(uuuttuss)") < 0) {
+            sd_bus_message_enter_container(m, 'a', PROCESS_SIGNATURE) < 0) {
                 http_reply_refusal(x, &refusal);
                 json_object_put(titles);
                 json_object_put(rows);
                 return 0;
         }
-        while (sd_bus_message_read(m, "(uuuttuss)", &p.pid, &p.parent, &p.uid, &p.cpu_usec, &p.started_usec,
-                                   &p.tty, &p.command, &p.comm) > 0)
+        while (sd_bus_message_read(m, PROCESS_SIGNATURE, &p.pid, &p.parent, &p.uid, &p.cpu_usec,
+                                   &p.started_usec, &p.tty, &p.command, &p.comm, &p.vsize, &p.rss,
+                                   &p.priority, &p.nice, &p.threads, &p.group, &p.session, &p.tty_group,
+                                   &p.state, &p.gid) > 0)
                 json_object_array_add(rows, top_row(t, &p));
         for (size_t i = 0; i < t->n; i++)
                 json_object_array_add(titles, json_object_new_string(t->columns[i].title));

@@ -388,7 +388,14 @@ int proc_stat_parse(const char *text, ProcStat *ret)
                         return -EBADMSG;
                 end = next;
         }
+        ret->state = state;
         ret->ppid = (int32_t) f[4];
+        ret->pgrp = (int32_t) f[5];
+        ret->session = (int32_t) f[6];
+        ret->tty_pgrp = (int32_t) f[8];
+        ret->priority = (int32_t) f[18];
+        ret->vsize = (uint64_t) f[23];
+        ret->rss = (uint64_t) f[24];
         ret->tty = (uint32_t) f[7];
         ret->exiting = (f[9] & PF_EXITING) || state == 'Z' || state == 'X';
         ret->unexecuted = f[9] & PF_FORKNOEXEC;

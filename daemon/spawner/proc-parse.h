@@ -72,8 +72,12 @@ int proc_cmdline_parse(const char *data, size_t size, char ***ret);
 /* The fields of /proc/PID/stat that ps shows. */
 typedef struct ProcStat {
         char comm[64];
-        int32_t ppid;
+        char state;
+        int32_t ppid, pgrp, session;
+        int32_t tty_pgrp; /* in the foreground of its tty; -1: none */
         uint32_t tty;
+        uint64_t vsize, rss; /* bytes, pages */
+        int32_t priority;
         uint64_t utime, stime, start_time; /* in ticks */
         bool exiting;                      /* on its way to be a zombie: parts of it are gone already */
         bool unexecuted;                   /* forked, and has not executed anything since */

@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "base/time.h"
 #include "spawner/proc-parse.h"
+#include "wire/spawner-protocol.h"
 
 #define TEXT_MAX      (64 * 1024)
 #define PROCESSES_MAX 4096
@@ -67,10 +68,13 @@ static int append_one(int proc_fd, pid_t pid, uint64_t boot_usec, sd_bus_message
         for (char *p = stat.comm; *p; p++)
                 if ((unsigned char) *p >= 0x7f)
                         *p = '?';
-        return sd_bus_message_append(m, "(uuuttuss)", (uint32_t) pid, (uint32_t) stat.ppid, status.uid,
+        return sd_bus_message_append(m, PROCESS_SIGNATURE, (uint32_t) pid, (uint32_t) stat.ppid, status.uid,
                                      ticks_to_usec(stat.utime + stat.stime),
                                      boot_usec + ticks_to_usec(stat.start_time), stat.tty,
-                                     command[0] ? command : stat.comm, stat.comm);
+                                     command[0] ? command : stat.comm, stat.comm, stat.vsize,
+                                     stat.rss * (uint64_t) sysconf(_SC_PAGESIZE), stat.priority, stat.nice,
+                                     stat.threads, (uint32_t) stat.pgrp, (uint32_t) stat.session,
+                                     (uint32_t) stat.tty_pgrp, (uint8_t) stat.state, status.gid);
 }
 
 int processes_append(const Container *c, sd_bus_message *m)
@@ -80,7 +84,7 @@ int processes_append(const Container *c, sd_bus_message *m)
         DIR *d;
         int r;
 
-        r = sd_bus_message_open_container(m, 'a', "(uuuttuss)");
+        r = sd_bus_message_open_container(m, 'a', PROCESS_SIGNATURE);
         if (r < 0)
                 return r;
         d = opendir("/proc");

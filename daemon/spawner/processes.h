@@ -7,5 +7,5 @@
 
 #include "spawner/container.h"
 
-/* Appends a(uuuttuss); see org.execd1.Spawner.xml. */
+/* Appends an array of PROCESS_SIGNATURE; see org.execd1.Spawner.xml. */
 int processes_append(const Container *c, sd_bus_message *m);

@@ -259,7 +259,10 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         r = sd_bus_message_read(m, "s", &reference);
         if (r < 0)
                 return r;
-        if (strlen(reference) > REFERENCE_MAX || !*reference)
+        if (strlen(reference) > REFERENCE_MAX)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "the name or id of a container has at most %d bytes", REFERENCE_MAX);
+        if (!*reference)
                 return bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
         if (!fresh && may_be_stale(c, found, reference))
@@ -620,7 +623,7 @@ const sd_bus_vtable spawner_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", exec_id, "h", pidfd, "i", signal, "b", all),
                                 SD_BUS_NO_RESULT, on_kill, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListProcesses", SD_BUS_ARGS("s", container_id),
-                                SD_BUS_RESULT("a(uuuttuss)", processes), on_list_processes,
+                                SD_BUS_RESULT("a" PROCESS_SIGNATURE, processes), on_list_processes,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RecordDecision", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT,
                                 on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -223,6 +223,7 @@ static void test_stat(void)
         snprintf(text, sizeof(text), "77 (a) R 1 (b\n)%s", tail);
         NEED(proc_stat_parse(text, &s) == 0);
         NEED(same_text(s.comm, "a) R 1 (b?"));
+        NEED(s.state == 'S' && s.pgrp == 77 && s.session == 77 && s.tty_pgrp == 77 && s.priority == 20);
         NEED(s.ppid == 70 && s.tty == 34817 && s.utime == 11 && s.stime == 22 && s.start_time == 12345);
         NEED(s.nice == -5 && s.rt_priority == 3 && s.policy == 1 && !s.exiting && !s.unexecuted &&
              s.threads == 1);
