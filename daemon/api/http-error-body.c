@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "wire/json-scan.h"
 
 const char *http_error_code(unsigned status)
 {
@@ -35,9 +36,12 @@ const char *http_error_code(unsigned status)
 char *http_error_body(const char *code, const char *message)
 {
         struct json_object *o = json_object_new_object(), *e = json_object_new_object();
+        /* Texts may quote what a client sent. */
+        _cleanup_free_ char *text = utf8_repaired(message);
         _cleanup_buf_ Buf b = BUF_INIT;
         char *body = NULL;
 
+        message = text ?: "out of memory";
         json_object_object_add(o, "message", json_object_new_string(message));
         json_object_object_add(o, "success", json_object_new_boolean(false));
         json_object_object_add(e, "code", json_object_new_string(code));

@@ -15,7 +15,8 @@ typedef struct EventStream {
         EventSubscriber subscriber;
         HttpExchange *exchange; /* weak: it owns this */
         HttpFilter *filter;
-        uint64_t since, until; /* 0: not given */
+        uint64_t since, until;
+        bool has_since, has_until;
         bool subscribed;
         bool held;
 } EventStream;
@@ -94,7 +95,7 @@ static void event_write(HttpExchange *x, const Event *e)
 
 static void events_consider(EventStream *s, const Event *e)
 {
-        if ((s->since == 0 || e->time_usec >= s->since) && (s->until == 0 || e->time_usec <= s->until) &&
+        if ((!s->has_since || e->time_usec >= s->since) && (!s->has_until || e->time_usec <= s->until) &&
             event_passes(s->filter, e))
                 event_write(s->exchange, e);
 }
@@ -130,7 +131,7 @@ static int events_on_until(sd_event_source *source, uint64_t usec, void *userdat
 }
 
 /* Unix seconds, with a fraction perhaps. */
-static int read_time(HttpExchange *x, const char *name, uint64_t *ret, Refusal *reterr)
+static int read_time(HttpExchange *x, const char *name, uint64_t *ret, bool *ret_given, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL;
         uint64_t seconds = 0, usec = 0, unit = USEC_PER_SEC;
@@ -151,6 +152,7 @@ static int read_time(HttpExchange *x, const char *name, uint64_t *ret, Refusal *
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "%s: \"%s\" is not a time in unix seconds", name, text);
         *ret = seconds * USEC_PER_SEC + usec;
+        *ret_given = true;
         return 0;
 }
 
@@ -161,14 +163,14 @@ static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
                                             "secret", "service",   "type",   "volume", NULL};
         int r;
 
-        r = read_time(x, "since", &s->since, reterr);
+        r = read_time(x, "since", &s->since, &s->has_since, reterr);
         if (r >= 0)
-                r = read_time(x, "until", &s->until, reterr);
+                r = read_time(x, "until", &s->until, &s->has_until, reterr);
         if (r >= 0)
                 r = http_filter_from_query(x, known, &s->filter, reterr);
         if (r < 0)
                 return r;
-        if (s->since > 0 && s->until > 0 && s->since > s->until)
+        if (s->has_since && s->has_until && s->since > s->until)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "`since` time (%" PRIu64 ") cannot be after `until` time (%" PRIu64 ")",
                               s->since / USEC_PER_SEC, s->until / USEC_PER_SEC);
@@ -181,13 +183,13 @@ static void events_begin(HttpExchange *x)
         EventStream *s = x->state;
 
         http_stream_begin(x, "application/json");
-        if (s->since > 0)
+        if (s->has_since)
                 event_log_replay(x->manager->events, events_on_old, s);
-        if (s->until > 0 && s->until <= now) {
+        if (s->has_until && s->until <= now) {
                 http_stream_end(x);
                 return;
         }
-        if (s->until > 0)
+        if (s->has_until)
                 (void) sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC,
                                                   s->until - now, 0, events_on_until, x);
         s->subscriber.callback = events_on_event;

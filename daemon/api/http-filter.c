@@ -116,11 +116,13 @@ int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter
                 if (!tokener)
                         return -ENOMEM;
                 json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-                o = json_tokener_parse_ex(tokener, text, (int) strlen(text) + 1);
+                /* json-c cuts a key there. */
+                o = strstr(text, "\\u0000") ? NULL
+                                            : json_tokener_parse_ex(tokener, text, (int) strlen(text) + 1);
                 json_tokener_free(tokener);
                 if (!o)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "invalid filter: filters is not JSON");
+                                      "invalid filter: filters is not JSON, or has a NUL");
                 r = filter_read(f, o, known, reterr);
                 json_object_put(o);
                 if (r < 0)
@@ -159,14 +161,20 @@ static bool has_back_reference(const char *pattern)
 int http_filter_check_names(const HttpFilter *f, const char *key, Refusal *reterr)
 {
         char **values = http_filter_values(f, key);
+        regex_t re;
 
-        STRV_FOREACH (v, values)
+        STRV_FOREACH (v, values) {
                 if (strlen(*v) > FILTER_PATTERN_MAX || strchr(*v, '{') || has_back_reference(*v))
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "invalid filter '%s': a regular expression may have %d bytes, no {} "
                                       "and no back "
                                       "references",
                                       key, FILTER_PATTERN_MAX);
+                if (regcomp(&re, *v, REG_EXTENDED | REG_NOSUB) != 0)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter '%s=%s': not a regular expression", key, *v);
+                regfree(&re);
+        }
         return 0;
 }
 

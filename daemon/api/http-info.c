@@ -2,15 +2,49 @@
 
 /* GET /info: this host and how many containers it runs. */
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
 #include "api/http-error.h"
 #include "api/http-route.h"
+#include "base/fd.h"
+
+#define CONTROLLERS     "/sys/fs/cgroup/cgroup.controllers"
+#define CONTROLLERS_MAX 4096
 
 static void add(struct json_object *o, const char *key, const char *value)
 {
         json_object_object_add(o, key, json_object_new_string(value));
+}
+
+/* Limits that scopes of execs can have. The networks of containers are their engines' business, and no
+ * warning of a client about them would be true. */
+static void add_abilities(struct json_object *o)
+{
+        static const struct {
+                const char *key, *controller; /* NULL: always */
+        } rows[] = {
+                {"MemoryLimit", "memory"},   {"SwapLimit", "memory"},  {"CpuCfsPeriod", "cpu"},
+                {"CpuCfsQuota", "cpu"},      {"CPUShares", "cpu"},     {"CPUSet", "cpuset"},
+                {"PidsLimit", "pids"},       {"IPv4Forwarding", NULL}, {"BridgeNfIptables", NULL},
+                {"BridgeNfIp6tables", NULL},
+        };
+        _cleanup_free_ char *text = NULL, *padded = NULL;
+
+        if (file_read_at(AT_FDCWD, CONTROLLERS, CONTROLLERS_MAX, &text, NULL) >= 0 &&
+            asprintf(&padded, " %.*s ", (int) strcspn(text, "\n"), text) < 0)
+                padded = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                char word[32];
+
+                snprintf(word, sizeof(word), " %s ", rows[i].controller ?: "");
+                json_object_object_add(
+                        o, rows[i].key,
+                        json_object_new_boolean(!rows[i].controller || (padded && strstr(padded, word))));
+        }
 }
 
 static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -52,6 +86,7 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         add(o, "LoggingDriver", "journald");
         add(o, "CgroupDriver", "systemd");
         add(o, "CgroupVersion", "2");
+        add_abilities(o);
         add(o, "KernelVersion", u.release);
         add(o, "OperatingSystem", "Linux");
         add(o, "OSType", "linux");

@@ -8,6 +8,7 @@
 
 #include "api/http-error.h"
 #include "core/exec-record.h"
+#include "wire/json-scan.h"
 
 typedef struct Route {
         const char *method;
@@ -117,6 +118,14 @@ static const Route engine_routes[] = {
         {"POST", "/configs/*", NULL},
         {"DELETE", "/configs/*", NULL},
 };
+
+/* Podman's own API has versions of its own: /v4.3.1/libpod/… */
+static bool is_podmans(const char *path)
+{
+        if (strncmp(path, "/v", 2) == 0)
+                path += 2 + strspn(path + 2, "0123456789.");
+        return strncmp(path, "/libpod/", strlen("/libpod/")) == 0;
+}
 
 static bool path_matches(const char *pattern, const char *path, char **ret_name)
 {
@@ -285,6 +294,10 @@ void http_route(HttpExchange *x)
                 http_reply_error(x, 400, "invalid URL path");
                 return;
         }
+        if (!utf8_is_valid(path)) {
+                http_reply_error(x, 400, "invalid URL path: it is not UTF-8");
+                return;
+        }
         clean = path_clean(path);
         if (!clean) {
                 http_reply_error(x, 500, "out of memory");
@@ -302,6 +315,13 @@ void http_route(HttpExchange *x)
                         x, 501,
                         "execd runs commands in containers and does nothing else: it is not a container "
                         "engine, and this request needs one");
+                return;
+        }
+        if (!route && is_podmans(clean)) {
+                http_reply_error(
+                        x, 501,
+                        "execd serves Docker's API and not that of Podman: use the docker command with "
+                        "DOCKER_HOST, or execctl");
                 return;
         }
         if (!route) {

@@ -449,3 +449,23 @@ int json_span_copy(const JsonSpan *s, char **ret)
 
         return utf8_repair(s->text, s->size, ret, &size);
 }
+
+char *utf8_repaired(const char *text)
+{
+        size_t size;
+        char *copy;
+
+        return utf8_repair(text, strlen(text), &copy, &size) < 0 ? NULL : copy;
+}
+
+bool utf8_is_valid(const char *text)
+{
+        size_t size = strlen(text), n;
+
+        for (size_t i = 0; i < size; i += n) {
+                n = utf8_sequence((const uint8_t *) text + i, size - i);
+                if (n == 0)
+                        return false;
+        }
+        return true;
+}

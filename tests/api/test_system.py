@@ -2,6 +2,7 @@
 """_ping, version, info, containers and top: what clients ask besides execs (exec-api §1)."""
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -228,12 +229,29 @@ def test_top_lists_only_the_container(api):
     assert "1" not in pids
 
 
-def test_top_needs_a_pid_column(api):
+def test_top_needs_a_pid_column(api, differ):
     answer = api.get(f"/containers/{api.container}/top?ps_args=-o+comm")
-    assert answer.status == 500
+    assert answer.status == differ(dockerd=500, execd=400)
     assert "Couldn't find PID field in ps output" in answer.message
 
 
-@pytest.mark.parametrize("args", ["--nosuch", "-o+nosuchcolumn"])
-def test_top_with_a_bad_option(api, args):
-    assert api.get(f"/containers/{api.container}/top?ps_args={args}").status == 500
+@pytest.mark.parametrize("args", ["--nosuch", "-frob", "-o+nosuchcolumn", "-o"])
+def test_top_with_a_bad_option(api, args, differ):
+    assert api.get(f"/containers/{api.container}/top?ps_args={args}").status == differ(dockerd=500, execd=400)
+
+
+def test_top_for_users(api):
+    """The columns of ps aux, and values that are some."""
+    answer = api.get(f"/containers/{api.container}/top?ps_args=aux").json()
+    assert answer["Titles"] == ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]
+    for row in answer["Processes"]:
+        values = dict(zip(answer["Titles"], row))
+        assert re.fullmatch(r"[0-9]+\.[0-9]", values["%CPU"]) and re.fullmatch(r"[0-9]+\.[0-9]", values["%MEM"])
+        assert int(values["VSZ"]) >= int(values["RSS"]) >= 0
+        assert re.fullmatch(r"[RSDTtZXIP][<NLsl+]*", values["STAT"]) and re.fullmatch(r"[0-9]+:[0-9]{2}", values["TIME"])
+
+
+def test_top_with_elapsed_time(api):
+    answer = api.get(f"/containers/{api.container}/top?ps_args={quote('axo pid,ppid,etime,stat,nlwp,ni,cmd')}").json()
+    assert answer["Titles"] == ["PID", "PPID", "ELAPSED", "STAT", "NLWP", "NI", "CMD"]
+    assert all(re.fullmatch(r"([0-9]+-)?([0-9]{2}:)?[0-9]{2}:[0-9]{2}", row[2]) for row in answer["Processes"])
