@@ -40,10 +40,11 @@ static int read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *r
 
 static int read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
 {
+        size_t n = 0, kept = 0, room = 0;
         const char *s;
-        size_t n = 0;
         int r;
 
+        *field = strv_free(*field);
         r = sd_bus_message_enter_container(m, 'v', "as");
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "s");
@@ -54,7 +55,7 @@ static int read_strings(sd_bus_message *m, const char *key, char ***field, Refus
                 if (++n > EXEC_ARGS_MAX)
                         return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: more than %d entries", key,
                                       EXEC_ARGS_MAX);
-                if (*s && strv_append(field, s) < 0)
+                if (*s && strv_append_counted(field, &kept, &room, s) < 0)
                         return -ENOMEM;
         }
         if (r >= 0)
@@ -203,16 +204,16 @@ static int read_options(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
 
 static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
 {
+        size_t n = 0, room = 0;
         const char *s;
-        size_t n = 0;
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "s");
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0) {
-                if (++n > EXEC_ARGS_MAX)
+                if (n >= EXEC_ARGS_MAX)
                         return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "command: more than %d entries",
                                       EXEC_ARGS_MAX);
-                r = strv_append(&q->argv, s);
+                r = strv_append_counted(&q->argv, &n, &room, s);
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }

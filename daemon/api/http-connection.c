@@ -258,7 +258,7 @@ static bool connection_parse_head(HttpConnection *c)
         buf_consume(&c->in, (size_t) n);
         c->close = !c->request->keep_alive;
         if (!c->request->chunked && c->request->content_length > EXEC_BODY_MAX) {
-                connection_refuse(c, &(HttpParseError){413, "the body exceeds the limit of 1 MiB"});
+                connection_refuse(c, &(HttpParseError){413, "the body exceeds the limit of 4 MiB"});
                 return true;
         }
         http_body_init(&c->body, c->request, EXEC_BODY_MAX);

@@ -56,6 +56,28 @@ int strv_append(char ***v, const char *s)
         return strv_consume(v, strdup(s));
 }
 
+int strv_append_counted(char ***v, size_t *n, size_t *room, const char *s)
+{
+        char *copy;
+
+        if (*n + 2 > *room) {
+                size_t more = *room * 2 + 16;
+                char **w = reallocarray(*v, more, sizeof(char *));
+
+                if (!w)
+                        return -ENOMEM;
+                *v = w;
+                *room = more;
+        }
+        copy = strdup(s);
+        (*v)[*n] = copy;
+        if (!copy)
+                return -ENOMEM;
+        *n += 1;
+        (*v)[*n] = NULL;
+        return 0;
+}
+
 char **strv_copy(char *const *v)
 {
         _cleanup_strv_ char **copy = NULL;

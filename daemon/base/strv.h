@@ -19,4 +19,6 @@ size_t strv_length(char *const *v);
 /* Appends an owned string (freed on failure). */
 int strv_consume(char ***v, char *s);
 int strv_append(char ***v, const char *s);
+/* For long arrays, whose length and room the caller keeps, both 0 at first. */
+int strv_append_counted(char ***v, size_t *n, size_t *room, const char *s);
 char **strv_copy(char *const *v);

@@ -26,8 +26,8 @@
 #define DECISION_MAX    3072
 #define PROPERTY_MAX    1024
 #define PATH_MAX_BYTES  4095
-#define ITEMS_MAX       8192
-#define ITEM_BYTES_MAX  (2 * 1024 * 1024)
+#define ITEMS_MAX       (512 * 1024)
+#define ITEM_BYTES_MAX  (4 * 1024 * 1024)
 #define LAUNCHES_MAX    4096
 
 #define FLAG_TTY        UINT64_C(1)
@@ -344,23 +344,23 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
 /* A list that is owned, with all of it counted against the limits. */
 static int read_list(sd_bus_message *m, char ***ret, size_t *items, size_t *bytes, Refusal *reterr)
 {
+        size_t n = 0, room = 0;
         const char *s;
         int r;
 
-        r = sd_bus_message_read_strv(m, ret);
-        if (r < 0)
-                return r;
-        if (!*ret)
-                *ret = calloc(1, sizeof(char *));
+        *ret = calloc(1, sizeof(char *));
         if (!*ret)
                 return -ENOMEM;
-        for (size_t i = 0; (s = (*ret)[i]); i++) {
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0) {
                 *items += 1;
                 *bytes += strlen(s) + 1;
+                if (*items > ITEMS_MAX || *bytes > ITEM_BYTES_MAX)
+                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
+                                      "arguments and environment are too large");
+                r = strv_append_counted(ret, &n, &room, s);
         }
-        if (*items > ITEMS_MAX || *bytes > ITEM_BYTES_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "arguments and environment are too large");
-        return 0;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static int read_stdio(sd_bus_message *m, int fds[3], bool tty, const int **ret, Refusal *reterr)

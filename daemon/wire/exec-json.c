@@ -289,12 +289,14 @@ static uint64_t get_time(struct json_object *o, const char *key)
 static char **get_strings(struct json_object *o, const char *key)
 {
         struct json_object *a = json_object_object_get(o, key);
+        size_t n = 0, room = 0;
         char **v = NULL;
 
         if (!a || !json_object_is_type(a, json_type_array))
                 return NULL;
         for (size_t i = 0; i < json_object_array_length(a); i++)
-                if (strv_append(&v, json_object_get_string(json_object_array_get_idx(a, i)) ?: "") < 0)
+                if (strv_append_counted(&v, &n, &room,
+                                        json_object_get_string(json_object_array_get_idx(a, i)) ?: "") < 0)
                         return strv_free(v);
         return v;
 }

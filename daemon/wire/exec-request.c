@@ -64,7 +64,7 @@ int exec_request_check_string(const char *name, const char *s, Refusal *reterr)
 
 static int validate_arguments(const ExecRequest *r, Refusal *reterr)
 {
-        size_t n = 0, size = 0;
+        size_t n = 0, n_env = strv_length(r->env), size = 0;
 
         STRV_FOREACH (i, r->argv) {
                 n++;
@@ -77,6 +77,9 @@ static int validate_arguments(const ExecRequest *r, Refusal *reterr)
                 n++;
                 size += strlen(*i) + 1;
         }
+        if (n_env > EXEC_ENV_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Env has %zu entries, the limit is %d",
+                              n_env, EXEC_ENV_MAX);
         if (n > EXEC_ARGS_MAX)
                 return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
                               "Cmd and Env together have %zu entries, the limit is %d", n, EXEC_ARGS_MAX);

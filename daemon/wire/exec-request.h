@@ -17,12 +17,15 @@
 #include "wire/scope-property.h"
 
 /* Limits on one request. */
-#define EXEC_BODY_MAX      (1024 * 1024) /* bytes of a request body */
-#define EXEC_ARGS_SIZE_MAX (1024 * 1024) /* bytes of argv and env together, with their NULs */
-#define EXEC_ARGS_MAX      4096          /* entries of argv and env together */
-#define EXEC_STRING_MAX    4096          /* bytes of User, WorkingDir and the like */
-#define EXEC_LABELS_MAX    64            /* labels */
-#define EXEC_JSON_DEPTH    16            /* nesting of a request body */
+/* As much as the kernel takes at the usual limit of the stack; what one string may be is the kernel's to
+ * say. */
+#define EXEC_BODY_MAX      (4 * 1024 * 1024) /* bytes of a request body, in which characters may be escaped */
+#define EXEC_ARGS_SIZE_MAX (2 * 1024 * 1024) /* bytes of argv and env together, with their NULs */
+#define EXEC_ARGS_MAX      262144            /* entries of argv and env together */
+#define EXEC_ENV_MAX       4096              /* entries of env, which are compared with each other */
+#define EXEC_STRING_MAX    4096              /* bytes of User, WorkingDir and the like */
+#define EXEC_LABELS_MAX    64                /* labels */
+#define EXEC_JSON_DEPTH    16                /* nesting of a request body */
 
 typedef enum OnDisconnect {
         ON_DISCONNECT_KEEP,   /* the command lives on, as with Docker */

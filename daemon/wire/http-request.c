@@ -374,7 +374,7 @@ static ssize_t body_take(HttpBody *b, const char *data, size_t size, HttpParseEr
         size_t n = (size_t) MIN((uint64_t) size, b->remaining);
 
         if (b->remaining > b->max - MIN(b->max, buf_length(&b->data)))
-                return fail(e, 413, "the body exceeds the limit of 1 MiB");
+                return fail(e, 413, "the body exceeds the limit of 4 MiB");
         buf_append(&b->data, data, n);
         if (buf_error(&b->data) < 0)
                 return fail(e, 503, "out of memory");

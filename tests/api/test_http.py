@@ -284,15 +284,15 @@ def test_header_of_2_mib_is_431(api):
         assert c.read_head().status == 431
 
 
-def test_body_of_just_under_1_mib(api):
+def test_body_of_just_under_4_mib(api):
     """Only unknown keys, so that no limit of the fields is met."""
-    body = json.dumps({"Cmd": ["true"], "Ignored": "x" * (1024 * 1024 - 100)}).encode()
+    body = json.dumps({"Cmd": ["true"], "Ignored": "x" * (4 * 1024 * 1024 - 100)}).encode()
     assert api.raw(create_request(api, body)).status == 201
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_body_of_2_mib(api, framing, differ):
-    body = json.dumps({"Cmd": ["true"], "Ignored": "x" * (2 * 1024 * 1024)}).encode()
+def test_body_of_8_mib(api, framing, differ):
+    body = json.dumps({"Cmd": ["true"], "Ignored": "x" * (8 * 1024 * 1024)}).encode()
     if framing == "length":
         request = create_request(api, body)
     else:

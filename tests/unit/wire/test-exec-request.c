@@ -361,12 +361,11 @@ static void test_limits(void)
                           properties[] = "{\"Cmd\":[\"a\"],\"Properties\":[",
                           property[] = "{\"Cmd\":[\"a\"],\"Properties\":[\"TasksMax=";
 
-        check_limit(cmd, ",\"%zu\"", EXEC_ARGS_MAX - 1, "]}", NULL);
-        check_limit(cmd, ",\"%zu\"", EXEC_ARGS_MAX, "]}",
-                    "Cmd and Env together have 4097 entries, the limit is 4096");
-        check_limit(env, ",\"B%zu\"", EXEC_ARGS_MAX - 2, "]}", NULL);
-        check_limit(env, ",\"B%zu\"", EXEC_ARGS_MAX - 1, "]}",
-                    "Cmd and Env together have 4097 entries, the limit is 4096");
+        check_limit(cmd, ",\"\"", EXEC_ARGS_MAX - 1, "]}", NULL);
+        check_limit(cmd, ",\"\"", EXEC_ARGS_MAX, "]}",
+                    "Cmd and Env together have 262145 entries, the limit is 262144");
+        check_limit(env, ",\"B%zu\"", EXEC_ENV_MAX - 1, "]}", NULL);
+        check_limit(env, ",\"B%zu\"", EXEC_ENV_MAX, "]}", "Env has 4097 entries, the limit is 4096");
         check_limit("{\"Cmd\":[\"", "x", 1000 * 1000, "\"]}", NULL);
         check_limit(user, "x", EXEC_STRING_MAX, "\"}", NULL);
         check_limit(user, "x", EXEC_STRING_MAX + 1, "\"}",
@@ -386,7 +385,7 @@ static void test_limits(void)
         check_limit(property, "1", EXEC_STRING_MAX + 1, "\"]}",
                     "Properties: a value is longer than 4096 bytes, which is the limit");
         check_limit("{\"Cmd\":[\"a\"],\"x\":\"", "x", EXEC_BODY_MAX, "\"}",
-                    "the request body is larger than 1048576 bytes, which is the limit");
+                    "the request body is larger than 4194304 bytes, which is the limit");
 }
 
 /* What a D-Bus message can bring that no body can. */
