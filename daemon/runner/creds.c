@@ -80,7 +80,7 @@ static int read_user_file(const char *path, bool needed, char **ret, size_t *ret
                       r == -EINVAL ? "not a regular file" : strerrordesc_np(-r));
 }
 
-int creds_lookup(const char *user, UserCredentials *ret, Refusal *reterr)
+int creds_lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr)
 {
         _cleanup_free_ char *passwd = NULL, *group = NULL;
         size_t passwd_size = 0, group_size = 0;
@@ -97,6 +97,8 @@ int creds_lookup(const char *user, UserCredentials *ret, Refusal *reterr)
                 r = read_user_file("/etc/group", names, &group, &group_size, reterr);
         if (r >= 0)
                 r = user_lookup(&spec, passwd, passwd_size, group, group_size, ret, reterr);
+        if (r >= 0)
+                r = user_add_groups(groups, group, group_size, ret, reterr);
         user_spec_done(&spec);
         return r;
 }

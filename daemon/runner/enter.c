@@ -177,7 +177,7 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         r = creds_enter_user_namespace(s, reterr);
         if (r < 0)
                 return r;
-        r = creds_lookup(s->user, &e->user, reterr);
+        r = creds_lookup(s->user, s->groups, &e->user, reterr);
         if (r < 0 || mode == RUNNER_MODE_CHECK)
                 return r;
         r = s->tty ? stdio_open_tty(s, &e->user, &e->tty_master, reterr)

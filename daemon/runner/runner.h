@@ -76,7 +76,8 @@ int proc_read(const char *path, char *ret, size_t size);
 
 /* creds.c */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);
-int creds_lookup(const char *user, UserCredentials *ret, Refusal *reterr);
+/* With further groups, by name or number. */
+int creds_lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr);
 int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
 
 /* stdio.c */

@@ -157,6 +157,12 @@ static int fill_audit(RunnerSpec *spec, const Launch *l, const StartRequest *q)
         return spec->audit ? 0 : -ENOMEM;
 }
 
+/* Docker gives them to every user, the others to the user whom the container itself runs as. */
+static bool has_groups(const Container *c, const char *user)
+{
+        return strcmp(c->kind, "docker") == 0 || !*user || strcmp(user, c->user) == 0;
+}
+
 static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
 {
         spec->argv = TAKE_PTR(q->argv);
@@ -166,7 +172,9 @@ static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
                 spec->user = strdup(q->user);
         if (*q->working_dir)
                 spec->working_dir = strdup(q->working_dir);
-        if (!spec->env_container || (*q->user && !spec->user) || (*q->working_dir && !spec->working_dir))
+        spec->groups = strv_copy(has_groups(c, q->user) ? c->groups : NULL);
+        if (!spec->env_container || !spec->groups || (*q->user && !spec->user) ||
+            (*q->working_dir && !spec->working_dir))
                 return -ENOMEM;
         spec->tty = q->tty;
         spec->privileged = q->privileged;

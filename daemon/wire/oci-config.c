@@ -67,9 +67,9 @@ static int read_default(const JsonSpan *object, const char *name, char **ret, Re
         return r < 0 && r != -ENOENT ? oci_bad(reterr, name) : 0;
 }
 
-/* Numbers; further groups are those that the container's own files give the user. A group that a user is
- * named with would replace them. */
-static int read_process_user(const JsonSpan *process, char **ret, Refusal *reterr)
+/* Numbers. A group that a user is named with replaces those that the container's own files give the user;
+ * further ones are added in either case. */
+static int read_process_user(const JsonSpan *process, char **ret, char ***ret_groups, Refusal *reterr)
 {
         uint64_t uid = 0, gid = 0, group;
         JsonSpan user, groups, value;
@@ -85,6 +85,9 @@ static int read_process_user(const JsonSpan *process, char **ret, Refusal *reter
                 while (json_span_next(&groups, &position, NULL, &value)) {
                         if (oci_number(&value, UINT32_MAX - 1, &group) < 0)
                                 return oci_bad(reterr, "process.user");
+                        snprintf(text, sizeof(text), "%" PRIu64, group);
+                        if (strv_append(ret_groups, text) < 0)
+                                return -ENOMEM;
                         has_groups = has_groups || group != gid;
                 }
         if (uid == 0 && gid == 0)
@@ -140,7 +143,7 @@ int oci_bundle_config_parse(const char *json, size_t size, OciConfig *ret, Refus
                 return oci_bad(reterr, "process");
         r = read_environment(&process, "env", &c.environment, reterr);
         if (r >= 0)
-                r = read_process_user(&process, &c.user, reterr);
+                r = read_process_user(&process, &c.user, &c.groups, reterr);
         if (r >= 0)
                 r = read_default(&process, "cwd", &c.working_dir, reterr);
         if (r >= 0)

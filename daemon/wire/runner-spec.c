@@ -35,6 +35,7 @@ void runner_spec_done(RunnerSpec *s)
         strv_free(s->argv);
         strv_free(s->env_container);
         strv_free(s->env_request);
+        strv_free(s->groups);
         free(s->user);
         free(s->working_dir);
         free(s->audit);
@@ -98,6 +99,7 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         put_list(ret, s->env_container);
         put_list(ret, s->env_request);
         put_string(ret, s->user);
+        put_list(ret, s->groups);
         put_string(ret, s->working_dir);
         put_u32(ret, s->rows);
         put_u32(ret, s->columns);
@@ -321,6 +323,7 @@ int runner_spec_read(char *data, size_t size, RunnerSpec *ret)
         s.env_container = take_list(&r);
         s.env_request = take_list(&r);
         s.user = take_string(&r);
+        s.groups = take_list(&r);
         s.working_dir = take_string(&r);
         s.rows = take_u16(&r);
         s.columns = take_u16(&r);

@@ -22,7 +22,7 @@
 
 /* Of the order and the spec, and of reports: a running runner may be older than the spawner, and its report
  * must still be understood. */
-#define RUNNER_SPEC_VERSION   4
+#define RUNNER_SPEC_VERSION   5
 #define RUNNER_REPORT_VERSION 3
 
 #define RUNNER_SPEC_MAX       (16 * 1024 * 1024)
@@ -64,6 +64,7 @@ typedef struct RunnerSpec {
         char **env_container; /* the container's own environment, after the base and before the request's */
         char **env_request;
         char *user;        /* NULL: default */
+        char **groups;     /* further ones that the container's engine gives the user, by name or number */
         char *working_dir; /* NULL: "/" */
         uint16_t rows, columns;
         bool tty;

@@ -131,7 +131,7 @@ static bool next_line(Span *file, Span *ret)
 
                 file->p += used;
                 file->n -= used;
-                if (line.n == 0 || line.n > USER_LINE_MAX || memchr(line.p, 0, line.n))
+                if (line.n == 0 || memchr(line.p, 0, line.n))
                         continue;
                 *ret = line;
                 return true;
@@ -225,23 +225,49 @@ static bool lists_member(Span members, Span name)
         return false;
 }
 
-static void add_group(UserCredentials *c, gid_t gid)
+static int add_group(UserCredentials *c, gid_t gid, Refusal *reterr)
 {
         for (size_t i = 0; i < c->n_groups; i++)
                 if (c->groups[i] == gid)
-                        return;
-        if (c->n_groups < ELEMENTSOF(c->groups))
-                c->groups[c->n_groups++] = gid;
+                        return 0;
+        if (c->n_groups >= ELEMENTSOF(c->groups))
+                return refuse(reterr, REFUSAL_NOT_RUNNABLE, E2BIG,
+                              "the user is in more than %d groups of the container, which is the limit",
+                              USER_GROUPS_MAX);
+        c->groups[c->n_groups++] = gid;
+        return 0;
 }
 
-static void add_memberships(UserCredentials *c, Span file, Span user_name)
+static int add_memberships(UserCredentials *c, Span file, Span user_name, Refusal *reterr)
 {
         Span line, name, members;
         uint32_t gid;
+        int r = 0;
 
-        while (next_line(&file, &line))
+        while (r >= 0 && next_line(&file, &line))
                 if (parse_group_line(line, &name, &gid, &members) && lists_member(members, user_name))
-                        add_group(c, gid);
+                        r = add_group(c, gid, reterr);
+        return r;
+}
+
+int user_add_groups(char *const *groups, const char *group, size_t group_size, UserCredentials *c,
+                    Refusal *reterr)
+{
+        Span file = {group ?: "", group ? group_size : 0};
+        int r = 0;
+
+        for (char *const *g = groups; r >= 0 && g && *g; g++) {
+                uint32_t gid;
+
+                if (is_number(*g)) {
+                        if (!span_parse_id((Span){*g, strlen(*g)}, &gid))
+                                return refuse(reterr, REFUSAL_NOT_RUNNABLE, ERANGE, ID_RANGE);
+                } else if (!find_group(file, *g, &gid))
+                        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
+                                      "unable to find group %s: no matching entries in group file", *g);
+                r = add_group(c, gid, reterr);
+        }
+        return r;
 }
 
 static void set_home(UserCredentials *c, Span home)
@@ -261,6 +287,7 @@ int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const
         PasswdEntry entry = {0};
         uint32_t uid = 0, gid = 0;
         bool found;
+        int r;
 
         ret->uid = (uid_t) -1;
         ret->gid = (gid_t) -1;
@@ -288,9 +315,11 @@ int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const
                 return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
                               "unable to find group %s: no matching entries in group file", s->group);
 
-        add_group(ret, gid);
-        if (found && !s->group)
-                add_memberships(ret, group_file, entry.name);
+        r = add_group(ret, gid, reterr);
+        if (r >= 0 && found && !s->group)
+                r = add_memberships(ret, group_file, entry.name, reterr);
+        if (r < 0)
+                return r;
         set_home(ret, entry.home);
         ret->gid = gid;
         ret->uid = uid;

@@ -17,9 +17,8 @@
 #include "base/refusal.h"
 
 #define USER_FILE_MAX   (4 * 1024 * 1024) /* bytes of passwd or group that are read */
-#define USER_LINE_MAX   (64 * 1024)       /* longer lines are skipped */
 #define USER_NAME_MAX   256
-#define USER_GROUPS_MAX 1024 /* supplementary groups taken */
+#define USER_GROUPS_MAX 1024 /* supplementary groups; more are refused */
 
 typedef struct UserSpec {
         char *user;  /* name or number as text; NULL for the default */
@@ -49,3 +48,7 @@ typedef struct UserCredentials {
  * then not found, numbers hold. Malformed lines never match. */
 int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const char *group,
                 size_t group_size, UserCredentials *ret, Refusal *reterr);
+
+/* Adds groups that are named or numbered to those of a user that was looked up. */
+int user_add_groups(char *const *groups, const char *group, size_t group_size, UserCredentials *c,
+                    Refusal *reterr);

@@ -113,6 +113,25 @@ def test_privileged(containers, name, user):
     assert nodes or "crun" in name
 
 
+GROUPS = {
+    # Docker gives them to every user, Podman to the one whom the container itself runs as.
+    ("docker", ()): {"": {0, 4242, 10}, "app": {1000, 4242, 10}, "1000": {1000, 4242, 10}, "nobody": {65534, 4242, 10}},
+    ("docker", ("--user", "1000")): {"": {1000, 4242, 10}, "0": {0, 4242, 10}},
+    ("podman", ()): {"": {0, 4242, 10}, "app": {1000, 10}},
+    ("podman", ("--user", "1000")): {"": {1000, 4242, 10}, "0": {0}},
+}
+
+
+@pytest.mark.parametrize("name,options", GROUPS, ids=str)
+def test_group_add(container, name, options):
+    c = container(ENGINES[name], "oci-groups", [*options, "--group-add", "4242", "--group-add", "wheel"])
+    assert 4242 in map(int, host.status_of(c.leader())["Groups"].split())
+    for user, groups in GROUPS[name, options].items():
+        outcome = client.run(c.name, ["cat", "/proc/self/status"], **({"User": user} if user else {}))
+        line = next(x for x in outcome.out.decode().splitlines() if x.startswith("Groups:"))
+        assert set(map(int, line.split()[1:])) == groups, user
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_what_is_asked_for(containers, name):
     c = containers(name)

@@ -169,11 +169,11 @@ static int look_up_in(const char *user, const char *file, size_t size, UserCrede
         return r;
 }
 
-/* Files that are missing, empty, over-long in a line, or binary. */
+/* Files that are missing, empty, with long lines, or binary. */
 static void test_odd_files(void)
 {
         static const char with_nul[] = "app\0:x:0:0\nx\0\napp:x:1000:1000::/home/app:\n";
-        size_t size = USER_LINE_MAX + 100;
+        size_t size = 100 * 1024;
         static UserCredentials c;
         char *huge = malloc(size + 64);
 
@@ -183,11 +183,11 @@ static void test_odd_files(void)
         NEED(look_up_in("root", "", 0, &c) < 0);
         NEED(look_up_in("app", with_nul, sizeof(with_nul) - 1, &c) == 0 && c.uid == 1000);
 
-        /* An over-long line is no line, and what follows it is one. */
+        /* However long a line is, it is one. */
         memset(huge, 'a', size);
-        memcpy(huge, "app:x:0:0:", 10);
+        memcpy(huge, "app:x:7:7:", 10);
         strcpy(huge + size, "\napp:x:1000:1000::/h:\n");
-        NEED(look_up_in("app", huge, strlen(huge), &c) == 0 && c.uid == 1000);
+        NEED(look_up_in("app", huge, strlen(huge), &c) == 0 && c.uid == 7);
         /* A home that does not fit is none. */
         memset(huge, 'a', 5000);
         memcpy(huge, "app:x:1:1::/", 12);
@@ -195,7 +195,7 @@ static void test_odd_files(void)
         free(huge);
 }
 
-/* The primary group stays among them, however many there are. */
+/* More than are taken is a refusal, and not fewer groups. */
 static void test_many_groups(void)
 {
         static UserCredentials c;
@@ -207,10 +207,27 @@ static void test_many_groups(void)
         for (int i = 0; i < 3000; i++)
                 n += (size_t) snprintf(file + n, room - n, "g%d:x:%d:app\n", i, 10000 + i);
         NEED(user_spec_parse("app", &s, NULL) == 0);
-        NEED(user_lookup(&s, passwd, sizeof(passwd) - 1, file, n, &c, NULL) == 0);
-        NEED(c.n_groups == ELEMENTSOF(c.groups) && c.groups[0] == 1000);
+        NEED(user_lookup(&s, passwd, sizeof(passwd) - 1, file, n, &c, NULL) == -E2BIG);
+        NEED(user_lookup(&s, passwd, sizeof(passwd) - 1, file, n / 4, &c, NULL) == 0 && c.groups[0] == 1000);
         user_spec_done(&s);
         free(file);
+}
+
+/* Those that the container was given beside the user's own. */
+static void test_further_groups(void)
+{
+        static const char group[] = "wheel:x:10:\nvideo:x:44:root\n";
+        char *const good[] = {(char *) "4242", (char *) "wheel", (char *) "1000", NULL};
+        char *const unknown[] = {(char *) "nosuch", NULL}, *const large[] = {(char *) "4294967295", NULL};
+        static UserCredentials c;
+
+        NEED(look_up_in("1000", passwd, sizeof(passwd) - 1, &c) == 0);
+        NEED(user_add_groups(good, group, strlen(group), &c, NULL) == 0 && c.n_groups == 3);
+        NEED(c.groups[0] == 1000 && c.groups[1] == 4242 && c.groups[2] == 10);
+        NEED(user_add_groups(NULL, NULL, 0, &c, NULL) == 0 && c.n_groups == 3);
+        NEED(user_add_groups(unknown, group, strlen(group), &c, NULL) == -ESRCH);
+        NEED(user_add_groups(good, NULL, 0, &c, NULL) == -ESRCH);
+        NEED(user_add_groups(large, group, strlen(group), &c, NULL) == -ERANGE);
 }
 
 static void test_has_names(void)
@@ -236,6 +253,7 @@ int main(void)
         test_messages();
         test_odd_files();
         test_many_groups();
+        test_further_groups();
         test_has_names();
         return 0;
 }
