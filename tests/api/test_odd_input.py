@@ -59,8 +59,8 @@ def test_events_that_are_over(api, query):
     assert answer.status == 200 and answer.body == b""
 
 
-@pytest.mark.parametrize("target", ["/libpod/_ping", "/v4.3.1/libpod/_ping", "/v5.0.0/libpod/containers/json", "/libpod/info"])
-def test_podmans_own_api(api, target):
-    answer = call(api, f"GET {target}")
+@pytest.mark.parametrize("path", ["/libpod/_ping", "/v4.3.1/libpod/_ping", "/v5.0.0/libpod/containers/json", "/libpod/info"])
+def test_podmans_own_api(api, path):
+    answer = call(api, f"GET {path}")
     assert answer.status == 501 and "DOCKER_HOST" in answer.message and "execctl" in answer.message
-    assert api.call("HEAD", target).status == 501
+    assert api.call("HEAD", path).status == 501

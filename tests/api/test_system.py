@@ -111,12 +111,17 @@ def test_filter_that_matches(api, filters):
     assert f"/{api.container}" in [n for c in answer.json() for n in c["Names"]]
 
 
-@pytest.mark.parametrize("filters", [{"name": ["nosuch"]}, {"name": ["^eb"]}, {"name": ["("]}, {"status": ["exited"]},
+@pytest.mark.parametrize("filters", [{"name": ["nosuch"]}, {"name": ["^eb"]}, {"status": ["exited"]},
                                      {"id": ["zzz"]}, {"name": ["web"], "status": ["paused"]}, {"name": ["WEB"]}])
 def test_filter_that_does_not_match(api, filters):
     answer = filtered(api, filters)
     assert answer.status == 200
     assert f"/{api.container}" not in [n for c in answer.json() for n in c["Names"]]
+
+
+def test_filter_that_is_no_expression(api, differ):
+    answer = filtered(api, {"name": ["("]})
+    assert answer.status == differ(dockerd=200, execd=400)
 
 
 @pytest.mark.parametrize("length", [3, 12, 64])

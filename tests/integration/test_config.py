@@ -365,7 +365,7 @@ def test_detach_keys_switched_off():
                  tty=True)
     a.read_until(b"ready")
     a.socket.sendall(b"\x10\x11")
-    assert b"10 11" in a.read_all()
+    assert b"10 11" in a.read_all()[0]
     assert inspect(a.id)["ExitCode"] == 0
 
 
