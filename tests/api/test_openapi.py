@@ -366,7 +366,7 @@ simple("topContainer", 200, "GET /containers/WEB/top", "GET /containers/WEB/top?
 simple("topContainer", 400, "GET /containers/WEB/top?ps_args=%zz")
 simple("topContainer", 403, "GET /containers/WEB/top", by_other=True)
 simple("topContainer", 404, "GET /containers/nosuch/top")
-simple("topContainer", 500, "GET /containers/WEB/top?ps_args=-o+comm", "GET /containers/WEB/top?ps_args=-Z")
+simple("topContainer", 400, "GET /containers/WEB/top?ps_args=-o+comm", "GET /containers/WEB/top?ps_args=-Z")
 
 
 @case("listContainers", 200)

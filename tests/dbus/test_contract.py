@@ -156,8 +156,8 @@ def test_attach_options_and_a_second_writer():
 ODD_CALLS = {
     "no command": ("CreateExec", "sasa{sv}", "web", [], {}),
     "no command to run": ("Run", "sas", "web", []),
-    "more words than fit": ("CreateExec", "sasa{sv}", "web", ["true"] * 5000, {}),
-    "more bytes than fit": ("CreateExec", "sasa{sv}", "web", ["a" * 60000] * 20, {}),
+    "more words than fit": ("CreateExec", "sasa{sv}", "web", ["true"] * 263000, {}),
+    "more bytes than fit": ("CreateExec", "sasa{sv}", "web", ["a" * 60000] * 40, {}),
     "a user of 70 KB": ("CreateExec", "sasa{sv}", "web", ["true"], {"User": ("s", "a" * 70000)}),
     "a user with a colon too many": ("CreateExec", "sasa{sv}", "web", ["true"], {"User": ("s", "a:b:c")}),
     "a flag that is a text": ("CreateExec", "sasa{sv}", "web", ["true"], {"Tty": ("s", "yes")}),
