@@ -216,18 +216,18 @@ static void test_many_groups(void)
 /* Those that the container was given beside the user's own. */
 static void test_further_groups(void)
 {
-        static const char group[] = "wheel:x:10:\nvideo:x:44:root\n";
+        static const char file[] = "wheel:x:10:\nvideo:x:44:root\n";
         char *const good[] = {(char *) "4242", (char *) "wheel", (char *) "1000", NULL};
         char *const unknown[] = {(char *) "nosuch", NULL}, *const large[] = {(char *) "4294967295", NULL};
         static UserCredentials c;
 
         NEED(look_up_in("1000", passwd, sizeof(passwd) - 1, &c) == 0);
-        NEED(user_add_groups(good, group, strlen(group), &c, NULL) == 0 && c.n_groups == 3);
+        NEED(user_add_groups(good, file, strlen(file), &c, NULL) == 0 && c.n_groups == 3);
         NEED(c.groups[0] == 1000 && c.groups[1] == 4242 && c.groups[2] == 10);
         NEED(user_add_groups(NULL, NULL, 0, &c, NULL) == 0 && c.n_groups == 3);
-        NEED(user_add_groups(unknown, group, strlen(group), &c, NULL) == -ESRCH);
+        NEED(user_add_groups(unknown, file, strlen(file), &c, NULL) == -ESRCH);
         NEED(user_add_groups(good, NULL, 0, &c, NULL) == -ESRCH);
-        NEED(user_add_groups(large, group, strlen(group), &c, NULL) == -ERANGE);
+        NEED(user_add_groups(large, file, strlen(file), &c, NULL) == -ERANGE);
 }
 
 static void test_has_names(void)
