@@ -67,7 +67,7 @@ int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                       "Invalid escape keys (%s) provided: DetachKeys is a comma-separated "
                                       "list of single characters, ctrl-<value> with value one of "
-                                      "a-z @ [ \\ ] ^ _ and the comma, or DEL; or it is none",
+                                      "a-z @ [ \\ ] ^ _ and the comma, or DEL",
                                       text);
                 keys.n_keys++;
                 p += n;

@@ -84,6 +84,7 @@ static void test_format(void)
         CHECK_TEXT("no keys", detach_keys_format(text, &keys), "ctrl-p,ctrl-q");
         CHECK(detach_keys_parse("none", &keys, NULL) == 0 && keys.off && keys.n_keys == 0);
         CHECK_TEXT("off", detach_keys_format(text, &keys), "none");
+        keys = (DetachKeys){0};
         for (unsigned first = 0; first < 256; first++) {
                 keys.n_keys = 0;
                 for (unsigned i = 0; i < DETACH_KEYS_MAX; i++)
