@@ -21,7 +21,7 @@
 /* Nobody pauses a container and is told so in less. */
 #define JUST_USEC (5 * USEC_PER_MSEC)
 
-static void reply_created(HttpExchange *x, const Exec *e)
+static void reply_created(HttpExchange *x, Exec *e)
 {
         struct json_object *o = json_object_new_object(), *data = json_object_new_object();
         char created[RFC3339_SIZE];
@@ -33,6 +33,7 @@ static void reply_created(HttpExchange *x, const Exec *e)
                                json_object_new_string(format_rfc3339(created, e->created_usec, 0)));
         json_object_object_add(o, "data", data);
         http_reply_json(x, 201, o);
+        e->answered_monotonic = now_usec(CLOCK_MONOTONIC);
 }
 
 static void create_on_created(void *userdata, Exec *e, const Refusal *refusal)

@@ -33,6 +33,11 @@ static bool client_needs_gate(const HttpExchange *x)
                           strncmp(agent, "curl/", strlen("curl/")) != 0);
 }
 
+static uint64_t think_usec(const Exec *e)
+{
+        return e->answered_monotonic > 0 ? now_usec(CLOCK_MONOTONIC) - e->answered_monotonic : 0;
+}
+
 /* A detached start answers when the command runs, or why it does not. */
 static void detached_on_state(ExecWatch *w, Exec *e)
 {
@@ -87,6 +92,7 @@ static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
                 .writer = q->attach_stdin,
                 .primary = true,
                 .gate = client_needs_gate(x),
+                .think_usec = think_usec(e),
         };
         Stream *s = exec_stream(e);
 

@@ -75,6 +75,7 @@ struct Exec {
         /* CLOCK_MONOTONIC: what anything is decided by, since the other may be set. Asked for is the start.
          */
         uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
+        uint64_t answered_monotonic; /* when its creator was told of it; 0: not known */
 
         struct JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;

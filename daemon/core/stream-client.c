@@ -300,15 +300,14 @@ static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata
                 if (unread == 0)
                         c->gate_opened = now;
         }
-        if ((c->gate_opened > 0 && now >= c->gate_opened + STREAM_GATE_AFTER_USEC) ||
-            now >= c->gate_deadline) {
+        if ((c->gate_opened > 0 && now >= c->gate_opened + c->gate_after) || now >= c->gate_deadline) {
                 c->gated = false;
                 c->timer = sd_event_source_disable_unref(c->timer);
                 stream_turn(s);
                 return 0;
         }
         c->gate_poll = MIN(2 * c->gate_poll, (uint64_t) STREAM_GATE_POLL_MAX);
-        client_arm(c, c->gate_opened > 0 ? STREAM_GATE_AFTER_USEC : c->gate_poll, NULL);
+        client_arm(c, c->gate_opened > 0 ? c->gate_after : c->gate_poll, NULL);
         return 0;
 }
 
@@ -339,6 +338,7 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
         else if (c->gated) {
                 c->gate_deadline = now_usec(CLOCK_MONOTONIC) + STREAM_GATE_MAX_USEC;
                 c->gate_poll = STREAM_GATE_POLL_USEC;
+                c->gate_after = MAX(c->gate_after, (uint64_t) STREAM_GATE_AFTER_USEC);
                 client_arm(c, c->gate_poll, client_on_gate);
         }
         stream_client_take_index(c);
@@ -366,6 +366,10 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
                 .want_stderr = o->want_stderr,
                 .primary = o->primary,
                 .gated = o->gate,
+                /* An empty queue says that the head was read by whoever is at the other end of the socket,
+                 * which may be a proxy. How long the client itself takes is seen from how long it took
+                 * before. */
+                .gate_after = MIN(2 * o->think_usec, (uint64_t) STREAM_GATE_THINK_MAX),
                 .position = o->replay ? history_replay_position(&s->history) : s->history.end,
         };
         o->input = BUF_INIT;

@@ -36,6 +36,7 @@
 #define STREAM_GATE_POLL_USEC  50 /* at first, then twice as long each time */
 #define STREAM_GATE_POLL_MAX   (2 * USEC_PER_MSEC)
 #define STREAM_GATE_AFTER_USEC 500
+#define STREAM_GATE_THINK_MAX  (200 * USEC_PER_MSEC)
 #define STREAM_GATE_MAX_USEC   (250 * USEC_PER_MSEC)
 
 typedef struct StreamOutput {
@@ -68,7 +69,8 @@ typedef struct StreamClient {
         Slot *slot;                /* where its socket is kept; NULL when it is not */
         uint64_t gate_opened;      /* when the send queue was first seen empty */
         uint64_t gate_deadline;
-        uint64_t gate_poll; /* how long until it is looked at again */
+        uint64_t gate_after; /* how long it stays closed from then on */
+        uint64_t gate_poll;  /* how long until it is looked at again */
         bool raw, want_stdout, want_stderr, primary;
         bool gated;
         bool early_lost;  /* the input that came with the request is not in the map */
