@@ -307,6 +307,8 @@ static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata
                 return 0;
         }
         c->gate_poll = MIN(2 * c->gate_poll, (uint64_t) STREAM_GATE_POLL_MAX);
+        if (now + STREAM_GATE_MAX_USEC > c->gate_deadline + 100 * USEC_PER_MSEC)
+                c->gate_poll = STREAM_GATE_POLL_SLOW;
         client_arm(c, c->gate_opened > 0 ? c->gate_after : c->gate_poll, NULL);
         return 0;
 }

@@ -32,12 +32,14 @@
 #define STREAM_LINGER_USEC (5 * USEC_PER_SEC)
 
 /* The response head has been read when the socket's send queue is empty; this much later output may follow,
- * and at the latest after GATE_MAX. Some clients lose what arrives together with the head. */
+ * and at the latest after GATE_MAX: a client that has not read the head reads no output either. Some clients
+ * lose what arrives together with the head. */
 #define STREAM_GATE_POLL_USEC  50 /* at first, then twice as long each time */
 #define STREAM_GATE_POLL_MAX   (2 * USEC_PER_MSEC)
+#define STREAM_GATE_POLL_SLOW  (20 * USEC_PER_MSEC) /* when it has taken 100 ms already */
 #define STREAM_GATE_AFTER_USEC 500
 #define STREAM_GATE_THINK_MAX  (200 * USEC_PER_MSEC)
-#define STREAM_GATE_MAX_USEC   (250 * USEC_PER_MSEC)
+#define STREAM_GATE_MAX_USEC   (5 * USEC_PER_SEC)
 
 typedef struct StreamOutput {
         Stream *stream; /* weak */
