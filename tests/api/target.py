@@ -53,7 +53,8 @@ class Target:
     def prepare(self):
         if self.is_execd:
             return
-        if not os.path.exists(self.socket) and self.socket == SOCKETS["dockerd"]:
+        # Its socket stays behind when it is stopped.
+        if self.socket == SOCKETS["dockerd"]:
             run("systemctl", "start", "docker.service")
         self.prepare_docker()
 
