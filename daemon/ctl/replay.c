@@ -130,6 +130,9 @@ static int prepare_terminal(Player *p)
         int r;
 
         p->on_terminal = isatty(STDOUT_FILENO);
+        r = p->on_terminal ? terminal_await(STDOUT_FILENO) : 0;
+        if (r < 0)
+                return fail_errno(r, "Failed to use the terminal, which execctl is in the background of");
         p->verbatim = p->on_terminal || p->options->raw;
         sigemptyset(&set);
         sigaddset(&set, SIGINT);

@@ -55,7 +55,13 @@ Session *session_free(Session *s)
 int session_begin(Session *s)
 {
         sigset_t set;
+        int r;
 
+        /* While SIGTERM ends this process: once it is blocked, nothing ends a process that is stopped again
+         * each time it goes on. */
+        r = s->tty ? terminal_await(STDIN_FILENO) : 0;
+        if (r < 0)
+                return fail_errno(r, "Failed to use the terminal, which execctl is in the background of");
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);

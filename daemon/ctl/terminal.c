@@ -11,9 +11,27 @@
 static struct termios saved;
 static int saved_fd = -1;
 
+/* A process that is in the background of a terminal must leave it alone, and the kernel stops it if it does
+ * not. */
+static bool is_in_background(int fd)
+{
+        pid_t group = tcgetpgrp(fd);
+
+        return group > 0 && group != getpgrp();
+}
+
+int terminal_await(int fd)
+{
+        struct termios mode;
+
+        if (!is_in_background(fd) || tcgetattr(fd, &mode) < 0)
+                return 0;
+        return tcsetattr(fd, TCSADRAIN, &mode) < 0 ? -errno : 0;
+}
+
 void terminal_restore(void)
 {
-        if (saved_fd < 0)
+        if (saved_fd < 0 || is_in_background(saved_fd))
                 return;
         (void) tcsetattr(saved_fd, TCSADRAIN, &saved);
         saved_fd = -1;
@@ -32,6 +50,8 @@ int terminal_raw(int fd, bool watch)
                 registered = true;
                 saved_fd = fd;
         }
+        if (is_in_background(fd))
+                return 0;
         raw = saved;
         cfmakeraw(&raw);
         /* Who only watches can still leave by ^C. */

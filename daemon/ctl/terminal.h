@@ -10,6 +10,9 @@
  * it by somebody else. 0 or -errno. */
 int terminal_raw(int fd, bool watch);
 void terminal_restore(void);
+/* Stops until the terminal is given to this process, as the kernel does to who touches it before; -EIO if
+ * nobody can give it. For use before signals are blocked. */
+int terminal_await(int fd);
 
 /* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */
 bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns);

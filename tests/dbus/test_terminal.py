@@ -125,6 +125,15 @@ def test_a_terminal_that_goes_hangs_up(verb, how):
     wait_for(lambda: not helper.live_execs(), what="the command to be hung up")
 
 
+@pytest.mark.parametrize("verb", ["shell", "attach"])
+def test_in_the_background_of_a_terminal(verb):
+    """timeout(1) puts it there, where it is stopped when it wants the terminal; SIGTERM ends it all the same."""
+    setup = "ID=$(execctl run -d -i -t web sleep 600); " if verb == "attach" else ""
+    what = "$ID" if verb == "attach" else "web"
+    with Terminal("sh", "-c", f"{setup}timeout -k 60 1 execctl {verb} {what}; echo status=$?; read line") as t:
+        t.expect("status=124")
+
+
 def test_interrupt_without_a_terminal_of_its_own():
     with Terminal("execctl", "run", "web", "--", "sleep", "1000") as t:
         wait_for(helper.live_execs)
