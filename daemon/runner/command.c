@@ -53,9 +53,25 @@ int command_build_env(Entry *e, Refusal *reterr)
         return home && *home ? 0 : set_variable(&e->env, "HOME", e->user.home);
 }
 
+/* In the container's /proc this process is not there, since only its children are in the pid namespace. A
+ * process that were would begin in the root directory. */
+static const char *without_self(const char *directory)
+{
+        static const char *const links[] = {"/proc/self/cwd", "/proc/self/root", "/proc/thread-self/cwd",
+                                            "/proc/thread-self/root"};
+
+        for (size_t i = 0; i < ELEMENTSOF(links); i++) {
+                size_t n = strlen(links[i]);
+
+                if (strncmp(directory, links[i], n) == 0 && (!directory[n] || directory[n] == '/'))
+                        return directory[n] ? directory + n : "/";
+        }
+        return directory;
+}
+
 int command_enter_directory(const RunnerSpec *s, Refusal *reterr)
 {
-        const char *directory = s->working_dir ?: "/";
+        const char *directory = without_self(s->working_dir ?: "/");
         char path[4096], text[128];
 
         if (directory[0] != '/')

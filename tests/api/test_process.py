@@ -21,7 +21,8 @@ def failed_start(api, *cmd, code, **fields):
 # WorkingDir.
 
 @pytest.mark.parametrize("directory,seen", [("", b"/"), ("/", b"/"), ("/tmp", b"/tmp"), ("/etc/..", b"/"),
-                                            ("/usr//bin/", b"/usr/bin")])
+                                            ("/usr//bin/", b"/usr/bin"), ("/proc/self/cwd", b"/"),
+                                            ("/proc/self/cwd/tmp", b"/tmp")])
 def test_working_directory(api, directory, seen):
     assert api.run("pwd", WorkingDir=directory).out.strip() == seen
 
