@@ -19,14 +19,15 @@ static size_t map_size(uint64_t ring_size)
 int stream_map_new(size_t ring_size, StreamMap **ret, int *ret_fd)
 {
         _cleanup_close_ int fd = memfd_create("execd-stream", MFD_CLOEXEC);
-        int flags = MAP_SHARED;
-        StreamMap *m;
+        StreamMap *m = MAP_FAILED;
 
-        if (fd >= 0 && ftruncate(fd, (off_t) map_size(ring_size)) < 0)
+        if (fd >= 0 && ftruncate(fd, (off_t) map_size(ring_size)) >= 0)
+                m = mmap(NULL, map_size(ring_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (m == MAP_FAILED) {
                 fd = fd_close(fd);
-        if (fd < 0)
-                flags = MAP_PRIVATE | MAP_ANONYMOUS;
-        m = mmap(NULL, map_size(ring_size), PROT_READ | PROT_WRITE, flags, fd, 0);
+                m = mmap(NULL, map_size(ring_size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                         0);
+        }
         if (m == MAP_FAILED)
                 return -ENOMEM;
         memcpy(m->magic, STREAM_MAP_MAGIC, sizeof(m->magic));
