@@ -236,6 +236,7 @@ static int sort_passed_fds(Passed *p)
                 else {
                         log_warning("A passed file descriptor is not a listening Unix socket, it is closed");
                         fd_close(fd);
+                        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", names[i]);
                 }
         }
         if (p->n_sockets == 0) {
@@ -267,6 +268,7 @@ static void load_execs(Manager *m, Handover *h)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
         handover_restore(h, m);
         handover_done(h);
+        slot_pool_prepare(m->slots);
         recording_store_recover(m->recordings);
 }
 

@@ -213,7 +213,7 @@ static void settle(Exec *e)
 
 void handover_leave(Manager *m)
 {
-        size_t n_running = 0;
+        size_t n_running = 0, n_left = 0;
 
         LIST_FOREACH_SAFE (node, &m->execs) {
                 Exec *e = LIST_ENTRY(node, Exec, node);
@@ -229,8 +229,11 @@ void handover_leave(Manager *m)
                         handover_forget(e);
                 if (e->slot && e->stream)
                         stream_leave(e->stream, with_clients);
+                n_left += e->slot != NULL;
                 e->slot = slot_leave(e->slot);
         }
+        if (n_left == 0)
+                slot_pool_forget();
         if (n_running > 0)
                 log_info("Stored %u running execs in the fd store", (unsigned) n_running);
 }

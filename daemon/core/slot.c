@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/list.h"
 #include "base/log.h"
@@ -142,18 +143,28 @@ static int pool_grow(SlotPool *p)
         return r;
 }
 
+void slot_pool_prepare(SlotPool *p)
+{
+        int r;
+
+        if (!list_is_empty(&p->free))
+                return;
+        r = pool_grow(p);
+        if (r < 0 && r != -EOPNOTSUPP && !p->told)
+                log_errno(LOG_WARNING, r, "Failed to store sockets with systemd, a crash would lose execs");
+        p->told = r < 0;
+}
+
+void slot_pool_forget(void)
+{
+        (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" SLOT_FD_NAME);
+}
+
 Slot *slot_take(SlotPool *p)
 {
         Slot *s;
-        int r;
 
-        if (list_is_empty(&p->free)) {
-                r = pool_grow(p);
-                if (r < 0 && r != -EOPNOTSUPP && !p->told)
-                        log_errno(LOG_WARNING, r,
-                                  "Failed to store sockets with systemd, a crash would lose execs");
-                p->told = r < 0;
-        }
+        slot_pool_prepare(p);
         if (list_is_empty(&p->free))
                 return NULL;
         s = LIST_ENTRY(p->free.first, Slot, node);

@@ -28,6 +28,11 @@ typedef struct SlotPool SlotPool;
 SlotPool *slot_pool_new(void);
 SlotPool *slot_pool_free(SlotPool *p);
 
+/* Before the start is over: there are free slots when the first exec needs one. */
+void slot_pool_prepare(SlotPool *p);
+/* Nothing is left in any slot: systemd forgets them all. */
+void slot_pool_forget(void);
+
 /* A slot that an earlier execd made; takes the fd, also on failure. It is to be released when nothing in it
  * is wanted. NULL when it is no slot. */
 Slot *slot_pool_adopt(SlotPool *p, int fd);

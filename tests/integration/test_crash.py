@@ -234,3 +234,19 @@ def test_a_client_that_is_cut_off_does_not_report_success():
     shell("systemctl stop execd.service")
     assert docker.wait(30) != 0
     shell("pkill -fx 'sleep 4321'; systemctl start execd.service")
+
+
+def test_systemd_forgets_what_is_not_needed():
+    """The sockets are stored once, whatever the number of execs, and go when execd has nothing to leave behind."""
+    def stored():
+        return int(shell("systemctl show -P NFileDescriptorStore execd.service"))
+    before = stored()
+    assert before > 0
+    for _ in range(2 * before):
+        exec_id = create("web", ["true"])
+        Attached(exec_id).read_all()
+    assert stored() <= 2 * before
+    wait_for(lambda: not [e for e in request("GET", "/exec/json").json() if e["Running"]])
+    shell("systemctl stop execd.service")
+    assert stored() == 0
+    shell("systemctl start execd.service")
