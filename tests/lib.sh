@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # For the suites. tests/run starts a suite with the tree's top as working directory and in its environment:
 #   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
+#   ONLY and EXCEPT (words X of files test_X.py of a pytest suite: those alone, or those left out),
 #   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty), REPEAT (how often to run the tests),
 #   REPORT (the name of its report, $LOGS/$REPORT-1.xml in JUnit's format), PREFIX (of the names of its sandboxes)
 # A suite prints what it finds and, as its last line, 'N passed, N failed, N skipped'. Lines that begin with NOTED are shown
@@ -56,7 +57,7 @@ journal_problems() {
         grep -E -A25 'AddressSanitizer|LeakSanitizer|runtime error:|code=dumped|code=killed, status=[^9]|Assertion' | head -n 120
 }
 
-# pytest_in SANDBOX NAME REPORT [ARGUMENT…]: one run of tests/NAME; leaves its report at REPORT, and in $counts what
+# pytest_in SANDBOX NAME REPORT ARGUMENT…: one run of pytest for the suite NAME; leaves its report at REPORT, and in $counts what
 # junit_counts() says of it. What no count shows is a failure.
 pytest_in() {
     local sandbox=$1 name=$2 report=$3 status=0 passed failed skipped
@@ -66,7 +67,7 @@ pytest_in() {
     "$TREE/tests/sandbox" exec --name "$sandbox" -- env "EXECD_TEST_TARGET=${TARGET:-execd}" \
         "EXECD_TEST_VARIANT=${VARIANT:-plain}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
         --durations=5 -o 'markers=slow: left out by --quick' -o junit_family=xunit2 --junitxml="$inside" \
-        "$@" "tests/$name" </dev/null || status=$?
+        "$@" </dev/null || status=$?
     "$TREE/tests/sandbox" exec --name "$sandbox" -- cat "$inside" >"$report" 2>/dev/null
     if ! counts=$(junit_counts "$report"); then
         echo "pytest ended with $status and left no report"
@@ -95,7 +96,7 @@ PYTHON
 
 # run_pytest NAME [ARGUMENT…]: tests/NAME by pytest inside the sandbox, with the tree read-only at its own path.
 run_pytest() {
-    local name=$1 sandbox counts passed=0 failed=0 skipped=0 p f s problems began words=() turn
+    local name=$1 sandbox counts passed=0 failed=0 skipped=0 p f s problems began words=() turn file
     local report=$LOGS/${REPORT:-$1-${VARIANT:-plain}}
     shift
     sandbox=$(sandbox_name "${VARIANT-}")
@@ -105,6 +106,10 @@ run_pytest() {
     }
     [ -z "${SELECT-}" ] || words+=(-k "$SELECT")
     [ -z "${QUICK-}" ] || words+=(-m 'not slow')
+    for file in ${EXCEPT-}; do
+        words+=("--ignore=tests/$name/test_$file.py")
+    done
+    if [ -n "${ONLY-}" ]; then words+=("tests/$name/test_$ONLY.py"); else words+=("tests/$name"); fi
     began=$EPOCHSECONDS
     for ((turn = 1; turn <= ${REPEAT:-1}; turn++)); do
         pytest_in "$sandbox" "$name" "$report-$turn.xml" "${words[@]}" "$@"

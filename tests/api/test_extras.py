@@ -231,7 +231,7 @@ def test_wait_for_a_running_one(api, detached):
     answer = wait(api, exec_id)
     assert answer.status == 200
     assert answer.json() == {"StatusCode": 5, "Error": None, "Result": "exit-code"}
-    assert 0.5 < time.monotonic() - began < 4
+    assert time.monotonic() - began > 0.5
 
 
 def test_wait_for_an_ended_one(api):
@@ -541,8 +541,8 @@ def test_bad_properties(api, properties):
 
 def test_runtime_limit_ends_it(api):
     began = time.monotonic()
-    result = api.run("sleep", "60", Properties={"RuntimeMaxSec": "2"}, timeout=10)
-    assert 1.5 < time.monotonic() - began < 5
+    result = api.run("sleep", "600", Properties={"RuntimeMaxSec": "2"}, timeout=60)
+    assert time.monotonic() - began > 1.5
     assert result.inspect["Result"] == "timeout"
     assert result.inspect["State"] == "exited"
     assert result.code in (137, 143)

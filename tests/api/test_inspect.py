@@ -95,14 +95,6 @@ def test_exited_ones_stay_after_many_others(api):
     assert api.inspect(exec_id)["ExitCode"] == 3
 
 
-@pytest.mark.slow
-def test_exited_ones_survive_an_idle_daemon(api, target):
-    """execd goes away when nobody asks; what it knew of ended execs it still knows."""
-    exec_id = api.run("sh", "-c", "exit 3").id
-    time.sleep(35)
-    assert api.inspect(exec_id)["ExitCode"] == 3
-
-
 def exec_ids(api, name):
     return api.get(f"/containers/{name}/json").json()["ExecIDs"]
 

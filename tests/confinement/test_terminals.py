@@ -48,7 +48,7 @@ def test_false_multiplexer(machine, kind):
         else:
             client.assert_refused(outcome)
             assert kind not in STILL_WORKS, outcome
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 60
     # fchmod of what is not a terminal would show here.
     assert modes == {path: os.stat(path)[:6] for path in modes}
     assert passwd == os.stat(m.path("/etc/passwd"))[:6]

@@ -127,18 +127,15 @@ def test_output_into_files_and_devices(tmp_path):
 
 def test_readers_that_go():
     for more in ("", "--on-disconnect=kill"):
-        began = time.monotonic()
         assert shell(f"execctl run {more} web -- yes | head -n 1") == "y\n"
-        assert time.monotonic() - began < 5
     wait_for(lambda: not helper.live_execs(), what="no yes to be left")
 
 
 def test_processes_that_hold_the_output(tmp_path):
     """The end of the command is the end of execctl, whoever else holds the output: it is execctl's own."""
     with open(tmp_path / "out", "w+b") as out:
-        began = time.monotonic()
-        done = subprocess.run(["execctl", "run", "web", "--", "sh", "-c", "sleep 60 & echo $!"], stdout=out, timeout=30)
-        assert done.returncode == 0 and time.monotonic() - began < 10
+        done = subprocess.run(["execctl", "run", "web", "--", "sh", "-c", "sleep 600 & echo $!"], stdout=out, timeout=60)
+        assert done.returncode == 0
         out.seek(0)
         assert execctl("run", "web", "--", "kill", out.read().decode().strip()).status == 0
 

@@ -155,9 +155,7 @@ def test_piped_input_on_a_terminal():
     for text, seen in ((b"one\ntwo\n", b"two\r\n"), (b"one\ntwo", b"two"), (b"", b"")):
         r = execctl("run", "-t", "web", "--", "sh", "-c", "cat; exit 3", stdin=text)
         assert r.status == 3 and r.out.endswith(seen), r
-    began = time.monotonic()
     assert execctl("shell", "web").status == 0
-    assert time.monotonic() - began < 10
 
 
 def test_tables_on_a_terminal():

@@ -238,7 +238,7 @@ def test_request_timeouts():
             s.sendall(start)
             began = time.monotonic()
             assert read_head(s)[0] == 408
-            assert 0.1 < time.monotonic() - began < 3
+            assert 0.1 < time.monotonic() - began < 9, "the default is ten seconds and more"
 
 
 def test_connection_limit():
@@ -278,8 +278,12 @@ def test_created_exec_goes():
 def test_drain_timeout():
     restart("[Exec]\nDrainTimeoutSec=100ms\n")
     began = time.monotonic()
-    assert run("web", ["sh", "-c", "sleep 4 & echo done"])[:2] == (0, b"done\n")
-    assert time.monotonic() - began < 1.8
+    assert run("web", ["sh", "-c", "sleep 60 & echo done"])[:2] == (0, b"done\n")
+    assert time.monotonic() - began < 5
+    reload("[Exec]\nDrainTimeoutSec=5s\n")
+    began = time.monotonic()
+    assert run("web", ["sh", "-c", "sleep 60 & echo done"])[:2] == (0, b"done\n")
+    assert time.monotonic() - began > 4.9
 
 
 def scopes_ready():

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
@@ -321,8 +320,16 @@ def test_spawner_is_for_execd_only():
         assert answer == b""
 
 
+@pytest.fixture
+def soon_idle():
+    path = "/run/execd/execd.conf.d/50-idle.conf"
+    shell(f"mkdir -p {path.rpartition('/')[0]}; printf '[Daemon]\\nIdleTimeoutSec=1s\\n' >{path}; systemctl reload-or-restart execd.service")
+    yield
+    shell(f"rm {path}; systemctl reload-or-restart execd.service")
+
+
 @pytest.mark.slow
-def test_leaves_when_idle_and_comes_back():
+def test_leaves_when_idle_and_comes_back(soon_idle):
     # A created exec that nobody starts would keep it: start all that other tests have left.
     for e in request("GET", '/exec/json?filters={"status":["created"]}').json():
         request("POST", f"/exec/{e['ID']}/start", {"Detach": True})
@@ -330,8 +337,8 @@ def test_leaves_when_idle_and_comes_back():
         request("POST", f"/exec/{e['ID']}/kill")
     exec_id = create("web", ["true"])
     Attached(exec_id).read_all()
-    time.sleep(36)
-    assert shell("pgrep -x execd; pgrep -f '^/usr/lib/execd/' ; true").strip() == ""
+    wait_for(lambda: shell("pgrep -x execd; pgrep -f '^/usr/lib/execd/' ; true").strip() == "", seconds=100,
+             what="all programs to leave")
     assert request("GET", "/_ping").body == b"OK"
     assert inspect(exec_id)["ExitCode"] == 0, "an ended exec is remembered"
     assert run("web", ["true"])[0] == 0

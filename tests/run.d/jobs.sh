@@ -8,7 +8,8 @@
 # run_part SUITE VARIANT TARGET: the suite's own output is its stdout.
 run_part() {
     local suite=$1 variant=${2#-} program
-    export VARIANT=$variant TARGET=$3
+    export VARIANT=${variant%%/*} TARGET=$3 ONLY='' EXCEPT=''
+    if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$variant"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
         "$program"
@@ -55,10 +56,10 @@ judge_part() {
     local suite variant target
     read -r suite variant target <<<"$part"
     label=$(label_of "$part")
-    log=$LOGS/${label//[ ()]/-}.log
+    log=$LOGS/${label//[ ()\/]/-}.log
     # Short, since a suite's own word comes after it.
     [ -n "${KEEP-}" ] || PREFIX=$PREFIX-$number
-    export REPORT=${label//[ ()]/-} EXECD_TEST_CPU=$LOGS/cpu-$number
+    export REPORT=${label//[ ()\/]/-} EXECD_TEST_CPU=$LOGS/cpu-$number
     say "running: $label"
     # What a step of making roots or building says is progress, and is shown as it comes.
     run_part "$suite" "$variant" "$target" </dev/null >"$log" 2> >(tee -a "$log.progress" >&2) || status=$?

@@ -61,12 +61,21 @@ has_level() {
     esac
 }
 
+# files_of_others SUITE VARIANT: the files that parts of their own have, 'VARIANT/FILE…'.
+files_of_others() {
+    local part found=()
+    for part in "${part_names[@]}"; do
+        [[ $part != "$1 $2/"* ]] || found+=("$(cut -d' ' -f1 <<<"${part#*/}")")
+    done
+    echo "${found[*]}"
+}
+
 # fits PART TARGET ASAN: whether the options --target and --asan leave it in.
 fits() {
     local suite variant target
     read -r suite variant target <<<"$1"
     [ -z "$2" ] || [ "$target" = "$2" ] || return 1
-    case $3/$variant in
+    case $3/${variant%%/*} in
     no/asan | no/sanitized | only/plain | only/gcc | only/clang) return 1 ;;
     esac
 }

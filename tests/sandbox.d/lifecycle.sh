@@ -96,6 +96,15 @@ launch() {
     )
 }
 
+# Each systemd, and much of what it starts, has instances of inotify, of which Linux lets a user have 128; four sandboxes
+# with their machines need more.
+raise_limits() {
+    local file=/proc/sys/fs/inotify/max_user_instances wanted=4096
+    [ "$(cat "$file")" -lt $wanted ] || return 0
+    { echo $wanted >"$file"; } 2>/dev/null || return 0
+    say "raised fs.inotify.max_user_instances to $wanted, until the next boot"
+}
+
 # start_sandbox NAME DEBIAN VARIANT BIND…
 start_sandbox() {
     local name=$1 debian=$2 variant=$3 root machine_root disk pid='' leader='' dir options=() wait
@@ -103,6 +112,7 @@ start_sandbox() {
     root=$(root_path "$(root_kind "$variant")" "$debian")
     machine_root=$(root_path machine "$debian")
     disk=$CACHE/sandbox/$name
+    raise_limits
     rm -rf --one-file-system "$disk" "${STATE:?}/$name"
     mkdir -p "$disk" "$STATE/$name"
     if [ "$variant" = fresh ]; then
