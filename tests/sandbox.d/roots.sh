@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The Debian roots that the tests stand on, made once and kept in the cache under the hash of their recipe:
+#   minimal  a small Debian whose PID 1 is systemd; each other root is a copy of one that is made already, and more
+#   machine  minimal, for machines inside the sandbox
 #   base     the sandbox itself: systemd, D-Bus, polkit, machined, clients
-#   machine  a small Debian whose PID 1 is systemd, for machines inside the sandbox
 #   build    compiler and libraries: what is installed into the sandbox is built against the sandbox's Debian
 #   tools    build, and what the unit tests and the lints need; one version of each tool on every host
 #   ansible  the whole of Debian's ansible with a docker command; also what its machines run on, since they need python3
@@ -19,11 +20,23 @@ suite_of() {
     esac
 }
 
-# root_packages KIND DEBIAN
+# root_parent KIND: the root that this one starts as a copy of.
+root_parent() {
+    case $1 in
+    minimal) ;;
+    tools) echo build ;;
+    *) echo minimal ;;
+    esac
+}
+
+# root_packages KIND DEBIAN: what the root has and its parent has not.
 root_packages() {
     case $1 in
+    minimal)
+        echo systemd systemd-sysv dbus procps
+        ;;
     base)
-        echo systemd systemd-sysv dbus polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
+        echo polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
             python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io podman crun busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat \
             openssh-client openssh-server docker-compose haproxy nginx-light
@@ -31,14 +44,10 @@ root_packages() {
         13) echo docker-cli ;;
         esac
         ;;
-    machine)
-        echo systemd systemd-sysv dbus procps
-        ;;
     build)
         echo gcc libc6-dev meson ninja-build pkg-config libsystemd-dev libjson-c-dev libselinux1-dev libcap-dev
         # systemd.pc names the unit directory; Debian 13 keeps it in a package of its own.
         case $2 in
-        12) echo systemd ;;
         13) echo systemd-dev ;;
         esac
         ;;
@@ -50,7 +59,6 @@ root_packages() {
         esac
         ;;
     tools)
-        root_packages build "$2"
         echo clang clang-format clang-tidy llvm shellcheck universal-ctags git python3 pyflakes3 man-db
         [ "$2" = 12 ] && echo libclang-rt-14-dev
         [ "$2" = 13 ] && echo libclang-rt-19-dev
@@ -79,7 +87,6 @@ done
 : >"$1/etc/machine-id"
 echo execd-sandbox >"$1/etc/hostname"
 printf '127.0.0.1 localhost execd-sandbox\n::1 localhost\n' >"$1/etc/hosts"
-rm -f "$1/etc/resolv.conf"
 passwd -R "$1" -d root >/dev/null
 mkdir -p "$1/etc/systemd/journald.conf.d"
 printf '[Journal]\nStorage=persistent\nSystemMaxUse=256M\n' \
@@ -112,11 +119,10 @@ RECIPE
     ansible)
         cat <<'RECIPE'
 set -e
-rm -f "$1/etc/resolv.conf"
 chroot "$1" useradd -m -u 1000 -s /bin/bash app
 RECIPE
         ;;
-    build | tools)
+    build)
         cat <<'RECIPE'
 set -e
 mkdir -p "$1/src" "$1/out"
@@ -126,11 +132,14 @@ RECIPE
 }
 
 root_recipe() {
+    local parent
+    parent=$(root_parent "$1")
+    [ -z "$parent" ] || root_recipe "$parent" "$2"
     printf '%s\n' "kind $1" "debian $2" "mirror $MIRROR $SECURITY_MIRROR"
     root_packages "$1" "$2" | tr -s ' \n' '\n' | sort -u
     root_customise "$1"
-    # make_root is part of the recipe: the options it gives decide what is in a root.
-    declare -f make_root
+    # What makes a root is part of the recipe: the options it gives decide what is in there.
+    declare -f make_root make_minimal_root add_to_root
 }
 
 # root_path KIND DEBIAN: where that root is, whether or not it was made.
@@ -140,28 +149,75 @@ root_path() {
     echo "$CACHE/root/$1-$2-${hash:0:12}"
 }
 
-# make_root KIND DEBIAN TARGET
-make_root() {
-    local kind=$1 debian=$2 target=$3 suite packages hook
-    suite=$(suite_of "$debian")
-    packages=$(root_packages "$kind" "$debian" | tr -s ' \n' ',')
-    hook=$(mktemp "$CACHE/hook-XXXXXX")
-    { echo '#!/bin/sh'; root_customise "$kind"; } >"$hook"
-    chmod 755 "$hook"
-    mmdebstrap --variant=minbase --include="${packages%,}" --aptopt='Acquire::Languages "none"' \
-        --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --customize-hook="$hook \"\$1\"" "$suite" "$target" \
+# make_minimal_root SUITE TARGET PACKAGE…: dpkg is told to leave the documentation out only once the essential packages
+# are unpacked, since mmdebstrap would pass each of them through a filter of its own, which takes longer than all else.
+# The lists of packages stay, for the roots made from this one.
+make_minimal_root() {
+    local suite=$1 target=$2 packages
+    shift 2
+    packages=$(IFS=, && echo "$*")
+    # shellcheck disable=SC2016  # for the hook's shell
+    mmdebstrap --variant=minbase --include="$packages" --aptopt='Acquire::Languages "none"' \
+        --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --skip=cleanup/apt/lists \
+        --extract-hook='for name in doc locale man; do
+            rm -rf "$1/usr/share/$name"/*
+            echo "path-exclude=/usr/share/$name/*" >>"$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+        done' "$suite" "$target" \
         "deb $MIRROR $suite main" "deb $MIRROR $suite-updates main" "deb $SECURITY_MIRROR $suite-security main"
-    local status=$?
-    rm -f "$hook"
-    return $status
 }
 
-# Roots of the same kind with another recipe, unless a sandbox stands on them.
+# add_to_root ROOT COMMAND…: in the root, with the network, and with nothing started by the packages it installs. $root is
+# the root and in_root a function.
+add_to_root() {
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    unshare --mount --propagation private --pid --fork --kill-child bash -ec '
+        root=$1
+        shift
+        mount --bind "$root" "$root"
+        mount --rbind /dev "$root/dev"
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs tmpfs "$root/tmp"
+        cp /etc/resolv.conf /etc/hosts "$root/etc/"
+        printf "#!/bin/sh\nexit 101\n" >"$root/usr/sbin/policy-rc.d"
+        chmod 755 "$root/usr/sbin/policy-rc.d"
+        in_root() {
+            env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+                chroot "$root" "$@"
+        }
+        eval "$1"
+        rm -f "$root/etc/resolv.conf" "$root/usr/sbin/policy-rc.d"
+    ' add_to_root "$@"
+}
+
+# make_root KIND DEBIAN TARGET
+make_root() {
+    local kind=$1 debian=$2 target=$3 parent packages=()
+    parent=$(root_parent "$kind")
+    read -r -d '' -a packages < <(root_packages "$kind" "$debian") || :
+    if [ -z "$parent" ]; then
+        make_minimal_root "$(suite_of "$debian")" "$target" "${packages[@]}"
+        return
+    fi
+    cp -a --reflink=auto "$(root_path "$parent" "$debian")" "$target" || return
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    add_to_root "$target" '
+        recipe=$2
+        shift 2
+        if [ $# -gt 0 ]; then
+            in_root apt-get -q update
+            in_root apt-get -qy install --no-install-recommends "$@"
+            in_root apt-get clean
+        fi
+        find "$root/var/lib/apt/lists" -type f -delete
+        sh -c "$recipe" customise "$root"' "$(root_customise "$kind")" "${packages[@]}"
+}
+
+# Roots of the same kind with another recipe, unless a sandbox stands on them. Those of the last day stay: another tree of this
+# host may have that recipe, and the two would take turns in making theirs.
 drop_old_roots() {
     local kind=$1 debian=$2 current=$3 old
     for old in "$CACHE/root/$kind-$debian"-*; do
+        [ -n "$(find "$old" -maxdepth 0 -cmin +1440)" ] || continue
         if [ "$old" != "$current" ] && ! grep -qsE "^(root|machine_root)=$old\$" "$STATE"/*/state; then
             rm -rf --one-file-system "$old"
         fi
@@ -170,9 +226,11 @@ drop_old_roots() {
 
 # ensure_root KIND DEBIAN: made if it is not there. Safe to call from several runs at once.
 ensure_root() {
-    local kind=$1 debian=$2 root log lock
+    local kind=$1 debian=$2 root log lock parent
     root=$(root_path "$kind" "$debian")
     [ -d "$root" ] && return 0
+    parent=$(root_parent "$kind")
+    [ -z "$parent" ] || ensure_root "$parent" "$debian"
     mkdir -p "$CACHE/root" "$CACHE/log"
     take_lock "root-$kind-$debian" lock
     if [ ! -d "$root" ]; then
@@ -191,13 +249,14 @@ ensure_root() {
     drop_lock "$lock"
 }
 
-# ensure_roots DEBIAN KIND…: side by side, since each mostly waits for the network or for dpkg.
+# ensure_roots DEBIAN KIND…: side by side, once the root that they all start from is there.
 ensure_roots() {
     local debian=$1 kind job jobs=() failed=0
     shift
     for kind in "$@"; do
         [ -d "$(root_path "$kind" "$debian")" ] && continue
         ensure_packages mmdebstrap:mmdebstrap
+        ensure_root minimal "$debian"
         ensure_root "$kind" "$debian" &
         jobs+=($!)
     done

@@ -12,8 +12,8 @@ SHARED_TOOLS=("$TREE"/tests/confinement/{client.py,host.py,parity.py,parity-diff
     "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine")
 
 vm_packages() {
-    echo systemd systemd-sysv dbus polkitd systemd-container libjson-c5 libcap2 libselinux1 python3 python3-pytest \
-        python3-pytest-timeout busybox-static procps util-linux kmod selinux-policy-default selinux-policy-dev \
+    echo polkitd systemd-container libjson-c5 libcap2 libselinux1 python3 python3-pytest \
+        python3-pytest-timeout busybox-static util-linux kmod selinux-policy-default selinux-policy-dev \
         policycoreutils semodule-utils checkpolicy setools make m4 user-mode-linux
 }
 
@@ -39,7 +39,6 @@ systemctl enable systemd-journald-audit.socket >/dev/null 2>&1 || :
 echo 0123456789abcdef0123456789abcdef >/etc/machine-id
 echo execd-selinux >/etc/hostname
 printf '127.0.0.1 localhost execd-selinux\n' >/etc/hosts
-rm -f /etc/resolv.conf
 : >/etc/fstab
 passwd -d root >/dev/null
 useradd -m -u 1000 -s /bin/bash user
@@ -58,32 +57,33 @@ vm_root_path() {
         vm_packages
         vm_customise
         declare -f make_vm_root
-        echo "$MIRROR $SECURITY_MIRROR"
+        root_recipe minimal 13
     } | sha256sum)
     echo "$CACHE/root/selinux-13-${hash:0:12}"
 }
 
+# make_vm_root TARGET
 make_vm_root() {
-    local target=$1 packages hook status=0
-    packages=$(vm_packages | tr -s ' \n' ',')
-    hook=$(mktemp "$CACHE/hook-XXXXXX")
-    # shellcheck disable=SC2016  # for the hook's shell
-    { printf '#!/bin/sh\nexec chroot "$1" /bin/sh <<"END"\n'; vm_customise; echo END; } >"$hook"
-    chmod 755 "$hook"
-    mmdebstrap --variant=minbase --include="${packages%,}" --aptopt='Acquire::Languages "none"' \
-        --aptopt='Acquire::Retries "3"' --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/lib/uml/*' \
-        --customize-hook="$hook \"\$1\"" trixie "$target" "deb $MIRROR trixie main" \
-        "deb $MIRROR trixie-updates main" "deb $SECURITY_MIRROR trixie-security main" || status=$?
-    rm -f "$hook"
-    return $status
+    local target=$1 packages=()
+    read -r -d '' -a packages < <(vm_packages) || :
+    cp -a --reflink=auto "$(root_path minimal 13)" "$target" || return
+    # shellcheck disable=SC2016  # for the shell that add_to_root starts
+    add_to_root "$target" '
+        recipe=$2
+        shift 2
+        echo "path-exclude=/usr/lib/uml/*" >>"$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+        in_root apt-get -q update
+        in_root apt-get -qy install --no-install-recommends "$@"
+        in_root apt-get clean
+        find "$root/var/lib/apt/lists" -type f -delete
+        in_root sh -c "$recipe"' "$(vm_customise)" "${packages[@]}"
 }
 
 ensure_vm_root() {
     local root lock old
     root=$(vm_root_path)
     [ ! -d "$root" ] || return 0
-    ensure_packages mmdebstrap:mmdebstrap
+    ensure_roots 13 minimal
     mkdir -p "$CACHE/root" "$CACHE/log"
     take_lock root-selinux-13 lock
     if [ ! -d "$root" ]; then
@@ -95,7 +95,8 @@ ensure_vm_root() {
             die "could not make the Debian 13 root with SELinux"
         fi
         for old in "$CACHE"/root/selinux-13-*; do
-            [ "$old" = "$root.new" ] || rm -rf --one-file-system "$old"
+            # As in drop_old_roots().
+            [ "$old" = "$root.new" ] || [ -z "$(find "$old" -maxdepth 0 -cmin +1440)" ] || rm -rf --one-file-system "$old"
         done
         mv "$root.new" "$root"
     fi
