@@ -5,9 +5,11 @@ shown and never judged here."""
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "api"))
@@ -16,6 +18,8 @@ import target as targets  # noqa: E402
 SOCKETS = {"execd": "/run/execd/execd.sock", "dockerd": "/run/docker.sock"}
 PROCESSES = {"execd": ("execd", "execd-spawner"), "dockerd": ("dockerd", "containerd")}
 HELPERS = {"execd": ("execd-runner",), "dockerd": ("containerd-shim",)}
+ELSEWHERE = {"execd": "booted", "dockerd": "elsewhere-docker"}
+PARTS = ("latency", "health", "floor", "rate", "streams", "echo", "memory", "cpu", "pauses", "cold", "neighbours")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,8 +34,9 @@ class Bench:
         self.containers = {name: container_of(name, container) for name in names}
         self.results = {}
 
-    def client(self, name, *words, timeout=600):
-        done = subprocess.run([f"{self.tools}/bench-client", SOCKETS[name], self.containers[name], *map(str, words)],
+    def client(self, name, *words, timeout=600, container=None):
+        done = subprocess.run([f"{self.tools}/bench-client", SOCKETS[name], container or self.containers[name],
+                               *map(str, words)],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
         if done.returncode:
             raise SystemExit(f"{name} {words}: {done.stderr}")
@@ -121,6 +126,46 @@ class Bench:
             self.client(name, "latency", n)
             self.put("CPU per exec [ms]", name, (cpu_of(PROCESSES[name] + HELPERS[name]) - before) * 1e3 / n)
 
+    def pauses(self):
+        """Commands with so many seconds between them; after 30, execd has left, and is started again."""
+        for seconds in (10,) if self.quick else (10, 35):
+            samples = {n: [] for n in self.names}
+            for _, name in self.rounds(1 if self.quick else 2):
+                samples[name] += [float(line) for line in self.client(name, "latency", 3, seconds * 1000) if line != "failed"]
+            for name, s in samples.items():
+                self.put(f"exec after {seconds} s p50 [ms]", name, statistics.median(s))
+
+    def cold(self):
+        """The first command ever: neither execd nor its spawner runs. dockerd is not started by its socket here."""
+        samples = []
+        for _ in range(3 if self.quick else 10):
+            subprocess.run(["systemctl", "stop", "execd.service", "execd-spawner.service"], check=True, capture_output=True)
+            samples += map(float, self.client("execd", "latency", 1))
+        self.put("cold start p50 [ms]", "execd", statistics.median(samples))
+
+    def neighbours(self):
+        """What others notice of detached commands that write without end: a health check, and an exec in another container."""
+        count, execs = (100, 20) if self.quick else (400, 60)
+        for busy in (0, 1, 4):
+            for name in self.names:
+                if name == "dockerd":
+                    targets.Target(name, SOCKETS[name], ELSEWHERE[name]).prepare()
+                for _ in range(busy):
+                    self.docker(name, "exec", "--detach", self.containers[name], "yes")
+                try:
+                    pings = sorted(ping(SOCKETS[name]) for _ in range(count))
+                    lines = self.client(name, "latency", execs, container=ELSEWHERE[name])
+                finally:
+                    subprocess.run(["pkill", "-KILL", "-x", "yes"], check=False)
+                taken = sorted(float(line) for line in lines if line != "failed")
+                self.put(f"_ping p99 beside {busy} yes [ms]", name, pings[int(len(pings) * 0.99)])
+                if taken:
+                    self.put(f"exec p99 beside {busy} yes [ms]", name, taken[int(len(taken) * 0.99)])
+                self.put(f"exec failed beside {busy} yes", name, len(lines) - len(taken))
+
+    def docker(self, name, *words):
+        targets.run(targets.docker_cli(), "-H", f"unix://{SOCKETS[name]}", *words)
+
     def floor(self):
         leader = subprocess.run(["machinectl", "show", "--property=Leader", "--value", self.containers["execd"]],
                                 capture_output=True, text=True, check=True).stdout.strip()
@@ -128,6 +173,29 @@ class Bench:
             lines = subprocess.run([f"{self.tools}/floor", leader, kind, "100"], capture_output=True, text=True,
                                    check=True).stdout.split()
             self.put("exec p50 [ms]", f"floor, {kind}", statistics.median(map(float, lines)))
+
+
+def ping(path):
+    """Milliseconds, with the connection; a minute for one that is not answered within that."""
+    began = time.monotonic()
+    try:
+        answer = ask_ping(path)
+    except TimeoutError:
+        return 60e3
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"/_ping: {answer[:100]!r}")
+    return (time.monotonic() - began) * 1e3
+
+
+def ask_ping(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(60)
+        s.connect(path)
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while piece := s.recv(4096):
+            data += piece
+    return data
 
 
 def pids_of(names):
@@ -185,7 +253,7 @@ def main():
     p.add_argument("--tools", required=True)
     p.add_argument("--container", default="web")
     p.add_argument("--target", choices=["execd", "dockerd", "both"], default="both")
-    p.add_argument("--only", choices=["latency", "health", "rate", "streams", "echo", "memory", "cpu", "floor"])
+    p.add_argument("--only", choices=PARTS)
     p.add_argument("--quick", action="store_true")
     p.add_argument("--json")
     a = p.parse_args()
@@ -193,8 +261,8 @@ def main():
     if "dockerd" in names:
         targets.Target("dockerd", SOCKETS["dockerd"], container_of("dockerd", a.container)).prepare()
     bench = Bench(a.tools, a.container, names, a.quick)
-    for part in ("latency", "health", "floor", "rate", "streams", "echo", "memory", "cpu"):
-        if a.only in (None, part) and (part != "floor" or "execd" in names):
+    for part in PARTS:
+        if a.only in (None, part) and (part not in ("floor", "cold") or "execd" in names):
             print(f"measuring: {part}", file=sys.stderr, flush=True)
             getattr(bench, part)()
     with open("/proc/loadavg") as f:
