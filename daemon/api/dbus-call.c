@@ -14,11 +14,10 @@
 
 #define ERROR_PREFIX "org.execd1.Error."
 
-/* Method calls under way in all; each holds a message of at most a few MiB. */
-#define CALLS_MAX 1024
+/* Who calls is not known before the bus has said so: until then all calls share the part of one user. */
+#define UNKNOWN_CALLER ((uid_t) -2)
 
 static List calls;
-static size_t n_calls;
 
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
@@ -29,6 +28,31 @@ int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 
         snprintf(name, sizeof(name), ERROR_PREFIX "%s", refusal_kind_to_string(kind ?: REFUSAL_INTERNAL));
         return sd_bus_error_set(error, name, text ?: "out of memory");
+}
+
+static void call_discharge(DbusCall *c)
+{
+        if (!c->charged)
+                return;
+        budget_give(&c->manager->calls_budget, c->charged_to, 1);
+        budget_give(&c->manager->memory_budget, c->charged_to, c->size);
+        c->charged = false;
+}
+
+static int call_charge(DbusCall *c, uid_t uid, Refusal *reterr)
+{
+        Manager *m = c->manager;
+
+        call_discharge(c);
+        if (!budget_take(&m->calls_budget, uid, 1))
+                return budget_refuse(&m->calls_budget, uid, REFUSAL_BUSY, reterr);
+        if (!budget_take(&m->memory_budget, uid, c->size)) {
+                budget_give(&m->calls_budget, uid, 1);
+                return budget_refuse(&m->memory_budget, uid, REFUSAL_BUSY, reterr);
+        }
+        c->charged = true;
+        c->charged_to = uid;
+        return 0;
 }
 
 DbusCall *dbus_call_free(DbusCall *c)
@@ -51,7 +75,7 @@ DbusCall *dbus_call_free(DbusCall *c)
         free(c->reference);
         sd_bus_message_unref(c->message);
         list_remove(&calls, &c->node);
-        n_calls--;
+        call_discharge(c);
         manager_busy_end(c->manager);
         return mfree(c);
 }
@@ -73,8 +97,6 @@ int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **re
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
         int r;
 
-        if (n_calls >= CALLS_MAX)
-                return -EBUSY;
         c = calloc(1, sizeof(DbusCall));
         if (!c)
                 return -ENOMEM;
@@ -85,7 +107,6 @@ int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **re
                 c->fds[i] = -EBADF;
         c->stream = -EBADF;
         list_append(&calls, &c->node);
-        n_calls++;
         manager_busy_begin(m);
 
         /* One that has left already has no credentials: dbus_call_begin() finds out. */
@@ -228,6 +249,8 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
                            "access denied: the bus does not say who calls");
         else
                 r = authz_check_origin(c->manager, c->peer, &refusal);
+        if (r >= 0)
+                r = call_charge(c, peer_share(c->peer), &refusal);
         if (r < 0)
                 dbus_call_refuse(c, &refusal);
         else
@@ -237,9 +260,14 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
 
 int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c))
 {
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
         c->go = go;
+        if (call_charge(c, UNKNOWN_CALLER, &refusal) < 0) {
+                dbus_call_refuse(c, &refusal);
+                return 1;
+        }
         r = sd_bus_call_method_async(sd_bus_message_get_bus(c->message), &c->slot, "org.freedesktop.DBus",
                                      "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                      "GetConnectionCredentials", call_on_credentials, c, "s",

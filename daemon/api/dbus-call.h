@@ -23,6 +23,9 @@ struct DbusCall {
         sd_bus_message *message;
         BusName *caller;
         Peer *peer;
+        size_t size;      /* bytes of what it asks for, beyond the few that each call has */
+        uid_t charged_to; /* for the call and these bytes */
+        bool charged;
         void (*go)(DbusCall *c);   /* the method proper, once the peer is known */
         void (*next)(DbusCall *c); /* what follows when it is allowed */
         sd_bus_slot *slot;
@@ -48,7 +51,8 @@ struct DbusCall {
 /* For method handlers: makes a call out of a message. `exec` may be NULL. On failure *error is set by the
  * return value. The message is kept until the call has been answered. */
 int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **ret);
-/* Asks the bus who calls, then goes on with go(). Takes the call. */
+/* Asks the bus who calls, then goes on with go(). Takes the call. It is refused when there are too many, or
+ * when others of `size` bytes, which the call holds until it is answered, have taken what there is. */
 int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c));
 DbusCall *dbus_call_free(DbusCall *c);
 DEFINE_CLEANUP(DbusCall, dbus_call_free);

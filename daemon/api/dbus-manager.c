@@ -23,6 +23,13 @@ static void reply_exec(DbusCall *c)
 
 /* Containers. */
 
+static int read_reference(sd_bus_message *m, const char **ret, Refusal *reterr)
+{
+        int r = sd_bus_message_read(m, "s", ret);
+
+        return r < 0 ? r : exec_request_check_string("container", *ret, reterr);
+}
+
 static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -123,14 +130,15 @@ static void get_container_go(DbusCall *c)
 static int method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const char *reference;
         int r;
 
-        r = sd_bus_message_read(m, "s", &reference);
+        r = read_reference(m, &reference, &refusal);
         if (r >= 0)
                 r = dbus_call_new(userdata, m, NULL, &c);
         if (r < 0)
-                return r;
+                return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         c->reference = strdup(reference);
         if (!c->reference)
                 return -ENOMEM;
@@ -186,7 +194,7 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
         r = dbus_call_new(manager, m, NULL, &c);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read(m, "s", &reference);
+        r = read_reference(m, &reference, &refusal);
         if (r >= 0)
                 r = dbus_read_request(m, with_options, &c->request, &refusal);
         if (r >= 0 && with_pipes)
@@ -200,6 +208,7 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
         c->reference = strdup(reference);
         if (!c->reference)
                 return -ENOMEM;
+        c->size = exec_request_size(c->request); /* as the message has them */
         c->next = next;
         return dbus_call_begin(TAKE_PTR(c), create_go);
 }

@@ -38,9 +38,18 @@ static int read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *r
         return 0;
 }
 
+/* A message may have 32 MiB, of which no more than what can be right is copied. */
+static int check_size(const char *key, size_t size, Refusal *reterr)
+{
+        if (size <= 2 * EXEC_ARGS_SIZE_MAX)
+                return 0;
+        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: has more than %d bytes", key,
+                      2 * EXEC_ARGS_SIZE_MAX);
+}
+
 static int read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
 {
-        size_t n = 0, kept = 0, room = 0;
+        size_t n = 0, kept = 0, room = 0, size = 0;
         const char *s;
         int r;
 
@@ -55,6 +64,9 @@ static int read_strings(sd_bus_message *m, const char *key, char ***field, Refus
                 if (++n > EXEC_ARGS_MAX)
                         return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "%s: more than %d entries", key,
                                       EXEC_ARGS_MAX);
+                size += sizeof(char *) + strlen(s) + 1;
+                if (check_size(key, size, reterr) < 0)
+                        return -E2BIG;
                 if (*s && strv_append_counted(field, &kept, &room, s) < 0)
                         return -ENOMEM;
         }
@@ -96,6 +108,7 @@ static int add_property(ExecRequest *q, const char *key, const char *value, Refu
 static int read_pairs(sd_bus_message *m, const char *name, ExecRequest *q, pair_t add, Refusal *reterr)
 {
         const char *key, *value;
+        size_t size = 0;
         int r;
 
         r = sd_bus_message_enter_container(m, 'v', "a{ss}");
@@ -105,7 +118,10 @@ static int read_pairs(sd_bus_message *m, const char *name, ExecRequest *q, pair_
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "%s: a dictionary of strings (a{ss}) is expected", name);
         while ((r = sd_bus_message_read(m, "{ss}", &key, &value)) > 0) {
-                r = add(q, key, value, reterr);
+                size += strlen(key) + strlen(value);
+                r = check_size(name, size, reterr);
+                if (r >= 0)
+                        r = add(q, key, value, reterr);
                 if (r < 0)
                         return r;
         }
@@ -204,7 +220,7 @@ static int read_options(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
 
 static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
 {
-        size_t n = 0, room = 0;
+        size_t n = 0, room = 0, size = 0;
         const char *s;
         int r;
 
@@ -213,7 +229,10 @@ static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
                 if (n >= EXEC_ARGS_MAX)
                         return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "command: more than %d entries",
                                       EXEC_ARGS_MAX);
-                r = strv_append_counted(&q->argv, &n, &room, s);
+                size += sizeof(char *) + strlen(s) + 1;
+                r = check_size("command", size, reterr);
+                if (r >= 0)
+                        r = strv_append_counted(&q->argv, &n, &room, s);
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }

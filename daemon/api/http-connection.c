@@ -13,11 +13,11 @@
 
 #define READ_SIZE (16 * 1024)
 
+/* Bytes that each connection may have in its buffers without being charged with them. */
+#define FREE_SIZE 4096
+
 /* How long a refused client may go on sending. */
 #define LINGER_USEC (2 * USEC_PER_SEC)
-
-/* Bytes of a streamed answer that a client has not taken: beyond, it is given up. */
-#define STREAM_QUEUE_MAX (8 * 1024 * 1024)
 
 static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -93,6 +93,32 @@ static void connection_reset(HttpConnection *c)
         }
 }
 
+static Budget *connection_budget(const HttpConnection *c)
+{
+        return &c->server->manager->memory_budget;
+}
+
+bool connection_charge(HttpConnection *c, bool must)
+{
+        uint64_t size = c->in.allocated + c->body.data.allocated + c->out.allocated;
+        uint64_t due = size > FREE_SIZE ? size - FREE_SIZE : 0;
+
+        if (due > c->charged && must)
+                budget_force(connection_budget(c), peer_share(c->peer), due - c->charged);
+        else if (due > c->charged &&
+                 !budget_take(connection_budget(c), peer_share(c->peer), due - c->charged))
+                return false;
+        else if (due < c->charged)
+                budget_give(connection_budget(c), peer_share(c->peer), c->charged - due);
+        c->charged = due;
+        return true;
+}
+
+size_t connection_room(const HttpConnection *c)
+{
+        return FREE_SIZE + budget_room(connection_budget(c), peer_share(c->peer));
+}
+
 HttpConnection *connection_free(HttpConnection *c)
 {
         if (!c)
@@ -107,9 +133,10 @@ HttpConnection *connection_free(HttpConnection *c)
         c->server->n_connections--;
         if (!c->hijacked)
                 fd_close(c->fd);
-        peer_unref(c->peer);
         buf_done(&c->in);
         buf_done(&c->out);
+        (void) connection_charge(c, true);
+        peer_unref(c->peer);
         return mfree(c);
 }
 
@@ -164,22 +191,15 @@ static bool connection_wants_input(const HttpConnection *c)
 /* Reads what there is. True when something came. */
 static bool connection_read(HttpConnection *c)
 {
+        static char data[READ_SIZE]; /* what is kept has the size of what came */
         ssize_t n;
-        char *p;
 
         if (!connection_wants_input(c))
                 return false;
-        p = buf_reserve(&c->in, READ_SIZE);
-        if (!p) {
-                c->dead = true;
-                return false;
-        }
-        n = recv(c->fd, p, READ_SIZE, MSG_DONTWAIT);
+        n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
         if (n < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         c->dead = true;
-                if (buf_length(&c->in) == 0)
-                        buf_done(&c->in);
                 return false;
         }
         if (n == 0) {
@@ -188,7 +208,11 @@ static bool connection_read(HttpConnection *c)
         }
         if (c->state == CONNECTION_HEAD && buf_length(&c->in) == 0)
                 connection_arm(c, c->server->manager->config.head_usec);
-        buf_commit(&c->in, (size_t) n);
+        buf_append(&c->in, data, (size_t) n);
+        if (buf_error(&c->in) < 0)
+                c->dead = true;
+        else if (!connection_charge(c, false))
+                connection_refuse_busy(c);
         return true;
 }
 
@@ -283,6 +307,10 @@ static bool connection_parse_body(HttpConnection *c)
                         return true;
                 }
                 buf_consume(&c->in, (size_t) n);
+                if (!connection_charge(c, false)) {
+                        connection_refuse_busy(c);
+                        return true;
+                }
         }
         if (!c->body.done)
                 return false;
@@ -355,6 +383,15 @@ static void connection_update(HttpConnection *c)
                 connection_arm(c, c->server->manager->config.body_usec);
 }
 
+/* True when there was a piece. Nothing is made for a client that has not taken the one before. */
+static bool connection_feed(HttpConnection *c)
+{
+        if (c->state != CONNECTION_STREAMING || !c->exchange.feed || buf_length(&c->out) > 0)
+                return false;
+        c->exchange.feed(&c->exchange);
+        return buf_length(&c->out) > 0;
+}
+
 void connection_process(HttpConnection *c)
 {
         bool moved = true;
@@ -366,11 +403,9 @@ void connection_process(HttpConnection *c)
                 if (c->hijacked)
                         break;
                 moved = connection_send(c) || moved;
-                if (c->state == CONNECTION_STREAMING && buf_length(&c->out) > STREAM_QUEUE_MAX)
-                        c->dead = true;
         }
-        /* One piece of a file in a turn: others have theirs in between. */
-        if (c->file_fd >= 0 && !c->dead && connection_feed_file(c))
+        /* One piece of a file or a stream in a turn: others have theirs in between. */
+        if (!c->dead && !c->hijacked && (c->file_fd >= 0 ? connection_feed_file(c) : connection_feed(c)))
                 (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
         /* A client that is done and has nothing under way is let go. */
         if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&
@@ -380,5 +415,6 @@ void connection_process(HttpConnection *c)
                 connection_free(c);
                 return;
         }
+        (void) connection_charge(c, true);
         connection_update(c);
 }

@@ -29,6 +29,7 @@ struct HttpConnection {
         HttpExchange exchange;
         int file_fd;        /* owned: the body of the answer is read from it; else negative */
         uint64_t file_left; /* bytes of the body still to be read */
+        uint64_t charged;   /* bytes of its buffers, to its uid */
         bool counted;       /* among those of its uid */
         bool busy;          /* counted with the manager */
         bool eof;           /* the client sends no more */
@@ -60,10 +61,17 @@ DEFINE_CLEANUP(HttpConnection, connection_free);
 /* Does all that can be done now: read, hand over, send, the next request. May free the connection. */
 void connection_process(HttpConnection *c);
 
+/* Charges what the buffers take, and gives back what they no longer do. False if there is no room for more;
+ * `must` takes it all the same: what is there is there. */
+bool connection_charge(HttpConnection *c, bool must);
+/* How many bytes an answer may have now. */
+size_t connection_room(const HttpConnection *c);
+
 /* http-reply.c: the head of an answer, and an error from before there was an exchange. */
 void connection_put_head(HttpConnection *c, unsigned status, const char *content_type,
                          int64_t content_length);
 void connection_refuse(HttpConnection *c, const HttpParseError *e);
+void connection_refuse_busy(HttpConnection *c);
 void exchange_done(HttpExchange *x);
 /* A whole answer, 503, to somebody who gets no connection. */
 void http_put_busy(Buf *out, const char *message);

@@ -10,14 +10,19 @@
 #include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
+#include "base/log.h"
+
+/* Events that one client is sent before others have their turn. */
+#define EVENTS_IN_TURN 16
 
 typedef struct EventStream {
-        EventSubscriber subscriber;
+        EventReader reader;
         HttpExchange *exchange; /* weak: it owns this */
         HttpFilter *filter;
         uint64_t since, until;
         bool has_since, has_until;
-        bool subscribed;
+        bool joined;
+        bool ended; /* `until` has come */
         bool held;
 } EventStream;
 
@@ -93,29 +98,52 @@ static void event_write(HttpExchange *x, const Event *e)
                 http_stream_write(x, buf_head(&line), buf_length(&line));
 }
 
-static void events_consider(EventStream *s, const Event *e)
+static bool event_is_wanted(const EventStream *s, const Event *e)
 {
-        if ((!s->has_since || e->time_usec >= s->since) && (!s->has_until || e->time_usec <= s->until) &&
-            event_passes(s->filter, e))
-                event_write(s->exchange, e);
+        return (!s->has_since || e->time_usec >= s->since) && (!s->has_until || e->time_usec <= s->until) &&
+               event_passes(s->filter, e);
 }
 
-static void events_on_event(EventSubscriber *subscriber, const Event *e)
+static void events_on_new(EventReader *r)
 {
-        events_consider(LIST_ENTRY(subscriber, EventStream, subscriber), e);
+        http_stream_wake(LIST_ENTRY(r, EventStream, reader)->exchange);
 }
 
-static void events_on_old(void *userdata, const Event *e)
+/* A client that falls behind is cut off: the last chunk, which says that nothing is missing, does not come.
+ */
+static void events_feed(HttpExchange *x)
 {
-        events_consider(userdata, e);
+        EventStream *s = x->state;
+        bool lost = false;
+
+        for (unsigned i = 0; i < EVENTS_IN_TURN; i++) {
+                const Event *e = event_log_next(x->manager->events, &s->reader, &lost);
+
+                if (lost) {
+                        log_message(LOG_NOTICE,
+                                    "Cut off a client of uid %u that follows the events too slowly",
+                                    (unsigned) x->peer->uid);
+                        http_stream_abort(x);
+                        return;
+                }
+                if (!e) {
+                        if (s->ended)
+                                http_stream_end(x);
+                        return;
+                }
+                if (event_is_wanted(s, e))
+                        event_write(x, e);
+        }
+        /* What was passed over leaves nothing to be sent, after which this would be called again. */
+        http_stream_wake(x);
 }
 
 static void events_on_close(HttpExchange *x)
 {
         EventStream *s = x->state;
 
-        if (s->subscribed)
-                event_log_unsubscribe(x->manager->events, &s->subscriber);
+        if (s->joined)
+                event_log_leave(x->manager->events, &s->reader);
         if (s->held)
                 spawner_link_release(x->manager->spawner);
         http_filter_free(s->filter);
@@ -125,8 +153,10 @@ static void events_on_close(HttpExchange *x)
 static int events_on_until(sd_event_source *source, uint64_t usec, void *userdata)
 {
         HttpExchange *x = userdata;
+        EventStream *s = x->state;
 
-        http_stream_end(x);
+        s->ended = true;
+        http_stream_wake(x);
         return 0;
 }
 
@@ -183,18 +213,14 @@ static void events_begin(HttpExchange *x)
         EventStream *s = x->state;
 
         http_stream_begin(x, "application/json");
-        if (s->has_since)
-                event_log_replay(x->manager->events, events_on_old, s);
-        if (s->has_until && s->until <= now) {
-                http_stream_end(x);
-                return;
-        }
-        if (s->has_until)
+        x->feed = events_feed;
+        s->ended = s->has_until && s->until <= now;
+        if (s->has_until && !s->ended)
                 (void) sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC,
                                                   s->until - now, 0, events_on_until, x);
-        s->subscriber.callback = events_on_event;
-        event_log_subscribe(x->manager->events, &s->subscriber);
-        s->subscribed = true;
+        s->reader.on_new = events_on_new;
+        event_log_join(x->manager->events, &s->reader, s->has_since);
+        s->joined = true;
 }
 
 static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -118,29 +118,46 @@ static int check_status(const HttpFilter *f, Refusal *reterr)
         return 0;
 }
 
+/* One at a time: all of them as one object would take several times the bytes of the answer. */
+static void list_append_exec(Buf *list, const Exec *e)
+{
+        ExecView view = exec_view(e);
+        struct json_object *o = exec_view_to_json(&view);
+
+        if (buf_length(list) > 1)
+                buf_puts(list, ",");
+        buf_puts(list,
+                 json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(o);
+}
+
 static void list_go(HttpExchange *x)
 {
         static const char *const known[] = {"container", "status", "label", NULL};
         _cleanup_(http_filter_freep) HttpFilter *filter = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        struct json_object *list;
+        _cleanup_buf_ Buf list = BUF_INIT;
+        size_t room = http_room(x);
 
         if (http_filter_from_query(x, known, &filter, &refusal) < 0 || check_status(filter, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        list = json_object_new_array();
+        buf_puts(&list, "[");
         LIST_FOREACH_SAFE (n, &x->manager->execs) {
                 const Exec *e = LIST_ENTRY(n, Exec, node);
-                ExecView view;
 
-                if (e->hidden || !exec_passes(e, filter) ||
-                    !(x->may_see_all || e->creator->uid == x->peer->uid))
-                        continue;
-                view = exec_view(e);
-                json_object_array_add(list, exec_view_to_json(&view));
+                if (buf_length(&list) > room)
+                        break;
+                if (!e->hidden && exec_passes(e, filter) &&
+                    (x->may_see_all || e->creator->uid == x->peer->uid))
+                        list_append_exec(&list, e);
         }
-        http_reply_json(x, 200, list);
+        buf_puts(&list, "]\n");
+        if (buf_error(&list) < 0)
+                http_reply_error(x, 500, "out of memory");
+        else
+                http_reply(x, 200, "application/json", buf_head(&list), buf_length(&list));
 }
 
 void http_list_execs(HttpExchange *x)

@@ -10,9 +10,13 @@
 
 #include "api/http-connection.h"
 #include "api/http-error-body.h"
+#include "api/http-error.h"
 #include "config.h"
 
 #define API_VERSION "1.51"
+
+/* Bytes of an answer for which there is always room: errors are not longer. */
+#define ANSWER_ALWAYS 4096
 
 static const struct {
         unsigned status;
@@ -124,15 +128,50 @@ void connection_refuse(HttpConnection *c, const HttpParseError *e)
         connection_step(c);
 }
 
+/* What has been read of the request is given up. */
+void connection_refuse_busy(HttpConnection *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpParseError busy = {.status = 503};
+
+        (void) budget_refuse(&c->server->manager->memory_budget, peer_share(c->peer), REFUSAL_BUSY,
+                             &refusal);
+        busy.text = refusal.message ?: "too many bytes of requests";
+        buf_done(&c->in);
+        http_body_done(&c->body);
+        buf_puts(&c->extra_headers, "Retry-After: 1\r\n");
+        connection_refuse(c, &busy);
+}
+
 void http_add_header(HttpExchange *x, const char *line)
 {
         buf_printf(&x->connection->extra_headers, "%s\r\n", line);
+}
+
+size_t http_room(const HttpExchange *x)
+{
+        return MAX((size_t) ANSWER_ALWAYS, connection_room(x->connection));
+}
+
+/* An answer that nobody takes is held as long as the client likes. */
+static void reply_busy(HttpExchange *x)
+{
+        HttpConnection *c = x->connection;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        (void) budget_refuse(&c->server->manager->memory_budget, peer_share(c->peer), REFUSAL_BUSY,
+                             &refusal);
+        http_reply_refusal(x, &refusal);
 }
 
 void http_reply(HttpExchange *x, unsigned status, const char *content_type, const void *body, size_t size)
 {
         HttpConnection *c = x->connection;
 
+        if (!x->head_only && size > http_room(x)) {
+                reply_busy(x);
+                return;
+        }
         connection_put_head(c, status, content_type, (int64_t) size);
         if (!x->head_only)
                 buf_append(&c->out, body, size);
@@ -187,6 +226,18 @@ void http_stream_end(HttpExchange *x)
                 buf_puts(&c->out, "0\r\n\r\n");
         c->state = CONNECTION_REPLIED;
         connection_step(c);
+}
+
+void http_stream_wake(HttpExchange *x)
+{
+        if (buf_length(&x->connection->out) == 0)
+                connection_step(x->connection);
+}
+
+void http_stream_abort(HttpExchange *x)
+{
+        x->connection->dead = true;
+        connection_step(x->connection);
 }
 
 int http_hijack(HttpExchange *x, const char *content_type, int *ret_fd, Buf *ret_input)

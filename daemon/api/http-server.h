@@ -45,6 +45,8 @@ struct HttpExchange {
         Container *container; /* a reference */
         void *state;
         void (*on_close)(HttpExchange *x);
+        /* Of an answer without an end: writes the next piece. Called when all before it has been sent. */
+        void (*feed)(HttpExchange *x);
 };
 
 int http_server_new(Manager *m, HttpServer **ret);
@@ -57,6 +59,9 @@ void http_reply(HttpExchange *x, unsigned status, const char *content_type, cons
 void http_reply_empty(HttpExchange *x, unsigned status);
 void http_reply_json(HttpExchange *x, unsigned status, struct json_object *object); /* object is taken */
 
+/* How many bytes an answer may have at most; a longer one is replaced by 503. */
+size_t http_room(const HttpExchange *x);
+
 /* One more header for the answer that follows: "Name: value". */
 void http_add_header(HttpExchange *x, const char *line);
 
@@ -64,6 +69,10 @@ void http_add_header(HttpExchange *x, const char *line);
 void http_stream_begin(HttpExchange *x, const char *content_type);
 void http_stream_write(HttpExchange *x, const void *data, size_t size);
 void http_stream_end(HttpExchange *x);
+/* There may be something to feed. */
+void http_stream_wake(HttpExchange *x);
+/* Cuts it off, so that the client sees that this was not the end. */
+void http_stream_abort(HttpExchange *x);
 
 /* Takes the socket away from HTTP: after the head, which is sent here, its bytes belong to a stream.
  * *ret_input gets what the client sent behind its request. The exchange is over with this call. */

@@ -32,6 +32,15 @@ size_t strv_length(char *const *v)
         return n;
 }
 
+size_t strv_size(char *const *v)
+{
+        size_t size = 0;
+
+        for (; v && *v; v++)
+                size += sizeof(char *) + strlen(*v) + 1;
+        return size;
+}
+
 int strv_consume(char ***v, char *s)
 {
         size_t n = strv_length(*v);

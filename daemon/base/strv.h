@@ -16,6 +16,9 @@ char *memdup_text(const char *data, size_t size);
 
 size_t strv_length(char *const *v);
 
+/* Bytes that it takes, its pointers and NULs included. */
+size_t strv_size(char *const *v);
+
 /* Appends an owned string (freed on failure). */
 int strv_consume(char ***v, char *s);
 int strv_append(char ***v, const char *s);

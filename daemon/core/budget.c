@@ -3,6 +3,7 @@
 #include "core/budget.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define RESERVED_FOR_ROOT 10 /* one in so many */
@@ -114,13 +115,17 @@ void budget_give(Budget *b, uid_t uid, uint64_t amount)
 int budget_refuse(const Budget *b, uid_t uid, RefusalKind own, Refusal *reterr)
 {
         uint64_t held = budget_held(b, uid);
+        bool is_own = room_in_total(b, uid, held) > left_of(b->uid_max, held) || held >= b->uid_max;
+        const char *key = is_own ? b->uid_key : b->key;
+        char set_by[64] = "";
 
-        if (room_in_total(b, uid, held) > left_of(b->uid_max, held) || held >= b->uid_max)
+        if (key)
+                snprintf(set_by, sizeof(set_by), " (%s=)", key);
+        if (is_own)
                 return refuse(reterr, own, EUSERS,
-                              "too many %s of uid %u: there are %" PRIu64 ", the limit is %" PRIu64 " (%s=)",
-                              b->what, (unsigned) uid, held, b->uid_max, b->uid_key);
+                              "too many %s of uid %u: there are %" PRIu64 ", the limit is %" PRIu64 "%s",
+                              b->what, (unsigned) uid, held, b->uid_max, set_by);
         return refuse(reterr, REFUSAL_BUSY, EBUSY,
-                      "too many %s: there are %" PRIu64 ", the limit is %" PRIu64 " (%s=)%s; try again",
-                      b->what, b->used, b->max, b->key,
-                      b->used < b->max ? ", and the rest is reserved" : "");
+                      "too many %s: there are %" PRIu64 ", the limit is %" PRIu64 "%s%s; try again", b->what,
+                      b->used, b->max, set_by, b->used < b->max ? ", and the rest is reserved" : "");
 }

@@ -16,7 +16,7 @@
 
 typedef struct Budget {
         const char *what;          /* "execs", "bytes of requests and answers", …: for refusals */
-        const char *key, *uid_key; /* the keys of execd.conf that set the limits */
+        const char *key, *uid_key; /* the keys of execd.conf that set the limits; NULL: none does */
         uint64_t max, uid_max;
         uint64_t used;
         List holders; /* the uids that hold something */

@@ -23,6 +23,8 @@
 #define AUTHZ_INTERACTIVE_USEC  (120 * USEC_PER_SEC) /* a person may have to type a password */
 #define AUTHZ_MAX               64                   /* questions to polkit; dbus-daemon takes 128 calls */
 #define AUTHZ_PER_UID_MAX       16
+#define MEMORY_MAX              (64 * 1024 * 1024) /* bytes of requests and answers, and of what execs were asked for */
+#define MEMORY_PER_UID_MAX      (24 * 1024 * 1024)
 #define CONNECTIONS_MAX         8192                /* in all */
 #define CONNECTIONS_PER_UID_MAX 1024                /* of one uid */
 #define HTTP_HEAD_USEC          (10 * USEC_PER_SEC) /* from a request's first byte to its head's end: else 408 */
@@ -41,6 +43,10 @@
 #define RECORDINGS_PATH         "/var/lib/execd/recordings" /* as the unit has it */
 #define OUTPUT_BUFFER_SIZE      (128 * 1024)                /* of each running exec */
 
+/* Calls over D-Bus under way, which cannot be turned. */
+#define CALLS_MAX         4096
+#define CALLS_PER_UID_MAX 1024
+
 typedef struct ManagerConfig {
         /* Not in the file. */
         const char *spawner_socket;
@@ -52,6 +58,8 @@ typedef struct ManagerConfig {
         uint64_t authz_interactive_usec;
         uint64_t authz_max;
         uint64_t authz_per_uid_max;
+        uint64_t memory_max;
+        uint64_t memory_per_uid_max;
 
         uint64_t connections_max;
         uint64_t connections_per_uid_max;

@@ -180,6 +180,17 @@ void container_keep_labels(Container *c)
                 *to = NULL;
 }
 
+size_t container_size(const Container *c)
+{
+        const char *const texts[] = {c->id,   c->name,  c->kind,  c->state, c->image,
+                                     c->unit, c->slice, c->label, c->user,  c->working_dir};
+        size_t size = sizeof(Container) + strv_size(c->command) + strv_size(c->details);
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                size += strlen(texts[i] ?: "") + 1;
+        return size;
+}
+
 bool container_is_paused(const Container *c)
 {
         return strcmp(c->state, "paused") == 0;

@@ -56,6 +56,9 @@ int container_attributes(const Container *c, char ***attributes);
 /* Drops the details that an exec in it does not need. */
 void container_keep_labels(Container *c);
 
+/* Bytes that it takes. */
+size_t container_size(const Container *c);
+
 bool container_is_paused(const Container *c);
 
 /* The reply to GetContainer: one description and the leader's pidfd. */

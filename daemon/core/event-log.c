@@ -6,11 +6,12 @@
 
 #include "base/time.h"
 
+/* Positions only grow; the event at one is in the slot that the position modulo the ring's size names. */
 struct EventLog {
         Event ring[EVENT_LOG_SIZE];
-        size_t first;
-        size_t n;
-        List subscribers;
+        uint64_t start, end;
+        size_t bytes;
+        List readers;
 };
 
 static void event_done(Event *e)
@@ -21,60 +22,84 @@ static void event_done(Event *e)
         *e = (Event){0};
 }
 
+static Event *event_at(EventLog *l, uint64_t position)
+{
+        return &l->ring[position % EVENT_LOG_SIZE];
+}
+
+static size_t event_size(const Event *e)
+{
+        size_t size = strlen(e->action) + strlen(e->container_id) + 2;
+
+        STRV_FOREACH (a, e->attributes)
+                size += sizeof(char *) + strlen(*a) + 1;
+        return size;
+}
+
 EventLog *event_log_new(void)
 {
         return calloc(1, sizeof(EventLog));
+}
+
+static void drop_oldest(EventLog *l)
+{
+        Event *e = event_at(l, l->start++);
+
+        l->bytes -= e->size;
+        event_done(e);
 }
 
 EventLog *event_log_free(EventLog *l)
 {
         if (!l)
                 return NULL;
-        for (size_t i = 0; i < EVENT_LOG_SIZE; i++)
-                event_done(&l->ring[i]);
+        while (l->start < l->end)
+                drop_oldest(l);
         return mfree(l);
 }
 
 void event_log_add(EventLog *l, const char *action, const char *container_id, char *const *attributes)
 {
-        Event *slot, e = {
-                             .time_usec = now_usec(CLOCK_REALTIME),
-                             .action = strdup(action),
-                             .container_id = strdup(container_id),
-                             .attributes = strv_copy(attributes),
-                     };
+        Event e = {
+                .time_usec = now_usec(CLOCK_REALTIME),
+                .action = strdup(action),
+                .container_id = strdup(container_id),
+                .attributes = strv_copy(attributes),
+        };
 
-        if (!e.action || !e.container_id || !e.attributes) {
+        if (e.action && e.container_id && e.attributes)
+                e.size = event_size(&e);
+        if (e.size == 0 || e.size > EVENT_LOG_BYTES) {
                 event_done(&e);
                 return;
         }
-        slot = &l->ring[(l->first + l->n) % EVENT_LOG_SIZE];
-        if (l->n == EVENT_LOG_SIZE)
-                l->first = (l->first + 1) % EVENT_LOG_SIZE;
-        else
-                l->n++;
-        event_done(slot);
-        *slot = e;
+        while (l->end - l->start == EVENT_LOG_SIZE || l->bytes + e.size > EVENT_LOG_BYTES)
+                drop_oldest(l);
+        *event_at(l, l->end++) = e;
+        l->bytes += e.size;
 
-        LIST_FOREACH_SAFE (node, &l->subscribers) {
-                EventSubscriber *s = LIST_ENTRY(node, EventSubscriber, node);
+        LIST_FOREACH_SAFE (node, &l->readers) {
+                EventReader *r = LIST_ENTRY(node, EventReader, node);
 
-                s->callback(s, slot);
+                r->on_new(r);
         }
 }
 
-void event_log_subscribe(EventLog *l, EventSubscriber *s)
+void event_log_join(EventLog *l, EventReader *r, bool from_oldest)
 {
-        list_append(&l->subscribers, &s->node);
+        r->position = from_oldest ? l->start : l->end;
+        list_append(&l->readers, &r->node);
 }
 
-void event_log_unsubscribe(EventLog *l, EventSubscriber *s)
+void event_log_leave(EventLog *l, EventReader *r)
 {
-        list_remove(&l->subscribers, &s->node);
+        list_remove(&l->readers, &r->node);
 }
 
-void event_log_replay(EventLog *l, void (*callback)(void *userdata, const Event *e), void *userdata)
+const Event *event_log_next(EventLog *l, EventReader *r, bool *ret_lost)
 {
-        for (size_t i = 0; i < l->n; i++)
-                callback(userdata, &l->ring[(l->first + i) % EVENT_LOG_SIZE]);
+        *ret_lost = r->position < l->start;
+        if (*ret_lost || r->position == l->end)
+                return NULL;
+        return event_at(l, r->position++);
 }

@@ -2,40 +2,46 @@
 #pragma once
 
 /*
- * What happened, for those who follow it (GET /events, D-Bus signals): the newest events in a ring, and
- * subscribers that are told each new one.
+ * What happened, for those who follow it (GET /events): the newest events in one ring, which all readers
+ * share. Each has a position in it and reads at its own pace; nothing is kept for one that falls behind.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
 #include "base/strv.h"
 
-#define EVENT_LOG_SIZE 512
+#define EVENT_LOG_SIZE  4096
+#define EVENT_LOG_BYTES (2 * 1024 * 1024)
 
 typedef struct Event {
         uint64_t time_usec; /* CLOCK_REALTIME */
         char *action;       /* "exec_create: ls -l", "exec_die", "start", … */
         char *container_id;
         char **attributes; /* "key=value": name, image, execID, exitCode, … */
+        size_t size;       /* bytes that it takes */
 } Event;
 
 typedef struct EventLog EventLog;
 
-typedef struct EventSubscriber {
+typedef struct EventReader {
         ListNode node;
-        void (*callback)(struct EventSubscriber *s, const Event *e);
-} EventSubscriber;
+        uint64_t position;
+        void (*on_new)(struct EventReader *r); /* there is something to read */
+} EventReader;
 
 EventLog *event_log_new(void);
 EventLog *event_log_free(EventLog *l);
 DEFINE_CLEANUP(EventLog, event_log_free);
 
-/* Lack of memory drops the event for later, not for the subscribers of now. The attributes are copied. */
+/* Lack of memory, or an event that is larger than the ring, drops it. The attributes are copied. */
 void event_log_add(EventLog *l, const char *action, const char *container_id, char *const *attributes);
 
-void event_log_subscribe(EventLog *l, EventSubscriber *s);
-void event_log_unsubscribe(EventLog *l, EventSubscriber *s);
+/* Begins with what happens from now on, or with the oldest event that is still known. */
+void event_log_join(EventLog *l, EventReader *r, bool from_oldest);
+void event_log_leave(EventLog *l, EventReader *r);
 
-/* Calls back for each remembered event, oldest first. */
-void event_log_replay(EventLog *l, void (*callback)(void *userdata, const Event *e), void *userdata);
+/* The next event, which is valid until one is added, or NULL. True in *ret_lost: the reader has fallen so
+ * far behind that events which it has not read are gone. */
+const Event *event_log_next(EventLog *l, EventReader *r, bool *ret_lost);

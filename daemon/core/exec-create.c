@@ -181,7 +181,8 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         if (container_is_paused(container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->reference);
-        r = manager_may_create(c->manager, c->peer, reterr);
+        r = manager_may_create(c->manager, c->peer,
+                               exec_request_size(c->request) + container_size(container), reterr);
         if (r >= 0)
                 r = apply_container(container, c->request);
         container_keep_labels(container);

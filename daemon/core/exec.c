@@ -116,6 +116,12 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         return 0;
 }
 
+size_t exec_size(const Exec *e)
+{
+        return sizeof(Exec) + exec_request_size(e->request) + container_size(e->container) +
+               strlen(e->command_line ?: "");
+}
+
 Exec *exec_ref(Exec *e)
 {
         e->n_ref++;
@@ -224,6 +230,7 @@ static void exec_on_ended(Exec *e)
 {
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_release(e);
+        strv_free(TAKE_PTR(e->request->env)); /* it is shown to nobody */
         exec_recording_end(e);
         if (e->state == EXEC_EXITED && e->stream && stream_recorded(e->stream) > 0)
                 log_debug("The end of exec %.12s was recorded before execd crashed", e->id);
@@ -237,7 +244,7 @@ static void exec_on_ended(Exec *e)
         if (!e->linked)
                 return;
         e->manager->n_live--;
-        e->manager->n_ended++;
+        manager_count_ended(e->manager, e);
         manager_queue_collect(e->manager);
 }
 

@@ -108,6 +108,7 @@ struct Exec {
         bool counted;    /* among its creator's that have not ended */
         bool linked;     /* the manager has it; not before its caller was found to be allowed */
         bool hidden;     /* its container is gone and it never ran: not to be found any more */
+        size_t size;     /* as its creator, or what is kept of ended ones, was charged with */
         int wait_status; /* of waitpid(2), once exit_known */
         int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */
         RefusalKind failure_kind;
@@ -116,6 +117,8 @@ struct Exec {
 };
 
 int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec **ret);
+/* Bytes that it takes, without its output. */
+size_t exec_size(const Exec *e);
 Exec *exec_ref(Exec *e);
 Exec *exec_unref(Exec *e);
 DEFINE_CLEANUP(Exec, exec_unref);

@@ -13,6 +13,8 @@
 #define COLLECT_USEC (10 * USEC_PER_SEC)
 /* After an end: what all execs take is looked at once for many of them. */
 #define COLLECT_SOON_USEC (100 * USEC_PER_MSEC)
+/* Bytes of ended execs without their output. The oldest go first; the journal knows them. */
+#define ENDED_SIZE_MAX (8 * 1024 * 1024)
 
 static void tell_container(Manager *m, const char *action, const Container *c)
 {
@@ -30,6 +32,12 @@ static void manager_on_container_new(void *userdata, Container *c)
 static void manager_on_container_removed(void *userdata, Container *c)
 {
         tell_container(userdata, "die", c);
+}
+
+/* Of those that have ended, no more is kept than this, whatever is asked for. */
+static bool has_too_many_ended(const Manager *m)
+{
+        return m->n_ended > m->config.ended_max || m->ended_size > ENDED_SIZE_MAX;
 }
 
 /* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
@@ -53,7 +61,7 @@ static void manager_collect(Manager *m)
                 if (!e->stream || stream_count_clients(e->stream) == 0)
                         handover_forget(e);
                 expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
-                          m->n_ended > m->config.ended_max;
+                          has_too_many_ended(m);
                 /* A client that is still being flushed, or one that waits, keeps it. */
                 if (!expired || !list_is_empty(&e->watches) ||
                     (e->stream && stream_count_clients(e->stream) > 0)) {
@@ -112,7 +120,7 @@ void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
 
 void manager_queue_collect(Manager *m)
 {
-        bool too_many = m->n_ended > m->config.ended_max;
+        bool too_many = has_too_many_ended(m);
         int enabled = SD_EVENT_OFF;
 
         if (!too_many && sd_event_source_get_enabled(m->collect_source, &enabled) >= 0 &&
@@ -163,6 +171,9 @@ static void manager_set_budgets(Manager *m)
                  c->connections_max, c->connections_per_uid_max},
                 {&m->authz_budget, "authorizations", "AuthorizationsMax", "AuthorizationsPerUserMax",
                  c->authz_max, c->authz_per_uid_max},
+                {&m->calls_budget, "calls", NULL, NULL, CALLS_MAX, CALLS_PER_UID_MAX},
+                {&m->memory_budget, "bytes of requests and answers", "RequestMemoryMax",
+                 "RequestMemoryPerUserMax", c->memory_max, c->memory_per_uid_max},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(budgets); i++) {
@@ -277,7 +288,9 @@ Manager *manager_free(Manager *m)
         manager_config_done(&m->config);
         budget_done(&m->execs_budget);
         budget_done(&m->connections_budget);
+        budget_done(&m->calls_budget);
         budget_done(&m->authz_budget);
+        budget_done(&m->memory_budget);
         return mfree(m);
 }
 
@@ -330,7 +343,7 @@ void manager_link_exec(Manager *m, Exec *e)
         list_append(&m->execs, &e->node);
         e->linked = true;
         if (exec_has_ended(e))
-                m->n_ended++;
+                manager_count_ended(m, e);
         else {
                 m->n_live++;
                 manager_count_exec(m, e);
@@ -349,31 +362,46 @@ void manager_unlink_exec(Manager *m, Exec *e)
                 }
         list_remove(&m->execs, &e->node);
         e->linked = false;
-        if (exec_has_ended(e))
+        if (exec_has_ended(e)) {
                 m->n_ended--;
-        else
+                m->ended_size -= e->size;
+        } else
                 m->n_live--;
 }
 
-int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr)
+int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr)
 {
-        if (budget_room(&m->execs_budget, creator->uid) > 0)
-                return 0;
-        return budget_refuse(&m->execs_budget, creator->uid, REFUSAL_LIMIT, reterr);
+        if (budget_room(&m->execs_budget, creator->uid) == 0)
+                return budget_refuse(&m->execs_budget, creator->uid, REFUSAL_LIMIT, reterr);
+        if (budget_room(&m->memory_budget, creator->uid) < size)
+                return budget_refuse(&m->memory_budget, creator->uid, REFUSAL_BUSY, reterr);
+        return 0;
 }
 
 void manager_count_exec(Manager *m, Exec *e)
 {
-        if (!e->counted)
-                budget_force(&m->execs_budget, e->creator->uid, 1);
+        if (e->counted)
+                return;
         e->counted = true;
+        e->size = exec_size(e);
+        budget_force(&m->execs_budget, e->creator->uid, 1);
+        budget_force(&m->memory_budget, e->creator->uid, e->size);
 }
 
 void manager_uncount_exec(Manager *m, Exec *e)
 {
-        if (e->counted)
-                budget_give(&m->execs_budget, e->creator->uid, 1);
+        if (!e->counted)
+                return;
         e->counted = false;
+        budget_give(&m->execs_budget, e->creator->uid, 1);
+        budget_give(&m->memory_budget, e->creator->uid, e->size);
+}
+
+void manager_count_ended(Manager *m, Exec *e)
+{
+        e->size = exec_size(e);
+        m->n_ended++;
+        m->ended_size += e->size;
 }
 
 bool manager_may_park(const Manager *m)

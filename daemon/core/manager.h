@@ -35,7 +35,9 @@ struct Manager {
         ManagerConfig config;
         Budget execs_budget; /* execs that have not ended */
         Budget connections_budget;
-        Budget authz_budget; /* questions to polkit under way */
+        Budget calls_budget;  /* calls over D-Bus */
+        Budget authz_budget;  /* questions to polkit under way */
+        Budget memory_budget; /* bytes of requests, of answers, and of execs that have not ended */
         SpawnerLink *spawner;
         sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
         Polkit *polkit; /* on that bus */
@@ -46,6 +48,7 @@ struct Manager {
         List execs; /* by creation */
         size_t n_live;
         size_t n_ended;
+        size_t ended_size; /* bytes of these */
         size_t n_parked;
         SlotPool *slots;
         Spare spares[SPARES];
@@ -70,11 +73,13 @@ DEFINE_CLEANUP(Manager, manager_free);
 void manager_reconfigure(Manager *m, ManagerConfig *config);
 
 Exec *manager_find_exec(Manager *m, const char *id);
-/* Checks the limits for one more exec of this caller. */
-int manager_may_create(Manager *m, const Peer *creator, Refusal *reterr);
+/* Checks the limits for one more exec of this caller, which takes so many bytes. */
+int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr);
 /* Counts it as its creator's until it has ended. */
 void manager_count_exec(Manager *m, Exec *e);
 void manager_uncount_exec(Manager *m, Exec *e);
+/* It has ended, and is one of those that are remembered. */
+void manager_count_ended(Manager *m, Exec *e);
 void manager_link_exec(Manager *m, Exec *e);
 void manager_unlink_exec(Manager *m, Exec *e);
 bool manager_may_park(const Manager *m);

@@ -112,6 +112,13 @@ static int validate_labels(const ExecRequest *r, Refusal *reterr)
         return 0;
 }
 
+size_t exec_request_size(const ExecRequest *r)
+{
+        return sizeof(ExecRequest) + strv_size(r->argv) + strv_size(r->env) + strv_size(r->labels) +
+               strlen(r->user ?: "") + strlen(r->working_dir ?: "") +
+               r->n_properties * sizeof(ScopeProperty);
+}
+
 int exec_request_validate(const ExecRequest *r, Refusal *reterr)
 {
         UserSpec user = USER_SPEC_INIT;

@@ -69,6 +69,9 @@ void exec_request_done(ExecRequest *r);
 ExecRequest *exec_request_free(ExecRequest *r);
 DEFINE_CLEANUP(ExecRequest, exec_request_free);
 
+/* Bytes that it takes in memory. */
+size_t exec_request_size(const ExecRequest *r);
+
 /* How long its scope may be there (RuntimeMaxSec), from when that was made; UINT64_MAX: as long as it likes.
  */
 uint64_t exec_request_runtime_max(const ExecRequest *r);

@@ -122,9 +122,9 @@ CALLS = {
     "busctl-list": (["busctl", "call", "org.execd1", "/org/execd1", "org.execd1.Manager", "ListExecs"],),
     "busctl-objects": (["busctl", "call", "org.execd1", "/org/execd1", "org.freedesktop.DBus.ObjectManager",
                         "GetManagedObjects"],),
-    "raw-list": (["curl", "-s", "--unix-socket", "/run/execd/execd.sock", "http://x/exec/json"],),
-    "raw-ping": (["curl", "-s", "--unix-socket", "/run/execd/execd.sock", "http://x/_ping"],),
-    "raw-events": (["curl", "-s", "--unix-socket", "/run/execd/execd.sock", "http://x/events"],),
+    "raw-list": (["curl", "-s", "-m", "20", "--unix-socket", "/run/execd/execd.sock", "http://x/exec/json"],),
+    "raw-ping": (["curl", "-s", "-m", "20", "--unix-socket", "/run/execd/execd.sock", "http://x/_ping"],),
+    "raw-events": (["curl", "-s", "-m", "20", "--unix-socket", "/run/execd/execd.sock", "http://x/events"],),
 }
 
 

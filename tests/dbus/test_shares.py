@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import helper
+from bus import Bus, BusError
 from helper import Terminal, as_user, execctl, shell
 
 # Those of "user" are answered at once.
@@ -39,6 +40,28 @@ try:
     print("ran")
 except BusError as e:
     print("answer", e.name)
+sys.stdin.readline()
+agent.kill()
+"""
+# As many bytes as a call may have, again and again; how the answers are that come at once.
+LARGE = """
+import collections, os, signal, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+r, w = os.pipe()
+agent = subprocess.Popen(["pkttyagent", "--process", str(os.getpid()), "--notify-fd", str(w)], pass_fds=[w])
+os.close(w)
+os.read(r, 1)
+agent.send_signal(signal.SIGSTOP)
+buses = [Bus() for _ in range(4)]
+command = ["true"] + ["x" * 100000] * 10
+for i in range(160):
+    buses[i % 4].send("/org/execd1", "org.execd1.Manager", "Run", "sas", "web", command, interactive=True)
+try:
+    buses[0].manager("Run", "sas", "web", command, interactive=True, timeout=100)
+    print("ran")
+except BusError as e:
+    print("answer", e)
 sys.stdin.readline()
 agent.kill()
 """
@@ -82,6 +105,41 @@ def test_hanging_questions_of_one_user(rules, impatient, counts, count):
             assert '"/web"' in over_http("http://x/containers/json")
         assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
         t.send("\n")
+
+
+def peak():
+    pid = shell("systemctl show -P MainPID execd.service").strip()
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def test_large_calls_of_one_user(rules, counts):
+    """What they ask for waits for an answer; beyond what one user may hold they are told to try again."""
+    rules(ALLOW)
+    shell("systemctl restart execd.service")
+    with Terminal("python3", "-c", LARGE, helper.HERE, user="other") as t:
+        t.expect("answer org.execd1.Error.LimitExceeded: too many bytes")
+        assert b"RequestMemoryPerUserMax=" in t.seen
+        for _ in range(3):
+            r = as_user("execctl", "run", "web", "--", "echo", "x" * 50000)
+            assert (r.status, r.out) == (0, b"x" * 50000 + b"\n"), r
+            assert create_over_http().endswith(" 201")
+        assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
+        assert helper.ASAN or peak() < 96 * 1024, f"{peak()} KiB"
+        t.send("\n")
+
+
+@pytest.mark.parametrize("signature, values", [
+    ("GetContainer s", ["x" * 20000000]), ("Run sas", ["web", ["x" * 20000000]]),
+    ("CreateExec sasa{sv}", ["web", ["true"], {"Env": ("as", ["A=" + "x" * 20000000])}]),
+    ("CreateExec sasa{sv}", ["web", ["true"], {"Labels": ("a{ss}", {"a": "x" * 20000000})}])])
+def test_what_can_not_be_right_is_not_copied(signature, values):
+    """A message may have 32 MiB."""
+    member, types = signature.split()
+    with Bus() as bus:
+        with pytest.raises(BusError) as caught:
+            bus.manager(member, types, *values)
+    assert caught.value.name == "org.execd1.Error.TooLarge", caught.value
 
 
 @contextlib.contextmanager

@@ -32,6 +32,53 @@ def connect(count):
     return count
 def create(count):
     return [execd.request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status for _ in range(count)]
+def create_large(count):
+    return [execd.request("POST", "/containers/web/exec", {"Cmd": ["true", "x" * 900000]}).status for _ in range(count)]
+def hold_bodies(count):
+    body = json.dumps({"Cmd": ["true", "x" * 1000000]}).encode()
+    busy, limit = 0, False
+    for _ in range(count):
+        s = execd.connect()
+        s.settimeout(1)
+        held.append(s)
+        try:
+            s.sendall(execd.head_bytes("POST", "/containers/web/exec", body)[:-1])
+        except OSError:
+            pass
+        s.setblocking(False)
+        try:
+            said = s.recv(4096)
+            busy += said.startswith(b"HTTP/1.1 503 ")
+            limit = limit or b"RequestMemoryPerUserMax=" in said and b"Retry-After: 1" in said
+        except BlockingIOError:
+            pass
+    return {"busy": busy, "limit": limit}
+def ask_and_leave_unread(path, count):
+    for _ in range(count):
+        s = execd.connect()
+        s.sendall(execd.head_bytes("GET", path))
+        s.recv(1)
+        held.append(s)
+    return count
+def drain():
+    ends = {"cut": 0, "whole": 0}
+    for s in held:
+        data = b""
+        while piece := s.recv(1 << 20):
+            data = data[-16:] + piece
+        ends["whole" if data.endswith(b"0\\r\\n\\r\\n") else "cut"] += 1
+    return ends
+def follow_events(action, count):
+    s = execd.connect()
+    s.sendall(execd.head_bytes("GET", "/events"))
+    rest = execd.read_head(s)[2]
+    print(json.dumps("following"), flush=True)
+    seen = 0
+    while seen < count:
+        seen += rest.count(b'"status":"' + action.encode() + b": ")
+        if seen < count:
+            rest = s.recv(1 << 20)
+    return seen
 def call(method, path, body=None):
     r = execd.request(method, path, body)
     return [r.status, r.headers, r.body.decode()]
@@ -154,3 +201,89 @@ def test_who_is_turned_away_is_told(members):
         finally:
             for s in held:
                 s.close()
+
+
+RSS_MAX = 96 * 1024
+UNBOUND = os.environ.get("EXECD_TEST_VARIANT") == "asan"  # which keeps what was freed
+
+
+def assert_small():
+    """At no time since it was started has execd taken more."""
+    pid = shell("systemctl show -P MainPID execd.service").strip()
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+    assert UNBOUND or peak < RSS_MAX, f"{peak} KiB"
+    assert shell("systemctl show -P NRestarts execd.service").strip() == "0"
+
+
+def assert_served(*others):
+    """Root and other members get what they ask for."""
+    for other in others:
+        assert other.tell("call('GET', '/containers/json')")[0] == 200
+        assert other.tell("create(2)") == [201, 201]
+        assert other.tell("call('POST', '/containers/web/exec', {'Cmd': ['echo', 'x' * 100000]})")[0] == 201
+    assert execd.run("web", ["echo", "served"]) == (0, b"served\n", b"")
+
+
+def test_bodies_that_do_not_end(members):
+    """T-H2: one user sends requests that are complete but for a byte."""
+    with limits("[HTTP]\nBodyTimeoutSec=5min\n"):
+        told = members[0].tell("hold_bodies(200)")
+        assert told["busy"] > 100 and told["limit"], told
+        assert_served(*members[1:3])
+        assert_small()
+        members[0].tell("close()")
+        wait_for(lambda: members[0].tell("create(1)") == [201], what="what was held to be given back")
+
+
+def test_requests_of_execs(members):
+    """T-H2: what execs were asked for is kept for as long as they are there."""
+    with limits(""):
+        statuses = members[0].tell("create_large(40)")
+        assert 8 < statuses.count(201) < 30 and set(statuses) == {201, 503}, statuses
+        status, headers, body = members[0].tell("call('POST', '/containers/web/exec', {'Cmd': ['true', 'x' * 900000]})")
+        assert status == 503 and "RequestMemoryPerUserMax=" in body and headers["retry-after"] == "1", body[:500]
+        assert_served(*members[1:3])
+        assert_small()
+
+
+def test_answers_that_nobody_reads(members):
+    with limits("[HTTP]\nBodyTimeoutSec=5min\n"):
+        exec_id = execd.create("web", ["true", "x" * 900000])
+        told = members[0].tell(f"ask_and_leave_unread('/exec/{exec_id}/json', 150)")
+        assert told == 150
+        assert_served(*members[1:3])
+        assert_small()
+        assert request("GET", f"/exec/{exec_id}/json").status == 200
+
+
+def test_events_that_nobody_reads(members):
+    """All readers share what there is; one that falls behind is cut off, and sees that."""
+    with limits(""):
+        assert members[0].tell("ask_and_leave_unread('/events', 300)") == 300
+        reader = Member(MEMBERS[1])
+        reader.process.stdin.write("follow_events('exec_create', 650)\n")
+        reader.process.stdin.flush()
+        assert reader.process.stdout.readline() == '"following"\n'
+        for _ in range(650):
+            execd.create("web", ["true", "x" * 4000])
+        assert json.loads(reader.process.stdout.readline()) == 650
+        reader.end()
+        assert_served(*members[2:4])
+        assert_small()
+        whole = members[0].tell("drain()")
+        assert whole == {"cut": 300, "whole": 0}
+
+
+def test_execs_that_have_ended(members):
+    """They are remembered, but not all that they were asked for; the journal has the others."""
+    with limits(""):
+        first = None
+        for _ in range(25):
+            exec_id = execd.create("web", ["true"] + ["x" * 100000] * 9)
+            first = first or exec_id
+            execd.request("POST", f"/exec/{exec_id}/start", {"Detach": True})
+            wait_for(lambda e=exec_id: not execd.inspect(e)["Running"], what="its end")
+        assert execd.inspect(exec_id)["ExitCode"] == 0
+        wait_for(lambda: execd.request("GET", f"/exec/{first}/json").status == 404, what="the oldest to be gone")
+        assert_small()

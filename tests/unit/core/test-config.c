@@ -132,6 +132,8 @@ static const struct {
         {"Daemon", "InteractiveAuthorizationTimeoutSec", "90", "1min 30s", "infinity"},
         {"Daemon", "AuthorizationsMax", "100", "100", "101"},
         {"Daemon", "AuthorizationsPerUserMax", "1", "1", "0"},
+        {"Daemon", "RequestMemoryMax", "1G", "1G", "1023K"},
+        {"Daemon", "RequestMemoryPerUserMax", "1M", "1M", "0"},
         {"HTTP", "ConnectionsMax", "32768", "32768", "32769"},
         {"HTTP", "ConnectionsPerUserMax", "1", "1", "0"},
         {"HTTP", "HeadTimeoutSec", "100ms", "100ms", "99ms"},
