@@ -22,6 +22,10 @@ int exec_access_attach(Exec *e, const Peer *peer, bool want_stdin, const char *i
         if (want_stdin && stream_has_writer(e->stream))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "%s: another client already writes to exec %s", input, e->id);
+        if (stream_count_clients(e->stream) >= EXEC_CLIENTS_MAX)
+                return refuse(reterr, REFUSAL_BUSY, EBUSY,
+                              "too many clients are attached to exec %s: the limit is %d; try again", e->id,
+                              EXEC_CLIENTS_MAX);
         return record(AUDIT_ATTACHED, e, peer, want_stdin ? "with its input" : "without its input", reterr);
 }
 

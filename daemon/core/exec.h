@@ -32,6 +32,7 @@
 
 #define EXEC_ID_SIZE          65 /* 64 hex digits and NUL */
 #define EXEC_COMMAND_LINE_MAX 4096
+#define EXEC_CLIENTS_MAX      32 /* attached to one exec at the same time: each is a file descriptor */
 
 typedef struct Manager Manager;
 typedef struct Exec Exec;

@@ -225,6 +225,32 @@ def assert_served(*others):
     assert execd.run("web", ["echo", "served"]) == (0, b"served\n", b"")
 
 
+def test_clients_of_one_exec(members):
+    """Each holds a file descriptor for as long as it likes."""
+    with limits(""):
+        exec_id = execd.create("web", ["sh", "-c", "read line; echo $line"], AttachStdin=True)
+        first = execd.Attached(exec_id)
+        assert first.status == 101
+        held = []
+        try:
+            while len(held) < 100:
+                s = execd.connect()
+                s.sendall(execd.head_bytes("POST", f"/exec/{exec_id}/attach", b"",
+                                           [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+                held.append(s)
+                status, headers, rest = execd.read_head(s)
+                if status != 101:
+                    break
+            assert len(held) == 32 and status == 503 and headers["retry-after"] == "1", (len(held), status)
+            assert b"the limit is 32" in rest, rest
+            first.socket.sendall(b"still there\n")
+            assert first.read_until(b"still there")
+        finally:
+            for s in held:
+                s.close()
+            first.socket.close()
+
+
 def test_bodies_that_do_not_end(members):
     """T-H2: one user sends requests that are complete but for a byte."""
     with limits("[HTTP]\nBodyTimeoutSec=5min\n"):
