@@ -39,7 +39,7 @@ struct FiltersRun {
         size_t size;
         pid_t child;
         int pidfd; /* owned */
-        sd_event_source *ended, *timer;
+        sd_event_source *ended, *timer, *tell;
         List waits; /* FiltersWait */
         unsigned n_waits;
         bool is_told;
@@ -148,6 +148,7 @@ static FiltersRun *run_free(FiltersRun *run)
                 return NULL;
         sd_event_source_disable_unref(run->ended);
         sd_event_source_disable_unref(run->timer);
+        sd_event_source_disable_unref(run->tell);
         if (run->child > 0) {
                 (void) kill(run->child, SIGKILL);
                 (void) waitpid(run->child, NULL, 0);
@@ -163,6 +164,29 @@ static FiltersRun *run_free(FiltersRun *run)
 }
 DEFINE_CLEANUP(FiltersRun, run_free);
 
+static void run_free_if_over(FiltersRun *run)
+{
+        if (run->is_told && run->child == 0 && list_is_empty(&run->waits))
+                run_free(run);
+}
+
+/* One in each turn of the loop: what it waits for is work. */
+static int on_tell(sd_event_source *source, void *userdata)
+{
+        FiltersRun *run = userdata;
+        FiltersWait *w;
+
+        if (list_is_empty(&run->waits)) {
+                run_free_if_over(run);
+                return 0;
+        }
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        w = LIST_ENTRY(run->waits.first, FiltersWait, node);
+        filters_wait_cancel(w);
+        w->callback(w->userdata);
+        return 0;
+}
+
 /* The result is the leader's, and who waits asks for it anew. */
 static void run_tell(FiltersRun *run, int r)
 {
@@ -176,12 +200,9 @@ static void run_tell(FiltersRun *run, int r)
         /* One was added meanwhile: the next number is read at once. */
         l->filters_again = r == -EAGAIN ? 0 : now_usec(CLOCK_MONOTONIC) + FAILED_USEC;
         l->run = NULL;
-        while (run->waits.first) {
-                FiltersWait *w = LIST_ENTRY(run->waits.first, FiltersWait, node);
-
-                filters_wait_cancel(w);
-                w->callback(w->userdata);
-        }
+        r = sd_event_add_defer(sd_event_source_get_event(run->ended), &run->tell, on_tell, run);
+        if (r < 0)
+                log_error_errno(r, "Failed to tell who waits for seccomp filters");
 }
 
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -189,13 +210,16 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *user
         FiltersRun *run = userdata;
         int status = 0, r;
 
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         r = waitpid(run->child, &status, 0) < 0 ? -errno : 0;
         run->child = 0;
         if (r >= 0)
                 r = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? run->dump->error : -EIO;
-        if (!run->is_told)
+        if (!run->is_told) {
+                (void) sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
                 run_tell(run, r);
-        run_free(run);
+        } else
+                run_free_if_over(run);
         return 0;
 }
 
@@ -259,23 +283,32 @@ static int run_new(Leader *l, uint32_t n)
         return 0;
 }
 
+static int refuse_unread(Refusal *reterr, int error)
+{
+        return refuse(reterr, REFUSAL_UNSUPPORTED, error, "cannot read the container's seccomp filters: %s",
+                      strerrordesc_np(-error));
+}
+
+int filters_check_failure(const Leader *l, Refusal *reterr)
+{
+        return l->filters_error < 0 && now_usec(CLOCK_MONOTONIC) < l->filters_again
+                       ? refuse_unread(reterr, l->filters_error)
+                       : 0;
+}
+
 int filters_need(Leader *l, uint32_t n, Refusal *reterr)
 {
-        int r = 0;
+        int r;
 
         if (l->filters && l->filters->n == n)
                 return 0;
         if (l->run)
                 return -EINPROGRESS;
-        if (l->filters_error < 0 && now_usec(CLOCK_MONOTONIC) < l->filters_again)
-                r = l->filters_error;
-        else if (n > RUNNER_FILTERS_MAX)
-                r = -E2BIG;
-        else
-                r = run_new(l, n);
-        return r < 0 ? refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                              "cannot read the container's seccomp filters: %s", strerrordesc_np(-r))
-                     : -EINPROGRESS;
+        r = filters_check_failure(l, reterr);
+        if (r < 0)
+                return r;
+        r = n > RUNNER_FILTERS_MAX ? -E2BIG : run_new(l, n);
+        return r < 0 ? refuse_unread(reterr, r) : -EINPROGRESS;
 }
 
 int filters_wait(Leader *l, FiltersWait *w, void (*callback)(void *userdata), void *userdata,

@@ -28,6 +28,9 @@ DEFINE_CLEANUP(LeaderFilters, filters_free);
  * of the end. A refusal when that failed a moment ago. */
 int filters_need(Leader *l, uint32_t n, Refusal *reterr);
 
+/* Refuses when they could not be read a moment ago, before anything is made for an exec. */
+int filters_check_failure(const Leader *l, Refusal *reterr);
+
 /* Somebody who waits; embedded in what owns it. */
 typedef struct FiltersWait {
         ListNode node;

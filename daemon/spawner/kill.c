@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <systemd/sd-event.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,8 +15,12 @@
 #include "spawner/leader.h"
 #include "spawner/scope.h"
 
-/* A fork bomb may outrun us this often. */
-#define ROUNDS_MAX 64
+/* A fork bomb may outrun us this often, and so often in one turn of the loop. */
+#define ROUNDS_MAX    256
+#define ROUNDS_A_TURN 4
+
+/* The rounds after the first turn: others come first. */
+#define SWEEP_PRIORITY 100
 
 typedef struct Sweep {
         int signal_number;
@@ -47,23 +52,95 @@ static int signal_one(pid_t pid, void *userdata)
         return 0;
 }
 
+/* What is left to be done after a turn of the loop. */
+typedef struct Sweeping {
+        sd_event_source *source;
+        char *path;
+        bool with_runner;
+        unsigned rounds;
+} Sweeping;
+
 /* SIGKILL is repeated until nobody is left to be signalled: what forks meanwhile would get away otherwise.
- */
+ * True when another turn is needed. */
+static bool sweep_turn(const char *path, int signal_number, bool with_runner, unsigned *n_all,
+                       int *ret_error)
+{
+        *ret_error = 0;
+        for (int round = 0; round < ROUNDS_A_TURN; round++) {
+                Sweep s = {.signal_number = signal_number, .with_runner = with_runner};
+
+                *ret_error = cgroup_foreach_process(path, signal_one, &s);
+                if (*ret_error < 0)
+                        return false;
+                *n_all += s.n_signalled;
+                if (signal_number != SIGKILL || s.n_signalled == 0)
+                        return false;
+        }
+        return true;
+}
+
+static Sweeping *sweeping_free(Sweeping *w)
+{
+        if (!w)
+                return NULL;
+        sd_event_source_disable_unref(w->source);
+        free(w->path);
+        free(w);
+        return NULL;
+}
+DEFINE_CLEANUP(Sweeping, sweeping_free);
+
+static int on_sweep(sd_event_source *source, void *userdata)
+{
+        Sweeping *w = userdata;
+        unsigned n = 0;
+        int error;
+
+        w->rounds += ROUNDS_A_TURN;
+        if (sweep_turn(w->path, SIGKILL, w->with_runner, &n, &error) && w->rounds < ROUNDS_MAX)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        else
+                sweeping_free(w);
+        return 0;
+}
+
+static int sweeping_new(const char *path, bool with_runner)
+{
+        _cleanup_(sweeping_freep) Sweeping *w = calloc(1, sizeof(*w));
+        sd_event *event = NULL;
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        *w = (Sweeping){.path = strdup(path), .with_runner = with_runner};
+        if (!w->path)
+                return -ENOMEM;
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(event, &w->source, on_sweep, w);
+        sd_event_unref(event);
+        if (r >= 0)
+                r = sd_event_source_set_priority(w->source, SWEEP_PRIORITY);
+        if (r < 0)
+                return r;
+        TAKE_PTR(w);
+        return 0;
+}
+
 static int signal_all(const char *path, int signal_number, bool with_runner)
 {
-        unsigned n_all = 0;
+        unsigned n = 0;
+        int error, r;
 
-        for (int round = 0; round < ROUNDS_MAX; round++) {
-                Sweep s = {.signal_number = signal_number, .with_runner = with_runner};
-                int r = cgroup_foreach_process(path, signal_one, &s);
-
+        if (sweep_turn(path, signal_number, with_runner, &n, &error)) {
+                r = sweeping_new(path, with_runner);
                 if (r < 0)
-                        return n_all > 0 || r == -ENOENT ? 0 : r;
-                n_all += s.n_signalled;
-                if (signal_number != SIGKILL || s.n_signalled == 0)
-                        break;
+                        log_error_errno(r, "Failed to go on ending the processes of %s", path);
         }
-        return n_all > 0 ? 0 : -ESRCH;
+        if (n > 0 || error == -ENOENT)
+                return 0;
+        return error < 0 ? error : -ESRCH;
 }
 
 int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refusal *reterr)

@@ -435,8 +435,11 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
 {
         Launch *l = launch_find(c->spawner, a->exec_id);
 
-        if (!l)
-                return make_launch(c, a, ret, reterr);
+        if (!l) {
+                int r = filters_check_failure(a->container->leader, reterr);
+
+                return r < 0 ? r : make_launch(c, a, ret, reterr);
+        }
         if (l->start || l->connection != c || !launch_follow(l, a->container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", a->exec_id);
         *ret = l;

@@ -2,6 +2,7 @@
 """An administrator switches execd off while clients wait: it stays off, and they are told."""
 
 import json
+import select
 import subprocess
 
 import pytest
@@ -28,13 +29,16 @@ class Client:
     """An execctl that has asked for the end of its exec: its question was seen on the bus."""
 
     def __init__(self, *words):
-        monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=member='Wait'"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=member='Wait'",
+                                    "--match=member='ReadyToWatch'"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
         try:
-            assert "Monitoring" in monitor.stderr.readline()
+            while not select.select([monitor.stdout], [], [], 0.1)[0]:
+                shell("busctl emit / execd.Test ReadyToWatch")
             self.process = subprocess.Popen(["execctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, text=True)
-            assert json.loads(monitor.stdout.readline())["member"] == "Wait"
+            while json.loads(monitor.stdout.readline())["member"] != "Wait":
+                pass
         finally:
             monitor.kill()
             monitor.communicate()
