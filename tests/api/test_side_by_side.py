@@ -150,6 +150,7 @@ def test_list(containers):
             mine["Labels"].pop(key)
         for c in (mine, docks):
             c["Mounts"].sort(key=lambda m: m["Destination"])
+            c["Ports"].sort(key=json.dumps)
         for key in ("Names", "Image", "ImageID", "Created", "Labels", "State", "HostConfig", "NetworkSettings", "Mounts", "Ports"):
             assert mine[key] == docks[key], key
 
