@@ -5,10 +5,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/time.h"
 #include "wire/oci-details.h"
+
+/* Of Docker, for what a health check does not say. */
+#define HEALTH_DEFAULT_SEC 30
 
 static void add(struct json_object *o, const char *key, const char *value)
 {
@@ -292,6 +296,44 @@ struct json_object *container_ports(struct json_object *facts)
         return ports && json_object_is_type(ports, json_type_object) ? docker_ports(ports) : NULL;
 }
 
+/* "2026-11-24T16:36:30.343607322Z", or with an offset; 0 for another text. */
+static uint64_t parse_seconds(const char *text)
+{
+        struct tm tm = {0};
+        int hours = 0, minutes = 0;
+        const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+        char sign = '+';
+        time_t t;
+
+        if (!p)
+                return 0;
+        if (*p == '.')
+                p += 1 + strspn(p + 1, "0123456789");
+        if (*p != 'Z' && sscanf(p, "%c%2d:%2d", &sign, &hours, &minutes) != 3)
+                return 0;
+        t = timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 60 + minutes) * 60;
+        return t > 0 ? (uint64_t) t : 0;
+}
+
+/* Docker before 23 writes each check down, later ones only the state at the start. What the file says is the
+ * health as long as no other check can have ended since. */
+static bool health_is_current(const Container *c, struct json_object *health, struct json_object *config)
+{
+        struct json_object *log = get(health, "Log"), *check = get(config, "Healthcheck");
+        int64_t interval = json_object_get_int64(get(check, "Interval")) / INT64_C(1000000000),
+                timeout = json_object_get_int64(get(check, "Timeout")) / INT64_C(1000000000);
+        uint64_t last = c->started_usec / USEC_PER_SEC;
+        size_t n = log && json_object_is_type(log, json_type_array) ? json_object_array_length(log) : 0;
+
+        interval = interval > 0 ? interval : HEALTH_DEFAULT_SEC;
+        timeout = timeout > 0 ? timeout : HEALTH_DEFAULT_SEC;
+        if (n > 0) {
+                last = parse_seconds(get_text(json_object_array_get_idx(log, n - 1), "End"));
+                interval += timeout;
+        }
+        return now_usec(CLOCK_REALTIME) / USEC_PER_SEC < last + (uint64_t) interval;
+}
+
 const char *container_health(const Container *c, struct json_object *facts)
 {
         struct json_object *health = get(get(facts, "State"), "Health");
@@ -300,7 +342,10 @@ const char *container_health(const Container *c, struct json_object *facts)
         if (!*status)
                 status = get_text(health, "status");
         if (*status)
-                return status;
+                return strcmp(c->kind, "docker") != 0 || strcmp(status, "none") == 0 ||
+                                       health_is_current(c, health, get(facts, "Config"))
+                               ? status
+                               : NULL;
         if (get(get(facts, "Config"), "Healthcheck"))
                 return "starting";
         return strcmp(c->kind, "podman") == 0 && !get(facts, "CreateNetNS") ? NULL : "none";
@@ -511,7 +556,7 @@ static void add_state(struct json_object *o, const Container *c, struct json_obj
         add(state, "Error", "");
         add(state, "StartedAt", *started ? started : format_rfc3339(text, c->started_usec, 1));
         add(state, "FinishedAt", "0001-01-01T00:00:00Z");
-        if (get(known, "Health"))
+        if (get(known, "Health") && container_health(c, facts))
                 json_object_object_add(state, "Health", json_object_get(get(known, "Health")));
         json_object_object_add(o, "State", state);
 }
