@@ -45,7 +45,7 @@ useradd -m -u 1000 -s /bin/bash user
 useradd -m -u 1001 -s /bin/bash other
 sed -i 's/^SELINUX=.*/SELINUX=enforcing/; s/^SELINUXTYPE=.*/SELINUXTYPE=default/' /etc/selinux/config
 mkdir -p /src /out /results /var/log/journal /etc/systemd/journald.conf.d
-printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=64M\nAudit=yes\n' \
+printf '[Journal]\nStorage=persistent\nSystemMaxUse=64M\nAudit=yes\n' \
     >/etc/systemd/journald.conf.d/execd-tests.conf
 printf 'kernel.printk_ratelimit = 0\n' >/etc/sysctl.d/execd-tests.conf
 RECIPE
