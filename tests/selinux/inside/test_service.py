@@ -13,15 +13,6 @@ import client
 import vm
 
 
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value or time.monotonic() > end:
-            return value
-        time.sleep(0.1)
-
-
 def test_restart_loses_no_exec(web):
     started = [client.create(web.name, ["sh", "-c", f"sleep 20; echo late; exit {code}"], Tty=tty).json()["Id"]
                for code, tty in ((7, False), (8, True))]
@@ -30,10 +21,10 @@ def test_restart_loses_no_exec(web):
     for command in (["restart"], ["kill", "-s", "KILL"]):
         pid = vm.vm_value("systemctl", "show", "-P", "MainPID", "execd.service")
         vm.sh(["systemctl", *command, "execd.service"])
-        assert wait_for(lambda p=pid: vm.vm_value("systemctl", "show", "-P", "MainPID", "execd.service") not in (p, "0"))
+        assert vm.wait_for(lambda p=pid: vm.vm_value("systemctl", "show", "-P", "MainPID", "execd.service") not in (p, "0"))
         assert all(client.inspect(exec_id)["Running"] for exec_id in started), started
     for exec_id, code in zip(started, (7, 8)):
-        ended = wait_for(lambda e=exec_id: not client.inspect(e)["Running"] and client.inspect(e))
+        ended = vm.wait_for(lambda e=exec_id: not client.inspect(e)["Running"] and client.inspect(e))
         assert ended and ended["ExitCode"] == code, ended
         assert b"late" in client.request("GET", f"/exec/{exec_id}/logs").body
 
@@ -75,7 +66,7 @@ def test_audit_knows_the_command_and_who_it_was(web):
                           check=True)
     exec_id, login_uid = done.stdout.split()
     assert login_uid == "4711"
-    told = wait_for(lambda: user_commands(exec_id))
+    told = vm.wait_for(lambda: user_commands(exec_id))
     assert len(told) == 1, told
     assert 'vm="web"' in told[0] and "cmd=636174202F70726F632F73656C662F6C6F67696E756964" in told[0], told
     assert "auid=4711" in told[0] and "res=success" in told[0], told

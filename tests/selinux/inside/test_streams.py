@@ -2,11 +2,13 @@
 """A command's stdin, stdout and stderr, where its container has categories that its caller has not, and the other way
 round: what the policy does not let it use, the kernel replaces by the null device without a word."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
+import client
 import vm
 
 
@@ -46,6 +48,29 @@ def test_streams_have_names(web):
     """Not for writing, since what opens a file to write to it would also make it, and ask for the directory."""
     r = shell(f"echo in | execctl run -i {web.name} -- cat /proc/self/fd/0 | cat")
     assert (r.stdout, r.stderr) == ("in\n", ""), r
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
+@pytest.mark.parametrize("user", ["", "1000"])
+@pytest.mark.parametrize("machine", ["web", "userns"])
+def test_detached_output_is_of_the_scope(machine, user, tty, request):
+    """The runner writes it to the journal, which says by itself whose it is."""
+    name = request.getfixturevalue(machine).name
+    exec_id = client.create(name, ["sh", "-c", "echo out; echo err >&2"], User=user, Tty=tty).json()["Id"]
+    assert client.start_detached(exec_id).status in (200, 204)
+    assert client.request("POST", f"/exec/{exec_id}/wait").status == 200
+    assert client.inspect(exec_id)["ExitCode"] == 0
+
+    def lines():
+        text = vm.sh(["journalctl", "--no-pager", "-q", "-b", "-o", "json", f"_SYSTEMD_UNIT=exec-{exec_id}.scope"])
+        return [line for line in map(json.loads, text.splitlines()) if "EXEC_STREAM" in line]
+
+    assert vm.wait_for(lambda: len(lines()) == 2), lines()
+    for line in lines():
+        assert line["_SELINUX_CONTEXT"].rstrip("\n\0") == "system_u:system_r:execd_runner_t:s0", line
+        assert line["EXEC_ID"] == exec_id and line["CONTAINER_NAME"] == name, line
+    found = sorted((line["EXEC_STREAM"], line["MESSAGE"]) for line in lines())
+    assert found == sorted([("stdout" if tty else "stderr", "err"), ("stdout", "out")]), found
 
 
 def test_nothing_was_denied(web):

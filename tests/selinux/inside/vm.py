@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import time
 
 import client
 
@@ -15,6 +16,15 @@ def sh(words, check=True):
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100)
     assert not check or done.returncode == 0, f"{words}: {done.returncode}: {done.stdout}"
     return done.stdout
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.1)
 
 
 def selinux_enabled():
