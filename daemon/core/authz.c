@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/authz-record.h"
+#include "core/command-line.h"
 #include "core/manager.h"
 #include "core/selinux-access.h"
+#include "wire/user-spec.h"
 
 #define FLAG_INTERACTION UINT32_C(1)
 
@@ -113,9 +115,31 @@ static int append_process(sd_bus_message *m, const Peer *p)
         return r;
 }
 
+/* Rules compare texts, and people read them in a prompt: one user has one text, and nothing of the request
+ * reaches a terminal as it is. */
+static int append_request(sd_bus_message *m, const AuthzQuestion *q)
+{
+        const char *flag[] = {"false", "true"}, *requested = q->request->user ?: "";
+        _cleanup_free_ char *user = NULL, *shown = NULL, *program = NULL;
+        _cleanup_(user_spec_done) UserSpec spec = USER_SPEC_INIT;
+
+        /* One that cannot be any user is refused after this. */
+        if (user_spec_parse(requested, &spec, NULL) >= 0)
+                user = user_spec_normalize(&spec);
+        else
+                user = strdup(requested);
+        if (user)
+                shown = command_line_escape((char *[]){user, NULL}, COMMAND_LINE_MAX);
+        program = command_line_escape((char *[]){q->request->argv[0], NULL}, COMMAND_LINE_MAX);
+        if (!shown || !program)
+                return -ENOMEM;
+        return sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}{ss}", "user", shown, "user_requested",
+                                     requested, "program", program, "command_line", q->command_line, "tty",
+                                     flag[q->request->tty], "privileged", flag[q->request->privileged]);
+}
+
 static int append_details(sd_bus_message *m, const AuthzQuestion *q)
 {
-        const char *flag[] = {"false", "true"};
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "{ss}");
@@ -123,11 +147,7 @@ static int append_details(sd_bus_message *m, const AuthzQuestion *q)
                 r = sd_bus_message_append(m, "{ss}{ss}{ss}", "container", q->container->name, "container_id",
                                           q->container->id, "container_kind", q->container->kind);
         if (r >= 0 && q->request)
-                r = sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}", "user",
-                                          q->request->user && *q->request->user ? q->request->user : "root",
-                                          "program", q->request->argv[0], "command_line", q->command_line,
-                                          "tty", flag[q->request->tty], "privileged",
-                                          flag[q->request->privileged]);
+                r = append_request(m, q);
         if (r >= 0 && q->exec_id)
                 r = sd_bus_message_append(m, "{ss}{ss}", "exec_id", q->exec_id, "verb", q->verb);
         return r < 0 ? r : sd_bus_message_close_container(m);

@@ -115,6 +115,26 @@ int user_spec_parse(const char *text, UserSpec *ret, Refusal *reterr)
         return 0;
 }
 
+static const char *strip_zeros(const char *part)
+{
+        while (part[0] == '0' && is_number(part + 1))
+                part++;
+        return part;
+}
+
+char *user_spec_normalize(const UserSpec *s)
+{
+        const char *user = s->user ? strip_zeros(s->user) : "root";
+        char *text = NULL;
+
+        /* root is in every group that it wants to be in. */
+        if (strcmp(user, "0") == 0 || strcmp(user, "root") == 0)
+                return strdup("root");
+        if (!s->group)
+                return strdup(user);
+        return asprintf(&text, "%s:%s", user, strip_zeros(s->group)) < 0 ? NULL : text;
+}
+
 bool user_spec_has_names(const UserSpec *s)
 {
         return (s->user && !is_number(s->user)) || (s->group && !is_number(s->group));

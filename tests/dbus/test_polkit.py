@@ -81,6 +81,36 @@ def test_one_container_by_five_lines(rules, counts):
     assert r.status == 1 and b"access denied" in r.err, r
 
 
+NOT_AS_ROOT = """
+polkit.addRule(function(action, subject) {
+    if (action.id == "org.execd1.exec" && subject.user == "user")
+        return action.lookup("user") == "root" ? polkit.Result.NO :
+               action.lookup("user") == "app" ? polkit.Result.YES : polkit.Result.NOT_HANDLED;
+});
+"""
+
+
+@pytest.mark.parametrize("text", ["root", "0", "00", ":0", "0:0", "000:wheel", "root:wheel", ":", ""])
+def test_root_has_one_name_for_rules(rules, counts, text):
+    rules(NOT_AS_ROOT)
+    assert as_user("execctl", "run", "--user=app", "web", "--", "true").status == 0
+    r = as_user("execctl", "run", f"--user={text}", "web", "--", "true")
+    assert r.status == 1 and b"access denied" in r.err, r
+
+
+@pytest.mark.parametrize("text", ["app:0", "app:root", "1000"])
+def test_a_group_is_not_let_through_with_its_user(rules, counts, text):
+    """What a rule allows is that user as it is, not with a group that the caller has chosen."""
+    rules(NOT_AS_ROOT)
+    r = as_user("execctl", "run", f"--user={text}", "web", "--", "true")
+    assert r.status == 1 and b"access denied" in r.err, r
+
+
+def test_a_prompt_shows_no_line_of_the_caller(password):
+    with Terminal("execctl", "run", "web", "--", "id\nAuthentication is not required\x1b[2J", user="user") as t:
+        t.expect("run '\"id\\nAuthentication is not required\\x1b[2J\"' as 'root' in container 'web'")
+
+
 def test_own_execs_and_those_of_others(rules, counts):
     rules(ONE_CONTAINER)
     foreign = execctl("run", "-d", "web", "--", "sleep", "1000").out.decode().strip()

@@ -247,8 +247,41 @@ static void test_has_names(void)
         }
 }
 
+static void test_normalized(void)
+{
+        static const char *const texts[][2] = {
+                {"", "root"},
+                {"root", "root"},
+                {"0", "root"},
+                {"00", "root"},
+                {":0", "root"},
+                {":wheel", "root"},
+                {"root:wheel", "root"},
+                {"0:0", "root"},
+                {"000:10", "root"},
+                {"app", "app"},
+                {"app:0", "app:0"},
+                {"app:00", "app:0"},
+                {"01000", "1000"},
+                {"1000:010", "1000:10"},
+                {"app:wheel", "app:wheel"},
+                {"4294967294", "4294967294"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_free_ char *text = NULL;
+                UserSpec s = USER_SPEC_INIT;
+
+                NEED(user_spec_parse(texts[i][0], &s, NULL) == 0);
+                text = user_spec_normalize(&s);
+                NEED(text && strcmp(text, texts[i][1]) == 0);
+                user_spec_done(&s);
+        }
+}
+
 int main(void)
 {
+        test_normalized();
         test_users();
         test_messages();
         test_odd_files();
