@@ -46,7 +46,7 @@ ERRORS = [
     ("too old", "GET", "/v1.2/_ping", None, 400, "VALIDATION_ERROR"),
     ("too new", "GET", "/v1.99/_ping", None, 400, "VALIDATION_ERROR"),
     ("resize", "POST", f"/exec/{NO_EXEC}/resize?h=x&w=1", None, 400, "VALIDATION_ERROR"),
-    ("too large", "POST", "/containers/web/exec", b'{"Cmd":["' + b"x" * 1100000 + b'"]}', 413, "PAYLOAD_TOO_LARGE"),
+    ("too large", "POST", "/containers/web/exec", b'{"Cmd":["' + b"x" * 4400000 + b'"]}', 413, "PAYLOAD_TOO_LARGE"),
     ("filters", "GET", "/containers/json?filters=%7B", None, 400, "VALIDATION_ERROR"),
     ("not served", "POST", "/containers/create", b"{}", 501, "NOT_IMPLEMENTED"),
 ]

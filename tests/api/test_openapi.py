@@ -408,7 +408,7 @@ simple("createExec", 400, *(f"POST /containers/WEB/exec {body}" for body in (
 simple("createExec", 403, 'POST /containers/WEB/exec {"Cmd":["true"]}',
        'POST /containers/WEB/exec {"Cmd":["true"],"Privileged":true}', by_other=True)
 simple("createExec", 404, 'POST /containers/nosuch/exec {"Cmd":["true"]}')
-for _body in ({"Cmd": ["a"] * 5000}, {"Cmd": ["a"], "User": "u" * 5000}, {"Cmd": ["a"], "WorkingDir": "/" * 5000},
+for _body in ({"Cmd": ["a"] * 300000}, {"Cmd": ["a"], "User": "u" * 5000}, {"Cmd": ["a"], "WorkingDir": "/" * 5000},
               {"Cmd": ["a"], "Labels": {f"l{n}": "" for n in range(65)}}):
     simple("createExec", 413, "POST /containers/WEB/exec " + json.dumps(_body, separators=(",", ":")))
 
@@ -685,7 +685,7 @@ ANY = [
     ("404", build("PUT", "/_ping")),
     ("404", build("DELETE", f"/exec/{NO_EXEC}/json")),
     ("408", b"GET /_ping HTT"),
-    ("413", build("POST", "/containers/web/exec", headers={"Content-Length": str(2 << 20)})),
+    ("413", build("POST", "/containers/web/exec", headers={"Content-Length": str(8 << 20)})),
     ("417", build("POST", "/containers/web/exec", b"{}", {"Expect": "coffee"})),
     ("431", build("GET", "/_ping", headers={"X": "x" * 17000})),
     ("431", build("GET", "/_ping", headers={f"X{n}": "x" for n in range(70)})),
