@@ -162,7 +162,6 @@ void dbus_call_fail(DbusCall *c, int error)
         dbus_call_refuse(c, &refusal);
 }
 
-/* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
 /* Where the bus knows the process by a pidfd, there is no number to be mistaken about. */
 static int read_process_fd(sd_bus_message *m, Peer *p)
 {
@@ -179,6 +178,7 @@ static int read_process_fd(sd_bus_message *m, Peer *p)
         return 0;
 }
 
+/* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
 static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
 {
         _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(sender);
