@@ -265,6 +265,18 @@ begin_commands() {
     scope_processes quiet | sort >"$dir/processes"
     [ -s "$dir/processes" ] || fail "the scope has no processes"
     inside systemctl show -P MainPID execd.service execd-spawner.service >"$dir/services"
+    sockets >"$dir/sockets"
+}
+
+# Which run of each socket unit this is: another one has another id.
+sockets() {
+    inside systemctl show -P InvocationID execd.socket execd-spawner.socket
+}
+
+# Were they stopped, the services would stop with them, which drops what systemd stores of running commands.
+check_sockets_survived() {
+    [ "$(grep -c . "$dir/sockets")" = 2 ] || fail "of the sockets $(cat "$dir/sockets") is known"
+    sockets | cmp -s - "$dir/sockets" || fail "the sockets were stopped: $(inside journalctl -u 'execd*.socket' -n 10)"
 }
 
 check_command_survived() {
