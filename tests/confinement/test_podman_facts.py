@@ -93,7 +93,7 @@ def test_labels_while_podman_writes(labeled):
         engines.engine(["podman", "volume", "rm", f"facts-{i}"])
 
 
-def test_a_database_that_cannot_be_read(podman):
+def test_a_database_that_cannot_be_read(labeled, other):
     """Then nobody is taken for somebody else: what asks for labels is answered with the reason."""
     database = "/var/lib/containers/storage/libpod/bolt_state.db"
     os.rename(database, database + ".away")
