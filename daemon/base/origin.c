@@ -49,11 +49,12 @@ static bool in_other_pid_namespace(int proc_fd)
 
 static bool in_other_user_namespace(int proc_fd)
 {
-        _cleanup_free_ char *map = NULL, *own = NULL;
+        static char *own; /* does not change */
+        _cleanup_free_ char *map = NULL;
 
-        return file_read_at(proc_fd, "uid_map", MAP_MAX, &map, NULL) < 0 ||
-               file_read_at(AT_FDCWD, "/proc/self/uid_map", MAP_MAX, &own, NULL) < 0 ||
-               strcmp(map, own) != 0;
+        if (!own && file_read_at(AT_FDCWD, "/proc/self/uid_map", MAP_MAX, &own, NULL) < 0)
+                return true;
+        return file_read_at(proc_fd, "uid_map", MAP_MAX, &map, NULL) < 0 || strcmp(map, own) != 0;
 }
 
 /* The fields of a mountinfo line that say what is mounted: "MAJOR:MINOR ROOT". NULL unless it is at "/". */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/origin.h"
@@ -32,18 +33,30 @@ static uint32_t read_loginuid(int proc_fd)
         return uid;
 }
 
+/* machined links each unit that is a machine's, which is all that sd_pid_get_machine_name(3) looks at once it
+ * has read again what unit a process is in. */
+static bool is_machine(const char *unit)
+{
+        _cleanup_free_ char *path = NULL;
+        char target[2];
+
+        if (!unit || asprintf(&path, "/run/systemd/machines/unit:%s", unit) < 0) {
+                path = NULL;
+                return false;
+        }
+        return readlink(path, target, sizeof(target)) > 0;
+}
+
 /* Takes the pidfd. What is read by number counts only if the process is still there afterwards. */
 static void peer_add_origin(Peer *p, Origin *o)
 {
-        _cleanup_free_ char *machine = NULL;
-
         p->start_time = o->start_time;
         p->foreign = o->foreign;
         if (o->proc_fd >= 0) {
                 p->loginuid = read_loginuid(o->proc_fd);
                 (void) sd_pid_get_unit(p->pid, &p->unit);
         }
-        if (!p->foreign && sd_pid_get_machine_name(p->pid, &machine) >= 0)
+        if (!p->foreign && is_machine(p->unit))
                 p->foreign = "it belongs to a machine of systemd-machined";
         if (!origin_is_alive(o)) {
                 p->foreign = p->foreign ?: "it has exited";
