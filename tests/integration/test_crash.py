@@ -33,6 +33,11 @@ def go(name):
     return lambda: shell(f"execctl run web -- sh -c 'echo go >/tmp/{name}'")
 
 
+def wait_for_begin(exec_id):
+    """A command is called a moment after its client has the head of the answer. A start under way does not outlive execd."""
+    wait_for(lambda: inspect(exec_id)["State"] not in ("created", "starting"))
+
+
 def end_of(exec_id):
     reply = request("POST", f"/exec/{exec_id}/wait")
     assert reply.status == 200, reply.body
@@ -58,7 +63,7 @@ def numbered(n, lines, crashes):
            for i in range(n)]
     clients = [Attached(i) for i in ids]
     for i in ids:
-        wait_for(lambda i=i: inspect(i)["State"] != "created")
+        wait_for_begin(i)
     outputs = [None] * n
 
     def read(i):
@@ -87,6 +92,7 @@ def test_both_directions(size):
     """What a client sends comes back unchanged. The larger one is spliced, and execd dies in the midst of it."""
     exec_id = create("web", ["sh", "-c", "cat; echo wrong >&2; exit 3"], AttachStdin=True)
     a = Attached(exec_id)
+    wait_for_begin(exec_id)
     block = random.Random(4).randbytes(1 << 20)
     pieces = [block[i:] + block[:i] for i in range(16)]
     source, sink = hashlib.sha256(), hashlib.sha256()
