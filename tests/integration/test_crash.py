@@ -35,7 +35,10 @@ def go(name):
 
 def wait_for_begin(exec_id):
     """A command is called a moment after its client has the head of the answer. A start under way does not outlive execd."""
-    wait_for(lambda: inspect(exec_id)["State"] not in ("created", "starting"))
+    def has_begun():
+        seen = inspect(exec_id)
+        return seen["Pid"] > 0 or seen["State"] not in ("created", "running")
+    wait_for(has_begun)
 
 
 def end_of(exec_id):
