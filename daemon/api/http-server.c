@@ -103,6 +103,9 @@ static void server_take(HttpServer *s, int fd)
         r = connection_new(s, fd, TAKE_PTR(peer), NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot take a connection");
+        /* Whoever has just connected is about to ask: the time without work begins anew. */
+        manager_busy_begin(s->manager);
+        manager_busy_end(s->manager);
 }
 
 static int server_on_accept_again(sd_event_source *source, uint64_t usec, void *userdata)

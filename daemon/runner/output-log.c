@@ -42,8 +42,10 @@
 
 #define PACKET_MAX  4096
 
-/* While there is no journal. */
-#define RETRY_MSEC 500
+/* While there is no journal. A command that has ended does not wait for one for ever: its scope would stay.
+ */
+#define RETRY_MSEC   500
+#define GIVE_UP_USEC (60 * USEC_PER_SEC)
 
 /* journald reads of the sender what it says of it, and that must still be there. */
 #define LINGER_MSEC       2000
@@ -316,15 +318,31 @@ static void linger(void)
         (void) poll(NULL, 0, LINGER_AFTER_MSEC);
 }
 
+/* A turn after the end of the command. False when there has been no journal for too long. */
+static bool turn_after_end(uint64_t *since)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (state.journal >= 0 || buf_length(&state.record) == 0)
+                *since = now;
+        else if (now - *since > GIVE_UP_USEC)
+                return false;
+        (void) turn(-1);
+        return true;
+}
+
 void output_log_finish(void)
 {
-        while (has_work())
-                (void) turn(-1);
+        uint64_t since = now_usec(CLOCK_MONOTONIC);
+        bool goes_on = true;
+
+        while (goes_on && has_work())
+                goes_on = turn_after_end(&since);
         /* Lines that had no end. */
-        for (unsigned which = 0; which < 2; which++) {
+        for (unsigned which = 0; goes_on && which < 2; which++) {
                 record_make(which, state.lines[which].bytes, state.lines[which].size);
-                while (!record_send())
-                        (void) turn(-1);
+                while (goes_on && !record_send())
+                        goes_on = turn_after_end(&since);
         }
         fd_close(RUNNER_CONTROL_FD);
         linger();

@@ -292,3 +292,27 @@ def test_request_that_comes_as_execd_is_about_to_leave():
                 assert execd.read_head(s)[0] == 200
     finally:
         shell("rm /run/execd/execd.conf.d/idle.conf; systemctl restart execd.service")
+
+
+def test_client_that_connects_as_execd_is_about_to_leave():
+    """Its connection was accepted when the time without work had run out, and its request comes a moment later."""
+    shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=3s\\n' >/run/execd/execd.conf.d/idle.conf;"
+          "systemctl restart execd.service")
+    try:
+        assert execd.request("GET", "/_ping").status == 200
+        pid = int(shell("systemctl show -P MainPID execd.service"))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            s = execd.connect()
+            due = time.monotonic() + 3.2
+            wait_for(lambda: time.monotonic() >= due)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        with s:
+            # A request of somebody else is served after the connection was accepted, and the timer has been looked at.
+            shell("systemctl service-log-level execd.service")
+            s.sendall(execd.head_bytes("GET", "/version"))
+            assert execd.read_head(s)[0] == 200
+        assert int(shell("systemctl show -P MainPID execd.service")) == pid
+    finally:
+        shell("rm /run/execd/execd.conf.d/idle.conf; systemctl restart execd.service")
