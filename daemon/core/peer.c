@@ -33,8 +33,8 @@ static uint32_t read_loginuid(int proc_fd)
         return uid;
 }
 
-/* machined links each unit that is a machine's, which is all that sd_pid_get_machine_name(3) looks at once it
- * has read again what unit a process is in. */
+/* machined links each unit that is a machine's, which is all that sd_pid_get_machine_name(3) looks at once
+ * it has read again what unit a process is in. */
 static bool is_machine(const char *unit)
 {
         _cleanup_free_ char *path = NULL;
