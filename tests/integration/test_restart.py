@@ -199,9 +199,10 @@ def test_stopped_for_good_it_cuts_its_clients_off():
     exec_id = create("web", ["sh", "-c", "read x; sleep 3333"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.settimeout(10)
+    wait_for(lambda: inspect(exec_id)["Pid"], what="the command to have begun")
     shell("systemctl stop execd.service")
     assert a.socket.recv(1) == b""
-    assert shell("pgrep -fx 'sleep 3333'")
+    wait_for(lambda: shell("pgrep -fx 'sleep 3333'", check=False), what="the command to go on")
     shell("pkill -fx 'sleep 3333'; systemctl start execd.service")
 
 
