@@ -12,7 +12,20 @@ import urllib.parse
 
 import pytest
 
-from execd import Attached, connect, create, head_bytes, inspect, journal, read_head, request, shell, wait_for
+import execd
+from execd import connect, create, head_bytes, inspect, journal, read_head, request, shell, wait_for
+
+
+class Attached(execd.Attached):
+    """Of a command that has begun: its client has the head before that, and a start under way does not outlive execd."""
+
+    def __init__(self, exec_id, *arguments, **words):
+        super().__init__(exec_id, *arguments, **words)
+
+        def has_begun():
+            seen = inspect(exec_id)
+            return seen["Pid"] or not seen["Running"]
+        wait_for(has_begun, what="the command to have begun")
 
 
 def restart():
@@ -199,7 +212,6 @@ def test_stopped_for_good_it_cuts_its_clients_off():
     exec_id = create("web", ["sh", "-c", "read x; sleep 3333"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.settimeout(10)
-    wait_for(lambda: inspect(exec_id)["Pid"], what="the command to have begun")
     shell("systemctl stop execd.service")
     assert a.socket.recv(1) == b""
     wait_for(lambda: shell("pgrep -fx 'sleep 3333'", check=False), what="the command to go on")
