@@ -210,7 +210,7 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                                     exec_on_control, e);
         if (r < 0) {
                 log_error_errno(r, "Cannot take over exec %.12s", e->id);
-                exec_fail(e, REFUSAL_INTERNAL, "the running command could not be taken over");
+                exec_fail(e, REFUSAL_UNAVAILABLE, "the running command could not be taken over");
                 return 0;
         }
         e->control_fd = TAKE_FD(p.control);
