@@ -159,9 +159,9 @@ int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal 
         return 0;
 }
 
-static const Container *find(Container *const *containers, size_t n, const char *reference)
+static const ContainerInfo *find(ContainerInfo *const *containers, size_t n, const char *reference)
 {
-        const Container *found = NULL;
+        const ContainerInfo *found = NULL;
 
         reference += *reference == '/';
         for (size_t i = 0; i < n; i++)
@@ -173,13 +173,13 @@ static const Container *find(Container *const *containers, size_t n, const char 
         return found;
 }
 
-static int resolve_one(const ContainerFilter *f, const char *key, Container *const *containers, size_t n,
+static int resolve_one(const ContainerFilter *f, const char *key, ContainerInfo *const *containers, size_t n,
                        uint64_t *ret_time, char **ret_id, Refusal *reterr)
 {
         char **values = http_filter_values(f->values, key);
 
         STRV_FOREACH (v, values) {
-                const Container *c = find(containers, n, *v);
+                const ContainerInfo *c = find(containers, n, *v);
 
                 if (!c)
                         return refuse(reterr, REFUSAL_NO_CONTAINER, ENOENT, "No such container: %s", *v);
@@ -192,7 +192,7 @@ static int resolve_one(const ContainerFilter *f, const char *key, Container *con
         return 0;
 }
 
-int container_filter_resolve(ContainerFilter *f, Container *const *containers, size_t n, Refusal *reterr)
+int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *containers, size_t n, Refusal *reterr)
 {
         int r;
 
@@ -200,7 +200,7 @@ int container_filter_resolve(ContainerFilter *f, Container *const *containers, s
         return r < 0 ? r : resolve_one(f, "since", containers, n, &f->since, &f->since_id, reterr);
 }
 
-static int not_known(const Container *c, const char *key, Refusal *reterr)
+static int not_known(const ContainerInfo *c, const char *key, Refusal *reterr)
 {
         return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
                       "the filter '%s' cannot be applied: execd does not know this of container %s", key,
@@ -219,7 +219,7 @@ static const char *get_text(struct json_object *o, const char *key)
         return s && json_object_is_type(s, json_type_string) ? json_object_get_string(s) : "";
 }
 
-static int match_labels(const ContainerFilter *f, const Container *c, Refusal *reterr)
+static int match_labels(const ContainerFilter *f, const ContainerInfo *c, Refusal *reterr)
 {
         char **values = http_filter_values(f->values, "label");
         _cleanup_strv_ char **labels = NULL;
@@ -228,7 +228,7 @@ static int match_labels(const ContainerFilter *f, const Container *c, Refusal *r
 
         if (!values)
                 return 1;
-        r = container_labels(c, &labels, &known);
+        r = container_info_labels(c, &labels, &known);
         if (r < 0)
                 return r;
         STRV_FOREACH (v, values)
@@ -278,7 +278,7 @@ static bool is_image_id(const char *id, const char *value)
         return *value && strncmp(id, value, strlen(value)) == 0;
 }
 
-static bool match_ancestor(const ContainerFilter *f, const Container *c, struct json_object *facts)
+static bool match_ancestor(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts)
 {
         char **values = http_filter_values(f->values, "ancestor");
 
@@ -288,7 +288,7 @@ static bool match_ancestor(const ContainerFilter *f, const Container *c, struct 
         return !values;
 }
 
-static int match_networks(const ContainerFilter *f, const Container *c, struct json_object *facts,
+static int match_networks(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                           Refusal *reterr)
 {
         struct json_object *networks = get(get(facts, "NetworkSettings"), "Networks");
@@ -317,7 +317,7 @@ static int match_networks(const ContainerFilter *f, const Container *c, struct j
         return 0;
 }
 
-static int match_volumes(const ContainerFilter *f, const Container *c, struct json_object *facts,
+static int match_volumes(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                          Refusal *reterr)
 {
         char **values = http_filter_values(f->values, "volume");
@@ -374,7 +374,7 @@ static bool has_port(struct json_object *ports, const char *value, bool publishe
         return false;
 }
 
-static int match_ports(const ContainerFilter *f, const char *key, const Container *c,
+static int match_ports(const ContainerFilter *f, const char *key, const ContainerInfo *c,
                        struct json_object *facts, Refusal *reterr)
 {
         struct json_object *ports = get(get(facts, "NetworkSettings"), "Ports");
@@ -390,7 +390,7 @@ static int match_ports(const ContainerFilter *f, const char *key, const Containe
         return 0;
 }
 
-static int match_health(const ContainerFilter *f, const Container *c, struct json_object *facts,
+static int match_health(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                         Refusal *reterr)
 {
         const char *health;
@@ -413,7 +413,7 @@ static bool match_task(const ContainerFilter *f, struct json_object *facts)
 }
 
 /* What is known of every container. */
-static bool match_simple(const ContainerFilter *f, const Container *c, struct json_object *facts)
+static bool match_simple(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts)
 {
         if (http_filter_values(f->values, "before") &&
             (c->created_usec >= f->before || strcmp(c->id, f->before_id) == 0))
@@ -430,7 +430,7 @@ static bool match_simple(const ContainerFilter *f, const Container *c, struct js
                match_ancestor(f, c, facts);
 }
 
-int container_filter_match(const ContainerFilter *f, const Container *c, struct json_object *facts,
+int container_filter_match(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                            Refusal *reterr)
 {
         int r;

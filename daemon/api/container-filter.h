@@ -4,7 +4,7 @@
 /* Which containers a client wants to see: the filters of GET /containers/json. */
 
 #include "api/http-filter.h"
-#include "core/container.h"
+#include "core/container-info.h"
 
 typedef struct ContainerFilter ContainerFilter;
 
@@ -15,8 +15,9 @@ DEFINE_CLEANUP(ContainerFilter, container_filter_free);
 
 /* Finds what "before" and "since" name among all containers, once before the others are asked about; a name
  * that is not there is refused. */
-int container_filter_resolve(ContainerFilter *f, Container *const *containers, size_t n, Refusal *reterr);
+int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *containers, size_t n,
+                             Refusal *reterr);
 
 /* 1 if it passes, 0 if not; a refusal if a fact is asked for that execd does not know of this container. */
-int container_filter_match(const ContainerFilter *f, const Container *c, struct json_object *facts,
+int container_filter_match(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                            Refusal *reterr);

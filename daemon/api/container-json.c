@@ -126,7 +126,7 @@ static void add_podman_ports(struct json_object *tree)
         json_object_object_add(branch(tree, "Config"), "ExposedPorts", exposed);
 }
 
-struct json_object *container_facts(const Container *c)
+struct json_object *container_facts(const ContainerInfo *c)
 {
         struct json_object *tree = json_object_new_object();
 
@@ -149,13 +149,13 @@ struct json_object *container_facts(const Container *c)
         return tree;
 }
 
-struct json_object *container_labels_json(const Container *c)
+struct json_object *container_labels_json(const ContainerInfo *c)
 {
         struct json_object *o = json_object_new_object();
         _cleanup_strv_ char **labels = NULL;
         bool known;
 
-        (void) container_labels(c, &labels, &known);
+        (void) container_info_labels(c, &labels, &known);
         STRV_FOREACH (l, labels) {
                 _cleanup_free_ char *key = strndup(*l, strcspn(*l, "="));
 
@@ -317,7 +317,7 @@ static uint64_t parse_seconds(const char *text)
 
 /* Docker before 23 writes each check down, later ones only the state at the start. What the file says is the
  * health as long as no other check can have ended since. */
-static bool health_is_current(const Container *c, struct json_object *health, struct json_object *config)
+static bool health_is_current(const ContainerInfo *c, struct json_object *health, struct json_object *config)
 {
         struct json_object *log = get(health, "Log"), *check = get(config, "Healthcheck");
         int64_t interval = json_object_get_int64(get(check, "Interval")) / INT64_C(1000000000),
@@ -334,7 +334,7 @@ static bool health_is_current(const Container *c, struct json_object *health, st
         return now_usec(CLOCK_REALTIME) / USEC_PER_SEC < last + (uint64_t) interval;
 }
 
-const char *container_health(const Container *c, struct json_object *facts)
+const char *container_health(const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *health = get(get(facts, "State"), "Health");
         const char *status = get_text(health, "Status");
@@ -351,7 +351,7 @@ const char *container_health(const Container *c, struct json_object *facts)
         return strcmp(c->kind, "podman") == 0 && !get(facts, "CreateNetNS") ? NULL : "none";
 }
 
-char *container_network_mode(const Container *c, struct json_object *facts)
+char *container_network_mode(const ContainerInfo *c, struct json_object *facts)
 {
         const char *mode = get_text(get(facts, "HostConfig"), "NetworkMode"),
                    *other = get_text(facts, "NetNsCtr");
@@ -402,7 +402,7 @@ int container_environment(struct json_object *facts, char ***ret)
         return 0;
 }
 
-static char *joined_command(const Container *c)
+static char *joined_command(const ContainerInfo *c)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
 
@@ -441,7 +441,7 @@ static void human_duration(char *text, size_t size, uint64_t seconds)
 }
 
 /* "Up 26 minutes (Paused)", "Up 3 seconds (healthy)". */
-static void add_status(struct json_object *o, const Container *c, struct json_object *facts)
+static void add_status(struct json_object *o, const ContainerInfo *c, struct json_object *facts)
 {
         const char *health = container_health(c, facts);
         uint64_t now = now_usec(CLOCK_REALTIME);
@@ -449,7 +449,7 @@ static void add_status(struct json_object *o, const Container *c, struct json_ob
 
         human_duration(duration, sizeof(duration),
                        now > c->started_usec ? (now - c->started_usec) / USEC_PER_SEC : 0);
-        if (container_is_paused(c))
+        if (container_info_is_paused(c))
                 snprintf(status, sizeof(status), "Up %s (Paused)", duration);
         else if (health && strcmp(health, "none") != 0)
                 snprintf(status, sizeof(status), "Up %s (%s%.40s)", duration,
@@ -474,7 +474,8 @@ static struct json_object *public_networks(struct json_object *networks)
         return copy;
 }
 
-static void add_networks(struct json_object *o, const Container *c, struct json_object *facts, bool whole)
+static void add_networks(struct json_object *o, const ContainerInfo *c, struct json_object *facts,
+                         bool whole)
 {
         struct json_object *settings = get(facts, "NetworkSettings"), *networks = get(settings, "Networks"),
                            *copy = json_object_new_object();
@@ -490,7 +491,7 @@ static void add_networks(struct json_object *o, const Container *c, struct json_
         json_object_object_add(o, "NetworkSettings", copy);
 }
 
-static void add_name(struct json_object *o, const char *key, const Container *c, bool in_list)
+static void add_name(struct json_object *o, const char *key, const ContainerInfo *c, bool in_list)
 {
         _cleanup_free_ char *name = NULL;
         struct json_object *s;
@@ -513,7 +514,7 @@ static void add_known(struct json_object *o, const char *key, struct json_object
                 json_object_object_add(o, key, value);
 }
 
-struct json_object *container_list_item(const Container *c, struct json_object *facts)
+struct json_object *container_list_item(const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *o = json_object_new_object(), *host = json_object_new_object();
         _cleanup_free_ char *command = joined_command(c), *mode = container_network_mode(c, facts);
@@ -538,7 +539,7 @@ struct json_object *container_list_item(const Container *c, struct json_object *
         return o;
 }
 
-static void add_state(struct json_object *o, const Container *c, struct json_object *facts)
+static void add_state(struct json_object *o, const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *state = json_object_new_object(), *known = get(facts, "State");
         const char *started = get_text(known, "StartedAt");
@@ -546,7 +547,7 @@ static void add_state(struct json_object *o, const Container *c, struct json_obj
 
         add(state, "Status", c->state);
         add_bool(state, "Running", true);
-        add_bool(state, "Paused", container_is_paused(c));
+        add_bool(state, "Paused", container_info_is_paused(c));
         add_bool(state, "Restarting", false);
         if (get(known, "OOMKilled"))
                 json_object_object_add(state, "OOMKilled", json_object_get(get(known, "OOMKilled")));
@@ -562,7 +563,7 @@ static void add_state(struct json_object *o, const Container *c, struct json_obj
 }
 
 /* With the command of the first process where the engine does not say one. */
-static void add_config(struct json_object *o, const Container *c, struct json_object *facts)
+static void add_config(struct json_object *o, const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *config = branch(facts, "Config");
 
@@ -579,7 +580,7 @@ static void add_config(struct json_object *o, const Container *c, struct json_ob
         json_object_object_add(o, "Config", json_object_get(config));
 }
 
-static void add_command(struct json_object *o, const Container *c, struct json_object *facts)
+static void add_command(struct json_object *o, const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *args = get(facts, "Args"), *list;
 
@@ -595,7 +596,7 @@ static void add_command(struct json_object *o, const Container *c, struct json_o
         json_object_object_add(o, "Args", list);
 }
 
-struct json_object *container_details(const Container *c)
+struct json_object *container_details(const ContainerInfo *c)
 {
         struct json_object *o = json_object_new_object(), *facts = container_facts(c), *host;
         _cleanup_free_ char *mode = container_network_mode(c, facts);

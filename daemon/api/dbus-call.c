@@ -66,7 +66,7 @@ DbusCall *dbus_call_free(DbusCall *c)
         c->creation = exec_creation_free(c->creation);
         c->caller = bus_name_free(c->caller);
         exec_unref(c->exec);
-        container_unref(c->container);
+        container_info_unref(c->container);
         exec_request_free(c->request);
         for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
                 fd_close(c->fds[i]);

@@ -32,7 +32,7 @@ struct DbusCall {
         Authz *authz;
         ExecCreation *creation;
         Exec *exec; /* a reference */
-        Container *container;
+        ContainerInfo *container;
         ExecWatch watch;
         sd_event_source *timer;
         int fds[3];             /* owned: for the command */

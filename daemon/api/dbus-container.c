@@ -22,13 +22,13 @@ static int append_strv(sd_bus_message *m, const char *name, char **v)
         return r;
 }
 
-static int append_labels(sd_bus_message *m, const Container *k)
+static int append_labels(sd_bus_message *m, const ContainerInfo *k)
 {
         _cleanup_strv_ char **labels = NULL;
         bool known;
         int r;
 
-        r = container_labels(k, &labels, &known);
+        r = container_info_labels(k, &labels, &known);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'e', "sv");
         if (r >= 0)
@@ -49,7 +49,7 @@ static int append_labels(sd_bus_message *m, const Container *k)
 }
 
 /* What is not known has no entry. */
-static int append_facts(sd_bus_message *m, const Container *k)
+static int append_facts(sd_bus_message *m, const ContainerInfo *k)
 {
         struct json_object *facts = container_facts(k);
         _cleanup_free_ char *mode = container_network_mode(k, facts);
@@ -73,7 +73,7 @@ static int append_facts(sd_bus_message *m, const Container *k)
         return r;
 }
 
-int dbus_append_container(sd_bus_message *m, const Container *k)
+int dbus_append_container(sd_bus_message *m, const ContainerInfo *k)
 {
         int r;
 

@@ -41,9 +41,9 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
         while (r >= 0) {
-                _cleanup_(container_unrefp) Container *k = NULL;
+                _cleanup_(container_info_unrefp) ContainerInfo *k = NULL;
 
-                r = container_read(m, &k);
+                r = container_info_read(m, &k);
                 if (r <= 0)
                         break;
                 r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
@@ -111,7 +111,7 @@ static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_erro
         DbusCall *c = userdata;
 
         c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c->container) < 0)
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &c->container) < 0)
                 dbus_call_refuse(c, &refusal);
         else
                 dbus_call_authorize_inspect(c, get_container_allowed);

@@ -58,7 +58,7 @@ void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
         http_authorize(x, &q, next);
 }
 
-void http_authorize_inspect(HttpExchange *x, const Container *c, void (*next)(HttpExchange *x))
+void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x))
 {
         AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .container = c, .verb = "inspect"};
 

@@ -72,7 +72,7 @@ void exchange_done(HttpExchange *x)
         x->timer = sd_event_source_disable_unref(x->timer);
         exec_unwatch(&x->watch);
         x->exec = exec_unref(x->exec);
-        x->container = container_unref(x->container);
+        x->container = container_info_unref(x->container);
         free(x->path);
         free(x->name);
         *x = (HttpExchange){0};

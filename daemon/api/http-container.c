@@ -14,7 +14,7 @@
 typedef struct ContainerList {
         ContainerFilter *filter;
         int64_t limit; /* 0: none */
-        Container **containers;
+        ContainerInfo **containers;
         size_t n, room;
 } ContainerList;
 
@@ -25,17 +25,17 @@ static void list_on_close(HttpExchange *x)
         if (l) {
                 container_filter_free(l->filter);
                 for (size_t i = 0; i < l->n; i++)
-                        container_unref(l->containers[i]);
+                        container_info_unref(l->containers[i]);
                 free(l->containers);
         }
         x->state = mfree(l);
 }
 
-static int list_take(ContainerList *l, Container *c)
+static int list_take(ContainerList *l, ContainerInfo *c)
 {
         if (l->n == l->room) {
                 size_t room = l->room * 2 + 16;
-                Container **more = reallocarray(l->containers, room, sizeof(*more));
+                ContainerInfo **more = reallocarray(l->containers, room, sizeof(*more));
 
                 if (!more)
                         return -ENOMEM;
@@ -52,9 +52,9 @@ static int list_read(ContainerList *l, sd_bus_message *m)
 
         r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
         while (r >= 0) {
-                _cleanup_(container_unrefp) Container *c = NULL;
+                _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
 
-                r = container_read(m, &c);
+                r = container_info_read(m, &c);
                 if (r <= 0)
                         break;
                 r = list_take(l, c);
@@ -67,7 +67,7 @@ static int list_read(ContainerList *l, sd_bus_message *m)
 /* The newest first, as Docker lists them. */
 static int compare_created(const void *a, const void *b)
 {
-        const Container *const *x = a, *const *y = b;
+        const ContainerInfo *const *x = a, *const *y = b;
 
         if ((*x)->created_usec != (*y)->created_usec)
                 return (*x)->created_usec < (*y)->created_usec ? 1 : -1;
@@ -152,7 +152,7 @@ void http_list_containers(HttpExchange *x)
 }
 
 /* Execs that are waiting or running, as Docker lists them: null when there are none. */
-static struct json_object *exec_ids(const Manager *m, const Container *c)
+static struct json_object *exec_ids(const Manager *m, const ContainerInfo *c)
 {
         struct json_object *ids = NULL;
 
@@ -182,7 +182,7 @@ static int details_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *err
         HttpExchange *x = userdata;
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &x->container) < 0)
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
         else
                 http_authorize_inspect(x, x->container, details_go);

@@ -88,7 +88,7 @@ static bool exec_matches_labels(const Exec *e, const HttpFilter *f)
         if (!http_filter_values(f, "label"))
                 return true;
         labels = strv_copy(e->request->labels);
-        if (!labels || container_labels(e->container, &containers, &known) < 0)
+        if (!labels || container_info_labels(e->container, &containers, &known) < 0)
                 return false;
         STRV_FOREACH (l, containers)
                 if (strncmp(*l, "org.execd1.", strlen("org.execd1.")) == 0 && strv_append(&labels, *l) < 0)
@@ -228,19 +228,19 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
 
 static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &c) < 0) {
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &c) < 0) {
                 if (refusal.kind == REFUSAL_NO_CONTAINER || refusal.kind == REFUSAL_NOT_RUNNING)
                         (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "No such exec instance: %s",
                                       x->exec->id);
                 http_reply_refusal(x, &refusal);
                 return 0;
         }
-        if (container_is_paused(c)) {
+        if (container_info_is_paused(c)) {
                 (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->id);
                 http_reply_refusal(x, &refusal);

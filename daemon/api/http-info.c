@@ -63,11 +63,11 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return 0;
         }
         for (;;) {
-                _cleanup_(container_unrefp) Container *c = NULL;
+                _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
 
-                if (container_read(m, &c) <= 0)
+                if (container_info_read(m, &c) <= 0)
                         break;
-                if (container_is_paused(c))
+                if (container_info_is_paused(c))
                         paused++;
                 else
                         running++;

@@ -41,8 +41,8 @@ struct HttpExchange {
         Authz *authz;
         void (*next)(HttpExchange *x); /* what follows when it is allowed */
         bool may_see_all;
-        bool waits;           /* for the end of `exec`, and for nothing else */
-        Container *container; /* a reference */
+        bool waits;               /* for the end of `exec`, and for nothing else */
+        ContainerInfo *container; /* a reference */
         void *state;
         void (*on_close)(HttpExchange *x);
         /* Of an answer without an end: writes the next piece. Called when all before it has been sent. */

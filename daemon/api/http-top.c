@@ -169,7 +169,7 @@ static int top_on_container(sd_bus_message *m, void *userdata, sd_bus_error *err
         HttpExchange *x = userdata;
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_read_reply(m, &x->container) < 0)
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
         else
                 http_authorize_inspect(x, x->container, top_go);

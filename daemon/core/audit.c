@@ -42,7 +42,7 @@ static void add_text(Buf *b, const char *name, const char *value)
                 journal_add(b, name, value, strlen(value));
 }
 
-static void add_container(Buf *b, const Container *c)
+static void add_container(Buf *b, const ContainerInfo *c)
 {
         add_text(b, "CONTAINER_NAME", c->name);
         add_text(b, "CONTAINER_ID", c->id);

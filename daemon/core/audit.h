@@ -41,7 +41,7 @@ typedef struct AuditDenial {
         const char *action;
         const char *verb;
         const char *exec_id;
-        const Container *container;
+        const ContainerInfo *container;
         const char *user;
         const char *command_line; /* with it, also the next */
         bool privileged;

@@ -21,7 +21,7 @@ int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const Auth
                 .journal = m->journal,
                 .action = action,
                 .peer = peer_ref(q->peer),
-                .container = q->container ? container_ref((Container *) q->container) : NULL,
+                .container = q->container ? container_info_ref((ContainerInfo *) q->container) : NULL,
                 .privileged = q->request && q->request->privileged,
         };
         return copy(&a->verb, q->verb) && copy(&a->exec_id, q->exec_id) && copy(&a->user, user) &&
@@ -33,7 +33,7 @@ int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const Auth
 void authz_record_done(AuthzRecord *a)
 {
         peer_unref(a->peer);
-        container_unref(a->container);
+        container_info_unref(a->container);
         free(a->verb);
         free(a->exec_id);
         free(a->user);

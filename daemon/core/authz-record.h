@@ -10,7 +10,7 @@ typedef struct AuthzRecord {
         JournalQueue *journal; /* weak */
         const char *action;    /* weak: a constant */
         Peer *peer;
-        Container *container;                       /* NULL when no particular one is meant */
+        ContainerInfo *container;                   /* NULL when no particular one is meant */
         char *verb, *exec_id, *user, *command_line; /* the last two and the next with a request only */
         bool privileged;
 } AuthzRecord;

@@ -8,7 +8,7 @@
  * is under way is an object of its own: freeing it cancels the question, and no answer comes any more.
  */
 
-#include "core/container.h"
+#include "core/container-info.h"
 #include "core/peer.h"
 #include "wire/exec-request.h"
 
@@ -27,8 +27,8 @@ typedef enum AuthzAction {
 typedef struct AuthzQuestion {
         AuthzAction action;
         Peer *peer;
-        const Container *container; /* NULL when no particular one is meant */
-        const ExecRequest *request; /* NULL when no command is meant */
+        const ContainerInfo *container; /* NULL when no particular one is meant */
+        const ExecRequest *request;     /* NULL when no command is meant */
         const char *command_line;
         const char *exec_id; /* AUTHZ_MANAGE, AUTHZ_REPLAY */
         const char *verb;    /* what is to be done, for records; with an exec_id also for polkit */

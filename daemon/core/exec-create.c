@@ -151,7 +151,7 @@ static void creation_authorize(ExecCreation *c)
 }
 
 /* What the container was configured with holds where the request says nothing. */
-static int apply_container(const Container *c, ExecRequest *request)
+static int apply_container(const ContainerInfo *c, ExecRequest *request)
 {
         if ((!request->user || !*request->user) && *c->user) {
                 free(request->user);
@@ -170,22 +170,22 @@ static int apply_container(const Container *c, ExecRequest *request)
 
 static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(container_unrefp) Container *container = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *container = NULL;
         int r;
 
         r = spawner_reply_refusal(m, reterr);
         if (r >= 0)
-                r = container_read_reply(m, &container);
+                r = container_info_read_reply(m, &container);
         if (r < 0)
                 return r;
-        if (container_is_paused(container))
+        if (container_info_is_paused(container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->reference);
         r = manager_may_create(c->manager, c->peer,
-                               exec_request_size(c->request) + container_size(container), reterr);
+                               exec_request_size(c->request) + container_info_size(container), reterr);
         if (r >= 0)
                 r = apply_container(container, c->request);
-        container_keep_labels(container);
+        container_info_keep_labels(container);
         if (r >= 0)
                 r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
         if (r < 0)

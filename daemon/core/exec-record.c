@@ -108,13 +108,13 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         e->manager = m;
         e->control_fd = e->pidfd = -EBADF;
         e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
-        e->container = calloc(1, sizeof(Container));
+        e->container = calloc(1, sizeof(ContainerInfo));
         e->creator = calloc(1, sizeof(Peer));
         e->request = TAKE_PTR(r->request);
         e->command_line = command_line_escape(e->request->argv, EXEC_COMMAND_LINE_MAX);
         if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
-        *e->container = (Container){.n_ref = 1, .leader_pidfd = -EBADF};
+        *e->container = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};
         e->container->id = TAKE_PTR(r->container_id);
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);

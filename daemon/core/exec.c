@@ -76,7 +76,7 @@ static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, voi
         return 0;
 }
 
-int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec **ret)
+int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
         int r;
@@ -89,7 +89,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
         e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->created_usec = now_usec(CLOCK_REALTIME);
         e->created_monotonic = now_usec(CLOCK_MONOTONIC);
-        e->container = container_ref(c);
+        e->container = container_info_ref(c);
         e->creator = peer_remember(creator);
         if (!e->creator)
                 return -ENOMEM;
@@ -118,7 +118,7 @@ int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec
 
 size_t exec_size(const Exec *e)
 {
-        return sizeof(Exec) + exec_request_size(e->request) + container_size(e->container) +
+        return sizeof(Exec) + exec_request_size(e->request) + container_info_size(e->container) +
                strlen(e->command_line ?: "");
 }
 
@@ -151,7 +151,7 @@ static void exec_release(Exec *e)
         e->prepare_slot = sd_bus_slot_unref(e->prepare_slot);
         e->start_slot = sd_bus_slot_unref(e->start_slot);
         e->leader_source = sd_event_source_disable_unref(e->leader_source);
-        container_forget_leader(e->container);
+        container_info_forget_leader(e->container);
         e->caller = bus_name_free(e->caller);
         e->control_source = sd_event_source_disable_unref(e->control_source);
         e->drain_timer = sd_event_source_disable_unref(e->drain_timer);
@@ -170,7 +170,7 @@ Exec *exec_unref(Exec *e)
         handover_forget(e);
         stream_free(e->stream);
         exec_request_free(e->request);
-        container_unref(e->container);
+        container_info_unref(e->container);
         peer_unref(e->creator);
         peer_unref(e->starter);
         free(e->command_line);
@@ -205,7 +205,7 @@ void exec_tell(Exec *e, const char *action)
                 code = exit_code;
         }
         if (strv_append(&attributes, id) < 0 || (code && strv_append(&attributes, code) < 0) ||
-            container_attributes(e->container, &attributes) < 0)
+            container_info_attributes(e->container, &attributes) < 0)
                 return;
         event_log_add(e->manager->events, action, e->container->id, attributes);
 }

@@ -24,7 +24,7 @@
 
 #include "base/list.h"
 #include "core/bus-name.h"
-#include "core/container.h"
+#include "core/container-info.h"
 #include "core/peer.h"
 #include "core/spawner-link.h"
 #include "core/stream.h"
@@ -67,7 +67,7 @@ struct Exec {
         char unit[5 + EXEC_ID_SIZE + 6]; /* exec-ID.scope */
         ExecState state;
         ExecRequest *request; /* owned */
-        Container *container;
+        ContainerInfo *container;
         Peer *creator;
         Peer *starter; /* NULL before the start */
         char *command_line;
@@ -117,7 +117,7 @@ struct Exec {
         List watches;
 };
 
-int exec_new(Manager *m, Container *c, Peer *creator, ExecRequest *request, Exec **ret);
+int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, Exec **ret);
 /* Bytes that it takes, without its output. */
 size_t exec_size(const Exec *e);
 Exec *exec_ref(Exec *e);

@@ -16,20 +16,20 @@
 /* Bytes of ended execs without their output. The oldest go first; the journal knows them. */
 #define ENDED_SIZE_MAX (8 * 1024 * 1024)
 
-static void tell_container(Manager *m, const char *action, const Container *c)
+static void tell_container(Manager *m, const char *action, const ContainerInfo *c)
 {
         _cleanup_strv_ char **attributes = NULL;
 
-        if (container_attributes(c, &attributes) >= 0)
+        if (container_info_attributes(c, &attributes) >= 0)
                 event_log_add(m->events, action, c->id, attributes);
 }
 
-static void manager_on_container_new(void *userdata, Container *c)
+static void manager_on_container_new(void *userdata, ContainerInfo *c)
 {
         tell_container(userdata, "start", c);
 }
 
-static void manager_on_container_removed(void *userdata, Container *c)
+static void manager_on_container_removed(void *userdata, ContainerInfo *c)
 {
         tell_container(userdata, "die", c);
 }

@@ -23,7 +23,7 @@ static const char *const permission_names[_SELINUX_PERMISSION_MAX] = {
 /* What a record says besides the labels. */
 typedef struct Question {
         const Peer *peer;
-        const Container *container;
+        const ContainerInfo *container;
         const char *command_line;
 } Question;
 
@@ -182,7 +182,7 @@ static int doubt(SelinuxPermission permission, Refusal *reterr, const char *what
                       permission_names[permission], what);
 }
 
-int selinux_access_check(SpawnerLink *link, const Peer *peer, const Container *container,
+int selinux_access_check(SpawnerLink *link, const Peer *peer, const ContainerInfo *container,
                          SelinuxPermission permission, const char *command_line, Refusal *reterr)
 {
         Question q = {.peer = peer, .container = container, .command_line = command_line};

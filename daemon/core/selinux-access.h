@@ -13,7 +13,7 @@
  */
 
 #include "base/refusal.h"
-#include "core/container.h"
+#include "core/container-info.h"
 #include "core/journal-queue.h"
 #include "core/peer.h"
 #include "core/spawner-link.h"
@@ -35,5 +35,5 @@ void selinux_access_close(void);
 
 /* `container` NULL, or one that is only remembered: execd itself is the target. `command_line` is for the
  * record, and `link` leads to who writes it to the audit log. 0, or a negative errno with *reterr filled. */
-int selinux_access_check(SpawnerLink *link, const Peer *peer, const Container *container,
+int selinux_access_check(SpawnerLink *link, const Peer *peer, const ContainerInfo *container,
                          SelinuxPermission permission, const char *command_line, Refusal *reterr);

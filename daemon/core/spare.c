@@ -10,7 +10,7 @@
 /* The spawner keeps a parked runner for a minute; an older one is not counted on. */
 #define SPARE_USEC_MAX (50 * USEC_PER_SEC)
 
-static bool spare_is_for(const Spare *s, const Container *c)
+static bool spare_is_for(const Spare *s, const ContainerInfo *c)
 {
         return s->container_id[0] && strcmp(s->container_id, c->id) == 0 && s->leader == c->leader &&
                s->leader_start == c->leader_start;
@@ -21,7 +21,7 @@ static bool spare_is_fresh(const Spare *s)
         return s->container_id[0] && now_usec(CLOCK_MONOTONIC) < s->made + SPARE_USEC_MAX;
 }
 
-bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE])
+bool spare_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
 {
         for (size_t i = 0; i < SPARES; i++) {
                 Spare *s = &m->spares[i];
@@ -46,7 +46,7 @@ bool spare_fits(const Manager *m, const ExecRequest *request)
 }
 
 /* The slot of this container, a free one, or the oldest. */
-static Spare *spare_slot(Manager *m, const Container *c)
+static Spare *spare_slot(Manager *m, const ContainerInfo *c)
 {
         Spare *oldest = &m->spares[0];
 
@@ -72,7 +72,7 @@ void spare_drop_from(Manager *m, size_t first)
                 spare_drop(m, &m->spares[i]);
 }
 
-static void spare_make(Manager *m, const Container *c)
+static void spare_make(Manager *m, const ContainerInfo *c)
 {
         const ExecRequest plain = {.properties = m->config.properties.items,
                                    .n_properties = m->config.properties.n}; /* no user */
@@ -112,7 +112,7 @@ static int spare_on_due(sd_event_source *source, uint64_t usec, void *userdata)
                 if (!w->container || w->due > now)
                         continue;
                 spare_make(m, w->container);
-                w->container = container_unref(w->container);
+                w->container = container_info_unref(w->container);
         }
         spare_arm(m);
         return 0;
@@ -134,12 +134,12 @@ static void spare_arm(Manager *m)
         (void) sd_event_source_set_enabled(m->spare_timer, SD_EVENT_ONESHOT);
 }
 
-static bool is_same_container(const Container *a, const Container *b)
+static bool is_same_container(const ContainerInfo *a, const ContainerInfo *b)
 {
         return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
 }
 
-static SpareWish *wish_for(Manager *m, const Container *c)
+static SpareWish *wish_for(Manager *m, const ContainerInfo *c)
 {
         for (size_t i = 0; i < SPARES; i++) {
                 SpareWish *w = &m->spare_wishes[i];
@@ -158,17 +158,17 @@ static SpareWish *wish_free_slot(Manager *m)
         return NULL;
 }
 
-void spare_want(Manager *m, Container *c)
+void spare_want(Manager *m, ContainerInfo *c)
 {
         SpareWish *w = wish_for(m, c) ? NULL : wish_free_slot(m);
 
         if (!w)
                 return;
-        *w = (SpareWish){.container = container_ref(c), .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
+        *w = (SpareWish){.container = container_info_ref(c), .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
         spare_arm(m);
 }
 
-void spare_hurry(Manager *m, const Container *c)
+void spare_hurry(Manager *m, const ContainerInfo *c)
 {
         SpareWish *w = wish_for(m, c);
 
@@ -181,6 +181,6 @@ void spare_hurry(Manager *m, const Container *c)
 void spare_done(Manager *m)
 {
         for (size_t i = 0; i < SPARES; i++)
-                m->spare_wishes[i].container = container_unref(m->spare_wishes[i].container);
+                m->spare_wishes[i].container = container_info_unref(m->spare_wishes[i].container);
         m->spare_timer = sd_event_source_disable_unref(m->spare_timer);
 }

@@ -25,21 +25,21 @@ typedef struct Spare {
 } Spare;
 
 typedef struct SpareWish {
-        Container *container; /* owned; NULL: free */
-        uint64_t due;         /* CLOCK_MONOTONIC */
+        ContainerInfo *container; /* owned; NULL: free */
+        uint64_t due;             /* CLOCK_MONOTONIC */
 } SpareWish;
 
 /* Whether such an exec can do with a spare, whose scope has the default properties. */
 bool spare_fits(const Manager *m, const ExecRequest *request);
 
 /* Takes the spare of this container, if there is one: its id is the new exec's. */
-bool spare_take(Manager *m, const Container *c, char ret_id[static EXEC_ID_SIZE]);
+bool spare_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE]);
 
 /* An exec was started in this container: it is to have another spare, soon. */
-void spare_want(Manager *m, Container *c);
+void spare_want(Manager *m, ContainerInfo *c);
 
 /* And has ended: now, if it has not been made yet. */
-void spare_hurry(Manager *m, const Container *c);
+void spare_hurry(Manager *m, const ContainerInfo *c);
 
 /* What was wanted is forgotten. */
 void spare_done(Manager *m);

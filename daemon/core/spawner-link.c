@@ -139,9 +139,9 @@ static void link_arm(SpawnerLink *l, uint64_t usec)
 static int link_on_container_new(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const LinkBus *b = userdata;
-        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
 
-        if (container_read(m, &c) > 0 && b->link->events.on_container_new)
+        if (container_info_read(m, &c) > 0 && b->link->events.on_container_new)
                 b->link->events.on_container_new(b->link->userdata, c);
         return 0;
 }
@@ -149,9 +149,9 @@ static int link_on_container_new(sd_bus_message *m, void *userdata, sd_bus_error
 static int link_on_container_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const LinkBus *b = userdata;
-        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
 
-        if (container_read(m, &c) > 0 && b->link->events.on_container_removed)
+        if (container_info_read(m, &c) > 0 && b->link->events.on_container_removed)
                 b->link->events.on_container_removed(b->link->userdata, c);
         return 0;
 }

@@ -12,14 +12,14 @@
 #include <systemd/sd-bus.h>
 
 #include "base/refusal.h"
-#include "core/container.h"
+#include "core/container-info.h"
 #include "wire/exec-request.h"
 
 typedef struct SpawnerLink SpawnerLink;
 
 typedef struct SpawnerLinkEvents {
-        void (*on_container_new)(void *userdata, Container *c);
-        void (*on_container_removed)(void *userdata, Container *c);
+        void (*on_container_new)(void *userdata, ContainerInfo *c);
+        void (*on_container_removed)(void *userdata, ContainerInfo *c);
 } SpawnerLinkEvents;
 
 SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,
@@ -42,7 +42,7 @@ int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_mess
 
 typedef struct SpawnerExec {
         const char *id;
-        const Container *container;
+        const ContainerInfo *container;
         const char *description;
         const ExecRequest *request;
         bool log;                /* its output is to go to the journal */

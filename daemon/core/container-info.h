@@ -14,7 +14,7 @@
 #include "base/strv.h"
 #include "wire/spawner-protocol.h"
 
-typedef struct Container {
+typedef struct ContainerInfo {
         unsigned n_ref;
         char *id;
         char *name;
@@ -34,32 +34,32 @@ typedef struct Container {
         char *label;       /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
         char **details;    /* what its engine says of it (wire/oci-details.h); an exec keeps the labels */
         int leader_pidfd;  /* owned; negative in a list */
-} Container;
+} ContainerInfo;
 
 /* Reads one description. 1 when one was read, 0 at the end of an array. */
-int container_read(sd_bus_message *m, Container **ret);
+int container_info_read(sd_bus_message *m, ContainerInfo **ret);
 
-Container *container_ref(Container *c);
-Container *container_unref(Container *c);
-DEFINE_CLEANUP(Container, container_unref);
+ContainerInfo *container_info_ref(ContainerInfo *c);
+ContainerInfo *container_info_unref(ContainerInfo *c);
+DEFINE_CLEANUP(ContainerInfo, container_info_unref);
 
 /* Closes the pidfd, which nobody needs once the exec that the snapshot was made for has ended. */
-void container_forget_leader(Container *c);
+void container_info_forget_leader(ContainerInfo *c);
 
 /* Appends the labels as "key=value": those that execd gives, org.execd1.kind and org.execd1.unit, and those
  * of the engine, if they are known. *ret_known learns that. */
-int container_labels(const Container *c, char ***labels, bool *ret_known);
+int container_info_labels(const ContainerInfo *c, char ***labels, bool *ret_known);
 
 /* What events say of it: image, name, and the labels unless they are more than 64 KiB. */
-int container_attributes(const Container *c, char ***attributes);
+int container_info_attributes(const ContainerInfo *c, char ***attributes);
 
 /* Drops the details that an exec in it does not need. */
-void container_keep_labels(Container *c);
+void container_info_keep_labels(ContainerInfo *c);
 
 /* Bytes that it takes. */
-size_t container_size(const Container *c);
+size_t container_info_size(const ContainerInfo *c);
 
-bool container_is_paused(const Container *c);
+bool container_info_is_paused(const ContainerInfo *c);
 
 /* The reply to GetContainer: one description and the leader's pidfd. */
-int container_read_reply(sd_bus_message *m, Container **ret);
+int container_info_read_reply(sd_bus_message *m, ContainerInfo **ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/container.h"
+#include "core/container-info.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,16 +28,16 @@ static int read_details(sd_bus_message *m, char ***ret)
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int container_read(sd_bus_message *m, Container **ret)
+int container_info_read(sd_bus_message *m, ContainerInfo **ret)
 {
-        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
         const char *id, *name, *kind, *state, *image, *unit, *slice, *label, *user, *working_dir;
         int r;
 
         r = sd_bus_message_enter_container(m, 'r', CONTAINER_FIELDS);
         if (r <= 0)
                 return r;
-        c = calloc(1, sizeof(Container));
+        c = calloc(1, sizeof(ContainerInfo));
         if (!c)
                 return -ENOMEM;
         c->n_ref = 1;
@@ -76,13 +76,13 @@ int container_read(sd_bus_message *m, Container **ret)
         return 1;
 }
 
-Container *container_ref(Container *c)
+ContainerInfo *container_info_ref(ContainerInfo *c)
 {
         c->n_ref++;
         return c;
 }
 
-Container *container_unref(Container *c)
+ContainerInfo *container_info_unref(ContainerInfo *c)
 {
         if (!c || --c->n_ref > 0)
                 return NULL;
@@ -102,7 +102,7 @@ Container *container_unref(Container *c)
         return mfree(c);
 }
 
-void container_forget_leader(Container *c)
+void container_info_forget_leader(ContainerInfo *c)
 {
         if (c)
                 c->leader_pidfd = fd_close(c->leader_pidfd);
@@ -121,7 +121,7 @@ static bool is_ours(const char *label)
                strncmp(label, "org.execd1.unit=", strlen("org.execd1.unit=")) == 0;
 }
 
-int container_labels(const Container *c, char ***labels, bool *ret_known)
+int container_info_labels(const ContainerInfo *c, char ***labels, bool *ret_known)
 {
         _cleanup_strv_ char **engines = NULL;
         int r;
@@ -141,7 +141,7 @@ int container_labels(const Container *c, char ***labels, bool *ret_known)
         return r;
 }
 
-int container_attributes(const Container *c, char ***attributes)
+int container_info_attributes(const ContainerInfo *c, char ***attributes)
 {
         _cleanup_strv_ char **labels = NULL;
         size_t size = 0;
@@ -152,7 +152,7 @@ int container_attributes(const Container *c, char ***attributes)
         if (r >= 0)
                 r = append_text(attributes, "name", c->name);
         if (r >= 0)
-                r = container_labels(c, &labels, &known);
+                r = container_info_labels(c, &labels, &known);
         STRV_FOREACH (l, labels)
                 size += strlen(*l);
         if (size > EVENT_LABELS_MAX)
@@ -164,7 +164,7 @@ int container_attributes(const Container *c, char ***attributes)
         return r;
 }
 
-void container_keep_labels(Container *c)
+void container_info_keep_labels(ContainerInfo *c)
 {
         char **to = c->details;
 
@@ -180,28 +180,28 @@ void container_keep_labels(Container *c)
                 *to = NULL;
 }
 
-size_t container_size(const Container *c)
+size_t container_info_size(const ContainerInfo *c)
 {
         const char *const texts[] = {c->id,   c->name,  c->kind,  c->state, c->image,
                                      c->unit, c->slice, c->label, c->user,  c->working_dir};
-        size_t size = sizeof(Container) + strv_size(c->command) + strv_size(c->details);
+        size_t size = sizeof(ContainerInfo) + strv_size(c->command) + strv_size(c->details);
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 size += strlen(texts[i] ?: "") + 1;
         return size;
 }
 
-bool container_is_paused(const Container *c)
+bool container_info_is_paused(const ContainerInfo *c)
 {
         return strcmp(c->state, "paused") == 0;
 }
 
-int container_read_reply(sd_bus_message *m, Container **ret)
+int container_info_read_reply(sd_bus_message *m, ContainerInfo **ret)
 {
-        _cleanup_(container_unrefp) Container *c = NULL;
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
         int fd, r;
 
-        r = container_read(m, &c);
+        r = container_info_read(m, &c);
         if (r <= 0)
                 return r < 0 ? r : -EBADMSG;
         r = sd_bus_message_read(m, "h", &fd);
