@@ -53,7 +53,7 @@ static void detached_on_state(ExecWatch *w, Exec *e)
                 http_reply_empty(x, 200);
 }
 
-static void start_detached(HttpExchange *x, Exec *e, const StartRequest *start)
+static void start_detached(HttpExchange *x, Exec *e, const StartOptions *start)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -80,7 +80,7 @@ static void stream_text_and_close(int fd, bool raw, const char *text)
         fd_close(fd);
 }
 
-static void start_attached(HttpExchange *x, Exec *e, const StartRequest *start)
+static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_(peer_unrefp) Peer *peer = peer_ref(x->peer);
@@ -134,7 +134,7 @@ static void start_on_close(HttpExchange *x)
 
 static void start_unpaused(HttpExchange *x)
 {
-        const StartRequest start = *(const StartRequest *) x->state;
+        const StartOptions start = *(const StartOptions *) x->state;
 
         if (start.detach)
                 start_detached(x, x->exec, &start);
@@ -151,13 +151,13 @@ static void start_go(HttpExchange *x)
 void http_start_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        StartRequest *start = calloc(1, sizeof(StartRequest));
+        StartOptions *start = calloc(1, sizeof(StartOptions));
 
         x->state = start;
         x->on_close = start_on_close;
         if (!http_need_json(x))
                 return;
-        if (!start || start_request_from_json(x->body, x->body_size, x->version, start, &refusal) < 0) {
+        if (!start || start_options_from_json(x->body, x->body_size, x->version, start, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }

@@ -52,8 +52,8 @@ void launches_drop_connection(Spawner *s, const Connection *c);
  * this is another one, or another run of it. */
 bool launch_follow(Launch *l, Container *c);
 
-/* exec-start.c */
-typedef struct StartRequest {
+/* launch-start.c */
+typedef struct LaunchStart {
         char **argv, **env; /* taken over */
         const char *user, *working_dir;
         bool tty, privileged, null_stdin, log, one_output;
@@ -62,11 +62,11 @@ typedef struct StartRequest {
         uint32_t login_uid;
         const int *stdio; /* three fds, or NULL */
         int ticket;       /* weak, of the message: used when the runner is released */
-} StartRequest;
+} LaunchStart;
 
 /* Begins; the message is answered when the command runs or cannot. On failure the launch is the caller's to
  * free. */
-int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *reterr);
+int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *reterr);
 /* The scope is there, or an event came on the control socket, or nothing happened for too long. Each may
  * free the launch.
  */

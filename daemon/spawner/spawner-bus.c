@@ -397,7 +397,7 @@ static int read_ticket(sd_bus_message *m, int *ret, Refusal *reterr)
         return r == 0 ? 0 : refuse(reterr, REFUSAL_CONFLICT, EALREADY, "the command was started before");
 }
 
-static int read_start(sd_bus_message *m, StartRequest *q, int fds[3], Refusal *reterr)
+static int read_start(sd_bus_message *m, LaunchStart *q, int fds[3], Refusal *reterr)
 {
         size_t items = 0, bytes = 0;
         bool has_names;
@@ -446,7 +446,7 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
         return 0;
 }
 
-static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments *a, StartRequest *q,
+static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments *a, LaunchStart *q,
                         Refusal *reterr)
 {
         Launch *l;
@@ -467,7 +467,7 @@ static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments 
 static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(launch_arguments_done) LaunchArguments a = {0};
-        StartRequest q = {0};
+        LaunchStart q = {0};
         int fds[3], r;
 
         r = read_launch(c, m, fresh, &a, reterr);

@@ -550,9 +550,9 @@ static const FieldRule create_rules[] = {
 };
 
 static const FieldRule start_rules[] = {
-        {"Detach", decode_bool, offsetof(StartRequest, detach)},
-        {"Tty", decode_bool, offsetof(StartRequest, tty)},
-        {"ConsoleSize", decode_console_size, offsetof(StartRequest, console_size)},
+        {"Detach", decode_bool, offsetof(StartOptions, detach)},
+        {"Tty", decode_bool, offsetof(StartOptions, tty)},
+        {"ConsoleSize", decode_console_size, offsetof(StartOptions, console_size)},
         {NULL},
 };
 
@@ -582,10 +582,10 @@ int exec_request_from_json(const char *json, size_t size, unsigned version, Exec
         return 0;
 }
 
-int start_request_from_json(const char *json, size_t size, unsigned version, StartRequest *ret,
+int start_options_from_json(const char *json, size_t size, unsigned version, StartOptions *ret,
                             Refusal *reterr)
 {
-        StartRequest start = {0};
+        StartOptions start = {0};
         int r;
 
         r = decode_body(json, size, START_NAME, start_rules, &start, reterr);

@@ -94,12 +94,12 @@ static inline const char *exec_request_user(const ExecRequest *q)
 int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
                            Refusal *reterr);
 
-typedef struct StartRequest {
+typedef struct StartOptions {
         bool detach;
         bool tty;
         ConsoleSize console_size;
-} StartRequest;
+} StartOptions;
 
 /* The body of POST /exec/{id}/start. An empty body counts as {}. */
-int start_request_from_json(const char *json, size_t size, unsigned version, StartRequest *ret,
+int start_options_from_json(const char *json, size_t size, unsigned version, StartOptions *ret,
                             Refusal *reterr);

@@ -451,8 +451,8 @@ static void test_start(void)
         for (size_t i = 0; i < ELEMENTSOF(starts); i++) {
                 _cleanup_refusal_ Refusal e = REFUSAL_INIT;
                 _cleanup_buf_ Buf b = BUF_INIT;
-                StartRequest start = {0};
-                int r = start_request_from_json(starts[i].json, strlen(starts[i].json), VERSION, &start, &e);
+                StartOptions start = {0};
+                int r = start_options_from_json(starts[i].json, strlen(starts[i].json), VERSION, &start, &e);
 
                 buf_puts(&b, start.detach ? " detach" : "");
                 buf_puts(&b, start.tty ? " tty" : "");
@@ -462,9 +462,9 @@ static void test_start(void)
         }
         {
                 static const char json[] = "{\"ConsoleSize\":[1,2]}";
-                StartRequest start = {0};
+                StartOptions start = {0};
 
-                CHECK(start_request_from_json(json, sizeof(json) - 1, 1041, &start, NULL) == 0);
+                CHECK(start_options_from_json(json, sizeof(json) - 1, 1041, &start, NULL) == 0);
                 CHECK(!start.console_size.set);
         }
 }

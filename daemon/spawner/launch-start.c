@@ -96,7 +96,7 @@ static int make_lone_end(bool to_write, int *ret)
         return 0;
 }
 
-static int make_stdio(Start *s, const Leader *leader, const StartRequest *q)
+static int make_stdio(Start *s, const Leader *leader, const LaunchStart *q)
 {
         int size = s->log ? LOGGED_PIPE_SIZE : PIPE_SIZE, r;
 
@@ -141,7 +141,7 @@ static int take_stdio(Start *s, const int *fds, Refusal *reterr)
         return 0;
 }
 
-static int fill_audit(RunnerSpec *spec, const Launch *l, const StartRequest *q)
+static int fill_audit(RunnerSpec *spec, const Launch *l, const LaunchStart *q)
 {
         const AuditCommand command = {
                 .exec_id = l->exec_id,
@@ -163,7 +163,7 @@ static bool has_groups(const Container *c, const char *user)
         return strcmp(c->kind, "docker") == 0 || !*user || strcmp(user, c->user) == 0;
 }
 
-static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
+static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
 {
         spec->argv = TAKE_PTR(q->argv);
         spec->env_request = TAKE_PTR(q->env);
@@ -184,7 +184,7 @@ static int fill_request(RunnerSpec *spec, const Container *c, StartRequest *q)
         return 0;
 }
 
-int launch_start(Launch *l, sd_bus_message *message, StartRequest *q, Refusal *reterr)
+int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *reterr)
 {
         _cleanup_(start_freep) Start *s = calloc(1, sizeof(*s));
         int r;

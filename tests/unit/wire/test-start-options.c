@@ -60,12 +60,12 @@ static char *refusal_to_text(const Refusal *r)
 static char *parse(const char *json, size_t size, unsigned version)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        StartRequest start;
+        StartOptions start;
         char size_text[32] = "", *text;
 
         /* What is there before must not shine through, nor change when the body is refused. */
         memset(&start, 0xff, sizeof(start));
-        if (start_request_from_json(json, size, version, &start, &refusal) < 0) {
+        if (start_options_from_json(json, size, version, &start, &refusal) < 0) {
                 CHECK_ROW(json, start.console_size.rows == 0xffff);
                 return refusal_to_text(&refusal);
         }
