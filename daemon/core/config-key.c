@@ -10,7 +10,7 @@
 #include "base/strv.h"
 #include "core/config.h"
 #include "core/history.h"
-#include "core/spare.h"
+#include "core/spare-runners.h"
 #include "wire/capability.h"
 #include "wire/name-mask.h"
 #include "wire/units.h"

@@ -238,7 +238,7 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 stream_begin(e->stream);
                 stream_release_idle(e->stream);
         }
-        spare_want(e->manager, e->container);
+        spare_runners_request(e->manager, e->container);
         exec_apply_disconnect(e);
         exec_advance(e);
         exec_unref(e);

@@ -93,7 +93,7 @@ int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, 
         e->creator = peer_remember(creator);
         if (!e->creator)
                 return -ENOMEM;
-        if (spare_fits(m, request) && spare_take(m, c, e->id))
+        if (spare_runners_is_suitable(m, request) && spare_runners_take(m, c, e->id))
                 exec_park(e);
         else {
                 r = exec_make_id(e->id);
@@ -274,7 +274,7 @@ void exec_set_state(Exec *e, ExecState state)
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
         if (e->state == EXEC_EXITED)
-                spare_hurry(e->manager, e->container);
+                spare_runners_make_now(e->manager, e->container);
         leave_check(e->manager);
         exec_unref(e);
 }

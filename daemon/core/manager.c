@@ -269,7 +269,7 @@ Manager *manager_free(Manager *m)
                 manager_unlink_exec(m, e);
                 exec_unref(e);
         }
-        spare_done(m);
+        spare_runners_done(m);
         recording_store_free(m->recordings);
         m->collect_source = sd_event_source_disable_unref(m->collect_source);
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
@@ -306,9 +306,9 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         /* One that was set over D-Bus meanwhile stays, unless the file now says something else. */
         if (m->config.log_level != old.log_level)
                 log_set_max_level(m->config.log_level);
-        spare_drop_from(m, scope_property_lists_equal(&old.properties, &m->config.properties)
-                                   ? m->config.spares_max
-                                   : 0);
+        spare_runners_drop_from(m, scope_property_lists_equal(&old.properties, &m->config.properties)
+                                           ? m->config.spares_max
+                                           : 0);
         m->recordings->options.size_max = m->config.record_size_max;
         m->recordings->options.total_max = m->config.record_total_max;
         manager_arm_idle(m, m->config.idle_usec);

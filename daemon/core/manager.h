@@ -17,7 +17,7 @@
 #include "core/leave.h"
 #include "core/polkit.h"
 #include "core/recording-store.h"
-#include "core/spare.h"
+#include "core/spare-runners.h"
 #include "core/spawner-link.h"
 
 #define EXEC_BUCKETS 1024
@@ -51,8 +51,8 @@ struct Manager {
         size_t ended_size; /* bytes of these */
         size_t n_parked;
         SlotPool *slots;
-        Spare spares[SPARES];
-        SpareWish spare_wishes[SPARES];
+        SpareRunner spares[SPARES];
+        SpareRequest spare_requests[SPARES];
         sd_event_source *spare_timer;
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;

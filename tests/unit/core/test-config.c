@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "../test.h"
-#include "core/spare.h"
+#include "core/spare-runners.h"
 #include "wire/config-file.h"
 #include "wire/units.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/spare.h"
+#include "core/spare-runners.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,34 +10,34 @@
 /* The spawner keeps a parked runner for a minute; an older one is not counted on. */
 #define SPARE_USEC_MAX (50 * USEC_PER_SEC)
 
-static bool spare_is_for(const Spare *s, const ContainerInfo *c)
+static bool spare_is_for(const SpareRunner *s, const ContainerInfo *c)
 {
         return s->container_id[0] && strcmp(s->container_id, c->id) == 0 && s->leader == c->leader &&
                s->leader_start == c->leader_start;
 }
 
-static bool spare_is_fresh(const Spare *s)
+static bool spare_is_fresh(const SpareRunner *s)
 {
         return s->container_id[0] && now_usec(CLOCK_MONOTONIC) < s->made + SPARE_USEC_MAX;
 }
 
-bool spare_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
+bool spare_runners_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
 {
         for (size_t i = 0; i < SPARES; i++) {
-                Spare *s = &m->spares[i];
+                SpareRunner *s = &m->spares[i];
                 bool fresh;
 
                 if (!spare_is_for(s, c))
                         continue;
                 fresh = spare_is_fresh(s);
                 memcpy(ret_id, s->exec_id, EXEC_ID_SIZE);
-                *s = (Spare){0};
+                *s = (SpareRunner){0};
                 return fresh;
         }
         return false;
 }
 
-bool spare_fits(const Manager *m, const ExecRequest *request)
+bool spare_runners_is_suitable(const Manager *m, const ExecRequest *request)
 {
         const ScopePropertyList wanted = {.items = request->properties, .n = request->n_properties};
 
@@ -46,9 +46,9 @@ bool spare_fits(const Manager *m, const ExecRequest *request)
 }
 
 /* The slot of this container, a free one, or the oldest. */
-static Spare *spare_slot(Manager *m, const ContainerInfo *c)
+static SpareRunner *spare_slot(Manager *m, const ContainerInfo *c)
 {
-        Spare *oldest = &m->spares[0];
+        SpareRunner *oldest = &m->spares[0];
 
         for (size_t i = 0; i < m->config.spares_max; i++)
                 if (spare_is_for(&m->spares[i], c))
@@ -59,14 +59,14 @@ static Spare *spare_slot(Manager *m, const ContainerInfo *c)
         return oldest;
 }
 
-static void spare_drop(Manager *m, Spare *s)
+static void spare_drop(Manager *m, SpareRunner *s)
 {
         if (s->container_id[0])
                 spawner_drop(m->spawner, s->exec_id);
-        *s = (Spare){0};
+        *s = (SpareRunner){0};
 }
 
-void spare_drop_from(Manager *m, size_t first)
+void spare_runners_drop_from(Manager *m, size_t first)
 {
         for (size_t i = first; i < SPARES; i++)
                 spare_drop(m, &m->spares[i]);
@@ -78,7 +78,7 @@ static void spare_make(Manager *m, const ContainerInfo *c)
                                    .n_properties = m->config.properties.n}; /* no user */
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_free_ char *description = NULL;
-        Spare *s, made;
+        SpareRunner *s, made;
         SpawnerExec describe;
 
         if (m->config.spares_max == 0 || exec_request_runtime_max(&plain) != UINT64_MAX)
@@ -87,7 +87,7 @@ static void spare_make(Manager *m, const ContainerInfo *c)
         if (spare_is_for(s, c) && spare_is_fresh(s))
                 return;
         spare_drop(m, s);
-        made = (Spare){
+        made = (SpareRunner){
                 .leader = c->leader, .leader_start = c->leader_start, .made = now_usec(CLOCK_MONOTONIC)};
         if (strlen(c->id) >= sizeof(made.container_id) || exec_make_id(made.exec_id) < 0 ||
             asprintf(&description, "%s: ready for the next exec", c->name) < 0)
@@ -107,7 +107,7 @@ static int spare_on_due(sd_event_source *source, uint64_t usec, void *userdata)
         Manager *m = userdata;
 
         for (size_t i = 0; i < SPARES; i++) {
-                SpareWish *w = &m->spare_wishes[i];
+                SpareRequest *w = &m->spare_requests[i];
 
                 if (!w->container || w->due > now)
                         continue;
@@ -123,8 +123,8 @@ static void spare_arm(Manager *m)
         uint64_t due = UINT64_MAX;
 
         for (size_t i = 0; i < SPARES; i++)
-                if (m->spare_wishes[i].container)
-                        due = MIN(due, m->spare_wishes[i].due);
+                if (m->spare_requests[i].container)
+                        due = MIN(due, m->spare_requests[i].due);
         if (due == UINT64_MAX)
                 return;
         if (!m->spare_timer &&
@@ -139,10 +139,10 @@ static bool is_same_container(const ContainerInfo *a, const ContainerInfo *b)
         return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
 }
 
-static SpareWish *wish_for(Manager *m, const ContainerInfo *c)
+static SpareRequest *spare_request_for(Manager *m, const ContainerInfo *c)
 {
         for (size_t i = 0; i < SPARES; i++) {
-                SpareWish *w = &m->spare_wishes[i];
+                SpareRequest *w = &m->spare_requests[i];
 
                 if (w->container && is_same_container(w->container, c))
                         return w;
@@ -150,27 +150,28 @@ static SpareWish *wish_for(Manager *m, const ContainerInfo *c)
         return NULL;
 }
 
-static SpareWish *wish_free_slot(Manager *m)
+static SpareRequest *spare_request_free_slot(Manager *m)
 {
         for (size_t i = 0; i < SPARES; i++)
-                if (!m->spare_wishes[i].container)
-                        return &m->spare_wishes[i];
+                if (!m->spare_requests[i].container)
+                        return &m->spare_requests[i];
         return NULL;
 }
 
-void spare_want(Manager *m, ContainerInfo *c)
+void spare_runners_request(Manager *m, ContainerInfo *c)
 {
-        SpareWish *w = wish_for(m, c) ? NULL : wish_free_slot(m);
+        SpareRequest *w = spare_request_for(m, c) ? NULL : spare_request_free_slot(m);
 
         if (!w)
                 return;
-        *w = (SpareWish){.container = container_info_ref(c), .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
+        *w = (SpareRequest){.container = container_info_ref(c),
+                            .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
         spare_arm(m);
 }
 
-void spare_hurry(Manager *m, const ContainerInfo *c)
+void spare_runners_make_now(Manager *m, const ContainerInfo *c)
 {
-        SpareWish *w = wish_for(m, c);
+        SpareRequest *w = spare_request_for(m, c);
 
         if (!w)
                 return;
@@ -178,9 +179,9 @@ void spare_hurry(Manager *m, const ContainerInfo *c)
         spare_arm(m);
 }
 
-void spare_done(Manager *m)
+void spare_runners_done(Manager *m)
 {
         for (size_t i = 0; i < SPARES; i++)
-                m->spare_wishes[i].container = container_info_unref(m->spare_wishes[i].container);
+                m->spare_requests[i].container = container_info_unref(m->spare_requests[i].container);
         m->spare_timer = sd_event_source_disable_unref(m->spare_timer);
 }
