@@ -7,7 +7,7 @@
 
 void channel_send(const ChannelMessage *m)
 {
-        /* Nothing can be done when the keeper is gone: the scope is coming down. */
+        /* Nothing can be done when the monitor is gone: the scope is coming down. */
         (void) !write(CHANNEL_FD, m, sizeof(*m));
 }
 

@@ -25,7 +25,7 @@
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 
 /* Reads a file of the container, which may be anything: a link to a kernel file, a pipe that nobody writes,
- * a device, a file of a thousand gigabytes. What takes too long is ended by the keeper. */
+ * a device, a file of a thousand gigabytes. What takes too long is ended by the monitor. */
 static int read_container_file(const char *path, char **ret, size_t *ret_size)
 {
         struct open_how how = {

@@ -139,7 +139,7 @@ static int send_tty(Entry *e)
         return r;
 }
 
-/* The command is the keeper's child, so that the entrant can leave at once. */
+/* The command is the monitor's child, so that the entrant can leave at once. */
 static int start_command(const Entry *e, Refusal *reterr)
 {
         int pid = fork_command();

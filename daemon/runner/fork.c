@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The fork that makes the command. The keeper takes the end of the channel for the sign that the command was
+ * The fork that makes the command. The monitor takes the end of the channel for the sign that the command was
  * executed: the kernel closes the command's copy within execve(2), and a pipe's last copy ends only when the
  * task that closes it returns to user mode, after its credentials were changed. This holds for the last copy
  * alone. If the entrant still had one, it could close it while the kernel is halfway through execve(2), and

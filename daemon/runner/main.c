@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The keeper (see runner.h). Its input is the order, from the spawner, and the channel, which the container
+ * The monitor (see runner.h). Its input is the order, from the spawner, and the channel, which the container
  * may write to once the command can be seen inside: what comes over it is checked, and the worst that it can
  * say is that its own start has failed.
  */
@@ -24,10 +24,10 @@
 #include "base/time.h"
 #include "runner/runner.h"
 
-/* What a command that is over so soon has the keeper hold is not worth giving back. */
+/* What a command that is over so soon has the monitor hold is not worth giving back. */
 #define SHORT_MSEC 500
 
-typedef struct Keeper {
+typedef struct Monitor {
         int channel;            /* pipe: entrant and command write to it */
         int tty_socket;         /* the entrant sends the pty master over it */
         pid_t entrant, command; /* children, or 0 */
@@ -35,7 +35,7 @@ typedef struct Keeper {
         int tty;                /* pty master, or negative */
         bool failed, checked;
         RunnerReport report;
-} Keeper;
+} Monitor;
 
 static void report_send(RunnerReport *report, const int *fds, size_t n_fds)
 {
@@ -45,7 +45,7 @@ static void report_send(RunnerReport *report, const int *fds, size_t n_fds)
 }
 
 /* The first failure counts. */
-static void keeper_fail(Keeper *k, RefusalKind kind, int error, const char *text)
+static void monitor_fail(Monitor *k, RefusalKind kind, int error, const char *text)
 {
         if (k->failed)
                 return;
@@ -63,7 +63,7 @@ static bool is_child(pid_t pid)
         return pid > 0 && waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static void keeper_take_message(Keeper *k, ChannelMessage *m)
+static void monitor_take_message(Monitor *k, ChannelMessage *m)
 {
         m->text[sizeof(m->text) - 1] = 0;
         switch (m->type) {
@@ -72,14 +72,14 @@ static void keeper_take_message(Keeper *k, ChannelMessage *m)
                         k->command = m->pid;
                         k->pidfd = pidfd_open_pid(m->pid);
                         if (k->pidfd < 0)
-                                keeper_fail(k, REFUSAL_INTERNAL, -k->pidfd,
-                                            "cannot open the command's pidfd");
+                                monitor_fail(k, REFUSAL_INTERNAL, -k->pidfd,
+                                             "cannot open the command's pidfd");
                 }
                 break;
         case CHANNEL_FAILED:
-                keeper_fail(k,
-                            m->kind == REFUSAL_NONE || m->kind >= _REFUSAL_MAX ? REFUSAL_INTERNAL : m->kind,
-                            m->error, m->text);
+                monitor_fail(k,
+                             m->kind == REFUSAL_NONE || m->kind >= _REFUSAL_MAX ? REFUSAL_INTERNAL : m->kind,
+                             m->error, m->text);
                 break;
         case CHANNEL_CHECKED:
                 k->checked = true;
@@ -88,7 +88,7 @@ static void keeper_take_message(Keeper *k, ChannelMessage *m)
 }
 
 /* Nothing but the entrant has ever had the other end. */
-static void keeper_take_tty(Keeper *k)
+static void monitor_take_tty(Monitor *k)
 {
         size_t n_fds = 0;
         char byte;
@@ -99,7 +99,7 @@ static void keeper_take_tty(Keeper *k)
 }
 
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
-static void keeper_watch_setup(Keeper *k)
+static void monitor_watch_setup(Monitor *k)
 {
         uint64_t deadline = now_usec(CLOCK_MONOTONIC) + RUNNER_SETUP_SEC_MAX * USEC_PER_SEC;
 
@@ -114,7 +114,7 @@ static void keeper_watch_setup(Keeper *k)
                 if (r < 0 && errno == EINTR)
                         continue;
                 if (r <= 0) {
-                        keeper_fail(
+                        monitor_fail(
                                 k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT,
                                 "timed out while entering the container: something in it does not answer");
                         return;
@@ -124,11 +124,11 @@ static void keeper_watch_setup(Keeper *k)
                 if (n == 0)
                         return;
                 if (n == sizeof(m))
-                        keeper_take_message(k, &m);
+                        monitor_take_message(k, &m);
                 else if (n > 0 || errno != EINTR) {
                         /* Not a message of ours, so that nothing that follows can be understood. */
-                        keeper_fail(k, REFUSAL_INTERNAL, n < 0 ? errno : EBADMSG,
-                                    "the runner's channel broke");
+                        monitor_fail(k, REFUSAL_INTERNAL, n < 0 ? errno : EBADMSG,
+                                     "the runner's channel broke");
                         return;
                 }
         }
@@ -147,7 +147,7 @@ static int reap(pid_t *pid, struct rusage *ret_usage)
 
 /* Nobody waits for them: one that hangs in a file system of the container's cannot be ended. PID 1 reaps
  * them after us, and the spawner ends whatever else is in the scope. */
-static void keeper_end_children(const Keeper *k)
+static void monitor_end_children(const Monitor *k)
 {
         if (k->entrant > 0)
                 kill(k->entrant, SIGKILL);
@@ -155,7 +155,7 @@ static void keeper_end_children(const Keeper *k)
                 kill(k->command, SIGKILL);
 }
 
-/* From here on the keeper waits, and writes to its control socket and perhaps to the journal. */
+/* From here on the monitor waits, and writes to its control socket and perhaps to the journal. */
 static void drop_privileges(void)
 {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -190,7 +190,7 @@ static char wait_until_verified(void)
 /* Where the kernel has put this program, as the linker names it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-/* The keeper may stay for days: what it has read of its program is given back, and what it needs at the end
+/* The monitor may stay for days: what it has read of its program is given back, and what it needs at the end
  * is read again. Nothing is lost, since these pages are those of the file. */
 static void give_back_text(void)
 {
@@ -219,14 +219,14 @@ static bool ends_within(int pidfd, int msec)
         return poll(&p, 1, msec) != 0;
 }
 
-static void keeper_run_command(Keeper *k)
+static void monitor_run_command(Monitor *k)
 {
         int fds[2] = {k->pidfd, -EBADF};
         struct rusage usage = {0};
         char verified;
         bool log;
 
-        keeper_take_tty(k);
+        monitor_take_tty(k);
         fds[1] = k->tty;
 
         k->report.type = RUNNER_STARTED;
@@ -236,7 +236,7 @@ static void keeper_run_command(Keeper *k)
         /* Nobody has compared it with its container, and nobody has its streams. */
         verified = wait_until_verified();
         if (verified == 0) {
-                keeper_end_children(k);
+                monitor_end_children(k);
                 return;
         }
         drop_privileges();
@@ -256,14 +256,14 @@ static void keeper_run_command(Keeper *k)
                 output_log_finish();
 }
 
-static void keeper_finish(Keeper *k)
+static void monitor_finish(Monitor *k)
 {
         bool entered = k->checked || k->command > 0;
 
         if (!k->failed && !entered)
-                keeper_fail(k, REFUSAL_INTERNAL, ECHILD, "the runner ended while entering the container");
+                monitor_fail(k, REFUSAL_INTERNAL, ECHILD, "the runner ended while entering the container");
         if (k->failed) {
-                keeper_end_children(k);
+                monitor_end_children(k);
                 k->report.type = RUNNER_FAILED;
                 report_send(&k->report, NULL, 0);
                 return;
@@ -271,7 +271,7 @@ static void keeper_finish(Keeper *k)
 
         reap(&k->entrant, NULL);
         if (k->command > 0) {
-                keeper_run_command(k);
+                monitor_run_command(k);
                 return;
         }
         k->report.type = RUNNER_CHECKED;
@@ -296,7 +296,7 @@ static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t 
 
 int main(void)
 {
-        static Keeper k = {.pidfd = -EBADF, .tty = -EBADF};
+        static Monitor k = {.pidfd = -EBADF, .tty = -EBADF};
         int fds[RUNNER_ORDER_FDS_MAX], channel[2], tty[2];
         RunnerOrder order;
         size_t n_fds = 0;
@@ -328,8 +328,8 @@ int main(void)
                 fd_close(fds[i]);
         k.channel = channel[0];
         k.tty_socket = tty[0];
-        keeper_watch_setup(&k);
+        monitor_watch_setup(&k);
         fd_close(k.channel);
-        keeper_finish(&k);
+        monitor_finish(&k);
         return 0;
 }

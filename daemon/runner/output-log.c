@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The output of a detached exec, on its way from execd's packet pipe to the journal. The keeper is in the
+ * The output of a detached exec, on its way from execd's packet pipe to the journal. The monitor is in the
  * exec's scope, so that journald knows the unit by itself and counts the records against it, and not against
- * those of execd. A journal that takes none makes the keeper wait; then the pipe fills, and the command
+ * those of execd. A journal that takes none makes the monitor wait; then the pipe fills, and the command
  * waits.
  *
  * Each line is a record. journald drops what exceeds its rate limit, by default 10000 records of a unit in

@@ -4,16 +4,16 @@
 /*
  * execd-runner, the program that enters. Three processes, each a plain fork, never sharing memory:
  *
- *   keeper   what the spawner starts, in the scope. Parks on its control socket, and later is the parent of
+ *   monitor   what the spawner starts, in the scope. Parks on its control socket, and later is the parent of
  * the command: waits for it and reports. Never joins a namespace, so nothing inside can see it and it holds
  *            nothing of the container.
- *   entrant  child of the keeper. Takes the leader's confinement, joins, becomes the user. It is still in
+ *   entrant  child of the monitor. Takes the leader's confinement, joins, becomes the user. It is still in
  * the host's pid namespace, so nothing inside can see it; it leaves as soon as the command is forked.
- *   command  forked by the entrant as a child of the keeper (CLONE_PARENT). The first that can be seen
+ *   command  forked by the entrant as a child of the monitor (CLONE_PARENT). The first that can be seen
  * inside: it has its three stdio fds and the channel, close-on-exec, and no more rights than what it will
  * execute.
  *
- * The channel is a pipe: entrant and command write messages, each at once, and the keeper reads. When it
+ * The channel is a pipe: entrant and command write messages, each at once, and the monitor reads. When it
  * ends, execve(2) has succeeded (see fork.c) or there is a failure on record. A terminal goes over a socket
  * of the entrant's own, which is closed before there is a command: one that is seized has nothing to pass
  * fds through.
@@ -94,7 +94,7 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr);
 int command_find(Entry *e, Refusal *reterr);
 void command_run(const Entry *e) __attribute__((noreturn));
 
-/* output-log.c: the keeper of a detached exec writes its output to the journal, as the scope's. It waits for
+/* output-log.c: the monitor of a detached exec writes its output to the journal, as the scope's. It waits for
  * journald where it has to, and nobody waits for it but the command. Until the command has ended; and after
  * the report of its end, until all is written. */
 void output_log_run(int pidfd);
@@ -106,6 +106,6 @@ char *quote_text(const char *s);
 /* A refusal that reads as one of runc's, which Docker passes on. */
 int refuse_start(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
 
-/* Tells the keeper over CHANNEL_FD. */
+/* Tells the monitor over CHANNEL_FD. */
 void channel_send(const ChannelMessage *m);
 void channel_fail(const Refusal *r, int error);
