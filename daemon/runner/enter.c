@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The entrant (see runner.h): one straight line of steps, whose order is what keeps the container from
+ * The joiner (see runner.h): one straight line of steps, whose order is what keeps the container from
  * reaching anything of the host. Labels and limits are set with the host's mounts, then all fds but the
  * needed ones are closed, then all namespaces are joined, and only then is any path of the container looked
  * at. The namespaces are those that the spawner opened and compared, wherever the leader is by now.
@@ -139,7 +139,7 @@ static int send_tty(Entry *e)
         return r;
 }
 
-/* The command is the monitor's child, so that the entrant can leave at once. */
+/* The command is the monitor's child, so that the joiner can leave at once. */
 static int start_command(const Entry *e, Refusal *reterr)
 {
         int pid = fork_command();

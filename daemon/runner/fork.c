@@ -4,9 +4,9 @@
  * The fork that makes the command. The monitor takes the end of the channel for the sign that the command was
  * executed: the kernel closes the command's copy within execve(2), and a pipe's last copy ends only when the
  * task that closes it returns to user mode, after its credentials were changed. This holds for the last copy
- * alone. If the entrant still had one, it could close it while the kernel is halfway through execve(2), and
+ * alone. If the joiner still had one, it could close it while the kernel is halfway through execve(2), and
  * the command would be looked at with the rights that its set-up needed. So the command waits at a gate, the
- * read end of a pipe, until the entrant has closed its copy.
+ * read end of a pipe, until the joiner has closed its copy.
  */
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include "runner/runner.h"
 
-/* It opens when no copy of its other end is left, also when the entrant has been killed. */
+/* It opens when no copy of its other end is left, also when the joiner has been killed. */
 static void wait_at_gate(const int gate[2])
 {
         char byte;

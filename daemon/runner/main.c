@@ -28,11 +28,11 @@
 #define SHORT_MSEC 500
 
 typedef struct Monitor {
-        int channel;            /* pipe: entrant and command write to it */
-        int tty_socket;         /* the entrant sends the pty master over it */
-        pid_t entrant, command; /* children, or 0 */
-        int pidfd;              /* of the command, or negative */
-        int tty;                /* pty master, or negative */
+        int channel;           /* pipe: joiner and command write to it */
+        int tty_socket;        /* the joiner sends the pty master over it */
+        pid_t joiner, command; /* children, or 0 */
+        int pidfd;             /* of the command, or negative */
+        int tty;               /* pty master, or negative */
         bool failed, checked;
         RunnerReport report;
 } Monitor;
@@ -68,7 +68,7 @@ static void monitor_take_message(Monitor *k, ChannelMessage *m)
         m->text[sizeof(m->text) - 1] = 0;
         switch (m->type) {
         case CHANNEL_FORKED:
-                if (k->command == 0 && m->pid != k->entrant && is_child(m->pid)) {
+                if (k->command == 0 && m->pid != k->joiner && is_child(m->pid)) {
                         k->command = m->pid;
                         k->pidfd = pidfd_open_pid(m->pid);
                         if (k->pidfd < 0)
@@ -87,7 +87,7 @@ static void monitor_take_message(Monitor *k, ChannelMessage *m)
         }
 }
 
-/* Nothing but the entrant has ever had the other end. */
+/* Nothing but the joiner has ever had the other end. */
 static void monitor_take_tty(Monitor *k)
 {
         size_t n_fds = 0;
@@ -149,8 +149,8 @@ static int reap(pid_t *pid, struct rusage *ret_usage)
  * them after us, and the spawner ends whatever else is in the scope. */
 static void monitor_end_children(const Monitor *k)
 {
-        if (k->entrant > 0)
-                kill(k->entrant, SIGKILL);
+        if (k->joiner > 0)
+                kill(k->joiner, SIGKILL);
         if (k->command > 0)
                 kill(k->command, SIGKILL);
 }
@@ -269,7 +269,7 @@ static void monitor_finish(Monitor *k)
                 return;
         }
 
-        reap(&k->entrant, NULL);
+        reap(&k->joiner, NULL);
         if (k->command > 0) {
                 monitor_run_command(k);
                 return;
@@ -316,10 +316,10 @@ int main(void)
         if (pipe2(channel, O_CLOEXEC) < 0 ||
             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tty) < 0)
                 return 1;
-        k.entrant = fork();
-        if (k.entrant < 0)
+        k.joiner = fork();
+        if (k.joiner < 0)
                 return 1;
-        if (k.entrant == 0)
+        if (k.joiner == 0)
                 enter_run(&order, fds, n_fds, channel[1], tty[1]);
 
         fd_close(channel[1]);

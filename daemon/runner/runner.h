@@ -7,15 +7,15 @@
  *   monitor   what the spawner starts, in the scope. Parks on its control socket, and later is the parent of
  * the command: waits for it and reports. Never joins a namespace, so nothing inside can see it and it holds
  *            nothing of the container.
- *   entrant  child of the monitor. Takes the leader's confinement, joins, becomes the user. It is still in
+ *   joiner  child of the monitor. Takes the leader's confinement, joins, becomes the user. It is still in
  * the host's pid namespace, so nothing inside can see it; it leaves as soon as the command is forked.
- *   command  forked by the entrant as a child of the monitor (CLONE_PARENT). The first that can be seen
+ *   command  forked by the joiner as a child of the monitor (CLONE_PARENT). The first that can be seen
  * inside: it has its three stdio fds and the channel, close-on-exec, and no more rights than what it will
  * execute.
  *
- * The channel is a pipe: entrant and command write messages, each at once, and the monitor reads. When it
+ * The channel is a pipe: joiner and command write messages, each at once, and the monitor reads. When it
  * ends, execve(2) has succeeded (see fork.c) or there is a failure on record. A terminal goes over a socket
- * of the entrant's own, which is closed before there is a command: one that is seized has nothing to pass
+ * of the joiner's own, which is closed before there is a command: one that is seized has nothing to pass
  * fds through.
  */
 
@@ -45,7 +45,7 @@ typedef struct ChannelMessage {
 
 _Static_assert(sizeof(ChannelMessage) <= PIPE_BUF, "a message must be written at once");
 
-/* Where the entrant has its fds: 0 to 2 are stdio, as soon as they are known. */
+/* Where the joiner has its fds: 0 to 2 are stdio, as soon as they are known. */
 #define CHANNEL_FD    RUNNER_CONTROL_FD
 #define TTY_SOCKET_FD 9 /* until the terminal was sent */
 
@@ -58,7 +58,7 @@ typedef struct Entry {
         const char *program; /* what execve(2) gets: argv[0] or owned */
 } Entry;
 
-/* enter.c: the entrant, from its first instruction. `fds` are those of the order. */
+/* enter.c: the joiner, from its first instruction. `fds` are those of the order. */
 void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
         __attribute__((noreturn));
 

@@ -31,7 +31,7 @@ static int set_capability(void)
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* The order that the gate forbids: the entrant's copy may be the last. */
+/* The order that the gate forbids: the joiner's copy may be the last. */
 static int fork_early(void)
 {
         ChannelMessage m = {.type = CHANNEL_FORKED};
@@ -44,8 +44,8 @@ static int fork_early(void)
         return (int) pid;
 }
 
-static void entrant(bool early) __attribute__((noreturn));
-static void entrant(bool early)
+static void joiner(bool early) __attribute__((noreturn));
+static void joiner(bool early)
 {
         char *const argv[] = {(char *) "/bin/true", NULL}, *const env[] = {NULL};
 
@@ -90,7 +90,7 @@ static int play_round(bool early)
                 if (dup3(end, CHANNEL_FD, O_CLOEXEC) < 0)
                         _exit(1);
                 close(end);
-                entrant(early);
+                joiner(early);
         }
         close(channel[1]);
         NEED(read(channel[0], &m, sizeof(m)) == sizeof(m) && m.type == CHANNEL_FORKED);

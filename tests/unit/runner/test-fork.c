@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The command goes on only when the entrant has closed its copy of the channel. The channel is full at
- * first, so that the entrant cannot get past telling it, and holds its copy for as long as the test wants.
+/* The command goes on only when the joiner has closed its copy of the channel. The channel is full at
+ * first, so that the joiner cannot get past telling it, and holds its copy for as long as the test wants.
  */
 
 #include <dirent.h>
@@ -14,19 +14,19 @@
 #include "runner/runner.h"
 #include "unit/need.h"
 
-static pid_t entrant_pid, command;
+static pid_t joiner_pid, command;
 
 /* Whoever waits for our output would wait for theirs. */
 static void end_children(void)
 {
-        if (entrant_pid > 0)
-                kill(entrant_pid, SIGKILL);
+        if (joiner_pid > 0)
+                kill(joiner_pid, SIGKILL);
         if (command > 0)
                 kill(command, SIGKILL);
 }
 
-static void entrant(int went_on) __attribute__((noreturn));
-static void entrant(int went_on)
+static void joiner(int went_on) __attribute__((noreturn));
+static void joiner(int went_on)
 {
         int pid = fork_command();
 
@@ -114,21 +114,21 @@ int main(void)
                 NEED(close(channel[1]) == 0);
         fill(CHANNEL_FD);
 
-        entrant_pid = fork();
-        NEED(entrant_pid >= 0);
-        if (entrant_pid == 0)
-                entrant(went_on[1]);
+        joiner_pid = fork();
+        NEED(joiner_pid >= 0);
+        if (joiner_pid == 0)
+                joiner(went_on[1]);
         NEED(atexit(end_children) == 0 && close(CHANNEL_FD) == 0);
 
-        /* Both stand still: the entrant before the full channel, the command at the gate. */
-        while (command == 0 || state_of(command) != 'S' || state_of(entrant_pid) != 'S')
-                command = find_other_child(entrant_pid);
+        /* Both stand still: the joiner before the full channel, the command at the gate. */
+        while (command == 0 || state_of(command) != 'S' || state_of(joiner_pid) != 'S')
+                command = find_other_child(joiner_pid);
         NEED(!is_readable(went_on[0]));
 
         drain(channel[0]);
         NEED(read(went_on[0], &byte, 1) == 1);
         NEED(kill(command, SIGKILL) == 0 && waitpid(command, NULL, 0) == command);
-        NEED(waitpid(entrant_pid, NULL, 0) == entrant_pid);
-        entrant_pid = command = 0;
+        NEED(waitpid(joiner_pid, NULL, 0) == joiner_pid);
+        joiner_pid = command = 0;
         return 0;
 }
