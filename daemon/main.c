@@ -290,7 +290,7 @@ static void flush_records(Manager *m)
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
-        leave_begin(userdata);
+        shutdown_begin(userdata);
         return 0;
 }
 

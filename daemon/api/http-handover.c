@@ -94,7 +94,7 @@ void http_handover_store(const HttpServer *s)
 {
         size_t n = 0;
 
-        if (s->manager->leave.is_stop)
+        if (s->manager->shutdown.is_stop)
                 return;
         LIST_FOREACH_SAFE (node, &s->connections) {
                 const HttpConnection *c = LIST_ENTRY(node, HttpConnection, node);

@@ -275,7 +275,7 @@ void exec_set_state(Exec *e, ExecState state)
                 stream_finish(e->stream, e->detached);
         if (e->state == EXEC_EXITED)
                 spare_runners_make_now(e->manager, e->container);
-        leave_check(e->manager);
+        shutdown_check(e->manager);
         exec_unref(e);
 }
 

@@ -217,7 +217,7 @@ void handover_leave(Manager *m)
 
         LIST_FOREACH_SAFE (node, &m->execs) {
                 Exec *e = LIST_ENTRY(node, Exec, node);
-                bool with_clients = !m->leave.is_stop && !e->hidden;
+                bool with_clients = !m->shutdown.is_stop && !e->hidden;
 
                 settle(e);
                 if (e->state == EXEC_RUNNING && !e->slot)

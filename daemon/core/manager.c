@@ -274,7 +274,7 @@ Manager *manager_free(Manager *m)
         m->collect_source = sd_event_source_disable_unref(m->collect_source);
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
-        leave_done(&m->leave);
+        shutdown_done(&m->shutdown);
         spawner_link_free(m->spawner);
         m->polkit = polkit_free(m->polkit);
         if (m->bus) {

@@ -14,9 +14,9 @@
 #include "core/event-log.h"
 #include "core/exec.h"
 #include "core/journal-queue.h"
-#include "core/leave.h"
 #include "core/polkit.h"
 #include "core/recording-store.h"
+#include "core/shutdown.h"
 #include "core/spare-runners.h"
 #include "core/spawner-link.h"
 
@@ -59,7 +59,7 @@ struct Manager {
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
-        Leave leave;
+        Shutdown shutdown;
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/leave.h"
+#include "core/shutdown.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_UNIT "/org/freedesktop/systemd1/unit/execd_2eservice"
 
-void leave_done(Leave *l)
+void shutdown_done(Shutdown *l)
 {
         l->timer = sd_event_source_disable_unref(l->timer);
         l->question = sd_bus_slot_unref(l->question);
@@ -28,13 +28,13 @@ static int on_job_type(sd_bus_message *message, void *userdata, sd_bus_error *er
         Manager *m = userdata;
         const char *type = "";
 
-        m->leave.question = sd_bus_slot_unref(m->leave.question);
+        m->shutdown.question = sd_bus_slot_unref(m->shutdown.question);
         if (!sd_bus_message_is_method_error(message, NULL) &&
             sd_bus_message_enter_container(message, 'v', "s") > 0)
                 (void) sd_bus_message_read(message, "s", &type);
-        m->leave.is_stop = strcmp(type, "stop") == 0;
+        m->shutdown.is_stop = strcmp(type, "stop") == 0;
         log_debug("The job is \"%s\"", type);
-        leave_check(m);
+        shutdown_check(m);
         return 0;
 }
 
@@ -45,22 +45,22 @@ static int on_job(sd_bus_message *message, void *userdata, sd_bus_error *error)
         uint32_t id = 0;
         int r = 0;
 
-        m->leave.question = sd_bus_slot_unref(m->leave.question);
+        m->shutdown.question = sd_bus_slot_unref(m->shutdown.question);
         if (!sd_bus_message_is_method_error(message, NULL) &&
             sd_bus_message_enter_container(message, 'v', "(uo)") > 0)
                 (void) sd_bus_message_read(message, "(uo)", &id, &path);
         if (id > 0)
-                r = sd_bus_call_method_async(m->bus, &m->leave.question, SYSTEMD_NAME, path,
+                r = sd_bus_call_method_async(m->bus, &m->shutdown.question, SYSTEMD_NAME, path,
                                              "org.freedesktop.DBus.Properties", "Get", on_job_type, m, "ss",
                                              SYSTEMD_NAME ".Job", "JobType");
         if (id == 0 || r < 0)
-                leave_check(m);
+                shutdown_check(m);
         return 0;
 }
 
-void leave_check(Manager *m)
+void shutdown_check(Manager *m)
 {
-        if (!m->leave.timer || m->leave.question)
+        if (!m->shutdown.timer || m->shutdown.question)
                 return;
         LIST_FOREACH_SAFE (n, &m->execs) {
                 const Exec *e = LIST_ENTRY(n, Exec, node);
@@ -71,19 +71,19 @@ void leave_check(Manager *m)
         (void) sd_event_exit(m->event, 0);
 }
 
-void leave_begin(Manager *m)
+void shutdown_begin(Manager *m)
 {
-        if (m->leave.timer)
+        if (m->shutdown.timer)
                 return;
-        if (sd_event_add_time_relative(m->event, &m->leave.timer, CLOCK_MONOTONIC, LEAVE_USEC, 0, on_timer,
-                                       m) < 0) {
+        if (sd_event_add_time_relative(m->event, &m->shutdown.timer, CLOCK_MONOTONIC, SHUTDOWN_USEC, 0,
+                                       on_timer, m) < 0) {
                 (void) sd_event_exit(m->event, 0);
                 return;
         }
         /* Without an exec it does not matter. */
         if (m->bus && !list_is_empty(&m->execs))
-                (void) sd_bus_call_method_async(m->bus, &m->leave.question, SYSTEMD_NAME, SYSTEMD_UNIT,
+                (void) sd_bus_call_method_async(m->bus, &m->shutdown.question, SYSTEMD_NAME, SYSTEMD_UNIT,
                                                 "org.freedesktop.DBus.Properties", "Get", on_job, m, "ss",
                                                 SYSTEMD_NAME ".Unit", "Job");
-        leave_check(m);
+        shutdown_check(m);
 }

@@ -11,19 +11,19 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-#define LEAVE_USEC (2 * USEC_PER_SEC) /* at most */
+#define SHUTDOWN_USEC (2 * USEC_PER_SEC) /* at most */
 
 typedef struct Manager Manager;
 
-typedef struct Leave {
+typedef struct Shutdown {
         sd_event_source *timer; /* NULL unless told to stop */
         sd_bus_slot *question;
         bool is_stop; /* and not a restart, as far as is known */
-} Leave;
+} Shutdown;
 
-void leave_begin(Manager *m);
+void shutdown_begin(Manager *m);
 
 /* Something changed: looks whether it is time. */
-void leave_check(Manager *m);
+void shutdown_check(Manager *m);
 
-void leave_done(Leave *l);
+void shutdown_done(Shutdown *l);
