@@ -14,14 +14,14 @@
 #include <systemd/sd-daemon.h>
 
 #include "api/dbus-object.h"
-#include "api/http-handover.h"
+#include "api/http-fdstore.h"
 #include "api/http-server.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "config.h"
 #include "core/config.h"
-#include "core/handover.h"
+#include "core/fdstore.h"
 #include "core/selinux-access.h"
 #include "wire/units.h"
 
@@ -215,8 +215,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
 typedef struct Passed {
         int sockets[SOCKETS_MAX]; /* taken by the server */
         size_t n_sockets;
-        Handover handover;
-        HttpHandover waits;
+        FdStore store;
+        HttpFdStore waits;
 } Passed;
 
 static int sort_passed_fds(Passed *p)
@@ -229,7 +229,7 @@ static int sort_passed_fds(Passed *p)
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (handover_add(&p->handover, names[i], fd) || http_handover_add(&p->waits, names[i], fd))
+                if (fdstore_add(&p->store, names[i], fd) || http_fdstore_add(&p->waits, names[i], fd))
                         continue;
                 if (p->n_sockets < SOCKETS_MAX && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
                         p->sockets[p->n_sockets++] = fd;
@@ -258,23 +258,23 @@ static int listen_on_sockets(HttpServer *server, const Passed *p)
 }
 
 /* What is remembered of execs, and those that still run. */
-static void load_execs(Manager *m, Handover *h)
+static void load_execs(Manager *m, FdStore *h)
 {
         int r;
 
-        handover_open(h, m->slots);
+        fdstore_open(h, m->slots);
         r = state_file_load(m, h);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
-        handover_restore(h, m);
-        handover_done(h);
+        fdstore_restore(h, m);
+        fdstore_done(h);
         slot_pool_prepare(m->slots);
         recording_store_recover(m->recordings);
 }
 
 static void save_execs(Manager *m)
 {
-        handover_leave(m);
+        fdstore_leave(m);
         if (state_file_save(m) < 0)
                 log_warning("What was remembered of execs is lost");
 }
@@ -341,14 +341,14 @@ static int run(Passed *p)
         r = watch_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
-        load_execs(m, &p->handover);
+        load_execs(m, &p->store);
         r = dbus_publish(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up HTTP");
-        http_handover_done(&p->waits, server);
+        http_fdstore_done(&p->waits, server);
         r = listen_on_sockets(server, p);
         if (r < 0)
                 return r;
@@ -360,7 +360,7 @@ static int run(Passed *p)
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
         save_execs(m);
-        http_handover_store(server);
+        http_fdstore_store(server);
         flush_records(m);
         return r;
 }

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "core/audit.h"
 #include "core/exec-recording.h"
-#include "core/handover.h"
+#include "core/fdstore.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
 
@@ -63,7 +63,7 @@ void exec_apply_disconnect(Exec *e)
         e->client_gone = false;
         switch (e->request->on_disconnect) {
         case ON_DISCONNECT_HANGUP:
-                handover_forget_terminal(e);
+                fdstore_forget_terminal(e);
                 if (e->request->tty)
                         stream_hang_up(e->stream);
                 else

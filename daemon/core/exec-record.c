@@ -48,7 +48,7 @@ int exec_record_line(const Exec *e, char **ret)
 
 /* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
  */
-static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
+static int restore_running(Exec *e, ExecRecord *r, StoredFds *f)
 {
         int k;
 
@@ -79,12 +79,12 @@ static int restore_running(Exec *e, ExecRecord *r, HandoverFds *f)
 }
 
 /* What clients have not read yet of one that ended, and what may still be asked for. */
-static void restore_output(Exec *e, HandoverFds *f)
+static void restore_output(Exec *e, StoredFds *f)
 {
         Stream *s = exec_stream(e);
 
         e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
-        if (s && handover_take_stream(f, s))
+        if (s && fdstore_take_stream(f, s))
                 stream_finish(s, e->detached);
 }
 
@@ -98,7 +98,7 @@ static uint64_t ended_when(const ExecRecord *r)
         return now - MIN(now, wall > r->finished_usec ? wall - r->finished_usec : 0);
 }
 
-static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
+static int exec_restore(Manager *m, ExecRecord *r, StoredFds *f, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
 
@@ -147,16 +147,16 @@ static int exec_restore(Manager *m, ExecRecord *r, HandoverFds *f, Exec **ret)
         return 0;
 }
 
-int exec_restore_line(Manager *m, const char *line, Handover *h, Exec **ret)
+int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
 {
         ExecRecord record = {0};
-        HandoverFds *f;
+        StoredFds *f;
         int r;
 
         r = exec_record_read(line, &record);
         if (r < 0)
                 return r;
-        f = h ? handover_find(h, record.id) : NULL;
+        f = h ? fdstore_find(h, record.id) : NULL;
         if (manager_find_exec(m, record.id))
                 r = -EEXIST;
         else if (record.running && (!f || f->fds[KEEP_CONTROL] < 0 || f->fds[KEEP_PIDFD] < 0)) {

@@ -14,7 +14,7 @@
 #include "base/time.h"
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
-#include "core/handover.h"
+#include "core/fdstore.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
 
@@ -146,7 +146,7 @@ static void exec_give_up(Exec *e, int error)
 }
 
 /* The command's side of the stream, from what was handed over. */
-static int exec_resume_streams(Exec *e, Stream *s, HandoverFds *f)
+static int exec_resume_streams(Exec *e, Stream *s, StoredFds *f)
 {
         int r = 0;
 
@@ -159,7 +159,7 @@ static int exec_resume_streams(Exec *e, Stream *s, HandoverFds *f)
         return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[KEEP_STDIN]));
 }
 
-int exec_resume(Exec *e, HandoverFds *f)
+int exec_resume(Exec *e, StoredFds *f)
 {
         Stream *s = exec_stream(e);
         int r;
@@ -181,7 +181,7 @@ int exec_resume(Exec *e, HandoverFds *f)
         if (r < 0)
                 return r;
         /* Of clients that are still there the stream tells when they go. */
-        if (!handover_take_stream(f, s) || stream_was_cut(s))
+        if (!fdstore_take_stream(f, s) || stream_was_cut(s))
                 e->client_gone = e->client_lost = !e->detached && !e->caller;
         e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
         stream_keep(s, e->manager->slots, e->id);
@@ -229,7 +229,7 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         exec_set_state(e, EXEC_RUNNING);
         /* The caller has them now, or has left. */
         exec_close_stdio(e);
-        handover_keep(e);
+        fdstore_keep(e);
         if (r < 0) {
                 e->output_ended = true;
                 exec_give_up(e, r);

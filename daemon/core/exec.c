@@ -16,7 +16,7 @@
 #include "core/command-line.h"
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
-#include "core/handover.h"
+#include "core/fdstore.h"
 #include "core/manager.h"
 
 #define DESCRIPTION_MAX 256
@@ -167,7 +167,7 @@ Exec *exec_unref(Exec *e)
         exec_release(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
         exec_recording_end(e);
-        handover_forget(e);
+        fdstore_forget(e);
         stream_free(e->stream);
         exec_request_free(e->request);
         container_info_unref(e->container);

@@ -37,7 +37,7 @@
 typedef struct Manager Manager;
 typedef struct Exec Exec;
 typedef struct ExecWatch ExecWatch;
-typedef struct HandoverFds HandoverFds; /* core/handover.h */
+typedef struct StoredFds StoredFds; /* core/fdstore.h */
 
 typedef enum ExecState {
         EXEC_CREATED,
@@ -174,7 +174,7 @@ int exec_follow_caller(Exec *e, const char *bus_name, bool ask);
 
 /* It ran when execd was last stopped: RUNNING again with these, which are taken, and with its clients of
  * then if they are among them. */
-int exec_resume(Exec *e, HandoverFds *f);
+int exec_resume(Exec *e, StoredFds *f);
 
 /* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
 void exec_tell(Exec *e, const char *action);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/handover.h"
+#include "core/fdstore.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static void manager_collect(Manager *m)
                         continue;
                 /* Not at its end already: whoever asks for the status right after a crash finds it. */
                 if (!e->stream || stream_count_clients(e->stream) == 0)
-                        handover_forget(e);
+                        fdstore_forget(e);
                 expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
                           has_too_many_ended(m);
                 /* A client that is still being flushed, or one that waits, keeps it. */

@@ -28,7 +28,7 @@ typedef enum ManagerEvent {
         MANAGER_EXEC_REMOVED,
 } ManagerEvent;
 
-typedef struct Handover Handover;
+typedef struct FdStore FdStore;
 
 struct Manager {
         sd_event *event;
@@ -92,5 +92,5 @@ void manager_busy_end(Manager *m);
 
 /* Remembers ended execs across an exit on idle (state-file.c). */
 int state_file_save(Manager *m);
-/* With what their clients have not read yet (core/handover). */
-int state_file_load(Manager *m, Handover *h);
+/* With what their clients have not read yet (core/fdstore). */
+int state_file_load(Manager *m, FdStore *h);

@@ -3,7 +3,7 @@
 /*
  * execd leaves when idle, but an ended exec can be looked at for some minutes after that: on the way out
  * those are written to a file in /run, a JSON record a line, and read back on the way in. Running execs are
- * not in it, since /run may be full (core/handover). The file is our own, yet a line that does not parse is
+ * not in it, since /run may be full (core/fdstore). The file is our own, yet a line that does not parse is
  * skipped and not trusted further.
  */
 
@@ -71,7 +71,7 @@ int state_file_save(Manager *m)
         return dir < 0 ? -errno : save(m, dir);
 }
 
-static int load(Manager *m, int dir, Handover *h)
+static int load(Manager *m, int dir, FdStore *h)
 {
         _cleanup_free_ char *text = NULL;
         char *line, *rest;
@@ -89,7 +89,7 @@ static int load(Manager *m, int dir, Handover *h)
         return 0;
 }
 
-int state_file_load(Manager *m, Handover *h)
+int state_file_load(Manager *m, FdStore *h)
 {
         _cleanup_close_ int dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/handover.h"
+#include "core/fdstore.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "core/exec-record.h"
 
-HandoverFds *handover_find(Handover *h, const char *id)
+StoredFds *fdstore_find(FdStore *h, const char *id)
 {
         for (size_t i = 0; i < h->n_execs; i++)
                 if (strcmp(h->execs[i].id, id) == 0)
@@ -16,18 +16,18 @@ HandoverFds *handover_find(Handover *h, const char *id)
         return NULL;
 }
 
-static HandoverFds *handover_get(Handover *h, const char *id)
+static StoredFds *fdstore_get(FdStore *h, const char *id)
 {
-        HandoverFds *f = handover_find(h, id), *more;
+        StoredFds *f = fdstore_find(h, id), *more;
 
         if (f)
                 return f;
-        more = reallocarray(h->execs, h->n_execs + 1, sizeof(HandoverFds));
+        more = reallocarray(h->execs, h->n_execs + 1, sizeof(StoredFds));
         if (!more)
                 return NULL;
         h->execs = more;
         f = &h->execs[h->n_execs++];
-        *f = (HandoverFds){0};
+        *f = (StoredFds){0};
         strcpy(f->id, id);
         for (size_t i = 0; i < ELEMENTSOF(f->fds); i++)
                 f->fds[i] = -EBADF;
@@ -35,7 +35,7 @@ static HandoverFds *handover_get(Handover *h, const char *id)
 }
 
 /* Of two messages with the same fds the later one holds: the earlier one was about to be removed. */
-static bool makes_way(HandoverFds *f, const KeepFound *found, KeepRole first)
+static bool makes_way(StoredFds *f, const KeepFound *found, KeepRole first)
 {
         if (!f->slots[first])
                 return true;
@@ -48,9 +48,9 @@ static bool makes_way(HandoverFds *f, const KeepFound *found, KeepRole first)
         return true;
 }
 
-static Slot *take_found(Handover *h, KeepFound *found, Slot *slot)
+static Slot *take_found(FdStore *h, KeepFound *found, Slot *slot)
 {
-        HandoverFds *f = found->n_fds > 0 ? handover_get(h, found->id) : NULL;
+        StoredFds *f = found->n_fds > 0 ? fdstore_get(h, found->id) : NULL;
         KeepRole first = found->fds[0].role;
 
         if (!f || !makes_way(f, found, first))
@@ -70,7 +70,7 @@ static Slot *take_found(Handover *h, KeepFound *found, Slot *slot)
         return NULL;
 }
 
-bool handover_add(Handover *h, const char *name, int fd)
+bool fdstore_add(FdStore *h, const char *name, int fd)
 {
         int *more;
 
@@ -84,7 +84,7 @@ bool handover_add(Handover *h, const char *name, int fd)
         return true;
 }
 
-static void open_slot(Handover *h, SlotPool *pool, int fd)
+static void open_slot(FdStore *h, SlotPool *pool, int fd)
 {
         Slot *slot = slot_pool_adopt(pool, fd);
         KeepFound found;
@@ -99,7 +99,7 @@ static void open_slot(Handover *h, SlotPool *pool, int fd)
         slot_release(slot);
 }
 
-void handover_open(Handover *h, SlotPool *pool)
+void fdstore_open(FdStore *h, SlotPool *pool)
 {
         for (size_t i = 0; i < h->n_slot_fds; i++)
                 open_slot(h, pool, h->slot_fds[i]);
@@ -107,10 +107,10 @@ void handover_open(Handover *h, SlotPool *pool)
         h->n_slot_fds = 0;
 }
 
-void handover_done(Handover *h)
+void fdstore_done(FdStore *h)
 {
         for (size_t i = 0; i < h->n_execs; i++) {
-                HandoverFds *f = &h->execs[i];
+                StoredFds *f = &h->execs[i];
 
                 for (size_t k = 0; k < ELEMENTSOF(f->fds); k++) {
                         f->fds[k] = fd_close(f->fds[k]);
@@ -122,7 +122,7 @@ void handover_done(Handover *h)
         h->n_execs = 0;
 }
 
-bool handover_take_stream(HandoverFds *f, Stream *s)
+bool fdstore_take_stream(StoredFds *f, Stream *s)
 {
         StreamFound found = {
                 .map = TAKE_FD(f->fds[KEEP_MAP]),
@@ -145,7 +145,7 @@ bool handover_take_stream(HandoverFds *f, Stream *s)
         return r >= 0;
 }
 
-void handover_restore(Handover *h, Manager *m)
+void fdstore_restore(FdStore *h, Manager *m)
 {
         for (size_t i = 0; i < h->n_execs; i++) {
                 Exec *e;
@@ -177,7 +177,7 @@ static Slot *keep_exec(Exec *e, bool with_terminal)
                        : keep_put(e->manager->slots, e->id, fds, ELEMENTSOF(fds), record);
 }
 
-void handover_keep(Exec *e)
+void fdstore_keep(Exec *e)
 {
         e->slot = keep_exec(e, true);
         if (!e->slot)
@@ -186,12 +186,12 @@ void handover_keep(Exec *e)
                 stream_keep(e->stream, e->manager->slots, e->id);
 }
 
-void handover_forget(Exec *e)
+void fdstore_forget(Exec *e)
 {
         e->slot = slot_release(e->slot);
 }
 
-void handover_forget_terminal(Exec *e)
+void fdstore_forget_terminal(Exec *e)
 {
         Slot *old = e->slot;
 
@@ -211,7 +211,7 @@ static void settle(Exec *e)
                 exec_set_state(e, EXEC_EXITED);
 }
 
-void handover_leave(Manager *m)
+void fdstore_leave(Manager *m)
 {
         size_t n_running = 0, n_left = 0;
 
@@ -226,7 +226,7 @@ void handover_leave(Manager *m)
                 e->stored = e->state == EXEC_RUNNING && e->slot;
                 n_running += e->stored;
                 if (!e->stored && (!e->stream || stream_count_clients(e->stream) == 0))
-                        handover_forget(e);
+                        fdstore_forget(e);
                 if (e->slot && e->stream)
                         stream_leave(e->stream, with_clients);
                 n_left += e->slot != NULL;

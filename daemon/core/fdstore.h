@@ -12,47 +12,47 @@
 #include "core/keep.h"
 #include "core/manager.h"
 
-typedef struct HandoverFds {
+typedef struct StoredFds {
         char id[EXEC_ID_SIZE];
         char *record;                /* owned; NULL: what else is here is of no use */
         int fds[_KEEP_ROLE_MAX];     /* owned, or negative */
         Slot *slots[_KEEP_ROLE_MAX]; /* owned; by the first role of their message */
         uint64_t sequences[_KEEP_ROLE_MAX];
-} HandoverFds;
+} StoredFds;
 
-struct Handover {
-        int *slot_fds; /* owned, until handover_open() */
+struct FdStore {
+        int *slot_fds; /* owned, until fdstore_open() */
         size_t n_slot_fds;
-        HandoverFds *execs;
+        StoredFds *execs;
         size_t n_execs;
 };
 
 /* Takes an fd that systemd passed under this name. False when the name is not ours: then the fd is still the
  * caller's. */
-bool handover_add(Handover *h, const char *name, int fd);
+bool fdstore_add(FdStore *h, const char *name, int fd);
 /* Looks into the slots, which belong to `pool` from now on. */
-void handover_open(Handover *h, SlotPool *pool);
+void fdstore_open(FdStore *h, SlotPool *pool);
 
 /* Those of one exec; weak, each fd and slot that is used is to be taken from it. NULL when there are none.
  */
-HandoverFds *handover_find(Handover *h, const char *id);
+StoredFds *fdstore_find(FdStore *h, const char *id);
 
 /* Into a stream that has its command's fds but has not begun. False when there was nothing, or nothing that
  * can be used: then it knows that it has not all of the output. */
-bool handover_take_stream(HandoverFds *f, Stream *s);
+bool fdstore_take_stream(StoredFds *f, Stream *s);
 
 /* The execs that ran, all but those that the manager knows already. */
-void handover_restore(Handover *h, Manager *m);
+void fdstore_restore(FdStore *h, Manager *m);
 
 /* Closes what nobody took; who is still connected sees the end of the connection. */
-void handover_done(Handover *h);
+void fdstore_done(FdStore *h);
 
 /* What the exec that runs now needs is in slots from now on. */
-void handover_keep(Exec *e);
+void fdstore_keep(Exec *e);
 /* It has ended and been served, or its terminal is to be hung up: nothing but execd may hold what it had. */
-void handover_forget(Exec *e);
-void handover_forget_terminal(Exec *e);
+void fdstore_forget(Exec *e);
+void fdstore_forget_terminal(Exec *e);
 
 /* Before the end of execd: what runs is left in its slots, and of ended execs what their clients have not
  * read yet; `stored` of each that runs tells. */
-void handover_leave(Manager *m);
+void fdstore_leave(Manager *m);

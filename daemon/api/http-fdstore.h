@@ -16,17 +16,17 @@ typedef struct HttpWait {
         bool close; /* after the answer */
 } HttpWait;
 
-typedef struct HttpHandover {
+typedef struct HttpFdStore {
         HttpWait *waits;
         size_t n_waits;
-} HttpHandover;
+} HttpFdStore;
 
 /* Takes an fd that systemd passed under this name. False when the name is not one of ours: then the fd is
  * still the caller's. */
-bool http_handover_add(HttpHandover *h, const char *name, int fd);
+bool http_fdstore_add(HttpFdStore *h, const char *name, int fd);
 
 /* Gives them all to the server, and has systemd forget them. */
-void http_handover_done(HttpHandover *h, HttpServer *s);
+void http_fdstore_done(HttpFdStore *h, HttpServer *s);
 
 /* Leaves those that wait for an exec which is `stored` with systemd. Blocks until systemd has them. */
-void http_handover_store(const HttpServer *s);
+void http_fdstore_store(const HttpServer *s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "api/http-handover.h"
+#include "api/http-fdstore.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static const char *id_behind(const char *name, const char *prefix)
         return id[EXEC_ID_SIZE - 1] ? NULL : id;
 }
 
-bool http_handover_add(HttpHandover *h, const char *name, int fd)
+bool http_fdstore_add(HttpFdStore *h, const char *name, int fd)
 {
         const char *kept = id_behind(name, NAME_KEPT), *closed = id_behind(name, NAME_CLOSED);
         HttpWait *more;
@@ -62,7 +62,7 @@ static int ask_again(HttpServer *s, HttpWait *w)
         return connection_new(s, TAKE_FD(w->fd), peer, request);
 }
 
-void http_handover_done(HttpHandover *h, HttpServer *s)
+void http_fdstore_done(HttpFdStore *h, HttpServer *s)
 {
         for (size_t i = 0; i < h->n_waits; i++) {
                 HttpWait *w = &h->waits[i];
@@ -90,7 +90,7 @@ static bool connection_waits(const HttpConnection *c)
                buf_length(&c->in) == 0;
 }
 
-void http_handover_store(const HttpServer *s)
+void http_fdstore_store(const HttpServer *s)
 {
         size_t n = 0;
 
