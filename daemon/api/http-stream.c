@@ -227,7 +227,7 @@ void http_attach_exec(HttpExchange *x)
 /* The kept frames of the wanted streams; of a tty without their headers. */
 static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
 {
-        const History *h = stream_history(e->stream);
+        const OutputRing *h = stream_output_ring(e->stream);
 
         for (uint64_t at = h->start; at < h->end;) {
                 size_t skip = e->request->tty ? FRAME_HEADER_SIZE : 0;
@@ -236,8 +236,8 @@ static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
                 uint32_t size = 0;
                 int n;
 
-                history_frame_at(h, at, &type, &size);
-                n = history_span(h, at + skip, FRAME_HEADER_SIZE + size - skip, iov);
+                output_ring_frame_at(h, at, &type, &size);
+                n = output_ring_span(h, at + skip, FRAME_HEADER_SIZE + size - skip, iov);
                 at += FRAME_HEADER_SIZE + size;
                 if (type == FRAME_STDERR ? !a->want_stderr : !a->want_stdout)
                         continue;
@@ -262,7 +262,7 @@ static void logs_go(HttpExchange *x)
                 return;
         }
         /* What does not fit into memory, or has been forgotten, the journal has. */
-        if (e->stream && !stream_history(e->stream)->dropped)
+        if (e->stream && !stream_output_ring(e->stream)->dropped)
                 logs_collect(e, a, &body);
         else if (journal_read_output(e->id, e->request->tty, a->want_stdout, a->want_stderr, LOGS_MAX,
                                      &body) < 0) {

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "core/config.h"
-#include "core/history.h"
+#include "core/output-ring.h"
 #include "core/spare-runners.h"
 #include "wire/capability.h"
 #include "wire/name-mask.h"
@@ -376,7 +376,7 @@ static const ConfigKey keys[] = {
         {"Exec", "DrainTimeoutSec", &span, AT(drain_usec), 0, HOUR},
         {"Exec", "ReadyRunnersMax", &number, AT(parked_max), 0, 1024},
         {"Exec", "SpareRunnersMax", &number, AT(spares_max), 0, SPARES},
-        {"Exec", "OutputBufferSize", &size, AT(output_buffer_size), HISTORY_SIZE, 16 * 1024 * 1024},
+        {"Exec", "OutputBufferSize", &size, AT(output_buffer_size), OUTPUT_RING_SIZE, 16 * 1024 * 1024},
         {"Exec", "DefaultOnDisconnect", &on_disconnect, AT(on_disconnect), 0, 0},
         {"Exec", "DefaultDetachKeys", &detach_keys, AT(detach_keys), 0, 0},
         {"Exec", "DefaultProperty", &property, AT(properties), 0, 0},

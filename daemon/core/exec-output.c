@@ -130,6 +130,6 @@ Stream *exec_stream(Exec *e)
         else
                 return e->stream;
         if (e->stream)
-                stream_history(e->stream)->limit = e->manager->config.output_buffer_size;
+                stream_output_ring(e->stream)->limit = e->manager->config.output_buffer_size;
         return e->stream;
 }

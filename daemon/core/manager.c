@@ -66,7 +66,7 @@ static void manager_collect(Manager *m)
                 if (!expired || !list_is_empty(&e->watches) ||
                     (e->stream && stream_count_clients(e->stream) > 0)) {
                         if (e->stream)
-                                kept_output += stream_history(e->stream)->size;
+                                kept_output += stream_output_ring(e->stream)->size;
                         continue;
                 }
                 manager_unlink_exec(m, e);
@@ -81,9 +81,9 @@ static void manager_collect(Manager *m)
                         break;
                 if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
                         continue;
-                kept_output -= stream_history(e->stream)->size;
-                history_done(stream_history(e->stream));
-                stream_history(e->stream)->dropped = true;
+                kept_output -= stream_output_ring(e->stream)->size;
+                output_ring_done(stream_output_ring(e->stream));
+                stream_output_ring(e->stream)->dropped = true;
         }
 }
 

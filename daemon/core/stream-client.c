@@ -34,7 +34,7 @@ StreamClient *stream_client_free(StreamClient *c)
         return mfree(c);
 }
 
-/* Everything goes out as it stands in the history, so frame boundaries need no attention. */
+/* Everything goes out as it stands in the ring, so frame boundaries need no attention. */
 static bool client_is_verbatim(const StreamClient *c)
 {
         return !c->raw && c->want_stdout && c->want_stderr;
@@ -53,7 +53,7 @@ bool stream_client_in_bulk(const StreamClient *c)
 /* Skips frames that this client does not want, and sets frame_left for the next one that it does. */
 static void client_find_frame(StreamClient *c)
 {
-        const History *h = &c->stream->history;
+        const OutputRing *h = &c->stream->output_ring;
 
         if (client_is_verbatim(c)) {
                 c->frame_left = h->end - c->position;
@@ -63,7 +63,7 @@ static void client_find_frame(StreamClient *c)
                 FrameType type;
                 uint32_t size = 0;
 
-                history_frame_at(h, c->position, &type, &size);
+                output_ring_frame_at(h, c->position, &type, &size);
                 if (!client_wants(c, type)) {
                         c->position += FRAME_HEADER_SIZE + size;
                         continue;
@@ -88,11 +88,11 @@ static bool client_sent(StreamClient *c, ssize_t n)
         return false;
 }
 
-/* Ends the announced splice: the tail is copied, through the history, where a later client finds it. */
+/* Ends the announced splice: the tail is copied, through the ring, where a later client finds it. */
 static bool client_finish_bulk(StreamClient *c)
 {
         StreamOutput *o = c->bulk_output;
-        History *h = &c->stream->history;
+        OutputRing *h = &c->stream->output_ring;
         ssize_t n = stream_output_read_frame(o, c->bulk_tail, c->bulk_tail);
 
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -160,7 +160,7 @@ bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
         int waiting = 0;
 
         if (s->tty || c->gated || c->output_dead || c->ended || c->blocked ||
-            c->position != s->history.end || !client_wants(c, o->type))
+            c->position != s->output_ring.end || !client_wants(c, o->type))
                 return false;
         if (ioctl(o->fd, FIONREAD, &waiting) < 0 || waiting < STREAM_BULK_MIN)
                 return false;
@@ -174,10 +174,10 @@ bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
         }
 
         /* All that a later client is to see again will be in the tail. */
-        history_clear(&s->history);
+        output_ring_clear(&s->output_ring);
         c->bulk_output = o;
-        c->bulk_tail = HISTORY_REPLAY;
-        c->bulk_left = (uint64_t) waiting - HISTORY_REPLAY;
+        c->bulk_tail = OUTPUT_RING_REPLAY;
+        c->bulk_left = (uint64_t) waiting - OUTPUT_RING_REPLAY;
         if (!c->raw) {
                 frame_header_write(c->bulk_header, o->type, (uint32_t) waiting);
                 c->bulk_header_left = FRAME_HEADER_SIZE;
@@ -185,9 +185,9 @@ bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
         return true;
 }
 
-static bool client_write_history(StreamClient *c)
+static bool client_write_ring(StreamClient *c)
 {
-        const History *h = &c->stream->history;
+        const OutputRing *h = &c->stream->output_ring;
         struct iovec iov[2];
         ssize_t n;
         int n_iov;
@@ -195,8 +195,8 @@ static bool client_write_history(StreamClient *c)
         client_find_frame(c);
         if (c->frame_left == 0)
                 return false;
-        n_iov = history_span(h, c->position, c->frame_left, iov);
-        n = stream_client_send(c, SEND_HISTORY, iov, n_iov, 0);
+        n_iov = output_ring_span(h, c->position, c->frame_left, iov);
+        n = stream_client_send(c, SEND_RING, iov, n_iov, 0);
         if (!client_sent(c, n))
                 return false;
         c->position += (uint64_t) n;
@@ -245,7 +245,7 @@ bool stream_client_write(StreamClient *c)
                 c->gone = true;
         if (c->output_dead || c->gone || c->shut)
                 return false;
-        /* Its stream was ended early: it holds up nobody any more, so nothing in the history is kept for it.
+        /* Its stream was ended early: it holds up nobody any more, so nothing in the ring is kept for it.
          */
         if (c->ended)
                 return client_shut_down(c);
@@ -253,7 +253,7 @@ bool stream_client_write(StreamClient *c)
                 return false;
         if (stream_client_in_bulk(c))
                 return client_write_bulk(c);
-        if (client_write_history(c))
+        if (client_write_ring(c))
                 return true;
         if (c->blocked || c->output_dead)
                 return false;
@@ -270,7 +270,7 @@ static bool client_has_work(const StreamClient *c)
 
         if (c->output_dead || c->shut || c->gated)
                 return false;
-        return c->ended || s->finished || stream_client_in_bulk(c) || c->position != s->history.end;
+        return c->ended || s->finished || stream_client_in_bulk(c) || c->position != s->output_ring.end;
 }
 
 void stream_client_update(StreamClient *c)
@@ -372,7 +372,7 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
                  * which may be a proxy. How long the client itself takes is seen from how long it took
                  * before. */
                 .gate_after = MIN(2 * o->think_usec, (uint64_t) STREAM_GATE_THINK_MAX),
-                .position = o->replay ? history_replay_position(&s->history) : s->history.end,
+                .position = o->replay ? output_ring_replay_position(&s->output_ring) : s->output_ring.end,
         };
         o->input = BUF_INIT;
         r = stream_client_join(s, c, o->writer);

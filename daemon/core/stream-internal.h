@@ -12,7 +12,7 @@
 /* The largest piece that is read from a command at once on the copying path, as dockerd does. */
 #define STREAM_CHUNK (32 * 1024)
 
-/* From this many bytes waiting in a pipe on, they are spliced; the last HISTORY_REPLAY of them are copied,
+/* From this many bytes waiting in a pipe on, they are spliced; the last OUTPUT_RING_REPLAY of them are copied,
  * so that a client which joins later sees them. */
 #define STREAM_BULK_MIN (128 * 1024)
 
@@ -59,7 +59,7 @@ typedef struct StreamClient {
         int fd; /* owned */
         sd_event_source *source;
         sd_event_source *timer; /* the gate, later the linger */
-        uint64_t position;      /* in the history */
+        uint64_t position;      /* in the ring */
         uint64_t frame_left;    /* bytes of the current frame still to send */
         uint8_t bulk_header[FRAME_HEADER_SIZE];
         size_t bulk_header_left;
@@ -121,7 +121,7 @@ struct Stream {
         StreamLog log;
         List clients;
         size_t n_clients;
-        History history;
+        OutputRing output_ring;
         StreamMap *map; /* owned; NULL before the first client or output, and after the end */
         int map_fd;     /* owned; negative when the map is not shared */
         SlotPool *pool; /* weak; NULL while nothing is kept */

@@ -63,7 +63,7 @@ bool stream_log_is_ready(Stream *s)
         if (s->log.fd < 0)
                 return true;
         /* Read by an execd that has crashed. */
-        if (s->map && s->map->observed < s->history.end)
+        if (s->map && s->map->observed < s->output_ring.end)
                 stream_output_tell(s);
         return stream_log_has_room(s);
 }

@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "core/history.h"
+#include "core/output-ring.h"
 
 #define STREAM_MAP_MAGIC      "execd m1" /* another layout is another magic */
 #define STREAM_MAP_CLIENTS    32         /* further clients are served, and are lost in a crash */
@@ -49,7 +49,7 @@ enum {
 
 typedef enum ClientSend {
         SEND_NOTHING,
-        SEND_HISTORY,
+        SEND_RING,
         SEND_BULK_HEADER,
         SEND_BULK, /* from the stage */
 } ClientSend;
@@ -87,9 +87,9 @@ typedef struct InputState {
         uint32_t zero;
 } InputState;
 
-/* A read that was begun. When the end of the history has moved since, it has been dealt with. */
+/* A read that was begun. When the end of the ring has moved since, it has been dealt with. */
 typedef struct ReadIntent {
-        uint64_t position; /* the end of the history before it */
+        uint64_t position; /* the end of the ring before it */
         uint64_t available;
         uint32_t size;
         uint32_t type;
@@ -99,7 +99,7 @@ typedef struct ReadIntent {
 typedef struct StreamMap {
         char magic[8];
         uint64_t ring_size;
-        HistoryPositions history;
+        OutputRingPositions output_ring;
         uint64_t observed; /* output before this position was seen by who observes the stream */
         uint64_t recorded; /* when the exec ended, once that has been recorded */
         uint64_t cut;      /* the client that started the exec was cut off */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The command's stdout, stderr or pty: read into the history as fast as the clients take it. */
+/* The command's stdout, stderr or pty: read into the ring as fast as the clients take it. */
 
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +27,7 @@ void stream_output_close(StreamOutput *o)
 /* The client that is furthest behind sets the pace. */
 static uint64_t slowest_position(const Stream *s)
 {
-        uint64_t position = s->history.end;
+        uint64_t position = s->output_ring.end;
 
         LIST_FOREACH_SAFE (n, &s->clients) {
                 const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
@@ -55,7 +55,7 @@ static size_t output_room(const StreamOutput *o)
 
         if (o->fd < 0 || output_in_bulk(o))
                 return 0;
-        room = history_room(&o->stream->history, slowest_position(o->stream));
+        room = output_ring_room(&o->stream->output_ring, slowest_position(o->stream));
         /* No crumbs: a frame is worth its header. */
         return room < STREAM_CHUNK / 4 ? 0 : MIN(room, (size_t) STREAM_CHUNK);
 }
@@ -120,16 +120,16 @@ ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available)
         ssize_t n;
         int n_iov;
 
-        n_iov = history_reserve(&s->history, size, iov);
+        n_iov = output_ring_reserve(&s->output_ring, size, iov);
         if (n_iov < 0) {
                 errno = -n_iov;
                 return -1;
         }
         if (s->map)
-                stream_map_announce(s->map, s->history.end, o->type, iov, n_iov, size, available);
+                stream_map_announce(s->map, s->output_ring.end, o->type, iov, n_iov, size, available);
         n = readv(o->fd, iov, n_iov);
         if (n > 0)
-                history_commit(&s->history, o->type, (size_t) n);
+                output_ring_commit(&s->output_ring, o->type, (size_t) n);
         return n;
 }
 
@@ -137,7 +137,7 @@ ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available)
  * seen. */
 void stream_output_tell(Stream *s)
 {
-        const History *h = &s->history;
+        const OutputRing *h = &s->output_ring;
 
         if (!s->map)
                 return;
@@ -149,8 +149,8 @@ void stream_output_tell(Stream *s)
                 uint32_t size = 0;
                 int n;
 
-                history_frame_at(h, at, &type, &size);
-                n = history_span(h, at + FRAME_HEADER_SIZE, size, iov);
+                output_ring_frame_at(h, at, &type, &size);
+                n = output_ring_span(h, at + FRAME_HEADER_SIZE, size, iov);
                 stream_log_write(s, type, iov, n);
                 for (int i = 0; i < n && s->events.on_output; i++)
                         s->events.on_output(s->userdata, type, iov[i].iov_base, iov[i].iov_len);

@@ -29,19 +29,19 @@ static void finish_read(Stream *s)
 {
         const ReadIntent *r = &s->map->reading;
         const StreamOutput *o = find_output(s, r->type);
-        History *h = &s->history;
+        OutputRing *h = &s->output_ring;
         struct iovec iov[2];
         int n;
 
         if (!o || r->position != h->end || r->size == 0 || r->size > h->size - FRAME_HEADER_SIZE ||
             h->size - (size_t) (h->end - h->start) < r->size + FRAME_HEADER_SIZE)
                 return;
-        n = history_span(h, h->end + FRAME_HEADER_SIZE, r->size, iov);
+        n = output_ring_span(h, h->end + FRAME_HEADER_SIZE, r->size, iov);
         if (stream_map_was_read(s->map, iov, n, waiting_in(o->fd)))
-                history_commit(h, o->type, r->size);
+                output_ring_commit(h, o->type, r->size);
 }
 
-static bool is_frame_boundary(const History *h, uint64_t position)
+static bool is_frame_boundary(const OutputRing *h, uint64_t position)
 {
         uint64_t at = h->start;
 
@@ -49,7 +49,7 @@ static bool is_frame_boundary(const History *h, uint64_t position)
                 FrameType type;
                 uint32_t size = 0;
 
-                history_frame_at(h, at, &type, &size);
+                output_ring_frame_at(h, at, &type, &size);
                 at += FRAME_HEADER_SIZE + size;
         }
         return at == position;
@@ -63,7 +63,7 @@ static bool count_sent(Stream *s, ClientState *t)
         switch (t->send) {
         case SEND_NOTHING:
                 return true;
-        case SEND_HISTORY:
+        case SEND_RING:
                 if (sent > t->frame_left)
                         return false;
                 t->position += sent;
@@ -84,10 +84,10 @@ static bool count_sent(Stream *s, ClientState *t)
         }
 }
 
-/* The tail of a bulk transfer is read into the history, which was empty before. */
+/* The tail of a bulk transfer is read into the ring, which was empty before. */
 static void count_tail(const Stream *s, ClientState *t)
 {
-        const History *h = &s->history;
+        const OutputRing *h = &s->output_ring;
 
         if (t->bulk_tail == 0 || t->bulk_left > 0 || t->bulk_header_left > 0 ||
             h->end - h->start != FRAME_HEADER_SIZE + (uint64_t) t->bulk_tail || t->position != h->start)
@@ -99,14 +99,14 @@ static void count_tail(const Stream *s, ClientState *t)
 
 static bool is_sound(const Stream *s, const ClientState *t)
 {
-        const History *h = &s->history;
+        const OutputRing *h = &s->output_ring;
         bool verbatim =
                 (t->flags & (CLIENT_RAW | CLIENT_STDOUT | CLIENT_STDERR)) == (CLIENT_STDOUT | CLIENT_STDERR);
 
         /* A frame is dropped as a whole, although a client may still be within it: what it has not read is
          * there. */
         if (t->position > h->end || h->end - t->position > h->size || t->frame_left > h->end - t->position ||
-            t->bulk_tail > HISTORY_REPLAY || t->bulk_left > INT32_MAX ||
+            t->bulk_tail > OUTPUT_RING_REPLAY || t->bulk_left > INT32_MAX ||
             t->bulk_header_left > FRAME_HEADER_SIZE || t->early > sizeof(s->map->early))
                 return false;
         return verbatim || is_frame_boundary(h, t->position + t->frame_left);
@@ -236,7 +236,8 @@ static int restore(Stream *s, StreamFound *f)
         if (r < 0)
                 return r;
         s->map_fd = TAKE_FD(f->map);
-        r = history_resume(&s->history, &s->map->history, s->map->ring, (size_t) s->map->ring_size);
+        r = output_ring_resume(&s->output_ring, &s->map->output_ring, s->map->ring,
+                               (size_t) s->map->ring_size);
         if (r < 0)
                 return r;
         s->stage[0] = TAKE_FD(f->stage[0]);
@@ -274,8 +275,8 @@ int stream_restore(Stream *s, StreamFound *f)
                 return 0;
         LIST_FOREACH_SAFE (n, &s->clients)
                 stream_client_free(LIST_ENTRY(n, StreamClient, node));
-        history_done(&s->history);
-        s->history.dropped = true;
+        output_ring_done(&s->output_ring);
+        s->output_ring.dropped = true;
         stream_drop_stage(s);
         stream_drop_map(s);
         buf_done(&s->input.pending);

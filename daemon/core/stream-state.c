@@ -14,7 +14,7 @@
 
 int stream_need_map(Stream *s)
 {
-        size_t size = s->history.limit > 0 ? s->history.limit : HISTORY_SIZE;
+        size_t size = s->output_ring.limit > 0 ? s->output_ring.limit : OUTPUT_RING_SIZE;
         int r;
 
         if (s->map)
@@ -22,8 +22,8 @@ int stream_need_map(Stream *s)
         r = stream_map_new(size, &s->map, &s->map_fd);
         if (r < 0)
                 return r;
-        if (!s->history.ring)
-                history_share(&s->history, &s->map->history, s->map->ring, size);
+        if (!s->output_ring.ring)
+                output_ring_share(&s->output_ring, &s->map->output_ring, s->map->ring, size);
         stream_input_publish(s);
         return 0;
 }
@@ -221,7 +221,7 @@ void stream_empty_stage(Stream *s, FrameType type)
                 if (n <= 0)
                         break;
                 s->staged -= MIN(s->staged, (size_t) n);
-                (void) history_append(&s->history, type, chunk, (size_t) n);
+                (void) output_ring_append(&s->output_ring, type, chunk, (size_t) n);
         }
         s->staged = 0;
 }
@@ -251,7 +251,7 @@ void stream_leave(Stream *s, bool with_clients)
         s->input.slot = slot_leave(s->input.slot);
         s->log.slot = slot_leave(s->log.slot);
         s->stage_slot = slot_leave(s->stage_slot);
-        if (s->history.shared)
-                history_done(&s->history);
+        if (s->output_ring.shared)
+                output_ring_done(&s->output_ring);
         stream_drop_map(s);
 }

@@ -40,14 +40,14 @@ Stream *stream_free(Stream *s)
                 stream_output_close(&s->outputs[i]);
         stream_drop_stage(s);
         stream_log_close(s);
-        history_done(&s->history);
+        output_ring_done(&s->output_ring);
         stream_drop_map(s);
         return mfree(s);
 }
 
-History *stream_history(Stream *s)
+OutputRing *stream_output_ring(Stream *s)
 {
-        return &s->history;
+        return &s->output_ring;
 }
 
 int stream_map_fd(const Stream *s)
@@ -204,9 +204,10 @@ void stream_inject(Stream *s, const char *text)
         LIST_FOREACH_SAFE (n, &s->clients)
                 LIST_ENTRY(n, StreamClient, node)->want_stdout = true;
         (void) stream_need_map(s);
-        (void) history_append(&s->history, FRAME_STDOUT, text, MIN(strlen(text), HISTORY_REPLAY));
+        (void) output_ring_append(&s->output_ring, FRAME_STDOUT, text,
+                                  MIN(strlen(text), OUTPUT_RING_REPLAY));
         if (s->map)
-                stream_map_store64(&s->map->observed, s->history.end);
+                stream_map_store64(&s->map->observed, s->output_ring.end);
         stream_turn(s);
 }
 
@@ -328,9 +329,9 @@ void stream_turn(Stream *s)
         primary_gone = stream_collect_clients(s);
         if (s->finished && s->n_clients == 0) {
                 if (s->keep_output)
-                        history_trim(&s->history);
+                        output_ring_trim(&s->output_ring);
                 else
-                        history_done(&s->history);
+                        output_ring_done(&s->output_ring);
                 stream_drop_stage(s);
                 stream_drop_map(s);
         }

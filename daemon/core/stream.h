@@ -4,7 +4,7 @@
 /*
  * The streams of one exec: command ⇄ clients.
  *
- * Output is read from the command's pipes (or its pty) into a History, from which each client takes it at
+ * Output is read from the command's pipes (or its pty) into an OutputRing, from which each client takes it at
  * its own pace; the slowest client holds up the command, and nothing is dropped. With one client that has
  * caught up and much to carry, the bytes go from pipe to socket by splice(2) without being touched. Input
  * flows from one client, the writer, to the command.
@@ -17,7 +17,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/buf.h"
-#include "core/history.h"
+#include "core/output-ring.h"
 #include "core/slot.h"
 #include "wire/detach-keys.h"
 
@@ -84,7 +84,7 @@ typedef struct StreamFound {
 } StreamFound;
 
 /* Into a stream that has its command's fds, but has not begun. 0, -ENOMEM, or -EBADMSG: then the stream has
- * no clients, and its history is empty. */
+ * no clients, and its ring is empty. */
 int stream_restore(Stream *s, StreamFound *f);
 
 /* The client that started the exec could not be served on, now or at an earlier end of execd. */
@@ -120,7 +120,7 @@ void stream_drain_rest(Stream *s);
  * unless it is to be kept. */
 void stream_finish(Stream *s, bool keep_output);
 
-History *stream_history(Stream *s);
+OutputRing *stream_output_ring(Stream *s);
 
 /* Where it is read from: weak, negative when at its end. A terminal is stdout. */
 int stream_output_fd(const Stream *s, FrameType type);

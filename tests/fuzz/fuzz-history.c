@@ -4,7 +4,7 @@
  * do. What is still there is the end of what was written, frame by frame and byte by byte. */
 
 #include "base/buf.h"
-#include "core/history.h"
+#include "core/output-ring.h"
 #include "fuzz/fuzz.h"
 
 #define WRITES_MAX 64
@@ -16,11 +16,11 @@ static uint8_t payload_byte(uint64_t i)
         return (uint8_t) (i * 31 + (i >> 8));
 }
 
-static void check_frame(const History *h, uint64_t position, uint32_t length)
+static void check_frame(const OutputRing *h, uint64_t position, uint32_t length)
 {
         struct iovec iov[2];
         uint64_t at = position + FRAME_HEADER_SIZE;
-        int n = length > 0 ? history_span(h, at, length, iov) : 0;
+        int n = length > 0 ? output_ring_span(h, at, length, iov) : 0;
         size_t total = 0;
 
         for (int i = 0; i < n; i++) {
@@ -35,28 +35,28 @@ static void check_frame(const History *h, uint64_t position, uint32_t length)
         PROMISE(total == length);
 }
 
-static void check_history(const History *h)
+static void check_history(const OutputRing *h)
 {
-        uint64_t replay = history_replay_position(h), at = h->start;
+        uint64_t replay = output_ring_replay_position(h), at = h->start;
         bool seen = replay == h->end;
 
-        PROMISE(h->end - h->start <= HISTORY_SIZE && h->start <= replay && replay <= h->end);
+        PROMISE(h->end - h->start <= OUTPUT_RING_SIZE && h->start <= replay && replay <= h->end);
         while (at < h->end) {
                 FrameType type = FRAME_STDIN;
                 uint32_t length = 0;
 
                 seen = seen || at == replay;
-                history_frame_at(h, at, &type, &length);
+                output_ring_frame_at(h, at, &type, &length);
                 PROMISE(type == FRAME_STDOUT || type == FRAME_STDERR);
                 PROMISE(h->end - at >= FRAME_HEADER_SIZE + (uint64_t) length);
                 check_frame(h, at, length);
                 at += FRAME_HEADER_SIZE + length;
         }
         PROMISE(at == h->end && seen);
-        PROMISE(h->end - replay >= MIN(h->end - h->start, (uint64_t) HISTORY_REPLAY));
+        PROMISE(h->end - replay >= MIN(h->end - h->start, (uint64_t) OUTPUT_RING_REPLAY));
 }
 
-static void append(History *h, FrameType type, size_t n)
+static void append(OutputRing *h, FrameType type, size_t n)
 {
         _cleanup_free_ uint8_t *data = malloc(n);
         uint64_t end = h->end;
@@ -64,14 +64,14 @@ static void append(History *h, FrameType type, size_t n)
 
         for (size_t i = 0; i < n; i++)
                 data[i] = payload_byte(end + FRAME_HEADER_SIZE + i);
-        r = history_append(h, type, data, n);
+        r = output_ring_append(h, type, data, n);
         PROMISE(r == 0 && h->end == end + FRAME_HEADER_SIZE + n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         FuzzInput in = {.data = data, .size = size};
-        _cleanup_(history_done) History h = {0};
+        _cleanup_(output_ring_done) OutputRing h = {0};
         uint64_t reader = 0;
 
         for (size_t i = 0; i < WRITES_MAX && in.size > 0; i++) {
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 case 0: /* a reader that has seen nothing since `reader` must lose nothing */
                         if (reader < h.start)
                                 reader = h.start;
-                        n = MIN(n, history_room(&h, reader));
+                        n = MIN(n, output_ring_room(&h, reader));
                         if (n == 0)
                                 break;
                         append(&h, type, n);
@@ -97,13 +97,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         break;
                 default:
                         if (n % 8 == 0) {
-                                history_clear(&h);
+                                output_ring_clear(&h);
                                 PROMISE(h.start == h.end && h.dropped);
                         }
                 }
                 check_history(&h);
         }
-        history_trim(&h);
+        output_ring_trim(&h);
         PROMISE(h.size == h.end - h.start);
         return 0;
 }

@@ -98,7 +98,7 @@ static StreamMap *make_map(int *ret_fd)
         static const char frames[] = "\1\0\0\0\0\0\0\5hello\2\0\0\0\0\0\0\5wrong";
         StreamMap *m;
 
-        PROMISE(stream_map_new(HISTORY_SIZE, &m, ret_fd) >= 0 && *ret_fd >= 0);
+        PROMISE(stream_map_new(OUTPUT_RING_SIZE, &m, ret_fd) >= 0 && *ret_fd >= 0);
         memcpy(m->ring, frames, sizeof(frames) - 1);
         m->history.end = sizeof(frames) - 1;
         m->input[0] = (InputState){.pending = 4, .flags = INPUT_SET};
@@ -160,7 +160,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (restore(s, map, stage, mine, CLIENTS) >= 0)
                 check_again(event, s, stage);
         else
-                PROMISE(stream_count_clients(s) == 0 && stream_history(s)->end == stream_history(s)->start);
+                PROMISE(stream_count_clients(s) == 0 &&
+                        stream_output_ring(s)->end == stream_output_ring(s)->start);
         stream_begin(s);
         some_turns(event);
         for (size_t i = 0; i < CLIENTS; i++)
@@ -172,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         stream_finish(s, false);
         some_turns(event);
         stream_free(s);
-        (void) munmap(m, sizeof(StreamMap) + HISTORY_SIZE);
+        (void) munmap(m, sizeof(StreamMap) + OUTPUT_RING_SIZE);
         fd_close(map);
         fd_close(stage[0]);
         fd_close(stage[1]);

@@ -294,8 +294,8 @@ static int make_map(StreamMap **ret)
         StreamMap *m;
         int fd;
 
-        NEED(stream_map_new(HISTORY_SIZE, &m, &fd) >= 0 && fd >= 0);
-        m->history = (HistoryPositions){.start = 100, .end = 100 + sizeof(frames) - 1};
+        NEED(stream_map_new(OUTPUT_RING_SIZE, &m, &fd) >= 0 && fd >= 0);
+        m->output_ring = (OutputRingPositions){.start = 100, .end = 100 + sizeof(frames) - 1};
         memcpy(m->ring + 100, frames, sizeof(frames) - 1);
         m->clients[0].used = 1;
         *ret = m;
@@ -349,7 +349,7 @@ static void test_middle_of_a_frame(void)
                         .position = rows[i].position,
                         .frame_left = rows[i].frame_left,
                         .flags = rows[i].flags,
-                        .send = SEND_HISTORY,
+                        .send = SEND_RING,
                         .message = {.msg_len = rows[i].sent},
                 };
                 NEED(sd_event_new(&w.event) >= 0);
@@ -388,17 +388,17 @@ static void test_announced_read(void)
                 NEED(sd_event_new(&w.event) >= 0);
                 NEED(pipe2(out, O_CLOEXEC | O_NONBLOCK) >= 0);
                 NEED(write(out[1], "some more", 9) == 9);
-                iov = (struct iovec){m->ring + m->history.end + FRAME_HEADER_SIZE, 9};
-                stream_map_announce(m, m->history.end, FRAME_STDOUT, &iov, 1, 9, 9);
+                iov = (struct iovec){m->ring + m->output_ring.end + FRAME_HEADER_SIZE, 9};
+                stream_map_announce(m, m->output_ring.end, FRAME_STDOUT, &iov, 1, 9, 9);
                 if (done)
                         NEED(readv(out[0], &iov, 1) == 9);
                 w.stream = stream_over(&w, out[0], -EBADF, -EBADF);
                 CHECK(stream_restore(w.stream, &f) >= 0);
                 found = m;
-                CHECK(found->history.end == 126 + (done ? 17 : 0));
+                CHECK(found->output_ring.end == 126 + (done ? 17 : 0));
                 stream_begin(w.stream);
                 turn(&w);
-                CHECK(found->history.end == 126 + 17);
+                CHECK(found->output_ring.end == 126 + 17);
                 CHECK(memcmp(m->ring + 126, "\1\0\0\0\0\0\0\11some more", 17) == 0);
                 fd_close(out[1]);
                 stream_map_free(m);

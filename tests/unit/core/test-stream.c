@@ -192,7 +192,7 @@ static void test_replay_after_bulk(void)
         late = client(&w, (StreamClientOptions){.want_stdout = true, .want_stderr = true, .replay = true});
         turn(&w);
         got = drain(late, raw, sizeof(raw));
-        NEED(got >= HISTORY_REPLAY && got < HISTORY_SIZE);
+        NEED(got >= OUTPUT_RING_REPLAY && got < OUTPUT_RING_SIZE);
         NEED(frame_header_read(raw, &type, &size) >= 0);
         NEED(got > 1000 && memcmp(raw + got - 1000, data + sizeof(data) - 1000, 1000) == 0);
         close(first);
@@ -341,7 +341,7 @@ static void test_finish_flushes(bool gate)
         NEED(read(c, raw, 1) == 0);
         close(c);
         turn(&w);
-        NEED(stream_count_clients(w.stream) == 0 && !stream_history(w.stream)->ring);
+        NEED(stream_count_clients(w.stream) == 0 && !stream_output_ring(w.stream)->ring);
         world_done(&w);
 }
 

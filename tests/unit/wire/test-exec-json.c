@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An exec as clients see it, key by key in Docker's order; and as a line of the history, there and back. */
+/* An exec as clients see it, key by key in Docker's order; and as a line of the ring, there and back. */
 
 #include <limits.h>
 #include <stdlib.h>

@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/history.h"
+#include "core/output-ring.h"
 #include "unit/test.h"
 
 #define FRAMES_MAX 4096
 
 /* All that was written, headers included, by position. */
 typedef struct Model {
-        History history;
+        OutputRing output_ring;
         uint8_t *bytes; /* owned */
         size_t room;
         uint64_t starts[FRAMES_MAX]; /* of the frames */
@@ -22,13 +22,13 @@ typedef struct Model {
 
 static void model_done(Model *m)
 {
-        history_done(&m->history);
+        output_ring_done(&m->output_ring);
         free(m->bytes);
 }
 
 static int model_append(Model *m, FrameType type, size_t size)
 {
-        uint64_t at = m->history.end;
+        uint64_t at = m->output_ring.end;
         uint8_t *payload;
         int r;
 
@@ -40,7 +40,7 @@ static int model_append(Model *m, FrameType type, size_t size)
         payload = m->bytes + at + FRAME_HEADER_SIZE;
         for (size_t i = 0; i < size; i++)
                 payload[i] = (uint8_t) ((at + i) * 7 + (at >> 9));
-        r = history_append(&m->history, type, payload, size);
+        r = output_ring_append(&m->output_ring, type, payload, size);
         if (r == 0)
                 m->starts[m->n++] = at;
         return r;
@@ -51,26 +51,26 @@ static bool model_is_frame(const Model *m, uint64_t position)
         for (size_t i = m->n; i > 0; i--)
                 if (m->starts[i - 1] == position)
                         return true;
-        return position == m->history.end;
+        return position == m->output_ring.end;
 }
 
 /* Everything from the start to the end is what was written, in one piece and frame by frame. `base` is the
  * position in the model of position 0, which trimming moves. */
 static void model_check(const Model *m, uint64_t base)
 {
-        const History *h = &m->history;
+        const OutputRing *h = &m->output_ring;
         size_t size = (size_t) (h->end - h->start);
         struct iovec iov[2];
-        uint64_t replay = history_replay_position(h);
+        uint64_t replay = output_ring_replay_position(h);
         int n;
 
-        CHECK(size <= HISTORY_SIZE);
+        CHECK(size <= OUTPUT_RING_SIZE);
         CHECK(model_is_frame(m, base + h->start) && model_is_frame(m, base + replay));
         if (size == 0) {
                 CHECK(replay == h->end);
                 return;
         }
-        n = history_span(h, h->start, size, iov);
+        n = output_ring_span(h, h->start, size, iov);
         CHECK(n == (iov[0].iov_len < size ? 2 : 1));
         CHECK(memcmp(iov[0].iov_base, m->bytes + base + h->start, iov[0].iov_len) == 0);
         if (n > 1) {
@@ -83,7 +83,7 @@ static void model_check(const Model *m, uint64_t base)
                 FrameType type = FRAME_STDIN;
                 uint32_t length = 0;
 
-                history_frame_at(h, at, &type, &length);
+                output_ring_frame_at(h, at, &type, &length);
                 CHECK(type == m->bytes[base + at] && model_is_frame(m, base + at));
                 if (type == FRAME_STDIN)
                         return;
@@ -92,26 +92,26 @@ static void model_check(const Model *m, uint64_t base)
         }
 
         /* As much is replayed as was promised, and no frame more than that takes. */
-        CHECK(h->end - replay >= MIN((uint64_t) size, (uint64_t) HISTORY_REPLAY));
+        CHECK(h->end - replay >= MIN((uint64_t) size, (uint64_t) OUTPUT_RING_REPLAY));
         if (replay > h->start) {
                 FrameType type = FRAME_STDIN;
                 uint32_t length = 0;
 
-                history_frame_at(h, replay, &type, &length);
-                CHECK(h->end - (replay + FRAME_HEADER_SIZE + length) < HISTORY_REPLAY);
+                output_ring_frame_at(h, replay, &type, &length);
+                CHECK(h->end - (replay + FRAME_HEADER_SIZE + length) < OUTPUT_RING_REPLAY);
         }
 }
 
 static void test_empty(void)
 {
-        History h = {0};
+        OutputRing h = {0};
 
-        CHECK(history_room(&h, 0) == HISTORY_SIZE - FRAME_HEADER_SIZE);
-        CHECK(history_replay_position(&h) == 0);
-        history_trim(&h);
+        CHECK(output_ring_room(&h, 0) == OUTPUT_RING_SIZE - FRAME_HEADER_SIZE);
+        CHECK(output_ring_replay_position(&h) == 0);
+        output_ring_trim(&h);
         CHECK(!h.ring && !h.dropped);
-        history_done(&h);
-        history_done(&h);
+        output_ring_done(&h);
+        output_ring_done(&h);
 }
 
 /* Frames of every size, many times around the ring. */
@@ -119,7 +119,7 @@ static void test_sizes(void)
 {
         static const size_t sizes[] = {
                 1,   2,    7,     8,     9,     100,   1000, 4096,
-                333, 8192, 32768, 12345, 65536, 30000, 0,    HISTORY_SIZE - FRAME_HEADER_SIZE};
+                333, 8192, 32768, 12345, 65536, 30000, 0,    OUTPUT_RING_SIZE - FRAME_HEADER_SIZE};
         Model m = {0};
 
         for (size_t i = 0; i < 600; i++) {
@@ -128,23 +128,23 @@ static void test_sizes(void)
                 CHECK(model_append(&m, i % 3 ? FRAME_STDOUT : FRAME_STDERR, size) == 0);
                 model_check(&m, 0);
         }
-        CHECK(m.history.dropped);
+        CHECK(m.output_ring.dropped);
         model_done(&m);
 }
 
 /* Nothing is dropped that need not be: the oldest frames go only when there is no room for the newest. */
 static void test_dropping(void)
 {
-        enum { PAYLOAD = 1024 - FRAME_HEADER_SIZE, N = HISTORY_SIZE / 1024 };
+        enum { PAYLOAD = 1024 - FRAME_HEADER_SIZE, N = OUTPUT_RING_SIZE / 1024 };
         Model m = {0};
 
         for (size_t i = 0; i < N; i++)
                 CHECK(model_append(&m, FRAME_STDOUT, PAYLOAD) == 0);
-        CHECK(m.history.start == 0 && m.history.end == HISTORY_SIZE && !m.history.dropped);
+        CHECK(m.output_ring.start == 0 && m.output_ring.end == OUTPUT_RING_SIZE && !m.output_ring.dropped);
         CHECK(model_append(&m, FRAME_STDERR, 1) == 0);
-        CHECK(m.history.start == 1024 && m.history.dropped);
+        CHECK(m.output_ring.start == 1024 && m.output_ring.dropped);
         CHECK(model_append(&m, FRAME_STDERR, 1) == 0);
-        CHECK(m.history.start == 1024);
+        CHECK(m.output_ring.start == 1024);
         model_check(&m, 0);
         model_done(&m);
 }
@@ -155,13 +155,13 @@ static void test_too_large(void)
         uint64_t start, end;
 
         CHECK(model_append(&m, FRAME_STDOUT, 10) == 0);
-        start = m.history.start;
-        end = m.history.end;
-        CHECK(model_append(&m, FRAME_STDOUT, HISTORY_SIZE - FRAME_HEADER_SIZE + 1) == -E2BIG);
-        CHECK(m.history.start == start && m.history.end == end && !m.history.dropped);
+        start = m.output_ring.start;
+        end = m.output_ring.end;
+        CHECK(model_append(&m, FRAME_STDOUT, OUTPUT_RING_SIZE - FRAME_HEADER_SIZE + 1) == -E2BIG);
+        CHECK(m.output_ring.start == start && m.output_ring.end == end && !m.output_ring.dropped);
         model_check(&m, 0);
-        CHECK(model_append(&m, FRAME_STDOUT, HISTORY_SIZE - FRAME_HEADER_SIZE) == 0);
-        CHECK(m.history.start == end);
+        CHECK(model_append(&m, FRAME_STDOUT, OUTPUT_RING_SIZE - FRAME_HEADER_SIZE) == 0);
+        CHECK(m.output_ring.start == end);
         model_check(&m, 0);
         model_done(&m);
 }
@@ -174,40 +174,45 @@ static void test_room(void)
 
         for (size_t i = 0; i < 40; i++)
                 CHECK(model_append(&m, FRAME_STDOUT, 5000) == 0);
-        reader = m.history.end;
+        reader = m.output_ring.end;
         for (size_t i = 0;; i++) {
-                size_t room = history_room(&m.history, reader);
+                size_t room = output_ring_room(&m.output_ring, reader);
 
                 CHECK(i < 1000);
                 if (room == 0 || i >= 1000)
                         break;
                 CHECK(model_append(&m, FRAME_STDERR, MIN(room, (size_t) 3001)) == 0);
-                CHECK(m.history.start <= reader);
+                CHECK(m.output_ring.start <= reader);
         }
-        CHECK(m.history.end - reader >= HISTORY_SIZE - FRAME_HEADER_SIZE);
-        CHECK(m.history.end - reader <= HISTORY_SIZE);
+        CHECK(m.output_ring.end - reader >= OUTPUT_RING_SIZE - FRAME_HEADER_SIZE);
+        CHECK(m.output_ring.end - reader <= OUTPUT_RING_SIZE);
         model_check(&m, 0);
 
         /* Reading gives room again. */
-        CHECK(history_room(&m.history, m.history.end) == HISTORY_SIZE - FRAME_HEADER_SIZE);
-        CHECK(history_room(&m.history, m.history.end - 100) == HISTORY_SIZE - FRAME_HEADER_SIZE - 100);
+        CHECK(output_ring_room(&m.output_ring, m.output_ring.end) == OUTPUT_RING_SIZE - FRAME_HEADER_SIZE);
+        CHECK(output_ring_room(&m.output_ring, m.output_ring.end - 100) ==
+              OUTPUT_RING_SIZE - FRAME_HEADER_SIZE - 100);
         model_done(&m);
 }
 
 /* A larger ring, of which the same share is replayed. */
 static void test_limit(void)
 {
-        Model m = {.history = {.limit = 4 * HISTORY_SIZE}};
+        Model m = {.output_ring = {.limit = 4 * OUTPUT_RING_SIZE}};
 
         for (size_t i = 0; i < 100; i++)
                 CHECK(model_append(&m, FRAME_STDOUT, 5000) == 0);
-        CHECK(m.history.start == 0 && !m.history.dropped && m.history.size == 4 * HISTORY_SIZE);
-        CHECK(m.history.end - history_replay_position(&m.history) >= 4 * HISTORY_REPLAY);
-        CHECK(m.history.end - history_replay_position(&m.history) <= 4 * HISTORY_REPLAY + 5008);
-        CHECK(history_room(&m.history, m.history.end) == 4 * HISTORY_SIZE - FRAME_HEADER_SIZE);
+        CHECK(m.output_ring.start == 0 && !m.output_ring.dropped &&
+              m.output_ring.size == 4 * OUTPUT_RING_SIZE);
+        CHECK(m.output_ring.end - output_ring_replay_position(&m.output_ring) >= 4 * OUTPUT_RING_REPLAY);
+        CHECK(m.output_ring.end - output_ring_replay_position(&m.output_ring) <=
+              4 * OUTPUT_RING_REPLAY + 5008);
+        CHECK(output_ring_room(&m.output_ring, m.output_ring.end) ==
+              4 * OUTPUT_RING_SIZE - FRAME_HEADER_SIZE);
         for (size_t i = 0; i < 100; i++)
                 CHECK(model_append(&m, FRAME_STDERR, 5000) == 0);
-        CHECK(m.history.dropped && m.history.end - m.history.start > 4 * HISTORY_SIZE - 5008);
+        CHECK(m.output_ring.dropped &&
+              m.output_ring.end - m.output_ring.start > 4 * OUTPUT_RING_SIZE - 5008);
         model_done(&m);
 }
 
@@ -217,12 +222,12 @@ static void test_clear(void)
         uint64_t end;
 
         CHECK(model_append(&m, FRAME_STDOUT, 77) == 0);
-        end = m.history.end;
-        history_clear(&m.history);
-        CHECK(m.history.start == end && m.history.end == end && m.history.dropped);
-        CHECK(history_replay_position(&m.history) == end);
+        end = m.output_ring.end;
+        output_ring_clear(&m.output_ring);
+        CHECK(m.output_ring.start == end && m.output_ring.end == end && m.output_ring.dropped);
+        CHECK(output_ring_replay_position(&m.output_ring) == end);
         CHECK(model_append(&m, FRAME_STDERR, 99) == 0);
-        CHECK(m.history.start == end);
+        CHECK(m.output_ring.start == end);
         model_check(&m, 0);
         model_done(&m);
 }
@@ -234,11 +239,11 @@ static void test_trim(size_t n, size_t size, bool dropped)
 
         for (size_t i = 0; i < n; i++)
                 CHECK(model_append(&m, FRAME_STDOUT, size) == 0);
-        base = m.history.start;
-        kept = m.history.end - m.history.start;
-        history_trim(&m.history);
-        CHECK(m.history.start == 0 && m.history.end == kept && m.history.size == kept);
-        CHECK(m.history.dropped == dropped);
+        base = m.output_ring.start;
+        kept = m.output_ring.end - m.output_ring.start;
+        output_ring_trim(&m.output_ring);
+        CHECK(m.output_ring.start == 0 && m.output_ring.end == kept && m.output_ring.size == kept);
+        CHECK(m.output_ring.dropped == dropped);
         /* Positions begin anew, and the end is the start of no frame of the model's. */
         m.starts[m.n++] = base + kept;
         model_check(&m, base);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/history.h"
+#include "core/output-ring.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@ static void publish(uint64_t *to, uint64_t value)
         __atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
-static void set_start(History *h, uint64_t start)
+static void set_start(OutputRing *h, uint64_t start)
 {
         h->start = start;
         h->dropped = true;
@@ -19,35 +19,35 @@ static void set_start(History *h, uint64_t start)
         publish(&h->shared->start, start);
 }
 
-static void set_end(History *h, uint64_t end)
+static void set_end(OutputRing *h, uint64_t end)
 {
         h->end = end;
         if (h->shared)
                 publish(&h->shared->end, end);
 }
 
-void history_done(History *h)
+void output_ring_done(OutputRing *h)
 {
         if (!h->shared)
                 free(h->ring);
-        *h = (History){0};
+        *h = (OutputRing){0};
 }
 
-static size_t history_limit(const History *h)
+static size_t output_ring_limit(const OutputRing *h)
 {
-        return h->limit > 0 ? h->limit : HISTORY_SIZE;
+        return h->limit > 0 ? h->limit : OUTPUT_RING_SIZE;
 }
 
-size_t history_room(const History *h, uint64_t position)
+size_t output_ring_room(const OutputRing *h, uint64_t position)
 {
         size_t unread = (size_t) (h->end - position);
 
-        if (unread + FRAME_HEADER_SIZE >= history_limit(h))
+        if (unread + FRAME_HEADER_SIZE >= output_ring_limit(h))
                 return 0;
-        return history_limit(h) - unread - FRAME_HEADER_SIZE;
+        return output_ring_limit(h) - unread - FRAME_HEADER_SIZE;
 }
 
-static void ring_write(History *h, uint64_t position, const void *data, size_t size)
+static void ring_write(OutputRing *h, uint64_t position, const void *data, size_t size)
 {
         size_t at = (size_t) (position % h->size), first = MIN(size, h->size - at);
 
@@ -55,7 +55,7 @@ static void ring_write(History *h, uint64_t position, const void *data, size_t s
         memcpy(h->ring, (const uint8_t *) data + first, size - first);
 }
 
-static void ring_read(const History *h, uint64_t position, void *data, size_t size)
+static void ring_read(const OutputRing *h, uint64_t position, void *data, size_t size)
 {
         size_t at = (size_t) (position % h->size), first = MIN(size, h->size - at);
 
@@ -63,7 +63,7 @@ static void ring_read(const History *h, uint64_t position, void *data, size_t si
         memcpy((uint8_t *) data + first, h->ring, size - first);
 }
 
-int history_span(const History *h, uint64_t position, size_t size, struct iovec iov[static 2])
+int output_ring_span(const OutputRing *h, uint64_t position, size_t size, struct iovec iov[static 2])
 {
         size_t at = (size_t) (position % h->size), first = MIN(size, h->size - at);
 
@@ -72,7 +72,7 @@ int history_span(const History *h, uint64_t position, size_t size, struct iovec 
         return size > first ? 2 : 1;
 }
 
-void history_frame_at(const History *h, uint64_t position, FrameType *ret_type, uint32_t *ret_size)
+void output_ring_frame_at(const OutputRing *h, uint64_t position, FrameType *ret_type, uint32_t *ret_size)
 {
         uint8_t header[FRAME_HEADER_SIZE];
 
@@ -80,33 +80,33 @@ void history_frame_at(const History *h, uint64_t position, FrameType *ret_type, 
         (void) frame_header_read(header, ret_type, ret_size);
 }
 
-static uint64_t history_next(const History *h, uint64_t position)
+static uint64_t output_ring_next(const OutputRing *h, uint64_t position)
 {
         FrameType type;
         uint32_t size = 0;
 
-        history_frame_at(h, position, &type, &size);
+        output_ring_frame_at(h, position, &type, &size);
         return position + FRAME_HEADER_SIZE + size;
 }
 
-int history_reserve(History *h, size_t size, struct iovec iov[static 2])
+int output_ring_reserve(OutputRing *h, size_t size, struct iovec iov[static 2])
 {
         size_t total = size + FRAME_HEADER_SIZE;
 
         if (!h->ring) {
-                h->ring = malloc(history_limit(h));
+                h->ring = malloc(output_ring_limit(h));
                 if (!h->ring)
                         return -ENOMEM;
-                h->size = history_limit(h);
+                h->size = output_ring_limit(h);
         }
         if (total > h->size)
                 return -E2BIG;
         while (h->size - (size_t) (h->end - h->start) < total)
-                set_start(h, history_next(h, h->start));
-        return history_span(h, h->end + FRAME_HEADER_SIZE, size, iov);
+                set_start(h, output_ring_next(h, h->start));
+        return output_ring_span(h, h->end + FRAME_HEADER_SIZE, size, iov);
 }
 
-void history_commit(History *h, FrameType type, size_t size)
+void output_ring_commit(OutputRing *h, FrameType type, size_t size)
 {
         uint8_t header[FRAME_HEADER_SIZE];
 
@@ -115,19 +115,19 @@ void history_commit(History *h, FrameType type, size_t size)
         set_end(h, h->end + sizeof(header) + size);
 }
 
-int history_append(History *h, FrameType type, const void *data, size_t size)
+int output_ring_append(OutputRing *h, FrameType type, const void *data, size_t size)
 {
         struct iovec iov[2];
-        int r = history_reserve(h, size, iov);
+        int r = output_ring_reserve(h, size, iov);
 
         if (r < 0)
                 return r;
         ring_write(h, h->end + FRAME_HEADER_SIZE, data, size);
-        history_commit(h, type, size);
+        output_ring_commit(h, type, size);
         return 0;
 }
 
-void history_share(History *h, HistoryPositions *shared, void *ring, size_t size)
+void output_ring_share(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size)
 {
         h->ring = ring;
         h->size = size;
@@ -138,7 +138,7 @@ void history_share(History *h, HistoryPositions *shared, void *ring, size_t size
 }
 
 /* Frames follow one another from the start to the end. */
-static bool is_sound(const History *h)
+static bool is_sound(const OutputRing *h)
 {
         uint64_t at = h->start;
 
@@ -159,9 +159,9 @@ static bool is_sound(const History *h)
         return true;
 }
 
-int history_resume(History *h, HistoryPositions *shared, void *ring, size_t size)
+int output_ring_resume(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size)
 {
-        History found = {
+        OutputRing found = {
                 .shared = shared,
                 .limit = h->limit,
                 .ring = ring,
@@ -171,24 +171,25 @@ int history_resume(History *h, HistoryPositions *shared, void *ring, size_t size
                 .dropped = shared->dropped,
         };
 
-        if (size < HISTORY_SIZE || !is_sound(&found))
+        if (size < OUTPUT_RING_SIZE || !is_sound(&found))
                 return -EBADMSG;
         found.limit = size;
         *h = found;
         return 0;
 }
 
-void history_clear(History *h)
+void output_ring_clear(OutputRing *h)
 {
         set_start(h, h->end);
 }
 
-uint64_t history_replay_position(const History *h)
+uint64_t output_ring_replay_position(const OutputRing *h)
 {
-        uint64_t position = h->start, replay = history_limit(h) / (HISTORY_SIZE / HISTORY_REPLAY);
+        uint64_t position = h->start,
+                 replay = output_ring_limit(h) / (OUTPUT_RING_SIZE / OUTPUT_RING_REPLAY);
 
         while (position < h->end) {
-                uint64_t next = history_next(h, position);
+                uint64_t next = output_ring_next(h, position);
 
                 if (h->end - next < replay)
                         break;
@@ -197,13 +198,13 @@ uint64_t history_replay_position(const History *h)
         return position;
 }
 
-void history_trim(History *h)
+void output_ring_trim(OutputRing *h)
 {
         size_t size = (size_t) (h->end - h->start);
         uint8_t *copy;
 
         if (size == 0) {
-                *h = (History){
+                *h = (OutputRing){
                         .limit = h->limit, .ring = h->shared ? NULL : mfree(h->ring), .dropped = h->dropped};
                 return;
         }
@@ -214,6 +215,6 @@ void history_trim(History *h)
                 ring_read(h, h->start, copy, size);
         if (!h->shared)
                 free(h->ring);
-        *h = copy ? (History){.ring = copy, .size = size, .start = 0, .end = size, .dropped = h->dropped}
-                  : (History){.dropped = true};
+        *h = copy ? (OutputRing){.ring = copy, .size = size, .start = 0, .end = size, .dropped = h->dropped}
+                  : (OutputRing){.dropped = true};
 }
