@@ -64,7 +64,7 @@ DbusCall *dbus_call_free(DbusCall *c)
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
         c->creation = exec_creation_free(c->creation);
-        c->caller = bus_name_free(c->caller);
+        c->caller = caller_watch_free(c->caller);
         exec_unref(c->exec);
         container_info_unref(c->container);
         exec_request_free(c->request);
@@ -110,8 +110,8 @@ int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **re
         manager_busy_begin(m);
 
         /* One that has left already has no credentials: dbus_call_begin() finds out. */
-        r = bus_name_follow(sd_bus_message_get_bus(message), sd_bus_message_get_sender(message), false,
-                            call_on_gone, c, &c->caller);
+        r = caller_watch_new(sd_bus_message_get_bus(message), sd_bus_message_get_sender(message), false,
+                             call_on_gone, c, &c->caller);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

@@ -11,7 +11,7 @@
 
 #include "base/list.h"
 #include "core/authz.h"
-#include "core/bus-name.h"
+#include "core/caller-watch.h"
 #include "core/exec-create.h"
 #include "core/manager.h"
 
@@ -21,7 +21,7 @@ struct DbusCall {
         Manager *manager; /* weak */
         ListNode node;
         sd_bus_message *message;
-        BusName *caller;
+        CallerWatch *caller;
         Peer *peer;
         size_t size;      /* bytes of what it asks for, beyond the few that each call has */
         uid_t charged_to; /* for the call and these bytes */

@@ -90,7 +90,7 @@ static void exec_on_caller_gone(void *userdata)
 {
         Exec *e = userdata;
 
-        e->caller = bus_name_free(e->caller);
+        e->caller = caller_watch_free(e->caller);
         exec_on_client_gone(e);
 }
 
@@ -98,7 +98,7 @@ int exec_follow_caller(Exec *e, const char *bus_name, bool ask)
 {
         if (e->request->on_disconnect == ON_DISCONNECT_KEEP || !e->manager->bus)
                 return 0;
-        return bus_name_follow(e->manager->bus, bus_name, ask, exec_on_caller_gone, e, &e->caller);
+        return caller_watch_new(e->manager->bus, bus_name, ask, exec_on_caller_gone, e, &e->caller);
 }
 
 static void exec_on_detached(void *userdata)

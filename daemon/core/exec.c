@@ -152,7 +152,7 @@ static void exec_release(Exec *e)
         e->start_slot = sd_bus_slot_unref(e->start_slot);
         e->leader_source = sd_event_source_disable_unref(e->leader_source);
         container_info_forget_leader(e->container);
-        e->caller = bus_name_free(e->caller);
+        e->caller = caller_watch_free(e->caller);
         e->control_source = sd_event_source_disable_unref(e->control_source);
         e->drain_timer = sd_event_source_disable_unref(e->drain_timer);
         e->control_fd = fd_close(e->control_fd);

@@ -23,7 +23,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
-#include "core/bus-name.h"
+#include "core/caller-watch.h"
 #include "core/container-info.h"
 #include "core/peer.h"
 #include "core/spawner-link.h"
@@ -86,7 +86,7 @@ struct Exec {
         int stdio[3];
         bool piped;      /* the caller gets the ends of the command's pipes, and nothing passes through us */
         bool one_output; /* of these: one pipe for stdout and stderr */
-        BusName *
+        CallerWatch *
                 caller; /* whose leaving the bus is what OnDisconnect speaks of; NULL where a stream tells */
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;

@@ -5,7 +5,7 @@
  * matches, and closes the connection of one that asks for more.
  */
 
-#include "core/bus-name.h"
+#include "core/caller-watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged'"
 
-struct BusName {
+struct CallerWatch {
         ListNode node;
         char *name;
         sd_bus_slot *question;
@@ -28,7 +28,7 @@ struct BusName {
 static List followed;
 static sd_bus_slot *match;
 
-BusName *bus_name_free(BusName *n)
+CallerWatch *caller_watch_free(CallerWatch *n)
 {
         if (!n)
                 return NULL;
@@ -40,16 +40,16 @@ BusName *bus_name_free(BusName *n)
         return mfree(n);
 }
 
-static void tell(BusName *n)
+static void tell(CallerWatch *n)
 {
         n->told = true;
         n->on_gone(n->userdata);
 }
 
-static BusName *find_untold(const char *name)
+static CallerWatch *find_untold(const char *name)
 {
         LIST_FOREACH_SAFE (node, &followed) {
-                BusName *n = LIST_ENTRY(node, BusName, node);
+                CallerWatch *n = LIST_ENTRY(node, CallerWatch, node);
 
                 if (!n->told && strcmp(n->name, name) == 0)
                         return n;
@@ -62,7 +62,7 @@ static BusName *find_untold(const char *name)
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *name;
-        BusName *n;
+        CallerWatch *n;
 
         if (sd_bus_message_read(m, "s", &name) < 0)
                 return 0;
@@ -73,7 +73,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        BusName *n = userdata;
+        CallerWatch *n = userdata;
 
         n->question = sd_bus_slot_unref(n->question);
         if (!n->told && sd_bus_message_is_method_error(m, "org.freedesktop.DBus.Error.NameHasNoOwner"))
@@ -81,10 +81,10 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-int bus_name_follow(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
-                    void *userdata, BusName **ret)
+int caller_watch_new(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
+                     void *userdata, CallerWatch **ret)
 {
-        _cleanup_(bus_name_freep) BusName *n = calloc(1, sizeof(BusName));
+        _cleanup_(caller_watch_freep) CallerWatch *n = calloc(1, sizeof(CallerWatch));
         int r = 0;
 
         if (!n)

@@ -11,11 +11,11 @@
 
 #include "base/cleanup.h"
 
-typedef struct BusName BusName;
+typedef struct CallerWatch CallerWatch;
 
 /* Tells when this unique name leaves the bus, once; the watch may be freed from inside. With `ask`, also
  * when it has left before. */
-int bus_name_follow(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
-                    void *userdata, BusName **ret);
-BusName *bus_name_free(BusName *n);
-DEFINE_CLEANUP(BusName, bus_name_free);
+int caller_watch_new(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
+                     void *userdata, CallerWatch **ret);
+CallerWatch *caller_watch_free(CallerWatch *n);
+DEFINE_CLEANUP(CallerWatch, caller_watch_free);
