@@ -86,14 +86,14 @@ static void reply_pipes(DbusCall *c)
                 dbus_call_reply(c, "hhh", fds[0], fds[1], fds[2]);
 }
 
-static void start_allowed(DbusCall *c)
+static void start_run(DbusCall *c)
 {
         dbus_start_exec(c, c->fds[0] < 0 && !c->piped, c->piped ? reply_pipes : reply_nothing);
 }
 
-static void start_go(DbusCall *c)
+static void start_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_run);
 }
 
 static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -102,7 +102,7 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
         DbusCall *c;
         int r = dbus_call_new(exec_manager(e), m, e, &c);
 
-        return r < 0 ? r : dbus_call_begin(c, start_go);
+        return r < 0 ? r : dbus_call_begin(c, start_authorize);
 }
 
 int dbus_read_pipes(sd_bus_message *m, DbusCall *c, bool passed, Refusal *reterr)
@@ -133,7 +133,7 @@ static int start_with_pipes(sd_bus_message *m, Exec *e, bool passed, sd_bus_erro
                 r = exec_recording_decide(e->manager, e->request, true, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
-        return dbus_call_begin(TAKE_PTR(c), start_go);
+        return dbus_call_begin(TAKE_PTR(c), start_authorize);
 }
 
 static int method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -181,7 +181,7 @@ static void reply_stream(DbusCall *c)
         dbus_call_reply(c, "h", c->stream);
 }
 
-static void start_attached_allowed(DbusCall *c)
+static void start_attached_run(DbusCall *c)
 {
         int r = 0;
 
@@ -193,9 +193,9 @@ static void start_attached_allowed(DbusCall *c)
                 dbus_start_exec(c, false, reply_stream);
 }
 
-static void start_attached_go(DbusCall *c)
+static void start_attached_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_attached_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_attached_run);
 }
 
 static int method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -204,10 +204,10 @@ static int method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error
         DbusCall *c;
         int r = dbus_call_new(exec_manager(e), m, e, &c);
 
-        return r < 0 ? r : dbus_call_begin(c, start_attached_go);
+        return r < 0 ? r : dbus_call_begin(c, start_attached_authorize);
 }
 
-static void attach_allowed(DbusCall *c)
+static void attach_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
@@ -223,9 +223,9 @@ static void attach_allowed(DbusCall *c)
                 reply_stream(c);
 }
 
-static void attach_go(DbusCall *c)
+static void attach_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "attach", attach_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "attach", attach_run);
 }
 
 static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -240,12 +240,12 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = dbus_read_attach_options(m, c, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
-        return dbus_call_begin(TAKE_PTR(c), attach_go);
+        return dbus_call_begin(TAKE_PTR(c), attach_authorize);
 }
 
 /* Controlling. */
 
-static void resize_allowed(DbusCall *c)
+static void resize_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -255,9 +255,9 @@ static void resize_allowed(DbusCall *c)
                 reply_nothing(c);
 }
 
-static void resize_go(DbusCall *c)
+static void resize_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "resize", resize_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "resize", resize_run);
 }
 
 static int method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -269,7 +269,7 @@ static int method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = dbus_call_new(exec_manager(e), m, e, &c);
         if (r >= 0)
                 r = sd_bus_message_read(m, "qq", &c->rows, &c->columns);
-        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), resize_go);
+        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), resize_authorize);
 }
 
 static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -285,7 +285,7 @@ static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-static void kill_allowed(DbusCall *c)
+static void kill_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -294,9 +294,9 @@ static void kill_allowed(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void kill_go(DbusCall *c)
+static void kill_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "kill", kill_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "kill", kill_run);
 }
 
 static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -314,7 +314,7 @@ static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (c->signal_number < 1 || c->signal_number > SIGRTMAX)
                 return dbus_error_from_refusal(error, &bad);
         c->all = all;
-        return dbus_call_begin(TAKE_PTR(c), kill_go);
+        return dbus_call_begin(TAKE_PTR(c), kill_authorize);
 }
 
 static void wait_finish(DbusCall *c)
@@ -338,7 +338,7 @@ static int wait_on_timeout(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static void wait_allowed(DbusCall *c)
+static void wait_run(DbusCall *c)
 {
         int r = 0;
 
@@ -356,9 +356,9 @@ static void wait_allowed(DbusCall *c)
                 exec_watch(c->exec, &c->watch, wait_on_state);
 }
 
-static void wait_go(DbusCall *c)
+static void wait_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "wait", wait_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "wait", wait_run);
 }
 
 static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -370,7 +370,7 @@ static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = dbus_call_new(exec_manager(e), m, e, &c);
         if (r >= 0)
                 r = sd_bus_message_read(m, "t", &c->timeout_usec);
-        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), wait_go);
+        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), wait_authorize);
 }
 
 /* Properties, through one getter: what they show is small. */

@@ -70,7 +70,7 @@ static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-static void list_containers_allowed(DbusCall *c)
+static void list_containers_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -78,9 +78,9 @@ static void list_containers_allowed(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void list_containers_go(DbusCall *c)
+static void list_containers_authorize(DbusCall *c)
 {
-        dbus_call_authorize_inspect(c, list_containers_allowed);
+        dbus_call_authorize_inspect(c, list_containers_run);
 }
 
 static int method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -88,10 +88,10 @@ static int method_list_containers(sd_bus_message *m, void *userdata, sd_bus_erro
         DbusCall *c;
         int r = dbus_call_new(userdata, m, NULL, &c);
 
-        return r < 0 ? r : dbus_call_begin(c, list_containers_go);
+        return r < 0 ? r : dbus_call_begin(c, list_containers_authorize);
 }
 
-static void get_container_allowed(DbusCall *c)
+static void get_container_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
@@ -114,11 +114,11 @@ static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_erro
         if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &c->container) < 0)
                 dbus_call_refuse(c, &refusal);
         else
-                dbus_call_authorize_inspect(c, get_container_allowed);
+                dbus_call_authorize_inspect(c, get_container_run);
         return 0;
 }
 
-static void get_container_go(DbusCall *c)
+static void get_container_authorize(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -142,7 +142,7 @@ static int method_get_container(sd_bus_message *m, void *userdata, sd_bus_error 
         c->reference = strdup(reference);
         if (!c->reference)
                 return -ENOMEM;
-        return dbus_call_begin(TAKE_PTR(c), get_container_go);
+        return dbus_call_begin(TAKE_PTR(c), get_container_authorize);
 }
 
 /* Creating. */
@@ -160,7 +160,7 @@ static void on_created(void *userdata, Exec *e, const Refusal *refusal)
         c->next(c);
 }
 
-static void create_go(DbusCall *c)
+static void create_start(DbusCall *c)
 {
         ExecCreationOptions o = {
                 .peer = c->peer,
@@ -210,7 +210,7 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
                 return -ENOMEM;
         c->size = exec_request_size(c->request); /* as the message has them */
         c->next = next;
-        return dbus_call_begin(TAKE_PTR(c), create_go);
+        return dbus_call_begin(TAKE_PTR(c), create_start);
 }
 
 static int method_create_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -278,7 +278,7 @@ static int method_run_piped(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* Looking. */
 
-static void list_execs_allowed(DbusCall *c)
+static void list_execs_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         char path[DBUS_EXEC_PATH_SIZE];
@@ -306,9 +306,9 @@ static void list_execs_allowed(DbusCall *c)
                 dbus_call_send(c, reply);
 }
 
-static void list_execs_go(DbusCall *c)
+static void list_execs_authorize(DbusCall *c)
 {
-        dbus_call_ask_inspect(c, list_execs_allowed);
+        dbus_call_ask_inspect(c, list_execs_run);
 }
 
 static int method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -316,7 +316,7 @@ static int method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *er
         DbusCall *c;
         int r = dbus_call_new(userdata, m, NULL, &c);
 
-        return r < 0 ? r : dbus_call_begin(c, list_execs_go);
+        return r < 0 ? r : dbus_call_begin(c, list_execs_authorize);
 }
 
 /* By the id that a message has. */
@@ -344,7 +344,7 @@ static int method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
 }
 
-static void get_recording_allowed(DbusCall *c)
+static void get_recording_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_close_ int fd = -EBADF;
@@ -356,9 +356,9 @@ static void get_recording_allowed(DbusCall *c)
                 dbus_call_reply(c, "h", fd);
 }
 
-static void get_recording_go(DbusCall *c)
+static void get_recording_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_REPLAY, "replay", get_recording_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_REPLAY, "replay", get_recording_run);
 }
 
 static int method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -370,7 +370,7 @@ static int method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error 
         if (r < 0)
                 return r;
         r = dbus_call_new(userdata, m, e, &c);
-        return r < 0 ? r : dbus_call_begin(c, get_recording_go);
+        return r < 0 ? r : dbus_call_begin(c, get_recording_authorize);
 }
 
 /* Properties. */

@@ -50,7 +50,7 @@ static int append_all(sd_bus_message *reply, const Exec *e)
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static void read_allowed(DbusCall *c)
+static void read_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
@@ -65,9 +65,9 @@ static void read_allowed(DbusCall *c)
                 dbus_call_send(c, reply);
 }
 
-static void read_go(DbusCall *c)
+static void read_authorize(DbusCall *c)
 {
-        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "inspect", read_allowed);
+        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "inspect", read_run);
 }
 
 /* Get and GetAll; what concerns no property of ours is left to sd-bus. */
@@ -94,7 +94,7 @@ static int read_properties(Manager *manager, sd_bus_message *m, Exec *e, bool al
                 if (!c->reference)
                         return -ENOMEM;
         }
-        return dbus_call_begin(TAKE_PTR(c), read_go);
+        return dbus_call_begin(TAKE_PTR(c), read_authorize);
 }
 
 static int append_object(sd_bus_message *reply, const Exec *e)
@@ -118,7 +118,7 @@ static int append_object(sd_bus_message *reply, const Exec *e)
         return r;
 }
 
-static void objects_allowed(DbusCall *c)
+static void objects_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
@@ -140,9 +140,9 @@ static void objects_allowed(DbusCall *c)
                 dbus_call_send(c, reply);
 }
 
-static void objects_go(DbusCall *c)
+static void objects_authorize(DbusCall *c)
 {
-        dbus_call_ask_inspect(c, objects_allowed);
+        dbus_call_ask_inspect(c, objects_run);
 }
 
 static int read_objects(Manager *manager, sd_bus_message *m)
@@ -150,7 +150,7 @@ static int read_objects(Manager *manager, sd_bus_message *m)
         DbusCall *c;
         int r = dbus_call_new(manager, m, NULL, &c);
 
-        return r < 0 ? r : dbus_call_begin(c, objects_go);
+        return r < 0 ? r : dbus_call_begin(c, objects_authorize);
 }
 
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -129,7 +129,7 @@ static int read_limit(HttpExchange *x, int64_t *ret, Refusal *reterr)
         return 0;
 }
 
-static void list_go(HttpExchange *x)
+static void list_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -148,7 +148,7 @@ void http_list_containers(HttpExchange *x)
             read_limit(x, &l->limit, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
         else
-                http_authorize_inspect(x, NULL, list_go);
+                http_authorize_inspect(x, NULL, list_run);
 }
 
 /* Execs that are waiting or running, as Docker lists them: null when there are none. */
@@ -168,7 +168,7 @@ static struct json_object *exec_ids(const Manager *m, const ContainerInfo *c)
         return ids;
 }
 
-static void details_go(HttpExchange *x)
+static void details_run(HttpExchange *x)
 {
         struct json_object *o = container_details(x->container);
 
@@ -185,7 +185,7 @@ static int details_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *err
         if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
         else
-                http_authorize_inspect(x, x->container, details_go);
+                http_authorize_inspect(x, x->container, details_run);
         return 0;
 }
 

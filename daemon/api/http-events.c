@@ -234,7 +234,7 @@ static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error 
 
 /* Containers that come and go are told by the spawner, which has to be there for it and to know those that
  * are there: a client that has read the head misses nothing that happens from then on. */
-static void events_go(HttpExchange *x)
+static void events_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         EventStream *s = x->state;
@@ -260,5 +260,5 @@ void http_get_events(HttpExchange *x)
         if (events_read(x, s, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
         else
-                http_authorize_inspect(x, NULL, events_go);
+                http_authorize_inspect(x, NULL, events_run);
 }

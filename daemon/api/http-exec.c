@@ -66,7 +66,7 @@ void http_create_exec(HttpExchange *x)
         x->state = creation;
 }
 
-static void get_go(HttpExchange *x)
+static void get_run(HttpExchange *x)
 {
         ExecView view = exec_view(x->exec);
 
@@ -76,7 +76,7 @@ static void get_go(HttpExchange *x)
 void http_get_exec(HttpExchange *x)
 {
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "inspect", get_go);
+                http_authorize_exec(x, AUTHZ_INSPECT, "inspect", get_run);
 }
 
 /* Its own labels, and those that execd gives its container. */
@@ -131,7 +131,7 @@ static void list_append_exec(Buf *list, const Exec *e)
         json_object_put(o);
 }
 
-static void list_go(HttpExchange *x)
+static void list_run(HttpExchange *x)
 {
         static const char *const known[] = {"container", "status", "label", NULL};
         _cleanup_(http_filter_freep) HttpFilter *filter = NULL;
@@ -162,7 +162,7 @@ static void list_go(HttpExchange *x)
 
 void http_list_execs(HttpExchange *x)
 {
-        http_ask_inspect(x, list_go);
+        http_ask_inspect(x, list_run);
 }
 
 static int read_dimension(HttpExchange *x, const char *name, const char *what, uint16_t *ret,
@@ -287,7 +287,7 @@ static void resize_unpaused(HttpExchange *x)
                 http_reply_error(x, 500, "out of memory");
 }
 
-static void resize_go(HttpExchange *x)
+static void resize_authorize(HttpExchange *x)
 {
         http_need_unpaused(x, resize_unpaused);
 }
@@ -305,5 +305,5 @@ void http_resize_exec(HttpExchange *x)
         if (!http_need_exec(x))
                 return;
         x->state = (void *) (uintptr_t) ((uint32_t) rows << 16 | columns);
-        http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_go);
+        http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
 }

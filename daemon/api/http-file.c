@@ -60,7 +60,7 @@ static void reply_file(HttpExchange *x, const char *content_type, int fd)
         (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
 }
 
-static void recording_go(HttpExchange *x)
+static void recording_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int fd;
@@ -77,5 +77,5 @@ static void recording_go(HttpExchange *x)
 void http_get_recording(HttpExchange *x)
 {
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_REPLAY, "replay", recording_go);
+                http_authorize_exec(x, AUTHZ_REPLAY, "replay", recording_run);
 }

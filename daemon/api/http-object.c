@@ -62,7 +62,7 @@ static void kill_on_close(HttpExchange *x)
         x->state = mfree(x->state);
 }
 
-static void kill_go(HttpExchange *x)
+static void kill_authorize(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const KillRequest *k = x->state;
@@ -99,7 +99,7 @@ void http_kill_exec(HttpExchange *x)
         *k = (KillRequest){.signal_number = number, .all = text_is_true(all)};
         x->state = k;
         x->on_close = kill_on_close;
-        http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_go);
+        http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_authorize);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)
@@ -129,7 +129,7 @@ static void wait_on_state(ExecWatch *w, Exec *e)
                 reply_waited(x, e);
 }
 
-static void wait_go(HttpExchange *x)
+static void wait_authorize(HttpExchange *x)
 {
         if (exec_has_ended(x->exec))
                 reply_waited(x, x->exec);
@@ -142,5 +142,5 @@ static void wait_go(HttpExchange *x)
 void http_wait_exec(HttpExchange *x)
 {
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_go);
+                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_authorize);
 }

@@ -143,7 +143,7 @@ static void start_unpaused(HttpExchange *x)
 }
 
 /* Before the socket leaves HTTP, while there can still be an error. */
-static void start_go(HttpExchange *x)
+static void start_authorize(HttpExchange *x)
 {
         http_need_unpaused(x, start_unpaused);
 }
@@ -162,7 +162,7 @@ void http_start_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_go);
+                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_authorize);
 }
 
 static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *ret, Refusal *reterr)
@@ -181,7 +181,7 @@ typedef struct AttachRequest {
         bool want_stdin, want_stdout, want_stderr, replay;
 } AttachRequest;
 
-static void attach_go(HttpExchange *x)
+static void attach_authorize(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const AttachRequest *a = x->state;
@@ -218,7 +218,7 @@ void http_attach_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_go);
+                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_authorize);
 }
 
 /* Bytes of output that one answer has at most. */
@@ -246,7 +246,7 @@ static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
         }
 }
 
-static void logs_go(HttpExchange *x)
+static void logs_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_buf_ Buf body = BUF_INIT;
@@ -286,5 +286,5 @@ void http_get_logs(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "logs", logs_go);
+                http_authorize_exec(x, AUTHZ_INSPECT, "logs", logs_run);
 }

@@ -154,7 +154,7 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
         return 0;
 }
 
-static void top_go(HttpExchange *x)
+static void top_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
@@ -172,7 +172,7 @@ static int top_on_container(sd_bus_message *m, void *userdata, sd_bus_error *err
         if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
                 http_reply_refusal(x, &refusal);
         else
-                http_authorize_inspect(x, x->container, top_go);
+                http_authorize_inspect(x, x->container, top_run);
         return 0;
 }
 
