@@ -287,9 +287,7 @@ static void list_execs_run(DbusCall *c)
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(sossssut)");
-        LIST_FOREACH_SAFE (n, &c->manager->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
                 if (r < 0)
                         break;
                 if (!dbus_call_may_see(c, e))

@@ -42,9 +42,7 @@ static int enumerate_execs(sd_bus *bus, const char *prefix, void *userdata, char
         if (!nodes)
                 return -ENOMEM;
         size_t i = 0;
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &m->execs, node) {
                 if (e->hidden)
                         continue;
                 nodes[i] = strdup(dbus_exec_path(e, path));

@@ -126,9 +126,7 @@ static void objects_run(DbusCall *c)
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
-        LIST_FOREACH_SAFE (n, &c->manager->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
                 if (r >= 0 && dbus_call_may_see(c, e))
                         r = append_object(reply, e);
         }

@@ -156,9 +156,7 @@ static struct json_object *exec_ids(const Manager *m, const ContainerInfo *c)
 {
         struct json_object *ids = NULL;
 
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &m->execs, node) {
                 if (exec_has_ended(e) || e->state == EXEC_DRAINING || strcmp(e->container->id, c->id) != 0)
                         continue;
                 if (!ids)

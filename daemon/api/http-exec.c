@@ -144,9 +144,7 @@ static void list_run(HttpExchange *x)
                 return;
         }
         buf_puts(&list, "[");
-        LIST_FOREACH_SAFE (n, &x->manager->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &x->manager->execs, node) {
                 if (buf_length(&list) > room)
                         break;
                 if (!e->hidden && exec_passes(e, filter) &&

@@ -96,8 +96,7 @@ void http_fdstore_store(const HttpServer *s)
 
         if (s->manager->shutdown.is_stop)
                 return;
-        LIST_FOREACH_SAFE (node, &s->connections) {
-                const HttpConnection *c = LIST_ENTRY(node, HttpConnection, node);
+        LIST_FOREACH (const HttpConnection, c, &s->connections, node) {
                 char name[NAME_SIZE], message[NAME_SIZE + 32];
 
                 if (n >= HTTP_WAITS_MAX)

@@ -32,8 +32,8 @@ HttpServer *http_server_free(HttpServer *s)
 {
         if (!s)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &s->connections)
-                connection_free(LIST_ENTRY(n, HttpConnection, node));
+        LIST_FOREACH (HttpConnection, h, &s->connections, node)
+                connection_free(h);
         for (size_t i = 0; i < s->n_listeners; i++) {
                 sd_event_source_disable_unref(s->listeners[i]);
                 fd_close(s->listen_fds[i]);
@@ -47,9 +47,7 @@ HttpServer *http_server_free(HttpServer *s)
  * silent client gives way to one that has something to say. */
 static bool server_make_room(HttpServer *s, uid_t uid)
 {
-        LIST_FOREACH_SAFE (n, &s->connections) {
-                HttpConnection *c = LIST_ENTRY(n, HttpConnection, node);
-
+        LIST_FOREACH (HttpConnection, c, &s->connections, node) {
                 if (peer_share(c->peer) != uid ||
                     (c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY))
                         continue;

@@ -20,10 +20,20 @@ typedef struct List {
 
 #define LIST_ENTRY(node, type, member) ((type *) ((char *) (node) -offsetof(type, member)))
 
-/* Walks a list; the current node may be unlinked and freed by the body, its neighbours may not. */
-#define LIST_FOREACH_SAFE(node, list)                                                       \
-        for (ListNode *node = (list)->first, *node##_next = node ? node->next : NULL; node; \
-             node = node##_next, node##_next = node ? node->next : NULL)
+static inline void *list_entry_or_null(ListNode *node, size_t offset)
+{
+        return node ? (char *) node - offset : NULL;
+}
+
+/* Walks a list of objects that are linked by `member`. The body may unlink and free the current object, but
+ * not its neighbors. */
+#define LIST_FOREACH(type, entry, list, member)                                                          \
+        for (type *entry = list_entry_or_null((list)->first, offsetof(type, member)),                    \
+                  *entry##_next = entry ? list_entry_or_null(entry->member.next, offsetof(type, member)) \
+                                        : NULL;                                                          \
+             entry; entry = entry##_next,                                                                \
+                  entry##_next = entry ? list_entry_or_null(entry->member.next, offsetof(type, member))  \
+                                       : NULL)
 
 static inline int list_is_empty(const List *l)
 {

@@ -18,9 +18,7 @@ typedef struct Holder {
 
 static Holder *find_holder(const Budget *b, uid_t uid)
 {
-        LIST_FOREACH_SAFE (n, &b->holders) {
-                Holder *h = LIST_ENTRY(n, Holder, node);
-
+        LIST_FOREACH (Holder, h, &b->holders, node) {
                 if (h->uid == uid)
                         return h;
         }

@@ -48,9 +48,7 @@ static void tell(CallerWatch *n)
 
 static CallerWatch *find_untold(const char *name)
 {
-        LIST_FOREACH_SAFE (node, &followed) {
-                CallerWatch *n = LIST_ENTRY(node, CallerWatch, node);
-
+        LIST_FOREACH (CallerWatch, n, &followed, node) {
                 if (!n->told && strcmp(n->name, name) == 0)
                         return n;
         }

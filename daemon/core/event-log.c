@@ -78,9 +78,7 @@ void event_log_add(EventLog *l, const char *action, const char *container_id, ch
         *event_at(l, l->end++) = e;
         l->bytes += e.size;
 
-        LIST_FOREACH_SAFE (node, &l->readers) {
-                EventReader *r = LIST_ENTRY(node, EventReader, node);
-
+        LIST_FOREACH (EventReader, r, &l->readers, node) {
                 r->on_new(r);
         }
 }

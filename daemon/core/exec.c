@@ -265,9 +265,7 @@ void exec_set_state(Exec *e, ExecState state)
                 exec_on_ended(e);
         if (e->linked)
                 manager_tell(e->manager, e, MANAGER_EXEC_CHANGED);
-        LIST_FOREACH_SAFE (n, &e->watches) {
-                ExecWatch *w = LIST_ENTRY(n, ExecWatch, node);
-
+        LIST_FOREACH (ExecWatch, w, &e->watches, node) {
                 w->callback(w, e);
         }
         /* Only now do the clients see the end: whoever looks then finds the exit status. */

@@ -215,8 +215,7 @@ void fdstore_leave(Manager *m)
 {
         size_t n_running = 0, n_left = 0;
 
-        LIST_FOREACH_SAFE (node, &m->execs) {
-                Exec *e = LIST_ENTRY(node, Exec, node);
+        LIST_FOREACH (Exec, e, &m->execs, node) {
                 bool with_clients = !m->shutdown.is_stop && !e->hidden;
 
                 settle(e);

@@ -71,8 +71,8 @@ JournalQueue *journal_queue_free(JournalQueue *q)
 {
         if (!q)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &q->records)
-                record_free(LIST_ENTRY(n, JournalRecord, node));
+        LIST_FOREACH (JournalRecord, j, &q->records, node)
+                record_free(j);
         queue_close(q);
         q->timer = sd_event_source_disable_unref(q->timer);
         free(q->path);
@@ -107,9 +107,7 @@ static void queue_arm(JournalQueue *q)
                 at = now + RETRY_USEC;
         /* All wait equally long, so that the first of them is the next. */
         if (q->n_waits > 0)
-                LIST_FOREACH_SAFE (n, &q->records) {
-                        const JournalRecord *r = LIST_ENTRY(n, JournalRecord, node);
-
+                LIST_FOREACH (const JournalRecord, r, &q->records, node) {
                         if (r->callback) {
                                 at = MIN(at, r->deadline);
                                 break;
@@ -154,9 +152,7 @@ static JournalRecord *queue_find_expired(JournalQueue *q, uint64_t now)
 {
         if (q->n_waits == 0)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &q->records) {
-                JournalRecord *r = LIST_ENTRY(n, JournalRecord, node);
-
+        LIST_FOREACH (JournalRecord, r, &q->records, node) {
                 if (r->callback)
                         return now >= r->deadline ? r : NULL;
         }

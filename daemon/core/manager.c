@@ -46,8 +46,7 @@ static void manager_collect(Manager *m)
         uint64_t now = now_usec(CLOCK_MONOTONIC);
         size_t kept_output = 0;
 
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                Exec *e = LIST_ENTRY(n, Exec, node);
+        LIST_FOREACH (Exec, e, &m->execs, node) {
                 bool expired;
 
                 if (e->state == EXEC_CREATED && now > e->created_monotonic + m->config.created_usec_max) {
@@ -74,9 +73,7 @@ static void manager_collect(Manager *m)
         }
 
         /* The oldest output goes first when there is too much of it. */
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (Exec, e, &m->execs, node) {
                 if (kept_output <= m->config.output_kept_max)
                         break;
                 if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
@@ -263,9 +260,7 @@ Manager *manager_free(Manager *m)
 {
         if (!m)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (Exec, e, &m->execs, node) {
                 manager_unlink_exec(m, e);
                 exec_unref(e);
         }

@@ -168,8 +168,7 @@ static int question_send(PolkitQuestion *q)
 /* The oldest first of those whose uid may have one more under way. */
 static void polkit_go_on(Polkit *p)
 {
-        LIST_FOREACH_SAFE (n, &p->waiting) {
-                PolkitQuestion *q = LIST_ENTRY(n, PolkitQuestion, node);
+        LIST_FOREACH (PolkitQuestion, q, &p->waiting, node) {
                 int r;
 
                 if (!budget_take(p->budget, q->options.uid, 1))
@@ -190,8 +189,8 @@ static size_t count_waiting(const Polkit *p, uid_t uid)
 {
         size_t count = 0;
 
-        LIST_FOREACH_SAFE (n, &p->waiting)
-                count += LIST_ENTRY(n, PolkitQuestion, node)->options.uid == uid;
+        LIST_FOREACH (PolkitQuestion, entry, &p->waiting, node)
+                count += entry->options.uid == uid;
         return count;
 }
 

@@ -199,8 +199,8 @@ static int sort_kept(RecordingStore *s)
         all = calloc(s->n_kept, sizeof(Kept *));
         if (!all)
                 return -ENOMEM;
-        LIST_FOREACH_SAFE (node, &s->kept)
-                all[n++] = LIST_ENTRY(node, Kept, node);
+        LIST_FOREACH (Kept, k, &s->kept, node)
+                all[n++] = k;
         qsort(all, n, sizeof(Kept *), compare_kept);
         s->kept = (List){0};
         for (size_t i = 0; i < n; i++)

@@ -269,9 +269,7 @@ void recording_suspend(Recording *r)
 
 void recordings_flush(RecordingStore *s, const char *id)
 {
-        LIST_FOREACH_SAFE (n, &s->open) {
-                Recording *r = LIST_ENTRY(n, Recording, node);
-
+        LIST_FOREACH (Recording, r, &s->open, node) {
                 if (strcmp(r->id, id) == 0)
                         write_out(r, 1, false);
         }
@@ -336,9 +334,7 @@ void recording_end(Recording *r, bool interrupted)
 
 void recordings_close(RecordingStore *s)
 {
-        LIST_FOREACH_SAFE (n, &s->open) {
-                Recording *r = LIST_ENTRY(n, Recording, node);
-
+        LIST_FOREACH (Recording, r, &s->open, node) {
                 write_out(r, 1, true);
                 close_file(r);
         }

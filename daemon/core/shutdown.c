@@ -62,9 +62,7 @@ void shutdown_check(Manager *m)
 {
         if (!m->shutdown.timer || m->shutdown.question)
                 return;
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
-
+        LIST_FOREACH (const Exec, e, &m->execs, node) {
                 if (e->state == EXEC_STARTING || e->state == EXEC_DRAINING)
                         return;
         }

@@ -34,9 +34,7 @@ SlotPool *slot_pool_free(SlotPool *p)
 {
         if (!p)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &p->free) {
-                Slot *s = LIST_ENTRY(n, Slot, node);
-
+        LIST_FOREACH (Slot, s, &p->free, node) {
                 fd_close(s->fd);
                 free(s);
         }

@@ -114,11 +114,11 @@ SpawnerLink *spawner_link_free(SpawnerLink *l)
 {
         if (!l)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &l->own_calls)
-                sd_bus_slot_unref(LIST_ENTRY(n, LinkCall, node)->own);
+        LIST_FOREACH (LinkCall, entry, &l->own_calls, node)
+                sd_bus_slot_unref(entry->own);
         l->timer = sd_event_source_disable_unref(l->timer);
-        LIST_FOREACH_SAFE (n, &l->buses)
-                link_bus_free(LIST_ENTRY(n, LinkBus, node));
+        LIST_FOREACH (LinkBus, entry, &l->buses, node)
+                link_bus_free(entry);
         free(l->socket_path);
         return mfree(l);
 }
@@ -200,8 +200,7 @@ static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
         link_retire(l);
-        LIST_FOREACH_SAFE (n, &l->buses) {
-                LinkBus *b = LIST_ENTRY(n, LinkBus, node);
+        LIST_FOREACH (LinkBus, b, &l->buses, node) {
                 bool is_idle = l->holds == 0 && now >= l->last_use + LINK_IDLE_USEC;
 
                 if (sd_bus_is_ready(b->bus) == 0 && now >= b->opened + LINK_START_USEC && !b->given_up)

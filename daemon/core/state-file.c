@@ -43,8 +43,7 @@ static int save(Manager *m, int dir)
         _cleanup_buf_ Buf b = BUF_INIT;
         int r;
 
-        LIST_FOREACH_SAFE (n, &m->execs) {
-                const Exec *e = LIST_ENTRY(n, Exec, node);
+        LIST_FOREACH (const Exec, e, &m->execs, node) {
                 _cleanup_free_ char *line = NULL;
 
                 if (!exec_has_ended(e) || e->hidden)

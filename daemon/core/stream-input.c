@@ -243,9 +243,7 @@ bool stream_input_pump(Stream *s)
         bool moved = input_flush(s);
 
         moved = input_from_writer(s) || moved;
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (c != s->input.writer && stream_client_reads(c))
                         moved = client_discard(c) || moved;
                 /* A dead client that owes no more input can go. */

@@ -12,9 +12,7 @@
 
 void stream_output_close(StreamOutput *o)
 {
-        LIST_FOREACH_SAFE (n, &o->stream->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &o->stream->clients, node) {
                 /* A frame that was announced cannot be completed: this client cannot be served on. */
                 if (c->bulk_output == o && (c->bulk_left > 0 || c->bulk_tail > 0))
                         c->output_dead = c->gone = true;
@@ -29,9 +27,7 @@ static uint64_t slowest_position(const Stream *s)
 {
         uint64_t position = s->output_ring.end;
 
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (const StreamClient, c, &s->clients, node) {
                 if (!c->output_dead && !c->ended)
                         position = MIN(position, c->position);
         }
@@ -40,9 +36,7 @@ static uint64_t slowest_position(const Stream *s)
 
 static bool output_in_bulk(const StreamOutput *o)
 {
-        LIST_FOREACH_SAFE (n, &o->stream->clients) {
-                const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (const StreamClient, c, &o->stream->clients, node) {
                 if (stream_client_in_bulk(c))
                         return true;
         }

@@ -220,8 +220,8 @@ static int restore_input(Stream *s)
 
 static bool is_in_bulk(const Stream *s)
 {
-        LIST_FOREACH_SAFE (n, &s->clients)
-                if (stream_client_in_bulk(LIST_ENTRY(n, StreamClient, node)))
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                if (stream_client_in_bulk(entry))
                         return true;
         return false;
 }
@@ -255,8 +255,8 @@ static int restore(Stream *s, StreamFound *f)
         if (s->staged > 0 && !is_in_bulk(s))
                 stream_empty_stage(s, FRAME_STDOUT);
         stream_input_publish(s);
-        LIST_FOREACH_SAFE (n, &s->clients)
-                stream_client_publish(LIST_ENTRY(n, StreamClient, node));
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                stream_client_publish(entry);
         stream_output_tell(s);
         return 0;
 }
@@ -273,8 +273,8 @@ int stream_restore(Stream *s, StreamFound *f)
         s->input.slot = TAKE_PTR(f->stdin_slot);
         if (r >= 0)
                 return 0;
-        LIST_FOREACH_SAFE (n, &s->clients)
-                stream_client_free(LIST_ENTRY(n, StreamClient, node));
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                stream_client_free(entry);
         output_ring_done(&s->output_ring);
         s->output_ring.dropped = true;
         stream_drop_stage(s);

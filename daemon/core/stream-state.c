@@ -191,8 +191,8 @@ void stream_keep(Stream *s, SlotPool *pool, const char *id)
         if (!s->tty && s->input.fd >= 0 && !s->input.slot)
                 s->input.slot = keep_put(pool, id, &(KeepFd){KEEP_STDIN, s->input.fd}, 1, NULL);
         stream_log_keep(s);
-        LIST_FOREACH_SAFE (n, &s->clients)
-                stream_keep_client(LIST_ENTRY(n, StreamClient, node));
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                stream_keep_client(entry);
 }
 
 int stream_need_stage(Stream *s)
@@ -236,9 +236,7 @@ void stream_drop_stage(Stream *s)
 
 void stream_leave(Stream *s, bool with_clients)
 {
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (with_clients) {
                         c->slot = slot_leave(c->slot);
                         c->index = STREAM_MAP_CLIENTS;

@@ -33,8 +33,8 @@ Stream *stream_free(Stream *s)
 {
         if (!s)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &s->clients)
-                stream_client_free(LIST_ENTRY(n, StreamClient, node));
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                stream_client_free(entry);
         stream_input_close(s);
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
@@ -190,9 +190,7 @@ void stream_release_idle(Stream *s)
 {
         if (!s)
                 return;
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (!c->want_stdout && !c->want_stderr && s->input.writer != c)
                         c->ended = true;
         }
@@ -201,8 +199,8 @@ void stream_release_idle(Stream *s)
 
 void stream_inject(Stream *s, const char *text)
 {
-        LIST_FOREACH_SAFE (n, &s->clients)
-                LIST_ENTRY(n, StreamClient, node)->want_stdout = true;
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                entry->want_stdout = true;
         (void) stream_need_map(s);
         (void) output_ring_append(&s->output_ring, FRAME_STDOUT, text,
                                   MIN(strlen(text), OUTPUT_RING_REPLAY));
@@ -243,9 +241,7 @@ int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 
         /* What was blocked may move again; reads and writes find out. */
         s->input.blocked = false;
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (c->fd != fd)
                         continue;
                 c->blocked = false;
@@ -277,9 +273,9 @@ static void stream_update(Stream *s)
         watch_set(s->log.source, s->log.full, EPOLLOUT);
         wants = stream_input_wants(s);
         watch_set(s->input.source, wants != 0, wants);
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                stream_client_update(LIST_ENTRY(n, StreamClient, node));
-                stream_client_publish(LIST_ENTRY(n, StreamClient, node));
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
+                stream_client_update(c);
+                stream_client_publish(c);
         }
 }
 
@@ -296,9 +292,7 @@ static bool stream_collect_clients(Stream *s)
 {
         bool primary_gone = false;
 
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (c->primary && c->output_dead && !c->ended) {
                         c->primary = false;
                         primary_gone = true;
@@ -321,8 +315,8 @@ void stream_turn(Stream *s)
                 moved = false;
                 for (size_t i = 0; i < s->n_outputs; i++)
                         moved = stream_output_read(&s->outputs[i]) || moved;
-                LIST_FOREACH_SAFE (n, &s->clients)
-                        moved = stream_client_write(LIST_ENTRY(n, StreamClient, node)) || moved;
+                LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                        moved = stream_client_write(entry) || moved;
                 moved = stream_input_pump(s) || moved;
         }
 

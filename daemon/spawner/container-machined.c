@@ -278,8 +278,8 @@ static Provider *machined_free(Provider *p)
         sd_bus_slot_unref(m->slot_new);
         sd_bus_slot_unref(m->slot_removed);
         sd_bus_slot_unref(m->slot_list);
-        LIST_FOREACH_SAFE (n, &m->queries)
-                query_free(LIST_ENTRY(n, Query, node));
+        LIST_FOREACH (Query, q, &m->queries, node)
+                query_free(q);
         refusal_done(&m->failure);
         free(m);
         return NULL;

@@ -95,9 +95,7 @@ static void forget(Oci *o, Known *k)
 
 static Known *find_known(Oci *o, const OciPlace *place, const char *id)
 {
-        LIST_FOREACH_SAFE (n, &o->known) {
-                Known *k = LIST_ENTRY(n, Known, node);
-
+        LIST_FOREACH (Known, k, &o->known, node) {
                 if (k->place == place && strcmp(k->id, id) == 0)
                         return k;
         }
@@ -138,8 +136,8 @@ static int watch_storage(Oci *o, const char *directory)
         Storage *s;
         int r;
 
-        LIST_FOREACH_SAFE (n, &o->storages)
-                if (strcmp(LIST_ENTRY(n, Storage, node)->directory, directory) == 0)
+        LIST_FOREACH (Storage, known, &o->storages, node)
+                if (strcmp(known->directory, directory) == 0)
                         return 0;
         s = calloc(1, sizeof(*s));
         if (!s)
@@ -361,9 +359,7 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
 /* Those that are not what they were go first: what they were called may be another one's name by now. */
 static void forget_changed(Oci *o, const OciPlace *place, int place_fd)
 {
-        LIST_FOREACH_SAFE (n, &o->known) {
-                Known *k = LIST_ENTRY(n, Known, node);
-
+        LIST_FOREACH (Known, k, &o->known, node) {
                 if (k->place == place && (place_fd < 0 || !is_as_known(o, place_fd, k)))
                         forget(o, k);
         }
@@ -497,10 +493,10 @@ static Provider *oci_free(Provider *p)
                 return NULL;
         for (size_t i = 0; i < OCI_PLACES; i++)
                 sd_event_source_disable_unref(o->watches[i].source);
-        LIST_FOREACH_SAFE (n, &o->known)
-                known_free(o, LIST_ENTRY(n, Known, node));
-        LIST_FOREACH_SAFE (n, &o->storages)
-                storage_free(o, LIST_ENTRY(n, Storage, node));
+        LIST_FOREACH (Known, k, &o->known, node)
+                known_free(o, k);
+        LIST_FOREACH (Storage, s, &o->storages, node)
+                storage_free(o, s);
         oci_names_done(&o->names);
         free(o);
         return NULL;

@@ -48,9 +48,7 @@ void container_table_forget(ContainerTable *t, Container *c)
 
 void container_table_forget_dead(ContainerTable *t)
 {
-        LIST_FOREACH_SAFE (n, &t->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, c, &t->containers, node) {
                 if (!container_is_alive(c))
                         container_table_forget(t, c);
         }
@@ -58,15 +56,13 @@ void container_table_forget_dead(ContainerTable *t)
 
 void container_table_clear(ContainerTable *t)
 {
-        LIST_FOREACH_SAFE (n, &t->containers)
-                take_out(t, LIST_ENTRY(n, Container, node));
+        LIST_FOREACH (Container, c, &t->containers, node)
+                take_out(t, c);
 }
 
 Container *container_table_by_name(const ContainerTable *t, const char *kind, const char *name)
 {
-        LIST_FOREACH_SAFE (n, &t->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, c, &t->containers, node) {
                 if (strcmp(c->kind, kind) == 0 && strcmp(c->name, name) == 0)
                         return c;
         }
@@ -75,9 +71,7 @@ Container *container_table_by_name(const ContainerTable *t, const char *kind, co
 
 Container *container_table_by_id(const ContainerTable *t, const char *id)
 {
-        LIST_FOREACH_SAFE (n, &t->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, c, &t->containers, node) {
                 if (strcmp(c->id, id) == 0)
                         return c;
         }
@@ -89,9 +83,7 @@ static int find_name(const ContainerTable *t, const char *name, Container **ret,
 {
         Container *found = NULL;
 
-        LIST_FOREACH_SAFE (n, &t->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, c, &t->containers, node) {
                 if (strcmp(c->name, name) != 0 || !container_is_alive(c))
                         continue;
                 if (found)
@@ -110,9 +102,7 @@ static int find_prefix(const ContainerTable *t, const char *prefix, Container **
         Container *found = NULL;
         size_t length = strlen(prefix);
 
-        LIST_FOREACH_SAFE (n, &t->containers) {
-                Container *c = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, c, &t->containers, node) {
                 if (length == 0 || strncmp(c->id, prefix, length) != 0 || !container_is_alive(c))
                         continue;
                 if (found)

@@ -230,9 +230,7 @@ Launch *launch_free(Launch *l)
 
 Launch *launch_find(const Spawner *s, const char *exec_id)
 {
-        LIST_FOREACH_SAFE (n, &s->launches) {
-                Launch *l = LIST_ENTRY(n, Launch, node);
-
+        LIST_FOREACH (Launch, l, &s->launches, node) {
                 if (strcmp(l->exec_id, exec_id) == 0)
                         return l;
         }
@@ -241,9 +239,7 @@ Launch *launch_find(const Spawner *s, const char *exec_id)
 
 void launches_drop_connection(Spawner *s, const Connection *c)
 {
-        LIST_FOREACH_SAFE (n, &s->launches) {
-                Launch *l = LIST_ENTRY(n, Launch, node);
-
+        LIST_FOREACH (Launch, l, &s->launches, node) {
                 if (l->connection == c)
                         launch_free(l);
         }

@@ -27,12 +27,10 @@ typedef struct Rejected {
 /* Those of a name, or all. */
 static void rejected_clear(Provider *p, const char *name)
 {
-        LIST_FOREACH_SAFE (n, &p->rejected) {
-                Rejected *x = LIST_ENTRY(n, Rejected, node);
-
+        LIST_FOREACH (Rejected, x, &p->rejected, node) {
                 if (name && strcmp(x->name, name) != 0)
                         continue;
-                list_remove(&p->rejected, n);
+                list_remove(&p->rejected, &x->node);
                 refusal_done(&x->refusal);
                 free(x->name);
                 free(x);
@@ -78,9 +76,7 @@ int providers_failure(const Providers *a, Refusal *reterr)
 int providers_why_not(const Providers *a, const char *name, Refusal *reterr)
 {
         for (size_t i = 0; i < a->n_providers; i++)
-                LIST_FOREACH_SAFE (n, &a->providers[i]->rejected) {
-                        Rejected *x = LIST_ENTRY(n, Rejected, node);
-
+                LIST_FOREACH (Rejected, x, &a->providers[i]->rejected, node) {
                         if (strcmp(x->name, name) != 0)
                                 continue;
                         refuse(reterr, x->refusal.kind, EPERM, "%s: %s", name,
@@ -109,8 +105,8 @@ bool providers_are_blind(const Providers *a)
 static bool some_are_starting(const Providers *a)
 {
         for (size_t i = 0; i < a->n_providers; i++)
-                LIST_FOREACH_SAFE (n, &a->providers[i]->rejected)
-                        if (LIST_ENTRY(n, Rejected, node)->error == -EAGAIN)
+                LIST_FOREACH (Rejected, r, &a->providers[i]->rejected, node)
+                        if (r->error == -EAGAIN)
                                 return true;
         return false;
 }
@@ -263,11 +259,9 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 
 static void cancel_in(List *l, void *userdata)
 {
-        LIST_FOREACH_SAFE (n, l) {
-                Waiter *w = LIST_ENTRY(n, Waiter, node);
-
+        LIST_FOREACH (Waiter, w, l, node) {
                 if (!userdata || w->userdata == userdata) {
-                        list_remove(l, n);
+                        list_remove(l, &w->node);
                         free(w);
                 }
         }

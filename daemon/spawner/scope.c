@@ -240,9 +240,7 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0)
                 return 0;
         /* By the name of the unit, which is ours alone: the signal may overtake the call's reply. */
-        LIST_FOREACH_SAFE (n, &m->in_flight) {
-                Scope *s = LIST_ENTRY(n, Scope, node);
-
+        LIST_FOREACH (Scope, s, &m->in_flight, node) {
                 if (strcmp(s->name, unit) != 0)
                         continue;
                 /* Ours was not asked for since: it is the one that has the name. */
@@ -559,15 +557,13 @@ ScopeManager *scope_manager_free(ScopeManager *m)
 {
         if (!m)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &m->in_flight) {
-                Scope *s = LIST_ENTRY(n, Scope, node);
-
+        LIST_FOREACH (Scope, s, &m->in_flight, node) {
                 if (!s->callback)
                         scope_destroy(s);
         }
-        LIST_FOREACH_SAFE (n, &m->describing) {
-                describing_send(LIST_ENTRY(n, Describing, node));
-                describing_free(LIST_ENTRY(n, Describing, node));
+        LIST_FOREACH (Describing, d, &m->describing, node) {
+                describing_send(d);
+                describing_free(d);
         }
         sd_bus_slot_unref(m->slot_job);
         sd_bus_slot_unref(m->slot_subscribe);

@@ -180,7 +180,7 @@ static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Re
 {
         size_t n = 0;
 
-        LIST_FOREACH_SAFE (node, &c->spawner->launches)
+        LIST_FOREACH (Launch, l, &c->spawner->launches, node)
                 n++;
         if (n >= LAUNCHES_MAX)
                 return refuse(reterr, REFUSAL_LIMIT, EAGAIN, "too many execs are being started (limit %d)",
@@ -227,9 +227,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
                 r = sd_bus_message_open_container(reply, 'a', CONTAINER_SIGNATURE);
         if (r < 0)
                 return r;
-        LIST_FOREACH_SAFE (n, &c->spawner->containers.containers) {
-                Container *container = LIST_ENTRY(n, Container, node);
-
+        LIST_FOREACH (Container, container, &c->spawner->containers.containers, node) {
                 if (!container_is_alive(container))
                         continue;
                 r = container_append(container, reply);

@@ -136,14 +136,12 @@ static Connection *connection_free(Connection *c)
         if (!c)
                 return NULL;
         launches_drop_connection(c->spawner, c);
-        LIST_FOREACH_SAFE (n, &c->requests) {
-                Request *q = LIST_ENTRY(n, Request, node);
-
+        LIST_FOREACH (Request, q, &c->requests, node) {
                 providers_cancel(c->spawner->providers, q);
                 request_free(q);
         }
-        LIST_FOREACH_SAFE (n, &c->checks)
-                check_free(LIST_ENTRY(n, Check, node));
+        LIST_FOREACH (Check, entry, &c->checks, node)
+                check_free(entry);
         list_remove(&c->spawner->connections, &c->node);
         sd_bus_close_unref(c->bus);
         free(c);
@@ -243,8 +241,8 @@ static void on_container_new(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
-        LIST_FOREACH_SAFE (n, &s->connections)
-                spawner_emit_container_new(LIST_ENTRY(n, Connection, node), c);
+        LIST_FOREACH (Connection, entry, &s->connections, node)
+                spawner_emit_container_new(entry, c);
 }
 
 static void on_container_removed(void *userdata, Container *c)
@@ -252,8 +250,8 @@ static void on_container_removed(void *userdata, Container *c)
         Spawner *s = userdata;
 
         /* What was made for it ends with its leader: it may have got another name only. */
-        LIST_FOREACH_SAFE (n, &s->connections)
-                spawner_emit_container_removed(LIST_ENTRY(n, Connection, node), c);
+        LIST_FOREACH (Connection, entry, &s->connections, node)
+                spawner_emit_container_removed(entry, c);
 }
 
 static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -357,8 +355,8 @@ Spawner *spawner_free(Spawner *s)
 {
         if (!s)
                 return NULL;
-        LIST_FOREACH_SAFE (n, &s->connections)
-                connection_free(LIST_ENTRY(n, Connection, node));
+        LIST_FOREACH (Connection, c, &s->connections, node)
+                connection_free(c);
         providers_free(s->providers);
         scope_manager_free(s->scopes);
         container_table_clear(&s->containers);
@@ -394,8 +392,8 @@ static int on_term(sd_event_source *source, const struct signalfd_siginfo *info,
         r = sd_event_add_time_relative(s->event, &s->leave, CLOCK_MONOTONIC, LEAVE_USEC, 0, on_leave, s);
         if (r < 0)
                 return sd_event_exit(s->event, 0);
-        LIST_FOREACH_SAFE (n, &s->connections)
-                spawner_emit_leaving(LIST_ENTRY(n, Connection, node));
+        LIST_FOREACH (Connection, c, &s->connections, node)
+                spawner_emit_leaving(c);
         spawner_check_idle(s);
         return 0;
 }

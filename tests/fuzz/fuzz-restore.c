@@ -78,9 +78,7 @@ static void check_again(sd_event *event, const Stream *s, const int stage[2])
                 return;
         for (size_t i = 0; i < STREAM_MAP_CLIENTS; i++)
                 fds[i] = -EBADF;
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (const StreamClient, c, &s->clients, node) {
                 fds[c->index] = c->fd;
         }
         next = stream_over(event, out, in);
@@ -100,12 +98,12 @@ static StreamMap *make_map(int *ret_fd)
 
         PROMISE(stream_map_new(OUTPUT_RING_SIZE, &m, ret_fd) >= 0 && *ret_fd >= 0);
         memcpy(m->ring, frames, sizeof(frames) - 1);
-        m->history.end = sizeof(frames) - 1;
+        m->output_ring.end = sizeof(frames) - 1;
         m->input[0] = (InputState){.pending = 4, .flags = INPUT_SET};
         m->received = 1;
         m->receive.msg_len = 3;
-        m->reading =
-                (ReadIntent){.position = m->history.end, .available = 6, .size = 6, .type = FRAME_STDOUT};
+        m->reading = (ReadIntent){
+                .position = m->output_ring.end, .available = 6, .size = 6, .type = FRAME_STDOUT};
         for (size_t i = 0; i < CLIENTS; i++)
                 m->clients[i] = (ClientMap){
                         .used = 1,

@@ -17,8 +17,8 @@ static const char *names(const List *l)
         static char text[16];
         size_t n = 0;
 
-        LIST_FOREACH_SAFE (i, l)
-                text[n++] = LIST_ENTRY(i, Item, node)->name;
+        LIST_FOREACH (Item, i, l, node)
+                text[n++] = i->name;
         text[n] = '\0';
         return text;
 }
@@ -61,9 +61,9 @@ int main(void)
         CHECK_TEXT("joined again", names(&list), "ca");
 
         list_append(&list, &items[1].node);
-        LIST_FOREACH_SAFE (i, &list)
-                if (LIST_ENTRY(i, Item, node)->name != 'a')
-                        list_remove(&list, i);
+        LIST_FOREACH (Item, i, &list, node)
+                if (i->name != 'a')
+                        list_remove(&list, &i->node);
         CHECK_TEXT("while walking", names(&list), "a");
         list_remove(&list, &items[0].node);
         CHECK(list_is_empty(&list) && !list.last);

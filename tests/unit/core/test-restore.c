@@ -71,9 +71,7 @@ static void find(const Stream *s, StreamFound *f, int clients[static STREAM_MAP_
                 clients[i] = -EBADF;
                 slots[i] = NULL;
         }
-        LIST_FOREACH_SAFE (n, &s->clients) {
-                const StreamClient *c = LIST_ENTRY(n, StreamClient, node);
-
+        LIST_FOREACH (const StreamClient, c, &s->clients, node) {
                 if (c->index < STREAM_MAP_CLIENTS)
                         clients[c->index] = copy_of(c->fd);
         }
