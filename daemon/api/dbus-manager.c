@@ -11,8 +11,8 @@
 #include "api/exec-view.h"
 #include "config.h"
 #include "core/exec-access.h"
-#include "core/exec-record.h"
 #include "core/exec-recording.h"
+#include "core/exec-serialize.h"
 
 static void reply_exec(DbusCall *c)
 {

@@ -76,5 +76,5 @@ void exchange_done(HttpExchange *x);
 /* A whole answer, 503, to somebody who gets no connection. */
 void http_put_busy(Buf *out, const char *message);
 
-/* http-file.c: puts the next piece of a file into the answer. True when there was one. */
+/* http-recording.c: puts the next piece of a file into the answer. True when there was one. */
 bool connection_feed_file(HttpConnection *c);

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "api/http-error.h"
-#include "core/exec-record.h"
+#include "core/exec-serialize.h"
 #include "wire/json-scan.h"
 
 typedef struct Route {

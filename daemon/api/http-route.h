@@ -4,7 +4,7 @@
 /*
  * From a request's method and path to its handler. Paths match with a version prefix (/v1.33) or without
  * one; the version is checked after the route was found. Handlers stand in http-exec.c, http-stream.c,
- * http-file.c, http-object.c, http-container.c, http-top.c, http-events.c, http-info.c and http-system.c.
+ * http-recording.c, http-object.c, http-container.c, http-top.c, http-events.c, http-info.c and http-system.c.
  */
 
 #include "api/http-server.h"
@@ -42,7 +42,7 @@ void http_start_exec(HttpExchange *x);
 void http_attach_exec(HttpExchange *x);
 void http_get_logs(HttpExchange *x);
 
-/* http-file.c */
+/* http-recording.c */
 void http_get_recording(HttpExchange *x);
 
 /* http-object.c */

@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "base/log.h"
-#include "core/exec-record.h"
+#include "core/exec-serialize.h"
 #include "core/manager.h"
 #include "core/message-id.h"
 #include "core/user-name.h"
@@ -88,7 +88,7 @@ static void add_whole(Buf *b, const Exec *e)
 {
         _cleanup_free_ char *line = NULL;
 
-        if (!journal_queue_is_lean(e->manager->journal) && exec_record_line(e, &line) >= 0 &&
+        if (!journal_queue_is_lean(e->manager->journal) && exec_serialize(e, &line) >= 0 &&
             strlen(line) <= WHOLE_MAX)
                 add_text(b, "EXEC_RECORD", line);
 }

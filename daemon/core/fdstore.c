@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/exec-record.h"
+#include "core/exec-serialize.h"
 
 StoredFds *fdstore_find(FdStore *h, const char *id)
 {
@@ -172,7 +172,7 @@ static Slot *keep_exec(Exec *e, bool with_terminal)
                 {KEEP_MAP, s ? stream_map_fd(s) : -EBADF},
         };
 
-        return exec_record_line(e, &record) < 0
+        return exec_serialize(e, &record) < 0
                        ? NULL
                        : keep_put(e->manager->slots, e->id, fds, ELEMENTSOF(fds), record);
 }

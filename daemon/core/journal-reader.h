@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "wire/frame.h"
 
-/* The record of its end (wire/exec-json: exec_record_read() takes it). -ENOENT when there is none, -EBUSY
+/* The record of its end (wire/exec-json: exec_json_read() takes it). -ENOENT when there is none, -EBUSY
  * when too much is being looked up: a search may have to read much of the journal. */
 int journal_find_record(const char *exec_id, char **ret);
 

@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/exec-record.h"
+#include "core/exec-serialize.h"
 #include "core/manager.h"
 
 #define STATE_FILE      "execs.json"
@@ -48,7 +48,7 @@ static int save(Manager *m, int dir)
 
                 if (!exec_has_ended(e) || e->hidden)
                         continue;
-                r = exec_record_line(e, &line);
+                r = exec_serialize(e, &line);
                 if (r < 0)
                         return r;
                 buf_puts(&b, line);

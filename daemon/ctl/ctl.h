@@ -71,7 +71,7 @@ int verb_attach(Ctl *c, int argc, char **argv);
  */
 int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
 
-/* text.c */
+/* format.c */
 int fail(const char *format, ...) _printf_(1, 2); /* tells, and returns EXIT_FAILURE */
 int fail_errno(int error, const char *format, ...) _printf_(2, 3);
 int fail_memory(void);

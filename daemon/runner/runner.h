@@ -66,7 +66,7 @@ void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int chann
 int confine_outside(const RunnerSpec *s, Refusal *reterr);
 int confine_filters(const RunnerSpec *s, const char **ret_step);
 
-/* audit.c: before the namespaces are joined. */
+/* kernel-audit.c: before the namespaces are joined. */
 void audit_command(const RunnerSpec *s);
 
 /* label.c: with the host's mounts, too. Files of /proc are checked to be such. */
@@ -100,7 +100,7 @@ void command_run(const Entry *e) __attribute__((noreturn));
 void output_log_run(int pidfd);
 void output_log_finish(void);
 
-/* text.c: texts as Docker's users know them. */
+/* oci-error.c: texts as Docker's users know them. */
 const char *errno_text(int error, char *buffer, size_t size);
 char *quote_text(const char *s);
 /* A refusal that reads as one of runc's, which Docker passes on. */

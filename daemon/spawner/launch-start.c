@@ -16,7 +16,7 @@
 #include "base/strv.h"
 #include "base/ticket.h"
 #include "base/time.h"
-#include "spawner/audit-text.h"
+#include "spawner/kernel-audit.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/launch.h"

@@ -9,8 +9,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "spawner/cgroup-bpf.h"
 #include "spawner/cgroup.h"
-#include "spawner/device-policy.h"
 #include "spawner/limits.h"
 #include "spawner/proc-parse.h"
 

@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 
 #include "base/fd.h"
-#include "spawner/filters.h"
 #include "spawner/leader.h"
+#include "spawner/seccomp-filters.h"
 
 #define TEXT_MAX (16 * 1024)
 

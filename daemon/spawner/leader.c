@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "spawner/filters.h"
+#include "spawner/seccomp-filters.h"
 
 #define STATUS_MAX  (64 * 1024)
 #define TEXT_MAX    (16 * 1024)

@@ -25,7 +25,7 @@ typedef struct Leader {
         uint64_t start_time;
         LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
-        FiltersRun *run;        /* weak: they are being read (filters.h) */
+        FiltersRun *run;        /* weak: they are being read (seccomp-filters.h) */
         int filters_error;      /* why they could not be read, and not before when it is tried again */
         uint64_t filters_again; /* CLOCK_MONOTONIC */
 } Leader;

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/origin.h"
 #include "base/time.h"
-#include "spawner/check.h"
 #include "spawner/container-machined.h"
 #include "spawner/container-oci.h"
 #include "spawner/launch.h"
+#include "spawner/user-check.h"
 
 /* Peers get so long to take their last answers, less than systemd gives us. */
 #define LEAVE_USEC              (5 * USEC_PER_SEC)

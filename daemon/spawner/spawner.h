@@ -11,9 +11,9 @@
 
 #include "base/list.h"
 #include "spawner/container-table.h"
-#include "spawner/filters.h"
 #include "spawner/provider.h"
 #include "spawner/scope.h"
+#include "spawner/seccomp-filters.h"
 
 typedef struct SpawnerOptions {
         const char *runner; /* path of the static runner */

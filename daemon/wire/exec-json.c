@@ -134,7 +134,7 @@ struct json_object *exec_view_to_json(const ExecView *v)
         return o;
 }
 
-void exec_record_done(ExecRecord *r)
+void exec_json_done(ExecJson *r)
 {
         free(r->id);
         free(r->container_id);
@@ -146,7 +146,7 @@ void exec_record_done(ExecRecord *r)
         free(r->failure);
         free(r->recording_path);
         exec_request_free(r->request);
-        *r = (ExecRecord){0};
+        *r = (ExecJson){0};
 }
 
 /* One character of UTF-8: its code and length, or U+FFFD and one byte. */
@@ -200,7 +200,7 @@ static char *json_to_ascii(const char *json)
         return buf_error(&b) < 0 ? NULL : strdup(buf_head(&b));
 }
 
-static void add_running(struct json_object *o, const ExecRecord *r)
+static void add_running(struct json_object *o, const ExecJson *r)
 {
         add_bool(o, "running", true);
         add_string(o, "container_image", r->container_image);
@@ -211,7 +211,7 @@ static void add_running(struct json_object *o, const ExecRecord *r)
         add_int(o, "starter_login_uid", r->starter_login_uid);
 }
 
-int exec_record_write(const ExecRecord *r, char **ret)
+int exec_json_write(const ExecJson *r, char **ret)
 {
         struct json_object *o = json_object_new_object(), *keys;
         char *line;
@@ -368,15 +368,15 @@ static bool id_is_valid(const char *id)
         return id && strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
 }
 
-int exec_record_read(const char *line, ExecRecord *ret)
+int exec_json_read(const char *line, ExecJson *ret)
 {
         struct json_object *o = json_tokener_parse(line);
-        ExecRecord r = {0};
+        ExecJson r = {0};
         int k;
 
         if (!o)
                 return -EBADMSG;
-        r = (ExecRecord){
+        r = (ExecJson){
                 .id = get_string(o, "id"),
                 .container_id = get_string(o, "container_id"),
                 .container_name = get_string(o, "container_name"),
@@ -407,7 +407,7 @@ int exec_record_read(const char *line, ExecRecord *ret)
         k = read_request(o, &r.request);
         json_object_put(o);
         if (k < 0 || !id_is_valid(r.id) || !r.container_id || !r.container_name || !r.container_kind) {
-                exec_record_done(&r);
+                exec_json_done(&r);
                 return k < 0 ? k : -EBADMSG;
         }
         *ret = r;

@@ -33,7 +33,7 @@ typedef struct ExecView {
 struct json_object *exec_view_to_json(const ExecView *v);
 
 /* What an exec is remembered by: one that has ended, or that runs while execd is away. Strings are owned. */
-typedef struct ExecRecord {
+typedef struct ExecJson {
         char *id;
         char *container_id;
         char *container_name;
@@ -55,9 +55,9 @@ typedef struct ExecRecord {
         /* CLOCK_MONOTONIC, so of this boot only; 0: not yet, or not known. */
         uint64_t asked_monotonic, started_monotonic, ended_monotonic;
         uint64_t created_usec, started_usec, finished_usec;
-} ExecRecord;
+} ExecJson;
 
-void exec_record_done(ExecRecord *r);
+void exec_json_done(ExecJson *r);
 /* One line of JSON, without a newline. */
-int exec_record_write(const ExecRecord *r, char **ret);
-int exec_record_read(const char *line, ExecRecord *ret);
+int exec_json_write(const ExecJson *r, char **ret);
+int exec_json_read(const char *line, ExecJson *ret);

@@ -39,19 +39,19 @@ static void same_request(const ExecRequest *a, const ExecRequest *b)
 static void check_record(ExecRequest *request)
 {
         char id[65], container[] = "c", kind[] = "machine";
-        ExecRecord record = {.id = id,
-                             .container_id = container,
-                             .container_name = container,
-                             .container_kind = kind,
-                             .request = request};
-        _cleanup_(exec_record_done) ExecRecord back = {0};
+        ExecJson record = {.id = id,
+                           .container_id = container,
+                           .container_name = container,
+                           .container_kind = kind,
+                           .request = request};
+        _cleanup_(exec_json_done) ExecJson back = {0};
         _cleanup_free_ char *line = NULL;
 
         memset(id, 'a', 64);
         id[64] = 0;
-        PROMISE(exec_record_write(&record, &line) == 0);
+        PROMISE(exec_json_write(&record, &line) == 0);
         PROMISE(!strchr(line, '\n'));
-        PROMISE(exec_record_read(line, &back) == 0);
+        PROMISE(exec_json_read(line, &back) == 0);
         same_request(request, back.request);
 }
 

@@ -9,11 +9,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_free_ char *line = fuzz_copy(data, size), *first = NULL, *second = NULL;
-        _cleanup_(exec_record_done) ExecRecord r = {0}, again = {0};
+        _cleanup_(exec_json_done) ExecJson r = {0}, again = {0};
         ExecView view = {.status = "exited"};
         struct json_object *o;
 
-        if (exec_record_read(line, &r) < 0) {
+        if (exec_json_read(line, &r) < 0) {
                 PROMISE(!r.id && !r.request);
                 return 0;
         }
@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(strv_length(r.request->argv) > 0 && !r.request->env);
         PROMISE(r.request->n_properties <= SCOPE_PROPERTIES_MAX);
         PROMISE(r.request->detach_keys.n_keys <= DETACH_KEYS_MAX);
-        PROMISE(exec_record_write(&r, &first) == 0 && !strchr(first, '\n'));
-        PROMISE(exec_record_read(first, &again) == 0);
-        PROMISE(exec_record_write(&again, &second) == 0);
+        PROMISE(exec_json_write(&r, &first) == 0 && !strchr(first, '\n'));
+        PROMISE(exec_json_read(first, &again) == 0);
+        PROMISE(exec_json_write(&again, &second) == 0);
         PROMISE(strcmp(first, second) == 0);
 
         view.id = r.id;

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "spawner/device-policy.h"
+#include "spawner/cgroup-bpf.h"
 #include "spawner/limits.h"
 #include "spawner/proc-parse.h"
 #include "unit/need.h"

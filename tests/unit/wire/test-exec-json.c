@@ -155,7 +155,7 @@ static void test_base64(void)
         }
 }
 
-static void same_record(const ExecRecord *a, const ExecRecord *b)
+static void same_record(const ExecJson *a, const ExecJson *b)
 {
         _cleanup_free_ char *first = dump_request(a->request), *second = dump_request(b->request);
 
@@ -176,7 +176,7 @@ static void same_record(const ExecRecord *a, const ExecRecord *b)
 static void test_record(void)
 {
         _cleanup_(exec_request_freep) ExecRequest *small = request_of(least), *large = request_of(full);
-        const ExecRecord records[] = {
+        const ExecJson records[] = {
                 {.id = (char *) ID,
                  .container_id = (char *) CID,
                  .container_name = (char *) "web",
@@ -203,12 +203,12 @@ static void test_record(void)
 
         for (size_t i = 0; i < ELEMENTSOF(records); i++) {
                 _cleanup_free_ char *line = NULL;
-                ExecRecord back = {0};
+                ExecJson back = {0};
 
                 /* The environment may hold secrets and is not kept. */
-                CHECK(exec_record_write(&records[i], &line) == 0);
+                CHECK(exec_json_write(&records[i], &line) == 0);
                 CHECK(line && !strchr(line, '\n') && !strstr(line, "SECRET"));
-                CHECK(exec_record_read(line, &back) == 0);
+                CHECK(exec_json_read(line, &back) == 0);
                 if (!back.request)
                         continue;
                 strv_free(records[i].request->env);
@@ -216,7 +216,7 @@ static void test_record(void)
                 same_record(&records[i], &back);
                 for (size_t p = 0; p < back.request->n_properties; p++)
                         CHECK(back.request->properties[p].number == large->properties[p].number);
-                exec_record_done(&back);
+                exec_json_done(&back);
                 CHECK(!back.id && !back.request);
         }
 }
@@ -259,15 +259,15 @@ static void test_read(void)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
-                ExecRecord r = {.pid = 77};
-                int k = exec_record_read(lines[i].line, &r);
+                ExecJson r = {.pid = 77};
+                int k = exec_json_read(lines[i].line, &r);
 
                 CHECK_ROW(lines[i].line, k == lines[i].result);
                 if (k < 0)
                         CHECK_ROW(lines[i].line, r.pid == 77 && !r.id && !r.request);
                 else {
                         CHECK_ROW(lines[i].line, r.request->detach_keys.n_keys <= DETACH_KEYS_MAX);
-                        exec_record_done(&r);
+                        exec_json_done(&r);
                 }
         }
 }
@@ -279,9 +279,9 @@ static void test_cut(void)
 
         for (size_t n = 0; n < sizeof(line) - 1; n++) {
                 _cleanup_free_ char *cut = strndup(line, n);
-                ExecRecord r = {0};
+                ExecJson r = {0};
 
-                CHECK_ROW(cut, exec_record_read(cut, &r) == -EBADMSG);
+                CHECK_ROW(cut, exec_json_read(cut, &r) == -EBADMSG);
         }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "spawner/device-policy.h"
+#include "spawner/cgroup-bpf.h"
 
 #include <linux/bpf.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "spawner/audit-text.h"
+#include "spawner/kernel-audit.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "spawner/audit-text.h"
+#include "spawner/kernel-audit.h"
 #include "unit/need.h"
 
 #define AUDIT_TEXT_MAX 8560

@@ -5,7 +5,7 @@
 
 #include "core/fdstore.h"
 
-int exec_record_line(const Exec *e, char **ret);
+int exec_serialize(const Exec *e, char **ret);
 
 /* Makes the exec and gives it to the manager; *ret is weak. One that ran is made only with its fds. */
 int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret);

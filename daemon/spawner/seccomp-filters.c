@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "spawner/filters.h"
+#include "spawner/seccomp-filters.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "spawner/check.h"
+#include "spawner/user-check.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/exec-record.h"
+#include "core/exec-serialize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include "core/manager.h"
 #include "wire/exec-json.h"
 
-int exec_record_line(const Exec *e, char **ret)
+int exec_serialize(const Exec *e, char **ret)
 {
-        ExecRecord r = {
+        ExecJson r = {
                 .id = (char *) e->id,
                 .container_id = e->container->id,
                 .container_name = e->container->name,
@@ -43,12 +43,12 @@ int exec_record_line(const Exec *e, char **ret)
                 .finished_usec = e->finished_usec,
         };
 
-        return exec_record_write(&r, ret);
+        return exec_json_write(&r, ret);
 }
 
 /* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
  */
-static int restore_running(Exec *e, ExecRecord *r, StoredFds *f)
+static int restore_running(Exec *e, ExecJson *r, StoredFds *f)
 {
         int k;
 
@@ -89,7 +89,7 @@ static void restore_output(Exec *e, StoredFds *f)
 }
 
 /* The clock runs on over a restart of execd. A record that does not have it is of a version before. */
-static uint64_t ended_when(const ExecRecord *r)
+static uint64_t ended_when(const ExecJson *r)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC), wall = now_usec(CLOCK_REALTIME);
 
@@ -98,7 +98,7 @@ static uint64_t ended_when(const ExecRecord *r)
         return now - MIN(now, wall > r->finished_usec ? wall - r->finished_usec : 0);
 }
 
-static int exec_restore(Manager *m, ExecRecord *r, StoredFds *f, Exec **ret)
+static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
 
@@ -119,7 +119,7 @@ static int exec_restore(Manager *m, ExecRecord *r, StoredFds *f, Exec **ret)
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);
         *e->creator = (Peer){.n_ref = 1, .uid = r->caller_uid, .pidfd = -EBADF, .loginuid = UINT32_MAX};
-        strcpy(e->id, r->id); /* of exactly 64 characters: exec_record_read() has checked */
+        strcpy(e->id, r->id); /* of exactly 64 characters: exec_json_read() has checked */
         snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
         e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;
         e->failure = TAKE_PTR(r->failure);
@@ -149,11 +149,11 @@ static int exec_restore(Manager *m, ExecRecord *r, StoredFds *f, Exec **ret)
 
 int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
 {
-        ExecRecord record = {0};
+        ExecJson record = {0};
         StoredFds *f;
         int r;
 
-        r = exec_record_read(line, &record);
+        r = exec_json_read(line, &record);
         if (r < 0)
                 return r;
         f = h ? fdstore_find(h, record.id) : NULL;
@@ -164,7 +164,7 @@ int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
                 r = -ENXIO;
         } else
                 r = exec_restore(m, &record, f, ret);
-        exec_record_done(&record);
+        exec_json_done(&record);
         return r;
 }
 
