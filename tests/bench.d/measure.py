@@ -12,7 +12,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "api"))
+sys.path.insert(0, os.path.join(HERE, "..", "conformance"))
 import target as targets  # noqa: E402
 
 SOCKETS = {"execd": "/run/execd/execd.sock", "dockerd": "/run/docker.sock"}

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../api")]
+sys.path[:0] = [HERE, os.path.join(HERE, "../conformance")]
 
 import cli as clients  # noqa: E402
 import target as targets  # noqa: E402

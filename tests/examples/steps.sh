@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The steps of tests/suites/examples, which sets: TREE, debian, name (of the sandbox), dir (what is built), ansible_root.
+# The steps of tests/examples/run, which sets: TREE, debian, name (of the sandbox), dir (what is built), ansible_root.
 # Uses tests/packages/steps.sh.
 
 : "${TREE:?}" "${debian:?}" "${name:?}" "${dir:?}" "${ansible_root:?}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The steps of tests/suites/packages, which sets: TREE, debian, name (of the sandbox), dir (logs and packages).
+# The steps of tests/packages/run, which sets: TREE, debian, name (of the sandbox), dir (logs and packages).
 
 : "${TREE:?}" "${debian:?}" "${name:?}" "${dir:?}"
 # shellcheck disable=SC2034  # used by the suite
@@ -230,7 +230,7 @@ check_exposure() {
 # The tests of the tree, against what the package has installed.
 run_integration_tests() {
     inside env PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -p no:cacheprovider --timeout=120 --tb=short -q -x \
-        -m 'not slow' "$TREE/tests/integration"
+        -m 'not slow' "$TREE/tests/system"
 }
 
 # An upgrade under a running command.

@@ -13,14 +13,7 @@ has_pytest() {
 
 # The suite's own program, if it has one.
 program_of() {
-    local file
-    for file in "$TREE/tests/suites/$1" "$TREE/tests/$1/run"; do
-        if [ -x "$file" ]; then
-            echo "$file"
-            return 0
-        fi
-    done
-    return 1
+    [ -x "$TREE/tests/$1/run" ] && echo "$TREE/tests/$1/run"
 }
 
 # Suites that know -k.
@@ -44,9 +37,8 @@ read_parts() {
 check_suites() {
     local file suite all
     all=$(printf '%s\n' "${part_names[@]}")
-    for file in "$TREE"/tests/suites/* "$TREE"/tests/*/run "$TREE"/tests/*/test_*.py; do
+    for file in "$TREE"/tests/*/run "$TREE"/tests/*/test_*.py; do
         suite=${file#"$TREE/tests/"}
-        suite=${suite#suites/}
         suite=${suite%%/*}
         [[ $'\n'$all == *$'\n'"$suite "* ]] || die "tests/parts has no line for the suite '$suite'"
     done
