@@ -11,7 +11,9 @@
 #include "api/exec-view.h"
 #include "base/fd.h"
 #include "core/exec-access.h"
+#include "core/exec-output.h"
 #include "core/exec-recording.h"
+#include "core/exec-start.h"
 
 /* The object found for a path; sd-bus holds no reference, so none outlives the call. */
 static Manager *exec_manager(const Exec *e)

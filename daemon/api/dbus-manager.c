@@ -12,7 +12,7 @@
 #include "config.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"
-#include "core/exec-serialize.h"
+#include "core/exec-restore.h"
 
 static void reply_exec(DbusCall *c)
 {

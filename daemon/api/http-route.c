@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "api/http-error.h"
-#include "core/exec-serialize.h"
+#include "core/exec-restore.h"
 #include "wire/json-scan.h"
 
 typedef struct Route {

@@ -13,6 +13,8 @@
 #include "base/fd.h"
 #include "core/audit.h"
 #include "core/exec-access.h"
+#include "core/exec-output.h"
+#include "core/exec-start.h"
 #include "core/journal-reader.h"
 
 /* From this API version on the framed form has a media type of its own. */

@@ -8,6 +8,7 @@
 #include "core/audit.h"
 #include "core/authz.h"
 #include "core/exec-recording.h"
+#include "core/exec-start.h"
 #include "core/manager.h"
 #include "wire/user-spec.h"
 
@@ -171,6 +172,8 @@ static int apply_container(const ContainerInfo *c, ExecRequest *request)
 static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr)
 {
         _cleanup_(container_info_unrefp) ContainerInfo *container = NULL;
+        char ready_id[EXEC_ID_SIZE];
+        bool ready;
         int r;
 
         r = spawner_reply_refusal(m, reterr);
@@ -185,9 +188,12 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
                                exec_request_size(c->request) + container_info_size(container), reterr);
         if (r >= 0)
                 r = apply_container(container, c->request);
+        if (r < 0)
+                return r;
         container_info_keep_labels(container);
-        if (r >= 0)
-                r = exec_new(c->manager, container, c->peer, c->request, &c->exec);
+        ready = spare_runners_is_suitable(c->manager, c->request) &&
+                spare_runners_take(c->manager, container, ready_id);
+        r = exec_new(c->manager, container, c->peer, c->request, ready ? ready_id : NULL, &c->exec);
         if (r < 0)
                 return r;
         TAKE_PTR(c->request);

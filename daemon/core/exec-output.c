@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "core/audit.h"
+#include "core/exec-internal.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
 #include "core/manager.h"

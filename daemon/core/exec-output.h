@@ -12,3 +12,10 @@ int exec_output_log(Exec *e);
 
 /* The client that started it went away: does what OnDisconnect says, as soon as there is a command. */
 void exec_apply_disconnect(Exec *e);
+
+/* The exec's streams, made when first asked for. NULL on lack of memory. */
+Stream *exec_stream(Exec *e);
+
+/* The command has the caller's own fds, and no stream tells when the client goes: the bus does. With `ask`
+ * it may have gone before. */
+int exec_follow_caller(Exec *e, const char *bus_name, bool ask);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The spawner's answer to Start: the command runs, or it never will. From here on its control socket tells.
- */
+#include "core/exec-start.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -12,11 +12,48 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "core/audit.h"
+#include "core/command-line.h"
+#include "core/exec-internal.h"
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
 #include "core/manager.h"
 #include "wire/runner-spec.h"
+
+#define DESCRIPTION_MAX 256
+
+/* The spawner's view of it. */
+static SpawnerExec exec_describe(const Exec *e, char **ret_description)
+{
+        _cleanup_free_ char *line = command_line_escape(e->request->argv, DESCRIPTION_MAX);
+
+        if (asprintf(ret_description, "%s: %s", e->container->name, line ?: "") < 0)
+                *ret_description = NULL;
+        return (SpawnerExec){
+                .id = e->id,
+                .container = e->container,
+                .description = *ret_description ?: e->container->name,
+                .request = e->request,
+                .log = e->detached,
+                .cap_privileged = e->manager->config.privileged_capabilities,
+        };
+}
+
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr)
+{
+        _cleanup_free_ char *description = NULL;
+        SpawnerExec describe = exec_describe(e, &description);
+        int r;
+
+        r = spawner_prepare(e->manager->spawner, &describe, park, callback, userdata, &e->prepare_slot,
+                            reterr);
+        if (r < 0)
+                return r;
+        if (park)
+                exec_park(e);
+        return 0;
+}
 
 /* The last word of a runner, or the end of the stream without one: then it was killed with its scope. */
 static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -48,6 +85,17 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         }
         exec_advance(e);
         return 0;
+}
+
+int exec_take_control(Exec *e, int fd)
+{
+        int r = sd_event_add_io(e->manager->event, &e->control_source, fd, EPOLLIN, exec_on_control, e);
+
+        if (r < 0)
+                fd_close(fd);
+        else
+                e->control_fd = fd;
+        return r;
 }
 
 static int dup_fd(int fd)
@@ -145,53 +193,7 @@ static void exec_give_up(Exec *e, int error)
         (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
 }
 
-/* The command's side of the stream, from what was handed over. */
-static int exec_resume_streams(Exec *e, Stream *s, StoredFds *f)
-{
-        int r = 0;
-
-        if (f->fds[KEEP_STDOUT] >= 0 && e->request->tty)
-                return stream_set_tty(s, TAKE_FD(f->fds[KEEP_STDOUT]), &e->request->detach_keys);
-        if (f->fds[KEEP_STDOUT] >= 0)
-                r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(f->fds[KEEP_STDOUT]));
-        if (r >= 0 && f->fds[KEEP_STDERR] >= 0)
-                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(f->fds[KEEP_STDERR]));
-        return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[KEEP_STDIN]));
-}
-
-int exec_resume(Exec *e, StoredFds *f)
-{
-        Stream *s = exec_stream(e);
-        int r;
-
-        if (!s)
-                return -ENOMEM;
-        exec_recording_resume(e);
-        r = sd_event_add_io(e->manager->event, &e->control_source, f->fds[KEEP_CONTROL], EPOLLIN,
-                            exec_on_control, e);
-        if (r < 0)
-                return r;
-        e->control_fd = TAKE_FD(f->fds[KEEP_CONTROL]);
-        e->pidfd = TAKE_FD(f->fds[KEEP_PIDFD]);
-        r = exec_resume_streams(e, s, f);
-        if (r >= 0 && f->fds[KEEP_LOG] >= 0) {
-                e->logging = true;
-                r = stream_set_log(s, TAKE_FD(f->fds[KEEP_LOG]), TAKE_PTR(f->slots[KEEP_LOG]));
-        }
-        if (r < 0)
-                return r;
-        /* Of clients that are still there the stream tells when they go. */
-        if (!fdstore_take_stream(f, s) || stream_was_cut(s))
-                e->client_gone = e->client_lost = !e->detached && !e->caller;
-        e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
-        stream_keep(s, e->manager->slots, e->id);
-        stream_begin(s);
-        exec_apply_disconnect(e);
-        exec_advance(e);
-        return 0;
-}
-
-int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(start_reply_done) StartReply p = {-EBADF, -EBADF, {-EBADF, -EBADF, -EBADF}, 0, 0};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -206,14 +208,12 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         }
         r = start_reply_read(m, &p);
         if (r >= 0)
-                r = sd_event_add_io(e->manager->event, &e->control_source, p.control, EPOLLIN,
-                                    exec_on_control, e);
+                r = exec_take_control(e, TAKE_FD(p.control));
         if (r < 0) {
                 log_error_errno(r, "Cannot take over exec %.12s", e->id);
                 exec_fail(e, REFUSAL_UNAVAILABLE, "the running command could not be taken over");
                 return 0;
         }
-        e->control_fd = TAKE_FD(p.control);
         e->pidfd = TAKE_FD(p.pidfd);
         e->pid = (pid_t) p.pid;
         e->started_usec = now_usec(CLOCK_REALTIME);
@@ -243,4 +243,69 @@ int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         exec_advance(e);
         exec_unref(e);
         return 0;
+}
+
+/* The start is on record: the spawner is asked. */
+static int exec_launch(Exec *e, Refusal *reterr)
+{
+        _cleanup_free_ char *description = NULL;
+        SpawnerExec describe;
+        int r;
+
+        exec_tell_command(e, "exec_start");
+        describe = exec_describe(e, &description);
+        describe.one_output = e->one_output;
+        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->starter->loginuid,
+                          e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_reply, e, &e->start_slot, reterr);
+        exec_close_stdio(e);
+        if (r < 0) {
+                exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
+                          reterr->message ?: "the start could not be asked for");
+                return r;
+        }
+        return 0;
+}
+
+static void exec_on_recorded(void *userdata, int error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+
+        e->record = NULL;
+        if (error < 0)
+                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
+        else
+                (void) exec_launch(e, &refusal);
+}
+
+int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr)
+{
+        int r;
+
+        if (e->hidden)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running",
+                              e->container->name);
+        if (e->state != EXEC_CREATED)
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
+                              e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
+                                                                                    : "has already run");
+        e->starter = peer_remember(starter);
+        if (!e->starter)
+                return -ENOMEM;
+        e->detached = detached;
+        e->start_size = size->set ? *size : e->request->console_size;
+        e->asked_monotonic = now_usec(CLOCK_MONOTONIC);
+        exec_set_state(e, EXEC_STARTING);
+
+        r = config_check_privileged(&e->manager->config, e->request->privileged, reterr);
+        if (r < 0) {
+                exec_fail(e, reterr->kind, reterr->message);
+                return r;
+        }
+        r = audit_exec_wait(AUDIT_STARTED, e, e->starter, exec_on_recorded, e, &e->record);
+        if (r < 0) {
+                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
+                return refuse(reterr, REFUSAL_UNAVAILABLE, r, AUDIT_REFUSAL);
+        }
+        return r == 0 ? 0 : exec_launch(e, reterr);
 }

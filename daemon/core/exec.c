@@ -14,12 +14,10 @@
 #include "base/time.h"
 #include "core/audit.h"
 #include "core/command-line.h"
-#include "core/exec-output.h"
+#include "core/exec-internal.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
 #include "core/manager.h"
-
-#define DESCRIPTION_MAX 256
 
 static const char *const state_names[_EXEC_STATE_MAX] = {
         [EXEC_CREATED] = "created",   [EXEC_STARTING] = "starting", [EXEC_RUNNING] = "running",
@@ -59,7 +57,7 @@ int exec_make_id(char id[static EXEC_ID_SIZE])
         return 0;
 }
 
-static void exec_park(Exec *e)
+void exec_park(Exec *e)
 {
         if (e->parked)
                 return;
@@ -76,7 +74,8 @@ static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, voi
         return 0;
 }
 
-int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, Exec **ret)
+int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
+             Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
         int r;
@@ -93,9 +92,10 @@ int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, 
         e->creator = peer_remember(creator);
         if (!e->creator)
                 return -ENOMEM;
-        if (spare_runners_is_suitable(m, request) && spare_runners_take(m, c, e->id))
+        if (ready_id) {
+                memcpy(e->id, ready_id, sizeof(e->id));
                 exec_park(e);
-        else {
+        } else {
                 r = exec_make_id(e->id);
                 if (r < 0)
                         return r;
@@ -275,103 +275,6 @@ void exec_set_state(Exec *e, ExecState state)
                 spare_runners_make_now(e->manager, e->container);
         shutdown_check(e->manager);
         exec_unref(e);
-}
-
-SpawnerExec exec_describe(const Exec *e, char **ret_description)
-{
-        _cleanup_free_ char *line = command_line_escape(e->request->argv, DESCRIPTION_MAX);
-
-        if (asprintf(ret_description, "%s: %s", e->container->name, line ?: "") < 0)
-                *ret_description = NULL;
-        return (SpawnerExec){
-                .id = e->id,
-                .container = e->container,
-                .description = *ret_description ?: e->container->name,
-                .request = e->request,
-                .log = e->detached,
-                .cap_privileged = e->manager->config.privileged_capabilities,
-        };
-}
-
-int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr)
-{
-        _cleanup_free_ char *description = NULL;
-        SpawnerExec describe = exec_describe(e, &description);
-        int r;
-
-        r = spawner_prepare(e->manager->spawner, &describe, park, callback, userdata, &e->prepare_slot,
-                            reterr);
-        if (r < 0)
-                return r;
-        if (park)
-                exec_park(e);
-        return 0;
-}
-
-/* The start is on record: the spawner is asked. */
-static int exec_launch(Exec *e, Refusal *reterr)
-{
-        _cleanup_free_ char *description = NULL;
-        SpawnerExec describe;
-        int r;
-
-        exec_tell_command(e, "exec_start");
-        describe = exec_describe(e, &description);
-        describe.one_output = e->one_output;
-        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->starter->loginuid,
-                          e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_start_reply, e, &e->start_slot,
-                          reterr);
-        exec_close_stdio(e);
-        if (r < 0) {
-                exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
-                          reterr->message ?: "the start could not be asked for");
-                return r;
-        }
-        return 0;
-}
-
-static void exec_on_recorded(void *userdata, int error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Exec *e = userdata;
-
-        e->record = NULL;
-        if (error < 0)
-                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
-        else
-                (void) exec_launch(e, &refusal);
-}
-
-int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr)
-{
-        int r;
-
-        if (e->hidden)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running",
-                              e->container->name);
-        if (e->state != EXEC_CREATED)
-                return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
-                              e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
-                                                                                    : "has already run");
-        e->starter = peer_remember(starter);
-        if (!e->starter)
-                return -ENOMEM;
-        e->detached = detached;
-        e->start_size = size->set ? *size : e->request->console_size;
-        e->asked_monotonic = now_usec(CLOCK_MONOTONIC);
-        exec_set_state(e, EXEC_STARTING);
-
-        r = config_check_privileged(&e->manager->config, e->request->privileged, reterr);
-        if (r < 0) {
-                exec_fail(e, reterr->kind, reterr->message);
-                return r;
-        }
-        r = audit_exec_wait(AUDIT_STARTED, e, e->starter, exec_on_recorded, e, &e->record);
-        if (r < 0) {
-                exec_fail(e, REFUSAL_UNAVAILABLE, AUDIT_REFUSAL);
-                return refuse(reterr, REFUSAL_UNAVAILABLE, r, AUDIT_REFUSAL);
-        }
-        return r == 0 ? 0 : exec_launch(e, reterr);
 }
 
 void exec_fail(Exec *e, RefusalKind kind, const char *text)

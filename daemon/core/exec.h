@@ -37,7 +37,6 @@
 typedef struct Manager Manager;
 typedef struct Exec Exec;
 typedef struct ExecWatch ExecWatch;
-typedef struct StoredFds StoredFds; /* core/fdstore.h */
 
 typedef enum ExecState {
         EXEC_CREATED,
@@ -117,7 +116,12 @@ struct Exec {
         List watches;
 };
 
-int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, Exec **ret);
+/* A new id, as text. */
+int exec_make_id(char id[static EXEC_ID_SIZE]);
+
+/* With the id of a runner that is ready for it, or NULL. The request is taken on success. */
+int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
+             Exec **ret);
 /* Bytes that it takes, without its output. */
 size_t exec_size(const Exec *e);
 Exec *exec_ref(Exec *e);
@@ -126,18 +130,6 @@ DEFINE_CLEANUP(Exec, exec_unref);
 
 void exec_watch(Exec *e, ExecWatch *w, void (*callback)(ExecWatch *, Exec *));
 void exec_unwatch(ExecWatch *w);
-
-/* Asks the spawner to look at the user and to hold a runner ready. With `callback`, its answer is passed on.
- */
-int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr);
-
-/* CREATED → STARTING. A client, if any, was added to exec_stream() before. The spawner is asked when the
- * record of the start is written: at once, or when the journal takes it. The size replaces the one of the
- * request where set. */
-int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr);
-
-/* The exec's streams, made when first asked for. NULL on lack of memory. */
-Stream *exec_stream(Exec *e);
 
 int exec_resize(Exec *e, uint16_t rows, uint16_t columns, Refusal *reterr);
 
@@ -159,31 +151,9 @@ static inline bool exec_is_running(const Exec *e)
  * ended as soon as the exit status is known. */
 const char *exec_status_name(const Exec *e);
 
-/* The spawner's view of it. */
-SpawnerExec exec_describe(const Exec *e, char **ret_description);
-
 /* For the manager, when the container has gone. */
 void exec_container_gone(Exec *e);
-
-/* exec-start.c: the answer to Start. */
-int exec_on_start_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
-
-/* The command has the caller's own fds, and no stream tells when the client goes: the bus does. With `ask`
- * it may have gone before. */
-int exec_follow_caller(Exec *e, const char *bus_name, bool ask);
-
-/* It ran when execd was last stopped: RUNNING again with these, which are taken, and with its clients of
- * then if they are among them. */
-int exec_resume(Exec *e, StoredFds *f);
 
 /* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
 void exec_tell(Exec *e, const char *action);
 void exec_tell_command(Exec *e, const char *verb);
-
-/* exec.c, for exec-start.c and exec-output.c */
-void exec_set_state(Exec *e, ExecState state);
-void exec_fail(Exec *e, RefusalKind kind, const char *text);
-void exec_advance(Exec *e);
-void exec_unpark(Exec *e);
-void exec_close_stdio(Exec *e);
-int exec_make_id(char id[static EXEC_ID_SIZE]);

@@ -6,6 +6,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/exec-internal.h"
+#include "core/exec-restore.h"
 #include "core/exec-serialize.h"
 
 StoredFds *fdstore_find(FdStore *h, const char *id)

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/log.h"
+#include "core/exec-internal.h"
 #include "wire/units.h"
 
 /* How often what has expired is looked for. */

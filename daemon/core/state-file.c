@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "core/exec-restore.h"
 #include "core/exec-serialize.h"
 #include "core/manager.h"
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files that carry an exec through its life have from exec.c, and nobody else uses. */
+
+#include "core/exec.h"
+
+/* The only writer of the state. A move that the table does not have is logged and not made. */
+void exec_set_state(Exec *e, ExecState state);
+
+/* The command never ran: the text goes to the clients. Does nothing after the end. */
+void exec_fail(Exec *e, RefusalKind kind, const char *text);
+
+/* Decides what follows from the facts that are on record. */
+void exec_advance(Exec *e);
+
+/* A runner is ready for it, which counts. */
+void exec_park(Exec *e);
+void exec_unpark(Exec *e);
+
+void exec_close_stdio(Exec *e);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/exec-restore.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/command-line.h"
+#include "core/exec-internal.h"
+#include "core/exec-output.h"
+#include "core/exec-recording.h"
+#include "core/exec-start.h"
+#include "core/journal-reader.h"
+#include "core/manager.h"
+#include "wire/exec-json.h"
+
+/* The command's side of the stream, from what was handed over. */
+static int exec_resume_streams(Exec *e, Stream *s, StoredFds *f)
+{
+        int r = 0;
+
+        if (f->fds[KEEP_STDOUT] >= 0 && e->request->tty)
+                return stream_set_tty(s, TAKE_FD(f->fds[KEEP_STDOUT]), &e->request->detach_keys);
+        if (f->fds[KEEP_STDOUT] >= 0)
+                r = stream_set_output(s, FRAME_STDOUT, TAKE_FD(f->fds[KEEP_STDOUT]));
+        if (r >= 0 && f->fds[KEEP_STDERR] >= 0)
+                r = stream_set_output(s, FRAME_STDERR, TAKE_FD(f->fds[KEEP_STDERR]));
+        return r < 0 ? r : stream_set_input(s, TAKE_FD(f->fds[KEEP_STDIN]));
+}
+
+/* RUNNING again with these, which are taken, and with its clients of then if they are among them. */
+static int exec_resume(Exec *e, StoredFds *f)
+{
+        Stream *s = exec_stream(e);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        exec_recording_resume(e);
+        r = exec_take_control(e, TAKE_FD(f->fds[KEEP_CONTROL]));
+        if (r < 0)
+                return r;
+        e->pidfd = TAKE_FD(f->fds[KEEP_PIDFD]);
+        r = exec_resume_streams(e, s, f);
+        if (r >= 0 && f->fds[KEEP_LOG] >= 0) {
+                e->logging = true;
+                r = stream_set_log(s, TAKE_FD(f->fds[KEEP_LOG]), TAKE_PTR(f->slots[KEEP_LOG]));
+        }
+        if (r < 0)
+                return r;
+        /* Of clients that are still there the stream tells when they go. */
+        if (!fdstore_take_stream(f, s) || stream_was_cut(s))
+                e->client_gone = e->client_lost = !e->detached && !e->caller;
+        e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
+        stream_keep(s, e->manager->slots, e->id);
+        stream_begin(s);
+        exec_apply_disconnect(e);
+        exec_advance(e);
+        return 0;
+}
+
+/* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
+ */
+static int restore_running(Exec *e, ExecJson *r, StoredFds *f)
+{
+        int k;
+
+        e->container->image = TAKE_PTR(r->container_image);
+        e->container->label = TAKE_PTR(r->container_label);
+        e->starter = calloc(1, sizeof(Peer));
+        if (!e->starter)
+                return -ENOMEM;
+        *e->starter = (Peer){.n_ref = 1,
+                             .uid = r->starter_uid,
+                             .pid = r->starter_pid,
+                             .pidfd = -EBADF,
+                             .loginuid = r->starter_login_uid};
+        if (r->caller_bus_name) {
+                e->starter->bus_name = TAKE_PTR(r->caller_bus_name);
+                k = exec_follow_caller(e, e->starter->bus_name, true);
+                if (k < 0)
+                        return k;
+        }
+        e->state = EXEC_RUNNING;
+        manager_link_exec(e->manager, e);
+        k = exec_resume(e, f);
+        if (k < 0) {
+                manager_unlink_exec(e->manager, e);
+                exec_unref(e);
+        }
+        return k;
+}
+
+/* What clients have not read yet of one that ended, and what may still be asked for. */
+static void restore_output(Exec *e, StoredFds *f)
+{
+        Stream *s = exec_stream(e);
+
+        e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
+        if (s && fdstore_take_stream(f, s))
+                stream_finish(s, e->detached);
+}
+
+/* The clock runs on over a restart of execd. A record that does not have it is of a version before. */
+static uint64_t ended_when(const ExecJson *r)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC), wall = now_usec(CLOCK_REALTIME);
+
+        if (r->ended_monotonic > 0)
+                return MIN(r->ended_monotonic, now);
+        return now - MIN(now, wall > r->finished_usec ? wall - r->finished_usec : 0);
+}
+
+static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
+{
+        _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
+
+        if (!e)
+                return -ENOMEM;
+        e->n_ref = 1;
+        e->manager = m;
+        e->control_fd = e->pidfd = -EBADF;
+        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
+        e->container = calloc(1, sizeof(ContainerInfo));
+        e->creator = calloc(1, sizeof(Peer));
+        e->request = TAKE_PTR(r->request);
+        e->command_line = command_line_escape(e->request->argv, EXEC_COMMAND_LINE_MAX);
+        if (!e->container || !e->creator || !e->command_line)
+                return -ENOMEM;
+        *e->container = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};
+        e->container->id = TAKE_PTR(r->container_id);
+        e->container->name = TAKE_PTR(r->container_name);
+        e->container->kind = TAKE_PTR(r->container_kind);
+        *e->creator = (Peer){.n_ref = 1, .uid = r->caller_uid, .pidfd = -EBADF, .loginuid = UINT32_MAX};
+        strcpy(e->id, r->id); /* of exactly 64 characters: exec_json_read() has checked */
+        snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
+        e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;
+        e->failure = TAKE_PTR(r->failure);
+        e->recording_path = TAKE_PTR(r->recording_path);
+        e->exit_code = r->exit_code;
+        e->wait_status = r->wait_status;
+        e->timed_out = r->timed_out;
+        e->pid = r->pid;
+        e->created_usec = r->created_usec;
+        e->asked_monotonic = r->asked_monotonic;
+        e->started_monotonic = r->started_monotonic;
+        e->started_usec = r->started_usec;
+        e->finished_usec = r->finished_usec;
+        e->detached = r->detached;
+        e->restored = true;
+        if (r->running) {
+                *ret = e;
+                return restore_running(e, r, f);
+        }
+        e->ended_monotonic = ended_when(r);
+        if (f)
+                restore_output(e, f);
+        manager_link_exec(m, e);
+        *ret = e; /* the manager has a reference of its own */
+        return 0;
+}
+
+int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
+{
+        ExecJson record = {0};
+        StoredFds *f;
+        int r;
+
+        r = exec_json_read(line, &record);
+        if (r < 0)
+                return r;
+        f = h ? fdstore_find(h, record.id) : NULL;
+        if (manager_find_exec(m, record.id))
+                r = -EEXIST;
+        else if (record.running && (!f || f->fds[KEEP_CONTROL] < 0 || f->fds[KEEP_PIDFD] < 0)) {
+                log_warning("Exec %.12s ran when execd was stopped, and its end is not known", record.id);
+                r = -ENXIO;
+        } else
+                r = exec_restore(m, &record, f, ret);
+        exec_json_done(&record);
+        return r;
+}
+
+Exec *exec_restore_from_journal(Manager *m, const char *id)
+{
+        _cleanup_free_ char *line = NULL;
+        Exec *e = NULL;
+
+        if (strlen(id) != EXEC_ID_SIZE - 1 || strspn(id, "0123456789abcdef") != EXEC_ID_SIZE - 1)
+                return NULL;
+        if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, NULL, &e) < 0 ||
+            strcmp(e->id, id) != 0)
+                return NULL;
+        /* It was asked for now, so it is remembered from now. */
+        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
+        return e;
+}

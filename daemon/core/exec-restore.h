@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* An exec of before, made again from its line of JSON (core/exec-serialize). */
+
+#include "core/fdstore.h"
+
+/* Makes the exec and gives it to the manager; *ret is weak. A running exec is restored only if its file
+ * descriptors are in the store. */
+int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret);
+
+/* By its full id, from the record of its end in the journal. Weak; NULL when there is none. */
+Exec *exec_restore_from_journal(Manager *m, const char *id);

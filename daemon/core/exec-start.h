@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What an exec asks of the spawner, and the answer: the command runs, or it never will. */
+
+#include "core/exec.h"
+
+/* Asks the spawner to look at the user and to hold a runner ready. With `callback`, its answer is passed on.
+ */
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr);
+
+/* CREATED → STARTING. A client, if any, was added to exec_stream() before. The spawner is asked when the
+ * record of the start is written: at once, or when the journal takes it. The size replaces the one of the
+ * request where set. */
+int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr);
+
+/* The runner's control socket, which tells the end from now on. Takes the fd, also on failure. */
+int exec_take_control(Exec *e, int fd);
