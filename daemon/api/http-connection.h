@@ -5,6 +5,7 @@
 
 #include "api/http-server.h"
 #include "base/list.h"
+#include "wire/http-body.h"
 
 typedef enum ConnectionState {
         CONNECTION_HEAD,      /* waiting for a request, or in its head */

@@ -12,6 +12,7 @@
 #include "api/http-error-body.h"
 #include "api/http-error.h"
 #include "config.h"
+#include "wire/http-target.h"
 
 #define API_VERSION "1.51"
 

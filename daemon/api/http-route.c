@@ -8,6 +8,7 @@
 
 #include "api/http-error.h"
 #include "core/exec-restore.h"
+#include "wire/http-target.h"
 #include "wire/json-scan.h"
 
 typedef struct Route {

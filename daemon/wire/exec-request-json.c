@@ -7,10 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/strv.h"
-#include "wire/json-scan.h"
+#include "wire/json-fields.h"
 
 /* From this API version on clients may send ConsoleSize; before it the field is ignored. */
 #define VERSION_CONSOLE_SIZE 1042
@@ -36,123 +35,7 @@ static void create_draft_done(CreateDraft *d)
 }
 #define _cleanup_draft_ _cleanup_(create_draft_done)
 
-/* The field that is being decoded. */
-typedef struct Field {
-        const char *structure; /* CREATE_NAME or START_NAME */
-        const char *name;
-        Refusal *reterr;
-} Field;
-
-typedef int (*FieldDecoder)(const Field *f, const JsonSpan *value, void *target);
-
-typedef struct FieldRule {
-        const char *name;
-        FieldDecoder decode;
-        size_t offset; /* of the target in the structure being filled */
-} FieldRule;
-
-/* `hint` is added for a reader who does not know Go's types, or is "". */
-static int refuse_type(const Field *f, const JsonSpan *value, const char *type, const char *hint)
-{
-        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                      "invalid JSON: json: cannot unmarshal %s into Go struct field %s.%s of type %s%s",
-                      json_kind_to_string(value->kind), f->structure, f->name, type, hint);
-}
-
-static int decode_bool(const Field *f, const JsonSpan *value, void *target)
-{
-        bool *ret = target;
-
-        if (value->kind == JSON_KIND_NULL)
-                return 0;
-        if (value->kind != JSON_KIND_BOOL)
-                return refuse_type(f, value, "bool", "");
-        *ret = value->text[0] == 't';
-        return 0;
-}
-
-/* Owned text of a string span that is called `place` in messages. A JSON string can hold a NUL byte, which
- * no argument, variable or name can. */
-static int take_string(const Field *f, const JsonSpan *value, const char *place, char **ret)
-{
-        _cleanup_free_ char *s = NULL;
-        size_t size;
-        int r;
-
-        r = json_span_string(value, &s, &size);
-        if (r == -EBADMSG)
-                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                              "invalid JSON: %s is not a valid string", place);
-        if (r < 0)
-                return r;
-        if (memchr(s, 0, size))
-                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s contains a NUL byte", place);
-        *ret = TAKE_PTR(s);
-        return 0;
-}
-
-static int decode_string(const Field *f, const JsonSpan *value, void *target)
-{
-        char **ret = target, *s;
-        int r;
-
-        if (value->kind == JSON_KIND_NULL)
-                return 0;
-        if (value->kind != JSON_KIND_STRING)
-                return refuse_type(f, value, "string", "");
-        r = take_string(f, value, f->name, &s);
-        if (r < 0)
-                return r;
-
-        /* An empty string is the default, as if it had not been given. */
-        free(*ret);
-        *ret = *s ? s : mfree(s);
-        return 0;
-}
-
-/* The strings of an array; null elements are "". */
-static int take_strings(const Field *f, const JsonSpan *array, char ***ret)
-{
-        _cleanup_strv_ char **strings = NULL;
-        size_t position = 0, n = 0, allocated = 0;
-        JsonSpan element;
-
-        for (; json_span_next(array, &position, NULL, &element); n++) {
-                char place[64];
-                int r;
-
-                if (element.kind != JSON_KIND_NULL && element.kind != JSON_KIND_STRING)
-                        return refuse_type(f, &element, "string", "");
-
-                /* Room for this one and the terminator, doubled: a body can hold some 300,000 elements. */
-                if (n + 2 > allocated) {
-                        char **grown;
-
-                        allocated = MAX(allocated * 2, (size_t) 16);
-                        grown = realloc(strings, allocated * sizeof(char *));
-                        if (!grown)
-                                return -ENOMEM;
-                        strings = grown;
-                }
-                strings[n] = strings[n + 1] = NULL;
-
-                if (element.kind == JSON_KIND_NULL) {
-                        strings[n] = strdup("");
-                        if (!strings[n])
-                                return -ENOMEM;
-                        continue;
-                }
-                snprintf(place, sizeof(place), "%s[%zu]", f->name, n);
-                r = take_string(f, &element, place, &strings[n]);
-                if (r < 0)
-                        return r;
-        }
-
-        *ret = TAKE_PTR(strings);
-        return 0;
-}
-
-static int decode_cmd(const Field *f, const JsonSpan *value, void *target)
+static int decode_cmd(const JsonField *f, const JsonSpan *value, void *target)
 {
         char ***ret = target;
         _cleanup_strv_ char **argv = NULL;
@@ -163,12 +46,12 @@ static int decode_cmd(const Field *f, const JsonSpan *value, void *target)
         case JSON_KIND_NULL:
                 break;
         case JSON_KIND_ARRAY:
-                r = take_strings(f, value, &argv);
+                r = json_field_take_strings(f, value, &argv);
                 if (r < 0)
                         return r;
                 break;
         case JSON_KIND_STRING:
-                r = take_string(f, value, f->name, &command);
+                r = json_field_take_string(f, value, f->name, &command);
                 if (r < 0)
                         return r;
                 if (!*command)
@@ -182,7 +65,8 @@ static int decode_cmd(const Field *f, const JsonSpan *value, void *target)
                         return r;
                 break;
         default:
-                return refuse_type(f, value, "[]string", " (Cmd is a string or an array of strings)");
+                return json_field_refuse_type(f, value, "[]string",
+                                              " (Cmd is a string or an array of strings)");
         }
 
         strv_free(*ret);
@@ -190,7 +74,7 @@ static int decode_cmd(const Field *f, const JsonSpan *value, void *target)
         return 0;
 }
 
-static int decode_env(const Field *f, const JsonSpan *value, void *target)
+static int decode_env(const JsonField *f, const JsonSpan *value, void *target)
 {
         char ***ret = target;
         _cleanup_strv_ char **env = NULL;
@@ -198,9 +82,9 @@ static int decode_env(const Field *f, const JsonSpan *value, void *target)
         int r;
 
         if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_ARRAY)
-                return refuse_type(f, value, "[]string", "");
+                return json_field_refuse_type(f, value, "[]string", "");
         if (value->kind == JSON_KIND_ARRAY) {
-                r = take_strings(f, value, &env);
+                r = json_field_take_strings(f, value, &env);
                 if (r < 0)
                         return r;
         }
@@ -220,7 +104,7 @@ static int decode_env(const Field *f, const JsonSpan *value, void *target)
 }
 
 /* A plain decimal number that fits 16 bits. Docker's clients call the type uint. */
-static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
+static int take_dimension(const JsonField *f, const JsonSpan *value, uint16_t *ret)
 {
         unsigned long n = 0;
 
@@ -229,7 +113,7 @@ static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
                 return 0;
         }
         if (value->kind != JSON_KIND_NUMBER)
-                return refuse_type(f, value, "uint", "");
+                return json_field_refuse_type(f, value, "uint", "");
         for (size_t i = 0; i < value->size; i++) {
                 if (value->text[i] < '0' || value->text[i] > '9')
                         return refuse(
@@ -246,14 +130,14 @@ static int take_dimension(const Field *f, const JsonSpan *value, uint16_t *ret)
         return 0;
 }
 
-static int decode_console_size(const Field *f, const JsonSpan *value, void *target)
+static int decode_console_size(const JsonField *f, const JsonSpan *value, void *target)
 {
         ConsoleSize *ret = target, size = {0};
         size_t position = 0, n = 0;
         JsonSpan element;
 
         if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_ARRAY)
-                return refuse_type(f, value, "[2]uint", "");
+                return json_field_refuse_type(f, value, "[2]uint", "");
 
         while (value->kind == JSON_KIND_ARRAY && json_span_next(value, &position, NULL, &element)) {
                 uint16_t dimension = 0;
@@ -302,7 +186,7 @@ static int refuse_count(Refusal *reterr, const char *name, unsigned max)
                       name, max);
 }
 
-static int decode_labels(const Field *f, const JsonSpan *value, void *target)
+static int decode_labels(const JsonField *f, const JsonSpan *value, void *target)
 {
         char ***ret = target;
         _cleanup_strv_ char **labels = NULL;
@@ -310,19 +194,19 @@ static int decode_labels(const Field *f, const JsonSpan *value, void *target)
         JsonSpan key, element;
 
         if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_OBJECT)
-                return refuse_type(f, value, "map[string]string", "");
+                return json_field_refuse_type(f, value, "map[string]string", "");
 
         while (value->kind == JSON_KIND_OBJECT && json_span_next(value, &position, &key, &element)) {
                 _cleanup_free_ char *name = NULL, *text = NULL;
                 int r;
 
-                r = take_string(f, &key, "Labels", &name);
+                r = json_field_take_string(f, &key, "Labels", &name);
                 if (r < 0)
                         return r;
                 if (element.kind == JSON_KIND_STRING)
-                        r = take_string(f, &element, "Labels", &text);
+                        r = json_field_take_string(f, &element, "Labels", &text);
                 else if (element.kind != JSON_KIND_NULL)
-                        r = refuse_type(f, &element, "string", "");
+                        r = json_field_refuse_type(f, &element, "string", "");
                 if (r < 0)
                         return r;
                 if (!*name || strchr(name, '='))
@@ -362,14 +246,14 @@ static int properties_set(char ***properties, char *name, char *text)
 }
 
 /* One member of the object form or one "Name=value" of the array form. */
-static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *value, char ***properties)
+static int take_property(const JsonField *f, const JsonSpan *key, const JsonSpan *value, char ***properties)
 {
         _cleanup_free_ char *name = NULL, *text = NULL;
         char *equals;
         int r;
 
         if (key) {
-                r = take_string(f, key, f->name, &name);
+                r = json_field_take_string(f, key, f->name, &name);
                 if (r < 0)
                         return r;
                 if (value->kind == JSON_KIND_NULL)
@@ -383,16 +267,16 @@ static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *va
         }
         if (value->kind != JSON_KIND_STRING && key) {
                 _cleanup_free_ char *place = NULL;
-                Field property = *f;
+                JsonField property = *f;
 
                 if (asprintf(&place, "%s.%.64s", f->name, name) < 0)
                         return -ENOMEM;
                 property.name = place;
-                return refuse_type(&property, value, "string", " (a string or a number)");
+                return json_field_refuse_type(&property, value, "string", " (a string or a number)");
         }
         if (value->kind != JSON_KIND_STRING)
-                return refuse_type(f, value, "string", " (Name=value)");
-        r = take_string(f, value, f->name, &text);
+                return json_field_refuse_type(f, value, "string", " (Name=value)");
+        r = json_field_take_string(f, value, f->name, &text);
         if (r < 0)
                 return r;
         if (key)
@@ -409,7 +293,7 @@ static int take_property(const Field *f, const JsonSpan *key, const JsonSpan *va
         return properties_set(properties, TAKE_PTR(name), TAKE_PTR(text));
 }
 
-static int decode_properties(const Field *f, const JsonSpan *value, void *target)
+static int decode_properties(const JsonField *f, const JsonSpan *value, void *target)
 {
         char ***ret = target;
         _cleanup_strv_ char **properties = NULL;
@@ -418,7 +302,8 @@ static int decode_properties(const Field *f, const JsonSpan *value, void *target
         size_t position = 0;
 
         if (!is_object && value->kind != JSON_KIND_ARRAY && value->kind != JSON_KIND_NULL)
-                return refuse_type(f, value, "map[string]string", " (Properties is an object or an array)");
+                return json_field_refuse_type(f, value, "map[string]string",
+                                              " (Properties is an object or an array)");
 
         while (value->kind != JSON_KIND_NULL && json_span_next(value, &position, &key, &element)) {
                 int r;
@@ -432,59 +317,6 @@ static int decode_properties(const Field *f, const JsonSpan *value, void *target
 
         strv_free(*ret);
         *ret = TAKE_PTR(properties);
-        return 0;
-}
-
-static const FieldRule *rule_find(const FieldRule *rules, const char *name)
-{
-        for (; rules->name; rules++)
-                if (strcasecmp(rules->name, name) == 0)
-                        return rules;
-        return NULL;
-}
-
-/* Fills a structure from a body. Members come in the order of the document, so that the last of repeated
- * keys wins and the first error is the one reported, in whatever case the keys are written. */
-static int decode_body(const char *json, size_t size, const char *structure, const FieldRule *rules,
-                       void *target, Refusal *reterr)
-{
-        JsonSpan body, key, value;
-        size_t position = 0;
-        int r;
-
-        if (size > EXEC_BODY_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
-                              "the request body is larger than %d bytes, which is the limit", EXEC_BODY_MAX);
-        if (size == 0)
-                return 0;
-
-        r = json_scan(json, size, EXEC_JSON_DEPTH, &body, reterr);
-        if (r < 0 || body.kind == JSON_KIND_NULL)
-                return r;
-        if (body.kind != JSON_KIND_OBJECT)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                              "invalid JSON: json: cannot unmarshal %s into Go value of type container.%s",
-                              json_kind_to_string(body.kind), structure);
-
-        while (json_span_next(&body, &position, &key, &value)) {
-                Field field = {.structure = structure, .reterr = reterr};
-                _cleanup_free_ char *name = NULL;
-                const FieldRule *rule;
-                size_t n_name;
-
-                r = json_span_string(&key, &name, &n_name);
-                if (r == -EBADMSG)
-                        continue; /* no field of ours has such a name */
-                if (r < 0)
-                        return r;
-                rule = strlen(name) == n_name ? rule_find(rules, name) : NULL;
-                if (!rule)
-                        continue;
-                field.name = rule->name;
-                r = rule->decode(&field, &value, (char *) target + rule->offset);
-                if (r < 0)
-                        return r;
-        }
         return 0;
 }
 
@@ -530,28 +362,28 @@ static int draft_finish(CreateDraft *d, Refusal *reterr)
         return 0;
 }
 
-static const FieldRule create_rules[] = {
+static const JsonFieldRule create_rules[] = {
         {"Cmd", decode_cmd, offsetof(CreateDraft, request.argv)},
         {"Env", decode_env, offsetof(CreateDraft, request.env)},
-        {"User", decode_string, offsetof(CreateDraft, request.user)},
-        {"WorkingDir", decode_string, offsetof(CreateDraft, request.working_dir)},
-        {"AttachStdin", decode_bool, offsetof(CreateDraft, request.attach_stdin)},
-        {"AttachStdout", decode_bool, offsetof(CreateDraft, request.attach_stdout)},
-        {"AttachStderr", decode_bool, offsetof(CreateDraft, request.attach_stderr)},
-        {"Tty", decode_bool, offsetof(CreateDraft, request.tty)},
-        {"Privileged", decode_bool, offsetof(CreateDraft, request.privileged)},
+        {"User", json_field_string, offsetof(CreateDraft, request.user)},
+        {"WorkingDir", json_field_string, offsetof(CreateDraft, request.working_dir)},
+        {"AttachStdin", json_field_bool, offsetof(CreateDraft, request.attach_stdin)},
+        {"AttachStdout", json_field_bool, offsetof(CreateDraft, request.attach_stdout)},
+        {"AttachStderr", json_field_bool, offsetof(CreateDraft, request.attach_stderr)},
+        {"Tty", json_field_bool, offsetof(CreateDraft, request.tty)},
+        {"Privileged", json_field_bool, offsetof(CreateDraft, request.privileged)},
         {"ConsoleSize", decode_console_size, offsetof(CreateDraft, request.console_size)},
         {"Labels", decode_labels, offsetof(CreateDraft, request.labels)},
-        {"DetachKeys", decode_string, offsetof(CreateDraft, detach_keys)},
-        {"OnDisconnect", decode_string, offsetof(CreateDraft, on_disconnect)},
-        {"Record", decode_bool, offsetof(CreateDraft, request.record)},
+        {"DetachKeys", json_field_string, offsetof(CreateDraft, detach_keys)},
+        {"OnDisconnect", json_field_string, offsetof(CreateDraft, on_disconnect)},
+        {"Record", json_field_bool, offsetof(CreateDraft, request.record)},
         {"Properties", decode_properties, offsetof(CreateDraft, properties)},
         {NULL},
 };
 
-static const FieldRule start_rules[] = {
-        {"Detach", decode_bool, offsetof(StartOptions, detach)},
-        {"Tty", decode_bool, offsetof(StartOptions, tty)},
+static const JsonFieldRule start_rules[] = {
+        {"Detach", json_field_bool, offsetof(StartOptions, detach)},
+        {"Tty", json_field_bool, offsetof(StartOptions, tty)},
         {"ConsoleSize", decode_console_size, offsetof(StartOptions, console_size)},
         {NULL},
 };
@@ -563,7 +395,7 @@ int exec_request_from_json(const char *json, size_t size, unsigned version, Exec
         ExecRequest *request;
         int r;
 
-        r = decode_body(json, size, CREATE_NAME, create_rules, &d, reterr);
+        r = json_fields_decode(json, size, CREATE_NAME, create_rules, &d, reterr);
         if (r >= 0)
                 r = exec_request_validate(&d.request, reterr);
         if (r >= 0)
@@ -588,7 +420,7 @@ int start_options_from_json(const char *json, size_t size, unsigned version, Sta
         StartOptions start = {0};
         int r;
 
-        r = decode_body(json, size, START_NAME, start_rules, &start, reterr);
+        r = json_fields_decode(json, size, START_NAME, start_rules, &start, reterr);
         if (r < 0)
                 return r;
         if (version < VERSION_CONSOLE_SIZE)

@@ -54,29 +54,3 @@ ssize_t http_request_parse(const char *data, size_t size, HttpRequest **ret, Htt
 
 /* The value of the first header of this name (any case), or NULL. */
 const char *http_request_header(const HttpRequest *r, const char *name);
-
-/* Takes a body apart: Content-Length or chunked, with a limit, to the very byte where it ends. */
-typedef struct HttpBody {
-        Buf data; /* what has been decoded */
-        bool chunked;
-        bool done;
-        uint64_t remaining; /* of the body, or of the chunk */
-        unsigned state;     /* private to http_body_feed() */
-        size_t max;
-        size_t trailer_size; /* private: bounds chunk extensions and trailers */
-} HttpBody;
-
-void http_body_init(HttpBody *b, const HttpRequest *r, size_t max);
-void http_body_done(HttpBody *b);
-/* Consumes from `data`. Returns the bytes used (at most size; b->done tells whether the body is whole), or
- * -EBADMSG with *reterr filled (413 when larger than max). */
-ssize_t http_body_feed(HttpBody *b, const char *data, size_t size, HttpParseError *reterr);
-
-/* The path of a target, percent-decoded once. -EBADMSG when an escape is bad or stands for NUL. Other
- * control characters and any bytes above 0x7f can appear in it. The query is left out. */
-int http_target_path(const char *target, char **ret);
-
-/* The first value of a query parameter, decoded (+ is a space). 0, -ENOENT when there is none, -EBADMSG when
- * an escape anywhere in the query is bad or stands for NUL; then *ret_bad (if not NULL) is that escape
- * ("%zz"). */
-int http_target_query(const char *target, const char *name, char **ret, char **ret_bad);

@@ -3,7 +3,7 @@
 /* Paths and queries: the name of a parameter, NUL, a target. */
 
 #include "fuzz/fuzz.h"
-#include "wire/http-request.h"
+#include "wire/http-target.h"
 
 static void check_path(const char *target)
 {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "wire/http-request.h"
+#include "wire/http-body.h"
 
 typedef struct HttpPlay {
         Buf in;

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "unit/test.h"
-#include "wire/http-request.h"
+#include "wire/http-target.h"
 
 static const struct {
         const char *target, *path; /* NULL: refused */
