@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/container-json.h"
+#include "api/container-facts.h"
+#include "wire/json-build.h"
 
 #define PORT_MAX 65535
 
@@ -207,18 +208,6 @@ static int not_known(const ContainerInfo *c, const char *key, Refusal *reterr)
                       c->name);
 }
 
-static struct json_object *get(struct json_object *o, const char *key)
-{
-        return o && json_object_is_type(o, json_type_object) ? json_object_object_get(o, key) : NULL;
-}
-
-static const char *get_text(struct json_object *o, const char *key)
-{
-        struct json_object *s = get(o, key);
-
-        return s && json_object_is_type(s, json_type_string) ? json_object_get_string(s) : "";
-}
-
 static int match_labels(const ContainerFilter *f, const ContainerInfo *c, Refusal *reterr)
 {
         char **values = http_filter_values(f->values, "label");
@@ -283,7 +272,7 @@ static bool match_ancestor(const ContainerFilter *f, const ContainerInfo *c, str
         char **values = http_filter_values(f->values, "ancestor");
 
         STRV_FOREACH (v, values)
-                if (is_image_name(c->image, *v) || is_image_id(get_text(facts, "Image"), *v))
+                if (is_image_name(c->image, *v) || is_image_id(json_get_text(facts, "Image"), *v))
                         return true;
         return !values;
 }
@@ -291,7 +280,7 @@ static bool match_ancestor(const ContainerFilter *f, const ContainerInfo *c, str
 static int match_networks(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                           Refusal *reterr)
 {
-        struct json_object *networks = get(get(facts, "NetworkSettings"), "Networks");
+        struct json_object *networks = json_get(json_get(facts, "NetworkSettings"), "Networks");
         char **values = http_filter_values(f->values, "network");
         _cleanup_free_ char *mode = NULL;
 
@@ -306,11 +295,11 @@ static int match_networks(const ContainerFilter *f, const ContainerInfo *c, stru
                        http_filter_match(f->values, "network", mode);
         }
         STRV_FOREACH (v, values) {
-                if (get(networks, *v))
+                if (json_get(networks, *v))
                         return 1;
                 json_object_object_foreach (networks, name, n) {
                         (void) name;
-                        if (**v && strncmp(get_text(n, "NetworkID"), *v, strlen(*v)) == 0)
+                        if (**v && strncmp(json_get_text(n, "NetworkID"), *v, strlen(*v)) == 0)
                                 return 1;
                 }
         }
@@ -332,10 +321,10 @@ static int match_volumes(const ContainerFilter *f, const ContainerInfo *c, struc
         STRV_FOREACH (v, values)
                 for (size_t i = 0; i < json_object_array_length(mounts); i++) {
                         struct json_object *m = json_object_array_get_idx(mounts, i);
-                        const char *name =
-                                *get_text(m, "Name") ? get_text(m, "Name") : get_text(m, "Source");
+                        const char *name = *json_get_text(m, "Name") ? json_get_text(m, "Name")
+                                                                     : json_get_text(m, "Source");
 
-                        if (strcmp(name, *v) == 0 || strcmp(get_text(m, "Destination"), *v) == 0)
+                        if (strcmp(name, *v) == 0 || strcmp(json_get_text(m, "Destination"), *v) == 0)
                                 found = 1;
                 }
         json_object_put(mounts);
@@ -360,15 +349,13 @@ static bool has_port(struct json_object *ports, const char *value, bool publishe
                 return false;
         json_object_object_foreach (ports, name, bindings) {
                 const char *slash = strchr(name, '/'), *protocol = slash ? slash + 1 : "tcp";
-                size_t n = bindings && json_object_is_type(bindings, json_type_array)
-                                   ? json_object_array_length(bindings)
-                                   : 0;
+                size_t n = json_count(bindings);
 
                 if (!published && in_range(&range, protocol, name))
                         return true;
                 for (size_t i = 0; i < n && published; i++)
                         if (in_range(&range, protocol,
-                                     get_text(json_object_array_get_idx(bindings, i), "HostPort")))
+                                     json_get_text(json_object_array_get_idx(bindings, i), "HostPort")))
                                 return true;
         }
         return false;
@@ -377,7 +364,7 @@ static bool has_port(struct json_object *ports, const char *value, bool publishe
 static int match_ports(const ContainerFilter *f, const char *key, const ContainerInfo *c,
                        struct json_object *facts, Refusal *reterr)
 {
-        struct json_object *ports = get(get(facts, "NetworkSettings"), "Ports");
+        struct json_object *ports = json_get(json_get(facts, "NetworkSettings"), "Ports");
         char **values = http_filter_values(f->values, key);
 
         if (!values)
@@ -403,7 +390,7 @@ static int match_health(const ContainerFilter *f, const ContainerInfo *c, struct
 
 static bool match_task(const ContainerFilter *f, struct json_object *facts)
 {
-        bool is_task = json_object_get_boolean(get(facts, "Managed"));
+        bool is_task = json_object_get_boolean(json_get(facts, "Managed"));
         char **values = http_filter_values(f->values, "is-task");
 
         STRV_FOREACH (v, values)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "api/container-json.h"
+#include "api/container-facts.h"
 
 static int append_strv(sd_bus_message *m, const char *name, char **v)
 {

@@ -2,8 +2,6 @@
 
 #include "api/http-authz.h"
 
-#include "api/http-error.h"
-
 static void on_verdict(void *userdata, const Refusal *refusal)
 {
         HttpExchange *x = userdata;

@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "api/http-error.h"
 #include "api/http-route.h"
 #include "base/fd.h"
 #include "wire/units.h"

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/container-facts.h"
 #include "api/container-filter.h"
 #include "api/container-json.h"
 #include "api/http-authz.h"
-#include "api/http-error.h"
 #include "api/http-route.h"
 
 typedef struct ContainerList {

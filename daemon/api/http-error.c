@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "api/http-error-body.h"
+#include "wire/json-build.h"
+#include "wire/json-scan.h"
 
 static const unsigned statuses[_REFUSAL_MAX] = {
         [REFUSAL_NONE] = 500,         [REFUSAL_BAD_REQUEST] = 400,  [REFUSAL_DENIED] = 403,
@@ -19,16 +20,48 @@ unsigned http_status_from_refusal(RefusalKind kind)
         return (unsigned) kind < _REFUSAL_MAX ? statuses[kind] : 500;
 }
 
-void http_reply_error(HttpExchange *x, unsigned status, const char *message)
+const char *http_error_code(unsigned status)
 {
-        _cleanup_free_ char *body = http_error_body(http_error_code(status), message);
-
-        http_reply(x, status, "application/json", body, body ? strlen(body) : 0);
+        switch (status) {
+        case 403:
+                return "FORBIDDEN";
+        case 404:
+                return "NOT_FOUND";
+        case 409:
+                return "CONFLICT";
+        case 413:
+        case 414:
+        case 431:
+                return "PAYLOAD_TOO_LARGE";
+        case 429:
+                return "LIMIT_EXCEEDED";
+        case 501:
+                return "NOT_IMPLEMENTED";
+        case 503:
+                return "UNAVAILABLE";
+        default:
+                return status < 500 ? "VALIDATION_ERROR" : "INTERNAL_ERROR";
+        }
 }
 
-void http_reply_refusal(HttpExchange *x, const Refusal *refusal)
+char *http_error_body(const char *code, const char *message)
 {
-        if (refusal->kind == REFUSAL_BUSY)
-                http_add_header(x, "Retry-After: 1");
-        http_reply_error(x, http_status_from_refusal(refusal->kind), refusal->message ?: "internal error");
+        struct json_object *o = json_object_new_object(), *e = json_object_new_object();
+        /* Texts may quote what a client sent. */
+        _cleanup_free_ char *text = utf8_repaired(message);
+        _cleanup_buf_ Buf b = BUF_INIT;
+        char *body = NULL;
+
+        message = text ?: "out of memory";
+        json_add_text(o, "message", message);
+        json_add_bool(o, "success", false);
+        json_add_text(e, "code", code);
+        json_add_text(e, "message", message);
+        json_object_object_add(o, "error", e);
+        json_write(&b, o);
+        buf_append(&b, "\n", 2);
+        json_object_put(o);
+        if (buf_error(&b) >= 0)
+                body = strdup(buf_head(&b));
+        return body;
 }

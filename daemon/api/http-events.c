@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "api/http-authz.h"
-#include "api/http-error.h"
 #include "api/http-filter.h"
 #include "api/http-route.h"
 #include "base/log.h"
+#include "wire/json-build.h"
 
 /* Events that one client is sent before others have their turn. */
 #define EVENTS_IN_TURN 16
@@ -76,22 +76,21 @@ static void event_write(HttpExchange *x, const Event *e)
                 _cleanup_free_ char *key = strndup(*a, strcspn(*a, "="));
 
                 if (key)
-                        json_object_object_add(attributes, key, json_object_new_string(attribute(e, key)));
+                        json_add_text(attributes, key, attribute(e, key));
         }
-        json_object_object_add(o, "status", json_object_new_string(e->action));
-        json_object_object_add(o, "id", json_object_new_string(e->container_id));
-        json_object_object_add(o, "from", json_object_new_string(attribute(e, "image")));
-        json_object_object_add(o, "Type", json_object_new_string("container"));
-        json_object_object_add(o, "Action", json_object_new_string(e->action));
-        json_object_object_add(actor, "ID", json_object_new_string(e->container_id));
+        json_add_text(o, "status", e->action);
+        json_add_text(o, "id", e->container_id);
+        json_add_text(o, "from", attribute(e, "image"));
+        json_add_text(o, "Type", "container");
+        json_add_text(o, "Action", e->action);
+        json_add_text(actor, "ID", e->container_id);
         json_object_object_add(actor, "Attributes", attributes);
         json_object_object_add(o, "Actor", actor);
-        json_object_object_add(o, "scope", json_object_new_string("local"));
-        json_object_object_add(o, "time", json_object_new_int64((int64_t) (e->time_usec / USEC_PER_SEC)));
-        json_object_object_add(o, "timeNano", json_object_new_int64((int64_t) e->time_usec * 1000));
+        json_add_text(o, "scope", "local");
+        json_add_int(o, "time", (int64_t) (e->time_usec / USEC_PER_SEC));
+        json_add_int(o, "timeNano", (int64_t) e->time_usec * 1000);
 
-        buf_puts(&line,
-                 json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_write(&line, o);
         buf_puts(&line, "\n");
         json_object_put(o);
         if (buf_error(&line) >= 0)

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The product's route, and what goes with it: create, look, list, resize. */
+/* The product's route, and what goes with it: create, look, list, resize, kill, wait. */
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/exec-view.h"
 #include "api/http-authz.h"
-#include "api/http-error.h"
 #include "api/http-filter.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "core/exec-access.h"
 #include "core/exec-create.h"
 #include "wire/exec-json.h"
+#include "wire/json-build.h"
 
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
-
-/* Nobody pauses a container and is told so in less. */
-#define JUST_USEC (5 * USEC_PER_MSEC)
 
 static void reply_created(HttpExchange *x, Exec *e)
 {
         struct json_object *o = json_object_new_object(), *data = json_object_new_object();
         char created[RFC3339_SIZE];
 
-        json_object_object_add(o, "Id", json_object_new_string(e->id));
-        json_object_object_add(o, "success", json_object_new_boolean(true));
-        json_object_object_add(data, "id", json_object_new_string(e->id));
+        json_add_text(o, "Id", e->id);
+        json_add_bool(o, "success", true);
+        json_add_text(data, "id", e->id);
         json_object_object_add(data, "created_at",
                                json_object_new_string(format_rfc3339(created, e->created_usec, 0)));
         json_object_object_add(o, "data", data);
@@ -126,8 +126,7 @@ static void list_append_exec(Buf *list, const Exec *e)
 
         if (buf_length(list) > 1)
                 buf_puts(list, ",");
-        buf_puts(list,
-                 json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_write(list, o);
         json_object_put(o);
 }
 
@@ -224,51 +223,6 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        HttpExchange *x = userdata;
-
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &c) < 0) {
-                if (refusal.kind == REFUSAL_NO_CONTAINER || refusal.kind == REFUSAL_NOT_RUNNING)
-                        (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "No such exec instance: %s",
-                                      x->exec->id);
-                http_reply_refusal(x, &refusal);
-                return 0;
-        }
-        if (container_info_is_paused(c)) {
-                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
-                              "Container %s is paused, unpause the container before exec", c->id);
-                http_reply_refusal(x, &refusal);
-                return 0;
-        }
-        x->next(x);
-        return 0;
-}
-
-static bool was_just_created(const Exec *e)
-{
-        return now_usec(CLOCK_MONOTONIC) - e->created_monotonic < JUST_USEC;
-}
-
-void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        /* What has ended needs no container, and one that was looked at just now is asked about again by the
-         * start itself. */
-        if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED && was_just_created(x->exec))) {
-                next(x);
-                return;
-        }
-        x->next = next;
-        if (spawner_get_container(x->manager->spawner, x->exec->container->id, unpaused_on_reply, x,
-                                  &x->slot, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-}
-
 static void resize_unpaused(HttpExchange *x)
 {
         uint32_t size = (uint32_t) (uintptr_t) x->state;
@@ -304,4 +258,136 @@ void http_resize_exec(HttpExchange *x)
                 return;
         x->state = (void *) (uintptr_t) ((uint32_t) rows << 16 | columns);
         http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
+}
+
+/* "9", "KILL", "SIGKILL", in any case. */
+static int signal_from_text(const char *text)
+{
+        char *end;
+        long n;
+
+        n = strtol(text, &end, 10);
+        if (*text >= '0' && *text <= '9')
+                return *end == 0 && n >= 1 && n <= SIGRTMAX ? (int) n : -EINVAL;
+        if (strncasecmp(text, "SIG", 3) == 0)
+                text += 3;
+        for (int i = 1; i < SIGRTMIN; i++) {
+                const char *name = sigabbrev_np(i);
+
+                if (name && strcasecmp(name, text) == 0)
+                        return i;
+        }
+        return -EINVAL;
+}
+
+static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+        else
+                http_reply_empty(x, 204);
+        return 0;
+}
+
+static bool text_is_true(const char *text)
+{
+        return text && *text && strcmp(text, "0") != 0 && strcasecmp(text, "no") != 0 &&
+               strcasecmp(text, "false") != 0 && strcasecmp(text, "none") != 0;
+}
+
+typedef struct KillRequest {
+        int signal_number;
+        bool all;
+} KillRequest;
+
+static void kill_on_close(HttpExchange *x)
+{
+        x->state = mfree(x->state);
+}
+
+static void kill_authorize(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const KillRequest *k = x->state;
+
+        if (exec_access_kill(x->exec, x->peer, k->signal_number, k->all, kill_on_reply, x, &x->slot,
+                             &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
+void http_kill_exec(HttpExchange *x)
+{
+        _cleanup_free_ char *text = NULL, *all = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        KillRequest *k;
+        int number;
+
+        if (http_query(x, "signal", &text, &refusal) < 0 || http_query(x, "all", &all, &refusal) < 0) {
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        number = text && *text ? signal_from_text(text) : SIGKILL;
+        if (number < 0) {
+                (void) refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "invalid signal: %s", text);
+                http_reply_refusal(x, &refusal);
+                return;
+        }
+        if (!http_need_exec(x))
+                return;
+        k = calloc(1, sizeof(KillRequest));
+        if (!k) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        *k = (KillRequest){.signal_number = number, .all = text_is_true(all)};
+        x->state = k;
+        x->on_close = kill_on_close;
+        http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_authorize);
+}
+
+static void reply_waited(HttpExchange *x, const Exec *e)
+{
+        struct json_object *o = json_object_new_object(), *error = NULL;
+
+        if (e->failure) {
+                error = json_object_new_object();
+                json_object_object_add(error, "Message", json_object_new_string(e->failure));
+        }
+        json_object_object_add(o, "StatusCode", json_object_new_int(e->exit_code));
+        json_object_object_add(o, "Error", error);
+        json_object_object_add(o, "Result", json_object_new_string(exec_result(e) ?: ""));
+        http_reply_json(x, 200, o);
+}
+
+static void wait_on_state(ExecWatch *w, Exec *e)
+{
+        HttpExchange *x = LIST_ENTRY(w, HttpExchange, watch);
+
+        if (!exec_has_ended(e))
+                return;
+        exec_unwatch(w);
+        if (e->hidden)
+                http_reply_error(x, 404, "the exec was never started and its container has gone");
+        else
+                reply_waited(x, e);
+}
+
+static void wait_authorize(HttpExchange *x)
+{
+        if (exec_has_ended(x->exec))
+                reply_waited(x, x->exec);
+        else {
+                x->waits = true;
+                exec_watch(x->exec, &x->watch, wait_on_state);
+        }
+}
+
+void http_wait_exec(HttpExchange *x)
+{
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_authorize);
 }

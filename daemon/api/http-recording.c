@@ -6,7 +6,7 @@
 
 #include "api/http-authz.h"
 #include "api/http-connection.h"
-#include "api/http-error.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"

@@ -9,10 +9,10 @@
 #include <time.h>
 
 #include "api/http-connection.h"
-#include "api/http-error-body.h"
 #include "api/http-error.h"
 #include "config.h"
 #include "wire/http-target.h"
+#include "wire/json-build.h"
 
 #define API_VERSION "1.51"
 
@@ -189,11 +189,24 @@ void http_reply_json(HttpExchange *x, unsigned status, struct json_object *objec
 {
         _cleanup_buf_ Buf body = BUF_INIT;
 
-        buf_puts(&body, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-                                                                       JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_write(&body, object);
         buf_puts(&body, "\n");
         json_object_put(object);
         http_reply(x, status, "application/json", buf_head(&body), buf_length(&body));
+}
+
+void http_reply_error(HttpExchange *x, unsigned status, const char *message)
+{
+        _cleanup_free_ char *body = http_error_body(http_error_code(status), message);
+
+        http_reply(x, status, "application/json", body, body ? strlen(body) : 0);
+}
+
+void http_reply_refusal(HttpExchange *x, const Refusal *refusal)
+{
+        if (refusal->kind == REFUSAL_BUSY)
+                http_add_header(x, "Retry-After: 1");
+        http_reply_error(x, http_status_from_refusal(refusal->kind), refusal->message ?: "internal error");
 }
 
 void http_stream_begin(HttpExchange *x, const char *content_type)

@@ -4,10 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "api/http-error.h"
-#include "core/exec-restore.h"
 #include "wire/http-target.h"
 #include "wire/json-scan.h"
 
@@ -39,85 +36,10 @@ static const Route routes[] = {
 };
 
 /* What a Docker engine serves besides: asked for here, it deserves a better answer than "not found". */
-static const Route engine_routes[] = {
-        {"POST", "/auth", NULL},
-        {"GET", "/system/df", NULL},
-        {"POST", "/containers/create", NULL},
-        {"POST", "/containers/prune", NULL},
-        {"HEAD", "/containers/*/archive", NULL},
-        {"GET", "/containers/*/archive", NULL},
-        {"PUT", "/containers/*/archive", NULL},
-        {"GET", "/containers/*/export", NULL},
-        {"GET", "/containers/*/changes", NULL},
-        {"GET", "/containers/*/logs", NULL},
-        {"GET", "/containers/*/stats", NULL},
-        {"GET", "/containers/*/attach/ws", NULL},
-        {"POST", "/containers/*/kill", NULL},
-        {"POST", "/containers/*/pause", NULL},
-        {"POST", "/containers/*/unpause", NULL},
-        {"POST", "/containers/*/restart", NULL},
-        {"POST", "/containers/*/start", NULL},
-        {"POST", "/containers/*/stop", NULL},
-        {"POST", "/containers/*/wait", NULL},
-        {"POST", "/containers/*/resize", NULL},
-        {"POST", "/containers/*/attach", NULL},
-        {"POST", "/containers/*/copy", NULL},
-        {"POST", "/containers/*/rename", NULL},
-        {"POST", "/containers/*/update", NULL},
-        {"DELETE", "/containers/*", NULL},
-        {"GET", "/images/json", NULL},
-        {"GET", "/images/search", NULL},
-        {"GET", "/images/get", NULL},
-        {"GET", "/images/*/get", NULL},
-        {"GET", "/images/*/history", NULL},
-        {"GET", "/images/*/json", NULL},
-        {"POST", "/images/load", NULL},
-        {"POST", "/images/create", NULL},
-        {"POST", "/images/prune", NULL},
-        {"POST", "/images/*/push", NULL},
-        {"POST", "/images/*/tag", NULL},
-        {"DELETE", "/images/*", NULL},
-        {"GET", "/distribution/*/json", NULL},
-        {"POST", "/build", NULL},
-        {"POST", "/build/prune", NULL},
-        {"POST", "/build/cancel", NULL},
-        {"POST", "/session", NULL},
-        {"POST", "/grpc", NULL},
-        {"POST", "/commit", NULL},
-        {"GET", "/networks", NULL},
-        {"GET", "/networks/*", NULL},
-        {"POST", "/networks/*", NULL},
-        {"DELETE", "/networks/*", NULL},
-        {"GET", "/volumes", NULL},
-        {"GET", "/volumes/*", NULL},
-        {"POST", "/volumes/*", NULL},
-        {"PUT", "/volumes/*", NULL},
-        {"DELETE", "/volumes/*", NULL},
-        {"GET", "/plugins", NULL},
-        {"GET", "/plugins/*", NULL},
-        {"POST", "/plugins/*", NULL},
-        {"DELETE", "/plugins/*", NULL},
-        {"GET", "/swarm", NULL},
-        {"GET", "/swarm/unlockkey", NULL},
-        {"POST", "/swarm/*", NULL},
-        {"GET", "/services", NULL},
-        {"GET", "/services/*", NULL},
-        {"POST", "/services/*", NULL},
-        {"DELETE", "/services/*", NULL},
-        {"GET", "/nodes", NULL},
-        {"GET", "/nodes/*", NULL},
-        {"POST", "/nodes/*", NULL},
-        {"DELETE", "/nodes/*", NULL},
-        {"GET", "/tasks", NULL},
-        {"GET", "/tasks/*", NULL},
-        {"GET", "/secrets", NULL},
-        {"GET", "/secrets/*", NULL},
-        {"POST", "/secrets/*", NULL},
-        {"DELETE", "/secrets/*", NULL},
-        {"GET", "/configs", NULL},
-        {"GET", "/configs/*", NULL},
-        {"POST", "/configs/*", NULL},
-        {"DELETE", "/configs/*", NULL},
+static const char *const engine_paths[] = {
+        "/auth",     "/build",   "/commit",   "/configs", "/containers/", "/distribution/",
+        "/grpc",     "/images/", "/networks", "/nodes",   "/plugins",     "/secrets",
+        "/services", "/session", "/swarm",    "/system/", "/tasks",       "/volumes",
 };
 
 /* Podman's own API has versions of its own: /v4.3.1/libpod/… */
@@ -147,13 +69,31 @@ static bool path_matches(const char *pattern, const char *path, char **ret_name)
         return true;
 }
 
-static const Route *find_route(const Route *table, size_t n, const char *method, const char *path,
-                               char **ret_name)
+/* With any method where `method` is NULL. */
+static const Route *find_route(const char *method, const char *path, char **ret_name)
 {
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(table[i].method, method) == 0 && path_matches(table[i].pattern, path, ret_name))
-                        return &table[i];
+        for (size_t i = 0; i < ELEMENTSOF(routes); i++)
+                if ((!method || strcmp(routes[i].method, method) == 0) &&
+                    path_matches(routes[i].pattern, path, ret_name))
+                        return &routes[i];
         return NULL;
+}
+
+/* A path of ours that was asked for with another method is as unknown to an engine. */
+static bool is_engines(const char *path)
+{
+        size_t length = strlen(path);
+
+        if (strchr(path, '\n') || path[length - 1] == '/' || find_route(NULL, path, NULL))
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(engine_paths); i++) {
+                size_t n = strlen(engine_paths[i]);
+
+                if (strncmp(path, engine_paths[i], n) == 0 &&
+                    (path[n - 1] == '/' || !path[n] || path[n] == '/'))
+                        return true;
+        }
+        return false;
 }
 
 /* Takes "//" and "." and ".." segments out, as URL paths are cleaned. A trailing slash stays. */
@@ -238,8 +178,7 @@ static bool version_check(HttpExchange *x, const char *text)
         if (part[0] < 1 || part[1] < 24) {
                 snprintf(message, sizeof(message),
                          "client version %.32s is too old. Minimum supported API version is 1.24, please "
-                         "upgrade "
-                         "your client to a newer version",
+                         "upgrade your client to a newer version",
                          text);
                 http_reply_error(x, 400, message);
                 return false;
@@ -280,6 +219,22 @@ static void redirect(HttpExchange *x, const char *path)
         http_reply_empty(x, 301);
 }
 
+static void reply_unknown(HttpExchange *x, const char *path, const char *unversioned)
+{
+        if (is_engines(unversioned))
+                http_reply_error(
+                        x, 501,
+                        "execd runs commands in containers and does nothing else: it is not a container "
+                        "engine, and this request needs one");
+        else if (is_podmans(path))
+                http_reply_error(
+                        x, 501,
+                        "execd serves Docker's API and not that of Podman: use the docker command with "
+                        "DOCKER_HOST, or execctl");
+        else
+                http_reply_error(x, 404, "page not found");
+}
+
 void http_route(HttpExchange *x)
 {
         _cleanup_free_ char *path = NULL, *clean = NULL;
@@ -310,64 +265,13 @@ void http_route(HttpExchange *x)
         }
 
         rest = path_cut_version(path, version, sizeof(version));
-        route = find_route(routes, ELEMENTSOF(routes), x->request->method, rest, &x->name);
-        if (!route && find_route(engine_routes, ELEMENTSOF(engine_routes), x->request->method, rest, NULL)) {
-                http_reply_error(
-                        x, 501,
-                        "execd runs commands in containers and does nothing else: it is not a container "
-                        "engine, and this request needs one");
-                return;
-        }
-        if (!route && is_podmans(clean)) {
-                http_reply_error(
-                        x, 501,
-                        "execd serves Docker's API and not that of Podman: use the docker command with "
-                        "DOCKER_HOST, or execctl");
-                return;
-        }
+        route = find_route(x->request->method, rest, &x->name);
         if (!route) {
-                http_reply_error(x, 404, "page not found");
+                reply_unknown(x, clean, rest);
                 return;
         }
         if (!version_check(x, version) || !query_check(x))
                 return;
         x->path = strdup(rest);
         route->handler(x);
-}
-
-Exec *http_need_exec(HttpExchange *x)
-{
-        _cleanup_free_ char *message = NULL;
-        Exec *e = manager_find_exec(x->manager, x->name) ?: exec_restore_from_journal(x->manager, x->name);
-
-        if (e) {
-                x->exec = exec_ref(e);
-                return e;
-        }
-        if (asprintf(&message, "No such exec instance: %s", x->name) < 0)
-                message = NULL;
-        http_reply_error(x, 404, message ?: "No such exec instance");
-        return NULL;
-}
-
-bool http_need_json(HttpExchange *x)
-{
-        const char *type = http_request_header(x->request, "Content-Type");
-        _cleanup_free_ char *message = NULL;
-        size_t n;
-
-        if (x->body_size == 0 && !x->request->chunked)
-                return true;
-        if (x->body_size == 0) {
-                http_reply_error(x, 400, "invalid JSON: got EOF while reading request body");
-                return false;
-        }
-        n = type ? strcspn(type, "; \t") : 0;
-        if (n == strlen("application/json") && strncasecmp(type, "application/json", n) == 0)
-                return true;
-        if (asprintf(&message, "unsupported Content-Type header (%s): must be 'application/json'",
-                     type ?: "") < 0)
-                message = NULL;
-        http_reply_error(x, 400, message ?: "unsupported Content-Type header");
-        return false;
 }

@@ -3,8 +3,7 @@
 
 /*
  * From a request's method and path to its handler. Paths match with a version prefix (/v1.33) or without
- * one; the version is checked after the route was found. Handlers stand in http-exec.c, http-stream.c,
- * http-recording.c, http-object.c, http-container.c, http-top.c, http-events.c, http-info.c and http-system.c.
+ * one; the version is checked after the route was found.
  */
 
 #include "api/http-server.h"
@@ -36,6 +35,8 @@ void http_create_exec(HttpExchange *x);
 void http_get_exec(HttpExchange *x);
 void http_list_execs(HttpExchange *x);
 void http_resize_exec(HttpExchange *x);
+void http_kill_exec(HttpExchange *x);
+void http_wait_exec(HttpExchange *x);
 
 /* http-stream.c */
 void http_start_exec(HttpExchange *x);
@@ -44,18 +45,3 @@ void http_get_logs(HttpExchange *x);
 
 /* http-recording.c */
 void http_get_recording(HttpExchange *x);
-
-/* http-object.c */
-void http_kill_exec(HttpExchange *x);
-void http_wait_exec(HttpExchange *x);
-
-/* For all handlers: what the path names, also put into x->exec; or an answer that it does not exist (then
- * NULL). */
-Exec *http_need_exec(HttpExchange *x);
-
-/* Goes on with next(x) when the container of x->exec is there and not paused; else gives the answer. */
-void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x));
-
-/* For POST handlers: false, with an answer given, if there is a body that is not JSON by its Content-Type.
- */
-bool http_need_json(HttpExchange *x);

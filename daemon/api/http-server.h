@@ -59,6 +59,10 @@ void http_reply(HttpExchange *x, unsigned status, const char *content_type, cons
 void http_reply_empty(HttpExchange *x, unsigned status);
 void http_reply_json(HttpExchange *x, unsigned status, struct json_object *object); /* object is taken */
 
+void http_reply_error(HttpExchange *x, unsigned status, const char *message);
+/* Answers with a refusal; one of kind NONE is a fault, which the client sees as an internal error. */
+void http_reply_refusal(HttpExchange *x, const Refusal *refusal);
+
 /* How many bytes an answer may have at most; a longer one is replaced by 503. */
 size_t http_room(const HttpExchange *x);
 

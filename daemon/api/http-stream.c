@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "api/http-authz.h"
-#include "api/http-error.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "base/fd.h"
 #include "core/audit.h"

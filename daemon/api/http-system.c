@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What clients ask before anything else: is there somebody, and who. */
+/* GET /_ping, /version and /info: what clients ask before anything else. */
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
-#include "api/http-error.h"
 #include "api/http-route.h"
+#include "base/fd.h"
 #include "config.h"
+#include "wire/json-build.h"
+
+#define CONTROLLERS     "/sys/fs/cgroup/cgroup.controllers"
+#define CONTROLLERS_MAX 4096
 
 void http_get_ping(HttpExchange *x)
 {
@@ -19,11 +26,6 @@ void http_get_ping(HttpExchange *x)
                 http_reply(x, 200, "text/plain; charset=utf-8", NULL, 0);
         else
                 http_reply(x, 200, "text/plain; charset=utf-8", "OK", 2);
-}
-
-static void add(struct json_object *o, const char *key, const char *value)
-{
-        json_object_object_add(o, key, json_object_new_string(value));
 }
 
 static const char *go_architecture(const char *machine)
@@ -49,28 +51,116 @@ void http_get_version(HttpExchange *x)
         struct utsname u = {0};
 
         (void) uname(&u);
-        add(platform, "Name", "execd");
+        json_add_text(platform, "Name", "execd");
         json_object_object_add(o, "Platform", platform);
 
-        add(component, "Name", "execd");
-        add(component, "Version", EXECD_VERSION);
-        add(details, "ApiVersion", "1.51");
-        add(details, "MinAPIVersion", "1.24");
-        add(details, "Os", "linux");
-        add(details, "Arch", go_architecture(u.machine));
-        add(details, "KernelVersion", u.release);
+        json_add_text(component, "Name", "execd");
+        json_add_text(component, "Version", EXECD_VERSION);
+        json_add_text(details, "ApiVersion", "1.51");
+        json_add_text(details, "MinAPIVersion", "1.24");
+        json_add_text(details, "Os", "linux");
+        json_add_text(details, "Arch", go_architecture(u.machine));
+        json_add_text(details, "KernelVersion", u.release);
         json_object_object_add(component, "Details", details);
         json_object_array_add(components, component);
         json_object_object_add(o, "Components", components);
 
-        add(o, "Version", HTTP_ENGINE_VERSION);
-        add(o, "ApiVersion", "1.51");
-        add(o, "MinAPIVersion", "1.24");
-        add(o, "Os", "linux");
-        add(o, "Arch", go_architecture(u.machine));
-        add(o, "KernelVersion", u.release);
-        add(o, "GitCommit", "");
-        add(o, "GoVersion", "");
-        add(o, "BuildTime", "");
+        json_add_text(o, "Version", HTTP_ENGINE_VERSION);
+        json_add_text(o, "ApiVersion", "1.51");
+        json_add_text(o, "MinAPIVersion", "1.24");
+        json_add_text(o, "Os", "linux");
+        json_add_text(o, "Arch", go_architecture(u.machine));
+        json_add_text(o, "KernelVersion", u.release);
+        json_add_text(o, "GitCommit", "");
+        json_add_text(o, "GoVersion", "");
+        json_add_text(o, "BuildTime", "");
         http_reply_json(x, 200, o);
+}
+
+/* Limits that scopes of execs can have. The networks of containers are their engines' business, and no
+ * warning of a client about them would be true. */
+static void add_abilities(struct json_object *o)
+{
+        static const struct {
+                const char *key, *controller; /* NULL: always */
+        } rows[] = {
+                {"MemoryLimit", "memory"},   {"SwapLimit", "memory"},  {"CpuCfsPeriod", "cpu"},
+                {"CpuCfsQuota", "cpu"},      {"CPUShares", "cpu"},     {"CPUSet", "cpuset"},
+                {"PidsLimit", "pids"},       {"IPv4Forwarding", NULL}, {"BridgeNfIptables", NULL},
+                {"BridgeNfIp6tables", NULL},
+        };
+        _cleanup_free_ char *text = NULL, *padded = NULL;
+
+        if (file_read_at(AT_FDCWD, CONTROLLERS, CONTROLLERS_MAX, &text, NULL) >= 0 &&
+            asprintf(&padded, " %.*s ", (int) strcspn(text, "\n"), text) < 0)
+                padded = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                char word[32];
+
+                snprintf(word, sizeof(word), " %s ", rows[i].controller ?: "");
+                json_object_object_add(
+                        o, rows[i].key,
+                        json_object_new_boolean(!rows[i].controller || (padded && strstr(padded, word))));
+        }
+}
+
+static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        struct json_object *o;
+        HttpExchange *x = userdata;
+        int running = 0, paused = 0;
+        struct utsname u = {0};
+        struct sysinfo si = {0};
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 ||
+            sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        for (;;) {
+                _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
+
+                if (container_info_read(m, &c) <= 0)
+                        break;
+                if (container_info_is_paused(c))
+                        paused++;
+                else
+                        running++;
+        }
+        (void) uname(&u);
+        (void) sysinfo(&si);
+
+        o = json_object_new_object();
+        json_add_text(o, "ID", "");
+        json_add_int(o, "Containers", running + paused);
+        json_add_int(o, "ContainersRunning", running);
+        json_add_int(o, "ContainersPaused", paused);
+        json_add_int(o, "ContainersStopped", 0);
+        json_add_int(o, "Images", 0);
+        json_add_text(o, "Driver", "");
+        json_add_text(o, "LoggingDriver", "journald");
+        json_add_text(o, "CgroupDriver", "systemd");
+        json_add_text(o, "CgroupVersion", "2");
+        add_abilities(o);
+        json_add_text(o, "KernelVersion", u.release);
+        json_add_text(o, "OperatingSystem", "Linux");
+        json_add_text(o, "OSType", "linux");
+        json_add_text(o, "Architecture", u.machine);
+        json_add_int(o, "NCPU", get_nprocs());
+        json_add_int(o, "MemTotal", (int64_t) si.totalram * si.mem_unit);
+        json_add_text(o, "Name", u.nodename);
+        json_add_text(o, "ServerVersion", HTTP_ENGINE_VERSION);
+        json_object_object_add(o, "Warnings", json_object_new_array());
+        http_reply_json(x, 200, o);
+        return 0;
+}
+
+void http_get_info(HttpExchange *x)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(x->manager->spawner, info_on_reply, x, &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/http-authz.h"
-#include "api/http-error.h"
 #include "api/http-route.h"
 #include "api/top-column.h"
 

@@ -4,30 +4,15 @@
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/strv.h"
 #include "base/time.h"
-
-static void add_string(struct json_object *o, const char *key, const char *value)
-{
-        json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
-}
-
-static void add_bool(struct json_object *o, const char *key, bool value)
-{
-        json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
-static void add_int(struct json_object *o, const char *key, int64_t value)
-{
-        json_object_object_add(o, key, json_object_new_int64(value));
-}
+#include "wire/json-build.h"
 
 static void add_time(struct json_object *o, const char *key, uint64_t usec)
 {
         char text[RFC3339_SIZE];
 
-        add_string(o, key, usec > 0 ? format_rfc3339(text, usec, 1) : NULL);
+        json_add_text(o, key, usec > 0 ? format_rfc3339(text, usec, 1) : NULL);
 }
 
 static struct json_object *strings_to_json(char *const *v)
@@ -59,19 +44,19 @@ static void add_detach_keys(struct json_object *o, const DetachKeys *k)
                 *p++ = left > 2 ? digits[v & 63] : '=';
         }
         *p = 0;
-        add_string(o, "DetachKeys", text);
+        json_add_text(o, "DetachKeys", text);
 }
 
 static struct json_object *process_config(const ExecRequest *q)
 {
         struct json_object *o = json_object_new_object();
 
-        add_bool(o, "tty", q->tty);
-        add_string(o, "entrypoint", q->argv[0]);
+        json_add_bool(o, "tty", q->tty);
+        json_add_text(o, "entrypoint", q->argv[0]);
         json_object_object_add(o, "arguments", strings_to_json(q->argv + 1));
-        add_bool(o, "privileged", q->privileged);
+        json_add_bool(o, "privileged", q->privileged);
         if (q->user && *q->user)
-                add_string(o, "user", q->user);
+                json_add_text(o, "user", q->user);
         return o;
 }
 
@@ -83,7 +68,7 @@ static struct json_object *labels_to_json(const ExecRequest *q)
                 _cleanup_free_ char *key = strndup(*l, strcspn(*l, "="));
 
                 if (key)
-                        add_string(o, key, (*l)[strlen(key)] ? *l + strlen(key) + 1 : "");
+                        json_add_text(o, key, (*l)[strlen(key)] ? *l + strlen(key) + 1 : "");
         }
         return o;
 }
@@ -93,7 +78,7 @@ static struct json_object *properties_to_json(const ExecRequest *q)
         struct json_object *o = json_object_new_object();
 
         for (size_t i = 0; i < q->n_properties; i++)
-                add_string(o, q->properties[i].name, q->properties[i].text);
+                json_add_text(o, q->properties[i].name, q->properties[i].text);
         return o;
 }
 
@@ -103,31 +88,31 @@ struct json_object *exec_view_to_json(const ExecView *v)
 
         if (!o)
                 return NULL;
-        add_string(o, "ID", v->id);
-        add_bool(o, "Running", strcmp(v->status, "running") == 0);
+        json_add_text(o, "ID", v->id);
+        json_add_bool(o, "Running", strcmp(v->status, "running") == 0);
         json_object_object_add(o, "ExitCode", v->has_exit_code ? json_object_new_int(v->exit_code) : NULL);
         json_object_object_add(o, "ProcessConfig", process_config(v->request));
-        add_bool(o, "OpenStdin", v->request->attach_stdin);
-        add_bool(o, "OpenStderr", v->request->attach_stderr);
-        add_bool(o, "OpenStdout", v->request->attach_stdout);
-        add_bool(o, "CanRemove", v->can_remove);
-        add_string(o, "ContainerID", v->container_id);
+        json_add_bool(o, "OpenStdin", v->request->attach_stdin);
+        json_add_bool(o, "OpenStderr", v->request->attach_stderr);
+        json_add_bool(o, "OpenStdout", v->request->attach_stdout);
+        json_add_bool(o, "CanRemove", v->can_remove);
+        json_add_text(o, "ContainerID", v->container_id);
         add_detach_keys(o, &v->request->detach_keys);
-        add_int(o, "Pid", v->pid);
+        json_add_int(o, "Pid", v->pid);
 
-        add_string(o, "ContainerName", v->container_name);
-        add_string(o, "ContainerKind", v->container_kind);
-        add_string(o, "State", v->status);
-        add_string(o, "Result", v->result);
-        add_string(o, "Error", v->failure);
-        add_string(o, "Unit", v->unit);
-        add_string(o, "WorkingDir", v->request->working_dir ?: "");
-        add_string(o, "OnDisconnect", on_disconnect_to_string(v->request->on_disconnect));
+        json_add_text(o, "ContainerName", v->container_name);
+        json_add_text(o, "ContainerKind", v->container_kind);
+        json_add_text(o, "State", v->status);
+        json_add_text(o, "Result", v->result);
+        json_add_text(o, "Error", v->failure);
+        json_add_text(o, "Unit", v->unit);
+        json_add_text(o, "WorkingDir", v->request->working_dir ?: "");
+        json_add_text(o, "OnDisconnect", on_disconnect_to_string(v->request->on_disconnect));
         json_object_object_add(o, "Labels", labels_to_json(v->request));
         json_object_object_add(o, "Properties", properties_to_json(v->request));
-        add_bool(o, "Record", v->request->record);
-        add_string(o, "RecordingPath", v->recording_path);
-        add_int(o, "CallerUID", v->caller_uid);
+        json_add_bool(o, "Record", v->request->record);
+        json_add_text(o, "RecordingPath", v->recording_path);
+        json_add_int(o, "CallerUID", v->caller_uid);
         add_time(o, "Created", v->created_usec);
         add_time(o, "Started", v->started_usec);
         add_time(o, "Finished", v->finished_usec);
@@ -202,13 +187,13 @@ static char *json_to_ascii(const char *json)
 
 static void add_running(struct json_object *o, const ExecJson *r)
 {
-        add_bool(o, "running", true);
-        add_string(o, "container_image", r->container_image);
-        add_string(o, "container_label", r->container_label);
-        add_string(o, "caller_bus_name", r->caller_bus_name);
-        add_int(o, "starter_uid", r->starter_uid);
-        add_int(o, "starter_pid", r->starter_pid);
-        add_int(o, "starter_login_uid", r->starter_login_uid);
+        json_add_bool(o, "running", true);
+        json_add_text(o, "container_image", r->container_image);
+        json_add_text(o, "container_label", r->container_label);
+        json_add_text(o, "caller_bus_name", r->caller_bus_name);
+        json_add_int(o, "starter_uid", r->starter_uid);
+        json_add_int(o, "starter_pid", r->starter_pid);
+        json_add_int(o, "starter_login_uid", r->starter_login_uid);
 }
 
 int exec_json_write(const ExecJson *r, char **ret)
@@ -218,38 +203,38 @@ int exec_json_write(const ExecJson *r, char **ret)
 
         if (!o)
                 return -ENOMEM;
-        add_string(o, "id", r->id);
-        add_string(o, "container_id", r->container_id);
-        add_string(o, "container_name", r->container_name);
-        add_string(o, "container_kind", r->container_kind);
-        add_string(o, "failure", r->failure);
+        json_add_text(o, "id", r->id);
+        json_add_text(o, "container_id", r->container_id);
+        json_add_text(o, "container_name", r->container_name);
+        json_add_text(o, "container_kind", r->container_kind);
+        json_add_text(o, "failure", r->failure);
         if (r->recording_path)
-                add_string(o, "recording_path", r->recording_path);
-        add_bool(o, "failed", r->failed);
-        add_bool(o, "detached", r->detached);
+                json_add_text(o, "recording_path", r->recording_path);
+        json_add_bool(o, "failed", r->failed);
+        json_add_bool(o, "detached", r->detached);
         if (r->running)
                 add_running(o, r);
-        add_int(o, "exit_code", r->exit_code);
-        add_int(o, "wait_status", r->wait_status);
-        add_bool(o, "timed_out", r->timed_out);
-        add_int(o, "pid", r->pid);
-        add_int(o, "caller_uid", r->caller_uid);
+        json_add_int(o, "exit_code", r->exit_code);
+        json_add_int(o, "wait_status", r->wait_status);
+        json_add_bool(o, "timed_out", r->timed_out);
+        json_add_int(o, "pid", r->pid);
+        json_add_int(o, "caller_uid", r->caller_uid);
         json_object_object_add(o, "created", json_object_new_uint64(r->created_usec));
         json_object_object_add(o, "started", json_object_new_uint64(r->started_usec));
         json_object_object_add(o, "finished", json_object_new_uint64(r->finished_usec));
         json_object_object_add(o, "asked_monotonic", json_object_new_uint64(r->asked_monotonic));
         json_object_object_add(o, "started_monotonic", json_object_new_uint64(r->started_monotonic));
         json_object_object_add(o, "ended_monotonic", json_object_new_uint64(r->ended_monotonic));
-        add_string(o, "user", r->request->user);
-        add_string(o, "working_dir", r->request->working_dir);
+        json_add_text(o, "user", r->request->user);
+        json_add_text(o, "working_dir", r->request->working_dir);
         json_object_object_add(o, "argv", strings_to_json(r->request->argv));
         json_object_object_add(o, "labels", strings_to_json(r->request->labels));
         json_object_object_add(o, "properties", properties_to_json(r->request));
-        add_string(o, "on_disconnect", on_disconnect_to_string(r->request->on_disconnect));
-        add_int(o, "flags",
-                r->request->tty | r->request->privileged << 1 | r->request->attach_stdin << 2 |
-                        r->request->attach_stdout << 3 | r->request->attach_stderr << 4 |
-                        r->request->record << 5);
+        json_add_text(o, "on_disconnect", on_disconnect_to_string(r->request->on_disconnect));
+        json_add_int(o, "flags",
+                     r->request->tty | r->request->privileged << 1 | r->request->attach_stdin << 2 |
+                             r->request->attach_stdout << 3 | r->request->attach_stderr << 4 |
+                             r->request->record << 5);
         keys = json_object_new_array();
         for (size_t i = 0; i < r->request->detach_keys.n_keys; i++)
                 json_object_array_add(keys, json_object_new_int(r->request->detach_keys.keys[i]));

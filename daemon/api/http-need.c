@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "api/http-need.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/exec-restore.h"
+
+/* Nobody pauses a container and is told so in less. */
+#define JUST_USEC (5 * USEC_PER_MSEC)
+
+Exec *http_need_exec(HttpExchange *x)
+{
+        _cleanup_free_ char *message = NULL;
+        Exec *e = manager_find_exec(x->manager, x->name) ?: exec_restore_from_journal(x->manager, x->name);
+
+        if (e) {
+                x->exec = exec_ref(e);
+                return e;
+        }
+        if (asprintf(&message, "No such exec instance: %s", x->name) < 0)
+                message = NULL;
+        http_reply_error(x, 404, message ?: "No such exec instance");
+        return NULL;
+}
+
+bool http_need_json(HttpExchange *x)
+{
+        const char *type = http_request_header(x->request, "Content-Type");
+        _cleanup_free_ char *message = NULL;
+        size_t n;
+
+        if (x->body_size == 0 && !x->request->chunked)
+                return true;
+        if (x->body_size == 0) {
+                http_reply_error(x, 400, "invalid JSON: got EOF while reading request body");
+                return false;
+        }
+        n = type ? strcspn(type, "; \t") : 0;
+        if (n == strlen("application/json") && strncasecmp(type, "application/json", n) == 0)
+                return true;
+        if (asprintf(&message, "unsupported Content-Type header (%s): must be 'application/json'",
+                     type ?: "") < 0)
+                message = NULL;
+        http_reply_error(x, 400, message ?: "unsupported Content-Type header");
+        return false;
+}
+
+static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &c) < 0) {
+                if (refusal.kind == REFUSAL_NO_CONTAINER || refusal.kind == REFUSAL_NOT_RUNNING)
+                        (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "No such exec instance: %s",
+                                      x->exec->id);
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        if (container_info_is_paused(c)) {
+                (void) refuse(&refusal, REFUSAL_CONFLICT, EBUSY,
+                              "Container %s is paused, unpause the container before exec", c->id);
+                http_reply_refusal(x, &refusal);
+                return 0;
+        }
+        x->next(x);
+        return 0;
+}
+
+static bool was_just_created(const Exec *e)
+{
+        return now_usec(CLOCK_MONOTONIC) - e->created_monotonic < JUST_USEC;
+}
+
+void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        /* What has ended needs no container, and one that was looked at just now is asked about again by the
+         * start itself. */
+        if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED && was_just_created(x->exec))) {
+                next(x);
+                return;
+        }
+        x->next = next;
+        if (spawner_get_container(x->manager->spawner, x->exec->container->id, unpaused_on_reply, x,
+                                  &x->slot, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
