@@ -7,26 +7,37 @@
 #include <sys/wait.h>
 
 #include "ctl/ctl.h"
+#include "wire/units.h"
 
 /* Without less there is still something that shows all of it. */
 #define DEFAULT_PAGER "for p in less more cat; do command -v $p >/dev/null && exec $p; done"
+
+/* Of these only less can be kept from starting a shell. */
+#define SECURE_PAGER "command -v less >/dev/null && exec less; exec cat"
 
 /* Somebody who was given execctl with more rights than their own must not get a shell from the pager. */
 static bool is_elevated(void)
 {
         const char *secure = getenv("SYSTEMD_PAGERSECURE");
+        bool value;
 
         if (secure)
-                return strcmp(secure, "0") != 0 && strcasecmp(secure, "no") != 0 &&
-                       strcasecmp(secure, "false") != 0;
+                return units_parse_boolean(secure, &value) < 0 || value;
         return getuid() != geteuid() || getenv("SUDO_UID") || getenv("PKEXEC_UID");
 }
 
+/* NULL: none. As systemd's programs have it, a terminal that cannot move its cursor gets none either. */
 static const char *pager_command(void)
 {
-        const char *command = getenv("SYSTEMD_PAGER") ?: getenv("PAGER");
+        const char *command = getenv("SYSTEMD_PAGER") ?: getenv("PAGER"), *term = getenv("TERM");
 
-        return command && !is_elevated() ? command : DEFAULT_PAGER;
+        if (!term || !*term || strcmp(term, "dumb") == 0)
+                return NULL;
+        if (command && (!*command || strcmp(command, "cat") == 0))
+                return NULL;
+        if (is_elevated())
+                return SECURE_PAGER;
+        return command ?: DEFAULT_PAGER;
 }
 
 static void pager_child(int in, const char *command)
@@ -34,6 +45,8 @@ static void pager_child(int in, const char *command)
         (void) signal(SIGPIPE, SIG_DFL);
         (void) dup2(in, STDIN_FILENO);
         (void) setenv("LESS", getenv("SYSTEMD_LESS") ?: "FRSXMK", 1);
+        if (getenv("SYSTEMD_LESSCHARSET"))
+                (void) setenv("LESSCHARSET", getenv("SYSTEMD_LESSCHARSET"), 1);
         if (is_elevated())
                 (void) setenv("LESSSECURE", "1", 1);
         execl("/bin/sh", "sh", "-c", command, (char *) NULL);
@@ -46,8 +59,7 @@ void pager_open(Ctl *c)
         int pipe_fds[2];
         pid_t pid;
 
-        if (c->options.no_pager || !c->on_terminal || c->pager > 0 || !*command ||
-            strcmp(command, "cat") == 0)
+        if (c->options.no_pager || !c->on_terminal || c->pager > 0 || !command)
                 return;
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return;

@@ -178,6 +178,16 @@ def test_tables_on_a_terminal():
     with Terminal("execctl", "containers", env={"SYSTEMD_PAGER": "sed s/^/paged:/"}) as t:
         t.wait()
         assert b"paged:web" in t.seen
+    # A pager needs a terminal that can move its cursor; the pager that is no pager is none.
+    for more in ({"TERM": "dumb"}, {"TERM": ""}, {"SYSTEMD_PAGER": ""}, {"SYSTEMD_PAGER": "cat", "PAGER": "false"}):
+        with Terminal("execctl", "containers", env={"SYSTEMD_PAGER": "sed s/^/paged:/", **more}) as t:
+            t.wait()
+            assert b"paged:" not in t.seen and b"web" in t.seen, more
+    with Terminal("execctl", "containers", env={"SYSTEMD_PAGER": "sed s/^/paged:/", "SYSTEMD_PAGERSECURE": "1"}) as t:
+        t.expect("NAME")
+        t.send("q")
+        t.wait()
+        assert b"paged:" not in t.seen
     with Terminal("execctl", "containers", "--no-pager", env={"SYSTEMD_PAGER": "sed s/^/paged:/"}) as t:
         t.wait()
         assert b"paged:" not in t.seen
