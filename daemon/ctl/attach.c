@@ -25,7 +25,8 @@ static int join(Ctl *c, const char *path, bool *take_input, sd_bus_message **ret
                 if (!*take_input || !sd_bus_error_has_name(&error, "org.execd1.Error.Conflict"))
                         return bus_fail(&error, r);
                 *take_input = false;
-                fprintf(stderr, "Another client writes to it; you can only watch.\n");
+                if (!c->options.quiet)
+                        fprintf(stderr, "Another client writes to it; you can only watch.\n");
         }
 }
 

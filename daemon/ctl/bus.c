@@ -18,6 +18,18 @@
 /* A restart takes less, also where the host is slow. */
 #define AGAIN_USEC (10 * USEC_PER_SEC)
 
+/* ssh says on stderr what it knows itself. The other end may lack what execctl starts there. */
+static int fail_connect(const Ctl *c, int r)
+{
+        int status = c->options.host ? fail_errno(r, "Failed to connect to the system bus of %s over ssh",
+                                                  c->options.host)
+                                     : fail_errno(r, "Failed to connect to the system bus");
+
+        if (c->options.host)
+                fprintf(stderr, "To see why, run: ssh %s systemd-stdio-bridge --version\n", c->options.host);
+        return status;
+}
+
 int bus_connect(Ctl *c)
 {
         const char *name;
@@ -31,8 +43,7 @@ int bus_connect(Ctl *c)
         if (r >= 0)
                 r = sd_bus_get_unique_name(c->bus, &name);
         if (r < 0)
-                return fail_errno(r, "cannot connect to the system bus%s%s", c->options.host ? " of " : "",
-                                  c->options.host ?: "");
+                return fail_connect(c, r);
         (void) sd_bus_set_method_call_timeout(c->bus, CALL_TIMEOUT_USEC);
         (void) sd_bus_set_allow_interactive_authorization(c->bus, !c->options.no_ask_password);
         return 0;

@@ -14,6 +14,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/strv.h"
+#include "ctl/verb-table.h"
 
 typedef enum JsonMode {
         JSON_OFF,
@@ -21,20 +22,33 @@ typedef enum JsonMode {
         JSON_PRETTY,
 } JsonMode;
 
+/* More than there are options. */
+#define OPTIONS_MAX 96
+
+/* An option that was given, as it was written the first time. */
+typedef struct GivenOption {
+        int value;
+        char *text;
+} GivenOption;
+
 typedef struct Options {
+        GivenOption given[OPTIONS_MAX];
+        size_t n_given;
+        bool help, version;
         JsonMode json;
         bool no_legend, no_pager, no_ask_password;
         bool all, full;
         bool interactive, tty, detach, privileged, record;
-        bool follow;
+        bool follow, quiet;
         bool no_wait, raw;
         uint64_t speed;           /* in thousandths */
         uint64_t idle_limit_usec; /* UINT64_MAX: as the recording says */
         long lines;               /* negative: all */
         int signal_number;
         const char *host, *user, *working_dir, *on_disconnect, *detach_keys;
-        char **env, **labels, **properties; /* each "NAME=VALUE" */
-        char **remote;                      /* the options given but --host, in their long form */
+        char **env, **env_of_file; /* each "NAME=VALUE" */
+        char **labels, **properties;
+        char **remote; /* the options given but --host, in their long form */
 } Options;
 
 typedef struct Ctl {
@@ -49,10 +63,14 @@ typedef struct Ctl {
 
 /* help.c */
 int verb_help(Ctl *c, int argc, char **argv);
+int help_print(Ctl *c, Verb verb); /* _VERB_INVALID: of execctl as a whole */
+int help_version(void);
 
-/* options.c: the index of the first argument that is no option, or a negative number when execctl is to end
- * with *ret_status. With `stop` the first argument that is no option ends the options. */
-int options_parse(Ctl *c, int argc, char **argv, bool stop, int *ret_status);
+/* options.c: the index of the first argument that is no option, or the negative of what execctl is to exit
+ * with. With `stop` the first argument that is no option ends the options. */
+int options_parse(Ctl *c, int argc, char **argv, bool stop);
+/* Once the command is known: whether it takes the options that were given. */
+int options_check(const Options *o, Verb verb);
 void options_done(Options *o);
 
 /* list.c, status.c, control.c, logs.c, replay.c, run.c, attach.c */

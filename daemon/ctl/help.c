@@ -1,61 +1,122 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What execctl can do. */
-
 #include <stdio.h>
+#include <string.h>
 
+#include "config.h"
 #include "ctl/ctl.h"
+#include "ctl/option-table.h"
+#include "ctl/table.h"
+
+/* Columns before the text of an option or a command. */
+#define INDENT    33
+
+#define UNDERLINE "\033[0;4m"
+
+static void print_title(const Ctl *c, const char *title)
+{
+        printf("\n%s%s:%s\n", c->colors ? UNDERLINE : "", title, c->colors ? COLOR_OFF : "");
+}
+
+/* What is explained, and from the given column on the explanation. */
+static void print_row(const char *what, const char *text)
+{
+        size_t width = text_width(what);
+
+        if (width + 3 > INDENT)
+                printf("  %s\n%*s%s\n", what, INDENT, "", text);
+        else
+                printf("  %s%*s%s\n", what, (int) (INDENT - 2 - width), "", text);
+}
+
+/* A second name of an option, which has the letter already. */
+static bool is_alias(const OptionRow *k)
+{
+        for (const OptionRow *other = option_table; other < k; other++)
+                if (other->value == k->value && other->verbs & k->verbs)
+                        return true;
+        return false;
+}
+
+static void print_option(const OptionRow *k)
+{
+        char what[128], letter[4] = "  ";
+
+        if (k->value < 0x100 && !is_alias(k))
+                snprintf(letter, sizeof(letter), "-%c", k->value);
+        if (k->name)
+                snprintf(what, sizeof(what), "%s --%s%s%s", letter, k->name, k->argument ? "=" : "",
+                         k->argument ?: "");
+        else
+                snprintf(what, sizeof(what), "%s%s%s", letter, k->argument ? " " : "", k->argument ?: "");
+        print_row(what, k->help);
+}
+
+static void print_options(const Ctl *c, const char *title, uint32_t any, uint32_t none)
+{
+        bool titled = false;
+
+        for (size_t i = 0; i < option_table_size; i++) {
+                const OptionRow *k = &option_table[i];
+
+                if (!(k->verbs & any) || (none && (k->verbs & none) == none))
+                        continue;
+                if (!titled)
+                        print_title(c, title);
+                titled = true;
+                print_option(k);
+        }
+}
+
+static int print_whole(Ctl *c)
+{
+        char what[128];
+
+        printf("execctl [OPTIONS…] COMMAND …\n\n"
+               "Run commands in running containers, and look after them.\n");
+        print_title(c, "Commands");
+        for (size_t i = 0; i < _VERB_MAX; i++) {
+                const VerbRow *v = &verb_table[i];
+
+                snprintf(what, sizeof(what), "%s %s", v->name, v->arguments);
+                print_row(what, v->summary);
+        }
+        print_options(c, "Options of run and shell, before the container",
+                      VERB_BIT(VERB_RUN) | VERB_BIT(VERB_SHELL), VERB_ALL & ~VERB_BIT(VERB_HELP));
+        print_title(c, "Options of all commands");
+        for (size_t i = 0; i < option_table_size; i++)
+                if ((option_table[i].verbs | VERB_BIT(VERB_HELP)) == VERB_ALL)
+                        print_option(&option_table[i]);
+        printf("\nAn EXEC is the ID of an exec or the beginning of its ID. The default command is list.\n"
+               "\"execctl help COMMAND\" shows the options of a command. See execctl(1).\n");
+        return 0;
+}
+
+int help_print(Ctl *c, Verb verb)
+{
+        const VerbRow *v = &verb_table[verb < 0 ? VERB_HELP : verb];
+
+        pager_open(c);
+        if (verb < 0)
+                return print_whole(c);
+        printf("execctl %s [OPTIONS…]%s%s\n\n%s.\n", v->name, *v->arguments ? " " : "", v->arguments,
+               v->summary);
+        print_options(c, "Options", VERB_BIT(verb), 0);
+        printf("\nSee execctl(1).\n");
+        return 0;
+}
+
+int help_version(void)
+{
+        printf("execctl %s\n", EXECD_VERSION);
+        return 0;
+}
 
 int verb_help(Ctl *c, int argc, char **argv)
 {
-        const char *on = c->colors ? "\033[0;4m" : "", *off = c->colors ? "\033[0m" : "";
+        Verb verb = argc > 0 ? verb_from_string(argv[0]) : _VERB_INVALID;
 
-        pager_open(c);
-        printf("execctl [OPTIONS…] COMMAND …\n\n"
-               "Run commands in running containers, and look after them.\n\n"
-               "%sCommands:%s\n"
-               "  run CONTAINER [--] CMD…      Run a command, with this command's stdout and stderr\n"
-               "  shell [USER@]CONTAINER [CMD…]\n"
-               "                               A shell, or a command, on a terminal\n"
-               "  attach EXEC                  Join the streams of an exec\n"
-               "  list [CONTAINER]             Show execs\n"
-               "  containers                   Show containers\n"
-               "  status EXEC…                 Show one exec in full\n"
-               "  logs EXEC                    Show the output of an exec that runs without a client\n"
-               "  replay EXEC|FILE             Play back the recording of an exec\n"
-               "  kill EXEC…                   Send it a signal\n"
-               "  wait EXEC                    Wait for its end; exits with its exit status\n"
-               "EXEC is an id or the beginning of one; without a command, list is meant.\n\n",
-               on, off);
-        printf("%sOptions of run and shell, before the container:%s\n"
-               "  -i --interactive             Pass stdin on\n"
-               "  -t --tty                     On a terminal of its own (passes stdin on too)\n"
-               "  -u --user=USER[:GROUP]       As this user of the container\n"
-               "  -e --setenv=NAME[=VALUE]     Set a variable\n"
-               "  -w --working-directory=DIR   Start in this directory\n"
-               "     --privileged              With all capabilities, also those the container lacks\n"
-               "     --property=NAME=VALUE     Set a property of its scope, as MemoryMax or RuntimeMaxSec\n"
-               "     --label=NAME=VALUE        Label it\n"
-               "     --on-disconnect=WHAT      keep, hangup or kill the command when execctl goes away\n"
-               "     --record                  Record its output, for replay\n"
-               "     --detach-keys=KEYS        Keys that leave a terminal, ctrl-],ctrl-],ctrl-] by default\n"
-               "  -d --detach                  Do not wait; prints the id\n\n",
-               on, off);
-        printf("%sOther options:%s\n"
-               "  -s --signal=SIGNAL           The signal to send (TERM)\n"
-               "  -a --all                     list: ended execs too; kill: all processes of the exec\n"
-               "  -l --full                    Cut nothing\n"
-               "  -n --lines=N                 logs, status: only the last N lines\n"
-               "  -f --follow                  logs: go on until the exec ends\n"
-               "     --speed=N                 replay: so many times as fast\n"
-               "     --idle-limit=SECONDS      replay: no pause is longer than this\n"
-               "     --no-wait                 replay: no pauses at all\n"
-               "     --raw                     replay: control characters too where stdout is no terminal\n"
-               "  -H --host=[USER@]HOST        On another host, over ssh\n"
-               "     --json=MODE               short, pretty or off\n"
-               "     --no-legend --no-pager --no-ask-password\n"
-               "  -h --help                    Print this\n"
-               "     --version                 Print the version\n",
-               on, off);
-        return 0;
+        if (argc > 0 && verb < 0)
+                return fail("There is no command \"%s\" to help with. See \"execctl help\".", argv[0]);
+        return help_print(c, verb);
 }

@@ -10,87 +10,86 @@
 
 #include "ctl/bus.h"
 
-static const struct {
-        const char *name;
-        int min, max; /* arguments */
-        bool has_command;
-        int (*run)(Ctl *c, int argc, char **argv);
-        const char *arguments; /* what is to follow; "EXEC" unless it is said */
-} verbs[] = {
-        {"run", 2, INT32_MAX, true, verb_run, "CONTAINER [--] COMMAND…"},
-        {"shell", 1, INT32_MAX, true, verb_shell, "[USER@]CONTAINER [COMMAND…]"},
-        {"attach", 1, 1, false, verb_attach},
-        {"list", 0, 1, false, verb_list},
-        {"containers", 0, 0, false, verb_containers},
-        {"status", 1, INT32_MAX, false, verb_status, "EXEC…"},
-        {"logs", 1, 1, false, verb_logs},
-        {"replay", 1, 1, false, verb_replay, "EXEC or FILE"},
-        {"kill", 1, INT32_MAX, false, verb_kill, "EXEC…"},
-        {"wait", 1, 1, false, verb_wait},
-        {"help", 0, 1, false, verb_help},
+static int (*const verbs[_VERB_MAX])(Ctl *c, int argc, char **argv) = {
+        [VERB_RUN] = verb_run,
+        [VERB_SHELL] = verb_shell,
+        [VERB_ATTACH] = verb_attach,
+        [VERB_LIST] = verb_list,
+        [VERB_CONTAINERS] = verb_containers,
+        [VERB_STATUS] = verb_status,
+        [VERB_LOGS] = verb_logs,
+        [VERB_REPLAY] = verb_replay,
+        [VERB_KILL] = verb_kill,
+        [VERB_WAIT] = verb_wait,
+        [VERB_HELP] = verb_help,
 };
 
-/* What one types who comes from docker or machinectl. */
-static const char *known_elsewhere_as(const char *name)
+static int fail_unknown(const char *name)
 {
-        static const char *const names[][2] = {
-                {"exec", "run"},
-                {"login", "shell"},
-                {"enter", "shell"},
-                {"ps", "list"},
-                {"ls", "list"},
-                {"show", "status"},
-                {"inspect", "status"},
-                {"stop", "kill"},
-                {"terminate", "kill"},
-                {"machines", "containers"},
-                {"container", "containers"},
-        };
+        const char *meant = verb_suggest(name);
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (strcmp(names[i][0], name) == 0)
-                        return names[i][1];
-        return NULL;
+        return meant ? fail("Unknown command \"%s\". Did you mean \"%s\"?", name, meant)
+                     : fail("Unknown command \"%s\". See \"execctl help\".", name);
+}
+
+static int check_arguments(const VerbRow *v, int argc)
+{
+        if (argc < v->min)
+                return fail("%s: too few arguments: execctl %s [OPTIONS…] %s", v->name, v->name,
+                            v->arguments);
+        if (argc > v->max)
+                return fail("%s: too many arguments: execctl %s [OPTIONS…] %s", v->name, v->name,
+                            v->arguments);
+        return 0;
 }
 
 /* From the verb on. Options after `run CONTAINER` are the command's. */
 static int run_verb(Ctl *c, int argc, char **argv)
 {
-        const char *name = argc > 0 ? argv[0] : "list";
-        char *nothing[] = {(char *) name, NULL};
-        size_t i = 0;
+        char *nothing[] = {(char *) "list", NULL};
+        const VerbRow *v;
+        Verb verb;
         int first, r;
 
         if (argc == 0) {
                 argc = 1;
                 argv = nothing;
         }
-        while (i < ELEMENTSOF(verbs) && strcmp(verbs[i].name, name) != 0)
-                i++;
-        if (i == ELEMENTSOF(verbs)) {
-                const char *here = known_elsewhere_as(name);
-
-                return here ? fail("there is no command \"%s\"; here it is \"%s\", see execctl --help", name,
-                                   here)
-                            : fail("there is no command \"%s\"; see execctl --help", name);
-        }
+        verb = verb_from_string(argv[0]);
+        if (verb < 0)
+                return fail_unknown(argv[0]);
+        v = &verb_table[verb];
         argv[0] = program_invocation_short_name; /* for what getopt has to say */
-        first = options_parse(c, argc, argv, verbs[i].has_command, &r);
+        first = options_parse(c, argc, argv, v->has_command);
         if (first < 0)
-                return r;
+                return -first;
+        if (c->options.help)
+                return help_print(c, verb);
+        if (c->options.version)
+                return help_version();
         argc -= first;
         argv += first;
-        if (verbs[i].has_command && argc > 1 && strcmp(argv[1], "--") == 0) {
+        if (v->has_command && argc > 1 && strcmp(argv[1], "--") == 0) {
                 argv[1] = argv[0];
                 argv++;
                 argc--;
         }
-        if (argc < verbs[i].min)
-                return fail("%s: too few arguments: execctl %s [OPTIONS…] %s", name, name,
-                            verbs[i].arguments ?: "EXEC");
-        if (argc > verbs[i].max)
-                return fail("%s: too many arguments; see execctl --help", name);
-        return verbs[i].run(c, argc, argv);
+        r = check_arguments(v, argc) ?: options_check(&c->options, verb);
+        return r ?: verbs[verb](c, argc, argv);
+}
+
+/* Options before the verb, and then the verb. */
+static int run(Ctl *c, int argc, char **argv)
+{
+        int first = options_parse(c, argc, argv, true);
+
+        if (first < 0)
+                return -first;
+        if (c->options.help)
+                return help_print(c, _VERB_INVALID);
+        if (c->options.version)
+                return help_version();
+        return run_verb(c, argc - first, argv + first);
 }
 
 /* What a caller left closed must not become some other file of ours. */
@@ -119,7 +118,7 @@ int main(int argc, char **argv)
                              .lines = -1,
                              .speed = 1000,
                              .idle_limit_usec = UINT64_MAX}};
-        int first, r;
+        int r;
 
         open_standard_fds();
         (void) setlocale(LC_ALL, "");
@@ -127,9 +126,7 @@ int main(int argc, char **argv)
         c.on_terminal = isatty(STDOUT_FILENO);
         c.colors = want_colors(c.on_terminal);
 
-        first = options_parse(&c, argc, argv, true, &r);
-        if (first >= 0)
-                r = run_verb(&c, argc - first, argv + first);
+        r = run(&c, argc, argv);
         agent_close(&c);
         if (fflush(stdout) != 0 && errno != EPIPE && r == 0)
                 r = fail_errno(errno, "cannot write");

@@ -6,65 +6,20 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "config.h"
 #include "ctl/ctl.h"
-
-enum {
-        OPTION_PRIVILEGED = 0x100,
-        OPTION_PROPERTY,
-        OPTION_LABEL,
-        OPTION_ON_DISCONNECT,
-        OPTION_DETACH_KEYS,
-        OPTION_RECORD,
-        OPTION_SPEED,
-        OPTION_IDLE_LIMIT,
-        OPTION_NO_WAIT,
-        OPTION_RAW,
-        OPTION_JSON,
-        OPTION_NO_LEGEND,
-        OPTION_NO_PAGER,
-        OPTION_NO_ASK_PASSWORD,
-        OPTION_VERSION,
-};
-
-static const struct option options[] = {
-        {"interactive", no_argument, NULL, 'i'},
-        {"tty", no_argument, NULL, 't'},
-        {"user", required_argument, NULL, 'u'},
-        {"setenv", required_argument, NULL, 'e'},
-        {"working-directory", required_argument, NULL, 'w'},
-        {"detach", no_argument, NULL, 'd'},
-        {"privileged", no_argument, NULL, OPTION_PRIVILEGED},
-        {"property", required_argument, NULL, OPTION_PROPERTY},
-        {"label", required_argument, NULL, OPTION_LABEL},
-        {"on-disconnect", required_argument, NULL, OPTION_ON_DISCONNECT},
-        {"detach-keys", required_argument, NULL, OPTION_DETACH_KEYS},
-        {"record", no_argument, NULL, OPTION_RECORD},
-        {"speed", required_argument, NULL, OPTION_SPEED},
-        {"idle-limit", required_argument, NULL, OPTION_IDLE_LIMIT},
-        {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
-        {"raw", no_argument, NULL, OPTION_RAW},
-        {"signal", required_argument, NULL, 's'},
-        {"all", no_argument, NULL, 'a'},
-        {"full", no_argument, NULL, 'l'},
-        {"follow", no_argument, NULL, 'f'},
-        {"lines", required_argument, NULL, 'n'},
-        {"host", required_argument, NULL, 'H'},
-        {"json", required_argument, NULL, OPTION_JSON},
-        {"no-legend", no_argument, NULL, OPTION_NO_LEGEND},
-        {"no-pager", no_argument, NULL, OPTION_NO_PAGER},
-        {"no-ask-password", no_argument, NULL, OPTION_NO_ASK_PASSWORD},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-};
+#include "ctl/env-file.h"
+#include "ctl/option-table.h"
 
 void options_done(Options *o)
 {
         o->env = strv_free(o->env);
+        o->env_of_file = strv_free(o->env_of_file);
         o->labels = strv_free(o->labels);
         o->properties = strv_free(o->properties);
         o->remote = strv_free(o->remote);
+        for (size_t i = 0; i < o->n_given; i++)
+                free(o->given[i].text);
+        o->n_given = 0;
 }
 
 /* Keeps the option for an execctl elsewhere. Variables are taken from here, not from there. */
@@ -72,11 +27,14 @@ static int remember(Options *o, int option, const char *argument)
 {
         char *text = NULL;
 
-        for (const struct option *k = options; k->name; k++)
-                if (k->val == option &&
+        for (size_t i = 0; i < option_table_size && !text; i++) {
+                const OptionRow *k = &option_table[i];
+
+                if (k->value == option && k->name &&
                     asprintf(&text, "--%s%s%s", k->name, argument ? "=" : "", argument ?: "") < 0)
                         return fail_memory();
-        return strv_consume(&o->remote, text) < 0 ? fail_memory() : 0;
+        }
+        return text && strv_consume(&o->remote, text) < 0 ? fail_memory() : 0;
 }
 
 static int add_variable(Options *o, const char *argument)
@@ -93,13 +51,6 @@ static int add_variable(Options *o, const char *argument)
         if (!text || strv_append(&o->env, text) < 0)
                 return fail_memory();
         return remember(o, 'e', text);
-}
-
-static int add_pair(char ***pairs, const char *name, const char *argument)
-{
-        if (!strchr(argument, '=') || *argument == '=')
-                return fail("--%s: NAME=VALUE is expected, not \"%s\"", name, argument);
-        return strv_append(pairs, argument) < 0 ? fail_memory() : 0;
 }
 
 static int parse_json_mode(const char *argument, JsonMode *ret)
@@ -181,14 +132,17 @@ static int take_argument(Options *o, int option, const char *argument)
                 o->user = argument;
                 return 0;
         case 'e':
+        case 'E':
                 return add_variable(o, argument);
+        case OPTION_ENV_FILE:
+                return env_file_read(argument, &o->env_of_file);
         case 'w':
                 o->working_dir = argument;
                 return 0;
-        case OPTION_PROPERTY:
-                return add_pair(&o->properties, "property", argument);
+        case 'p':
+                return strv_append(&o->properties, argument) < 0 ? fail_memory() : 0;
         case OPTION_LABEL:
-                return add_pair(&o->labels, "label", argument);
+                return strv_append(&o->labels, argument) < 0 ? fail_memory() : 0;
         case OPTION_ON_DISCONNECT:
                 return parse_on_disconnect(argument, &o->on_disconnect);
         case OPTION_DETACH_KEYS:
@@ -224,6 +178,7 @@ static bool *flag_of(Options *o, int option)
                 {'a', &o->all},
                 {'l', &o->full},
                 {'f', &o->follow},
+                {'q', &o->quiet},
                 {OPTION_PRIVILEGED, &o->privileged},
                 {OPTION_RECORD, &o->record},
                 {OPTION_NO_WAIT, &o->no_wait},
@@ -239,34 +194,162 @@ static bool *flag_of(Options *o, int option)
         return NULL;
 }
 
-int options_parse(Ctl *c, int argc, char **argv, bool stop, int *ret_status)
+/* What getopt_long(3) takes. */
+typedef struct Getopt {
+        struct option names[OPTIONS_MAX + 1];
+        char letters[2 * OPTIONS_MAX + 2];
+} Getopt;
+
+static bool has_letter(const Getopt *g, int value)
+{
+        return value < 0x100 && strchr(g->letters, value);
+}
+
+/* Of rows for several commands the first one counts: all take an argument, or none does. */
+static bool has_name(const Getopt *g, const char *name)
+{
+        for (const struct option *k = g->names; k->name; k++)
+                if (strcmp(k->name, name) == 0)
+                        return true;
+        return false;
+}
+
+static void getopt_init(Getopt *g, bool stop)
+{
+        size_t n = 0;
+        char *end;
+
+        *g = (Getopt){0};
+        end = stpcpy(g->letters, stop ? "+" : "");
+        for (size_t i = 0; i < option_table_size; i++) {
+                const OptionRow *k = &option_table[i];
+
+                if (k->value < 0x100 && !has_letter(g, k->value)) {
+                        *end++ = (char) k->value;
+                        end = stpcpy(end, k->argument ? ":" : "");
+                }
+                if (k->name && !has_name(g, k->name))
+                        g->names[n++] = (struct option){
+                                k->name, k->argument ? required_argument : no_argument, NULL, k->value};
+        }
+}
+
+/* Keeps how the option was written, for what there is to say of it once the command is known. */
+static int note_given(Options *o, int value, const char *name)
+{
+        char *text;
+
+        for (size_t i = 0; i < o->n_given; i++)
+                if (o->given[i].value == value)
+                        return 0;
+        if (o->n_given == ELEMENTSOF(o->given) ||
+            (name ? asprintf(&text, "--%s", name) : asprintf(&text, "-%c", value)) < 0)
+                return fail_memory();
+        o->given[o->n_given++] = (GivenOption){value, text};
+        return 0;
+}
+
+/* "-j" is what suits whoever reads. */
+static void take_json_letter(Ctl *c)
+{
+        c->options.json = c->on_terminal ? JSON_PRETTY : JSON_SHORT;
+}
+
+static int take_option(Ctl *c, int option, const char *name)
 {
         Options *o = &c->options;
-        int option, r = 0;
+        bool *flag = flag_of(o, option);
+        int r = note_given(o, option, name);
 
+        if (r != 0)
+                return r;
+        if (flag)
+                *flag = true;
+        else if (option == 'j')
+                take_json_letter(c);
+        else if (option == 'h' || option == OPTION_VERSION)
+                o->help = option == 'h', o->version = option != 'h';
+        else
+                r = take_argument(o, option, optarg);
+        if (r != 0 || option == 'H' || option == 'e' || option == 'E' || option == OPTION_ENV_FILE)
+                return r;
+        return remember(o, option == 'j' ? OPTION_JSON : option,
+                        option != 'j'            ? optarg
+                        : o->json == JSON_PRETTY ? "pretty"
+                                                 : "short");
+}
+
+int options_parse(Ctl *c, int argc, char **argv, bool stop)
+{
+        int option, r = 0, index = -1;
+        Getopt g;
+
+        getopt_init(&g, stop);
         optind = 0; /* glibc: begin anew */
-        while (r == 0 &&
-               (option = getopt_long(argc, argv, stop ? "+itu:e:w:ds:alfn:H:h" : "itu:e:w:ds:alfn:H:h",
-                                     options, NULL)) >= 0) {
-                bool *flag = flag_of(o, option);
-
-                if (option == '?') {
-                        r = EXIT_FAILURE;
-                        break;
-                }
-                if (option == 'h' || option == OPTION_VERSION) {
-                        *ret_status = option == 'h' ? verb_help(c, 0, NULL) : 0;
-                        if (option != 'h')
-                                printf("execctl %s\n", EXECD_VERSION);
-                        return -1;
-                }
-                if (flag)
-                        *flag = true;
-                else
-                        r = take_argument(o, option, optarg);
-                if (r == 0 && option != 'H' && option != 'e')
-                        r = remember(o, option, optarg);
+        while (r == 0 && (option = getopt_long(argc, argv, g.letters, g.names, &index)) >= 0) {
+                r = option == '?' ? EXIT_FAILURE
+                                  : take_option(c, option, index >= 0 ? g.names[index].name : NULL);
+                index = -1;
         }
-        *ret_status = r;
-        return r == 0 ? optind : -1;
+        return r == 0 ? optind : -r;
+}
+
+/* "run", "shell" */
+static void print_takers(FILE *f, int value)
+{
+        uint32_t verbs = 0;
+        const char *between = "";
+
+        for (size_t i = 0; i < option_table_size; i++)
+                verbs |= option_table[i].value == value ? option_table[i].verbs : 0;
+        for (int v = 0; v < _VERB_MAX; v++)
+                if (verbs & VERB_BIT(v)) {
+                        fprintf(f, "%s\"%s\"", between, verb_table[v].name);
+                        between = ", ";
+                }
+}
+
+static int fail_not_taken(const GivenOption *given, Verb verb)
+{
+        _cleanup_free_ char *takers = NULL;
+        size_t size;
+        FILE *f = open_memstream(&takers, &size);
+
+        if (!f)
+                return fail_memory();
+        print_takers(f, given->value);
+        if (fclose(f) != 0)
+                return fail_memory();
+        return fail("The command \"%s\" does not take the option %s, which is for %s.",
+                    verb_table[verb].name, given->text, takers);
+}
+
+static bool is_taken(int value, Verb verb)
+{
+        for (size_t i = 0; i < option_table_size; i++)
+                if (option_table[i].value == value && option_table[i].verbs & VERB_BIT(verb))
+                        return true;
+        return false;
+}
+
+static int check_pairs(char *const *pairs, const char *option)
+{
+        for (size_t i = 0; pairs && pairs[i]; i++)
+                if (!strchr(pairs[i], '=') || *pairs[i] == '=')
+                        return fail("%s: NAME=VALUE is expected, not \"%s\"", option, pairs[i]);
+        return 0;
+}
+
+int options_check(const Options *o, Verb verb)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < o->n_given; i++)
+                if (!is_taken(o->given[i].value, verb))
+                        return fail_not_taken(&o->given[i], verb);
+        if (verb == VERB_RUN || verb == VERB_SHELL) {
+                r = check_pairs(o->properties, "--property");
+                r = r ?: check_pairs(o->labels, "--label");
+        }
+        return r;
 }

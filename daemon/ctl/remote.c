@@ -21,6 +21,37 @@ static void quote(Buf *b, const char *word)
         buf_puts(b, "'");
 }
 
+/* The shell at the other end may be any; this one says what is missing there. */
+#define REMOTE_SCRIPT                              \
+        "command -v execctl >/dev/null 2>&1 || { " \
+        "echo \"execctl: execd is not installed on $0\" >&2; exit 1; }; exec execctl \"$@\""
+
+static void write_command(Buf *b, const Ctl *c, const char *verb, int argc, char **argv)
+{
+        buf_puts(b, "exec sh -c");
+        quote(b, REMOTE_SCRIPT);
+        quote(b, c->options.host);
+        quote(b, verb);
+        /* Before the variables that were given one by one, which override these. */
+        STRV_FOREACH (variable, c->options.env_of_file) {
+                _cleanup_free_ char *text = NULL;
+
+                if (asprintf(&text, "--setenv=%s", *variable) < 0)
+                        b->failed = true;
+                else
+                        quote(b, text);
+        }
+        STRV_FOREACH (option, c->options.remote)
+                quote(b, *option);
+        buf_puts(b, " --");
+        for (int i = 0; i < argc; i++) {
+                if (i == 1)
+                        buf_puts(b, " --"); /* what follows the container is the command's */
+                quote(b, argv[i]);
+        }
+        buf_append(b, "", 1);
+}
+
 int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
 {
         _cleanup_free_ char *host = strdup(c->options.host);
@@ -31,19 +62,9 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
         if (!host)
                 return fail_memory();
         if (strchr(host, '/'))
-                return fail("--host: a container of another host cannot be named with %s", verb);
+                return fail("--host: \"%s\" takes a host, and no container of it", verb);
 
-        buf_puts(&command, "execctl");
-        quote(&command, verb);
-        STRV_FOREACH (option, c->options.remote)
-                quote(&command, *option);
-        buf_puts(&command, " --");
-        for (int i = 0; i < argc; i++) {
-                if (i == 1)
-                        buf_puts(&command, " --"); /* what follows the container is the command's */
-                quote(&command, argv[i]);
-        }
-        buf_append(&command, "", 1);
+        write_command(&command, c, verb, argc, argv);
         if (buf_error(&command) < 0)
                 return fail_memory();
 
@@ -60,5 +81,5 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
         words[n++] = buf_head(&command);
         (void) signal(SIGPIPE, SIG_DFL);
         execvp("ssh", words);
-        return fail_errno(errno, "cannot start ssh");
+        return fail_errno(errno, "Failed to start ssh");
 }

@@ -55,27 +55,37 @@ static int append_pairs(sd_bus_message *m, const char *name, char *const *pairs)
         return r;
 }
 
-static int append_env(sd_bus_message *m, const Options *o)
+static int append_copies(char ***all, char *const *more)
 {
-        const char *term = o->tty ? getenv("TERM") : NULL;
-        _cleanup_strv_ char **env = strv_copy(o->env);
-        char *variable;
         int r = 0;
 
-        if (!env)
-                return -ENOMEM;
-        /* Of several the last one holds, so one that was given holds over this. */
-        if (term && *term) {
-                char **all = NULL;
+        for (size_t i = 0; more && more[i] && r >= 0; i++)
+                r = strv_append(all, more[i]);
+        return r;
+}
 
+/* Of several values of a variable the last one counts: those of --setenv, before that those of --env-file. */
+static int make_env(const Options *o, char ***ret)
+{
+        const char *term = o->tty ? getenv("TERM") : NULL;
+        char *variable = NULL;
+        int r = 0;
+
+        if (term && *term) {
                 if (asprintf(&variable, "TERM=%s", term) < 0)
                         return -ENOMEM;
-                r = strv_consume(&all, variable);
-                STRV_FOREACH (v, env)
-                        r = r < 0 ? r : strv_append(&all, *v);
-                strv_free(env);
-                env = all;
+                r = strv_consume(ret, variable);
         }
+        if (r >= 0)
+                r = append_copies(ret, o->env_of_file);
+        return r < 0 ? r : append_copies(ret, o->env);
+}
+
+static int append_env(sd_bus_message *m, const Options *o)
+{
+        _cleanup_strv_ char **env = NULL;
+        int r = make_env(o, &env);
+
         if (r < 0 || strv_length(env) == 0)
                 return r;
         r = sd_bus_message_open_container(m, 'e', "sv");
@@ -289,11 +299,11 @@ int verb_shell(Ctl *c, int argc, char **argv)
 
         o->tty = true;
         if (o->detach)
-                return fail("shell: --detach makes no sense");
+                return fail("--detach cannot be combined with shell.");
         if (o->host)
                 return remote_run(c, "shell", true, argc, argv);
         if (at && o->user)
-                return fail("shell: the user is given twice, in \"%s\" and with --user", argv[0]);
+                return fail("The user is given twice, in \"%s\" and with --user.", argv[0]);
         if (at) {
                 /* As with machinectl. */
                 *at = 0;

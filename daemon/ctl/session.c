@@ -336,8 +336,9 @@ static int stream_end(Session *s)
                 return 128 + SIGPIPE;
         if (is_running) {
                 terminal_restore();
-                fprintf(stderr, "The command goes on; to come back: execctl attach %.*s\n", ID_SHOWN,
-                        s->path + strlen(s->path) - EXEC_ID_LENGTH);
+                if (!s->ctl->options.quiet)
+                        fprintf(stderr, "The command goes on; to come back: execctl attach %.*s\n", ID_SHOWN,
+                                s->path + strlen(s->path) - EXEC_ID_LENGTH);
                 return 0;
         }
         r = exec_wait(s->ctl, s->path, &status);

@@ -17,9 +17,9 @@ __execctl_execs() {
 
 _execctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
-    local options='-i --interactive -t --tty -u --user= -e --setenv= -w --working-directory= --privileged --property=
-        --label= --on-disconnect= --detach-keys= --record -d --detach -s --signal= -a --all -l --full -n --lines= -f --follow
-        --speed= --idle-limit= --no-wait --raw -H --host= --json= --no-legend --no-pager --no-ask-password -h --help --version'
+    local options='-i --interactive -t --tty -u --user= --uid= -e -E --setenv= --env-file= -w --working-directory= --privileged -p --property=
+        --label= --on-disconnect= --detach-keys= --record -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
+        --speed= --idle-limit= --no-wait --raw -H --host= -j --json= --no-legend --no-pager --no-ask-password -h --help --version'
     local properties='MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight=
         AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
     COMPREPLY=()
@@ -30,7 +30,7 @@ _execctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        -u | -e | -w | -s | -n | -H) ((i++)) ;;
+        -u | -e | -E | -w | -p | -s | -n | -H) ((i++)) ;;
         -- | =) ;;
         -*)
             # Its value is no word of the command.
@@ -50,7 +50,7 @@ _execctl() {
     -s | --signal) words=$(compgen -A signal | sed -n 's/^SIG//p') ;;
     --json) words='short pretty off' ;;
     --on-disconnect) words='keep hangup kill' ;;
-    --property)
+    -p | --property)
         compopt -o nospace
         words=$properties
         ;;
@@ -58,7 +58,12 @@ _execctl() {
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
         return
         ;;
-    -u | --user | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit) return ;;
+    --env-file)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -u | --user | --uid | -E | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit) return ;;
     *)
         if [[ $cur == -* ]] && [ -z "$container" ]; then
             words=$options

@@ -21,7 +21,7 @@ function __execctl_words
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word -u -e -w -s -n -H
+        else if contains -- $word -u -e -E -w -p -s -n -H
             set skip 1
         else if not string match -q -- '-*' $word
             set -a words $word
@@ -73,10 +73,13 @@ complete -c execctl -n '__execctl_any_of status' -a '(__execctl_execs --all)'
 complete -c execctl -n __execctl_options_allowed -s i -l interactive -d 'Pass stdin on'
 complete -c execctl -n __execctl_options_allowed -s t -l tty -d 'A terminal of its own'
 complete -c execctl -n __execctl_options_allowed -s u -l user -x -d 'As this user'
+complete -c execctl -n __execctl_options_allowed -l uid -x -d 'As this user'
 complete -c execctl -n __execctl_options_allowed -s e -l setenv -x -a '(set -nx)' -d 'Set a variable'
+complete -c execctl -n __execctl_options_allowed -s E -x -a '(set -nx)' -d 'Set a variable'
+complete -c execctl -n __execctl_options_allowed -l env-file -r -F -d 'Read variables from a file'
 complete -c execctl -n __execctl_options_allowed -s w -l working-directory -x -d 'Start in this directory'
 complete -c execctl -n __execctl_options_allowed -l privileged -d 'With all capabilities, also those the container lacks'
-complete -c execctl -n __execctl_options_allowed -l property -x -d 'Set a property of the scope' \
+complete -c execctl -n __execctl_options_allowed -s p -l property -x -d 'Set a property of the scope' \
     -a 'MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
 complete -c execctl -n __execctl_options_allowed -l label -x -d 'Label it'
 complete -c execctl -n __execctl_options_allowed -l on-disconnect -x -a 'keep hangup kill' -d 'When execctl goes away'
@@ -94,6 +97,8 @@ complete -c execctl -n __execctl_options_allowed -l idle-limit -x -d 'No pause i
 complete -c execctl -n __execctl_options_allowed -l no-wait -d 'No pauses'
 complete -c execctl -n __execctl_options_allowed -l raw -d 'Control characters too'
 complete -c execctl -n __execctl_options_allowed -s H -l host -x -a '(__fish_print_hostnames)' -d 'On another host'
+complete -c execctl -n __execctl_options_allowed -s q -l quiet -d 'No messages about the exec'
+complete -c execctl -n __execctl_options_allowed -s j -d 'Print JSON'
 complete -c execctl -n __execctl_options_allowed -l json -x -a 'short pretty off' -d 'Print JSON'
 complete -c execctl -n __execctl_options_allowed -l no-legend -d 'No heads and counts'
 complete -c execctl -n __execctl_options_allowed -l no-pager -d 'No pager'

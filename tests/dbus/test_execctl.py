@@ -35,40 +35,6 @@ def test_exit_status(script, status):
     assert execctl("run", "--on-disconnect=kill", "web", "--", "sh", "-c", script).status == status
 
 
-@pytest.mark.parametrize("words, status, text", [
-    (["run", "web", "--", "nosuch"], 127, 'execctl: "nosuch": executable file not found in $PATH\n'),
-    (["run", "-w", "/nosuch", "web", "--", "true"], 127, 'execctl: chdir to cwd ("/nosuch") failed: no such file'),
-    (["run", "web", "--", "/etc"], 126, "is a directory"),
-    (["run", "-t", "web", "--", "nosuch"], 127, "executable file not found"),
-    (["run", "nosuch", "--", "true"], 1, "No such container: nosuch"),
-    (["run", "-u", "nosuch", "web", "--", "true"], 1, "nosuch"),
-    (["run", "--property=Nice=1", "web", "--", "true"], 1, "Nice"),
-    (["run", "--property=Nice", "web", "--", "true"], 1, "NAME=VALUE"),
-    (["run", "--on-disconnect=never", "web", "--", "true"], 1, "on-disconnect"),
-    (["run", "--detach-keys=nonsense", "-t", "web", "--", "true"], 1, "Invalid escape keys"),
-    (["run", "web"], 1, "too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
-    (["status"], 1, "too few arguments: execctl status [OPTIONS…] EXEC…"),
-    (["wait"], 1, "too few arguments: execctl wait [OPTIONS…] EXEC"),
-    (["run", "--nosuch", "web", "--", "true"], 1, "unrecognized option"),
-    (["nosuch"], 1, "no command \"nosuch\""),
-    (["exec", "web", "id"], 1, 'here it is "run"'),
-    (["login", "web"], 1, 'here it is "shell"'),
-    (["shell", "-u", "app", "root@web"], 1, "twice"),
-    (["shell", "nosuch@web"], 1, "unable to find user nosuch"),
-    (["list", "--json=nosuch"], 1, "--json"),
-    (["kill", "0123456789"], 1, "no exec"),
-    (["kill", "not-an-id"], 1, "not the id"),
-    (["kill", "-s", "NOSUCH", "0"], 1, "no signal"),
-    (["wait", "0" * 64], 1, "no such exec"),
-    (["status", "0" * 65], 1, "not the id"),
-    (["list", "a", "b"], 1, "too many"),
-])
-def test_errors(words, status, text):
-    r = execctl(*words)
-    assert r.status == status and text in r.err.decode() and r.err.startswith(b"execctl: ") and not r.out, r
-    assert r.err.count(b"\n") == 1
-
-
 def test_options_of_run():
     r = execctl("run", "-e", "A=1", "-e", "FROM_HERE", "-e", "NOT_SET", "-w", "/tmp", "-u", "1:2",
                 "--property=TasksMax=17", "--label=team=blue", "web", "--", "sh", "-c", "env; id; pwd",
@@ -79,6 +45,25 @@ def test_options_of_run():
     # What stands behind the container is the command's, with and without "--".
     assert execctl("run", "web", "echo", "-i", "--help").out == b"-i --help\n"
     assert execctl("run", "web", "--", "echo", "--", "-t").out == b"-- -t\n"
+
+
+def test_env_file(tmp_path):
+    path = tmp_path / "env"
+    path.write_text("# a comment\n\nA=from the file\nB=from \"the\" file\n  FROM_HERE\nNOT_SET\n")
+    r = execctl("run", "--env-file", str(path), "-E", "A=given", "web", "--", "env", env={"FROM_HERE": "yes"})
+    assert {"A=given", 'B=from "the" file', "FROM_HERE=yes"} <= set(r.out.decode().split("\n")), r
+    assert "NOT_SET" not in r.out.decode()
+    path.write_text("A=1\nno name\n")
+    assert execctl("run", "--env-file", str(path), "web", "--", "env").err.decode() == (
+        f'execctl: --env-file: {path}:2: NAME=VALUE or NAME is expected, not "no name"\n')
+
+
+def test_json_for_whoever_reads():
+    assert execctl("containers", "-j").out == execctl("containers", "--json=short").out
+    with helper.Terminal("execctl", "containers", "-j", "--no-pager") as t:
+        assert t.wait() == 0
+        t.read_some(0)
+        assert b'[\r\n\t{\r\n\t\t"name" : ' in t.seen
 
 
 def test_streams_are_apart():
@@ -249,7 +234,7 @@ def test_a_host_that_is_not_there(tmp_path):
     ssh.write_text("#!/bin/sh\nexit 255\n")
     ssh.chmod(0o755)
     r = execctl("-H", "nosuch", "list", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
-    assert r.status == 1 and r.err.startswith(b"execctl: cannot connect to the system bus of nosuch: "), r
+    assert r.status == 1 and r.err.startswith(b"execctl: Failed to connect to the system bus of nosuch over ssh: "), r
 
 
 def test_logs_and_status_do_not_move_the_cursor():

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "ctl/option-table.h"
+
+#include "base/cleanup.h"
+
+#define STARTS   (VERB_BIT(VERB_RUN) | VERB_BIT(VERB_SHELL))
+#define SESSIONS (STARTS | VERB_BIT(VERB_ATTACH))
+#define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS))
+
+const OptionRow option_table[] = {
+        {'i', "interactive", NULL, SESSIONS, "Pass stdin to the command"},
+        {'t', "tty", NULL, STARTS, "Give the command a terminal, and stdin too"},
+        {'u', "user", "USER[:GROUP]", STARTS, "Run as this user of the container"},
+        {'u', "uid", "USER[:GROUP]", STARTS, "Same as --user"},
+        {'e', "setenv", "NAME[=VALUE]", STARTS, "Set an environment variable"},
+        {'E', NULL, "NAME[=VALUE]", STARTS, "Same as -e"},
+        {OPTION_ENV_FILE, "env-file", "FILE", STARTS, "Read environment variables from a file"},
+        {'w', "working-directory", "DIR", STARTS, "Start in this directory"},
+        {OPTION_PRIVILEGED, "privileged", NULL, STARTS,
+         "Run with all capabilities, also those the container lacks"},
+        {'p', "property", "NAME=VALUE", STARTS, "Set a property of the scope, such as MemoryMax"},
+        {OPTION_LABEL, "label", "NAME=VALUE", STARTS, "Label the exec"},
+        {OPTION_ON_DISCONNECT, "on-disconnect", "keep|hangup|kill", STARTS,
+         "What happens to the command if execctl goes away"},
+        {OPTION_RECORD, "record", NULL, STARTS, "Record the output, for replay"},
+        {OPTION_DETACH_KEYS, "detach-keys", "KEYS", STARTS,
+         "Keys that leave a terminal (ctrl-],ctrl-],ctrl-])"},
+        {'d', "detach", NULL, STARTS, "Print the ID and do not wait"},
+        {'s', "signal", "SIGNAL", VERB_BIT(VERB_KILL), "The signal to send (TERM)"},
+        {'a', "all", NULL, VERB_BIT(VERB_LIST), "Show ended execs too"},
+        {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
+        {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},
+        {'n', "lines", "N|all", VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_LOGS), "Show only the last N lines"},
+        {'f', "follow", NULL, VERB_BIT(VERB_LOGS), "Follow the output until the exec ends"},
+        {OPTION_SPEED, "speed", "N", VERB_BIT(VERB_REPLAY), "Play N times as fast"},
+        {OPTION_IDLE_LIMIT, "idle-limit", "SECONDS", VERB_BIT(VERB_REPLAY),
+         "Make no pause longer than this"},
+        {OPTION_NO_WAIT, "no-wait", NULL, VERB_BIT(VERB_REPLAY), "Make no pauses"},
+        {OPTION_RAW, "raw", NULL, VERB_BIT(VERB_REPLAY),
+         "Write control characters too if stdout is no terminal"},
+        {'q', "quiet", NULL, SESSIONS, "Do not print messages about the exec"},
+        {'H', "host", "[USER@]HOST", VERB_ALL & ~VERB_BIT(VERB_HELP), "Work on another host, over ssh"},
+        {OPTION_JSON, "json", "short|pretty|off", TABLES | VERB_BIT(VERB_STATUS), "Print JSON"},
+        {'j', NULL, NULL, TABLES | VERB_BIT(VERB_STATUS),
+         "Same as --json=pretty on a terminal, else --json=short"},
+        {OPTION_NO_LEGEND, "no-legend", NULL, VERB_ALL, "Do not print the column headers and the footer"},
+        {OPTION_NO_PAGER, "no-pager", NULL, VERB_ALL, "Do not start a pager"},
+        {OPTION_NO_ASK_PASSWORD, "no-ask-password", NULL, VERB_ALL, "Do not ask for a password"},
+        {'h', "help", NULL, VERB_ALL, "Print the help"},
+        {OPTION_VERSION, "version", NULL, VERB_ALL, "Print the version"},
+};
+const size_t option_table_size = ELEMENTSOF(option_table);

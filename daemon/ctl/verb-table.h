@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The commands of execctl: their names, what follows each, and the texts of their help. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum Verb {
+        VERB_RUN,
+        VERB_SHELL,
+        VERB_ATTACH,
+        VERB_LIST,
+        VERB_CONTAINERS,
+        VERB_STATUS,
+        VERB_LOGS,
+        VERB_REPLAY,
+        VERB_KILL,
+        VERB_WAIT,
+        VERB_HELP,
+        _VERB_MAX,
+        _VERB_INVALID = -1,
+} Verb;
+
+/* A set of commands. */
+#define VERB_BIT(verb) (UINT32_C(1) << (verb))
+#define VERB_ALL       (VERB_BIT(_VERB_MAX) - 1)
+
+typedef struct VerbRow {
+        const char *name;
+        const char *arguments; /* as the help shows them */
+        int min, max;          /* arguments */
+        bool has_command;      /* options end at the first argument: what follows is of the command */
+        const char *summary;
+} VerbRow;
+
+extern const VerbRow verb_table[_VERB_MAX];
+
+Verb verb_from_string(const char *name);
+/* The command that somebody means by a name that is none; NULL where that is not known. */
+const char *verb_suggest(const char *name);

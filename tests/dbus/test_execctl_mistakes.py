@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What people type wrong, and what execctl answers: one line that says what is wrong and what to do."""
+
+import re
+
+import pytest
+
+from helper import execctl, run
+
+# (words, exit status, the whole message without "execctl: "; "..." stands for what differs between systems)
+MISTAKES = [
+    # The command.
+    ("nosuch", 1, 'Unknown command "nosuch". See "execctl help".'),
+    ("exec web id", 1, 'Unknown command "exec". Did you mean "run"?'),
+    ("login web", 1, 'Unknown command "login". Did you mean "shell"?'),
+    ("ps", 1, 'Unknown command "ps". Did you mean "list"?'),
+    ("lst", 1, 'Unknown command "lst". Did you mean "list"?'),
+    ("stauts 0", 1, 'Unknown command "stauts". Did you mean "status"?'),
+    ("cont", 1, 'Unknown command "cont". Did you mean "containers"?'),
+    ("web id", 1, 'Unknown command "web". See "execctl help".'),
+    ("help nosuch", 1, 'There is no command "nosuch" to help with. See "execctl help".'),
+    # Arguments.
+    ("run", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
+    ("run web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
+    ("run -- web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
+    ("status", 1, "status: too few arguments: execctl status [OPTIONS…] EXEC…"),
+    ("wait", 1, "wait: too few arguments: execctl wait [OPTIONS…] EXEC"),
+    ("list a b", 1, "list: too many arguments: execctl list [OPTIONS…] [CONTAINER]"),
+    ("kill 0123456789", 1, 'there is no exec "0123456789" that you may see'),
+    ("kill not-an-id", 1, '"not-an-id" is not the id of an exec, nor the beginning of one'),
+    ("wait " + "0" * 64, 1, "there is no such exec"),
+    ("status " + "0" * 65, 1, '"' + "0" * 65 + '" is not the id of an exec, nor the beginning of one'),
+    # Options.
+    ("run --nosuch web -- true", 1, "unrecognized option '--nosuch'"),
+    ("run -i -u", 1, "option requires an argument -- 'u'"),
+    ("list -i", 1, 'The command "list" does not take the option -i, which is for "run", "shell", "attach".'),
+    ("list --speed=2", 1, 'The command "list" does not take the option --speed, which is for "replay".'),
+    ("--all run web -- true", 1, 'The command "run" does not take the option --all, which is for ...'),
+    ("logs --privileged 0", 1,
+     'The command "logs" does not take the option --privileged, which is for "run", "shell".'),
+    ("run --property=Nice web -- true", 1, '--property: NAME=VALUE is expected, not "Nice"'),
+    ("run -p Nice=1 web -- true", 1, "...Nice..."),
+    ("run --label==x web -- true", 1, '--label: NAME=VALUE is expected, not "=x"'),
+    ("run --on-disconnect=never web -- true", 1, '--on-disconnect: keep, hangup or kill is expected, not "never"'),
+    ("run --env-file=/nosuch web -- true", 1, "--env-file: failed to open /nosuch: No such file or directory"),
+    ("run --env-file=/proc/version web -- true", 1,
+     '--env-file: /proc/version:1: NAME=VALUE or NAME is expected, not "...'),
+    ("run --detach-keys=nonsense -t web -- true", 1, "Invalid escape keys..."),
+    ("shell -d web", 1, "--detach cannot be combined with shell."),
+    ("shell -u app root@web", 1, 'The user is given twice, in "root@web" and with --user.'),
+    ("list --json=nosuch", 1, '--json: short, pretty or off is expected, not "nosuch"'),
+    ("kill -s NOSUCH 0", 1, '--signal: there is no signal "NOSUCH"'),
+    # What the container says.
+    ("run nosuch -- true", 1, "No such container: nosuch"),
+    ("run -u nosuch web -- true", 1, "unable to find user nosuch: no matching entries in passwd file"),
+    ("shell nosuch@web", 1, "unable to find user nosuch: no matching entries in passwd file"),
+    ("run web -- nosuch", 127, '"nosuch": executable file not found in $PATH'),
+    ("run -t web -- nosuch", 127, '"nosuch": executable file not found in $PATH'),
+    ("run -w /nosuch web -- true", 127, 'chdir to cwd ("/nosuch") failed: no such file or directory'),
+    ("run web -- /etc", 126, "...is a directory"),
+]
+
+
+@pytest.mark.parametrize("words, status, message", MISTAKES, ids=[words[:40] for words, _, _ in MISTAKES])
+def test_mistakes(words, status, message):
+    r = execctl(*words.split())
+    assert r.status == status and not r.out, r
+    pattern = "execctl: " + ".*".join(re.escape(part) for part in message.split("...")) + "\n"
+    assert re.fullmatch(pattern, r.err.decode()), r
+
+
+def test_help_of_a_command():
+    whole, of_run = execctl("help").out.decode(), execctl("help", "run").out.decode()
+    assert execctl("run", "--help").out.decode() == of_run == execctl("run", "-h", "web").out.decode()
+    assert execctl("--help").out.decode() == whole
+    assert "execctl run [OPTIONS…] CONTAINER [--] COMMAND…" in of_run and "--env-file=FILE" in of_run
+    assert "--speed" not in of_run and "--speed" in execctl("replay", "--help").out.decode()
+    assert all(len(line) <= 100 for line in (whole + of_run).split("\n"))
+    # After the container, --help is the command's.
+    assert execctl("run", "web", "--", "echo", "--help").out == b"--help\n"
+
+
+def test_a_bus_that_is_not_there():
+    r = run("execctl", "list", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nosuch"})
+    assert r.status == 1 and r.err == b"execctl: Failed to connect to the system bus: No such file or directory\n"
