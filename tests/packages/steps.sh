@@ -88,8 +88,8 @@ render_man_pages() {
                 [ -z "$warnings" ] || { echo "$page: $warnings"; status=1; }
                 [ -s rendered ] || { echo "$page: nothing was rendered"; status=1; }
             done
-            # Style is a matter of taste: mandoc wants dates that no release could keep.
-            mandoc -T lint -W warning "$page" | grep -v -e "missing date" && status=1
+            # The lines of the source are longer than the style of mandoc allows.
+            mandoc -T lint -W style "$page" | grep -v "STYLE: input text line longer than" && status=1
         done
         exit $status'
 }
