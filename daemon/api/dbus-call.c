@@ -12,8 +12,6 @@
 #include "base/log.h"
 #include "core/audit.h"
 
-#define ERROR_PREFIX "org.execd1.Error."
-
 /* Who calls is not known before the bus has said so: until then all calls share the part of one user. */
 #define UNKNOWN_CALLER ((uid_t) -2)
 
@@ -26,7 +24,8 @@ int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
         RefusalKind kind = refusal->kind == REFUSAL_BUSY ? REFUSAL_LIMIT : refusal->kind;
         char name[128];
 
-        snprintf(name, sizeof(name), ERROR_PREFIX "%s", refusal_kind_to_string(kind ?: REFUSAL_INTERNAL));
+        snprintf(name, sizeof(name), REFUSAL_ERROR_PREFIX "%s",
+                 refusal_kind_to_string(kind ?: REFUSAL_INTERNAL));
         return sd_bus_error_set(error, name, text ?: "out of memory");
 }
 

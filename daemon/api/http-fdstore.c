@@ -26,9 +26,7 @@ static const char *id_behind(const char *name, const char *prefix)
 {
         const char *id = name + strlen(prefix);
 
-        if (strncmp(name, prefix, strlen(prefix)) != 0 || strspn(id, "0123456789abcdef") != EXEC_ID_SIZE - 1)
-                return NULL;
-        return id[EXEC_ID_SIZE - 1] ? NULL : id;
+        return strncmp(name, prefix, strlen(prefix)) == 0 && exec_id_is_valid(id) ? id : NULL;
 }
 
 bool http_fdstore_add(HttpFdStore *h, const char *name, int fd)

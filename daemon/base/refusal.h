@@ -6,7 +6,7 @@
  * as an internal error. A *refusal* is an answer: the client may be told why. A function that can refuse
  * takes a `Refusal *reterr` as its last parameter, fills it, and returns a negative errno; where the Refusal
  * stays REFUSAL_NONE, the failure was a fault. The mapping from kinds to HTTP statuses and D-Bus error names
- * stands in one place each (api/http-error, api/dbus-error).
+ * is in one place each (api/http-error, api/dbus-call).
  */
 
 #include "base/cleanup.h"
@@ -43,6 +43,9 @@ void refusal_done(Refusal *r);
 /* Fills `r` (which may be NULL) and returns -error, so that it can stand in a return statement. An earlier
  * refusal in `r` is replaced. */
 int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
+
+/* What the name of a D-Bus error begins with; the name of the kind follows. */
+#define REFUSAL_ERROR_PREFIX "org.execd1.Error."
 
 /* A stable short name for each kind ("BadRequest"), and back (REFUSAL_INTERNAL if unknown). */
 const char *refusal_kind_to_string(RefusalKind kind);

@@ -134,7 +134,7 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->container->kind = TAKE_PTR(r->container_kind);
         *e->creator = (Peer){.n_ref = 1, .uid = r->caller_uid, .pidfd = -EBADF, .loginuid = UINT32_MAX};
         strcpy(e->id, r->id); /* of exactly 64 characters: exec_json_read() has checked */
-        snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
+        exec_id_unit(e->id, e->unit);
         e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;
         e->failure = TAKE_PTR(r->failure);
         e->recording_path = TAKE_PTR(r->recording_path);
@@ -187,7 +187,7 @@ Exec *exec_restore_from_journal(Manager *m, const char *id)
         _cleanup_free_ char *line = NULL;
         Exec *e = NULL;
 
-        if (strlen(id) != EXEC_ID_SIZE - 1 || strspn(id, "0123456789abcdef") != EXEC_ID_SIZE - 1)
+        if (!exec_id_is_valid(id))
                 return NULL;
         if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, NULL, &e) < 0 ||
             strcmp(e->id, id) != 0)

@@ -100,7 +100,7 @@ int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, 
                 if (r < 0)
                         return r;
         }
-        snprintf(e->unit, sizeof(e->unit), "exec-%s.scope", e->id);
+        exec_id_unit(e->id, e->unit);
         e->command_line = command_line_escape(request->argv, EXEC_COMMAND_LINE_MAX);
         if (!e->command_line)
                 return -ENOMEM;

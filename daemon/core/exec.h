@@ -28,9 +28,9 @@
 #include "core/peer.h"
 #include "core/spawner-link.h"
 #include "core/stream.h"
+#include "wire/exec-id.h"
 #include "wire/exec-request.h"
 
-#define EXEC_ID_SIZE          65 /* 64 hex digits and NUL */
 #define EXEC_COMMAND_LINE_MAX 4096
 #define EXEC_CLIENTS_MAX      32 /* attached to one exec at the same time: each is a file descriptor */
 
@@ -63,7 +63,7 @@ struct Exec {
         ListNode node;    /* in the manager's list, oldest first */
         Exec *hash_next;
         char id[EXEC_ID_SIZE];
-        char unit[5 + EXEC_ID_SIZE + 6]; /* exec-ID.scope */
+        char unit[EXEC_UNIT_SIZE];
         ExecState state;
         ExecRequest *request; /* owned */
         ContainerInfo *container;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "wire/exec-id.h"
 
 #define KEEP_MAGIC "execd k1"
 /* Of a record that has a memfd of its own. */
@@ -73,8 +74,7 @@ static int parse(const char *data, size_t size, size_t n_fds, KeepFound *f)
                 return -EBADMSG;
         memcpy(&head, data, sizeof(head));
         if (memcmp(head.magic, KEEP_MAGIC, sizeof(head.magic)) != 0 || head.n_fds != n_fds ||
-            strnlen(head.id, sizeof(head.id)) != KEEP_ID_SIZE - 1 ||
-            strspn(head.id, "0123456789abcdef") != KEEP_ID_SIZE - 1)
+            strnlen(head.id, sizeof(head.id)) != KEEP_ID_SIZE - 1 || !exec_id_is_valid(head.id))
                 return -EBADMSG;
         for (size_t i = 0; i < n_fds; i++) {
                 if (head.roles[i] >= _KEEP_ROLE_MAX)

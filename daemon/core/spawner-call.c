@@ -10,12 +10,6 @@
 #include "base/log.h"
 #include "base/ticket.h"
 
-#define FLAG_TTY        UINT64_C(1)
-#define FLAG_PRIVILEGED UINT64_C(2)
-#define FLAG_NO_STDIN   UINT64_C(4)
-#define FLAG_LOG        UINT64_C(8)
-#define FLAG_ONE_OUTPUT UINT64_C(16)
-
 int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
 {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
@@ -23,8 +17,8 @@ int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
 
         if (!e)
                 return 0;
-        if (strncmp(e->name, SPAWNER_ERROR_PREFIX, strlen(SPAWNER_ERROR_PREFIX)) == 0)
-                kind = refusal_kind_from_string(e->name + strlen(SPAWNER_ERROR_PREFIX));
+        if (strncmp(e->name, REFUSAL_ERROR_PREFIX, strlen(REFUSAL_ERROR_PREFIX)) == 0)
+                kind = refusal_kind_from_string(e->name + strlen(REFUSAL_ERROR_PREFIX));
         else
                 log_error("A call to the spawner failed: %s: %s", e->name, e->message ?: "");
         /* Too late, or the connection is lost: sd-bus' own word for it says nothing to who asked. */
@@ -140,9 +134,9 @@ int spawner_start(SpawnerLink *l, const SpawnerExec *e, const ConsoleSize *size,
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         const ExecRequest *q = e->request;
-        uint64_t flags = (q->tty ? FLAG_TTY : 0) | (q->privileged ? FLAG_PRIVILEGED : 0) |
-                         (q->attach_stdin ? 0 : FLAG_NO_STDIN) | (e->log ? FLAG_LOG : 0) |
-                         (e->one_output ? FLAG_ONE_OUTPUT : 0);
+        uint64_t flags = (q->tty ? SPAWNER_TTY : 0) | (q->privileged ? SPAWNER_PRIVILEGED : 0) |
+                         (q->attach_stdin ? 0 : SPAWNER_NO_STDIN) | (e->log ? SPAWNER_LOG : 0) |
+                         (e->one_output ? SPAWNER_ONE_OUTPUT : 0);
         SpawnerCallOptions o = {.callback = callback, .userdata = userdata, .has_fds = true};
         _cleanup_close_ int ticket = ticket_new();
         int r = ticket < 0 ? ticket : new_call(l, "Start", &m, reterr);

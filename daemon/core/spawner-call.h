@@ -4,10 +4,7 @@
 /* Between spawner-link.c, which has the connections, and spawner-call.c, which knows the methods. */
 
 #include "core/spawner-link.h"
-
-#define SPAWNER_PATH         "/org/execd1/spawner"
-#define SPAWNER_INTERFACE    "org.execd1.Spawner"
-#define SPAWNER_ERROR_PREFIX "org.execd1.Error."
+#include "wire/spawner-protocol.h"
 
 /* The connection, made when there is none. */
 int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr);

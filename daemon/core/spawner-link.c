@@ -439,7 +439,7 @@ static int link_call_lose(LinkCall *call, sd_bus_message **ret)
         bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;
 
         return sd_bus_message_new_method_errorf(
-                call->message, ret, SPAWNER_ERROR_PREFIX "Unavailable", "%s",
+                call->message, ret, REFUSAL_ERROR_PREFIX "Unavailable", "%s",
                 may_have_run
                         ? "execd-spawner ended while it started the command: the command was ended, and "
                           "may have run"

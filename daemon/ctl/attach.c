@@ -22,7 +22,7 @@ static int join(Ctl *c, const char *path, bool *take_input, sd_bus_message **ret
                 r = sd_bus_call(c->bus, m, 0, &error, ret_reply);
                 if (r >= 0)
                         return 0;
-                if (!*take_input || !sd_bus_error_has_name(&error, "org.execd1.Error.Conflict"))
+                if (!*take_input || !sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "Conflict"))
                         return bus_fail(&error, r);
                 *take_input = false;
                 if (!c->options.quiet)

@@ -10,7 +10,6 @@
 
 /* execd gives a person two minutes to type a password. */
 #define CALL_TIMEOUT_USEC (UINT64_C(180) * 1000 * 1000)
-#define ERROR_PREFIX      "org.execd1.Error."
 
 /* execd may be restarted, and more than once, while a command runs. */
 #define AGAIN_TRIES 1000
@@ -70,9 +69,9 @@ int bus_fail(const sd_bus_error *error, int r)
         if (is_not_there(error))
                 return fail("execd is not available: %s", error->message ?: error->name);
         (void) fail("%s", error->message && *error->message ? error->message : error->name);
-        if (sd_bus_error_has_name(error, ERROR_PREFIX "CommandNotFound"))
+        if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotFound"))
                 return 127;
-        if (sd_bus_error_has_name(error, ERROR_PREFIX "CommandNotRunnable"))
+        if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotRunnable"))
                 return 126;
         return EXIT_FAILURE;
 }

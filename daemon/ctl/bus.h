@@ -3,14 +3,15 @@
 
 /* org.execd1 from the client's side. */
 
+#include "base/refusal.h"
 #include "ctl/ctl.h"
+#include "wire/exec-id.h"
 
 #define BUS_NAME          "org.execd1"
 #define MANAGER_PATH      "/org/execd1"
 #define MANAGER_INTERFACE "org.execd1.Manager"
 #define EXEC_INTERFACE    "org.execd1.Exec"
 
-#define EXEC_ID_LENGTH    64
 #define ID_SHOWN          12 /* characters of an id in tables */
 
 int bus_connect(Ctl *c);

@@ -24,11 +24,12 @@ static void journal_closep(sd_journal **j)
 static int open_journal(const char *id, sd_journal **ret)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
-        char match[16 + EXEC_ID_LENGTH], unit[32 + EXEC_ID_LENGTH];
+        char match[16 + EXEC_ID_LENGTH], unit[EXEC_UNIT_SIZE], unit_match[32 + EXEC_ID_LENGTH];
         int r;
 
         snprintf(match, sizeof(match), "EXEC_ID=%s", id);
-        snprintf(unit, sizeof(unit), "_SYSTEMD_UNIT=exec-%s.scope", id);
+        exec_id_unit(id, unit);
+        snprintf(unit_match, sizeof(unit_match), "_SYSTEMD_UNIT=%s", unit);
         r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
         if (r >= 0)
                 r = sd_journal_set_data_threshold(j, FIELD_SIZE_MAX);
@@ -37,7 +38,7 @@ static int open_journal(const char *id, sd_journal **ret)
         if (r >= 0)
                 r = sd_journal_add_match(j, "_SYSTEMD_UNIT=" UNIT, 0);
         if (r >= 0)
-                r = sd_journal_add_match(j, unit, 0);
+                r = sd_journal_add_match(j, unit_match, 0);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);

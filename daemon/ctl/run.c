@@ -162,7 +162,7 @@ static int send_create_call(Ctl *c, sd_bus_message *m, ExecName *ret, int *pipes
 
         agent_open(c);
         r = sd_bus_call(c->bus, m, 0, &error, &reply);
-        if (r < 0 && pipes && sd_bus_error_has_name(&error, "org.execd1.Error.NotSupported"))
+        if (r < 0 && pipes && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NotSupported"))
                 return NEEDS_STREAM;
         if (r < 0)
                 return bus_fail(&error, r);

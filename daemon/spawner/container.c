@@ -110,7 +110,7 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
                 return r;
         container_make_id(boot_id, c->kind, c->name, leader->pid, leader->start_time, c->id);
         if (facts->id) {
-                if (strlen(facts->id) != CONTAINER_ID_SIZE - 1)
+                if (!exec_id_is_valid(facts->id))
                         return -EINVAL;
                 strcpy(c->id, facts->id);
         }

@@ -14,8 +14,9 @@
 #include "base/list.h"
 #include "base/refusal.h"
 #include "spawner/leader.h"
+#include "wire/exec-id.h"
 
-#define CONTAINER_ID_SIZE 65
+#define CONTAINER_ID_SIZE EXEC_ID_SIZE
 
 typedef struct ContainerTable ContainerTable;
 

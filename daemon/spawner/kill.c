@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "spawner/cgroup.h"
 #include "spawner/leader.h"
-#include "spawner/scope.h"
+#include "wire/exec-id.h"
 
 /* A fork bomb may outrun us this often, and so often in one turn of the loop. */
 #define ROUNDS_MAX    256
@@ -146,11 +146,11 @@ static int signal_all(const char *path, int signal_number, bool with_runner)
 int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refusal *reterr)
 {
         _cleanup_free_ char *path = NULL;
-        char unit[SCOPE_NAME_SIZE];
+        char unit[EXEC_UNIT_SIZE];
         pid_t pid;
         int r;
 
-        scope_name(exec_id, unit);
+        exec_id_unit(exec_id, unit);
         r = pidfd_get_pid(pidfd, &pid);
         if (r < 0 && r != -ESRCH)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EBADF, "pidfd is not one");
@@ -169,10 +169,10 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
 void kill_scope_of(pid_t pid, const char *exec_id)
 {
         _cleanup_free_ char *path = NULL;
-        char unit[SCOPE_NAME_SIZE];
+        char unit[EXEC_UNIT_SIZE];
         int r;
 
-        scope_name(exec_id, unit);
+        exec_id_unit(exec_id, unit);
         r = cgroup_of_unit(pid, unit, &path);
         if (r >= 0)
                 r = signal_all(path, SIGKILL, true);

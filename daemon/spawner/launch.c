@@ -49,10 +49,10 @@ static int copy_device_policy(const Launch *l, Refusal *reterr)
         _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL, *scope = NULL, *theirs = NULL,
                             *mine = NULL;
         const Leader *leader = l->container->leader;
-        char unit[SCOPE_NAME_SIZE], file[64];
+        char unit[EXEC_UNIT_SIZE], file[64];
         int r;
 
-        scope_name(l->exec_id, unit);
+        exec_id_unit(l->exec_id, unit);
         snprintf(file, sizeof(file), "/proc/%d/cgroup", l->runner.pid);
         r = file_read_at(leader->proc_fd, "cgroup", CGROUPS_MAX, &theirs, NULL);
         if (r >= 0)

@@ -15,9 +15,9 @@
 #include "spawner/container.h"
 #include "spawner/runner-spawn.h"
 #include "spawner/spawner.h"
+#include "wire/exec-id.h"
 
-#define EXEC_ID_LENGTH 64
-#define PARKED_SEC     60
+#define PARKED_SEC 60
 
 typedef struct Start Start;
 
@@ -25,7 +25,7 @@ typedef struct Launch {
         ListNode node;
         Spawner *spawner;       /* weak */
         Connection *connection; /* weak; the launch ends with it */
-        char exec_id[EXEC_ID_LENGTH + 1];
+        char exec_id[EXEC_ID_SIZE];
         char *description;    /* as the scope has it */
         Container *container; /* owned reference */
         Runner runner;

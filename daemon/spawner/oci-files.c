@@ -11,6 +11,7 @@
 #include "base/strv.h"
 #include "spawner/oci-podman.h"
 #include "spawner/root-file.h"
+#include "wire/exec-id.h"
 #include "wire/oci-details.h"
 
 #define DOCKER_CONTAINERS "/var/lib/docker/containers"
@@ -34,7 +35,7 @@ bool oci_file_is_of_interest(const char *file)
 
 static bool is_engines_id(const char *id)
 {
-        return strlen(id) == OCI_ID_LENGTH && id[strspn(id, "0123456789abcdef")] == 0;
+        return exec_id_is_valid(id);
 }
 
 /* Says which file it is that something is wrong with. */

@@ -50,7 +50,7 @@ struct Scope {
         ScopeManager *manager; /* weak */
         ListNode node;         /* of queued or of in_flight */
         ScopeState state;
-        char name[SCOPE_NAME_SIZE];
+        char name[EXEC_UNIT_SIZE];
         sd_bus_message *message; /* owned; may be sent several times */
         sd_bus_slot *slot;
         sd_event_source *timeout, *again;
@@ -67,7 +67,7 @@ typedef struct Describing {
         ListNode node;
         sd_event_source *timer;
         int pidfd; /* owned: of a process that is there as long as the scope is */
-        char name[SCOPE_NAME_SIZE], description[DESCRIPTION_MAX];
+        char name[EXEC_UNIT_SIZE], description[DESCRIPTION_MAX];
 } Describing;
 
 struct ScopeManager {
@@ -78,11 +78,6 @@ struct ScopeManager {
         List queued, in_flight, describing;
         unsigned n_in_flight;
 };
-
-void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE])
-{
-        snprintf(ret, SCOPE_NAME_SIZE, "exec-%s.scope", exec_id);
-}
 
 static void send_queued(ScopeManager *m);
 
@@ -404,7 +399,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         if (!s)
                 return -ENOMEM;
         *s = (Scope){.manager = m, .callback = callback, .userdata = userdata, .runner = RUNNER_INIT};
-        scope_name(q->exec_id, s->name);
+        exec_id_unit(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
         r = make_message(s, q, reterr);
         if (r < 0)
@@ -469,7 +464,7 @@ static int describing_new(ScopeManager *m, const char *exec_id, const char *text
         list_append(&m->describing, &d->node);
         if (d->pidfd < 0)
                 return -errno;
-        scope_name(exec_id, d->name);
+        exec_id_unit(exec_id, d->name);
         make_description(text, d->description);
         r = sd_event_add_time_relative(m->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC, DESCRIBE_USEC,
                                        on_describe, d);

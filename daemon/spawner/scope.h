@@ -12,9 +12,9 @@
 #include "base/refusal.h"
 #include "spawner/limits.h"
 #include "spawner/runner-spawn.h"
+#include "wire/exec-id.h"
 
 #define SCOPES_IN_FLIGHT_MAX 32
-#define SCOPE_NAME_SIZE      80
 
 typedef struct ScopeManager ScopeManager;
 typedef struct Scope Scope;
@@ -50,6 +50,3 @@ DEFINE_CLEANUP(Scope, scope_free);
 /* Changes what the scope of an exec is called in lists of units, a while after, unless the process (which
  * the scope ends with) is over by then. Nobody waits for it. */
 void scope_describe(ScopeManager *m, const char *exec_id, const char *description, int pidfd);
-
-/* exec-ID.scope */
-void scope_name(const char *exec_id, char ret[static SCOPE_NAME_SIZE]);

@@ -30,13 +30,6 @@
 #define ITEM_BYTES_MAX  (4 * 1024 * 1024)
 #define LAUNCHES_MAX    4096
 
-#define FLAG_TTY        UINT64_C(1)
-#define FLAG_PRIVILEGED UINT64_C(2)
-#define FLAG_NO_STDIN   UINT64_C(4)
-#define FLAG_LOG        UINT64_C(8)
-#define FLAG_ONE_OUTPUT UINT64_C(16)
-#define FLAGS_ALL       (FLAG_TTY | FLAG_PRIVILEGED | FLAG_NO_STDIN | FLAG_LOG | FLAG_ONE_OUTPUT)
-
 int reply_refusal(sd_bus_message *m, const Refusal *r, int error)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -44,7 +37,7 @@ int reply_refusal(sd_bus_message *m, const Refusal *r, int error)
         const char *message = r && r->message ? r->message : strerrordesc_np(abs(error));
         char name[128];
 
-        strcpy(stpcpy(name, "org.execd1.Error."), refusal_kind_to_string(kind));
+        strcpy(stpcpy(name, REFUSAL_ERROR_PREFIX), refusal_kind_to_string(kind));
         (void) sd_bus_error_set(&e, name, message ?: "unknown error");
         return sd_bus_reply_method_error(m, &e);
 }
@@ -75,18 +68,13 @@ static int bad(Refusal *reterr, const char *what)
         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s is not valid", what);
 }
 
-static bool is_hex64(const char *s)
-{
-        return strlen(s) == EXEC_ID_LENGTH && s[strspn(s, "0123456789abcdef")] == 0;
-}
-
 static int read_exec_id(sd_bus_message *m, const char **ret, Refusal *reterr)
 {
         int r = sd_bus_message_read(m, "s", ret);
 
         if (r < 0)
                 return r;
-        return is_hex64(*ret) ? 0 : bad(reterr, "exec_id");
+        return exec_id_is_valid(*ret) ? 0 : bad(reterr, "exec_id");
 }
 
 /* The container that a leader reference means; weak. -ESTALE when it is not known. */
@@ -98,10 +86,10 @@ static int read_leader(Connection *c, sd_bus_message *m, bool fresh, Container *
         const char *id;
         int r;
 
-        r = sd_bus_message_read(m, "(sut)", &id, &pid, &start);
+        r = sd_bus_message_read(m, LEADER_SIGNATURE, &id, &pid, &start);
         if (r < 0)
                 return r;
-        if (!is_hex64(id))
+        if (!exec_id_is_valid(id))
                 return bad(reterr, "container id");
         found = container_table_by_id(&c->spawner->containers, id);
         if (!found && !fresh)
@@ -244,7 +232,7 @@ static bool may_be_stale(const Connection *c, const Container *found, const char
 {
         return !found || !providers_are_primed(c->spawner->providers) ||
                providers_are_blind(c->spawner->providers) ||
-               (strncmp(found->id, reference, strlen(reference)) == 0 && !is_hex64(reference));
+               (strncmp(found->id, reference, strlen(reference)) == 0 && !exec_id_is_valid(reference));
 }
 
 static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
@@ -417,13 +405,13 @@ static int read_start(sd_bus_message *m, LaunchStart *q, int fds[3], Refusal *re
                 return bad(reterr, "argv");
         if (strlen(q->working_dir) > PATH_MAX_BYTES)
                 return bad(reterr, "working_dir");
-        if (flags & ~FLAGS_ALL)
+        if (flags & ~SPAWNER_FLAGS_ALL)
                 return bad(reterr, "flags");
-        q->tty = flags & FLAG_TTY;
-        q->privileged = flags & FLAG_PRIVILEGED;
-        q->null_stdin = flags & FLAG_NO_STDIN;
-        q->log = flags & FLAG_LOG;
-        q->one_output = flags & FLAG_ONE_OUTPUT;
+        q->tty = flags & SPAWNER_TTY;
+        q->privileged = flags & SPAWNER_PRIVILEGED;
+        q->null_stdin = flags & SPAWNER_NO_STDIN;
+        q->log = flags & SPAWNER_LOG;
+        q->one_output = flags & SPAWNER_ONE_OUTPUT;
         r = read_stdio(m, fds, q->tty, &q->stdio, reterr);
         return r < 0 ? r : read_ticket(m, &q->ticket, reterr);
 }
@@ -609,14 +597,14 @@ const sd_bus_vtable spawner_vtable[] = {
                                 SD_BUS_RESULT(CONTAINER_SIGNATURE, container, "h", leader_pidfd), on_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
-                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
-                                            properties, "s", user, "b", park),
+                                SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,
+                                            "a(ss)", properties, "s", user, "b", park),
                                 SD_BUS_NO_RESULT, on_prepare, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start",
-                                SD_BUS_ARGS("s", exec_id, "(sut)", leader, "s", description, "a(ss)",
-                                            properties, "as", argv, "as", env, "s", user, "s", working_dir,
-                                            "t", flags, "t", capabilities, "q", rows, "q", columns, "u",
-                                            login_uid, "ah", stdio, "h", ticket),
+                                SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,
+                                            "a(ss)", properties, "as", argv, "as", env, "s", user, "s",
+                                            working_dir, "t", flags, "t", capabilities, "q", rows, "q",
+                                            columns, "u", login_uid, "ah", stdio, "h", ticket),
                                 SD_BUS_RESULT("h", control, "h", pidfd, "u", pid, "ah", streams), on_start,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drop", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_drop,

@@ -14,6 +14,7 @@
 #include "spawner/provider.h"
 #include "spawner/scope.h"
 #include "spawner/seccomp-filters.h"
+#include "wire/spawner-protocol.h"
 
 typedef struct SpawnerOptions {
         const char *runner; /* path of the static runner */
@@ -74,8 +75,6 @@ int request_filters(Connection *c, sd_bus_message *message, RequestMethod method
 /* spawner-bus.c */
 extern const sd_bus_vtable spawner_vtable[];
 void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh);
-#define SPAWNER_PATH      "/org/execd1/spawner"
-#define SPAWNER_INTERFACE "org.execd1.Spawner"
 
 void spawner_emit_leaving(Connection *c);
 void spawner_emit_container_new(Connection *c, const Container *container);

@@ -6,6 +6,7 @@
 
 #include "base/strv.h"
 #include "base/time.h"
+#include "wire/exec-id.h"
 #include "wire/json-build.h"
 
 static void add_time(struct json_object *o, const char *key, uint64_t usec)
@@ -348,11 +349,6 @@ static int read_request(struct json_object *o, ExecRequest **ret)
         return 0;
 }
 
-static bool id_is_valid(const char *id)
-{
-        return id && strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
-}
-
 int exec_json_read(const char *line, ExecJson *ret)
 {
         struct json_object *o = json_tokener_parse(line);
@@ -391,7 +387,8 @@ int exec_json_read(const char *line, ExecJson *ret)
         };
         k = read_request(o, &r.request);
         json_object_put(o);
-        if (k < 0 || !id_is_valid(r.id) || !r.container_id || !r.container_name || !r.container_kind) {
+        if (k < 0 || !r.id || !exec_id_is_valid(r.id) || !r.container_id || !r.container_name ||
+            !r.container_kind) {
                 exec_json_done(&r);
                 return k < 0 ? k : -EBADMSG;
         }

@@ -25,11 +25,11 @@
 #include "base/strv.h"
 #include "base/ticket.h"
 #include "base/time.h"
+#include "wire/exec-id.h"
 #include "wire/runner-spec.h"
+#include "wire/spawner-protocol.h"
 
-#define SPAWNER_PATH      "/org/execd1/spawner"
-#define SPAWNER_INTERFACE "org.execd1.Spawner"
-#define SOCKET_DEFAULT    "/run/execd/spawner.sock"
+#define SOCKET_DEFAULT "/run/execd/spawner.sock"
 
 typedef struct Options {
         const char *socket, *container, *user, *working_dir;
@@ -39,7 +39,7 @@ typedef struct Options {
 } Options;
 
 typedef struct Leader {
-        char id[65];
+        char id[EXEC_ID_SIZE];
         uint32_t pid;
         uint64_t start;
 } Leader;
@@ -77,7 +77,7 @@ static int connect_spawner(const char *path, sd_bus **ret)
         return 0;
 }
 
-static void random_id(char ret[static 65])
+static void random_id(char ret[static EXEC_ID_SIZE])
 {
         uint8_t bytes[32];
 
@@ -98,7 +98,7 @@ static int get_leader(sd_bus *bus, const char *container, Leader *ret)
                                "s", container);
         if (r < 0)
                 return fail(r, "GetContainer", &error);
-        r = sd_bus_message_enter_container(reply, 'r', "sssssssututtassss");
+        r = sd_bus_message_enter_container(reply, 'r', CONTAINER_FIELDS);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "sssssssut", &id, NULL, NULL, NULL, NULL, NULL, NULL,
                                         &ret->pid, &ret->start);
@@ -169,7 +169,8 @@ static int start(sd_bus *bus, const char *exec_id, const Leader *leader, const O
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_close_ int ticket = ticket_new();
-        uint64_t flags = (o->tty ? 1 : 0) | (o->privileged ? 2 : 0) | (o->no_stdin ? 4 : 0);
+        uint64_t flags = (o->tty ? SPAWNER_TTY : 0) | (o->privileged ? SPAWNER_PRIVILEGED : 0) |
+                         (o->no_stdin ? SPAWNER_NO_STDIN : 0);
         int r;
 
         r = sd_bus_message_new_method_call(bus, &m, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "Start");
@@ -267,7 +268,7 @@ static int run(sd_bus *bus, const Options *o)
 {
         Leader leader;
         Running x = {0};
-        char id[65];
+        char id[EXEC_ID_SIZE];
         int r;
 
         r = get_leader(bus, o->container, &leader);
@@ -312,7 +313,7 @@ static int bench(sd_bus *bus, Options *o, size_t n)
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 uint64_t began;
                 Running x = {0};
-                char id[65];
+                char id[EXEC_ID_SIZE];
 
                 random_id(id);
                 if (o->parked) {
@@ -349,8 +350,8 @@ static int list(sd_bus *bus)
                                NULL);
         if (r < 0)
                 return fail(r, "ListContainers", &error);
-        r = sd_bus_message_enter_container(reply, 'a', "(sssssssututtassss)");
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sssssssututtassss")) > 0) {
+        r = sd_bus_message_enter_container(reply, 'a', CONTAINER_SIGNATURE);
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', CONTAINER_FIELDS)) > 0) {
                 const char *s[7];
                 uint32_t leader, uid;
 
@@ -360,7 +361,7 @@ static int list(sd_bus *bus)
                         break;
                 printf("%.12s name=%s kind=%s state=%s image=%s unit=%s slice=%s leader=%u uid=%u\n", s[0],
                        s[1], s[2], s[3], s[4], s[5], s[6], leader, uid);
-                r = sd_bus_message_skip(reply, "ttassss");
+                r = sd_bus_message_skip(reply, "ttassssa{ss}");
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
         }
@@ -432,7 +433,7 @@ int main(int argc, char **argv)
                 r = run(bus, &o);
         else if (strcmp(verb, "prepare") == 0) {
                 Leader leader;
-                char id[65];
+                char id[EXEC_ID_SIZE];
 
                 random_id(id);
                 r = get_leader(bus, o.container, &leader);
