@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -19,13 +18,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "spawner/oci-files.h"
+#include "spawner/oci-watch.h"
 #include "spawner/proc-parse.h"
 #include "spawner/root-file.h"
 
-#define WATCH_MASK \
-        (IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define RENAMED_MASK (IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
-#define WATCH_TRIES  8
 #define STAT_MAX     4096
 #define RUNC_INIT    "runc:["
 #define PODMAN_KIND  "podman"
@@ -51,18 +48,11 @@ typedef struct Storage {
         sd_event_source *renamed;
 } Storage;
 
-typedef struct Watch {
-        Oci *oci; /* weak */
-        const OciPlace *place;
-        sd_event_source *source;
-        bool is_there; /* it watches the place itself, and not what is above it */
-} Watch;
-
 struct Oci {
         Provider provider;
         ContainerTable *table; /* weak */
         sd_event *event;       /* weak */
-        Watch watches[OCI_PLACES];
+        OciWatch watches[OCI_PLACES];
         List known;
         OciNames names;
         List storages;
@@ -102,21 +92,6 @@ static Known *find_known(Oci *o, const OciPlace *place, const char *id)
         return NULL;
 }
 
-/* What has changed is looked at before anything that is asked for after it: a name may mean another
- * container. */
-static int add_watch(Oci *o, const char *path, uint32_t mask, sd_event_inotify_handler_t callback,
-                     void *userdata, sd_event_source **ret)
-{
-        int r;
-
-        r = sd_event_add_inotify(o->event, ret, path, mask, callback, userdata);
-        if (r >= 0)
-                r = sd_event_source_set_priority(*ret, SD_EVENT_PRIORITY_IMPORTANT);
-        if (r < 0)
-                *ret = sd_event_source_disable_unref(*ret);
-        return r;
-}
-
 /* The kernel's limits of inotify count what all processes of a user have, those in containers too. Without a
  * watch each request looks again, which takes longer and is as true. */
 static int do_without(Oci *o, int r, const char *what)
@@ -144,7 +119,8 @@ static int watch_storage(Oci *o, const char *directory)
                 return -ENOMEM;
         list_append(&o->storages, &s->node);
         s->directory = strdup(directory);
-        r = s->directory ? add_watch(o, directory, RENAMED_MASK, on_renamed, o, &s->renamed) : -ENOMEM;
+        r = s->directory ? oci_watch_add(o->event, directory, RENAMED_MASK, on_renamed, o, &s->renamed)
+                         : -ENOMEM;
         if (r < 0)
                 storage_free(o, s);
         return r;
@@ -161,11 +137,12 @@ static int watch_name(Oci *o, Known *k)
         if (k->state.is_podmans && !k->place->is_dockers) {
                 r = watch_storage(o, o->names.directory);
                 if (r >= 0 && k->state.run_directory)
-                        r = add_watch(o, k->state.run_directory, RENAMED_MASK, on_renamed, o, &k->renamed);
+                        r = oci_watch_add(o->event, k->state.run_directory, RENAMED_MASK, on_renamed, o,
+                                          &k->renamed);
                 return r;
         }
         r = oci_docker_directory(&k->state, k->id, &path);
-        return r < 0 ? r : add_watch(o, path, RENAMED_MASK, on_renamed, o, &k->renamed);
+        return r < 0 ? r : oci_watch_add(o->event, path, RENAMED_MASK, on_renamed, o, &k->renamed);
 }
 
 /* Takes `state`. */
@@ -428,61 +405,14 @@ static int on_renamed(sd_event_source *s, const struct inotify_event *event, voi
         return 0;
 }
 
-static int on_change(sd_event_source *s, const struct inotify_event *event, void *userdata);
-
-/* Watches the place, or what there is of the way to it. */
-static int watch(Watch *w)
+static void on_change(OciWatch *w, int error)
 {
-        const char *wanted = w->place->directory;
-        char path[PATH_MAX];
+        Oci *o = w->userdata;
+        int r = do_without(o, error, w->directory);
 
-        for (unsigned tries = 0; tries < WATCH_TRIES; tries++) {
-                size_t length = strlen(wanted), next;
-                int r;
-
-                for (;;) {
-                        memcpy(path, wanted, length);
-                        path[length] = 0;
-                        w->source = sd_event_source_disable_unref(w->source);
-                        r = add_watch(w->oci, path, WATCH_MASK, on_change, w, &w->source);
-                        if (r != -ENOENT)
-                                break;
-                        while (length > 0 && wanted[length - 1] != '/')
-                                length--;
-                        if (length <= 1)
-                                return r;
-                        length--;
-                }
-                if (r < 0)
-                        return r;
-                w->is_there = !wanted[length];
-                if (w->is_there)
-                        return 0;
-                /* The next part of the way may have been made meanwhile. */
-                next = length + 1 + strcspn(wanted + length + 1, "/");
-                memcpy(path, wanted, next);
-                path[next] = 0;
-                if (access(path, F_OK) < 0)
-                        return 0;
-        }
-        return 0;
-}
-
-static int on_change(sd_event_source *s, const struct inotify_event *event, void *userdata)
-{
-        Watch *w = userdata;
-        bool was_there = w->is_there;
-        int r = 0;
-
-        /* Above the place only what is on the way to it matters. */
-        if (!was_there || (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)))
-                r = watch(w);
-        r = do_without(w->oci, r, w->place->directory);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot watch %s", w->place->directory);
-        if (was_there || w->is_there)
-                look_at_once(w->oci);
-        return 0;
+                log_errno(LOG_WARNING, r, "Failed to watch %s", w->directory);
+        look_at_once(o);
 }
 
 static Provider *oci_free(Provider *p)
@@ -512,11 +442,14 @@ static int oci_new(Providers *all, Provider **ret)
         o->table = all->table;
         o->event = all->event;
         for (size_t i = 0; i < OCI_PLACES; i++) {
-                o->watches[i] = (Watch){.oci = o, .place = &oci_places[i]};
-                r = do_without(o, watch(&o->watches[i]), oci_places[i].directory);
+                o->watches[i] = (OciWatch){.event = o->event,
+                                           .directory = oci_places[i].directory,
+                                           .on_change = on_change,
+                                           .userdata = o};
+                r = do_without(o, oci_watch_begin(&o->watches[i]), oci_places[i].directory);
                 /* They are found when somebody asks. */
                 if (r < 0)
-                        log_errno(LOG_WARNING, r, "Cannot watch %s", oci_places[i].directory);
+                        log_errno(LOG_WARNING, r, "Failed to watch %s", oci_places[i].directory);
         }
         *ret = &o->provider;
         return 0;

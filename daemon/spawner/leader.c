@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "spawner/seccomp-filters.h"
 
 #define STATUS_MAX  (64 * 1024)
 #define TEXT_MAX    (16 * 1024)
@@ -27,6 +26,15 @@ static int open_proc(pid_t pid)
         return fd < 0 ? -errno : fd;
 }
 
+LeaderFilters *leader_filters_free(LeaderFilters *f)
+{
+        if (!f)
+                return NULL;
+        free(f->data);
+        free(f);
+        return NULL;
+}
+
 Leader *leader_ref(Leader *l)
 {
         if (l)
@@ -40,7 +48,7 @@ Leader *leader_unref(Leader *l)
                 return NULL;
         fd_close(l->pidfd);
         fd_close(l->proc_fd);
-        filters_free(l->filters);
+        leader_filters_free(l->filters);
         leader_facts_done(&l->found);
         free(l);
         return NULL;

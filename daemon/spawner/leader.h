@@ -14,8 +14,17 @@
 #include "spawner/leader-facts.h"
 #include "wire/runner-spec.h"
 
-typedef struct LeaderFilters LeaderFilters;
 typedef struct FiltersRun FiltersRun;
+
+/* Seccomp filters (seccomp-filters.h reads them). */
+typedef struct LeaderFilters {
+        RunnerFilter items[RUNNER_FILTERS_MAX]; /* oldest first; point into data */
+        uint32_t n;
+        char *data; /* owned */
+} LeaderFilters;
+
+LeaderFilters *leader_filters_free(LeaderFilters *f);
+DEFINE_CLEANUP(LeaderFilters, leader_filters_free);
 
 typedef struct Leader {
         unsigned n_ref;

@@ -51,13 +51,6 @@ static int name_file(const char *file, int r, Refusal *reterr)
                       why.message ?: strerrordesc_np(-r));
 }
 
-bool oci_is_same_file(const struct stat *a, const struct stat *b)
-{
-        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-               a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct stat *st, OciState *ret,
                    Refusal *reterr)
 {
@@ -68,7 +61,7 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
         size_t size;
         int r;
 
-        if (fstatat(dir_fd, file, &now, AT_SYMLINK_NOFOLLOW) >= 0 && oci_is_same_file(&now, st))
+        if (fstatat(dir_fd, file, &now, AT_SYMLINK_NOFOLLOW) >= 0 && root_file_is_same(&now, st))
                 return 1;
         r = root_file_read(dir_fd, file, OCI_STATE_MAX, &text, &size, &now, reterr);
         if (r == -ENOENT)
@@ -171,7 +164,7 @@ static int refresh_names(OciNames *n, int dir_fd, size_t i, Refusal *reterr)
                 n->st[i] = (struct stat){0};
                 return errno == ENOENT ? 0 : -errno;
         }
-        if (oci_is_same_file(&st, &n->st[i]))
+        if (root_file_is_same(&st, &n->st[i]))
                 return 0;
         oci_storage_done(&n->storage[i]);
         n->st[i] = (struct stat){0};
@@ -322,7 +315,7 @@ static int read_docker_again(const char *id, const OciState *state, OciSeen *see
         if (r < 0)
                 return r;
         if (fstatat(fd, DOCKER_CONFIG, &now, AT_SYMLINK_NOFOLLOW) >= 0 &&
-            oci_is_same_file(&now, &seen->config))
+            root_file_is_same(&now, &seen->config))
                 return 0;
         r = read_docker_config(fd, id, seen, &c, reterr);
         if (r >= 0)

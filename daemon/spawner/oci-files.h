@@ -50,5 +50,3 @@ bool oci_file_is_of_interest(const char *file);
  * Updates the details. */
 int oci_read_again(const OciPlace *place, const char *id, const OciState *state, OciNames *names,
                    OciSeen *seen, char ***details, char **ret_name, Refusal *reterr);
-
-bool oci_is_same_file(const struct stat *a, const struct stat *b);

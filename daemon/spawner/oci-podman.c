@@ -112,7 +112,7 @@ int oci_podman_read_health(const char *directory, struct stat *seen, char ***det
                 return r == -ENOENT ? 0 : r;
         if (fstatat(fd, OCI_PODMAN_HEALTH_FILE, &now, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (oci_is_same_file(&now, seen))
+        if (root_file_is_same(&now, seen))
                 return 0;
         r = root_file_read(fd, OCI_PODMAN_HEALTH_FILE, OCI_STATE_MAX, &text, &size, seen, reterr);
         /* It is not replaced but written anew, and may be found half written; there is another look then. */

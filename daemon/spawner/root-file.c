@@ -138,3 +138,10 @@ int root_file_read(int dir_fd, const char *name, size_t max, char **ret, size_t 
                 *ret_stat = st;
         return file_read_at(AT_FDCWD, file, max, ret, ret_size);
 }
+
+bool root_file_is_same(const struct stat *a, const struct stat *b)
+{
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+               a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}

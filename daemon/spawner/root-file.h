@@ -3,6 +3,7 @@
 
 /* Files that only root can have written: what they say is as good as root's word. */
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/refusal.h"
@@ -19,3 +20,6 @@ int root_directory_open_at(int dir_fd, const char *name, int *ret_fd, Refusal *r
  * NULL. */
 int root_file_read(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size,
                    struct stat *ret_stat, Refusal *reterr);
+
+/* Nothing was written to it in between, nor was it replaced. */
+bool root_file_is_same(const struct stat *a, const struct stat *b);

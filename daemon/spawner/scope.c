@@ -5,20 +5,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/strv.h"
 #include "base/time.h"
-#include "wire/scope-property.h"
-
-#define SYSTEMD_NAME     "org.freedesktop.systemd1"
-#define SYSTEMD_PATH     "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER  "org.freedesktop.systemd1.Manager"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
@@ -30,15 +23,10 @@
 #define EXISTS_USEC       (5 * USEC_PER_SEC)
 
 /* From this version on systemd takes processes by pidfd. */
-#define PIDFDS_VERSION  255
-#define DESCRIPTION_MAX 256
+#define PIDFDS_VERSION 255
 
 /* Most commands are over by then, and systemd tells all that listen to it of each change. */
 #define DESCRIBE_USEC (100 * USEC_PER_MSEC)
-
-/* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
- * minute. */
-#define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 typedef enum ScopeState {
         SCOPE_QUEUED,
@@ -67,7 +55,7 @@ typedef struct Describing {
         ListNode node;
         sd_event_source *timer;
         int pidfd; /* owned: of a process that is there as long as the scope is */
-        char name[EXEC_UNIT_SIZE], description[DESCRIPTION_MAX];
+        char name[EXEC_UNIT_SIZE], description[SCOPE_DESCRIPTION_SIZE];
 } Describing;
 
 struct ScopeManager {
@@ -283,103 +271,6 @@ static void send_queued(ScopeManager *m)
         }
 }
 
-/* What stands in lists of units: one line, of bounded length, cut between characters. */
-static void make_description(const char *text, char ret[static DESCRIPTION_MAX])
-{
-        size_t n = strnlen(text, DESCRIPTION_MAX - 1);
-
-        if (text[n])
-                while (n > 0 && ((unsigned char) text[n] & 0xc0) == 0x80)
-                        n--;
-        memcpy(ret, text, n);
-        ret[n] = 0;
-        for (char *p = ret; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        *p = ' ';
-}
-
-static int append_property(sd_bus_message *m, const ScopeProperty *p)
-{
-        int r;
-
-        switch (p->type) {
-        case SCOPE_PROPERTY_U64:
-                return sd_bus_message_append(m, "(sv)", p->bus_name, "t", p->number);
-        case SCOPE_PROPERTY_U32:
-                return sd_bus_message_append(m, "(sv)", p->bus_name, "u", (uint32_t) p->number);
-        case SCOPE_PROPERTY_STRING:
-                return sd_bus_message_append(m, "(sv)", p->bus_name, "s", p->string);
-        case SCOPE_PROPERTY_BYTES:
-                r = sd_bus_message_open_container(m, 'r', "sv");
-                if (r >= 0)
-                        r = sd_bus_message_append(m, "s", p->bus_name);
-                if (r >= 0)
-                        r = sd_bus_message_open_container(m, 'v', "ay");
-                if (r >= 0)
-                        r = sd_bus_message_append_array(m, 'y', p->bytes, p->n_bytes);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(m);
-                return r < 0 ? r : sd_bus_message_close_container(m);
-        }
-        return -EINVAL;
-}
-
-/* What the client asks for within what the container has, and then what only the container has. */
-static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
-{
-        ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
-        size_t n = 0;
-        int r = 0;
-
-        for (char *const *p = q->properties; p && p[0] && p[1] && r >= 0; p += 2) {
-                if (n >= ELEMENTSOF(asked)) {
-                        r = -E2BIG;
-                        break;
-                }
-                r = scope_property_parse(p[0], p[1], &asked[n], reterr);
-                if (r < 0)
-                        break;
-                limits_apply(q->limits, &asked[n]);
-                r = append_property(m, &asked[n++]);
-        }
-        if (r >= 0)
-                r = limits_append(q->limits, asked, n, m);
-        for (size_t i = 0; i < n; i++)
-                scope_property_done(&asked[i]);
-        return r;
-}
-
-static int make_message(Scope *s, const ScopeRequest *q, Refusal *reterr)
-{
-        char description[DESCRIPTION_MAX];
-        sd_bus_message *m;
-        int r;
-
-        r = sd_bus_message_new_method_call(s->manager->bus, &s->message, SYSTEMD_NAME, SYSTEMD_PATH,
-                                           SYSTEMD_MANAGER, "StartTransientUnit");
-        if (r < 0)
-                return r;
-        m = s->message;
-        make_description(q->description, description);
-        r = sd_bus_message_append(m, "ss", s->name, "fail");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(sv)");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice",
-                                          "s", q->slice, "CollectMode", "s", "inactive-or-failed",
-                                          "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
-        /* A number is that of the runner as long as that is not waited for: see scope_abandon(). */
-        if (r >= 0)
-                r = s->manager->takes_pidfds
-                            ? sd_bus_message_append(m, "(sv)", "PIDFDs", "ah", 1, q->runner->pidfd)
-                            : sd_bus_message_append(m, "(sv)", "PIDs", "au", 1, (uint32_t) q->runner->pid);
-        if (r >= 0)
-                r = append_properties(m, q, reterr);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
-}
-
 static int on_deferred(sd_event_source *source, void *userdata)
 {
         Scope *s = userdata;
@@ -401,7 +292,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         *s = (Scope){.manager = m, .callback = callback, .userdata = userdata, .runner = RUNNER_INIT};
         exec_id_unit(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
-        r = make_message(s, q, reterr);
+        r = scope_message_new(m->bus, m->takes_pidfds, s->name, q, &s->message, reterr);
         if (r < 0)
                 return r;
 
@@ -465,7 +356,7 @@ static int describing_new(ScopeManager *m, const char *exec_id, const char *text
         if (d->pidfd < 0)
                 return -errno;
         exec_id_unit(exec_id, d->name);
-        make_description(text, d->description);
+        scope_description(text, d->description);
         r = sd_event_add_time_relative(m->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC, DESCRIBE_USEC,
                                        on_describe, d);
         if (r < 0)

@@ -9,9 +9,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-#include "base/refusal.h"
-#include "spawner/limits.h"
-#include "spawner/runner-spawn.h"
+#include "spawner/scope-message.h"
 #include "wire/exec-id.h"
 
 #define SCOPES_IN_FLIGHT_MAX 32
@@ -25,15 +23,6 @@ ScopeManager *scope_manager_free(ScopeManager *m);
 DEFINE_CLEANUP(ScopeManager, scope_manager_free);
 /* The bus is gone: none of them will be. */
 void scope_manager_fail_all(ScopeManager *m);
-
-typedef struct ScopeRequest {
-        const char *exec_id;
-        const char *slice;
-        const char *description;
-        const Runner *runner;
-        char *const *properties; /* name, text, name, text, … */
-        const Limits *limits;    /* of the container */
-} ScopeRequest;
 
 /* Called once, from the loop: NULL when the scope is there, else why not. */
 typedef void (*ScopeReady)(void *userdata, const Refusal *refusal);

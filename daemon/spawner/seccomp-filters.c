@@ -45,15 +45,6 @@ struct FiltersRun {
         bool is_told;
 };
 
-LeaderFilters *filters_free(LeaderFilters *f)
-{
-        if (!f)
-                return NULL;
-        free(f->data);
-        free(f);
-        return NULL;
-}
-
 static int dump_one(pid_t pid, uint32_t i, Dump *dump)
 {
         struct __ptrace_seccomp_metadata metadata = {.filter_off = i};
@@ -116,7 +107,7 @@ static void run_child(const FiltersRun *run, pid_t parent)
 
 static int filters_from_dump(const Dump *dump, uint32_t n, LeaderFilters **ret)
 {
-        _cleanup_(filters_freep) LeaderFilters *f = calloc(1, sizeof(*f));
+        _cleanup_(leader_filters_freep) LeaderFilters *f = calloc(1, sizeof(*f));
         size_t size = 0;
         char *p;
 
@@ -193,7 +184,7 @@ static void run_tell(FiltersRun *run, int r)
         Leader *l = run->leader;
 
         run->is_told = true;
-        l->filters = filters_free(l->filters);
+        l->filters = leader_filters_free(l->filters);
         if (r >= 0)
                 r = filters_from_dump(run->dump, run->n, &l->filters);
         l->filters_error = r;

@@ -15,15 +15,6 @@
 /* How many may wait for the filters of one leader. */
 #define FILTERS_WAITS_MAX 256
 
-struct LeaderFilters {
-        RunnerFilter items[RUNNER_FILTERS_MAX]; /* oldest first; point into data */
-        uint32_t n;
-        char *data; /* owned */
-};
-
-LeaderFilters *filters_free(LeaderFilters *f);
-DEFINE_CLEANUP(LeaderFilters, filters_free);
-
 /* 0 when l->filters are exactly `n`. Otherwise they begin to be read: -EINPROGRESS, and filters_wait() tells
  * of the end. A refusal when that failed a moment ago. */
 int filters_need(Leader *l, uint32_t n, Refusal *reterr);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/scope-message.h"
+
+#include <string.h>
+
+#include "base/time.h"
+#include "wire/scope-property.h"
+
+/* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
+ * minute. */
+#define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
+
+void scope_description(const char *text, char ret[static SCOPE_DESCRIPTION_SIZE])
+{
+        size_t n = strnlen(text, SCOPE_DESCRIPTION_SIZE - 1);
+
+        if (text[n])
+                while (n > 0 && ((unsigned char) text[n] & 0xc0) == 0x80)
+                        n--;
+        memcpy(ret, text, n);
+        ret[n] = 0;
+        for (char *p = ret; *p; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = ' ';
+}
+
+static int append_property(sd_bus_message *m, const ScopeProperty *p)
+{
+        int r;
+
+        switch (p->type) {
+        case SCOPE_PROPERTY_U64:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "t", p->number);
+        case SCOPE_PROPERTY_U32:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "u", (uint32_t) p->number);
+        case SCOPE_PROPERTY_STRING:
+                return sd_bus_message_append(m, "(sv)", p->bus_name, "s", p->string);
+        case SCOPE_PROPERTY_BYTES:
+                r = sd_bus_message_open_container(m, 'r', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", p->bus_name);
+                if (r >= 0)
+                        r = sd_bus_message_open_container(m, 'v', "ay");
+                if (r >= 0)
+                        r = sd_bus_message_append_array(m, 'y', p->bytes, p->n_bytes);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+                return r < 0 ? r : sd_bus_message_close_container(m);
+        }
+        return -EINVAL;
+}
+
+/* What the client asks for within what the container has, and then what only the container has. */
+static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
+{
+        ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
+        size_t n = 0;
+        int r = 0;
+
+        for (char *const *p = q->properties; p && p[0] && p[1] && r >= 0; p += 2) {
+                if (n >= ELEMENTSOF(asked)) {
+                        r = -E2BIG;
+                        break;
+                }
+                r = scope_property_parse(p[0], p[1], &asked[n], reterr);
+                if (r < 0)
+                        break;
+                limits_apply(q->limits, &asked[n]);
+                r = append_property(m, &asked[n++]);
+        }
+        if (r >= 0)
+                r = limits_append(q->limits, asked, n, m);
+        for (size_t i = 0; i < n; i++)
+                scope_property_done(&asked[i]);
+        return r;
+}
+
+static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest *q, Refusal *reterr)
+{
+        char description[SCOPE_DESCRIPTION_SIZE];
+        int r;
+
+        scope_description(q->description, description);
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
+                                  q->slice, "CollectMode", "s", "inactive-or-failed", "TimeoutStopUSec", "t",
+                                  STOP_TIMEOUT_USEC);
+        /* The runner has its number as long as nobody waits for it: see scope_abandon(). */
+        if (r >= 0)
+                r = takes_pidfds
+                            ? sd_bus_message_append(m, "(sv)", "PIDFDs", "ah", 1, q->runner->pidfd)
+                            : sd_bus_message_append(m, "(sv)", "PIDs", "au", 1, (uint32_t) q->runner->pid);
+        return r < 0 ? r : append_properties(m, q, reterr);
+}
+
+int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,
+                      sd_bus_message **ret, Refusal *reterr)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", name, "fail");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r >= 0)
+                r = append_unit(m, takes_pidfds, q, reterr);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
