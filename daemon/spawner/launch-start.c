@@ -6,6 +6,8 @@
  * the peer.
  */
 
+#include "spawner/launch-start.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -19,7 +21,6 @@
 #include "spawner/kernel-audit.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
-#include "spawner/launch.h"
 #include "spawner/order.h"
 #include "spawner/verify.h"
 
@@ -40,7 +41,7 @@ struct Start {
         bool log; /* the runner is to write the output to the journal */
 };
 
-Start *start_free(Start *s)
+static Start *start_free(Start *s)
 {
         if (!s)
                 return NULL;
@@ -184,6 +185,54 @@ static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
         return 0;
 }
 
+static int release(Launch *l)
+{
+        Start *s = l->start;
+        int r;
+
+        /* Whoever finds it unused may have the command started again. */
+        r = ticket_use(s->ticket);
+        if (r < 0)
+                return r;
+        r = order_send(l->runner.control, &(Order){
+                                                  .mode = RUNNER_MODE_EXEC,
+                                                  .spec = &s->spec,
+                                                  .leader = l->container->leader->pidfd,
+                                                  .namespaces = &s->namespaces,
+                                                  .stdio = s->spec.tty ? NULL : s->command,
+                                          });
+        if (r < 0)
+                return r;
+
+        s->released = true;
+        namespace_fds_done(&s->namespaces);
+        for (int i = 0; i < 3; i++)
+                s->command[i] = fd_close(s->command[i]);
+        return 0;
+}
+
+static void launch_fail(Launch *l, const Refusal *refusal, int error)
+{
+        if (l->start) {
+                int r = reply_refusal(l->start->message, refusal, error);
+
+                if (r < 0)
+                        log_error_errno(r, "Cannot answer a start");
+                if (l->start->released)
+                        kill_scope_of(l->runner.pid, l->exec_id);
+        } else if (refusal)
+                log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "cannot be prepared");
+        launch_free(l);
+}
+
+static void release_or_fail(Launch *l)
+{
+        int r = release(l);
+
+        if (r < 0)
+                launch_fail(l, NULL, r);
+}
+
 int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *reterr)
 {
         _cleanup_(start_freep) Start *s = calloc(1, sizeof(*s));
@@ -216,56 +265,8 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
         s->ticket = q->ticket;
         l->start = TAKE_PTR(s);
         if (l->scope_is_ready)
-                launch_release(l);
+                release_or_fail(l);
         return 0;
-}
-
-static int release(Launch *l)
-{
-        Start *s = l->start;
-        int r;
-
-        /* Whoever finds it unused may have the command started again. */
-        r = ticket_use(s->ticket);
-        if (r < 0)
-                return r;
-        r = order_send(l->runner.control, &(Order){
-                                                  .mode = RUNNER_MODE_EXEC,
-                                                  .spec = &s->spec,
-                                                  .leader = l->container->leader->pidfd,
-                                                  .namespaces = &s->namespaces,
-                                                  .stdio = s->spec.tty ? NULL : s->command,
-                                          });
-        if (r < 0)
-                return r;
-
-        s->released = true;
-        namespace_fds_done(&s->namespaces);
-        for (int i = 0; i < 3; i++)
-                s->command[i] = fd_close(s->command[i]);
-        return 0;
-}
-
-void launch_release(Launch *l)
-{
-        int r = release(l);
-
-        if (r < 0)
-                launch_fail(l, NULL, r);
-}
-
-void launch_fail(Launch *l, const Refusal *refusal, int error)
-{
-        if (l->start) {
-                int r = reply_refusal(l->start->message, refusal, error);
-
-                if (r < 0)
-                        log_error_errno(r, "Cannot answer a start");
-                if (l->start->released)
-                        kill_scope_of(l->runner.pid, l->exec_id);
-        } else if (refusal)
-                log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "cannot be prepared");
-        launch_free(l);
 }
 
 static int append_streams(sd_bus_message *reply, const Start *s, int tty)
@@ -290,7 +291,7 @@ static int reply_started(Launch *l, pid_t pid, int pidfd, int tty)
                 r = sd_bus_message_append(reply, "hhu", l->runner.control, pidfd, (uint32_t) pid);
         if (r >= 0)
                 r = append_streams(reply, l->start, tty);
-        return r < 0 ? r : sd_bus_send(l->connection->bus, reply, NULL);
+        return r < 0 ? r : sd_bus_send(l->job.connection->bus, reply, NULL);
 }
 
 /* The command runs. */
@@ -330,7 +331,7 @@ static void take_failed(Launch *l, const RunnerReport *report)
         refusal_done(&refusal);
 }
 
-void launch_on_report(Launch *l)
+static void on_report(Launch *l)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         RunnerReport report;
@@ -354,3 +355,29 @@ void launch_on_report(Launch *l)
         for (size_t i = 0; i < n_fds; i++)
                 fd_close(fds[i]);
 }
+
+static void on_scope_ready(Launch *l)
+{
+        if (l->start)
+                release_or_fail(l);
+}
+
+static void on_leader_gone(Launch *l)
+{
+        /* The runner of a start that is under way will say so. */
+        if (!l->start)
+                launch_free(l);
+}
+
+static void on_free(Launch *l)
+{
+        l->start = start_free(l->start);
+}
+
+const LaunchEvents launch_start_events = {
+        .on_scope_ready = on_scope_ready,
+        .on_report = on_report,
+        .on_leader_gone = on_leader_gone,
+        .on_failed = launch_fail,
+        .on_free = on_free,
+};

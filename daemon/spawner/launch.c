@@ -22,13 +22,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Launch *l = userdata;
 
         refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
-        launch_fail(l, &refusal, ETIMEDOUT);
+        l->events->on_failed(l, &refusal, ETIMEDOUT);
         return 0;
 }
 
 static int on_control(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-        launch_on_report(userdata);
+        Launch *l = userdata;
+
+        l->events->on_report(l);
         return 0;
 }
 
@@ -37,9 +39,7 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         Launch *l = userdata;
 
         l->leader = sd_event_source_disable_unref(l->leader);
-        /* Where a start is under way, its runner will say so. */
-        if (!l->start)
-                launch_free(l);
+        l->events->on_leader_gone(l);
         return 0;
 }
 
@@ -78,19 +78,18 @@ static void on_scope_ready(void *userdata, const Refusal *refusal)
 
         l->scope = scope_free(l->scope);
         if (refusal) {
-                launch_fail(l, refusal, EIO);
+                l->events->on_failed(l, refusal, EIO);
                 return;
         }
         r = copy_device_policy(l, &mismatch);
         if (r < 0) {
                 if (!leader_is_alive(l->container->leader))
                         r = refuse(&mismatch, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-                launch_fail(l, &mismatch, r);
+                l->events->on_failed(l, &mismatch, r);
                 return;
         }
         l->scope_is_ready = true;
-        if (l->start)
-                launch_release(l);
+        l->events->on_scope_ready(l);
 }
 
 /* Under an fd of our own: launches share their container, and one fd can be watched once only. */
@@ -171,6 +170,11 @@ static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
         return 0;
 }
 
+static void launch_cancel(ConnectionJob *j)
+{
+        launch_free((Launch *) j);
+}
+
 int launch_new(Connection *c, Container *container, const LaunchRequest *q, Launch **ret, Refusal *reterr)
 {
         _cleanup_(launch_freep) Launch *l = calloc(1, sizeof(*l));
@@ -179,7 +183,8 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
 
         if (!l)
                 return -ENOMEM;
-        *l = (Launch){.spawner = c->spawner, .connection = c, .runner = RUNNER_INIT};
+        *l = (Launch){.spawner = c->spawner, .events = q->events, .runner = RUNNER_INIT};
+        connection_add_job(c, &l->job, launch_cancel);
         list_append(&c->spawner->launches, &l->node);
         memcpy(l->exec_id, q->exec_id, EXEC_ID_LENGTH);
         l->container = container_ref(container);
@@ -215,6 +220,7 @@ Launch *launch_free(Launch *l)
 {
         if (!l)
                 return NULL;
+        connection_remove_job(&l->job);
         list_remove(&l->spawner->launches, &l->node);
         sd_event_source_disable_unref(l->timer);
         sd_event_source_disable_unref(l->control);
@@ -222,7 +228,7 @@ Launch *launch_free(Launch *l)
         scope_abandon(l->scope, &l->runner);
         runner_release(&l->runner, l->spawner->event);
         container_unref(l->container);
-        start_free(l->start);
+        l->events->on_free(l);
         free(l->description);
         free(l);
         return NULL;
@@ -235,14 +241,6 @@ Launch *launch_find(const Spawner *s, const char *exec_id)
                         return l;
         }
         return NULL;
-}
-
-void launches_drop_connection(Spawner *s, const Connection *c)
-{
-        LIST_FOREACH (Launch, l, &s->launches, node) {
-                if (l->connection == c)
-                        launch_free(l);
-        }
 }
 
 /* The same run of the same container, and what its scopes are made after is the same. */

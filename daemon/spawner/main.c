@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "config.h"
+#include "spawner/spawner-bus.h"
 #include "spawner/spawner.h"
 
 #define PEER_USER        "execd"
@@ -113,7 +114,9 @@ static int find_peer(SpawnerOptions *options)
 int main(int argc, char **argv)
 {
         _cleanup_(spawner_freep) Spawner *spawner = NULL;
-        SpawnerOptions options = {.runner = RUNNER_PATH, .idle_usec = IDLE_SEC_DEFAULT * USEC_PER_SEC};
+        SpawnerOptions options = {.runner = RUNNER_PATH,
+                                  .idle_usec = IDLE_SEC_DEFAULT * USEC_PER_SEC,
+                                  .methods = spawner_methods};
         int r;
 
         if (parse_options(argc, argv, &options) < 0)

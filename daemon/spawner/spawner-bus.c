@@ -5,6 +5,8 @@
  * decide who may do what, not to be well.
  */
 
+#include "spawner/spawner-bus.h"
+
 #include <signal.h>
 #include <string.h>
 
@@ -13,156 +15,16 @@
 #include "base/ticket.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
-#include "spawner/launch.h"
 #include "spawner/processes.h"
-#include "spawner/spawner.h"
+#include "spawner/spawner-args.h"
 #include "spawner/user-check.h"
 #include "wire/scope-property.h"
 #include "wire/spawner-protocol.h"
 #include "wire/user-spec.h"
 
-#define REFERENCE_MAX   256
-#define DESCRIPTION_MAX 4096
-#define DECISION_MAX    3072
-#define PROPERTY_MAX    1024
-#define PATH_MAX_BYTES  4095
-#define ITEMS_MAX       (512 * 1024)
-#define ITEM_BYTES_MAX  (4 * 1024 * 1024)
-#define LAUNCHES_MAX    4096
-
-int reply_refusal(sd_bus_message *m, const Refusal *r, int error)
-{
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        RefusalKind kind = r && r->kind != REFUSAL_NONE ? r->kind : REFUSAL_INTERNAL;
-        const char *message = r && r->message ? r->message : strerrordesc_np(abs(error));
-        char name[128];
-
-        strcpy(stpcpy(name, REFUSAL_ERROR_PREFIX), refusal_kind_to_string(kind));
-        (void) sd_bus_error_set(&e, name, message ?: "unknown error");
-        return sd_bus_reply_method_error(m, &e);
-}
-
-void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        int r;
-
-        r = method(c, m, fresh, &refusal);
-        if (r == -ESTALE && !fresh) {
-                refusal_done(&refusal);
-                r = request_refresh(c, m, method, false);
-        } else if (r == -EAGAIN && refusal.kind == REFUSAL_NOT_RUNNING)
-                /* A container that is just starting: worth some patience. */
-                r = request_refresh(c, m, method, true);
-        if (r >= 0)
-                return;
-        if (refusal.kind == REFUSAL_NONE)
-                log_errno(LOG_WARNING, r, "%s failed", sd_bus_message_get_member(m));
-        r = reply_refusal(m, &refusal, r);
-        if (r < 0)
-                log_error_errno(r, "Cannot answer %s", sd_bus_message_get_member(m));
-}
-
-static int bad(Refusal *reterr, const char *what)
-{
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s is not valid", what);
-}
-
-static int read_exec_id(sd_bus_message *m, const char **ret, Refusal *reterr)
-{
-        int r = sd_bus_message_read(m, "s", ret);
-
-        if (r < 0)
-                return r;
-        return exec_id_is_valid(*ret) ? 0 : bad(reterr, "exec_id");
-}
-
-/* The container that a leader reference means; weak. -ESTALE when it is not known. */
-static int read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **ret, Refusal *reterr)
-{
-        uint64_t start;
-        uint32_t pid;
-        Container *found;
-        const char *id;
-        int r;
-
-        r = sd_bus_message_read(m, LEADER_SIGNATURE, &id, &pid, &start);
-        if (r < 0)
-                return r;
-        if (!exec_id_is_valid(id))
-                return bad(reterr, "container id");
-        found = container_table_by_id(&c->spawner->containers, id);
-        if (!found && !fresh)
-                return -ESTALE;
-        if (!found || !container_is_alive(found) || (uint32_t) found->leader->pid != pid ||
-            found->leader->start_time != start)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running", id);
-        *ret = found;
-        return 0;
-}
-
-static int check_is_unpaused(const Container *c, Refusal *reterr)
-{
-        if (strcmp(container_state(c), "paused") == 0)
-                return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
-                              "Container %s is paused, unpause the container before exec", c->id);
-        return 0;
-}
-
-typedef struct LaunchArguments {
-        const char *exec_id, *description;
-        Container *container; /* weak */
-        char **properties;    /* name, text, … */
-} LaunchArguments;
-
-static void launch_arguments_done(LaunchArguments *a)
-{
-        a->properties = strv_free(a->properties);
-}
-
-static int read_properties(sd_bus_message *m, char ***ret, Refusal *reterr)
-{
-        const char *name, *text;
-        size_t n = 0;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(ss)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "(ss)", &name, &text)) > 0) {
-                ScopeProperty p = {0};
-
-                if (++n > SCOPE_PROPERTIES_MAX || strlen(name) > PROPERTY_MAX || strlen(text) > PROPERTY_MAX)
-                        return bad(reterr, "properties");
-                r = scope_property_parse(name, text, &p, reterr);
-                scope_property_done(&p);
-                if (r >= 0)
-                        r = strv_append(ret, name);
-                if (r >= 0)
-                        r = strv_append(ret, text);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArguments *a, Refusal *reterr)
-{
-        int r;
-
-        r = read_exec_id(m, &a->exec_id, reterr);
-        if (r >= 0)
-                r = read_leader(c, m, fresh, &a->container, reterr);
-        if (r >= 0)
-                r = check_is_unpaused(a->container, reterr);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "s", &a->description);
-        if (r < 0)
-                return r;
-        if (strlen(a->description) > DESCRIPTION_MAX)
-                return bad(reterr, "description");
-        return read_properties(m, &a->properties, reterr);
-}
+#define REFERENCE_MAX 256
+#define DECISION_MAX  3072
+#define LAUNCHES_MAX  4096
 
 static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Refusal *reterr)
 {
@@ -178,23 +40,9 @@ static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Re
                                   .exec_id = a->exec_id,
                                   .description = a->description,
                                   .properties = a->properties,
+                                  .events = &launch_start_events,
                           },
                           ret, reterr);
-}
-
-static int read_user(sd_bus_message *m, const char **ret, bool *ret_has_names, Refusal *reterr)
-{
-        UserSpec spec;
-        int r;
-
-        r = sd_bus_message_read(m, "s", ret);
-        if (r >= 0)
-                r = user_spec_parse(*ret, &spec, reterr);
-        if (r < 0)
-                return r;
-        *ret_has_names = user_spec_has_names(&spec);
-        user_spec_done(&spec);
-        return 0;
 }
 
 static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
@@ -249,7 +97,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "the name or id of a container has at most %d bytes", REFERENCE_MAX);
         if (!*reference)
-                return bad(reterr, "container reference");
+                return args_bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
         if (!fresh && may_be_stale(c, found, reference))
                 return -ESTALE;
@@ -275,7 +123,7 @@ static int do_prepare_launch(Connection *c, sd_bus_message *m, bool fresh, Refus
         Launch *l;
         int park, r;
 
-        r = read_launch(c, m, fresh, &a, reterr);
+        r = args_read_launch(c, m, fresh, &a, reterr);
         if (r >= 0)
                 r = sd_bus_message_read(m, "sb", &user, &park);
         if (r < 0)
@@ -312,9 +160,9 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
         bool has_names;
         int r;
 
-        r = read_launch(c, m, fresh, &a, reterr);
+        r = args_read_launch(c, m, fresh, &a, reterr);
         if (r >= 0)
-                r = read_user(m, &user, &has_names, reterr);
+                r = args_read_user(m, &user, &has_names, reterr);
         if (r < 0)
                 return r;
         /* A number needs no looking up to be a user. */
@@ -327,95 +175,6 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
         return r < 0 ? r : do_prepare_launch(c, m, fresh, reterr);
 }
 
-/* A list that is owned, with all of it counted against the limits. */
-static int read_list(sd_bus_message *m, char ***ret, size_t *items, size_t *bytes, Refusal *reterr)
-{
-        size_t n = 0, room = 0;
-        const char *s;
-        int r;
-
-        *ret = calloc(1, sizeof(char *));
-        if (!*ret)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0) {
-                *items += 1;
-                *bytes += strlen(s) + 1;
-                if (*items > ITEMS_MAX || *bytes > ITEM_BYTES_MAX)
-                        return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
-                                      "arguments and environment are too large");
-                r = strv_append_counted(ret, &n, &room, s);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int read_stdio(sd_bus_message *m, int fds[3], bool tty, const int **ret, Refusal *reterr)
-{
-        size_t n = 0;
-        int fd, r;
-
-        r = sd_bus_message_enter_container(m, 'a', "h");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "h", &fd)) > 0) {
-                if (n >= 3)
-                        return bad(reterr, "stdio");
-                fds[n++] = fd;
-        }
-        if (r < 0)
-                return r;
-        if (n != 0 && (n != 3 || tty))
-                return bad(reterr, "stdio");
-        *ret = n == 3 ? fds : NULL;
-        return sd_bus_message_exit_container(m);
-}
-
-/* One that was used is of a start that another spawner has begun. */
-static int read_ticket(sd_bus_message *m, int *ret, Refusal *reterr)
-{
-        int r = sd_bus_message_read(m, "h", ret);
-
-        if (r < 0)
-                return r;
-        r = ticket_is_used(*ret);
-        if (r < 0)
-                return bad(reterr, "ticket");
-        return r == 0 ? 0 : refuse(reterr, REFUSAL_CONFLICT, EALREADY, "the command was started before");
-}
-
-static int read_start(sd_bus_message *m, LaunchStart *q, int fds[3], Refusal *reterr)
-{
-        size_t items = 0, bytes = 0;
-        bool has_names;
-        uint64_t flags;
-        int r;
-
-        r = read_list(m, &q->argv, &items, &bytes, reterr);
-        if (r >= 0)
-                r = read_list(m, &q->env, &items, &bytes, reterr);
-        if (r >= 0)
-                r = read_user(m, &q->user, &has_names, reterr);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "sttqqu", &q->working_dir, &flags, &q->cap_privileged, &q->rows,
-                                        &q->columns, &q->login_uid);
-        if (r < 0)
-                return r;
-        /* An empty name is the runner's to look for, and not to find. */
-        if (!q->argv[0])
-                return bad(reterr, "argv");
-        if (strlen(q->working_dir) > PATH_MAX_BYTES)
-                return bad(reterr, "working_dir");
-        if (flags & ~SPAWNER_FLAGS_ALL)
-                return bad(reterr, "flags");
-        q->tty = flags & SPAWNER_TTY;
-        q->privileged = flags & SPAWNER_PRIVILEGED;
-        q->null_stdin = flags & SPAWNER_NO_STDIN;
-        q->log = flags & SPAWNER_LOG;
-        q->one_output = flags & SPAWNER_ONE_OUTPUT;
-        r = read_stdio(m, fds, q->tty, &q->stdio, reterr);
-        return r < 0 ? r : read_ticket(m, &q->ticket, reterr);
-}
-
 /* The launch that was prepared, or a new one. */
 static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Refusal *reterr)
 {
@@ -426,7 +185,7 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
 
                 return r < 0 ? r : make_launch(c, a, ret, reterr);
         }
-        if (l->start || l->connection != c || !launch_follow(l, a->container))
+        if (l->start || l->job.connection != c || !launch_follow(l, a->container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", a->exec_id);
         *ret = l;
         return 0;
@@ -456,9 +215,9 @@ static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reter
         LaunchStart q = {0};
         int fds[3], r;
 
-        r = read_launch(c, m, fresh, &a, reterr);
+        r = args_read_launch(c, m, fresh, &a, reterr);
         if (r >= 0)
-                r = read_start(m, &q, fds, reterr);
+                r = args_read_start(m, &q, fds, reterr);
         if (r >= 0)
                 r = start_launch(c, m, &a, &q, reterr);
         if (r == -EINPROGRESS)
@@ -474,7 +233,7 @@ static int do_drop(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         Launch *l;
         int r;
 
-        r = read_exec_id(m, &exec_id, reterr);
+        r = args_read_exec_id(m, &exec_id, reterr);
         if (r < 0)
                 return r;
         l = launch_find(c->spawner, exec_id);
@@ -488,13 +247,13 @@ static int do_kill(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         int pidfd, signal_number, all, r;
         const char *exec_id;
 
-        r = read_exec_id(m, &exec_id, reterr);
+        r = args_read_exec_id(m, &exec_id, reterr);
         if (r >= 0)
                 r = sd_bus_message_read(m, "hib", &pidfd, &signal_number, &all);
         if (r < 0)
                 return r;
         if (signal_number < 1 || signal_number > SIGRTMAX)
-                return bad(reterr, "signal");
+                return args_bad(reterr, "signal");
         r = kill_exec(exec_id, pidfd, signal_number, all, reterr);
         if (r == -ESRCH)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the command is not running");
@@ -532,44 +291,12 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         if (r < 0)
                 return r;
         if (strncmp(text, "avc: ", strlen("avc: ")) != 0 || strlen(text) > DECISION_MAX)
-                return bad(reterr, "text");
+                return args_bad(reterr, "text");
         for (const char *p = text; *p; p++)
                 if (*p < ' ' || *p > '~' || *p == '\'')
-                        return bad(reterr, "text");
+                        return args_bad(reterr, "text");
         r = label_record_decision(text, c->spawner->options.peer_uid);
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
-}
-
-void spawner_emit_leaving(Connection *c)
-{
-        int r = sd_bus_emit_signal(c->bus, SPAWNER_PATH, SPAWNER_INTERFACE, "Leaving", NULL);
-
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Failed to emit Leaving");
-}
-
-static void emit_container(Connection *c, const char *member, const Container *container)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
-        int r;
-
-        r = sd_bus_message_new_signal(c->bus, &signal, SPAWNER_PATH, SPAWNER_INTERFACE, member);
-        if (r >= 0)
-                r = container_append(container, signal);
-        if (r >= 0)
-                r = sd_bus_send(c->bus, signal, NULL);
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Failed to emit %s for %s", member, container->name);
-}
-
-void spawner_emit_container_new(Connection *c, const Container *container)
-{
-        emit_container(c, "ContainerNew", container);
-}
-
-void spawner_emit_container_removed(Connection *c, const Container *container)
-{
-        emit_container(c, "ContainerRemoved", container);
 }
 
 #define DEFINE_METHOD(name)                                                          \
@@ -588,7 +315,7 @@ DEFINE_METHOD(kill)
 DEFINE_METHOD(list_processes)
 DEFINE_METHOD(record_decision)
 
-const sd_bus_vtable spawner_vtable[] = {
+const sd_bus_vtable spawner_methods[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("a" CONTAINER_SIGNATURE, containers), on_list,

@@ -6,16 +6,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-id128.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/origin.h"
 #include "base/time.h"
+#include "spawner/connection.h"
 #include "spawner/container-machined.h"
 #include "spawner/container-oci.h"
-#include "spawner/launch.h"
-#include "spawner/user-check.h"
 
 /* Peers get so long to take their last answers, less than systemd gives us. */
 #define LEAVE_USEC              (5 * USEC_PER_SEC)
@@ -27,8 +25,6 @@ static const ProviderType *const provider_types[] = {
         &machined_provider,
         &oci_provider,
 };
-
-static Connection *connection_free(Connection *c);
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -49,150 +45,6 @@ static void spawner_check_idle(Spawner *s)
         if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle,
                                        s) < 0)
                 log_warning("Cannot set the idle timer");
-}
-
-static Request *request_free(Request *q)
-{
-        list_remove(&q->connection->requests, &q->node);
-        filters_wait_cancel(&q->filters);
-        sd_bus_message_unref(q->message);
-        free(q);
-        return NULL;
-}
-
-static void request_again(Request *q, bool fresh)
-{
-        int r;
-
-        r = sd_bus_message_rewind(q->message, true);
-        if (r >= 0)
-                request_answer(q->connection, q->message, q->method, fresh);
-        else
-                log_error_errno(r, "Cannot answer a request");
-        request_free(q);
-}
-
-static void on_refreshed(void *userdata)
-{
-        request_again(userdata, true);
-}
-
-static void on_filters(void *userdata)
-{
-        request_again(userdata, false);
-}
-
-static Request *request_new(Connection *c, sd_bus_message *message, RequestMethod method)
-{
-        Request *q = calloc(1, sizeof(*q));
-
-        if (!q)
-                return NULL;
-        *q = (Request){.connection = c, .message = sd_bus_message_ref(message), .method = method};
-        list_append(&c->requests, &q->node);
-        return q;
-}
-
-int request_filters(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
-                    Refusal *reterr)
-{
-        Request *q = request_new(c, message, method);
-        int r;
-
-        if (!q)
-                return -ENOMEM;
-        r = filters_wait(leader, &q->filters, on_filters, q, reterr);
-        if (r < 0)
-                request_free(q);
-        return r;
-}
-
-int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later)
-{
-        Request *q = request_new(c, message, method);
-        int r;
-
-        if (!q)
-                return -ENOMEM;
-        r = later ? providers_refresh_later(c->spawner->providers, on_refreshed, q)
-                  : providers_refresh(c->spawner->providers, on_refreshed, q);
-        if (r < 0)
-                request_free(q);
-        return r;
-}
-
-static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        Connection *c = userdata;
-        Spawner *s = c->spawner;
-
-        connection_free(c);
-        spawner_check_idle(s);
-        return 0;
-}
-
-static Connection *connection_free(Connection *c)
-{
-        if (!c)
-                return NULL;
-        launches_drop_connection(c->spawner, c);
-        LIST_FOREACH (Request, q, &c->requests, node) {
-                providers_cancel(c->spawner->providers, q);
-                request_free(q);
-        }
-        LIST_FOREACH (Check, entry, &c->checks, node)
-                check_free(entry);
-        list_remove(&c->spawner->connections, &c->node);
-        sd_bus_close_unref(c->bus);
-        free(c);
-        return NULL;
-}
-DEFINE_CLEANUP(Connection, connection_free);
-
-static int connection_new(Spawner *s, int fd)
-{
-        _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(*c));
-        sd_id128_t id;
-        int r;
-
-        if (!c) {
-                fd_close(fd);
-                return -ENOMEM;
-        }
-        c->spawner = s;
-        list_append(&s->connections, &c->node);
-        r = sd_bus_new(&c->bus);
-        if (r < 0) {
-                fd_close(fd);
-                return r;
-        }
-        r = sd_bus_set_fd(c->bus, fd, fd);
-        if (r < 0) {
-                fd_close(fd);
-                return r;
-        }
-        r = sd_id128_randomize(&id);
-        if (r >= 0)
-                r = sd_bus_set_server(c->bus, true, id);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(c->bus, true);
-        if (r >= 0)
-                r = sd_bus_set_description(c->bus, "execd");
-        if (r >= 0)
-                r = sd_bus_add_object_vtable(c->bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, spawner_vtable,
-                                             c);
-        if (r >= 0)
-                r = sd_bus_match_signal(c->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
-                                        "Disconnected", on_disconnected, c);
-        if (r >= 0)
-                r = sd_bus_start(c->bus);
-        if (r >= 0)
-                r = sd_bus_attach_event(c->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return r;
-        TAKE_PTR(c);
-        spawner_check_idle(s);
-        return 0;
 }
 
 /* Inside a container that was given the socket, execd's uid is anybody's. */
@@ -231,9 +83,10 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t events
                 fd_close(fd);
                 return 0;
         }
-        r = connection_new(s, fd);
+        r = connection_new(s, fd, s->options.methods, spawner_check_idle);
         if (r < 0)
-                log_error_errno(r, "Cannot set up a connection");
+                log_error_errno(r, "Failed to set up a connection");
+        spawner_check_idle(s);
         return 0;
 }
 
@@ -242,7 +95,7 @@ static void on_container_new(void *userdata, Container *c)
         Spawner *s = userdata;
 
         LIST_FOREACH (Connection, entry, &s->connections, node)
-                spawner_emit_container_new(entry, c);
+                connection_emit_container_new(entry, c);
 }
 
 static void on_container_removed(void *userdata, Container *c)
@@ -251,7 +104,7 @@ static void on_container_removed(void *userdata, Container *c)
 
         /* What was made for it ends with its leader: it may have got another name only. */
         LIST_FOREACH (Connection, entry, &s->connections, node)
-                spawner_emit_container_removed(entry, c);
+                connection_emit_container_removed(entry, c);
 }
 
 static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -393,7 +246,7 @@ static int on_term(sd_event_source *source, const struct signalfd_siginfo *info,
         if (r < 0)
                 return sd_event_exit(s->event, 0);
         LIST_FOREACH (Connection, c, &s->connections, node)
-                spawner_emit_leaving(c);
+                connection_emit_leaving(c);
         spawner_check_idle(s);
         return 0;
 }

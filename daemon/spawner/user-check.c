@@ -9,26 +9,41 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spawner/order.h"
+#include "spawner/runner-spawn.h"
 
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
 
-Check *check_free(Check *k)
+typedef struct Check {
+        ConnectionJob job;
+        Spawner *spawner; /* weak */
+        sd_bus_message *message;
+        Runner runner;
+        sd_event_source *control, *timer;
+        CheckDone callback;
+} Check;
+
+static Check *check_free(Check *k)
 {
         if (!k)
                 return NULL;
-        list_remove(&k->connection->checks, &k->node);
+        connection_remove_job(&k->job);
         sd_event_source_disable_unref(k->control);
         sd_event_source_disable_unref(k->timer);
-        runner_release(&k->runner, k->connection->spawner->event);
+        runner_release(&k->runner, k->spawner->event);
         sd_bus_message_unref(k->message);
         free(k);
         return NULL;
 }
 DEFINE_CLEANUP(Check, check_free);
 
+static void check_cancel(ConnectionJob *j)
+{
+        check_free((Check *) j);
+}
+
 static void check_finish(Check *k, const Refusal *refusal)
 {
-        k->callback(k->connection, k->message, refusal);
+        k->callback(k->job.connection, k->message, refusal);
         check_free(k);
 }
 
@@ -96,12 +111,12 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
         if (!k)
                 return -ENOMEM;
         *k = (Check){
-                .connection = c,
+                .spawner = c->spawner,
                 .message = sd_bus_message_ref(message),
                 .runner = RUNNER_INIT,
                 .callback = callback,
         };
-        list_append(&c->checks, &k->node);
+        connection_add_job(c, &k->job, check_cancel);
         r = runner_spawn(c->spawner->options.runner, &k->runner);
         if (r >= 0)
                 r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);

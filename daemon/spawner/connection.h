@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A peer (execd, and one as a rule), and what it has under way: jobs, which end with it. Its requests are
+ * jobs as well while they wait for the table of containers or for the filters of a leader.
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "base/list.h"
+#include "base/refusal.h"
+#include "spawner/spawner.h"
+
+typedef struct Connection Connection;
+typedef struct ConnectionJob ConnectionJob;
+
+/* The first member of whatever a connection has under way. */
+struct ConnectionJob {
+        ListNode node;
+        Connection *connection;           /* weak; NULL when it was not added */
+        void (*cancel)(ConnectionJob *j); /* frees it: the connection is gone */
+};
+
+struct Connection {
+        ListNode node;
+        Spawner *spawner; /* weak */
+        sd_bus *bus;
+        List jobs;
+        void (*on_closed)(Spawner *s);
+};
+
+/* Serves the methods of `vtable`, with the connection as their userdata. `fd` is taken over. `on_closed` is
+ * called when the peer has closed the connection and that has been freed. */
+int connection_new(Spawner *s, int fd, const sd_bus_vtable *vtable, void (*on_closed)(Spawner *s));
+/* Cancels its jobs. */
+Connection *connection_free(Connection *c);
+DEFINE_CLEANUP(Connection, connection_free);
+
+void connection_add_job(Connection *c, ConnectionJob *j, void (*cancel)(ConnectionJob *j));
+void connection_remove_job(ConnectionJob *j);
+
+/* Signals of ours. */
+void connection_emit_leaving(Connection *c);
+void connection_emit_container_new(Connection *c, const Container *container);
+void connection_emit_container_removed(Connection *c, const Container *container);
+
+/* One method of ours: reads the message and answers it, now or later. `fresh` says that the table of
+ * containers was brought up to date for it; when it is not and should be, the method returns -ESTALE and is
+ * called again. */
+typedef int (*RequestMethod)(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr);
+
+void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh);
+/* After -EINPROGRESS of leader_fill_spec(): the method is called again when its filters were read. */
+int request_filters(Connection *c, sd_bus_message *m, RequestMethod method, Leader *leader, Refusal *reterr);
+
+/* Answers with an error of ours: a refusal with its text, anything else as an internal error. */
+int reply_refusal(sd_bus_message *m, const Refusal *r, int error);
