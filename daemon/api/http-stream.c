@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "api/http-authz.h"
+#include "api/http-gate.h"
 #include "api/http-need.h"
 #include "api/http-route.h"
 #include "base/fd.h"
@@ -24,20 +25,6 @@ static const char *stream_media_type(const HttpExchange *x, bool raw)
 {
         return raw || x->version < VERSION_MULTIPLEXED ? "application/vnd.docker.raw-stream"
                                                        : "application/vnd.docker.multiplexed-stream";
-}
-
-/* Some clients lose what arrives together with the head; these are known not to. */
-static bool client_needs_gate(const HttpExchange *x)
-{
-        const char *agent = http_request_header(x->request, "User-Agent");
-
-        return !agent || (strncmp(agent, "Docker-Client/", strlen("Docker-Client/")) != 0 &&
-                          strncmp(agent, "curl/", strlen("curl/")) != 0);
-}
-
-static uint64_t think_usec(const Exec *e)
-{
-        return e->answered_monotonic > 0 ? now_usec(CLOCK_MONOTONIC) - e->answered_monotonic : 0;
 }
 
 /* A detached start answers when the command runs, or why it does not. */
@@ -93,8 +80,8 @@ static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
                 .want_stderr = q->attach_stderr && !q->tty,
                 .writer = q->attach_stdin,
                 .primary = true,
-                .gate = client_needs_gate(x),
-                .think_usec = think_usec(e),
+                .gate = http_gate_is_needed(x),
+                .gate_usec = http_gate_usec(x, e),
         };
         Stream *s = exec_stream(e);
 
@@ -194,7 +181,7 @@ static void attach_authorize(HttpExchange *x)
                 .want_stderr = a->want_stderr && !e->request->tty,
                 .writer = a->want_stdin,
                 .replay = a->replay,
-                .gate = client_needs_gate(x),
+                .gate = http_gate_is_needed(x),
         };
 
         if (exec_access_attach(e, x->peer, o.writer, "stdin", &refusal) < 0) {

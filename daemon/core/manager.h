@@ -19,6 +19,7 @@
 #include "core/shutdown.h"
 #include "core/spare-runners.h"
 #include "core/spawner-link.h"
+#include "core/think-time.h"
 
 #define EXEC_BUCKETS 1024
 
@@ -35,9 +36,10 @@ struct Manager {
         ManagerConfig config;
         Budget execs_budget; /* execs that have not ended */
         Budget connections_budget;
-        Budget calls_budget;  /* calls over D-Bus */
-        Budget authz_budget;  /* questions to polkit under way */
-        Budget memory_budget; /* bytes of requests, of answers, and of execs that have not ended */
+        Budget calls_budget;    /* calls over D-Bus */
+        Budget authz_budget;    /* questions to polkit under way */
+        ThinkTimes think_times; /* of clients over HTTP */
+        Budget memory_budget;   /* bytes of requests, of answers, and of execs that have not ended */
         SpawnerLink *spawner;
         sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
         Polkit *polkit; /* on that bus */

@@ -2,6 +2,7 @@
 
 #include "core/peer.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +126,24 @@ static bool copy_text(char **to, const char *from)
 {
         *to = from ? strdup(from) : NULL;
         return !from || *to;
+}
+
+int peer_comm(const Peer *p, char ret[static PEER_COMM_SIZE])
+{
+        char path[64];
+        _cleanup_close_ int fd = -EBADF;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/comm", (int) p->pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        n = read(fd, ret, PEER_COMM_SIZE - 1);
+        if (n <= 0)
+                return n < 0 ? -errno : -ENODATA;
+        ret[n] = '\0';
+        ret[strcspn(ret, "\n")] = '\0';
+        return p->pidfd >= 0 && pidfd_is_alive(p->pidfd) == 1 ? 0 : -ESRCH;
 }
 
 Peer *peer_remember(const Peer *p)

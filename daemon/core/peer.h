@@ -32,6 +32,11 @@ int peer_new_from_socket(int fd, Peer **ret);
 Peer *peer_new_from_bus(const char *unique_name);
 void peer_add_details(Peer *p);
 
+#define PEER_COMM_SIZE 16
+
+/* The name of the program that the process runs now, in the kernel's words. */
+int peer_comm(const Peer *p, char ret[static PEER_COMM_SIZE]);
+
 /* A copy for records: all that is known, but no pidfd. */
 Peer *peer_remember(const Peer *p);
 

@@ -368,10 +368,7 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
                 .want_stderr = o->want_stderr,
                 .primary = o->primary,
                 .gated = o->gate,
-                /* An empty queue says that the head was read by whoever is at the other end of the socket,
-                 * which may be a proxy. How long the client itself takes is seen from how long it took
-                 * before. */
-                .gate_after = MIN(2 * o->think_usec, (uint64_t) STREAM_GATE_THINK_MAX),
+                .gate_after = o->gate_usec,
                 .position = o->replay ? output_ring_replay_position(&s->output_ring) : s->output_ring.end,
         };
         o->input = BUF_INIT;

@@ -37,8 +37,7 @@
 #define STREAM_GATE_POLL_USEC  50 /* at first, then twice as long each time */
 #define STREAM_GATE_POLL_MAX   (2 * USEC_PER_MSEC)
 #define STREAM_GATE_POLL_SLOW  (20 * USEC_PER_MSEC) /* when it has taken 100 ms already */
-#define STREAM_GATE_AFTER_USEC 500
-#define STREAM_GATE_THINK_MAX  (200 * USEC_PER_MSEC)
+#define STREAM_GATE_AFTER_USEC 500                  /* at least */
 #define STREAM_GATE_MAX_USEC   (5 * USEC_PER_SEC)
 
 typedef struct StreamOutput {

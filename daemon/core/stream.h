@@ -40,11 +40,11 @@ typedef struct StreamClientOptions {
         bool raw;  /* no frames, and of stdout only */
         bool want_stdout;
         bool want_stderr;
-        bool writer;         /* its input goes to the command */
-        bool primary;        /* it started the exec: on_client_gone tells when it goes */
-        bool replay;         /* begins with the recent output */
-        bool gate;           /* let the client read the response head before the first byte follows */
-        uint64_t think_usec; /* how long the client took from one answer to its next request; 0: not known */
+        bool writer;        /* its input goes to the command */
+        bool primary;       /* it started the exec: on_client_gone tells when it goes */
+        bool replay;        /* begins with the recent output */
+        bool gate;          /* let the client read the response head before the first byte follows */
+        uint64_t gate_usec; /* and how long after that it follows */
 } StreamClientOptions;
 
 /* `events` is copied; members may be NULL. */

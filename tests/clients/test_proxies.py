@@ -5,8 +5,10 @@ import contextlib
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import threading
+import time
 
 import docker
 import pytest
@@ -133,14 +135,16 @@ def proxied(kind, directory, target):
 
 
 def count_lost(url, container, tty):
-    lost, errors = [], []
+    lost, errors, times = [], [], []
 
     def work(number):
         client = docker.DockerClient(base_url=url, timeout=100)
         try:
             for i in range(EACH):
                 text = f"{number}-{i}"
+                began = time.monotonic()
                 code, output = client.containers.get(container).exec_run(["echo", text], tty=tty)
+                times.append(time.monotonic() - began)
                 if code != 0:
                     errors.append((text, code, output))
                 elif output.split() != [text.encode()]:
@@ -156,17 +160,16 @@ def count_lost(url, container, tty):
     for t in threads:
         t.join()
     assert not errors, errors[:3]
-    return len(lost)
+    return len(lost), statistics.median(times)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tty", [False, True], ids=["plain", "tty"])
 @pytest.mark.parametrize("kind", ["direct", "socat", "ssh", "haproxy", "nginx"])
 def test_first_byte(target, tmp_path, kind, tty, record_property):
-    if target.name != "execd":
-        pytest.skip("dockerd loses them too, and is not ours")
     with proxied(kind, tmp_path, target) as url:
-        lost = count_lost(url, target.container, tty)
+        lost, middle = count_lost(url, target.container, tty)
     record_property("lost", lost)
-    print(f"{kind}: {lost} of {THREADS * EACH} lost")
-    assert lost <= (0 if kind == "direct" else LOST_MAX * THREADS * EACH)
+    print(f"{kind}: {lost} of {THREADS * EACH} lost, median {middle * 1000:.1f} ms")
+    # dockerd loses some, too: its figure is for comparison.
+    assert target.name != "execd" or lost <= (0 if kind == "direct" else LOST_MAX * THREADS * EACH)
