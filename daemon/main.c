@@ -21,8 +21,10 @@
 #include "base/strv.h"
 #include "config.h"
 #include "core/config.h"
-#include "core/fdstore.h"
+#include "core/exec-restore.h"
+#include "core/manager.h"
 #include "core/selinux-access.h"
+#include "core/state-file.h"
 #include "wire/units.h"
 
 /* What execd.service is not restarted for: EX_CONFIG of sysexits.h. */
@@ -266,7 +268,7 @@ static void load_execs(Manager *m, FdStore *h)
         r = state_file_load(m, h);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
-        fdstore_restore(h, m);
+        exec_restore_stored(m, h);
         fdstore_done(h);
         slot_pool_prepare(m->slots);
         recording_store_recover(m->recordings);
@@ -274,7 +276,7 @@ static void load_execs(Manager *m, FdStore *h)
 
 static void save_execs(Manager *m)
 {
-        fdstore_leave(m);
+        manager_leave_execs(m);
         if (state_file_save(m) < 0)
                 log_warning("What was remembered of execs is lost");
 }
@@ -290,7 +292,9 @@ static void flush_records(Manager *m)
 
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata)
 {
-        shutdown_begin(userdata);
+        Manager *m = userdata;
+
+        shutdown_begin(m->shutdown, !list_is_empty(&m->execs));
         return 0;
 }
 

@@ -15,10 +15,10 @@
 #include "core/exec-recording.h"
 #include "core/exec-start.h"
 
-/* The object found for a path; sd-bus holds no reference, so none outlives the call. */
-static Manager *exec_manager(const Exec *e)
+/* The exec that is found for a path is what the methods get; the manager is what they were registered with. */
+static Manager *manager_of(sd_bus_message *m)
 {
-        return e->manager;
+        return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus_message_get_bus(m)));
 }
 
 /* Starting. */
@@ -102,7 +102,7 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Exec *e = userdata;
         DbusCall *c;
-        int r = dbus_call_new(exec_manager(e), m, e, &c);
+        int r = dbus_call_new(manager_of(m), m, e, &c);
 
         return r < 0 ? r : dbus_call_begin(c, start_authorize);
 }
@@ -125,14 +125,14 @@ static int start_with_pipes(sd_bus_message *m, Exec *e, bool passed, sd_bus_erro
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        r = dbus_call_new(exec_manager(e), m, e, &c);
+        r = dbus_call_new(manager_of(m), m, e, &c);
         if (r < 0)
                 return r;
         r = dbus_read_pipes(m, c, passed, &refusal);
         if (r >= 0 && e->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
         if (r >= 0)
-                r = exec_recording_decide(e->manager, e->request, true, &refusal);
+                r = exec_recording_decide(e->env, e->request, true, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         return dbus_call_begin(TAKE_PTR(c), start_authorize);
@@ -204,7 +204,7 @@ static int method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error
 {
         Exec *e = userdata;
         DbusCall *c;
-        int r = dbus_call_new(exec_manager(e), m, e, &c);
+        int r = dbus_call_new(manager_of(m), m, e, &c);
 
         return r < 0 ? r : dbus_call_begin(c, start_attached_authorize);
 }
@@ -237,7 +237,7 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Exec *e = userdata;
         int r;
 
-        r = dbus_call_new(exec_manager(e), m, e, &c);
+        r = dbus_call_new(manager_of(m), m, e, &c);
         if (r >= 0)
                 r = dbus_read_attach_options(m, c, &refusal);
         if (r < 0)
@@ -268,7 +268,7 @@ static int method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Exec *e = userdata;
         int r;
 
-        r = dbus_call_new(exec_manager(e), m, e, &c);
+        r = dbus_call_new(manager_of(m), m, e, &c);
         if (r >= 0)
                 r = sd_bus_message_read(m, "qq", &c->rows, &c->columns);
         return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), resize_authorize);
@@ -308,7 +308,7 @@ static int method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Exec *e = userdata;
         int all, r;
 
-        r = dbus_call_new(exec_manager(e), m, e, &c);
+        r = dbus_call_new(manager_of(m), m, e, &c);
         if (r >= 0)
                 r = sd_bus_message_read(m, "ib", &c->signal_number, &all);
         if (r < 0)
@@ -369,7 +369,7 @@ static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
         Exec *e = userdata;
         int r;
 
-        r = dbus_call_new(exec_manager(e), m, e, &c);
+        r = dbus_call_new(manager_of(m), m, e, &c);
         if (r >= 0)
                 r = sd_bus_message_read(m, "t", &c->timeout_usec);
         return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), wait_authorize);

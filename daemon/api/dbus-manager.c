@@ -202,7 +202,7 @@ static int begin_create(sd_bus_message *m, Manager *manager, bool with_options, 
         if (r >= 0 && with_pipes && c->request->tty)
                 r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
         if (r >= 0)
-                r = exec_recording_decide(manager, c->request, with_pipes, &refusal);
+                r = exec_recording_decide(&manager->exec_env, c->request, with_pipes, &refusal);
         if (r < 0)
                 return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
         c->reference = strdup(reference);

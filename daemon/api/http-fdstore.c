@@ -92,7 +92,7 @@ void http_fdstore_store(const HttpServer *s)
 {
         size_t n = 0;
 
-        if (s->manager->shutdown.is_stop)
+        if (shutdown_is_stop(s->manager->shutdown))
                 return;
         LIST_FOREACH (const HttpConnection, c, &s->connections, node) {
                 char name[NAME_SIZE], message[NAME_SIZE + 32];

@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "core/exec-serialize.h"
-#include "core/manager.h"
 #include "core/message-id.h"
 #include "core/user-name.h"
 
@@ -88,7 +87,7 @@ static void add_whole(Buf *b, const Exec *e)
 {
         _cleanup_free_ char *line = NULL;
 
-        if (!journal_queue_is_lean(e->manager->journal) && exec_serialize(e, &line) >= 0 &&
+        if (!journal_queue_is_lean(e->env->journal) && exec_serialize(e, &line) >= 0 &&
             strlen(line) <= WHOLE_MAX)
                 add_text(b, "EXEC_RECORD", line);
 }
@@ -174,7 +173,7 @@ int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *de
         int r;
 
         make_record(&record, event, e, peer, detail);
-        r = journal_queue_add(e->manager->journal, &record, kinds[event].act);
+        r = journal_queue_add(e->env->journal, &record, kinds[event].act);
         return r < 0 ? log_unwritten(e, event, r) : 0;
 }
 
@@ -185,7 +184,7 @@ int audit_exec_wait(AuditEvent event, const Exec *e, const Peer *peer, journal_w
         int r;
 
         make_record(&record, event, e, peer, NULL);
-        r = journal_queue_wait(e->manager->journal, &record, callback, userdata, ret);
+        r = journal_queue_wait(e->env->journal, &record, callback, userdata, ret);
         return r < 0 ? log_unwritten(e, event, r) : r;
 }
 

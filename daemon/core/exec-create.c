@@ -37,6 +37,8 @@ ExecCreation *exec_creation_free(ExecCreation *c)
         if (c->exec && !c->finished && (c->exec->prepare_slot || c->record))
                 spawner_drop(c->manager->spawner, c->exec->id);
         journal_wait_free(c->record);
+        if (c->exec && !c->finished)
+                manager_uncount_exec(c->manager, c->exec);
         exec_unref(c->exec);
         exec_request_free(c->request);
         peer_unref(c->peer);
@@ -191,9 +193,10 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         if (r < 0)
                 return r;
         container_info_keep_labels(container);
-        ready = spare_runners_is_suitable(c->manager, c->request) &&
-                spare_runners_take(c->manager, container, ready_id);
-        r = exec_new(c->manager, container, c->peer, c->request, ready ? ready_id : NULL, &c->exec);
+        ready = spare_runners_is_suitable(c->manager->spares, c->request) &&
+                spare_runners_take(c->manager->spares, container, ready_id);
+        r = exec_new(&c->manager->exec_env, container, c->peer, c->request, ready ? ready_id : NULL,
+                     &c->exec);
         if (r < 0)
                 return r;
         TAKE_PTR(c->request);
@@ -266,7 +269,7 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
                 return -ENOMEM;
         r = creation_apply_config(&m->config, c->request, reterr);
         if (r >= 0)
-                r = exec_recording_decide(m, c->request, false, reterr);
+                r = exec_recording_decide(&m->exec_env, c->request, false, reterr);
         if (r < 0)
                 return r;
         r = spawner_get_container(m->spawner, c->reference, creation_on_container, c, &c->slot, reterr);

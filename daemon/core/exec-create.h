@@ -8,6 +8,7 @@
 
 #include "core/exec.h"
 
+typedef struct Manager Manager;
 typedef struct ExecCreation ExecCreation;
 
 /* Exactly one of e and refusal is given. The creation is over; the callback may free it. */

@@ -5,6 +5,9 @@
 
 #include "core/exec.h"
 
+/* With nothing but its environment, for exec.c and exec-restore.c. NULL on lack of memory. */
+Exec *exec_alloc(ExecEnv *env);
+
 /* The only writer of the state. A move that the table does not have is logged and not made. */
 void exec_set_state(Exec *e, ExecState state);
 

@@ -12,7 +12,6 @@
 #include "core/exec-internal.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
-#include "core/manager.h"
 #include "wire/runner-spec.h"
 
 /* Some packets: what is in it when the command ends is yet to be written. */
@@ -97,9 +96,9 @@ static void exec_on_caller_gone(void *userdata)
 
 int exec_follow_caller(Exec *e, const char *bus_name, bool ask)
 {
-        if (e->request->on_disconnect == ON_DISCONNECT_KEEP || !e->manager->bus)
+        if (e->request->on_disconnect == ON_DISCONNECT_KEEP || !e->env->bus)
                 return 0;
-        return caller_watch_new(e->manager->bus, bus_name, ask, exec_on_caller_gone, e, &e->caller);
+        return caller_watch_new(e->env->bus, bus_name, ask, exec_on_caller_gone, e, &e->caller);
 }
 
 static void exec_on_detached(void *userdata)
@@ -126,11 +125,11 @@ static const StreamEvents stream_events_observed = {
 Stream *exec_stream(Exec *e)
 {
         if (!e->stream)
-                e->stream = stream_new(e->manager->event,
+                e->stream = stream_new(e->env->event,
                                        e->request->record ? &stream_events_observed : &stream_events, e);
         else
                 return e->stream;
         if (e->stream)
-                stream_output_ring(e->stream)->limit = e->manager->config.output_buffer_size;
+                stream_output_ring(e->stream)->limit = e->env->config->output_buffer_size;
         return e->stream;
 }

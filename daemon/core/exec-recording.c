@@ -7,15 +7,13 @@
 
 #include "base/log.h"
 #include "core/audit.h"
-#include "core/manager.h"
-#include "core/recording.h"
 
 #define COLUMNS 80
 #define ROWS    24
 
-int exec_recording_decide(Manager *m, ExecRequest *q, bool with_fds, Refusal *reterr)
+int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Refusal *reterr)
 {
-        RecordMode mode = m->config.record;
+        RecordMode mode = env->config->record;
         int r;
 
         if (mode == RECORD_OFF && q->record)
@@ -28,11 +26,11 @@ int exec_recording_decide(Manager *m, ExecRequest *q, bool with_fds, Refusal *re
                               q->record ? "Record: it is to be recorded"
                                         : "every exec is to be recorded (Record=always)");
         if (q->record) {
-                r = recording_store_open(m->recordings);
+                r = recording_store_open(env->recordings);
                 if (r < 0)
                         return refuse(reterr, REFUSAL_UNAVAILABLE, r,
-                                      "Record: recordings cannot be written to %s: %s", m->recordings->path,
-                                      strerror(-r));
+                                      "Record: recordings cannot be written to %s: %s",
+                                      env->recordings->path, strerror(-r));
         }
         if (mode == RECORD_ALWAYS)
                 q->record = true;
@@ -88,10 +86,9 @@ void exec_recording_begin(Exec *e)
         if (asprintf(&title, "%s: %s", e->container->name, e->command_line) < 0)
                 title = NULL;
         header.title = title;
-        e->recording_path = recording_store_path(e->manager->recordings, e->id);
-        r = e->recording_path
-                    ? recording_new(e->manager->recordings, &header, on_truncated, e, &e->recording)
-                    : -ENOMEM;
+        e->recording_path = recording_store_path(e->env->recordings, e->id);
+        r = e->recording_path ? recording_new(e->env->recordings, &header, on_truncated, e, &e->recording)
+                              : -ENOMEM;
         if (r >= 0)
                 return;
         e->recording_path = mfree(e->recording_path);
@@ -108,7 +105,7 @@ void exec_recording_resume(Exec *e)
 
         if (!e->request->record || !e->recording_path)
                 return;
-        r = recording_resume(e->manager->recordings, e->id, e->request->tty, on_truncated, e, &e->recording);
+        r = recording_resume(e->env->recordings, e->id, e->request->tty, on_truncated, e, &e->recording);
         if (r >= 0) {
                 recording_set_elapsed(e->recording, now - MIN(now, e->started_monotonic));
                 return;
@@ -140,7 +137,7 @@ void exec_recording_end(Exec *e)
 
 int exec_recording_open(const Exec *e, int *ret_fd, Refusal *reterr)
 {
-        int r = e->recording_path ? recording_store_read(e->manager->recordings, e->id, ret_fd) : -ENOENT;
+        int r = e->recording_path ? recording_store_read(e->env->recordings, e->id, ret_fd) : -ENOENT;
 
         if (r >= 0)
                 return 0;

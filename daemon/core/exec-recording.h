@@ -7,7 +7,7 @@
 
 /* Puts what the configuration demands into a request, or refuses what cannot be had. `with_fds`: its streams
  * will not pass through us. */
-int exec_recording_decide(Manager *m, ExecRequest *q, bool with_fds, Refusal *reterr);
+int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Refusal *reterr);
 
 /* It ran when execd was last stopped, and is recorded on. */
 void exec_recording_resume(Exec *e);

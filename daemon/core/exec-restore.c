@@ -53,7 +53,7 @@ static int exec_resume(Exec *e, StoredFds *f)
         if (!fdstore_take_stream(f, s) || stream_was_cut(s))
                 e->client_gone = e->client_lost = !e->detached && !e->caller;
         e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
-        stream_keep(s, e->manager->slots, e->id);
+        stream_keep(s, e->env->slots, e->id);
         stream_begin(s);
         exec_apply_disconnect(e);
         exec_advance(e);
@@ -62,7 +62,7 @@ static int exec_resume(Exec *e, StoredFds *f)
 
 /* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
  */
-static int restore_running(Exec *e, ExecJson *r, StoredFds *f)
+static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
 {
         int k;
 
@@ -83,10 +83,10 @@ static int restore_running(Exec *e, ExecJson *r, StoredFds *f)
                         return k;
         }
         e->state = EXEC_RUNNING;
-        manager_link_exec(e->manager, e);
+        manager_link_exec(m, e);
         k = exec_resume(e, f);
         if (k < 0) {
-                manager_unlink_exec(e->manager, e);
+                manager_unlink_exec(m, e);
                 exec_unref(e);
         }
         return k;
@@ -114,14 +114,10 @@ static uint64_t ended_when(const ExecJson *r)
 
 static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
 {
-        _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
+        _cleanup_(exec_unrefp) Exec *e = exec_alloc(&m->exec_env);
 
         if (!e)
                 return -ENOMEM;
-        e->n_ref = 1;
-        e->manager = m;
-        e->control_fd = e->pidfd = -EBADF;
-        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->container = calloc(1, sizeof(ContainerInfo));
         e->creator = calloc(1, sizeof(Peer));
         e->request = TAKE_PTR(r->request);
@@ -151,7 +147,7 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->restored = true;
         if (r->running) {
                 *ret = e;
-                return restore_running(e, r, f);
+                return restore_running(m, e, r, f);
         }
         e->ended_monotonic = ended_when(r);
         if (f)
@@ -180,6 +176,20 @@ int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
                 r = exec_restore(m, &record, f, ret);
         exec_json_done(&record);
         return r;
+}
+
+void exec_restore_stored(Manager *m, FdStore *h)
+{
+        for (size_t i = 0; i < h->n_execs; i++) {
+                Exec *e;
+                int r;
+
+                if (!h->execs[i].record || manager_find_exec(m, h->execs[i].id))
+                        continue;
+                r = exec_restore_line(m, h->execs[i].record, h, &e);
+                if (r < 0)
+                        log_errno(LOG_WARNING, r, "Failed to restore exec %.12s", h->execs[i].id);
+        }
 }
 
 Exec *exec_restore_from_journal(Manager *m, const char *id)

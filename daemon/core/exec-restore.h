@@ -5,9 +5,14 @@
 
 #include "core/fdstore.h"
 
+typedef struct Manager Manager;
+
 /* Makes the exec and gives it to the manager; *ret is weak. A running exec is restored only if its file
  * descriptors are in the store. */
 int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret);
+
+/* The execs that ran, all but those that the manager knows already. */
+void exec_restore_stored(Manager *m, FdStore *h);
 
 /* By its full id, from the record of its end in the journal. Weak; NULL when there is none. */
 Exec *exec_restore_from_journal(Manager *m, const char *id);

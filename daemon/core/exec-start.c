@@ -18,7 +18,6 @@
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
-#include "core/manager.h"
 #include "wire/runner-spec.h"
 
 #define DESCRIPTION_MAX 256
@@ -36,7 +35,7 @@ static SpawnerExec exec_describe(const Exec *e, char **ret_description)
                 .description = *ret_description ?: e->container->name,
                 .request = e->request,
                 .log = e->detached,
-                .cap_privileged = e->manager->config.privileged_capabilities,
+                .cap_privileged = e->env->config->privileged_capabilities,
         };
 }
 
@@ -46,8 +45,7 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
         SpawnerExec describe = exec_describe(e, &description);
         int r;
 
-        r = spawner_prepare(e->manager->spawner, &describe, park, callback, userdata, &e->prepare_slot,
-                            reterr);
+        r = spawner_prepare(e->env->spawner, &describe, park, callback, userdata, &e->prepare_slot, reterr);
         if (r < 0)
                 return r;
         if (park)
@@ -89,7 +87,7 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
 
 int exec_take_control(Exec *e, int fd)
 {
-        int r = sd_event_add_io(e->manager->event, &e->control_source, fd, EPOLLIN, exec_on_control, e);
+        int r = sd_event_add_io(e->env->event, &e->control_source, fd, EPOLLIN, exec_on_control, e);
 
         if (r < 0)
                 fd_close(fd);
@@ -238,7 +236,6 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 stream_begin(e->stream);
                 stream_release_idle(e->stream);
         }
-        spare_runners_request(e->manager, e->container);
         exec_apply_disconnect(e);
         exec_advance(e);
         exec_unref(e);
@@ -255,7 +252,7 @@ static int exec_launch(Exec *e, Refusal *reterr)
         exec_tell_command(e, "exec_start");
         describe = exec_describe(e, &description);
         describe.one_output = e->one_output;
-        r = spawner_start(e->manager->spawner, &describe, &e->start_size, e->starter->loginuid,
+        r = spawner_start(e->env->spawner, &describe, &e->start_size, e->starter->loginuid,
                           e->stdio[0] >= 0 ? e->stdio : NULL, exec_on_reply, e, &e->start_slot, reterr);
         exec_close_stdio(e);
         if (r < 0) {
@@ -297,7 +294,7 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
         e->asked_monotonic = now_usec(CLOCK_MONOTONIC);
         exec_set_state(e, EXEC_STARTING);
 
-        r = config_check_privileged(&e->manager->config, e->request->privileged, reterr);
+        r = config_check_privileged(e->env->config, e->request->privileged, reterr);
         if (r < 0) {
                 exec_fail(e, reterr->kind, reterr->message);
                 return r;

@@ -12,12 +12,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "core/audit.h"
 #include "core/command-line.h"
 #include "core/exec-internal.h"
 #include "core/exec-recording.h"
-#include "core/fdstore.h"
-#include "core/manager.h"
 
 static const char *const state_names[_EXEC_STATE_MAX] = {
         [EXEC_CREATED] = "created",   [EXEC_STARTING] = "starting", [EXEC_RUNNING] = "running",
@@ -62,7 +59,7 @@ void exec_park(Exec *e)
         if (e->parked)
                 return;
         e->parked = true;
-        e->manager->n_parked++;
+        e->env->n_parked++;
 }
 
 static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -74,18 +71,27 @@ static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, voi
         return 0;
 }
 
-int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
+Exec *exec_alloc(ExecEnv *env)
+{
+        Exec *e = calloc(1, sizeof(Exec));
+
+        if (!e)
+                return NULL;
+        e->n_ref = 1;
+        e->env = env;
+        e->control_fd = e->pidfd = -EBADF;
+        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
+        return e;
+}
+
+int exec_new(ExecEnv *env, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
              Exec **ret)
 {
-        _cleanup_(exec_unrefp) Exec *e = calloc(1, sizeof(Exec));
+        _cleanup_(exec_unrefp) Exec *e = exec_alloc(env);
         int r;
 
         if (!e)
                 return -ENOMEM;
-        e->n_ref = 1;
-        e->manager = m;
-        e->control_fd = e->pidfd = -EBADF;
-        e->stdio[0] = e->stdio[1] = e->stdio[2] = -EBADF;
         e->created_usec = now_usec(CLOCK_REALTIME);
         e->created_monotonic = now_usec(CLOCK_MONOTONIC);
         e->container = container_info_ref(c);
@@ -105,7 +111,7 @@ int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, 
         if (!e->command_line)
                 return -ENOMEM;
         if (c->leader_pidfd >= 0) {
-                r = sd_event_add_io(m->event, &e->leader_source, c->leader_pidfd, EPOLLIN, exec_on_leader,
+                r = sd_event_add_io(env->event, &e->leader_source, c->leader_pidfd, EPOLLIN, exec_on_leader,
                                     e);
                 if (r < 0)
                         return r;
@@ -139,14 +145,13 @@ void exec_unpark(Exec *e)
         if (!e->parked)
                 return;
         e->parked = false;
-        e->manager->n_parked--;
+        e->env->n_parked--;
 }
 
 /* Gives up all that only a live exec needs. */
 static void exec_release(Exec *e)
 {
         exec_unpark(e);
-        manager_uncount_exec(e->manager, e);
         e->record = journal_wait_free(e->record);
         e->prepare_slot = sd_bus_slot_unref(e->prepare_slot);
         e->start_slot = sd_bus_slot_unref(e->start_slot);
@@ -167,7 +172,7 @@ Exec *exec_unref(Exec *e)
         exec_release(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
         exec_recording_end(e);
-        fdstore_forget(e);
+        e->slot = slot_release(e->slot);
         stream_free(e->stream);
         exec_request_free(e->request);
         container_info_unref(e->container);
@@ -207,7 +212,7 @@ void exec_tell(Exec *e, const char *action)
         if (strv_append(&attributes, id) < 0 || (code && strv_append(&attributes, code) < 0) ||
             container_info_attributes(e->container, &attributes) < 0)
                 return;
-        event_log_add(e->manager->events, action, e->container->id, attributes);
+        event_log_add(e->env->event_log, action, e->container->id, attributes);
 }
 
 /* Docker's form: the words joined by blanks, and a trailing blank when there is only one. */
@@ -226,54 +231,34 @@ void exec_tell_command(Exec *e, const char *verb)
         exec_tell(e, buf_head(&b));
 }
 
-static void exec_on_ended(Exec *e)
-{
-        e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
-        exec_release(e);
-        strv_free(TAKE_PTR(e->request->env)); /* it is shown to nobody */
-        exec_recording_end(e);
-        if (e->state == EXEC_EXITED && e->stream && stream_recorded(e->stream) > 0)
-                log_debug("The end of exec %.12s was recorded before execd crashed", e->id);
-        else if (e->state == EXEC_EXITED) {
-                (void) audit_exec(AUDIT_EXITED, e, e->starter, NULL);
-                if (e->stream)
-                        stream_set_recorded(e->stream, e->finished_usec);
-                exec_tell(e, "exec_die");
-        } else if (!e->hidden)
-                (void) audit_exec(AUDIT_FAILED, e, e->starter, e->failure);
-        if (!e->linked)
-                return;
-        e->manager->n_live--;
-        manager_count_ended(e->manager, e);
-        manager_queue_collect(e->manager);
-}
-
 void exec_set_state(Exec *e, ExecState state)
 {
-        if (e->state == state)
+        const ExecEvents *events = e->env->events;
+        ExecState old = e->state;
+
+        if (old == state)
                 return;
-        if (!(moves[e->state] & 1U << state)) {
-                log_error("Exec %.12s cannot go from %s to %s", e->id, state_names[e->state],
-                          state_names[state]);
+        if (!(moves[old] & 1U << state)) {
+                log_error("Exec %.12s cannot go from %s to %s", e->id, state_names[old], state_names[state]);
                 return;
         }
-        log_debug("Exec %.12s: %s -> %s", e->id, state_names[e->state], state_names[state]);
+        log_debug("Exec %.12s: %s -> %s", e->id, state_names[old], state_names[state]);
         e->state = state;
 
         exec_ref(e);
-        if (exec_has_ended(e))
-                exec_on_ended(e);
-        if (e->linked)
-                manager_tell(e->manager, e, MANAGER_EXEC_CHANGED);
+        if (exec_has_ended(e)) {
+                e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
+                exec_release(e);
+                strv_free(TAKE_PTR(e->request->env)); /* it is shown to nobody */
+        }
+        events->on_change(e->env->userdata, e, old);
         LIST_FOREACH (ExecWatch, w, &e->watches, node) {
                 w->callback(w, e);
         }
         /* Only now do the clients see the end: whoever looks then finds the exit status. */
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
-        if (e->state == EXEC_EXITED)
-                spare_runners_make_now(e->manager, e->container);
-        shutdown_check(e->manager);
+        events->on_settled(e->env->userdata, e);
         exec_unref(e);
 }
 
@@ -334,8 +319,8 @@ void exec_advance(Exec *e)
                         e->finished_usec = now_usec(CLOCK_REALTIME);
                 e->timed_out = exec_ran_out_of_time(e);
                 if (!exec_has_drained(e) &&
-                    sd_event_add_time_relative(e->manager->event, &e->drain_timer, CLOCK_MONOTONIC,
-                                               e->manager->config.drain_usec, 0, exec_on_drain, e) < 0)
+                    sd_event_add_time_relative(e->env->event, &e->drain_timer, CLOCK_MONOTONIC,
+                                               e->env->config->drain_usec, 0, exec_on_drain, e) < 0)
                         e->output_ended = e->log_ended = true;
                 exec_set_state(e, EXEC_DRAINING);
         }
@@ -361,7 +346,7 @@ int exec_kill(Exec *e, int signal_number, bool all, sd_bus_message_handler_t cal
 {
         if (e->state != EXEC_RUNNING && !(all && e->state == EXEC_DRAINING))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "exec %s is not running", e->id);
-        return spawner_kill(e->manager->spawner, e->id, e->pidfd, signal_number, all, callback, userdata,
+        return spawner_kill(e->env->spawner, e->id, e->pidfd, signal_number, all, callback, userdata,
                             ret_slot, reterr);
 }
 

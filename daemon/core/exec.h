@@ -24,8 +24,12 @@
 
 #include "base/list.h"
 #include "core/caller-watch.h"
+#include "core/config.h"
 #include "core/container-info.h"
+#include "core/event-log.h"
+#include "core/journal-queue.h"
 #include "core/peer.h"
+#include "core/recording.h"
 #include "core/spawner-link.h"
 #include "core/stream.h"
 #include "wire/exec-id.h"
@@ -34,8 +38,8 @@
 #define EXEC_COMMAND_LINE_MAX 4096
 #define EXEC_CLIENTS_MAX      32 /* attached to one exec at the same time: each is a file descriptor */
 
-typedef struct Manager Manager;
 typedef struct Exec Exec;
+typedef struct ExecEnv ExecEnv;
 typedef struct ExecWatch ExecWatch;
 
 typedef enum ExecState {
@@ -57,10 +61,33 @@ struct ExecWatch {
         void (*callback)(ExecWatch *w, Exec *e);
 };
 
+/* Who has the exec hears of it before and after all who watch it. */
+typedef struct ExecEvents {
+        /* The state is another one. At the end this comes before any client can see that it has ended. */
+        void (*on_change)(void *userdata, Exec *e, ExecState old);
+        /* And everybody has been told, its clients too. */
+        void (*on_settled)(void *userdata, Exec *e);
+} ExecEvents;
+
+/* What execs have of the world, all of it weak. The manager makes one for all of its execs. */
+struct ExecEnv {
+        sd_event *event;
+        sd_bus *bus; /* NULL when there is none */
+        SpawnerLink *spawner;
+        JournalQueue *journal;
+        EventLog *event_log;
+        RecordingStore *recordings;
+        SlotPool *slots;
+        const ManagerConfig *config; /* what is in it may change */
+        const ExecEvents *events;
+        void *userdata;
+        size_t n_parked; /* execs that have a runner ready */
+};
+
 struct Exec {
         unsigned n_ref;
-        Manager *manager; /* weak */
-        ListNode node;    /* in the manager's list, oldest first */
+        ExecEnv *env;  /* weak */
+        ListNode node; /* in the manager's list, oldest first */
         Exec *hash_next;
         char id[EXEC_ID_SIZE];
         char unit[EXEC_UNIT_SIZE];
@@ -77,7 +104,7 @@ struct Exec {
         uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
         uint64_t answered_monotonic; /* when its creator was told of it; 0: not known */
 
-        struct JournalRecord *record; /* of the start, while it is not written */
+        JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
         /* Owned: what the caller passed for 0, 1 and 2, until the start; with `piped` the other ends of what
@@ -92,8 +119,8 @@ struct Exec {
         Stream *stream;
         Slot *slot; /* what the next execd needs of it; NULL when it has not run, and after its end */
         ConsoleSize start_size;
-        bool detached;               /* started without a client: its output goes to the journal */
-        struct Recording *recording; /* while it is recorded */
+        bool detached;        /* started without a client: its output goes to the journal */
+        Recording *recording; /* while it is recorded */
         char *recording_path; /* of its recording, which may have been removed; NULL: there never was one */
         bool logging;         /* the runner was told to write the output there */
         bool log_ended;       /* and has written all of it */
@@ -120,7 +147,7 @@ struct Exec {
 int exec_make_id(char id[static EXEC_ID_SIZE]);
 
 /* With the id of a runner that is ready for it, or NULL. The request is taken on success. */
-int exec_new(Manager *m, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
+int exec_new(ExecEnv *env, ContainerInfo *c, Peer *creator, ExecRequest *request, const char *ready_id,
              Exec **ret);
 /* Bytes that it takes, without its output. */
 size_t exec_size(const Exec *e);

@@ -6,8 +6,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "core/exec-internal.h"
-#include "core/exec-restore.h"
 #include "core/exec-serialize.h"
 
 StoredFds *fdstore_find(FdStore *h, const char *id)
@@ -147,20 +145,6 @@ bool fdstore_take_stream(StoredFds *f, Stream *s)
         return r >= 0;
 }
 
-void fdstore_restore(FdStore *h, Manager *m)
-{
-        for (size_t i = 0; i < h->n_execs; i++) {
-                Exec *e;
-                int r;
-
-                if (!h->execs[i].record || manager_find_exec(m, h->execs[i].id))
-                        continue;
-                r = exec_restore_line(m, h->execs[i].record, h, &e);
-                if (r < 0)
-                        log_errno(LOG_WARNING, r, "Failed to restore exec %.12s", h->execs[i].id);
-        }
-}
-
 static Slot *keep_exec(Exec *e, bool with_terminal)
 {
         _cleanup_free_ char *record = NULL;
@@ -174,9 +158,8 @@ static Slot *keep_exec(Exec *e, bool with_terminal)
                 {KEEP_MAP, s ? stream_map_fd(s) : -EBADF},
         };
 
-        return exec_serialize(e, &record) < 0
-                       ? NULL
-                       : keep_put(e->manager->slots, e->id, fds, ELEMENTSOF(fds), record);
+        return exec_serialize(e, &record) < 0 ? NULL
+                                              : keep_put(e->env->slots, e->id, fds, ELEMENTSOF(fds), record);
 }
 
 void fdstore_keep(Exec *e)
@@ -185,7 +168,7 @@ void fdstore_keep(Exec *e)
         if (!e->slot)
                 log_debug("Exec %.12s would be lost in a crash", e->id);
         else if (e->stream)
-                stream_keep(e->stream, e->manager->slots, e->id);
+                stream_keep(e->stream, e->env->slots, e->id);
 }
 
 void fdstore_forget(Exec *e)
@@ -201,40 +184,4 @@ void fdstore_forget_terminal(Exec *e)
                 return;
         e->slot = keep_exec(e, false);
         slot_release(old);
-}
-
-/* Before the last look at the execs: nothing of them is between two states any more. */
-static void settle(Exec *e)
-{
-        if (e->state == EXEC_STARTING)
-                exec_fail(e, REFUSAL_UNAVAILABLE, "execd was stopped before the command ran");
-        /* Its status is known, and nobody will wait for the rest of its output. */
-        if (e->state == EXEC_DRAINING)
-                exec_set_state(e, EXEC_EXITED);
-}
-
-void fdstore_leave(Manager *m)
-{
-        size_t n_running = 0, n_left = 0;
-
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                bool with_clients = !m->shutdown.is_stop && !e->hidden;
-
-                settle(e);
-                if (e->state == EXEC_RUNNING && !e->slot)
-                        log_error("Exec %.12s could not be stored with systemd, its end will not be known",
-                                  e->id);
-                e->stored = e->state == EXEC_RUNNING && e->slot;
-                n_running += e->stored;
-                if (!e->stored && (!e->stream || stream_count_clients(e->stream) == 0))
-                        fdstore_forget(e);
-                if (e->slot && e->stream)
-                        stream_leave(e->stream, with_clients);
-                n_left += e->slot != NULL;
-                e->slot = slot_leave(e->slot);
-        }
-        if (n_left == 0)
-                slot_pool_forget();
-        if (n_running > 0)
-                log_info("Stored %u running execs in the fd store", (unsigned) n_running);
 }

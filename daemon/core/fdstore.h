@@ -9,8 +9,8 @@
  * (state-file.c).
  */
 
+#include "core/exec.h"
 #include "core/keep.h"
-#include "core/manager.h"
 
 typedef struct StoredFds {
         char id[EXEC_ID_SIZE];
@@ -20,12 +20,12 @@ typedef struct StoredFds {
         uint64_t sequences[_KEEP_ROLE_MAX];
 } StoredFds;
 
-struct FdStore {
+typedef struct FdStore {
         int *slot_fds; /* owned, until fdstore_open() */
         size_t n_slot_fds;
         StoredFds *execs;
         size_t n_execs;
-};
+} FdStore;
 
 /* Takes an fd that systemd passed under this name. False when the name is not ours: then the fd is still the
  * caller's. */
@@ -41,9 +41,6 @@ StoredFds *fdstore_find(FdStore *h, const char *id);
  * can be used: then it knows that it has not all of the output. */
 bool fdstore_take_stream(StoredFds *f, Stream *s);
 
-/* The execs that ran, all but those that the manager knows already. */
-void fdstore_restore(FdStore *h, Manager *m);
-
 /* Closes what nobody took; who is still connected sees the end of the connection. */
 void fdstore_done(FdStore *h);
 
@@ -52,7 +49,3 @@ void fdstore_keep(Exec *e);
 /* It has ended and been served, or its terminal is to be hung up: nothing but execd may hold what it had. */
 void fdstore_forget(Exec *e);
 void fdstore_forget_terminal(Exec *e);
-
-/* Before the end of execd: what runs is left in its slots, and of ended execs what their clients have not
- * read yet; `stored` of each that runs tells. */
-void fdstore_leave(Manager *m);

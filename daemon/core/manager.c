@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "core/fdstore.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <systemd/sd-daemon.h>
+#include "core/manager.h"
 
 #include "base/log.h"
-#include "core/exec-internal.h"
 #include "wire/units.h"
-
-/* How often what has expired is looked for. */
-#define COLLECT_USEC (10 * USEC_PER_SEC)
-/* After an end: what all execs take is looked at once for many of them. */
-#define COLLECT_SOON_USEC (100 * USEC_PER_MSEC)
-/* Bytes of ended execs without their output. The oldest go first; the journal knows them. */
-#define ENDED_SIZE_MAX (8 * 1024 * 1024)
 
 static void tell_container(Manager *m, const char *action, const ContainerInfo *c)
 {
@@ -33,99 +21,6 @@ static void manager_on_container_new(void *userdata, ContainerInfo *c)
 static void manager_on_container_removed(void *userdata, ContainerInfo *c)
 {
         tell_container(userdata, "die", c);
-}
-
-/* Of those that have ended, no more is kept than this, whatever is asked for. */
-static bool has_too_many_ended(const Manager *m)
-{
-        return m->n_ended > m->config.ended_max || m->ended_size > ENDED_SIZE_MAX;
-}
-
-/* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
-static void manager_collect(Manager *m)
-{
-        uint64_t now = now_usec(CLOCK_MONOTONIC);
-        size_t kept_output = 0;
-
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                bool expired;
-
-                if (e->state == EXEC_CREATED && now > e->created_monotonic + m->config.created_usec_max) {
-                        spawner_drop(m->spawner, e->id);
-                        e->hidden = true;
-                        exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");
-                }
-                if (!exec_has_ended(e))
-                        continue;
-                /* Not at its end already: whoever asks for the status right after a crash finds it. */
-                if (!e->stream || stream_count_clients(e->stream) == 0)
-                        fdstore_forget(e);
-                expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
-                          has_too_many_ended(m);
-                /* A client that is still being flushed, or one that waits, keeps it. */
-                if (!expired || !list_is_empty(&e->watches) ||
-                    (e->stream && stream_count_clients(e->stream) > 0)) {
-                        if (e->stream)
-                                kept_output += stream_output_ring(e->stream)->size;
-                        continue;
-                }
-                manager_unlink_exec(m, e);
-                exec_unref(e);
-        }
-
-        /* The oldest output goes first when there is too much of it. */
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                if (kept_output <= m->config.output_kept_max)
-                        break;
-                if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
-                        continue;
-                kept_output -= stream_output_ring(e->stream)->size;
-                output_ring_done(stream_output_ring(e->stream));
-                stream_output_ring(e->stream)->dropped = true;
-        }
-}
-
-static void manager_arm_collect(Manager *m)
-{
-        if (list_is_empty(&m->execs))
-                return;
-        (void) sd_event_source_set_time_relative(m->collect_timer, COLLECT_USEC);
-        (void) sd_event_source_set_enabled(m->collect_timer, SD_EVENT_ONESHOT);
-}
-
-static int manager_on_collect(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Manager *m = userdata;
-
-        manager_collect(m);
-        return 0;
-}
-
-static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Manager *m = userdata;
-
-        manager_collect(m);
-        manager_arm_collect(m);
-        return 0;
-}
-
-void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
-{
-        if (m->on_exec_changed && !e->hidden)
-                m->on_exec_changed(m, e, event);
-}
-
-void manager_queue_collect(Manager *m)
-{
-        bool too_many = has_too_many_ended(m);
-        int enabled = SD_EVENT_OFF;
-
-        if (!too_many && sd_event_source_get_enabled(m->collect_source, &enabled) >= 0 &&
-            enabled != SD_EVENT_OFF)
-                return;
-        (void) sd_event_source_set_time_relative(m->collect_source, too_many ? 0 : COLLECT_SOON_USEC);
-        (void) sd_event_source_set_enabled(m->collect_source, SD_EVENT_ONESHOT);
 }
 
 static void manager_arm_idle(Manager *m, uint64_t usec)
@@ -201,6 +96,11 @@ static void manager_open_bus(Manager *m)
         m->polkit = polkit_new(m->bus, &m->authz_budget);
 }
 
+static bool manager_is_settled(void *userdata)
+{
+        return manager_execs_are_settled(userdata);
+}
+
 int manager_new(ManagerConfig *config, Manager **ret)
 {
         static const SpawnerLinkEvents link_events = {manager_on_container_new,
@@ -233,16 +133,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
         if (!m->events || !m->slots || !m->spawner || !m->recordings || !m->journal)
                 return -ENOMEM;
 
-        r = sd_event_add_time_relative(m->event, &m->collect_source, CLOCK_MONOTONIC, 0, 0,
-                                       manager_on_collect, m);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(m->collect_source, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->collect_timer, CLOCK_MONOTONIC, COLLECT_USEC, 0,
-                                               manager_on_collect_timer, m);
-        if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0,
-                                               manager_on_idle, m);
+        r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0, manager_on_idle, m);
         /* After all else that is ready: a request that has come is read first, and is no idleness. */
         if (r >= 0)
                 r = sd_event_source_set_priority(m->idle_timer, SD_EVENT_PRIORITY_IDLE);
@@ -250,6 +141,13 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 return r;
         manager_arm_idle(m, m->config.idle_usec);
         manager_open_bus(m);
+        m->spares = spare_runners_new(m->event, m->spawner, &m->config);
+        m->shutdown = shutdown_new(m->event, m->bus, manager_is_settled, m);
+        if (!m->spares || !m->shutdown)
+                return -ENOMEM;
+        r = manager_execs_init(m);
+        if (r < 0)
+                return r;
         r = recording_store_open(m->recordings);
         if (r < 0 && (m->config.record == RECORD_ALWAYS || r != -ENOENT))
                 log_errno(LOG_WARNING, r, "Cannot use %s for recordings", m->recordings->path);
@@ -261,16 +159,11 @@ Manager *manager_free(Manager *m)
 {
         if (!m)
                 return NULL;
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                manager_unlink_exec(m, e);
-                exec_unref(e);
-        }
-        spare_runners_done(m);
+        manager_execs_done(m);
+        m->spares = spare_runners_free(m->spares);
         recording_store_free(m->recordings);
-        m->collect_source = sd_event_source_disable_unref(m->collect_source);
-        m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
-        shutdown_done(&m->shutdown);
+        m->shutdown = shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);
         m->polkit = polkit_free(m->polkit);
         if (m->bus) {
@@ -302,107 +195,14 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         /* One that was set over D-Bus meanwhile stays, unless the file now says something else. */
         if (m->config.log_level != old.log_level)
                 log_set_max_level(m->config.log_level);
-        spare_runners_drop_from(m, scope_property_lists_equal(&old.properties, &m->config.properties)
-                                           ? m->config.spares_max
-                                           : 0);
+        spare_runners_drop_from(m->spares, scope_property_lists_equal(&old.properties, &m->config.properties)
+                                                   ? m->config.spares_max
+                                                   : 0);
         m->recordings->options.size_max = m->config.record_size_max;
         m->recordings->options.total_max = m->config.record_total_max;
         manager_arm_idle(m, m->config.idle_usec);
         manager_queue_collect(m);
         manager_config_done(&old);
-}
-
-/* Ids are random hex digits, so some of them are a good hash. */
-static Exec **manager_bucket(Manager *m, const char *id)
-{
-        unsigned h = 0;
-
-        for (unsigned i = 0; i < 6 && id[i]; i++)
-                h = h * 31 + (unsigned char) id[i];
-        return &m->buckets[h % EXEC_BUCKETS];
-}
-
-Exec *manager_find_exec(Manager *m, const char *id)
-{
-        for (Exec *e = *manager_bucket(m, id); e; e = e->hash_next)
-                if (strcmp(e->id, id) == 0)
-                        return e->hidden ? NULL : e;
-        return NULL;
-}
-
-void manager_link_exec(Manager *m, Exec *e)
-{
-        Exec **bucket = manager_bucket(m, e->id);
-
-        e->hash_next = *bucket;
-        *bucket = exec_ref(e);
-        list_append(&m->execs, &e->node);
-        e->linked = true;
-        if (exec_has_ended(e))
-                manager_count_ended(m, e);
-        else {
-                m->n_live++;
-                manager_count_exec(m, e);
-        }
-        manager_arm_collect(m);
-        manager_tell(m, e, MANAGER_EXEC_NEW);
-}
-
-void manager_unlink_exec(Manager *m, Exec *e)
-{
-        manager_tell(m, e, MANAGER_EXEC_REMOVED);
-        for (Exec **p = manager_bucket(m, e->id); *p; p = &(*p)->hash_next)
-                if (*p == e) {
-                        *p = e->hash_next;
-                        break;
-                }
-        list_remove(&m->execs, &e->node);
-        e->linked = false;
-        if (exec_has_ended(e)) {
-                m->n_ended--;
-                m->ended_size -= e->size;
-        } else
-                m->n_live--;
-}
-
-int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr)
-{
-        if (budget_room(&m->execs_budget, creator->uid) == 0)
-                return budget_refuse(&m->execs_budget, creator->uid, REFUSAL_LIMIT, reterr);
-        if (budget_room(&m->memory_budget, creator->uid) < size)
-                return budget_refuse(&m->memory_budget, creator->uid, REFUSAL_BUSY, reterr);
-        return 0;
-}
-
-void manager_count_exec(Manager *m, Exec *e)
-{
-        if (e->counted)
-                return;
-        e->counted = true;
-        e->size = exec_size(e);
-        budget_force(&m->execs_budget, e->creator->uid, 1);
-        budget_force(&m->memory_budget, e->creator->uid, e->size);
-}
-
-void manager_uncount_exec(Manager *m, Exec *e)
-{
-        if (!e->counted)
-                return;
-        e->counted = false;
-        budget_give(&m->execs_budget, e->creator->uid, 1);
-        budget_give(&m->memory_budget, e->creator->uid, e->size);
-}
-
-void manager_count_ended(Manager *m, Exec *e)
-{
-        e->size = exec_size(e);
-        m->n_ended++;
-        m->ended_size += e->size;
-}
-
-bool manager_may_park(const Manager *m)
-{
-        return m->n_parked < m->config.parked_max;
 }
 
 void manager_busy_begin(Manager *m)

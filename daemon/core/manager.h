@@ -11,25 +11,21 @@
 #include "base/time.h"
 #include "core/budget.h"
 #include "core/config.h"
-#include "core/event-log.h"
 #include "core/exec.h"
-#include "core/journal-queue.h"
 #include "core/polkit.h"
-#include "core/recording-store.h"
 #include "core/shutdown.h"
 #include "core/spare-runners.h"
-#include "core/spawner-link.h"
 #include "core/think-time.h"
 
 #define EXEC_BUCKETS 1024
+
+typedef struct Manager Manager;
 
 typedef enum ManagerEvent {
         MANAGER_EXEC_NEW,
         MANAGER_EXEC_CHANGED, /* its state */
         MANAGER_EXEC_REMOVED,
 } ManagerEvent;
-
-typedef struct FdStore FdStore;
 
 struct Manager {
         sd_event *event;
@@ -51,17 +47,15 @@ struct Manager {
         size_t n_live;
         size_t n_ended;
         size_t ended_size; /* bytes of these */
-        size_t n_parked;
         SlotPool *slots;
-        SpareRunner spares[SPARES];
-        SpareRequest spare_requests[SPARES];
-        sd_event_source *spare_timer;
+        ExecEnv exec_env; /* of the above, what execs have of it */
+        SpareRunners *spares;
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
-        Shutdown shutdown;
+        Shutdown *shutdown;
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
@@ -74,25 +68,34 @@ DEFINE_CLEANUP(Manager, manager_free);
  */
 void manager_reconfigure(Manager *m, ManagerConfig *config);
 
-Exec *manager_find_exec(Manager *m, const char *id);
-/* Checks the limits for one more exec of this caller, which takes so many bytes. */
-int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr);
-/* Counts it as its creator's until it has ended. */
-void manager_count_exec(Manager *m, Exec *e);
-void manager_uncount_exec(Manager *m, Exec *e);
-/* It has ended, and is one of those that are remembered. */
-void manager_count_ended(Manager *m, Exec *e);
-void manager_link_exec(Manager *m, Exec *e);
-void manager_unlink_exec(Manager *m, Exec *e);
-bool manager_may_park(const Manager *m);
-void manager_tell(Manager *m, const Exec *e, ManagerEvent event);
-void manager_queue_collect(Manager *m);
-
 /* Counted: while anything is busy, execd stays. */
 void manager_busy_begin(Manager *m);
 void manager_busy_end(Manager *m);
 
-/* Remembers ended execs across an exit on idle (state-file.c). */
-int state_file_save(Manager *m);
-/* With what their clients have not read yet (core/fdstore). */
-int state_file_load(Manager *m, FdStore *h);
+/* manager-execs.c */
+
+Exec *manager_find_exec(Manager *m, const char *id);
+/* Checks the limits for one more exec of this caller, which takes so many bytes. */
+int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr);
+/* Counts it as its creator's, until it has ended or this is taken back. */
+void manager_count_exec(Manager *m, Exec *e);
+void manager_uncount_exec(Manager *m, Exec *e);
+/* From here on it can be found. The manager has a reference of its own. */
+void manager_link_exec(Manager *m, Exec *e);
+/* The manager's reference is the caller's. */
+void manager_unlink_exec(Manager *m, Exec *e);
+bool manager_may_park(const Manager *m);
+
+/* No exec is between two states. */
+bool manager_execs_are_settled(const Manager *m);
+
+/* Has what is over looked for soon. */
+void manager_queue_collect(Manager *m);
+
+/* Before the end of execd: what runs is left in its slots, and of ended execs what their clients have not
+ * read yet; `stored` of each that runs tells. */
+void manager_leave_execs(Manager *m);
+
+/* For manager_new() and manager_free(). */
+int manager_execs_init(Manager *m);
+void manager_execs_done(Manager *m);

@@ -2,86 +2,108 @@
 
 #include "core/shutdown.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "core/manager.h"
+#include "base/time.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_UNIT "/org/freedesktop/systemd1/unit/execd_2eservice"
 
-void shutdown_done(Shutdown *l)
+struct Shutdown {
+        sd_event *event;        /* weak */
+        sd_bus *bus;            /* weak, NULL when there is none */
+        sd_event_source *timer; /* NULL unless told to stop */
+        sd_bus_slot *question;
+        bool is_stop;
+        bool (*is_settled)(void *userdata);
+        void *userdata;
+};
+
+Shutdown *shutdown_new(sd_event *event, sd_bus *bus, bool (*is_settled)(void *userdata), void *userdata)
 {
-        l->timer = sd_event_source_disable_unref(l->timer);
-        l->question = sd_bus_slot_unref(l->question);
+        Shutdown *s = calloc(1, sizeof(Shutdown));
+
+        if (s)
+                *s = (Shutdown){.event = event, .bus = bus, .is_settled = is_settled, .userdata = userdata};
+        return s;
+}
+
+Shutdown *shutdown_free(Shutdown *s)
+{
+        if (!s)
+                return NULL;
+        sd_event_source_disable_unref(s->timer);
+        sd_bus_slot_unref(s->question);
+        return mfree(s);
+}
+
+bool shutdown_is_stop(const Shutdown *s)
+{
+        return s->is_stop;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        Manager *m = userdata;
+        Shutdown *s = userdata;
 
-        return sd_event_exit(m->event, 0);
+        return sd_event_exit(s->event, 0);
 }
 
 static int on_job_type(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
-        Manager *m = userdata;
+        Shutdown *s = userdata;
         const char *type = "";
 
-        m->shutdown.question = sd_bus_slot_unref(m->shutdown.question);
+        s->question = sd_bus_slot_unref(s->question);
         if (!sd_bus_message_is_method_error(message, NULL) &&
             sd_bus_message_enter_container(message, 'v', "s") > 0)
                 (void) sd_bus_message_read(message, "s", &type);
-        m->shutdown.is_stop = strcmp(type, "stop") == 0;
+        s->is_stop = strcmp(type, "stop") == 0;
         log_debug("The job is \"%s\"", type);
-        shutdown_check(m);
+        shutdown_check(s);
         return 0;
 }
 
 static int on_job(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
-        Manager *m = userdata;
+        Shutdown *s = userdata;
         const char *path = "/";
         uint32_t id = 0;
         int r = 0;
 
-        m->shutdown.question = sd_bus_slot_unref(m->shutdown.question);
+        s->question = sd_bus_slot_unref(s->question);
         if (!sd_bus_message_is_method_error(message, NULL) &&
             sd_bus_message_enter_container(message, 'v', "(uo)") > 0)
                 (void) sd_bus_message_read(message, "(uo)", &id, &path);
         if (id > 0)
-                r = sd_bus_call_method_async(m->bus, &m->shutdown.question, SYSTEMD_NAME, path,
-                                             "org.freedesktop.DBus.Properties", "Get", on_job_type, m, "ss",
+                r = sd_bus_call_method_async(s->bus, &s->question, SYSTEMD_NAME, path,
+                                             "org.freedesktop.DBus.Properties", "Get", on_job_type, s, "ss",
                                              SYSTEMD_NAME ".Job", "JobType");
         if (id == 0 || r < 0)
-                shutdown_check(m);
+                shutdown_check(s);
         return 0;
 }
 
-void shutdown_check(Manager *m)
+void shutdown_check(Shutdown *s)
 {
-        if (!m->shutdown.timer || m->shutdown.question)
-                return;
-        LIST_FOREACH (const Exec, e, &m->execs, node) {
-                if (e->state == EXEC_STARTING || e->state == EXEC_DRAINING)
-                        return;
-        }
-        (void) sd_event_exit(m->event, 0);
+        if (s->timer && !s->question && s->is_settled(s->userdata))
+                (void) sd_event_exit(s->event, 0);
 }
 
-void shutdown_begin(Manager *m)
+void shutdown_begin(Shutdown *s, bool with_execs)
 {
-        if (m->shutdown.timer)
+        if (s->timer)
                 return;
-        if (sd_event_add_time_relative(m->event, &m->shutdown.timer, CLOCK_MONOTONIC, SHUTDOWN_USEC, 0,
-                                       on_timer, m) < 0) {
-                (void) sd_event_exit(m->event, 0);
+        if (sd_event_add_time_relative(s->event, &s->timer, CLOCK_MONOTONIC, SHUTDOWN_USEC, 0, on_timer, s) <
+            0) {
+                (void) sd_event_exit(s->event, 0);
                 return;
         }
-        /* Without an exec it does not matter. */
-        if (m->bus && !list_is_empty(&m->execs))
-                (void) sd_bus_call_method_async(m->bus, &m->shutdown.question, SYSTEMD_NAME, SYSTEMD_UNIT,
-                                                "org.freedesktop.DBus.Properties", "Get", on_job, m, "ss",
+        if (s->bus && with_execs)
+                (void) sd_bus_call_method_async(s->bus, &s->question, SYSTEMD_NAME, SYSTEMD_UNIT,
+                                                "org.freedesktop.DBus.Properties", "Get", on_job, s, "ss",
                                                 SYSTEMD_NAME ".Unit", "Job");
-        shutdown_check(m);
+        shutdown_check(s);
 }

@@ -11,19 +11,23 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
+#include "base/cleanup.h"
+
 #define SHUTDOWN_USEC (2 * USEC_PER_SEC) /* at most */
 
-typedef struct Manager Manager;
+typedef struct Shutdown Shutdown;
 
-typedef struct Shutdown {
-        sd_event_source *timer; /* NULL unless told to stop */
-        sd_bus_slot *question;
-        bool is_stop; /* and not a restart, as far as is known */
-} Shutdown;
+/* Without a bus (NULL), each stop is taken for a restart. `is_settled` says whether no exec is between two
+ * states. NULL on lack of memory. */
+Shutdown *shutdown_new(sd_event *event, sd_bus *bus, bool (*is_settled)(void *userdata), void *userdata);
+Shutdown *shutdown_free(Shutdown *s);
+DEFINE_CLEANUP(Shutdown, shutdown_free);
 
-void shutdown_begin(Manager *m);
+/* Told to stop. Without execs it does not matter what for, and systemd is not asked. */
+void shutdown_begin(Shutdown *s, bool with_execs);
 
 /* Something changed: looks whether it is time. */
-void shutdown_check(Manager *m);
+void shutdown_check(Shutdown *s);
 
-void shutdown_done(Shutdown *l);
+/* It is a stop and no restart, as far as is known. */
+bool shutdown_is_stop(const Shutdown *s);

@@ -5,10 +5,33 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/manager.h"
+#include "base/time.h"
+#include "core/exec.h"
 
 /* The spawner keeps a parked runner for a minute; an older one is not counted on. */
 #define SPARE_USEC_MAX (50 * USEC_PER_SEC)
+
+typedef struct SpareRunner {
+        char container_id[EXEC_ID_SIZE]; /* empty: free */
+        uint32_t leader;
+        uint64_t leader_start;
+        char exec_id[EXEC_ID_SIZE];
+        uint64_t made; /* CLOCK_MONOTONIC */
+} SpareRunner;
+
+typedef struct SpareRequest {
+        ContainerInfo *container; /* owned; NULL: free */
+        uint64_t due;             /* CLOCK_MONOTONIC */
+} SpareRequest;
+
+struct SpareRunners {
+        sd_event *event;             /* weak */
+        SpawnerLink *spawner;        /* weak */
+        const ManagerConfig *config; /* weak; what is in it may change */
+        SpareRunner spares[SPARES];
+        SpareRequest requests[SPARES];
+        sd_event_source *timer;
+};
 
 static bool spare_is_for(const SpareRunner *s, const ContainerInfo *c)
 {
@@ -21,10 +44,10 @@ static bool spare_is_fresh(const SpareRunner *s)
         return s->container_id[0] && now_usec(CLOCK_MONOTONIC) < s->made + SPARE_USEC_MAX;
 }
 
-bool spare_runners_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
+bool spare_runners_take(SpareRunners *l, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
 {
         for (size_t i = 0; i < SPARES; i++) {
-                SpareRunner *s = &m->spares[i];
+                SpareRunner *s = &l->spares[i];
                 bool fresh;
 
                 if (!spare_is_for(s, c))
@@ -37,56 +60,56 @@ bool spare_runners_take(Manager *m, const ContainerInfo *c, char ret_id[static E
         return false;
 }
 
-bool spare_runners_is_suitable(const Manager *m, const ExecRequest *request)
+bool spare_runners_is_suitable(const SpareRunners *l, const ExecRequest *request)
 {
         const ScopePropertyList wanted = {.items = request->properties, .n = request->n_properties};
 
         return exec_request_runtime_max(request) == UINT64_MAX &&
-               scope_property_lists_equal(&wanted, &m->config.properties);
+               scope_property_lists_equal(&wanted, &l->config->properties);
 }
 
 /* The slot of this container, a free one, or the oldest. */
-static SpareRunner *spare_slot(Manager *m, const ContainerInfo *c)
+static SpareRunner *spare_slot(SpareRunners *l, const ContainerInfo *c)
 {
-        SpareRunner *oldest = &m->spares[0];
+        SpareRunner *oldest = &l->spares[0];
 
-        for (size_t i = 0; i < m->config.spares_max; i++)
-                if (spare_is_for(&m->spares[i], c))
-                        return &m->spares[i];
-        for (size_t i = 0; i < m->config.spares_max; i++)
-                if (m->spares[i].made < oldest->made)
-                        oldest = &m->spares[i];
+        for (size_t i = 0; i < l->config->spares_max; i++)
+                if (spare_is_for(&l->spares[i], c))
+                        return &l->spares[i];
+        for (size_t i = 0; i < l->config->spares_max; i++)
+                if (l->spares[i].made < oldest->made)
+                        oldest = &l->spares[i];
         return oldest;
 }
 
-static void spare_drop(Manager *m, SpareRunner *s)
+static void spare_drop(SpareRunners *l, SpareRunner *s)
 {
         if (s->container_id[0])
-                spawner_drop(m->spawner, s->exec_id);
+                spawner_drop(l->spawner, s->exec_id);
         *s = (SpareRunner){0};
 }
 
-void spare_runners_drop_from(Manager *m, size_t first)
+void spare_runners_drop_from(SpareRunners *l, size_t first)
 {
         for (size_t i = first; i < SPARES; i++)
-                spare_drop(m, &m->spares[i]);
+                spare_drop(l, &l->spares[i]);
 }
 
-static void spare_make(Manager *m, const ContainerInfo *c)
+static void spare_make(SpareRunners *l, const ContainerInfo *c)
 {
-        const ExecRequest plain = {.properties = m->config.properties.items,
-                                   .n_properties = m->config.properties.n}; /* no user */
+        const ExecRequest plain = {.properties = l->config->properties.items,
+                                   .n_properties = l->config->properties.n}; /* no user */
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_free_ char *description = NULL;
         SpareRunner *s, made;
         SpawnerExec describe;
 
-        if (m->config.spares_max == 0 || exec_request_runtime_max(&plain) != UINT64_MAX)
+        if (l->config->spares_max == 0 || exec_request_runtime_max(&plain) != UINT64_MAX)
                 return;
-        s = spare_slot(m, c);
+        s = spare_slot(l, c);
         if (spare_is_for(s, c) && spare_is_fresh(s))
                 return;
-        spare_drop(m, s);
+        spare_drop(l, s);
         made = (SpareRunner){
                 .leader = c->leader, .leader_start = c->leader_start, .made = now_usec(CLOCK_MONOTONIC)};
         if (strlen(c->id) >= sizeof(made.container_id) || exec_make_id(made.exec_id) < 0 ||
@@ -95,43 +118,43 @@ static void spare_make(Manager *m, const ContainerInfo *c)
         strcpy(made.container_id, c->id);
         describe = (SpawnerExec){
                 .id = made.exec_id, .container = c, .description = description, .request = &plain};
-        if (spawner_prepare(m->spawner, &describe, true, NULL, NULL, NULL, &refusal) >= 0)
+        if (spawner_prepare(l->spawner, &describe, true, NULL, NULL, NULL, &refusal) >= 0)
                 *s = made;
 }
 
-static void spare_arm(Manager *m);
+static void spare_arm(SpareRunners *l);
 
 static int spare_on_due(sd_event_source *source, uint64_t usec, void *userdata)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
-        Manager *m = userdata;
+        SpareRunners *l = userdata;
 
         for (size_t i = 0; i < SPARES; i++) {
-                SpareRequest *w = &m->spare_requests[i];
+                SpareRequest *w = &l->requests[i];
 
                 if (!w->container || w->due > now)
                         continue;
-                spare_make(m, w->container);
+                spare_make(l, w->container);
                 w->container = container_info_unref(w->container);
         }
-        spare_arm(m);
+        spare_arm(l);
         return 0;
 }
 
-static void spare_arm(Manager *m)
+static void spare_arm(SpareRunners *l)
 {
         uint64_t due = UINT64_MAX;
 
         for (size_t i = 0; i < SPARES; i++)
-                if (m->spare_requests[i].container)
-                        due = MIN(due, m->spare_requests[i].due);
+                if (l->requests[i].container)
+                        due = MIN(due, l->requests[i].due);
         if (due == UINT64_MAX)
                 return;
-        if (!m->spare_timer &&
-            sd_event_add_time(m->event, &m->spare_timer, CLOCK_MONOTONIC, due, 1, spare_on_due, m) < 0)
+        if (!l->timer &&
+            sd_event_add_time(l->event, &l->timer, CLOCK_MONOTONIC, due, 1, spare_on_due, l) < 0)
                 return;
-        (void) sd_event_source_set_time(m->spare_timer, due);
-        (void) sd_event_source_set_enabled(m->spare_timer, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_time(l->timer, due);
+        (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
 
 static bool is_same_container(const ContainerInfo *a, const ContainerInfo *b)
@@ -139,10 +162,10 @@ static bool is_same_container(const ContainerInfo *a, const ContainerInfo *b)
         return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
 }
 
-static SpareRequest *spare_request_for(Manager *m, const ContainerInfo *c)
+static SpareRequest *spare_request_for(SpareRunners *l, const ContainerInfo *c)
 {
         for (size_t i = 0; i < SPARES; i++) {
-                SpareRequest *w = &m->spare_requests[i];
+                SpareRequest *w = &l->requests[i];
 
                 if (w->container && is_same_container(w->container, c))
                         return w;
@@ -150,38 +173,53 @@ static SpareRequest *spare_request_for(Manager *m, const ContainerInfo *c)
         return NULL;
 }
 
-static SpareRequest *spare_request_free_slot(Manager *m)
+static SpareRequest *spare_request_free_slot(SpareRunners *l)
 {
         for (size_t i = 0; i < SPARES; i++)
-                if (!m->spare_requests[i].container)
-                        return &m->spare_requests[i];
+                if (!l->requests[i].container)
+                        return &l->requests[i];
         return NULL;
 }
 
-void spare_runners_request(Manager *m, ContainerInfo *c)
+void spare_runners_request(SpareRunners *l, ContainerInfo *c)
 {
-        SpareRequest *w = spare_request_for(m, c) ? NULL : spare_request_free_slot(m);
+        SpareRequest *w = spare_request_for(l, c) ? NULL : spare_request_free_slot(l);
 
         if (!w)
                 return;
         *w = (SpareRequest){.container = container_info_ref(c),
                             .due = now_usec(CLOCK_MONOTONIC) + SPARE_USEC};
-        spare_arm(m);
+        spare_arm(l);
 }
 
-void spare_runners_make_now(Manager *m, const ContainerInfo *c)
+void spare_runners_make_now(SpareRunners *l, const ContainerInfo *c)
 {
-        SpareRequest *w = spare_request_for(m, c);
+        SpareRequest *w = spare_request_for(l, c);
 
         if (!w)
                 return;
         w->due = now_usec(CLOCK_MONOTONIC);
-        spare_arm(m);
+        spare_arm(l);
 }
 
-void spare_runners_done(Manager *m)
+SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const ManagerConfig *config)
 {
+        SpareRunners *l = calloc(1, sizeof(SpareRunners));
+
+        if (!l)
+                return NULL;
+        l->event = event;
+        l->spawner = spawner;
+        l->config = config;
+        return l;
+}
+
+SpareRunners *spare_runners_free(SpareRunners *l)
+{
+        if (!l)
+                return NULL;
         for (size_t i = 0; i < SPARES; i++)
-                m->spare_requests[i].container = container_info_unref(m->spare_requests[i].container);
-        m->spare_timer = sd_event_source_disable_unref(m->spare_timer);
+                container_info_unref(l->requests[i].container);
+        sd_event_source_disable_unref(l->timer);
+        return mfree(l);
 }

@@ -9,6 +9,7 @@
  * started as any other.
  */
 
+#include "core/config.h"
 #include "core/exec.h"
 
 #define SPARES 64
@@ -16,33 +17,25 @@
 /* The making of a spare takes what the start of an exec needs as well, which is not to wait for it. */
 #define SPARE_USEC (20 * USEC_PER_MSEC)
 
-typedef struct SpareRunner {
-        char container_id[EXEC_ID_SIZE]; /* empty: free */
-        uint32_t leader;
-        uint64_t leader_start;
-        char exec_id[EXEC_ID_SIZE];
-        uint64_t made; /* CLOCK_MONOTONIC */
-} SpareRunner;
+typedef struct SpareRunners SpareRunners;
 
-typedef struct SpareRequest {
-        ContainerInfo *container; /* owned; NULL: free */
-        uint64_t due;             /* CLOCK_MONOTONIC */
-} SpareRequest;
+/* All weak: what the configuration says is looked up when it is needed. NULL on lack of memory. */
+SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const ManagerConfig *config);
+/* The runners themselves end with the connection to the spawner. */
+SpareRunners *spare_runners_free(SpareRunners *l);
+DEFINE_CLEANUP(SpareRunners, spare_runners_free);
 
 /* Whether such an exec can do with a spare, whose scope has the default properties. */
-bool spare_runners_is_suitable(const Manager *m, const ExecRequest *request);
+bool spare_runners_is_suitable(const SpareRunners *l, const ExecRequest *request);
 
 /* Takes the spare of this container, if there is one: its id is the new exec's. */
-bool spare_runners_take(Manager *m, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE]);
+bool spare_runners_take(SpareRunners *l, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE]);
 
 /* An exec was started in this container: it is to have another spare, soon. */
-void spare_runners_request(Manager *m, ContainerInfo *c);
+void spare_runners_request(SpareRunners *l, ContainerInfo *c);
 
-/* And has ended: now, if it has not been made yet. */
-void spare_runners_make_now(Manager *m, const ContainerInfo *c);
-
-/* What was wanted is forgotten. */
-void spare_runners_done(Manager *m);
+/* The exec has ended: a spare that was requested and is not made yet is made now. */
+void spare_runners_make_now(SpareRunners *l, const ContainerInfo *c);
 
 /* Lets those from slot `first` on go. */
-void spare_runners_drop_from(Manager *m, size_t first);
+void spare_runners_drop_from(SpareRunners *l, size_t first);
