@@ -10,11 +10,14 @@
 
 #include "base/log.h"
 #include "core/exec-serialize.h"
-#include "core/message-id.h"
 #include "core/user-name.h"
+#include "wire/message-id.h"
 
 /* A longer one would not fit into one datagram with the rest. */
 #define WHOLE_MAX (64 * 1024)
+
+/* Likewise for all labels together; those beyond are in no field of their own. */
+#define LABELS_SIZE_MAX (32 * 1024)
 
 /* Notice, so that filters such as MaxLevelStore=notice keep them. */
 static const struct {
@@ -48,6 +51,17 @@ static void add_container(Buf *b, const ContainerInfo *c)
         add_text(b, "CONTAINER_KIND", c->kind);
 }
 
+static void add_labels(Buf *b, char **labels)
+{
+        size_t size = 0;
+
+        STRV_FOREACH (label, labels) {
+                size += strlen(*label);
+                if (size <= LABELS_SIZE_MAX)
+                        add_text(b, "EXEC_LABEL", *label);
+        }
+}
+
 static void add_exec(Buf *b, const Exec *e)
 {
         const ExecRequest *q = e->request;
@@ -60,6 +74,7 @@ static void add_exec(Buf *b, const Exec *e)
         journal_addf(b, "EXEC_PRIVILEGED", "%d", q->privileged);
         journal_addf(b, "EXEC_TTY", "%d", q->tty);
         add_text(b, "RECORDING_PATH", e->recording_path);
+        add_labels(b, q->labels);
 }
 
 static void add_peer(Buf *b, const Peer *p)
@@ -67,8 +82,10 @@ static void add_peer(Buf *b, const Peer *p)
         journal_addf(b, "CALLER_UID", "%u", (unsigned) p->uid);
         add_text(b, "CALLER_USER", user_name(p->uid));
         journal_addf(b, "CALLER_PID", "%d", (int) p->pid);
-        if (p->loginuid != UINT32_MAX)
+        if (p->loginuid != UINT32_MAX) {
                 journal_addf(b, "CALLER_LOGINUID", "%u", (unsigned) p->loginuid);
+                add_text(b, "CALLER_LOGINUSER", user_name(p->loginuid));
+        }
         add_text(b, "CALLER_LABEL", p->label);
         add_text(b, "CALLER_UNIT", p->unit);
 }
@@ -92,22 +109,26 @@ static void add_whole(Buf *b, const Exec *e)
                 add_text(b, "EXEC_RECORD", line);
 }
 
-/* "uid 1001 (alice), login uid 1000" */
-static void put_caller(Buf *b, const Peer *p)
+static void put_uid(Buf *b, const char *what, uid_t uid)
 {
-        const char *name = user_name(p->uid);
+        const char *name = user_name(uid);
 
-        buf_printf(b, "uid %u", (unsigned) p->uid);
+        buf_printf(b, "%s %u", what, (unsigned) uid);
         if (name)
                 buf_printf(b, " (%s)", name);
+}
+
+/* "uid 0 (root), login uid 1001 (alice)" */
+static void put_caller(Buf *b, const Peer *p)
+{
+        put_uid(b, "uid", p->uid);
         if (p->loginuid != UINT32_MAX)
-                buf_printf(b, ", login uid %u", (unsigned) p->loginuid);
+                put_uid(b, ", login uid", p->loginuid);
 }
 
 /* What has happened, in words: "exited with status 3", "created by uid 0 (root)". */
-static void put_event(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
+static void put_event(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *plain)
 {
-        _cleanup_free_ char *plain = detail ? refusal_plain(detail) : NULL;
         const char *verb = kinds[event].verb;
 
         if (event == AUDIT_EXITED && e->timed_out) {
@@ -144,15 +165,17 @@ static void add_buf(Buf *b, const char *name, const Buf *value)
 
 static void make_record(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *detail)
 {
+        _cleanup_free_ char *plain = detail ? refusal_plain(detail) : NULL;
         _cleanup_buf_ Buf text = BUF_INIT;
 
         buf_printf(&text, "Exec %.12s in %s ", e->id, e->container->name);
-        put_event(&text, event, e, peer, detail);
+        put_event(&text, event, e, peer, plain);
         buf_printf(&text, ": %s", e->command_line);
         add_buf(b, "MESSAGE", &text);
         add_text(b, "MESSAGE_ID", kinds[event].message_id);
         journal_addf(b, "PRIORITY", "%d", kinds[event].priority);
         add_text(b, "SYSLOG_IDENTIFIER", "execd");
+        add_text(b, "DETAIL", plain);
         add_exec(b, e);
         if (peer)
                 add_peer(b, peer);
