@@ -41,9 +41,10 @@ typedef struct Options {
         bool interactive, tty, detach, privileged, record;
         bool follow, quiet;
         bool no_wait, raw;
-        uint64_t speed;           /* in thousandths */
-        uint64_t idle_limit_usec; /* UINT64_MAX: as the recording says */
-        long lines;               /* negative: all */
+        uint64_t speed;                        /* in thousandths */
+        uint64_t idle_limit_usec;              /* UINT64_MAX: as the recording says */
+        long lines;                            /* negative: all */
+        const char *since, *until, *container; /* of history */
         int signal_number;
         const char *host, *user, *working_dir, *on_disconnect, *detach_keys;
         char **env, **env_of_file; /* each "NAME=VALUE" */
@@ -73,12 +74,13 @@ int options_parse(Ctl *c, int argc, char **argv, bool stop);
 int options_check(const Options *o, Verb verb);
 void options_done(Options *o);
 
-/* list.c, status.c, control.c, logs.c, replay.c, run.c, attach.c */
+/* list.c, status.c, control.c, history.c, logs.c, replay.c, run.c, attach.c */
 int verb_list(Ctl *c, int argc, char **argv);
 int verb_containers(Ctl *c, int argc, char **argv);
 int verb_status(Ctl *c, int argc, char **argv);
 int verb_kill(Ctl *c, int argc, char **argv);
 int verb_wait(Ctl *c, int argc, char **argv);
+int verb_history(Ctl *c, int argc, char **argv);
 int verb_logs(Ctl *c, int argc, char **argv);
 int verb_replay(Ctl *c, int argc, char **argv);
 int verb_run(Ctl *c, int argc, char **argv);
@@ -102,6 +104,9 @@ size_t text_fit(const char *text, size_t columns);
 /* "5min ago" into buf, "-" for 0. Returns buf. */
 #define AGE_SIZE 64
 char *format_age(char buf[static AGE_SIZE], uint64_t usec);
+/* "1.234s", "5min 3s" */
+#define DURATION_SIZE 64
+char *format_duration(char buf[static DURATION_SIZE], uint64_t usec);
 #define TIMESTAMP_SIZE 64
 char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec);
 /* A uid as a name where there is one. */

@@ -120,6 +120,23 @@ char *format_age(char buf[static AGE_SIZE], uint64_t usec)
         return buf;
 }
 
+char *format_duration(char buf[static DURATION_SIZE], uint64_t usec)
+{
+        uint64_t s = usec / USEC_PER_SEC, ms = usec % USEC_PER_SEC / USEC_PER_MSEC;
+
+        if (usec < USEC_PER_MSEC)
+                snprintf(buf, DURATION_SIZE, "%" PRIu64 "us", usec);
+        else if (s < 1)
+                snprintf(buf, DURATION_SIZE, "%" PRIu64 "ms", ms);
+        else if (s < 60)
+                snprintf(buf, DURATION_SIZE, "%" PRIu64 ".%03" PRIu64 "s", s, ms);
+        else if (s < 3600)
+                snprintf(buf, DURATION_SIZE, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
+        else
+                snprintf(buf, DURATION_SIZE, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s % 3600 / 60);
+        return buf;
+}
+
 char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec)
 {
         time_t t = (time_t) (usec / USEC_PER_SEC);

@@ -6,56 +6,32 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-journal.h>
 
 #include "ctl/bus.h"
-
-#define UNIT           "execd.service"
-#define FIELD_SIZE_MAX (256 * 1024)
-
-static void journal_closep(sd_journal **j)
-{
-        if (*j)
-                sd_journal_close(*j);
-}
+#include "ctl/journal.h"
 
 /* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. The records are
  * execd's, the output comes from the unit of the exec. */
 static int open_journal(const char *id, sd_journal **ret)
 {
-        _cleanup_(journal_closep) sd_journal *j = NULL;
+        _cleanup_journal_ sd_journal *j = NULL;
         char match[16 + EXEC_ID_LENGTH], unit[EXEC_UNIT_SIZE], unit_match[32 + EXEC_ID_LENGTH];
         int r;
 
         snprintf(match, sizeof(match), "EXEC_ID=%s", id);
         exec_id_unit(id, unit);
         snprintf(unit_match, sizeof(unit_match), "_SYSTEMD_UNIT=%s", unit);
-        r = sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
-        if (r >= 0)
-                r = sd_journal_set_data_threshold(j, FIELD_SIZE_MAX);
+        r = journal_open(&j);
         if (r >= 0)
                 r = sd_journal_add_match(j, match, 0);
         if (r >= 0)
-                r = sd_journal_add_match(j, "_SYSTEMD_UNIT=" UNIT, 0);
+                r = sd_journal_add_match(j, JOURNAL_UNIT_MATCH, 0);
         if (r >= 0)
                 r = sd_journal_add_match(j, unit_match, 0);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
         return 0;
-}
-
-static bool get_field(sd_journal *j, const char *field, const char **ret, size_t *ret_size)
-{
-        size_t prefix = strlen(field) + 1;
-        const void *data;
-        size_t size;
-
-        if (sd_journal_get_data(j, field, &data, &size) < 0 || size < prefix)
-                return false;
-        *ret = (const char *) data + prefix;
-        *ret_size = size - prefix;
-        return true;
 }
 
 /* Of many lines that came together one record has several. */
@@ -89,14 +65,14 @@ static size_t print_entry(sd_journal *j, const char *indent, size_t skip)
         size_t stream_size, size, n = 0;
         FILE *out = stdout;
 
-        if (!get_field(j, "EXEC_STREAM", &stream, &stream_size))
+        if (!journal_get_field(j, "EXEC_STREAM", &stream, &stream_size))
                 return 0;
         if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
                 out = stderr;
         /* Of lines that end up in one file, none overtakes another. */
         if (out == stderr)
                 fflush(stdout);
-        if (!get_field(j, "MESSAGE", &text, &size))
+        if (!journal_get_field(j, "MESSAGE", &text, &size))
                 return 0;
         end = text + size;
         for (const char *line = text; line <= end; n++) {
@@ -115,7 +91,8 @@ static bool is_end(sd_journal *j)
         const char *value;
         size_t size;
 
-        return get_field(j, "EXIT_CODE", &value, &size) || get_field(j, "EXEC_RECORD", &value, &size);
+        return journal_get_field(j, "EXIT_CODE", &value, &size) ||
+               journal_get_field(j, "EXEC_RECORD", &value, &size);
 }
 
 /* Before the last so many lines; `ret_skip` are those of the first entry that are not among them. */
@@ -132,8 +109,8 @@ static int seek(sd_journal *j, long lines, size_t *ret_skip)
         while (r >= 0 && (r = sd_journal_previous(j)) > 0) {
                 size_t n;
 
-                if (!get_field(j, "EXEC_STREAM", &value, &size) ||
-                    !get_field(j, "MESSAGE", &text, &text_size))
+                if (!journal_get_field(j, "EXEC_STREAM", &value, &size) ||
+                    !journal_get_field(j, "MESSAGE", &text, &text_size))
                         continue;
                 n = count_lines(text, text_size);
                 if (n > (size_t) lines) {
@@ -147,7 +124,7 @@ static int seek(sd_journal *j, long lines, size_t *ret_skip)
 
 int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed)
 {
-        _cleanup_(journal_closep) sd_journal *j = NULL;
+        _cleanup_journal_ sd_journal *j = NULL;
         size_t printed = 0, skip = 0;
         bool ended = false;
         int r;

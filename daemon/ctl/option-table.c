@@ -6,7 +6,8 @@
 
 #define STARTS   (VERB_BIT(VERB_RUN) | VERB_BIT(VERB_SHELL))
 #define SESSIONS (STARTS | VERB_BIT(VERB_ATTACH))
-#define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS))
+#define HISTORY  VERB_BIT(VERB_HISTORY)
+#define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS) | HISTORY)
 
 const OptionRow option_table[] = {
         {'i', "interactive", NULL, SESSIONS, "Pass stdin to the command"},
@@ -32,6 +33,12 @@ const OptionRow option_table[] = {
         {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
         {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},
         {'n', "lines", "N|all", VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_LOGS), "Show only the last N lines"},
+        {'n', "lines", "N|all", HISTORY, "Show only the last N entries"},
+        {OPTION_SINCE, "since", "TIME", HISTORY, "Show entries not older than this"},
+        {OPTION_UNTIL, "until", "TIME", HISTORY, "Show entries not newer than this"},
+        {OPTION_CONTAINER, "container", "CONTAINER", HISTORY, "Show entries of this container"},
+        {'u', "user", "USER", HISTORY, "Show entries of this user"},
+        {OPTION_LABEL, "label", "NAME[=VALUE]", HISTORY, "Show execs with this label"},
         {'f', "follow", NULL, VERB_BIT(VERB_LOGS), "Follow the output until the exec ends"},
         {OPTION_SPEED, "speed", "N", VERB_BIT(VERB_REPLAY), "Play N times as fast"},
         {OPTION_IDLE_LIMIT, "idle-limit", "SECONDS", VERB_BIT(VERB_REPLAY),

@@ -156,6 +156,15 @@ static int take_argument(Options *o, int option, const char *argument)
         case 'H':
                 o->host = argument;
                 return *argument ? 0 : fail("--host: a host is expected");
+        case OPTION_SINCE:
+                o->since = argument;
+                return 0;
+        case OPTION_UNTIL:
+                o->until = argument;
+                return 0;
+        case OPTION_CONTAINER:
+                o->container = argument;
+                return 0;
         case OPTION_SPEED:
                 return parse_speed(argument, &o->speed);
         case OPTION_IDLE_LIMIT:

@@ -103,6 +103,21 @@ void table_add_text(Table *t, const char *text)
         table_add_short(t, text, text);
 }
 
+void table_add_optional(Table *t, const char *text)
+{
+        if (text)
+                table_add_text(t, text);
+        else
+                table_add(t, "-", strdup("null"));
+}
+
+void table_add_digits(Table *t, const char *shown, const char *digits)
+{
+        bool is_number = digits && *digits && !digits[strspn(digits, "0123456789")];
+
+        table_add(t, shown ?: is_number ? digits : "-", strdup(is_number ? digits : "null"));
+}
+
 void table_add_number(Table *t, const char *shown, uint64_t value)
 {
         char digits[24];

@@ -28,6 +28,10 @@ DEFINE_CLEANUP(Table, table_free);
 
 /* The next cell, from left to right and row by row. */
 void table_add_text(Table *t, const char *text);
+/* NULL: nothing is known, which is "-", and null in JSON. */
+void table_add_optional(Table *t, const char *text);
+/* Shown as one text, and as digits in JSON; NULL digits: as before. */
+void table_add_digits(Table *t, const char *shown, const char *digits);
 /* Shown as one text, and another text in JSON. */
 void table_add_short(Table *t, const char *shown, const char *text);
 void table_add_number(Table *t, const char *shown, uint64_t value); /* `shown` NULL: the digits */

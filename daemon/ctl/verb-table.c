@@ -14,6 +14,8 @@ const VerbRow verb_table[_VERB_MAX] = {
         [VERB_LIST] = {"list", "[CONTAINER]", 0, 1, false, "List execs"},
         [VERB_CONTAINERS] = {"containers", "", 0, 0, false, "List containers"},
         [VERB_STATUS] = {"status", "EXEC…", 1, INT32_MAX, false, "Show an exec in detail"},
+        [VERB_HISTORY] = {"history", "", 0, 0, false,
+                          "Show what was done in containers, and what was refused"},
         [VERB_LOGS] = {"logs", "EXEC", 1, 1, false, "Show the output of an exec that runs without a client"},
         [VERB_REPLAY] = {"replay", "EXEC|FILE", 1, 1, false, "Play back the recording of an exec"},
         [VERB_KILL] = {"kill", "EXEC…", 1, INT32_MAX, false, "Send a signal to an exec"},
@@ -45,6 +47,8 @@ static const char *known_elsewhere_as(const char *name)
                 {"terminate", "kill"},
                 {"rm", "kill"},
                 {"log", "logs"},
+                {"audit", "history"},
+                {"last", "history"},
                 {"machines", "containers"},
                 {"container", "containers"},
         };

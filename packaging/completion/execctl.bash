@@ -18,7 +18,7 @@ __execctl_execs() {
 _execctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
     local options='-i --interactive -t --tty -u --user= --uid= -e -E --setenv= --env-file= -w --working-directory= --privileged -p --property=
-        --label= --on-disconnect= --detach-keys= --record -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
+        --label= --on-disconnect= --detach-keys= --record --since= --until= --container= -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
         --speed= --idle-limit= --no-wait --raw -H --host= -j --json= --no-legend --no-pager --no-ask-password -h --help --version'
     local properties='MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight=
         AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
@@ -47,6 +47,7 @@ _execctl() {
     done
 
     case $prev in
+    --container) words=$(__execctl_containers) ;;
     -s | --signal) words=$(compgen -A signal | sed -n 's/^SIG//p') ;;
     --json) words='short pretty off' ;;
     --on-disconnect) words='keep hangup kill' ;;
@@ -63,14 +64,14 @@ _execctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -u | --user | --uid | -E | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit) return ;;
+    -u | --user | --uid | -E | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit | --since | --until) return ;;
     *)
         if [[ $cur == -* ]] && [ -z "$container" ]; then
             words=$options
             [[ $cur != --* ]] || compopt -o nospace
         else
             case $verb in
-            '') words='run shell attach list containers status logs replay kill wait help' ;;
+            '') words='run shell attach list containers status history logs replay kill wait help' ;;
             run | shell) [ -n "$container" ] || words=$(__execctl_containers) ;;
             list) words=$(__execctl_containers) ;;
             attach | kill) words=$(__execctl_execs) ;;

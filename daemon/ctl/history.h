@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What was done in containers, as the journal has it: a row for each exec, put together from the records of
+ * its creation, its start and its end, and a row for each other act and each refusal.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/strv.h"
+
+typedef enum HistoryAct {
+        ACT_RUN,
+        ACT_ATTACH,
+        ACT_REPLAY,
+        ACT_RESIZE,
+        ACT_KILL,
+        ACT_DENIED,
+        _ACT_MAX,
+} HistoryAct;
+
+typedef enum HistoryField {
+        FIELD_EXEC_ID,
+        FIELD_CONTAINER_NAME,
+        FIELD_CONTAINER_ID,
+        FIELD_CONTAINER_KIND,
+        FIELD_EXEC_USER,
+        FIELD_EXEC_CMDLINE,
+        FIELD_CALLER_UID,
+        FIELD_CALLER_USER,
+        FIELD_CALLER_LOGINUID,
+        FIELD_CALLER_LOGINUSER,
+        FIELD_DETAIL,
+        FIELD_ACTION,
+        FIELD_VERB,
+        FIELD_REASON,
+        FIELD_EXIT_CODE,
+        FIELD_EXIT_SIGNAL,
+        FIELD_DURATION_USEC,
+        FIELD_RECORDING_PATH,
+        _FIELD_MAX,
+} HistoryField;
+
+typedef struct HistoryRow {
+        HistoryAct act;
+        uint64_t time_usec;       /* CLOCK_REALTIME: when it was asked for */
+        char *fields[_FIELD_MAX]; /* NULL: not recorded */
+        char **labels;            /* each "NAME=VALUE" */
+        bool started, ended, failed;
+} HistoryRow;
+
+/* What to look for; a NULL or 0 does not narrow it. */
+typedef struct HistoryFilter {
+        uint64_t since_usec, until_usec; /* CLOCK_REALTIME */
+        const char *container;           /* its name, or the beginning of its ID */
+        const char *user;                /* name or uid, of the caller or of the user who had logged in */
+        char *const *labels;             /* each "NAME=VALUE" or "NAME"; all have to be there */
+} HistoryFilter;
+
+typedef struct History {
+        HistoryRow **rows; /* the oldest first */
+        size_t n, allocated;
+        void *execs; /* of tsearch(3): the rows of execs, by ID */
+} History;
+
+void history_done(History *h);
+/* Reads the journal. 0, -errno, or -EACCES where this user does not see it. */
+int history_read(History *h, const HistoryFilter *filter);
