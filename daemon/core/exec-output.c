@@ -34,7 +34,9 @@ int exec_output_log(Exec *e)
         snprintf(log.container_name, sizeof(log.container_name), "%s", e->container->name);
         snprintf(log.container_id, sizeof(log.container_id), "%s", e->container->id);
         snprintf(log.container_kind, sizeof(log.container_kind), "%s", e->container->kind);
-        r = fd_send_message(e->control_fd, &log, sizeof(log), &theirs, 1);
+        r = fd_send_message(e->control_fd, RUNNER_TAKEN_LOG, 1, NULL, 0);
+        if (r >= 0)
+                r = fd_send_message(e->control_fd, &log, sizeof(log), &theirs, 1);
         e->logging = r >= 0;
         return r;
 }

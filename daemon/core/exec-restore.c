@@ -53,6 +53,8 @@ static int exec_resume(Exec *e, StoredFds *f)
         if (!fdstore_take_stream(f, s) || stream_was_cut(s))
                 e->client_gone = e->client_lost = !e->detached && !e->caller;
         e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
+        /* The execd before may have died right before it said so. */
+        exec_confirm(e);
         stream_keep(s, e->env->slots, e->id);
         stream_begin(s);
         exec_apply_disconnect(e);

@@ -70,6 +70,9 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         /* The report stays in the socket, so that the status is still there if execd crashes before the end
          * of the exec is recorded. */
         n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
+        /* Said once, and before the report: the runner has not read all that exec_confirm() has sent. */
+        if (n < 0 && errno == ECONNRESET)
+                n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n > 0 && runner_report_check(&report, (size_t) n) >= 0 && report.type == RUNNER_EXITED)
@@ -191,6 +194,54 @@ static void exec_give_up(Exec *e, int error)
         (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
 }
 
+/* Everybody who is to know of the command does: from here on it runs until its end. One that has ended with
+ * its scope meanwhile says so by the end of the socket. */
+void exec_confirm(Exec *e)
+{
+        int r = e->logging ? 0 : fd_send_message(e->control_fd, RUNNER_TAKEN, 1, NULL, 0);
+
+        if (r < 0 && r != -EPIPE)
+                log_error_errno(r, "Failed to take over exec %.12s", e->id);
+}
+
+static void exec_fail_lost(Exec *e)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text,
+                     "execd-spawner ended while it started the command, which may still run: see systemctl "
+                     "status %s",
+                     e->unit) < 0)
+                text = NULL;
+        exec_fail(e, REFUSAL_UNAVAILABLE, text ?: "execd-spawner ended while it started the command");
+}
+
+static int exec_on_lost_ended(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = userdata;
+
+        e->start_slot = sd_bus_slot_unref(e->start_slot);
+        if (spawner_reply_refusal(m, &refusal) < 0) {
+                log_error("Failed to end exec %.12s: %s", e->id, refusal.message ?: "no reason given");
+                exec_fail_lost(e);
+        } else
+                exec_fail(e, REFUSAL_UNAVAILABLE,
+                          "execd-spawner ended while it started the command: the command was ended, and may "
+                          "have run");
+        return 0;
+}
+
+/* The answer to the start is lost, and the command may run. The clients are told once it is certain that
+ * nothing of it does. */
+static void exec_end_lost(Exec *e)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_end_exec(e->env->spawner, e->id, exec_on_lost_ended, e, &e->start_slot, &refusal) < 0)
+                exec_fail_lost(e);
+}
+
 static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(start_reply_done) StartReply p = {-EBADF, -EBADF, {-EBADF, -EBADF, -EBADF}, 0, 0};
@@ -200,6 +251,10 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         e->start_slot = sd_bus_slot_unref(e->start_slot);
         exec_unpark(e);
+        if (spawner_start_is_lost(m)) {
+                exec_end_lost(e);
+                return 0;
+        }
         if (spawner_reply_refusal(m, &refusal) < 0) {
                 exec_fail(e, refusal.kind, refusal.message ?: "the spawner did not say why");
                 return 0;
@@ -208,8 +263,8 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r >= 0)
                 r = exec_take_control(e, TAKE_FD(p.control));
         if (r < 0) {
-                log_error_errno(r, "Cannot take over exec %.12s", e->id);
-                exec_fail(e, REFUSAL_UNAVAILABLE, "the running command could not be taken over");
+                log_error_errno(r, "Failed to take over exec %.12s", e->id);
+                exec_end_lost(e);
                 return 0;
         }
         e->pidfd = TAKE_FD(p.pidfd);
@@ -228,6 +283,7 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         /* The caller has them now, or has left. */
         exec_close_stdio(e);
         fdstore_keep(e);
+        exec_confirm(e);
         if (r < 0) {
                 e->output_ended = true;
                 exec_give_up(e, r);

@@ -14,5 +14,9 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
  * request where set. */
 int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, Refusal *reterr);
 
+/* Lets the runner know that the command is served, which is ended otherwise. May be said again by the next
+ * execd. */
+void exec_confirm(Exec *e);
+
 /* The runner's control socket, which tells the end from now on. Takes the fd, also on failure. */
 int exec_take_control(Exec *e, int fd);

@@ -172,6 +172,17 @@ void spawner_drop(SpawnerLink *l, const char *exec_id)
                                                 NULL, NULL, "s", exec_id);
 }
 
+bool spawner_start_is_lost(sd_bus_message *reply)
+{
+        return sd_bus_message_is_method_error(reply, SPAWNER_ERROR_LOST) > 0;
+}
+
+int spawner_end_exec(SpawnerLink *l, const char *exec_id, sd_bus_message_handler_t callback, void *userdata,
+                     sd_bus_slot **ret_slot, Refusal *reterr)
+{
+        return call_string(l, "EndExec", exec_id, callback, userdata, ret_slot, reterr);
+}
+
 void spawner_record_decision(SpawnerLink *l, const char *text)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

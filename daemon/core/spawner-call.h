@@ -6,6 +6,9 @@
 #include "core/spawner-link.h"
 #include "wire/spawner-protocol.h"
 
+/* The link's own answer to a start: the connection was lost, and the command may run. */
+#define SPAWNER_ERROR_LOST "org.execd1.Spawner.StartLost"
+
 /* The connection, made when there is none. */
 int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr);
 /* It, or NULL. */

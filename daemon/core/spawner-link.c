@@ -422,11 +422,12 @@ static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reter
 
 /* The connection is there only now, or was lost before the answer came. What has no effect, or none the
  * second time, is asked again; a start only when its ticket says that the command was not released. */
-static bool link_call_again(LinkCall *call, const LinkBus *lost)
+static bool link_call_again(LinkCall *call, const LinkBus *lost, bool was_lost)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if ((call->once && !call->is_ping) || lost->given_up || ++call->tries >= CALL_TRIES ||
+        /* A ping that was answered has lost nothing. */
+        if ((call->once && !call->is_ping) || lost->given_up || (was_lost && ++call->tries >= CALL_TRIES) ||
             (call->ticket >= 0 && ticket_is_used(call->ticket) != 0))
                 return false;
         call->again = sd_bus_slot_unref(call->again);
@@ -438,12 +439,11 @@ static int link_call_lose(LinkCall *call, sd_bus_message **ret)
 {
         bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;
 
+        /* One that waited for a ping was never sent, and sd-bus answers only what could have been. */
+        (void) sd_bus_message_seal(call->message, 1, 0);
         return sd_bus_message_new_method_errorf(
-                call->message, ret, REFUSAL_ERROR_PREFIX "Unavailable", "%s",
-                may_have_run
-                        ? "execd-spawner ended while it started the command: the command was ended, and "
-                          "may have run"
-                        : "execd-spawner did not answer: see systemctl status execd-spawner.service");
+                call->message, ret, may_have_run ? SPAWNER_ERROR_LOST : REFUSAL_ERROR_PREFIX "Unavailable",
+                "%s", "execd-spawner did not answer: see systemctl status execd-spawner.service");
 }
 
 static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -451,15 +451,16 @@ static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *instead = NULL;
         LinkCall *call = userdata;
         LinkBus *b = call->bus;
+        bool was_lost;
 
         b->n_calls--;
         call->bus = NULL;
         call->link->last_use = now_usec(CLOCK_MONOTONIC);
         if (b != call->link->current)
                 link_arm(call->link, 0);
-        if ((sd_bus_message_is_method_error(m, NULL) && sd_bus_is_open(b->bus) <= 0) ||
-            (call->is_ping && !sd_bus_message_is_method_error(m, NULL))) {
-                if (link_call_again(call, b))
+        was_lost = sd_bus_message_is_method_error(m, NULL) && sd_bus_is_open(b->bus) <= 0;
+        if (was_lost || (call->is_ping && !sd_bus_message_is_method_error(m, NULL))) {
+                if (link_call_again(call, b, was_lost))
                         return 0;
                 if (link_call_lose(call, &instead) >= 0)
                         m = instead;

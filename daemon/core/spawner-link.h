@@ -64,6 +64,12 @@ void spawner_drop(SpawnerLink *l, const char *exec_id);
 int spawner_kill(SpawnerLink *l, const char *exec_id, int pidfd, int signal_number, bool all,
                  sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
 
+/* True when the answer to a start is lost and the command may run: it is to be ended, by spawner_end_exec(),
+ * which answers when nothing of it is left. */
+bool spawner_start_is_lost(sd_bus_message *reply);
+int spawner_end_exec(SpawnerLink *l, const char *exec_id, sd_bus_message_handler_t callback, void *userdata,
+                     sd_bus_slot **ret_slot, Refusal *reterr);
+
 /* For the audit log; no answer is waited for either. */
 void spawner_record_decision(SpawnerLink *l, const char *text);
 

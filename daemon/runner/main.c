@@ -174,9 +174,10 @@ static uint64_t timeval_usec(const struct timeval *t)
         return (uint64_t) t->tv_sec * USEC_PER_SEC + (uint64_t) t->tv_usec;
 }
 
-/* The spawner looks at the command before anything else may happen to it: until it says so, an ended command
- * stays there to be looked at. Its byte, or 0 when it is gone and has not said so. */
-static char wait_until_verified(void)
+/* The spawner looks at the command before anything else may happen to it, and execd takes it over after
+ * that: until then an ended command stays there to be looked at. The byte of execd, or 0 when nobody has the
+ * control socket any longer. */
+static char wait_until_taken(void)
 {
         ssize_t n;
         char byte;
@@ -223,7 +224,7 @@ static void monitor_run_command(Monitor *k)
 {
         int fds[2] = {k->pidfd, -EBADF};
         struct rusage usage = {0};
-        char verified;
+        char taken;
         bool log;
 
         monitor_take_tty(k);
@@ -233,14 +234,14 @@ static void monitor_run_command(Monitor *k)
         k->report.pid = k->command;
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
         k->tty = fd_close(k->tty);
-        /* Nobody has compared it with its container, and nobody has its streams. */
-        verified = wait_until_verified();
-        if (verified == 0) {
+        /* Without the byte nobody has compared it with its container, or nobody knows that it runs. */
+        taken = wait_until_taken();
+        if (taken == 0) {
                 monitor_end_children(k);
                 return;
         }
         drop_privileges();
-        log = verified == RUNNER_VERIFIED_LOG[0];
+        log = taken == RUNNER_TAKEN_LOG[0];
         if (log)
                 output_log_run(k->pidfd);
         else if (!ends_within(k->pidfd, SHORT_MSEC))

@@ -305,12 +305,7 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
                 r = fd_set_nonblock(fds[1], true);
         if (r >= 0)
                 r = verify_command(report->pid, fds[0], l->container->leader, &l->start->spec, &refusal);
-        /* From now on the runner may reap it. */
-        if (r >= 0)
-                r = fd_send_message(l->runner.control, l->start->log ? RUNNER_VERIFIED_LOG : RUNNER_VERIFIED,
-                                    1, NULL, 0);
-        if (r == -EPIPE)
-                r = 0; /* it was killed; its peer will see */
+        /* The peer takes it over. If the answer does not arrive, the runner ends it. */
         if (r >= 0)
                 r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
         if (r < 0) {

@@ -16,6 +16,7 @@
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/processes.h"
+#include "spawner/scope-end.h"
 #include "spawner/spawner-args.h"
 #include "spawner/user-check.h"
 #include "wire/scope-property.h"
@@ -260,6 +261,23 @@ static int do_kill(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         return r < 0 ? r : sd_bus_reply_method_return(m, NULL);
 }
 
+/* A launch of a connection that was lost ends with that, and this may be heard of first. */
+static int do_end_exec(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        const char *exec_id;
+        Launch *l;
+        int r;
+
+        r = args_read_exec_id(m, &exec_id, reterr);
+        if (r < 0)
+                return r;
+        l = launch_find(c->spawner, exec_id);
+        if (l && l->job.connection == c)
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", exec_id);
+        launch_free(l);
+        return scope_end(c, m, exec_id, reterr);
+}
+
 static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -312,6 +330,7 @@ DEFINE_METHOD(prepare)
 DEFINE_METHOD(start)
 DEFINE_METHOD(drop)
 DEFINE_METHOD(kill)
+DEFINE_METHOD(end_exec)
 DEFINE_METHOD(list_processes)
 DEFINE_METHOD(record_decision)
 
@@ -338,6 +357,8 @@ const sd_bus_vtable spawner_methods[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("s", exec_id, "h", pidfd, "i", signal, "b", all),
                                 SD_BUS_NO_RESULT, on_kill, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("EndExec", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_end_exec,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListProcesses", SD_BUS_ARGS("s", container_id),
                                 SD_BUS_RESULT("a" PROCESS_SIGNATURE, processes), on_list_processes,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

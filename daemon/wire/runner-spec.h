@@ -114,10 +114,11 @@ typedef enum RunnerReportType {
 
 #define RUNNER_TEXT_MAX 4096
 
-/* The byte that lets the runner reap the command; with _LOG, a RunnerLog follows from whoever has the
- * control socket then. */
-#define RUNNER_VERIFIED       "v"
-#define RUNNER_VERIFIED_LOG   "l"
+/* The byte by which execd says that it has the command, which was compared with its container: from then on
+ * the runner may reap it. With _LOG, a RunnerLog follows. When the control socket ends without the byte, the
+ * runner ends the command. */
+#define RUNNER_TAKEN          "v"
+#define RUNNER_TAKEN_LOG      "l"
 
 #define RUNNER_LOG_TEXT_MAX   256
 #define RUNNER_LOG_STDERR     2                                  /* the FrameType of it */

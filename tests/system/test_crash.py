@@ -165,6 +165,7 @@ def test_ends_while_execd_is_away():
     go("crash-away")
     exec_id = create("web", ["sh", "-c", "read x </tmp/crash-away; echo late; exit 6"])
     a = Attached(exec_id)
+    wait_for_begin(exec_id)
     pid = main_pid()
     command = inspect(exec_id)["Pid"]
     root = f"/proc/{command}/root"

@@ -161,7 +161,7 @@ static int read_running(sd_bus_message *reply, Running *ret)
         while ((r = sd_bus_message_read(reply, "h", &fd)) > 0)
                 if (ret->n_streams < 3)
                         ret->streams[ret->n_streams++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return r;
+        return r < 0 ? r : fd_send_message(ret->control, RUNNER_TAKEN, 1, NULL, 0);
 }
 
 static int start(sd_bus *bus, const char *exec_id, const Leader *leader, const Options *o, Running *ret)
