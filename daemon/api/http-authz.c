@@ -10,7 +10,7 @@ static void on_verdict(void *userdata, const Refusal *refusal)
         if (refusal)
                 http_reply_refusal(x, refusal);
         else
-                x->next(x);
+                x->authorized(x);
 }
 
 static void on_list_verdict(void *userdata, const Refusal *refusal)
@@ -22,7 +22,7 @@ static void on_list_verdict(void *userdata, const Refusal *refusal)
         if (refusal && refusal->kind == REFUSAL_BUSY)
                 http_reply_refusal(x, refusal);
         else
-                x->next(x);
+                x->authorized(x);
 }
 
 void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x))
@@ -30,7 +30,7 @@ void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpEx
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        x->next = next;
+        x->authorized = next;
         r = authz_check(x->manager, q, on_verdict, x, &x->authz, &refusal);
         if (r < 0)
                 http_reply_refusal(x, &refusal);
@@ -69,7 +69,7 @@ void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x))
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        x->next = next;
+        x->authorized = next;
         r = authz_check(x->manager, &q, on_list_verdict, x, &x->authz, &refusal);
         if (r != 0)
                 on_list_verdict(x, r < 0 ? &refusal : NULL);

@@ -63,9 +63,9 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
 
 void exchange_done(HttpExchange *x)
 {
-        if (x->on_close)
-                x->on_close(x);
-        x->on_close = NULL;
+        if (x->task && x->task->done)
+                x->task->done(x->task);
+        free(x->task);
         x->authz = authz_free(x->authz);
         x->slot = sd_bus_slot_unref(x->slot);
         x->timer = sd_event_source_disable_unref(x->timer);

@@ -12,23 +12,21 @@
 #include "api/http-route.h"
 
 typedef struct ContainerList {
+        HttpTask task;
         ContainerFilter *filter;
         int64_t limit; /* 0: none */
         ContainerInfo **containers;
         size_t n, room;
 } ContainerList;
 
-static void list_on_close(HttpExchange *x)
+static void list_done(HttpTask *t)
 {
-        ContainerList *l = x->state;
+        ContainerList *l = LIST_ENTRY(t, ContainerList, task);
 
-        if (l) {
-                container_filter_free(l->filter);
-                for (size_t i = 0; i < l->n; i++)
-                        container_info_unref(l->containers[i]);
-                free(l->containers);
-        }
-        x->state = mfree(l);
+        container_filter_free(l->filter);
+        for (size_t i = 0; i < l->n; i++)
+                container_info_unref(l->containers[i]);
+        free(l->containers);
 }
 
 static int list_take(ContainerList *l, ContainerInfo *c)
@@ -99,7 +97,7 @@ static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         struct json_object *list = json_object_new_array();
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
-        ContainerList *l = x->state;
+        ContainerList *l = HTTP_TASK(x, ContainerList);
 
         x->slot = sd_bus_slot_unref(x->slot);
         if (spawner_reply_refusal(m, &refusal) < 0 || list_read(l, m) < 0 ||
@@ -140,10 +138,10 @@ static void list_run(HttpExchange *x)
 void http_list_containers(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        ContainerList *l = calloc(1, sizeof(ContainerList));
+        ContainerList *l = HTTP_TASK_NEW(x, ContainerList);
 
-        x->state = l;
-        x->on_close = list_on_close;
+        if (l)
+                l->task.done = list_done;
         if (!l || container_filter_from_query(x, &l->filter, &refusal) < 0 ||
             read_limit(x, &l->limit, &refusal) < 0)
                 http_reply_refusal(x, &refusal);

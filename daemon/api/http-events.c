@@ -16,6 +16,7 @@
 #define EVENTS_IN_TURN 16
 
 typedef struct EventStream {
+        HttpTask task;
         EventReader reader;
         HttpExchange *exchange; /* weak: it owns this */
         HttpFilter *filter;
@@ -112,7 +113,7 @@ static void events_on_new(EventReader *r)
  */
 static void events_feed(HttpExchange *x)
 {
-        EventStream *s = x->state;
+        EventStream *s = HTTP_TASK(x, EventStream);
         bool lost = false;
 
         for (unsigned i = 0; i < EVENTS_IN_TURN; i++) {
@@ -137,22 +138,22 @@ static void events_feed(HttpExchange *x)
         http_stream_wake(x);
 }
 
-static void events_on_close(HttpExchange *x)
+static void events_done(HttpTask *t)
 {
-        EventStream *s = x->state;
+        EventStream *s = LIST_ENTRY(t, EventStream, task);
+        const Manager *m = s->exchange->manager;
 
         if (s->joined)
-                event_log_leave(x->manager->events, &s->reader);
+                event_log_leave(m->events, &s->reader);
         if (s->held)
-                spawner_link_release(x->manager->spawner);
+                spawner_link_release(m->spawner);
         http_filter_free(s->filter);
-        x->state = mfree(s);
 }
 
 static int events_on_until(sd_event_source *source, uint64_t usec, void *userdata)
 {
         HttpExchange *x = userdata;
-        EventStream *s = x->state;
+        EventStream *s = HTTP_TASK(x, EventStream);
 
         s->ended = true;
         http_stream_wake(x);
@@ -209,7 +210,7 @@ static int events_read(HttpExchange *x, EventStream *s, Refusal *reterr)
 static void events_begin(HttpExchange *x)
 {
         uint64_t now = now_usec(CLOCK_REALTIME);
-        EventStream *s = x->state;
+        EventStream *s = HTTP_TASK(x, EventStream);
 
         http_stream_begin(x, "application/json");
         x->feed = events_feed;
@@ -236,7 +237,7 @@ static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error 
 static void events_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        EventStream *s = x->state;
+        EventStream *s = HTTP_TASK(x, EventStream);
 
         s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
         if (!s->held ||
@@ -247,15 +248,14 @@ static void events_run(HttpExchange *x)
 void http_get_events(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        EventStream *s = calloc(1, sizeof(EventStream));
+        EventStream *s = HTTP_TASK_NEW(x, EventStream);
 
         if (!s) {
                 http_reply_error(x, 500, "out of memory");
                 return;
         }
         s->exchange = x;
-        x->state = s;
-        x->on_close = events_on_close;
+        s->task.done = events_done;
         if (events_read(x, s, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
         else

@@ -46,24 +46,30 @@ static void create_on_created(void *userdata, Exec *e, const Refusal *refusal)
                 http_reply_refusal(x, refusal);
 }
 
-static void create_on_close(HttpExchange *x)
+typedef struct CreateTask {
+        HttpTask task;
+        ExecCreation *creation;
+} CreateTask;
+
+static void create_done(HttpTask *t)
 {
-        x->state = exec_creation_free(x->state);
+        exec_creation_free(LIST_ENTRY(t, CreateTask, task)->creation);
 }
 
 void http_create_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ExecCreationOptions o = {.peer = x->peer, .reference = x->name};
-        ExecCreation *creation = NULL;
+        CreateTask *t;
 
         if (!http_need_json(x))
                 return;
-        x->on_close = create_on_close;
-        if (exec_request_from_json(x->body, x->body_size, x->version, &o.request, &refusal) < 0 ||
-            exec_create(x->manager, &o, create_on_created, x, &creation, &refusal) < 0)
+        t = HTTP_TASK_NEW(x, CreateTask);
+        if (t)
+                t->task.done = create_done;
+        if (!t || exec_request_from_json(x->body, x->body_size, x->version, &o.request, &refusal) < 0 ||
+            exec_create(x->manager, &o, create_on_created, x, &t->creation, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
-        x->state = creation;
 }
 
 static void get_run(HttpExchange *x)
@@ -188,15 +194,21 @@ static int read_dimension(HttpExchange *x, const char *name, const char *what, u
         return 0;
 }
 
-static void resize_now(HttpExchange *x, Exec *e, uint32_t size)
+typedef struct ResizeTask {
+        HttpTask task;
+        uint16_t rows, columns;
+} ResizeTask;
+
+static void resize_now(HttpExchange *x, Exec *e)
 {
+        const ResizeTask *t = HTTP_TASK(x, ResizeTask);
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
         if (exec_has_ended(e) && e->state == EXEC_FAILED)
                 (void) refuse(&refusal, REFUSAL_BAD_REQUEST, ESRCH, "exec process is not started");
         else if (e->state != EXEC_RUNNING)
                 (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "no such exec: %s is not running", e->id);
-        else if (exec_access_resize(e, x->peer, (uint16_t) (size >> 16), (uint16_t) size, &refusal) >= 0) {
+        else if (exec_access_resize(e, x->peer, t->rows, t->columns, &refusal) >= 0) {
                 http_reply_empty(x, 200);
                 return;
         }
@@ -211,7 +223,7 @@ static void resize_on_state(ExecWatch *w, Exec *e)
                 return;
         exec_unwatch(w);
         x->timer = sd_event_source_disable_unref(x->timer);
-        resize_now(x, e, (uint32_t) (uintptr_t) x->state);
+        resize_now(x, e);
 }
 
 static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
@@ -225,11 +237,10 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
 
 static void resize_unpaused(HttpExchange *x)
 {
-        uint32_t size = (uint32_t) (uintptr_t) x->state;
         Exec *e = x->exec;
 
         if (e->state != EXEC_CREATED && e->state != EXEC_STARTING) {
-                resize_now(x, e, size);
+                resize_now(x, e);
                 return;
         }
         /* Clients resize as soon as they are connected, which is before the command runs. */
@@ -247,17 +258,15 @@ static void resize_authorize(HttpExchange *x)
 void http_resize_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        uint16_t rows, columns;
+        ResizeTask *t = HTTP_TASK_NEW(x, ResizeTask);
 
-        if (read_dimension(x, "h", "height", &rows, &refusal) < 0 ||
-            read_dimension(x, "w", "width", &columns, &refusal) < 0) {
+        if (!t || read_dimension(x, "h", "height", &t->rows, &refusal) < 0 ||
+            read_dimension(x, "w", "width", &t->columns, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (!http_need_exec(x))
-                return;
-        x->state = (void *) (uintptr_t) ((uint32_t) rows << 16 | columns);
-        http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
 }
 
 /* "9", "KILL", "SIGKILL", in any case. */
@@ -299,20 +308,16 @@ static bool text_is_true(const char *text)
                strcasecmp(text, "false") != 0 && strcasecmp(text, "none") != 0;
 }
 
-typedef struct KillRequest {
+typedef struct KillTask {
+        HttpTask task;
         int signal_number;
         bool all;
-} KillRequest;
-
-static void kill_on_close(HttpExchange *x)
-{
-        x->state = mfree(x->state);
-}
+} KillTask;
 
 static void kill_authorize(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const KillRequest *k = x->state;
+        const KillTask *k = HTTP_TASK(x, KillTask);
 
         if (exec_access_kill(x->exec, x->peer, k->signal_number, k->all, kill_on_reply, x, &x->slot,
                              &refusal) < 0)
@@ -323,30 +328,21 @@ void http_kill_exec(HttpExchange *x)
 {
         _cleanup_free_ char *text = NULL, *all = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        KillRequest *k;
-        int number;
+        KillTask *k = HTTP_TASK_NEW(x, KillTask);
 
-        if (http_query(x, "signal", &text, &refusal) < 0 || http_query(x, "all", &all, &refusal) < 0) {
+        if (!k || http_query(x, "signal", &text, &refusal) < 0 || http_query(x, "all", &all, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        number = text && *text ? signal_from_text(text) : SIGKILL;
-        if (number < 0) {
+        k->all = text_is_true(all);
+        k->signal_number = text && *text ? signal_from_text(text) : SIGKILL;
+        if (k->signal_number < 0) {
                 (void) refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "invalid signal: %s", text);
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (!http_need_exec(x))
-                return;
-        k = calloc(1, sizeof(KillRequest));
-        if (!k) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
-        *k = (KillRequest){.signal_number = number, .all = text_is_true(all)};
-        x->state = k;
-        x->on_close = kill_on_close;
-        http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_authorize);
+        if (http_need_exec(x))
+                http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_authorize);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)

@@ -68,7 +68,7 @@ static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
                 http_reply_refusal(x, &refusal);
                 return 0;
         }
-        x->next(x);
+        x->unpaused(x);
         return 0;
 }
 
@@ -87,7 +87,7 @@ void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
                 next(x);
                 return;
         }
-        x->next = next;
+        x->unpaused = next;
         if (spawner_get_container(x->manager->spawner, x->exec->container->id, unpaused_on_reply, x,
                                   &x->slot, &refusal) < 0)
                 http_reply_refusal(x, &refusal);

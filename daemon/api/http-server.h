@@ -20,6 +20,22 @@
 typedef struct HttpServer HttpServer;
 typedef struct HttpConnection HttpConnection;
 typedef struct HttpExchange HttpExchange;
+typedef struct HttpTask HttpTask;
+
+/* The first member of what a handler keeps of its request until the answer. */
+struct HttpTask {
+        void (*done)(HttpTask *t); /* releases what is in it; may be NULL */
+};
+
+/* Makes the task of an exchange, filled with zeros: an object of the handler's own type, or NULL. */
+#define HTTP_TASK_NEW(x, type)                      \
+        ({                                          \
+                type *t_ = calloc(1, sizeof(type)); \
+                                                    \
+                (x)->task = t_ ? &t_->task : NULL;  \
+                t_;                                 \
+        })
+#define HTTP_TASK(x, type) LIST_ENTRY((x)->task, type, task)
 
 struct HttpExchange {
         HttpConnection *connection; /* weak: it owns the exchange */
@@ -39,12 +55,12 @@ struct HttpExchange {
         ExecWatch watch;
         Exec *exec; /* a reference */
         Authz *authz;
-        void (*next)(HttpExchange *x); /* what follows when it is allowed */
+        void (*authorized)(HttpExchange *x); /* what follows when it is allowed */
+        void (*unpaused)(HttpExchange *x);   /* what follows when its container is seen not to be paused */
         bool may_see_all;
         bool waits;               /* for the end of `exec`, and for nothing else */
         ContainerInfo *container; /* a reference */
-        void *state;
-        void (*on_close)(HttpExchange *x);
+        HttpTask *task;           /* owned: what else the handler has */
         /* Of an answer without an end: writes the next piece. Called when all before it has been sent. */
         void (*feed)(HttpExchange *x);
 };

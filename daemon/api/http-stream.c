@@ -116,14 +116,15 @@ static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
                 (void) exec_start(e, peer, &start->console_size, false, &refusal);
 }
 
-static void start_on_close(HttpExchange *x)
-{
-        x->state = mfree(x->state);
-}
+typedef struct StartTask {
+        HttpTask task;
+        StartOptions options;
+} StartTask;
 
 static void start_unpaused(HttpExchange *x)
 {
-        const StartOptions start = *(const StartOptions *) x->state;
+        /* The exchange is over as soon as the socket is somebody else's. */
+        const StartOptions start = HTTP_TASK(x, StartTask)->options;
 
         if (start.detach)
                 start_detached(x, x->exec, &start);
@@ -140,13 +141,12 @@ static void start_authorize(HttpExchange *x)
 void http_start_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        StartOptions *start = calloc(1, sizeof(StartOptions));
+        StartTask *t;
 
-        x->state = start;
-        x->on_close = start_on_close;
         if (!http_need_json(x))
                 return;
-        if (!start || start_options_from_json(x->body, x->body_size, x->version, start, &refusal) < 0) {
+        t = HTTP_TASK_NEW(x, StartTask);
+        if (!t || start_options_from_json(x->body, x->body_size, x->version, &t->options, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
@@ -166,14 +166,16 @@ static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *
         return 0;
 }
 
-typedef struct AttachRequest {
+/* For attach, and for logs. */
+typedef struct AttachTask {
+        HttpTask task;
         bool want_stdin, want_stdout, want_stderr, replay;
-} AttachRequest;
+} AttachTask;
 
 static void attach_authorize(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const AttachRequest *a = x->state;
+        const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
         StreamClientOptions o = {
                 .raw = e->request->tty,
@@ -195,10 +197,8 @@ static void attach_authorize(HttpExchange *x)
 void http_attach_exec(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        AttachRequest *a = calloc(1, sizeof(AttachRequest));
+        AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
 
-        x->state = a;
-        x->on_close = start_on_close;
         if (!a || query_flag(x, "stdin", false, &a->want_stdin, &refusal) < 0 ||
             query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
             query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0 ||
@@ -214,7 +214,7 @@ void http_attach_exec(HttpExchange *x)
 #define LOGS_MAX (16 * 1024 * 1024)
 
 /* The kept frames of the wanted streams; of a tty without their headers. */
-static void logs_collect(const Exec *e, const AttachRequest *a, Buf *body)
+static void logs_collect(const Exec *e, const AttachTask *a, Buf *body)
 {
         const OutputRing *h = stream_output_ring(e->stream);
 
@@ -239,7 +239,7 @@ static void logs_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_buf_ Buf body = BUF_INIT;
-        const AttachRequest *a = x->state;
+        const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
 
         if (!e->detached && !e->restored) {
@@ -265,10 +265,8 @@ static void logs_run(HttpExchange *x)
 void http_get_logs(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        AttachRequest *a = calloc(1, sizeof(AttachRequest));
+        AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
 
-        x->state = a;
-        x->on_close = start_on_close;
         if (!a || query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
             query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);

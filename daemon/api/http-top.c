@@ -12,6 +12,7 @@
 #define COLUMNS_MAX 32
 
 typedef struct Top {
+        HttpTask task;
         Column columns[COLUMNS_MAX];
         size_t n;
         bool for_users; /* the BSD option u */
@@ -106,11 +107,6 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Couldn't find PID field in ps output");
 }
 
-static void top_on_close(HttpExchange *x)
-{
-        x->state = mfree(x->state);
-}
-
 static struct json_object *top_row(const Top *t, const Process *p)
 {
         struct json_object *row = json_object_new_array();
@@ -128,7 +124,7 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
         struct json_object *o, *titles = json_object_new_array(), *rows = json_object_new_array();
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
-        const Top *t = x->state;
+        const Top *t = HTTP_TASK(x, Top);
         Process p;
 
         x->slot = sd_bus_slot_unref(x->slot);
@@ -179,10 +175,8 @@ void http_get_top(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_free_ char *arguments = NULL;
-        Top *t = calloc(1, sizeof(Top));
+        Top *t = HTTP_TASK_NEW(x, Top);
 
-        x->state = t;
-        x->on_close = top_on_close;
         if (!t || http_query(x, "ps_args", &arguments, &refusal) < 0 ||
             top_read_arguments(t, arguments && *arguments ? arguments : "-ef", &refusal) < 0 ||
             spawner_get_container(x->manager->spawner, x->name, top_on_container, x, &x->slot, &refusal) < 0)
