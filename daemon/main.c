@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
-#include "api/dbus-object.h"
+#include "api/dbus-service.h"
 #include "api/http-fdstore.h"
 #include "api/http-server.h"
 #include "base/fd.h"
@@ -330,6 +330,7 @@ static int run(Passed *p)
         _cleanup_(config_done) Config config = {0};
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_(http_server_freep) HttpServer *server = NULL;
+        _cleanup_(dbus_service_freep) DbusService *bus = NULL;
         int r;
 
         r = selinux_access_open();
@@ -346,7 +347,7 @@ static int run(Passed *p)
         if (r < 0)
                 return log_error_errno(r, "Cannot set up signals");
         load_execs(m, &p->store);
-        r = dbus_publish(m);
+        r = dbus_service_new(m, &bus);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up D-Bus");
         r = http_server_new(m, &server);
@@ -360,7 +361,7 @@ static int run(Passed *p)
         (void) sd_notify(false, "READY=1");
         r = sd_event_loop(m->event);
         (void) sd_notify(false, "STOPPING=1");
-        dbus_calls_drop();
+        bus = dbus_service_free(bus);
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
         save_execs(m);

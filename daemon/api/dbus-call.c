@@ -2,11 +2,11 @@
 
 #include "api/dbus-call.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-login.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,8 +14,6 @@
 
 /* Who calls is not known before the bus has said so: until then all calls share the part of one user. */
 #define UNKNOWN_CALLER ((uid_t) -2)
-
-static List calls;
 
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
@@ -27,6 +25,16 @@ int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
         snprintf(name, sizeof(name), REFUSAL_ERROR_PREFIX "%s",
                  refusal_kind_to_string(kind ?: REFUSAL_INTERNAL));
         return sd_bus_error_set(error, name, text ?: "out of memory");
+}
+
+int dbus_refuse_early(sd_bus_error *error, int r, const Refusal *refusal)
+{
+        return refusal->kind != REFUSAL_NONE ? dbus_error_from_refusal(error, refusal) : r;
+}
+
+DbusService *dbus_service_of(sd_bus_message *message)
+{
+        return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus_message_get_bus(message)));
 }
 
 static void call_discharge(DbusCall *c)
@@ -58,31 +66,24 @@ DbusCall *dbus_call_free(DbusCall *c)
 {
         if (!c)
                 return NULL;
-        exec_unwatch(&c->watch);
-        c->timer = sd_event_source_disable_unref(c->timer);
+        if (c->done)
+                c->done(c);
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
-        c->creation = exec_creation_free(c->creation);
         c->caller = caller_watch_free(c->caller);
         exec_unref(c->exec);
-        container_info_unref(c->container);
-        exec_request_free(c->request);
-        for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
-                fd_close(c->fds[i]);
-        fd_close(c->stream);
         peer_unref(c->peer);
-        free(c->reference);
         sd_bus_message_unref(c->message);
-        list_remove(&calls, &c->node);
+        list_remove(&c->service->calls, &c->node);
         call_discharge(c);
         manager_busy_end(c->manager);
         return mfree(c);
 }
 
-void dbus_calls_drop(void)
+void dbus_calls_drop(DbusService *s)
 {
-        while (calls.first)
-                dbus_call_free(LIST_ENTRY(calls.first, DbusCall, node));
+        while (s->calls.first)
+                dbus_call_free(LIST_ENTRY(s->calls.first, DbusCall, node));
 }
 
 /* The caller has left the bus. */
@@ -91,22 +92,21 @@ static void call_on_gone(void *userdata)
         dbus_call_free(userdata);
 }
 
-int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **ret)
+int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t size, DbusCall **ret)
 {
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
         int r;
 
-        c = calloc(1, sizeof(DbusCall));
+        assert(size >= sizeof(DbusCall));
+        c = calloc(1, size);
         if (!c)
                 return -ENOMEM;
-        c->manager = m;
+        c->service = s;
+        c->manager = s->manager;
         c->message = sd_bus_message_ref(message);
         c->exec = exec ? exec_ref(exec) : NULL;
-        for (size_t i = 0; i < ELEMENTSOF(c->fds); i++)
-                c->fds[i] = -EBADF;
-        c->stream = -EBADF;
-        list_append(&calls, &c->node);
-        manager_busy_begin(m);
+        list_append(&s->calls, &c->node);
+        manager_busy_begin(s->manager);
 
         /* One that has left already has no credentials: dbus_call_begin() finds out. */
         r = caller_watch_new(sd_bus_message_get_bus(message), sd_bus_message_get_sender(message), false,
@@ -253,16 +253,16 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 dbus_call_refuse(c, &refusal);
         else
-                c->go(c);
+                c->known(c);
         return 0;
 }
 
-int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c))
+int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c))
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        c->go = go;
+        c->known = known;
         if (call_charge(c, UNKNOWN_CALLER, &refusal) < 0) {
                 dbus_call_refuse(c, &refusal);
                 return 1;
@@ -278,13 +278,21 @@ int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c))
         return 1; /* answered later */
 }
 
+int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, void (*known)(DbusCall *c))
+{
+        DbusCall *c;
+        int r = dbus_call_new(s, message, exec, sizeof(DbusCall), &c);
+
+        return r < 0 ? r : dbus_call_begin(c, known);
+}
+
 static void call_on_verdict(void *userdata, const Refusal *refusal)
 {
         DbusCall *c = userdata;
 
         c->authz = authz_free(c->authz);
         if (!refusal) {
-                c->next(c);
+                c->authorized(c);
                 return;
         }
         dbus_call_refuse(c, refusal);
@@ -296,7 +304,7 @@ void dbus_call_authorize(DbusCall *c, const AuthzQuestion *question, void (*next
         AuthzQuestion q = *question;
         int r;
 
-        c->next = next;
+        c->authorized = next;
         q.peer = c->peer;
         q.interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
         r = authz_check(c->manager, &q, call_on_verdict, c, &c->authz, &refusal);
@@ -320,9 +328,9 @@ void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb,
         dbus_call_authorize(c, &q, next);
 }
 
-void dbus_call_authorize_inspect(DbusCall *c, void (*next)(DbusCall *c))
+void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c->container, .verb = "inspect"};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = container, .verb = "inspect"};
 
         dbus_call_authorize(c, &q, next);
 }
@@ -336,7 +344,7 @@ static void call_on_list_verdict(void *userdata, const Refusal *refusal)
         if (refusal && refusal->kind == REFUSAL_BUSY)
                 dbus_call_refuse(c, refusal);
         else
-                c->next(c);
+                c->authorized(c);
 }
 
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
@@ -345,7 +353,7 @@ void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        c->next = next;
+        c->authorized = next;
         r = authz_check(c->manager, &q, call_on_list_verdict, c, &c->authz, &refusal);
         if (r != 0)
                 call_on_list_verdict(c, r < 0 ? &refusal : NULL);

@@ -9,51 +9,45 @@
 
 #include <systemd/sd-bus.h>
 
-#include "base/list.h"
+#include "api/dbus-service.h"
 #include "core/authz.h"
 #include "core/caller-watch.h"
-#include "core/exec-create.h"
-#include "core/manager.h"
 
 typedef struct DbusCall DbusCall;
 
+/* The first member of what a method keeps of its call, where that is more than this. */
 struct DbusCall {
-        Manager *manager; /* weak */
+        DbusService *service; /* weak */
+        Manager *manager;     /* weak */
         ListNode node;
+        void (*done)(DbusCall *c); /* releases what the method has; may be NULL */
         sd_bus_message *message;
         CallerWatch *caller;
         Peer *peer;
         size_t size;      /* bytes of what it asks for, beyond the few that each call has */
         uid_t charged_to; /* for the call and these bytes */
         bool charged;
-        void (*go)(DbusCall *c);   /* the method proper, once the peer is known */
-        void (*next)(DbusCall *c); /* what follows when it is allowed */
+        void (*known)(DbusCall *c);      /* the method proper, once the peer is known */
+        void (*authorized)(DbusCall *c); /* what follows when it is allowed */
         sd_bus_slot *slot;
         Authz *authz;
-        ExecCreation *creation;
-        Exec *exec; /* a reference */
-        ContainerInfo *container;
-        ExecWatch watch;
-        sd_event_source *timer;
-        int fds[3];             /* owned: for the command */
-        bool piped, one_output; /* it is to have pipes whose other ends the caller gets */
-        int stream;             /* owned: for the caller */
-        int signal_number;
-        bool all;
+        Exec *exec; /* a reference; NULL where the method is not about one */
         bool may_see_all;
-        bool replay, want_stdin, want_stdout, want_stderr;
-        uint16_t rows, columns;
-        uint64_t timeout_usec;
-        char *reference;
-        ExecRequest *request;
 };
 
-/* For method handlers: makes a call out of a message. `exec` may be NULL. On failure *error is set by the
- * return value. The message is kept until the call has been answered. */
-int dbus_call_new(Manager *m, sd_bus_message *message, Exec *exec, DbusCall **ret);
-/* Asks the bus who calls, then goes on with go(). Takes the call. It is refused when there are too many, or
- * when others of `size` bytes, which the call holds until it is answered, have taken what there is. */
-int dbus_call_begin(DbusCall *c, void (*go)(DbusCall *c));
+#define DBUS_CALL(c, type) LIST_ENTRY(c, type, call)
+
+/* The service whose object a message has come for, for as long as sd-bus calls its handler. */
+DbusService *dbus_service_of(sd_bus_message *message);
+
+/* For method handlers: makes a call out of a message, with room for the method's own structure of so many
+ * bytes, filled with zeros. `exec` may be NULL. The message is kept until the call has been answered. */
+int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t size, DbusCall **ret);
+/* Asks the bus who calls, then goes on with known(). Takes the call. It is refused when there are too many,
+ * or when others of c->size bytes, which the call holds until it is answered, have taken what there is. */
+int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c));
+/* Both, for methods whose calls have nothing of their own. */
+int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, void (*known)(DbusCall *c));
 DbusCall *dbus_call_free(DbusCall *c);
 DEFINE_CLEANUP(DbusCall, dbus_call_free);
 
@@ -63,10 +57,11 @@ void dbus_call_send(DbusCall *c, sd_bus_message *reply);
 void dbus_call_refuse(DbusCall *c, const Refusal *refusal);
 void dbus_call_fail(DbusCall *c, int error);
 
-/* As their counterparts in http-authz: next(c) when it is allowed, else the refusal as answer. */
+/* As their counterparts in http-authz: next(c) when it is allowed, else the refusal as answer. `container`
+ * may be NULL: all of them. */
 void dbus_call_authorize(DbusCall *c, const AuthzQuestion *q, void (*next)(DbusCall *c));
 void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
-void dbus_call_authorize_inspect(DbusCall *c, void (*next)(DbusCall *c));
+void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c));
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c));
 
 /* After dbus_call_ask_inspect(): whether an exec is in what this caller is shown. */
@@ -76,7 +71,9 @@ static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
 }
 
 /* At the end: gives up every call that is under way. */
-void dbus_calls_drop(void);
+void dbus_calls_drop(DbusService *s);
 
-/* For handlers that refuse before there is a call. */
+/* For handlers that refuse before the call has begun: what they return, with *error set. A refusal without a
+ * kind is the fault r. */
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal);
+int dbus_refuse_early(sd_bus_error *error, int r, const Refusal *refusal);

@@ -5,47 +5,15 @@
 #include <string.h>
 
 #include "api/container-facts.h"
-
-static int append_strv(sd_bus_message *m, const char *name, char **v)
-{
-        int r;
-
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", name);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, v);
-        for (int i = 0; i < 2 && r >= 0; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
-}
+#include "api/dbus-append.h"
 
 static int append_labels(sd_bus_message *m, const ContainerInfo *k)
 {
         _cleanup_strv_ char **labels = NULL;
         bool known;
-        int r;
+        int r = container_info_labels(k, &labels, &known);
 
-        r = container_info_labels(k, &labels, &known);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "Labels");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "a{ss}");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "{ss}");
-        STRV_FOREACH (l, labels) {
-                _cleanup_free_ char *key = strndup(*l, strcspn(*l, "="));
-
-                if (r >= 0)
-                        r = key ? sd_bus_message_append(m, "{ss}", key, *l + strlen(key) + 1) : -ENOMEM;
-        }
-        for (int i = 0; i < 3 && r >= 0; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return r < 0 ? r : dbus_append_pairs(m, "Labels", labels);
 }
 
 /* What is not known has no entry. */
@@ -60,7 +28,7 @@ static int append_facts(sd_bus_message *m, const ContainerInfo *k)
 
         r = container_environment(facts, &environment);
         if (r >= 0 && environment)
-                r = append_strv(m, "Environment", environment);
+                r = dbus_append_strings(m, "Environment", environment);
         if (r >= 0 && hostname)
                 r = sd_bus_message_append(m, "{sv}", "Hostname", "s", hostname);
         if (r >= 0 && image_id)
@@ -86,7 +54,7 @@ int dbus_append_container(sd_bus_message *m, const ContainerInfo *k)
                 r = sd_bus_message_append(m, "{sv}{sv}{sv}", "Leader", "u", k->leader, "CreatedUSec", "t",
                                           k->created_usec, "StartedUSec", "t", k->started_usec);
         if (r >= 0)
-                r = append_strv(m, "Command", k->command);
+                r = dbus_append_strings(m, "Command", k->command);
         if (r >= 0)
                 r = append_labels(m, k);
         if (r >= 0)

@@ -3,7 +3,7 @@
 /* org.freedesktop.LogControl1: how much execd logs, changed while it runs (systemctl service-log-level execd
  * debug). */
 
-#include "api/dbus-object.h"
+#include "api/dbus-methods.h"
 #include "base/log.h"
 
 static int property_get_level(sd_bus *bus, const char *path, const char *interface, const char *property,

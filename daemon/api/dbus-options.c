@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Arguments of method calls into what core/ understands; each refusal names the argument. */
+#include "api/dbus-options.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "api/dbus-object.h"
 #include "base/fd.h"
 #include "base/stdio-fd.h"
+#include "base/strv.h"
 #include "wire/user-spec.h"
 
-static int read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr)
+int dbus_read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr)
 {
         const char *s;
         char *copy;
@@ -28,7 +29,7 @@ static int read_string(sd_bus_message *m, const char *key, char **field, Refusal
         return 0;
 }
 
-static int read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *reterr)
+int dbus_read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *reterr)
 {
         int b;
 
@@ -47,7 +48,7 @@ static int check_size(const char *key, size_t size, Refusal *reterr)
                       2 * EXEC_ARGS_SIZE_MAX);
 }
 
-static int read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
+int dbus_read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
 {
         size_t n = 0, kept = 0, room = 0, size = 0;
         const char *s;
@@ -135,7 +136,7 @@ static int read_on_disconnect(sd_bus_message *m, ExecRequest *q, Refusal *reterr
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = read_string(m, "OnDisconnect", &text, reterr);
+        r = dbus_read_string(m, "OnDisconnect", &text, reterr);
         if (r < 0)
                 return r;
         r = on_disconnect_from_string(text);
@@ -152,7 +153,7 @@ static int read_detach_keys(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = read_string(m, "DetachKeys", &text, reterr);
+        r = dbus_read_string(m, "DetachKeys", &text, reterr);
         return r < 0 ? r : detach_keys_parse(text, &q->detach_keys, reterr);
 }
 
@@ -166,8 +167,30 @@ static int read_console_size(sd_bus_message *m, const char *key, ConsoleSize *si
         return 0;
 }
 
-static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refusal *reterr)
+int dbus_refuse_option(const char *key, Refusal *reterr)
 {
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: there is no option \"%s\"", key);
+}
+
+int dbus_read_options(sd_bus_message *m, dbus_option_t option, void *userdata, Refusal *reterr)
+{
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = option(m, key, userdata, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
+{
+        ExecRequest *q = userdata;
         const struct {
                 const char *key;
                 bool *field;
@@ -182,11 +205,11 @@ static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refus
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)
                 if (strcmp(key, flags[i].key) == 0)
-                        return read_flag(m, key, flags[i].field, reterr);
+                        return dbus_read_flag(m, key, flags[i].field, reterr);
         if (strcmp(key, "User") == 0)
-                return read_string(m, key, &q->user, reterr);
+                return dbus_read_string(m, key, &q->user, reterr);
         if (strcmp(key, "WorkingDir") == 0)
-                return read_string(m, key, &q->working_dir, reterr);
+                return dbus_read_string(m, key, &q->working_dir, reterr);
         if (strcmp(key, "DetachKeys") == 0)
                 return read_detach_keys(m, q, reterr);
         if (strcmp(key, "OnDisconnect") == 0)
@@ -194,28 +217,12 @@ static int read_option(sd_bus_message *m, const char *key, ExecRequest *q, Refus
         if (strcmp(key, "ConsoleSize") == 0)
                 return read_console_size(m, key, &q->console_size, reterr);
         if (strcmp(key, "Env") == 0)
-                return read_strings(m, key, &q->env, reterr);
+                return dbus_read_strings(m, key, &q->env, reterr);
         if (strcmp(key, "Labels") == 0)
                 return read_pairs(m, key, q, add_label, reterr);
         if (strcmp(key, "Properties") == 0)
                 return read_pairs(m, key, q, add_property, reterr);
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: there is no option \"%s\"", key);
-}
-
-static int read_options(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
-{
-        const char *key;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(m, "s", &key);
-                if (r >= 0)
-                        r = read_option(m, key, q, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        return dbus_refuse_option(key, reterr);
 }
 
 static int read_command(sd_bus_message *m, ExecRequest *q, Refusal *reterr)
@@ -248,7 +255,7 @@ int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, R
         q->attach_stdout = q->attach_stderr = true;
         r = read_command(m, q, reterr);
         if (r >= 0 && with_options)
-                r = read_options(m, q, reterr);
+                r = dbus_read_options(m, read_option, q, reterr);
         if (r >= 0)
                 r = exec_request_validate(q, reterr);
         if (r >= 0)
@@ -260,39 +267,29 @@ int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, R
         return 0;
 }
 
-int dbus_read_attach_options(sd_bus_message *m, DbusCall *c, Refusal *reterr)
+static int read_attach_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
 {
+        DbusAttachOptions *o = userdata;
         const struct {
                 const char *key;
                 bool *field;
         } flags[] = {
-                {"Stdin", &c->want_stdin},
-                {"Stdout", &c->want_stdout},
-                {"Stderr", &c->want_stderr},
-                {"Replay", &c->replay},
+                {"Stdin", &o->want_stdin},
+                {"Stdout", &o->want_stdout},
+                {"Stderr", &o->want_stderr},
+                {"Replay", &o->replay},
         };
-        const char *key;
-        int r;
 
-        c->want_stdout = c->want_stderr = c->replay = true;
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                size_t i;
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++)
+                if (strcmp(key, flags[i].key) == 0)
+                        return dbus_read_flag(m, key, flags[i].field, reterr);
+        return dbus_refuse_option(key, reterr);
+}
 
-                r = sd_bus_message_read(m, "s", &key);
-                if (r < 0)
-                        return r;
-                for (i = 0; i < ELEMENTSOF(flags); i++)
-                        if (strcmp(key, flags[i].key) == 0)
-                                break;
-                if (i == ELEMENTSOF(flags))
-                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "options: there is no option \"%s\"", key);
-                r = read_flag(m, key, flags[i].field, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+int dbus_read_attach_options(sd_bus_message *m, DbusAttachOptions *ret, Refusal *reterr)
+{
+        *ret = (DbusAttachOptions){.want_stdout = true, .want_stderr = true, .replay = true};
+        return dbus_read_options(m, read_attach_option, ret, reterr);
 }
 
 int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr)
@@ -311,4 +308,18 @@ int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr)
                         return r;
         }
         return 0;
+}
+
+int dbus_read_reference(sd_bus_message *m, char **ret, Refusal *reterr)
+{
+        const char *reference;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &reference);
+        if (r >= 0)
+                r = exec_request_check_string("container", reference, reterr);
+        if (r < 0)
+                return r;
+        *ret = strdup(reference);
+        return *ret ? 0 : -ENOMEM;
 }

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-#include "api/dbus-object.h"
+#include "api/dbus-append.h"
+#include "api/dbus-call.h"
+#include "api/dbus-methods.h"
+#include "api/dbus-path.h"
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 #define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
@@ -50,15 +53,20 @@ static int append_all(sd_bus_message *reply, const Exec *e)
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+typedef struct ReadCall {
+        DbusCall call;
+        const sd_bus_vtable *property; /* NULL: all */
+} ReadCall;
+
 static void read_run(DbusCall *c)
 {
+        const ReadCall *k = DBUS_CALL(c, ReadCall);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
-                r = c->all ? append_all(reply, c->exec)
-                           : append_value(reply, c->exec, find_property(c->reference));
+                r = k->property ? append_value(reply, c->exec, k->property) : append_all(reply, c->exec);
         if (r < 0)
                 dbus_call_fail(c, r);
         else
@@ -71,30 +79,28 @@ static void read_authorize(DbusCall *c)
 }
 
 /* Get and GetAll; what concerns no property of ours is left to sd-bus. */
-static int read_properties(Manager *manager, sd_bus_message *m, Exec *e, bool all)
+static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        const sd_bus_vtable *property = NULL;
         const char *interface, *name = NULL;
         bool ours;
+        DbusCall *c;
         int r;
 
         r = all ? sd_bus_message_read(m, "s", &interface) : sd_bus_message_read(m, "ss", &interface, &name);
+        if (r >= 0 && name)
+                property = find_property(name);
         ours = r >= 0 && ((all && !*interface) || strcmp(interface, DBUS_EXEC_INTERFACE) == 0) &&
-               (all || find_property(name));
+               (all || property);
         if (!ours) {
                 (void) sd_bus_message_rewind(m, true);
                 return 0;
         }
-        r = dbus_call_new(manager, m, e, &c);
+        r = dbus_call_new(s, m, e, sizeof(ReadCall), &c);
         if (r < 0)
                 return r;
-        c->all = all;
-        if (name) {
-                c->reference = strdup(name);
-                if (!c->reference)
-                        return -ENOMEM;
-        }
-        return dbus_call_begin(TAKE_PTR(c), read_authorize);
+        DBUS_CALL(c, ReadCall)->property = property;
+        return dbus_call_begin(c, read_authorize);
 }
 
 static int append_object(sd_bus_message *reply, const Exec *e)
@@ -113,9 +119,7 @@ static int append_object(sd_bus_message *reply, const Exec *e)
                 r = sd_bus_message_append(reply, "s", DBUS_EXEC_INTERFACE);
         if (r >= 0)
                 r = append_all(reply, e);
-        for (int i = 0; i < 3 && r >= 0; i++)
-                r = sd_bus_message_close_container(reply);
-        return r;
+        return r < 0 ? r : dbus_close(reply, 3);
 }
 
 static void objects_run(DbusCall *c)
@@ -123,9 +127,7 @@ static void objects_run(DbusCall *c)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_message_new_method_return(c->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{oa{sa{sv}}}");
+        r = dbus_reply_new_array(c->message, "{oa{sa{sv}}}", &reply);
         LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
                 if (r >= 0 && dbus_call_may_see(c, e))
                         r = append_object(reply, e);
@@ -143,27 +145,19 @@ static void objects_authorize(DbusCall *c)
         dbus_call_ask_inspect(c, objects_run);
 }
 
-static int read_objects(Manager *manager, sd_bus_message *m)
-{
-        DbusCall *c;
-        int r = dbus_call_new(manager, m, NULL, &c);
-
-        return r < 0 ? r : dbus_call_begin(c, objects_authorize);
-}
-
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *path = sd_bus_message_get_path(m);
-        Manager *manager = userdata;
+        DbusService *s = userdata;
         bool all;
         Exec *e;
 
         if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
             strcmp(path, DBUS_MANAGER_PATH) == 0)
-                return read_objects(manager, m);
+                return dbus_call_serve(s, m, NULL, objects_authorize);
         all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
         if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
                 return 0;
-        e = dbus_find_exec(manager, path);
-        return e ? read_properties(manager, m, e, all) : 0;
+        e = dbus_find_exec(s->manager, path);
+        return e ? read_properties(s, m, e, all) : 0;
 }

@@ -2,32 +2,21 @@
 
 /* Which objects there are on the bus, and what is told of them. */
 
-#include "api/dbus-object.h"
+#include "api/dbus-service.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "api/dbus-call.h"
+#include "api/dbus-methods.h"
+#include "api/dbus-path.h"
 #include "base/log.h"
-
-char *dbus_exec_path(const Exec *e, char path[static DBUS_EXEC_PATH_SIZE])
-{
-        snprintf(path, DBUS_EXEC_PATH_SIZE, DBUS_EXEC_PREFIX "/_%s", e->id);
-        return path;
-}
-
-Exec *dbus_find_exec(Manager *m, const char *path)
-{
-        const size_t prefix = strlen(DBUS_EXEC_PREFIX "/_");
-
-        if (strncmp(path, DBUS_EXEC_PREFIX "/_", prefix) != 0)
-                return NULL;
-        return manager_find_exec(m, path + prefix);
-}
 
 static int find_exec(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                      sd_bus_error *error)
 {
-        *ret_found = dbus_find_exec(userdata, path);
+        const DbusService *s = userdata;
+
+        *ret_found = dbus_find_exec(s->manager, path);
         return *ret_found ? 1 : 0;
 }
 
@@ -35,8 +24,8 @@ static int enumerate_execs(sd_bus *bus, const char *prefix, void *userdata, char
                            sd_bus_error *error)
 {
         _cleanup_strv_ char **nodes = NULL;
+        const Manager *m = ((const DbusService *) userdata)->manager;
         char path[DBUS_EXEC_PATH_SIZE];
-        Manager *m = userdata;
 
         nodes = calloc(m->n_live + m->n_ended + 1, sizeof(char *));
         if (!nodes)
@@ -100,28 +89,60 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-int dbus_publish(Manager *m)
+static int add_objects(DbusService *s, sd_bus *bus)
 {
         int r;
 
-        if (!m->bus)
-                return 0;
-        r = sd_bus_add_object_vtable(m->bus, NULL, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
-                                     dbus_manager_vtable, m);
+        r = sd_bus_add_object_vtable(bus, NULL, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
+                                     dbus_manager_vtable, s);
         if (r >= 0)
-                r = sd_bus_add_fallback_vtable(m->bus, NULL, DBUS_EXEC_PREFIX, DBUS_EXEC_INTERFACE,
-                                               dbus_exec_vtable, find_exec, m);
+                r = sd_bus_add_fallback_vtable(bus, NULL, DBUS_EXEC_PREFIX, DBUS_EXEC_INTERFACE,
+                                               dbus_exec_vtable, find_exec, s);
         if (r >= 0)
-                r = sd_bus_add_node_enumerator(m->bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, m);
+                r = sd_bus_add_node_enumerator(bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, s);
         if (r >= 0)
-                r = sd_bus_add_object_manager(m->bus, NULL, DBUS_MANAGER_PATH);
+                r = sd_bus_add_object_manager(bus, NULL, DBUS_MANAGER_PATH);
         if (r >= 0)
-                r = sd_bus_add_filter(m->bus, NULL, dbus_properties_filter, m);
+                r = sd_bus_add_filter(bus, NULL, dbus_properties_filter, s);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(m->bus, NULL, "/org/freedesktop/LogControl1",
-                                             "org.freedesktop.LogControl1", dbus_log_vtable, m);
-        if (r < 0)
-                return r;
-        m->on_exec_changed = on_exec_changed;
-        return sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, 0, on_name, NULL);
+                r = sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/LogControl1",
+                                             "org.freedesktop.LogControl1", dbus_log_vtable, s->manager);
+        return r;
+}
+
+int dbus_service_new(Manager *m, DbusService **ret)
+{
+        _cleanup_(dbus_service_freep) DbusService *s = calloc(1, sizeof(DbusService));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->manager = m;
+        if (m->bus) {
+                r = add_objects(s, m->bus);
+                if (r < 0)
+                        return r;
+                m->on_exec_changed = on_exec_changed;
+                r = sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, 0, on_name, NULL);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+DbusService *dbus_service_free(DbusService *s)
+{
+        if (!s)
+                return NULL;
+        dbus_calls_drop(s);
+        s->manager->on_exec_changed = NULL;
+        return mfree(s);
+}
+
+void dbus_tell_reconfigured(const Manager *m)
+{
+        if (m->bus)
+                (void) sd_bus_emit_properties_changed(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
+                                                      "ExecsMax", "ExecsPerUserMax", "RetentionUSec", NULL);
 }

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Containers, as the manager tells of them on the bus. */
+
+#include "api/dbus-append.h"
+#include "api/dbus-call.h"
+#include "api/dbus-container.h"
+#include "api/dbus-methods.h"
+#include "api/dbus-options.h"
+
+static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = dbus_reply_new_array(c->message, "(sssssut)", &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
+        while (r >= 0) {
+                _cleanup_(container_info_unrefp) ContainerInfo *k = NULL;
+
+                r = container_info_read(m, &k);
+                if (r <= 0)
+                        break;
+                r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
+                                          k->leader, k->started_usec);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                list_on_reply_read(c, m);
+        return 0;
+}
+
+static void list_containers_run(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(c->manager->spawner, list_on_reply, c, &c->slot, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static void list_containers_authorize(DbusCall *c)
+{
+        dbus_call_authorize_inspect(c, NULL, list_containers_run);
+}
+
+int dbus_method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return dbus_call_serve(userdata, m, NULL, list_containers_authorize);
+}
+
+typedef struct ContainerCall {
+        DbusCall call;
+        char *reference;
+        ContainerInfo *container;
+} ContainerCall;
+
+static void container_done(DbusCall *c)
+{
+        ContainerCall *k = DBUS_CALL(c, ContainerCall);
+
+        container_info_unref(k->container);
+        free(k->reference);
+}
+
+static void get_container_run(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = dbus_append_container(reply, DBUS_CALL(c, ContainerCall)->container);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+        ContainerCall *k = DBUS_CALL(c, ContainerCall);
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &k->container) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                dbus_call_authorize_inspect(c, k->container, get_container_run);
+        return 0;
+}
+
+static void get_container_authorize(DbusCall *c)
+{
+        const ContainerCall *k = DBUS_CALL(c, ContainerCall);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_get_container(c->manager->spawner, k->reference, get_container_on_reply, c, &c->slot,
+                                  &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        r = dbus_call_new(userdata, m, NULL, sizeof(ContainerCall), &c);
+        if (r < 0)
+                return r;
+        c->done = container_done;
+        r = dbus_read_reference(m, &DBUS_CALL(c, ContainerCall)->reference, &refusal);
+        if (r < 0)
+                return dbus_refuse_early(error, r, &refusal);
+        return dbus_call_begin(TAKE_PTR(c), get_container_authorize);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Arguments of method calls into what core/ understands; each refusal names the argument. */
+
+#include <systemd/sd-bus.h>
+
+#include "wire/exec-request.h"
+
+/* The "s container" of a method, owned. */
+int dbus_read_reference(sd_bus_message *m, char **ret, Refusal *reterr);
+
+/* "as command, a{sv} options" of a message into a request. */
+int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr);
+
+typedef struct DbusAttachOptions {
+        bool want_stdin, want_stdout, want_stderr, replay;
+} DbusAttachOptions;
+
+int dbus_read_attach_options(sd_bus_message *m, DbusAttachOptions *ret, Refusal *reterr);
+
+/* Three fds, checked and duplicated; what is set in `fds` is the caller's also on failure. */
+int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr);
+
+/* The a{sv} of a method: calls back for each entry, which reads the variant. */
+typedef int (*dbus_option_t)(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr);
+int dbus_read_options(sd_bus_message *m, dbus_option_t option, void *userdata, Refusal *reterr);
+int dbus_refuse_option(const char *key, Refusal *reterr);
+
+/* A variant of this type. An earlier text in *field is freed. */
+int dbus_read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr);
+int dbus_read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *reterr);
+int dbus_read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr);
