@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # For the suites. tests/run starts a suite with the tree's top as working directory and in its environment:
 #   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
+#   CONTAINER (what the tests of conformance run commands in: empty, a machine of the sandbox, or docker for one of Docker's),
 #   ONLY and EXCEPT (words X of files test_X.py of a pytest suite: those alone, or those left out),
 #   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty), REPEAT (how often to run the tests),
 #   REPORT (the name of its report, $LOGS/$REPORT-1.xml in JUnit's format), PREFIX (of the names of its sandboxes)
@@ -62,12 +63,17 @@ journal_problems() {
 # pytest_in SANDBOX NAME REPORT ARGUMENT…: one run of pytest for the suite NAME; leaves its report at REPORT, and in $counts what
 # junit_counts() says of it. What no count shows is a failure.
 pytest_in() {
-    local sandbox=$1 name=$2 report=$3 status=0 passed failed skipped
+    local sandbox=$1 name=$2 report=$3 status=0 passed failed skipped container=()
     local inside=/tmp/report-$name.xml
     shift 3
+    case ${CONTAINER-} in
+    '') ;;
+    docker) container=(EXECD_TEST_ENGINE=docker) ;;
+    *) container=("EXECD_TEST_CONTAINER=$CONTAINER") ;;
+    esac
     "$TREE/tests/sandbox" exec --name "$sandbox" -- rm -f "$inside"
     "$TREE/tests/sandbox" exec --name "$sandbox" -- env "EXECD_TEST_TARGET=${TARGET:-execd}" \
-        "EXECD_TEST_VARIANT=${VARIANT:-plain}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
+        "EXECD_TEST_VARIANT=${VARIANT:-plain}" "${container[@]}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
         --durations=5 -o 'markers=slow: left out by --quick' -o junit_family=xunit2 --junitxml="$inside" \
         "$@" </dev/null || status=$?
     "$TREE/tests/sandbox" exec --name "$sandbox" -- cat "$inside" >"$report" 2>/dev/null

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the suites talk to: dockerd or execd, and the container that is there for them.
 
-execd finds the sandbox's machines. For dockerd the same container is made from the same busybox root. A
-Victim is a container of a test's own, to be paused, stopped and removed.
+execd finds the sandbox's machines. For dockerd the same container is made from the same busybox root; with
+EXECD_TEST_ENGINE=docker, execd is asked about that one, too. A Victim is a container of a test's own, to be paused,
+stopped and removed.
 """
 
 import os
@@ -38,9 +39,11 @@ def docker_cli():
 
 
 class Target:
-    def __init__(self, name, socket, container):
+    def __init__(self, name, socket, container, engine=None):
         self.name, self.socket, self.container = name, socket, container
         self.is_execd = name == "execd"
+        # Who makes the containers; None: systemd.
+        self.engine = engine or (None if self.is_execd else self)
 
     @property
     def url(self):
@@ -51,7 +54,10 @@ class Target:
         return run(docker_cli(), *arguments, env=env, **options)
 
     def prepare(self):
-        if self.is_execd:
+        if not self.engine:
+            return
+        if self.engine is not self:
+            self.engine.prepare()
             return
         # Its socket stays behind when it is stopped.
         if self.socket == SOCKETS["dockerd"]:
@@ -79,14 +85,14 @@ class Target:
 
     def finish(self):
         """execd sees Docker's containers too, and of two with one name takes neither."""
-        if not self.is_execd:
-            self.docker("rm", "-f", self.container)
+        if self.engine:
+            self.engine.docker("rm", "-f", self.container)
 
     def run_container(self, name):
         self.docker("run", "-d", "--network", "none", "--name", name, "--hostname", name, IMAGE, *PAYLOAD)
 
     def victim(self, name):
-        return MachineVictim(name) if self.is_execd else DockerVictim(self, name)
+        return DockerVictim(self.engine, name) if self.engine else MachineVictim(name)
 
 
 class DockerVictim:
@@ -159,7 +165,13 @@ def from_environment(name=None, socket=None, container=None):
     if name not in SOCKETS:
         raise ValueError(f"no such target: {name}")
     socket = socket or os.environ.get("EXECD_TEST_SOCKET") or SOCKETS[name]
-    return Target(name, socket, container or os.environ.get("EXECD_TEST_CONTAINER") or "web")
+    engine = os.environ.get("EXECD_TEST_ENGINE")
+    if engine not in (None, "", "docker"):
+        raise ValueError(f"no such engine: {engine}")
+    # Of two containers with one name execd takes neither.
+    container = container or os.environ.get("EXECD_TEST_CONTAINER") or ("docked" if engine and name == "execd" else "web")
+    maker = Target("dockerd", SOCKETS["dockerd"], container) if engine and name == "execd" else None
+    return Target(name, socket, container, maker)
 
 
 def let_pass(seconds):

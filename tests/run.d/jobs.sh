@@ -8,7 +8,8 @@
 # run_part SUITE VARIANT TARGET: the suite's own output is its stdout.
 run_part() {
     local suite=$1 variant=${2#-} program
-    export VARIANT=${variant%%/*} TARGET=$3 ONLY='' EXCEPT=''
+    export VARIANT=${variant%%[/@]*} TARGET=$3 ONLY='' EXCEPT='' CONTAINER=''
+    [[ $variant != *@* ]] || CONTAINER=${variant#*@}
     if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$variant"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
