@@ -60,11 +60,44 @@ tree_version() {
 
 # lintian's verdict on the same package is a step of its own.
 build_new() {
-    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new"
+    local suffix="_$(tree_version)-1~deb${debian}u1"
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new" --source
+    ls "$dir/new/execd$suffix.dsc" "$dir/new/execd$suffix.debian.tar.xz" "$dir/new/execd_$(tree_version).orig.tar.xz" \
+        "$dir/new/execd$suffix"_*.deb "$dir/new/execd-dbgsym$suffix"_*.deb "$dir/new/execd-selinux${suffix}_all.deb"
 }
 
 judge_new() {
-    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/judged" --lintian
+    DEBFULLNAME=Packager DEBEMAIL=packager@debian.org "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/judged" --lintian
+    [ "$(dpkg-deb --field "$dir/judged"/execd_*.deb Maintainer)" = "Packager <packager@debian.org>" ]
+}
+
+# The source package and the packages that were built from it, from another copy of the same tree.
+check_reproducible() {
+    local file
+    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/again" --source --no-cache
+    for file in "$dir"/new/*; do
+        cmp "$file" "$dir/again/${file##*/}" || return 1
+    done
+}
+
+has_repository() {
+    git -c "safe.directory=$TREE" -C "$TREE" rev-parse HEAD
+}
+
+# The files of the tarball are those of the repository.
+make_tarball() {
+    local work name
+    work=$(work_dir "$debian" package-dist)
+    name=execd-$(tree_version)
+    rm -rf --one-file-system "$work"
+    mkdir -p "$work"
+    git -c "safe.directory=$TREE" -c "safe.directory=$TREE/.git" clone --quiet --no-hardlinks --depth 1 "file://$TREE" "$work/tree"
+    in_dist_root "$work" sh -ec 'git config --global safe.directory "*"
+        meson setup build tree -Dtests=false
+        meson dist -C build --no-tests'
+    (cd "$work/build/meson-dist" && sha256sum --check "$name.tar.xz.sha256sum")
+    git -C "$work/tree" ls-files | sort >"$work/files"
+    tar -tf "$work/build/meson-dist/$name.tar.xz" | sed -n "s,^$name/\(.*[^/]\)\$,\1,p" | sort | cmp - "$work/files"
 }
 
 build_old() {
@@ -72,9 +105,15 @@ build_old() {
 }
 
 in_package_root() {
-    local root
+    in_dist_root "$(work_dir "$debian" package-checks)" "$@"
+}
+
+# in_dist_root WORKDIR COMMAND…
+in_dist_root() {
+    local root work=$1
+    shift
     root=$("$TREE/packaging/build-deb" --debian "$debian" --print-root)
-    in_root "$root" "$(work_dir "$debian" package-checks)" "$@"
+    in_root "$root" "$work" "$@"
 }
 
 render_man_pages() {
@@ -92,6 +131,13 @@ render_man_pages() {
             mandoc -T lint -W style "$page" | grep -v "STYLE: input text line longer than" && status=1
         done
         exit $status'
+}
+
+# As autopkgtest runs it, with a directory of its own.
+run_autopkgtest() {
+    # shellcheck disable=SC2016  # for the shell in there
+    inside sh -c 'mkdir -p /var/tmp/autopkgtest && AUTOPKGTEST_TMP=/var/tmp/autopkgtest "$1/packaging/debian/tests/exec"' sh "$TREE"
+    inside rm -rf /var/tmp/autopkgtest
 }
 
 build_rpm() {

@@ -70,14 +70,13 @@ build_product() {
     echo "$root" >"$work/root"
     note_tree
     # shellcheck disable=SC2016  # the inner shell's arguments
-    if ! in_root "$root" "$work" sh -e -c '
+    if ! with_progress "$log" in_root "$root" "$work" sh -e -c '
             stage=$1
             shift
             [ -e build/build.ninja ] || { rm -rf build; meson setup build /src --prefix=/usr -Dtests=false "$@"; }
             ninja -C build
             rm -rf "$stage"
-            meson install -C build --no-rebuild --quiet --destdir "/out/$stage"' sh "$stage" "${options[@]}" \
-        >"$log" 2>&1 </dev/null {lock}>&-; then
+            meson install -C build --no-rebuild --quiet --destdir "/out/$stage"' sh "$stage" "${options[@]}" {lock}>&-; then
         grep -E -A5 'error:|ERROR|FAILED' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
         die "the build failed; all of it is in $log"
     fi

@@ -15,6 +15,22 @@ say() {
     printf '[%4d s] %s\n' $((EPOCHSECONDS - BEGAN)) "$*" >&2
 }
 
+# with_progress LOG COMMAND…: runs the command with its output in LOG, and says every ten seconds how far it is.
+with_progress() {
+    local log=$1 monitor status=0
+    shift
+    : >"$log"
+    # The wait is a builtin: a child would keep the caller's files open after the monitor has been killed.
+    while read -rt 10 _ || :; do
+        say "… $(tail -c 2000 "$log" | tr -d '\r' | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
+    done <> <(:) &
+    monitor=$!
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$monitor"
+    wait "$monitor" 2>/dev/null || :
+    return $status
+}
+
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
