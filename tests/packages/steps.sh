@@ -60,7 +60,8 @@ tree_version() {
 
 # lintian's verdict on the same package is a step of its own.
 build_new() {
-    local suffix="_$(tree_version)-1~deb${debian}u1"
+    local suffix
+    suffix="_$(tree_version)-1~deb${debian}u1"
     "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new" --source
     ls "$dir/new/execd$suffix.dsc" "$dir/new/execd$suffix.debian.tar.xz" "$dir/new/execd_$(tree_version).orig.tar.xz" \
         "$dir/new/execd$suffix"_*.deb "$dir/new/execd-dbgsym$suffix"_*.deb "$dir/new/execd-selinux${suffix}_all.deb"
