@@ -271,7 +271,7 @@ static void load_execs(Manager *m, FdStore *h)
         exec_restore_stored(m, h);
         fdstore_done(h);
         slot_pool_prepare(m->slots);
-        recording_store_recover(m->recordings);
+        recordings_recover(m->recordings);
 }
 
 static void save_execs(Manager *m)

@@ -137,7 +137,7 @@ void exec_recording_end(Exec *e)
 
 int exec_recording_open(const Exec *e, int *ret_fd, Refusal *reterr)
 {
-        int r = e->recording_path ? recording_store_read(e->env->recordings, e->id, ret_fd) : -ENOENT;
+        int r = e->recording_path ? recording_read(e->env->recordings, e->id, ret_fd) : -ENOENT;
 
         if (r >= 0)
                 return 0;

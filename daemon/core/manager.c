@@ -161,7 +161,9 @@ Manager *manager_free(Manager *m)
                 return NULL;
         manager_execs_done(m);
         m->spares = spare_runners_free(m->spares);
-        recording_store_free(m->recordings);
+        if (m->recordings)
+                recordings_close(m->recordings);
+        m->recordings = recording_store_free(m->recordings);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
         m->shutdown = shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);

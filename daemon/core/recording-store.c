@@ -2,6 +2,7 @@
 
 #include "core/recording-store.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
-#include "core/recording.h"
+#include "wire/cast.h"
 
 #define SUFFIX         ".cast"
 #define SUFFIX_PARTIAL ".cast.partial"
@@ -71,7 +72,7 @@ RecordingStore *recording_store_free(RecordingStore *s)
 {
         if (!s)
                 return NULL;
-        recordings_close(s);
+        assert(list_is_empty(&s->open));
         while (s->kept.first)
                 kept_free(s, LIST_ENTRY(s->kept.first, Kept, node));
         fd_close(s->dir_fd);
@@ -139,7 +140,7 @@ static int64_t cut_to_lines(int fd, uint64_t *ret_last, bool *ret_over)
         if (ftruncate(fd, st.st_size) < 0)
                 return -errno;
         if (end)
-                recording_look_at_end(tail, (size_t) (end - tail) + 1, ret_last, ret_over);
+                cast_look_at_end(tail, (size_t) (end - tail) + 1, ret_last, ret_over);
         return st.st_size;
 }
 
@@ -243,24 +244,9 @@ static int scan(RecordingStore *s, char ***partial)
         return r;
 }
 
-void recording_store_recover(RecordingStore *s)
+int recording_store_find_partial(RecordingStore *s, char ***ret)
 {
-        _cleanup_strv_ char **partial = NULL;
-
-        if (s->dir_fd < 0)
-                return;
-        if (scan(s, &partial) < 0)
-                log_warning("Cannot look for unfinished recordings in %s", s->path);
-        STRV_FOREACH (id, partial) {
-                Recording *r;
-                int k = recording_resume(s, *id, false, NULL, NULL, &r);
-
-                if (k >= 0)
-                        recording_end(r, true);
-                else if (k != -EWOULDBLOCK)
-                        log_errno(LOG_WARNING, k, "Cannot close off the recording %s/%s" SUFFIX_PARTIAL,
-                                  s->path, *id);
-        }
+        return s->dir_fd < 0 ? 0 : scan(s, ret);
 }
 
 int recording_store_open(RecordingStore *s)
@@ -315,10 +301,8 @@ int recording_store_read(RecordingStore *s, const char *id, int *ret_fd)
         if (r < 0)
                 return r;
         fd = openat(s->dir_fd, file_name(name, id, SUFFIX), flags);
-        if (fd < 0 && errno == ENOENT) {
-                recordings_flush(s, id);
+        if (fd < 0 && errno == ENOENT)
                 fd = openat(s->dir_fd, file_name(name, id, SUFFIX_PARTIAL), flags);
-        }
         if (fd < 0)
                 return -errno;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {

@@ -35,15 +35,13 @@ typedef struct RecordingStore {
         List open; /* Recordings (core/recording.h) that are being written */
 } RecordingStore;
 
+/* All recordings are closed before the store is freed. */
 RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions *options);
 RecordingStore *recording_store_free(RecordingStore *s);
 DEFINE_CLEANUP(RecordingStore, recording_store_free);
 
 /* Opens the directory, if that was not done or could not be. 0, or a negative errno. */
 int recording_store_open(RecordingStore *s);
-
-/* At start-up, when what is to be recorded on has its file: closes off the others that are not whole. */
-void recording_store_recover(RecordingStore *s);
 
 /* Owned by the caller; NULL on lack of memory. */
 char *recording_store_path(const RecordingStore *s, const char *id);
@@ -52,7 +50,9 @@ char *recording_store_path(const RecordingStore *s, const char *id);
  */
 int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
 
-/* For core/recording. */
+/* The ids of files that are not whole, whoever writes them. */
+int recording_store_find_partial(RecordingStore *s, char ***ret);
+
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);
 /* One that was left unfinished, cut after its last whole line; *ret_last is that line's time, and *ret_over
  * whether it says that nothing more is recorded. */

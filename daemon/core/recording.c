@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "base/time.h"
 
 /* So much at once is worth a write, and no more is written at once. */
@@ -23,8 +24,6 @@
 #define REST_FOR     2
 #define REST_MAX     (2 * USEC_PER_SEC)
 
-#define TRUNCATED    "recording truncated"
-#define INTERRUPTED  "recording interrupted"
 #define MARKER_SPACE 64 /* bytes that are kept free for such a marker */
 
 static uint64_t recording_now(const Recording *r)
@@ -58,7 +57,7 @@ static void truncate_here(Recording *r, const char *why)
         if (r->over)
                 return;
         r->over = true;
-        cast_put_marker(&r->buffer, recording_now(r), TRUNCATED);
+        cast_put_marker(&r->buffer, recording_now(r), CAST_TRUNCATED);
         tell_truncated(r, why);
 }
 
@@ -73,7 +72,7 @@ static void give_up(Recording *r, int error)
         if (ftruncate(r->fd, (off_t) r->lines) >= 0) {
                 recording_store_uncount(r->store, r->written - r->lines);
                 r->written = r->lines;
-                cast_put_marker(&marker, recording_now(r), TRUNCATED);
+                cast_put_marker(&marker, recording_now(r), CAST_TRUNCATED);
                 n = buf_error(&marker) < 0 || r->lines == 0
                             ? 0
                             : pwrite(r->fd, buf_head(&marker), buf_length(&marker), (off_t) r->lines);
@@ -267,14 +266,6 @@ void recording_suspend(Recording *r)
         recording_free(r);
 }
 
-void recordings_flush(RecordingStore *s, const char *id)
-{
-        LIST_FOREACH (Recording, r, &s->open, node) {
-                if (strcmp(r->id, id) == 0)
-                        write_out(r, 1, false);
-        }
-}
-
 /* After something was put into the buffer, of which there were `before` bytes. */
 static void added(Recording *r, size_t before)
 {
@@ -322,7 +313,7 @@ void recording_end(Recording *r, bool interrupted)
         if (!r->over) {
                 put_ends(r);
                 if (interrupted)
-                        cast_put_marker(&r->buffer, recording_now(r), INTERRUPTED);
+                        cast_put_marker(&r->buffer, recording_now(r), CAST_INTERRUPTED);
         }
         r->over = r->closing = true;
         write_out(r, 1, false);
@@ -330,6 +321,15 @@ void recording_end(Recording *r, bool interrupted)
                 close_file(r);
         else
                 arm(r);
+}
+
+int recording_read(RecordingStore *s, const char *id, int *ret_fd)
+{
+        LIST_FOREACH (Recording, r, &s->open, node) {
+                if (strcmp(r->id, id) == 0)
+                        write_out(r, 1, false);
+        }
+        return recording_store_read(s, id, ret_fd);
 }
 
 void recordings_close(RecordingStore *s)
@@ -340,17 +340,20 @@ void recordings_close(RecordingStore *s)
         }
 }
 
-void recording_look_at_end(const char *lines, size_t size, uint64_t *ret_last, bool *ret_over)
+void recordings_recover(RecordingStore *s)
 {
-        const char *before = size > 1 ? memrchr(lines, '\n', size - 1) : NULL;
-        const char *last = before ? before + 1 : lines;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        CastEvent e = {0};
+        _cleanup_strv_ char **partial = NULL;
 
-        /* The header is no event, and then nothing has happened yet. */
-        if (cast_read_event(last, size - (size_t) (last - lines) - 1, &e, &refusal) < 0)
-                return;
-        *ret_last = e.usec;
-        *ret_over = e.code == 'm' && (strcmp(e.data, TRUNCATED) == 0 || strcmp(e.data, INTERRUPTED) == 0);
-        cast_event_done(&e);
+        if (recording_store_find_partial(s, &partial) < 0)
+                log_warning("Failed to look for unfinished recordings in %s", s->path);
+        STRV_FOREACH (id, partial) {
+                Recording *r;
+                int k = recording_resume(s, *id, false, NULL, NULL, &r);
+
+                if (k >= 0)
+                        recording_end(r, true);
+                else if (k != -EWOULDBLOCK)
+                        log_errno(LOG_WARNING, k, "Failed to finish the recording of exec %.12s in %s", *id,
+                                  s->path);
+        }
 }

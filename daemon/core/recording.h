@@ -52,9 +52,11 @@ int recording_resume(RecordingStore *s, const char *id, bool tty, void (*on_trun
                      void *userdata, Recording **ret);
 void recording_set_elapsed(Recording *r, uint64_t usec);
 
-/* For core/recording-store: writes what waits, unless the disk is slow. */
-void recordings_flush(RecordingStore *s, const char *id);
-/* Writes and closes all, whatever time that takes. */
+/* The file to be read, from its beginning: what has been written of it so far, which is all of it unless the
+ * disk is slow. -ENOENT when there is none. */
+int recording_read(RecordingStore *s, const char *id, int *ret_fd);
+
+/* At start-up, when what is to be recorded on has its file: closes off the others that are not whole. */
+void recordings_recover(RecordingStore *s);
+/* Writes and closes all, whatever time that takes; before the store is freed. */
 void recordings_close(RecordingStore *s);
-/* The time of the last of these whole lines, and whether it is a marker behind which nothing is recorded. */
-void recording_look_at_end(const char *lines, size_t size, uint64_t *ret_last, bool *ret_over);

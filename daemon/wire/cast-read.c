@@ -161,3 +161,18 @@ void cast_event_done(CastEvent *e)
         e->data = mfree(e->data);
         e->size = 0;
 }
+
+void cast_look_at_end(const char *lines, size_t size, uint64_t *ret_usec, bool *ret_over)
+{
+        const char *before = size > 1 ? memrchr(lines, '\n', size - 1) : NULL;
+        const char *last = before ? before + 1 : lines;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        CastEvent e = {0};
+
+        if (cast_read_event(last, size - (size_t) (last - lines) - 1, &e, &refusal) < 0)
+                return;
+        *ret_usec = e.usec;
+        *ret_over = e.code == 'm' &&
+                    (strcmp(e.data, CAST_TRUNCATED) == 0 || strcmp(e.data, CAST_INTERRUPTED) == 0);
+        cast_event_done(&e);
+}

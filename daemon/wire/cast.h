@@ -64,3 +64,11 @@ typedef struct CastEvent {
 
 int cast_read_event(const char *line, size_t size, CastEvent *ret, Refusal *reterr);
 void cast_event_done(CastEvent *e);
+
+/* The markers after which nothing more is recorded. */
+#define CAST_TRUNCATED   "recording truncated"
+#define CAST_INTERRUPTED "recording interrupted"
+
+/* The time of the last of these whole lines, and whether it is such a marker. Neither is touched when the
+ * last line is no event, as the header. */
+void cast_look_at_end(const char *lines, size_t size, uint64_t *ret_usec, bool *ret_over);

@@ -33,6 +33,12 @@ static void on_truncated(void *userdata, const char *why)
         snprintf(told, sizeof(told), "%s", why);
 }
 
+static void store_free(RecordingStore *s)
+{
+        recordings_close(s);
+        recording_store_free(s);
+}
+
 static RecordingStore *store_new(uint64_t size_max, uint64_t total_max)
 {
         const RecordingStoreOptions o = {.path = dir, .size_max = size_max, .total_max = total_max};
@@ -100,7 +106,7 @@ static void test_whole(void)
         recording_output(r, FRAME_STDOUT, "\xa9\n", 2);
         recording_resize(r, 100, 30);
         CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
-        CHECK(recording_store_read(s, ID_A, &fd) == 0);
+        CHECK(recording_read(s, ID_A, &fd) == 0);
         CHECK(write(fd, "x", 1) < 0);
         fd_close(fd);
         recording_end(r, false);
@@ -111,8 +117,8 @@ static void test_whole(void)
         CHECK(ends_with(text, "\"r\", \"100x30\"]\n") && strstr(text, "\"o\", \"\xc3\xa9\\r\\n\"]\n"));
         CHECK(fstatat(dir_fd, ID_A ".cast", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == 0600);
         CHECK(n_told == 0 && s->total == (uint64_t) st.st_size && s->n_kept == 1);
-        CHECK(recording_store_read(s, ID_B, &fd) == -ENOENT);
-        recording_store_free(s);
+        CHECK(recording_read(s, ID_B, &fd) == -ENOENT);
+        store_free(s);
         clean();
 }
 
@@ -135,7 +141,7 @@ static void test_flush(void)
         CHECK(ends_with(text, "\"soon\"]\n"));
         /* Who reads it need not wait. */
         recording_output(r, FRAME_STDOUT, "now", 3);
-        CHECK(recording_store_read(s, ID_A, &fd) == 0);
+        CHECK(recording_read(s, ID_A, &fd) == 0);
         fd_close(fd);
         free(text);
         text = content(ID_A, ".cast.partial");
@@ -145,7 +151,7 @@ static void test_flush(void)
         free(text);
         text = content(ID_A, ".cast");
         CHECK(ends_with(text, INTERRUPTED));
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -173,7 +179,7 @@ static void test_size_max(void)
         text = content(ID_A, ".cast");
         CHECK(text && strlen(text) <= max && strlen(text) > max / 2);
         CHECK(ends_with(text, MARKER));
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -196,7 +202,7 @@ static void test_buffer_max(void)
                 (void) sd_event_run(event, 100000);
         text = content(ID_A, ".cast");
         CHECK(ends_with(text, MARKER));
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -218,7 +224,7 @@ static void test_write_error(void)
         text = content(ID_A, ".cast");
         CHECK(ends_with(text, MARKER) && strlen(text) <= 150 * 1024 && strlen(text) > 64 * 1024);
         CHECK(s->total == strlen(text ?: ""));
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -245,7 +251,7 @@ static void test_total_max(void)
         text = content(ID_C, ".cast");
         CHECK(ends_with(text, MARKER) || !text);
         CHECK(s->total <= 256 * 1024);
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -270,14 +276,14 @@ static void test_leftovers(void)
         leave("foreign", "x");
         s = store_new(0, 0);
         CHECK(s->n_kept == 0);
-        recording_store_recover(s);
+        recordings_recover(s);
         a = content(ID_A, ".cast");
         b = content(ID_B, ".cast");
         CHECK(a && strstr(a, "[1.000000, \"o\", \"x\"]\n[1.0") && ends_with(a, INTERRUPTED));
         CHECK(b && strstr(b, "24}\n[0.0") && ends_with(b, INTERRUPTED));
         CHECK(!exists(ID_C, ".cast") && !exists(ID_C, ".cast.partial") && exists("foreign", ""));
         CHECK(s->n_kept == 2 && s->total == strlen(a ?: "") + strlen(b ?: ""));
-        recording_store_free(s);
+        store_free(s);
         (void) unlinkat(dir_fd, "foreign", 0);
         clean();
 }
@@ -292,14 +298,14 @@ static void test_not_ours(void)
 
         put_much(r, 100 * 1024);
         second = store_new(0, 0);
-        recording_store_recover(second);
+        recordings_recover(second);
         CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
         CHECK(symlinkat("/etc/passwd", dir_fd, ID_B ".cast.partial") == 0);
         CHECK(recording_new(second, &header, on_truncated, NULL, &none) == -EEXIST && !none);
-        CHECK(recording_store_read(second, ID_B, &fd) == -ELOOP);
+        CHECK(recording_read(second, ID_B, &fd) == -ELOOP);
         recording_end(r, false);
-        recording_store_free(second);
-        recording_store_free(first);
+        store_free(second);
+        store_free(first);
         clean();
 }
 
@@ -312,16 +318,16 @@ static void test_resume(void)
 
         recording_output(r, FRAME_STDOUT, "one\n", 4);
         recording_suspend(r);
-        recording_store_free(s);
+        store_free(s);
         CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
 
         s = store_new(300 * 1024, 0);
         CHECK(recording_resume(s, ID_A, false, on_truncated, NULL, &r) == 0);
-        recording_store_recover(s);
+        recordings_recover(s);
         recording_set_elapsed(r, 5 * USEC_PER_SEC);
         recording_output(r, FRAME_STDOUT, "two\n", 4);
         recording_suspend(r);
-        recording_store_free(s);
+        store_free(s);
         text = content(ID_A, ".cast.partial");
         CHECK(text && strstr(text, "\"one\\r\\n\"]\n[5.0") && ends_with(text, ", \"o\", \"two\\r\\n\"]\n"));
 
@@ -331,7 +337,7 @@ static void test_resume(void)
         put_much(r, 1024 * 1024);
         CHECK(n_told == 1);
         recording_suspend(r);
-        recording_store_free(s);
+        store_free(s);
         s = store_new(300 * 1024, 0);
         CHECK(recording_resume(s, ID_A, false, on_truncated, NULL, &r) == 0 && r->over);
         recording_output(r, FRAME_STDOUT, "more\n", 5);
@@ -341,7 +347,7 @@ static void test_resume(void)
         CHECK(ends_with(text, MARKER) && strlen(text) <= 300 * 1024 && s->total == strlen(text));
         CHECK(n_told == 0);
         CHECK(recording_resume(s, ID_B, false, on_truncated, NULL, &r) == -ENOENT);
-        recording_store_free(s);
+        store_free(s);
         clean();
 }
 
@@ -354,7 +360,7 @@ static void test_directory(void)
         CHECK(recording_store_open(s) == -EPERM);
         CHECK(fchmod(dir_fd, 0700) == 0);
         CHECK(recording_store_open(s) == 0);
-        recording_store_free(s);
+        store_free(s);
 }
 
 int main(void)
