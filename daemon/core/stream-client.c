@@ -93,7 +93,7 @@ static bool client_finish_bulk(StreamClient *c)
 {
         StreamOutput *o = c->bulk_output;
         OutputRing *h = &c->stream->output_ring;
-        ssize_t n = stream_output_read_frame(o, c->bulk_tail, c->bulk_tail);
+        ssize_t n = stream_output_receive(o, c->bulk_tail, c->bulk_tail);
 
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
                 return false;
@@ -210,7 +210,7 @@ static int client_on_linger(sd_event_source *source, uint64_t usec, void *userda
         Stream *s = c->stream;
 
         c->gone = true;
-        stream_turn(s);
+        s->turn(s);
         return 0;
 }
 
@@ -303,7 +303,7 @@ static int client_on_gate(sd_event_source *source, uint64_t usec, void *userdata
         if ((c->gate_opened > 0 && now >= c->gate_opened + c->gate_after) || now >= c->gate_deadline) {
                 c->gated = false;
                 c->timer = sd_event_source_disable_unref(c->timer);
-                stream_turn(s);
+                s->turn(s);
                 return 0;
         }
         c->gate_poll = MIN(2 * c->gate_poll, (uint64_t) STREAM_GATE_POLL_MAX);
@@ -330,7 +330,7 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
         (void) setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){STREAM_SEND_BUFFER}, sizeof(int));
         r = fd_set_nonblock(c->fd, true);
         if (r >= 0)
-                r = sd_event_add_io(s->event, &c->source, c->fd, 0, stream_on_io, s);
+                r = sd_event_add_io(s->event, &c->source, c->fd, 0, s->on_io, s);
         if (r < 0) {
                 stream_client_free(c);
                 return r;
@@ -346,34 +346,4 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
         stream_client_take_index(c);
         stream_keep_client(c);
         return 0;
-}
-
-int stream_add_client(Stream *s, StreamClientOptions *o)
-{
-        StreamClient *c = calloc(1, sizeof(StreamClient));
-        int r;
-
-        if (!c) {
-                fd_close(TAKE_FD(o->fd));
-                buf_done(&o->input);
-                return -ENOMEM;
-        }
-        *c = (StreamClient){
-                .stream = s,
-                .fd = TAKE_FD(o->fd),
-                .index = STREAM_MAP_CLIENTS,
-                .input = o->input,
-                .raw = o->raw,
-                .want_stdout = o->want_stdout,
-                .want_stderr = o->want_stderr,
-                .primary = o->primary,
-                .gated = o->gate,
-                .gate_after = o->gate_usec,
-                .position = o->replay ? output_ring_replay_position(&s->output_ring) : s->output_ring.end,
-        };
-        o->input = BUF_INIT;
-        r = stream_client_join(s, c, o->writer);
-        if (r >= 0)
-                stream_turn(s);
-        return r;
 }

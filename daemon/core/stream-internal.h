@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shared by the parts of core/stream: stream.c (the turn), stream-output.c, stream-log.c, stream-client.c,
- * stream-input.c, stream-state.c (what outlives the process), stream-restore.c. */
+/* Shared by the parts of core/stream. Each calls those after it and none before it: stream.c (the turn) and
+ * stream-restore.c (from one execd to the next), stream-output.c, stream-log.c, stream-client.c,
+ * stream-input.c, stream-state.c (what is in the map and in slots). */
 
 #include "base/list.h"
 #include "core/keep.h"
@@ -114,6 +115,9 @@ struct Stream {
         bool finished;
         bool keep_output; /* after the end */
         bool in_turn;
+        /* stream.c's, for the parts: takes a turn, and serves the fds that they watch. */
+        void (*turn)(Stream *s);
+        sd_event_io_handler_t on_io;
         StreamOutput outputs[2];
         size_t n_outputs;
         StreamInput input;
@@ -130,24 +134,14 @@ struct Stream {
         Slot *stage_slot;
 };
 
-/* stream.c */
-void stream_turn(Stream *s);
-/* Watches an fd; the source starts disabled and stream_turn() decides. */
-int stream_watch(Stream *s, int fd, sd_event_source **ret);
-int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
-
 /* stream-output.c: true when something moved. */
 bool stream_output_read(StreamOutput *o);
 uint32_t stream_output_wants(const StreamOutput *o);
 void stream_output_close(StreamOutput *o);
-/* Reads one frame of `size` of the `available` bytes. As read(2). */
-ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available);
 void stream_output_tell(Stream *s);
 
 /* stream-log.c: what may be read now goes to the log as a whole; without a log there is always room. */
 bool stream_log_has_room(Stream *s);
-/* And all that was read before is in it. */
-bool stream_log_is_ready(Stream *s);
 void stream_log_write(Stream *s, FrameType type, const struct iovec *iov, int n_iov);
 void stream_log_close(Stream *s);
 void stream_log_keep(Stream *s);
@@ -178,6 +172,8 @@ void stream_input_publish(Stream *s);
 void stream_input_announce(Stream *s);
 /* Receives from a client into the map. As recv(2). */
 ssize_t stream_input_receive(Stream *s, StreamClient *c, uint8_t **ret);
+/* Reads one frame of `size` of the `available` bytes into the ring. As read(2). */
+ssize_t stream_output_receive(StreamOutput *o, size_t size, size_t available);
 int stream_need_stage(Stream *s);
 void stream_empty_stage(Stream *s, FrameType type);
 void stream_drop_stage(Stream *s);

@@ -26,19 +26,6 @@ void stream_log_close(Stream *s)
         s->log.full = false;
 }
 
-int stream_set_log(Stream *s, int fd, Slot *slot)
-{
-        int r;
-
-        stream_log_close(s);
-        s->log.fd = fd;
-        s->log.slot = slot;
-        r = stream_watch(s, fd, &s->log.source);
-        if (r < 0)
-                stream_log_close(s);
-        return r;
-}
-
 void stream_log_keep(Stream *s)
 {
         if (s->log.fd >= 0 && !s->log.slot)
@@ -56,16 +43,6 @@ bool stream_log_has_room(Stream *s)
         if (p.revents & POLLERR)
                 stream_log_close(s);
         return !s->log.full;
-}
-
-bool stream_log_is_ready(Stream *s)
-{
-        if (s->log.fd < 0)
-                return true;
-        /* Read by an execd that has crashed. */
-        if (s->map && s->map->observed < s->output_ring.end)
-                stream_output_tell(s);
-        return stream_log_has_room(s);
 }
 
 void stream_log_write(Stream *s, FrameType type, const struct iovec *iov, int n_iov)

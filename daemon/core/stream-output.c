@@ -65,7 +65,7 @@ static int output_on_rested(sd_event_source *source, uint64_t usec, void *userda
 
         o->resting = false;
         o->copied = 0;
-        stream_turn(o->stream);
+        o->stream->turn(o->stream);
         return 0;
 }
 
@@ -107,26 +107,6 @@ static ssize_t output_waiting(const StreamOutput *o)
         return n > 0 ? n : -EAGAIN;
 }
 
-ssize_t stream_output_read_frame(StreamOutput *o, size_t size, size_t available)
-{
-        Stream *s = o->stream;
-        struct iovec iov[2];
-        ssize_t n;
-        int n_iov;
-
-        n_iov = output_ring_reserve(&s->output_ring, size, iov);
-        if (n_iov < 0) {
-                errno = -n_iov;
-                return -1;
-        }
-        if (s->map)
-                stream_map_announce(s->map, s->output_ring.end, o->type, iov, n_iov, size, available);
-        n = readv(o->fd, iov, n_iov);
-        if (n > 0)
-                output_ring_commit(&s->output_ring, o->type, (size_t) n);
-        return n;
-}
-
 /* Tells who observes the stream, and the log, of the newest frame, or of the first one that they have not
  * seen. */
 void stream_output_tell(Stream *s)
@@ -153,6 +133,17 @@ void stream_output_tell(Stream *s)
         }
 }
 
+/* The log takes more, and all that was read before is in it. */
+static bool output_is_logged(Stream *s)
+{
+        if (s->log.fd < 0)
+                return true;
+        /* Read by an execd that has crashed. */
+        if (s->map && s->map->observed < s->output_ring.end)
+                stream_output_tell(s);
+        return stream_log_has_room(s);
+}
+
 bool stream_output_read(StreamOutput *o)
 {
         Stream *s = o->stream;
@@ -170,7 +161,7 @@ bool stream_output_read(StreamOutput *o)
         }
         if (o->resting && !o->limited)
                 return false;
-        if (!stream_log_is_ready(s))
+        if (!output_is_logged(s))
                 return false;
         if (s->log.fd >= 0)
                 room = MIN(room, (size_t) STREAM_LOG_CHUNK);
@@ -187,7 +178,7 @@ bool stream_output_read(StreamOutput *o)
 
         n = output_waiting(o);
         if (n > 0)
-                n = stream_output_read_frame(o, MIN(room, (size_t) n), (size_t) n);
+                n = stream_output_receive(o, MIN(room, (size_t) n), (size_t) n);
         else if (n < 0) {
                 errno = (int) -n;
                 n = -1;

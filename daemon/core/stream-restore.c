@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A stream goes on from what was found in its map. The map is ours, yet it is read with as little trust as
- * if it were not: an execd of another version or a fault may have written it. */
+/* From one execd to the next: what a stream keeps in slots, how it leaves, and how it goes on from what is
+ * found in its map. The map is ours, yet it is read with as little trust as if it were not: an execd of
+ * another version or a fault may have written it. */
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -282,4 +283,37 @@ int stream_restore(Stream *s, StreamFound *f)
         buf_done(&s->input.pending);
         s->input.at_end = true;
         return r;
+}
+
+void stream_keep(Stream *s, SlotPool *pool, const char *id)
+{
+        s->pool = pool;
+        s->id = id;
+        if (s->map_fd < 0)
+                return;
+        if (!s->tty && s->input.fd >= 0 && !s->input.slot)
+                s->input.slot = keep_put(pool, id, &(KeepFd){KEEP_STDIN, s->input.fd}, 1, NULL);
+        stream_log_keep(s);
+        LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                stream_keep_client(entry);
+}
+
+void stream_leave(Stream *s, bool with_clients)
+{
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
+                if (with_clients) {
+                        c->slot = slot_leave(c->slot);
+                        c->index = STREAM_MAP_CLIENTS;
+                        c->bulk_output = NULL;
+                } else
+                        stream_client_free(c);
+        }
+        if (s->map && !with_clients)
+                s->map->cut = 1;
+        s->input.slot = slot_leave(s->input.slot);
+        s->log.slot = slot_leave(s->log.slot);
+        s->stage_slot = slot_leave(s->stage_slot);
+        if (s->output_ring.shared)
+                output_ring_done(&s->output_ring);
+        stream_drop_map(s);
 }

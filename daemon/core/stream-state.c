@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "core/stream-internal.h"
@@ -174,25 +175,32 @@ ssize_t stream_input_receive(Stream *s, StreamClient *c, uint8_t **ret)
         return n < 0 ? -1 : (ssize_t) s->map->receive.msg_len;
 }
 
+ssize_t stream_output_receive(StreamOutput *o, size_t size, size_t available)
+{
+        Stream *s = o->stream;
+        struct iovec iov[2];
+        ssize_t n;
+        int n_iov;
+
+        n_iov = output_ring_reserve(&s->output_ring, size, iov);
+        if (n_iov < 0) {
+                errno = -n_iov;
+                return -1;
+        }
+        if (s->map)
+                stream_map_announce(s->map, s->output_ring.end, o->type, iov, n_iov, size, available);
+        n = readv(o->fd, iov, n_iov);
+        if (n > 0)
+                output_ring_commit(&s->output_ring, o->type, (size_t) n);
+        return n;
+}
+
 void stream_keep_client(StreamClient *c)
 {
         Stream *s = c->stream;
 
         if (s->pool && !c->slot && c->index < STREAM_MAP_CLIENTS)
                 c->slot = keep_put(s->pool, s->id, &(KeepFd){KEEP_CLIENTS + c->index, c->fd}, 1, NULL);
-}
-
-void stream_keep(Stream *s, SlotPool *pool, const char *id)
-{
-        s->pool = pool;
-        s->id = id;
-        if (s->map_fd < 0)
-                return;
-        if (!s->tty && s->input.fd >= 0 && !s->input.slot)
-                s->input.slot = keep_put(pool, id, &(KeepFd){KEEP_STDIN, s->input.fd}, 1, NULL);
-        stream_log_keep(s);
-        LIST_FOREACH (StreamClient, entry, &s->clients, node)
-                stream_keep_client(entry);
 }
 
 int stream_need_stage(Stream *s)
@@ -232,24 +240,4 @@ void stream_drop_stage(Stream *s)
         s->stage[1] = fd_close(s->stage[1]);
         s->staged = 0;
         s->stage_slot = slot_release(s->stage_slot);
-}
-
-void stream_leave(Stream *s, bool with_clients)
-{
-        LIST_FOREACH (StreamClient, c, &s->clients, node) {
-                if (with_clients) {
-                        c->slot = slot_leave(c->slot);
-                        c->index = STREAM_MAP_CLIENTS;
-                        c->bulk_output = NULL;
-                } else
-                        stream_client_free(c);
-        }
-        if (s->map && !with_clients)
-                s->map->cut = 1;
-        s->input.slot = slot_leave(s->input.slot);
-        s->log.slot = slot_leave(s->log.slot);
-        s->stage_slot = slot_leave(s->stage_slot);
-        if (s->output_ring.shared)
-                output_ring_done(&s->output_ring);
-        stream_drop_map(s);
 }

@@ -14,6 +14,113 @@
 /* Rounds of one turn before other event sources get their chance. */
 #define STREAM_ROUNDS 32
 
+static void watch_set(sd_event_source *source, bool enabled, uint32_t events)
+{
+        if (!source)
+                return;
+        if (enabled)
+                (void) sd_event_source_set_io_events(source, events);
+        (void) sd_event_source_set_enabled(source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+/* Derives what to wait for from the state of each part. */
+static void stream_update(Stream *s)
+{
+        uint32_t wants;
+
+        for (size_t i = 0; i < s->n_outputs; i++) {
+                wants = stream_output_wants(&s->outputs[i]);
+                watch_set(s->outputs[i].source, wants != 0, wants);
+        }
+        watch_set(s->log.source, s->log.full, EPOLLOUT);
+        wants = stream_input_wants(s);
+        watch_set(s->input.source, wants != 0, wants);
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
+                stream_client_update(c);
+                stream_client_publish(c);
+        }
+}
+
+static bool stream_outputs_open(const Stream *s)
+{
+        for (size_t i = 0; i < s->n_outputs; i++)
+                if (s->outputs[i].fd >= 0)
+                        return true;
+        return false;
+}
+
+/* Frees clients that are gone. Returns whether the one that started the exec has closed its connection. */
+static bool stream_collect_clients(Stream *s)
+{
+        bool primary_gone = false;
+
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
+                if (c->primary && c->output_dead && !c->ended) {
+                        c->primary = false;
+                        primary_gone = true;
+                }
+                if (c->gone)
+                        stream_client_free(c);
+        }
+        return primary_gone;
+}
+
+static void stream_turn(Stream *s)
+{
+        bool moved = true, primary_gone;
+
+        if (s->in_turn)
+                return;
+        s->in_turn = true;
+
+        for (unsigned round = 0; moved && round < STREAM_ROUNDS; round++) {
+                moved = false;
+                for (size_t i = 0; i < s->n_outputs; i++)
+                        moved = stream_output_read(&s->outputs[i]) || moved;
+                LIST_FOREACH (StreamClient, entry, &s->clients, node)
+                        moved = stream_client_write(entry) || moved;
+                moved = stream_input_pump(s) || moved;
+        }
+
+        primary_gone = stream_collect_clients(s);
+        if (s->finished && s->n_clients == 0) {
+                if (s->keep_output)
+                        output_ring_trim(&s->output_ring);
+                else
+                        output_ring_done(&s->output_ring);
+                stream_drop_stage(s);
+                stream_drop_map(s);
+        }
+        stream_update(s);
+        s->in_turn = false;
+
+        if (primary_gone && !s->finished && s->events.on_client_gone)
+                s->events.on_client_gone(s->userdata);
+        if (s->begun && !s->output_ended && !stream_outputs_open(s)) {
+                s->output_ended = true;
+                stream_log_close(s);
+                if (s->events.on_output_end)
+                        s->events.on_output_end(s->userdata);
+        }
+}
+
+static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        Stream *s = userdata;
+
+        /* What was blocked may move again; reads and writes find out. */
+        s->input.blocked = false;
+        LIST_FOREACH (StreamClient, c, &s->clients, node) {
+                if (c->fd != fd)
+                        continue;
+                c->blocked = false;
+                if (revents & (EPOLLHUP | EPOLLERR))
+                        c->output_dead = true;
+        }
+        stream_turn(s);
+        return 0;
+}
+
 Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata)
 {
         Stream *s = calloc(1, sizeof(Stream));
@@ -23,6 +130,8 @@ Stream *stream_new(sd_event *event, const StreamEvents *events, void *userdata)
         s->event = event;
         s->events = *events;
         s->userdata = userdata;
+        s->turn = stream_turn;
+        s->on_io = stream_on_io;
         s->input.fd = s->log.fd = s->map_fd = s->stage[0] = s->stage[1] = -EBADF;
         for (size_t i = 0; i < ELEMENTSOF(s->outputs); i++)
                 s->outputs[i] = (StreamOutput){.stream = s, .fd = -EBADF};
@@ -79,7 +188,8 @@ int stream_input_fd(const Stream *s)
         return s->tty ? -EBADF : s->input.fd;
 }
 
-int stream_watch(Stream *s, int fd, sd_event_source **ret)
+/* Watches an fd; the source starts disabled and stream_turn() decides. */
+static int stream_watch(Stream *s, int fd, sd_event_source **ret)
 {
         int r;
 
@@ -147,6 +257,19 @@ int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
         return stream_set_output(s, FRAME_STDOUT, master);
 }
 
+int stream_set_log(Stream *s, int fd, Slot *slot)
+{
+        int r;
+
+        stream_log_close(s);
+        s->log.fd = fd;
+        s->log.slot = slot;
+        r = stream_watch(s, fd, &s->log.source);
+        if (r < 0)
+                stream_log_close(s);
+        return r;
+}
+
 void stream_begin(Stream *s)
 {
         (void) stream_need_map(s);
@@ -169,6 +292,36 @@ void stream_hang_up(Stream *s)
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
         stream_turn(s);
+}
+
+int stream_add_client(Stream *s, StreamClientOptions *o)
+{
+        StreamClient *c = calloc(1, sizeof(StreamClient));
+        int r;
+
+        if (!c) {
+                fd_close(TAKE_FD(o->fd));
+                buf_done(&o->input);
+                return -ENOMEM;
+        }
+        *c = (StreamClient){
+                .stream = s,
+                .fd = TAKE_FD(o->fd),
+                .index = STREAM_MAP_CLIENTS,
+                .input = o->input,
+                .raw = o->raw,
+                .want_stdout = o->want_stdout,
+                .want_stderr = o->want_stderr,
+                .primary = o->primary,
+                .gated = o->gate,
+                .gate_after = o->gate_usec,
+                .position = o->replay ? output_ring_replay_position(&s->output_ring) : s->output_ring.end,
+        };
+        o->input = BUF_INIT;
+        r = stream_client_join(s, c, o->writer);
+        if (r >= 0)
+                stream_turn(s);
+        return r;
 }
 
 bool stream_has_writer(const Stream *s)
@@ -233,111 +386,4 @@ void stream_finish(Stream *s, bool keep_output)
         for (size_t i = 0; i < s->n_outputs; i++)
                 stream_output_close(&s->outputs[i]);
         stream_turn(s);
-}
-
-int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        Stream *s = userdata;
-
-        /* What was blocked may move again; reads and writes find out. */
-        s->input.blocked = false;
-        LIST_FOREACH (StreamClient, c, &s->clients, node) {
-                if (c->fd != fd)
-                        continue;
-                c->blocked = false;
-                if (revents & (EPOLLHUP | EPOLLERR))
-                        c->output_dead = true;
-        }
-        stream_turn(s);
-        return 0;
-}
-
-static void watch_set(sd_event_source *source, bool enabled, uint32_t events)
-{
-        if (!source)
-                return;
-        if (enabled)
-                (void) sd_event_source_set_io_events(source, events);
-        (void) sd_event_source_set_enabled(source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
-}
-
-/* Derives what to wait for from the state of each part. */
-static void stream_update(Stream *s)
-{
-        uint32_t wants;
-
-        for (size_t i = 0; i < s->n_outputs; i++) {
-                wants = stream_output_wants(&s->outputs[i]);
-                watch_set(s->outputs[i].source, wants != 0, wants);
-        }
-        watch_set(s->log.source, s->log.full, EPOLLOUT);
-        wants = stream_input_wants(s);
-        watch_set(s->input.source, wants != 0, wants);
-        LIST_FOREACH (StreamClient, c, &s->clients, node) {
-                stream_client_update(c);
-                stream_client_publish(c);
-        }
-}
-
-static bool stream_outputs_open(const Stream *s)
-{
-        for (size_t i = 0; i < s->n_outputs; i++)
-                if (s->outputs[i].fd >= 0)
-                        return true;
-        return false;
-}
-
-/* Frees clients that are gone. Returns whether the one that started the exec has closed its connection. */
-static bool stream_collect_clients(Stream *s)
-{
-        bool primary_gone = false;
-
-        LIST_FOREACH (StreamClient, c, &s->clients, node) {
-                if (c->primary && c->output_dead && !c->ended) {
-                        c->primary = false;
-                        primary_gone = true;
-                }
-                if (c->gone)
-                        stream_client_free(c);
-        }
-        return primary_gone;
-}
-
-void stream_turn(Stream *s)
-{
-        bool moved = true, primary_gone;
-
-        if (s->in_turn)
-                return;
-        s->in_turn = true;
-
-        for (unsigned round = 0; moved && round < STREAM_ROUNDS; round++) {
-                moved = false;
-                for (size_t i = 0; i < s->n_outputs; i++)
-                        moved = stream_output_read(&s->outputs[i]) || moved;
-                LIST_FOREACH (StreamClient, entry, &s->clients, node)
-                        moved = stream_client_write(entry) || moved;
-                moved = stream_input_pump(s) || moved;
-        }
-
-        primary_gone = stream_collect_clients(s);
-        if (s->finished && s->n_clients == 0) {
-                if (s->keep_output)
-                        output_ring_trim(&s->output_ring);
-                else
-                        output_ring_done(&s->output_ring);
-                stream_drop_stage(s);
-                stream_drop_map(s);
-        }
-        stream_update(s);
-        s->in_turn = false;
-
-        if (primary_gone && !s->finished && s->events.on_client_gone)
-                s->events.on_client_gone(s->userdata);
-        if (s->begun && !s->output_ended && !stream_outputs_open(s)) {
-                s->output_ended = true;
-                stream_log_close(s);
-                if (s->events.on_output_end)
-                        s->events.on_output_end(s->userdata);
-        }
 }
