@@ -144,56 +144,78 @@ void exec_name_done(ExecName *n)
         n->path = mfree(n->path);
 }
 
+static int set_name(ExecName *ret, const char *id, const char *path)
+{
+        snprintf(ret->id, sizeof(ret->id), "%s", id);
+        ret->path = strdup(path);
+        return ret->path ? 1 : -fail_memory();
+}
+
 /* What ended long ago is in no list, but execd may know it from the journal. */
 static int find_by_id(Ctl *c, const char *id, ExecName *ret)
 {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         const char *path;
         int r;
 
         r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetExec", &m);
         if (r != 0)
-                return r;
-        r = sd_bus_message_append(m, "s", id);
+                return -r;
+        if (sd_bus_message_append(m, "s", id) < 0)
+                return -fail_memory();
+        agent_open(c);
+        r = sd_bus_call(c->bus, m, 0, &error, &reply);
+        if (r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchExec"))
+                return 0;
         if (r < 0)
-                return fail_memory();
-        r = bus_call(c, m, &reply);
-        if (r != 0)
-                return r;
+                return -bus_fail(&error, r);
         r = sd_bus_message_read(reply, "o", &path);
-        if (r < 0)
-                return fail_errno(r, "the answer of execd makes no sense");
-        memcpy(ret->id, id, EXEC_ID_LENGTH + 1);
-        ret->path = strdup(path);
-        return ret->path ? 0 : fail_memory();
+        return r < 0 ? -fail_errno(r, "Invalid reply from execd") : set_name(ret, id, path);
 }
 
-int exec_find(Ctl *c, const char *prefix, ExecName *ret)
+static bool may_be_id(const char *text)
+{
+        size_t length = strlen(text);
+
+        return length > 0 && length <= EXEC_ID_LENGTH && !text[strspn(text, "0123456789abcdef")];
+}
+
+int exec_find_any(Ctl *c, const char *prefix, ExecName *ret)
 {
         _cleanup_(exec_list_done) ExecList list = {0};
         const ExecRow *found = NULL;
         size_t length = strlen(prefix);
         int r;
 
-        if (length == 0 || length > EXEC_ID_LENGTH || prefix[strspn(prefix, "0123456789abcdef")])
-                return fail("\"%s\" is not the id of an exec, nor the beginning of one", prefix);
+        if (!may_be_id(prefix))
+                return 0;
         if (length == EXEC_ID_LENGTH)
                 return find_by_id(c, prefix, ret);
         r = exec_list_read(c, &list);
         if (r != 0)
-                return r;
+                return -r;
         for (size_t i = 0; i < list.n; i++) {
                 if (strncmp(list.rows[i].id, prefix, length) != 0)
                         continue;
                 if (found)
-                        return fail("several execs begin with \"%s\"", prefix);
+                        return -fail("Several execs have an ID that begins with \"%s\".", prefix);
                 found = &list.rows[i];
         }
-        if (!found)
-                return fail("there is no exec \"%s\" that you may see", prefix);
-        snprintf(ret->id, sizeof(ret->id), "%s", found->id);
-        ret->path = strdup(found->path);
-        return ret->path ? 0 : fail_memory();
+        return found ? set_name(ret, found->id, found->path) : 0;
+}
+
+int exec_find(Ctl *c, const char *prefix, ExecName *ret)
+{
+        int r;
+
+        if (!may_be_id(prefix))
+                return fail("\"%s\" is not the ID of an exec, nor the beginning of one.", prefix);
+        r = exec_find_any(c, prefix, ret);
+        if (r == 0)
+                return fail("There is no exec \"%s\" that you may see. \"execctl list --all\" shows execs.",
+                            prefix);
+        return r < 0 ? -r : 0;
 }
 
 int bus_new_question(Ctl *c, const char *path, const char *interface, const char *member,

@@ -41,10 +41,11 @@ typedef struct Options {
         bool interactive, tty, detach, privileged, record;
         bool follow, quiet;
         bool no_wait, raw;
-        uint64_t speed;                        /* in thousandths */
-        uint64_t idle_limit_usec;              /* UINT64_MAX: as the recording says */
-        long lines;                            /* negative: all */
-        const char *since, *until, *container; /* of history */
+        uint64_t speed;                                         /* in thousandths */
+        uint64_t idle_limit_usec;                               /* UINT64_MAX: as the recording says */
+        long lines;                                             /* negative: all */
+        const char *since, *until, *container, *state, *caller; /* of list and history */
+        bool value;
         int signal_number;
         const char *host, *user, *working_dir, *on_disconnect, *detach_keys;
         char **env, **env_of_file; /* each "NAME=VALUE" */
@@ -74,12 +75,13 @@ int options_parse(Ctl *c, int argc, char **argv, bool stop);
 int options_check(const Options *o, Verb verb);
 void options_done(Options *o);
 
-/* list.c, status.c, control.c, history.c, logs.c, replay.c, run.c, attach.c */
+/* list.c, containers.c, show.c, status.c, control.c, history.c, logs.c, replay.c, run.c, attach.c */
 int verb_list(Ctl *c, int argc, char **argv);
 int verb_containers(Ctl *c, int argc, char **argv);
 int verb_status(Ctl *c, int argc, char **argv);
 int verb_kill(Ctl *c, int argc, char **argv);
 int verb_wait(Ctl *c, int argc, char **argv);
+int verb_show(Ctl *c, int argc, char **argv);
 int verb_history(Ctl *c, int argc, char **argv);
 int verb_logs(Ctl *c, int argc, char **argv);
 int verb_replay(Ctl *c, int argc, char **argv);

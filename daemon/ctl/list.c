@@ -1,112 +1,213 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* list: execs; containers: what they run in. */
+/* list: execs. */
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/bus.h"
+#include "base/refusal.h"
+#include "ctl/properties.h"
 #include "ctl/table.h"
 
-/* Ids are cut for people. */
-static void add_id(Table *t, const Ctl *c, const char *id)
-{
-        char shown[EXEC_ID_LENGTH + 1];
-
-        snprintf(shown, sizeof(shown), "%.*s", c->options.full ? EXEC_ID_LENGTH : ID_SHOWN, id);
-        table_add_short(t, shown, id);
-}
+static const TableColumn columns[] = {
+        {"ID"},
+        {"CONTAINER"},
+        {"STATE"},
+        {"STATUS", true, "exit_status"},
+        {"CALLER"},
+        {"USER"},
+        {"CREATED"},
+        {"DURATION", true},
+        {"COMMAND"},
+        {NULL, .key = "container_id"},
+        {NULL, .key = "result"},
+        {NULL, .key = "labels"},
+        {NULL, .key = "unit"},
+        {NULL, .key = "started"},
+        {NULL, .key = "finished"},
+};
 
 static bool has_ended(const char *state)
 {
         return strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0;
 }
 
-static int add_exec(Table *t, const Ctl *c, const ExecRow *e)
+static const char *text_of(const Properties *p, const char *name)
 {
-        _cleanup_free_ char *name = user_name(e->uid);
-        char age[AGE_SIZE];
+        return properties_text(p, name) ?: "";
+}
 
-        if (!name)
-                return fail_memory();
-        add_id(t, c, e->id);
-        table_add_text(t, e->container);
-        table_add_text(t, e->state);
-        if (strcmp(e->state, "running") == 0)
-                table_set_color(t, COLOR_GREEN);
-        else if (strcmp(e->state, "failed") == 0)
-                table_set_color(t, COLOR_RED);
-        table_add_number(t, name, e->uid);
+static void add_json(Table *t, const Properties *p, const char *name)
+{
+        const Property *k = properties_find(p, name);
+
+        table_add_json(t, "", k ? k->json : "null");
+}
+
+static void add_times(Table *t, const ExecRow *e, const Properties *p)
+{
+        uint64_t started = properties_number(p, "StartedUSec"),
+                 finished = properties_number(p, "FinishedUSec");
+        char age[AGE_SIZE], duration[DURATION_SIZE];
+
         table_add_number(t, format_age(age, e->created_usec), e->created_usec);
+        if (started == 0 || finished < started)
+                table_add_digits(t, "-", NULL);
+        else
+                table_add_number(t, format_duration(duration, finished - started), finished - started);
+}
+
+static int add_exec(Table *t, const Ctl *c, const ExecRow *e, const Properties *p)
+{
+        _cleanup_free_ char *caller = user_name(e->uid);
+        const char *state = text_of(p, "State"), *user = text_of(p, "User");
+        const char *status = has_ended(state) ? text_of(p, "ExitStatus") : NULL;
+        char shown[EXEC_ID_LENGTH + 1];
+
+        if (!caller)
+                return fail_memory();
+        snprintf(shown, sizeof(shown), "%.*s", c->options.full ? EXEC_ID_LENGTH : ID_SHOWN, e->id);
+        table_add_short(t, shown, e->id);
+        table_add_text(t, e->container);
+        table_add_text(t, state);
+        if (strcmp(state, "running") == 0)
+                table_set_color(t, COLOR_GREEN);
+        else if (strcmp(state, "failed") == 0)
+                table_set_color(t, COLOR_RED);
+        table_add_digits(t, NULL, status);
+        table_set_color(t, status && strcmp(status, "0") != 0 ? COLOR_RED : COLOR_NONE);
+        table_add_number(t, caller, e->uid);
+        table_add_short(t, *user ? user : "-", user);
+        add_times(t, e, p);
         table_add_text(t, e->command_line);
+        add_json(t, p, "ContainerId");
+        add_json(t, p, "Result");
+        add_json(t, p, "Labels");
+        add_json(t, p, "Unit");
+        add_json(t, p, "StartedUSec");
+        add_json(t, p, "FinishedUSec");
         return 0;
+}
+
+/* What the list is narrowed to. */
+typedef struct Wanted {
+        const char *container, *state;
+        bool by_caller;
+        uid_t caller;
+} Wanted;
+
+static int read_wanted(const Options *o, int argc, char **argv, Wanted *ret)
+{
+        static const char *const states[] = {"created", "running", "exited", "failed"};
+        bool known = !o->state;
+        const struct passwd *user;
+        char *end;
+
+        *ret = (Wanted){.container = argc > 0 ? argv[0] : o->container, .state = o->state};
+        if (argc > 0 && o->container)
+                return fail("The container is given twice, as \"%s\" and with --container.", argv[0]);
+        for (size_t i = 0; i < ELEMENTSOF(states) && !known; i++)
+                known = strcmp(states[i], o->state) == 0;
+        if (!known)
+                return fail("--state: created, running, exited or failed is expected, not \"%s\"", o->state);
+        if (!o->caller)
+                return 0;
+        user = getpwnam(o->caller);
+        ret->by_caller = true;
+        ret->caller = user ? user->pw_uid : (uid_t) strtoul(o->caller, &end, 10);
+        if (!user && (*o->caller < '0' || *o->caller > '9' || *end))
+                return fail("--caller: there is no user \"%s\"", o->caller);
+        return 0;
+}
+
+/* By what the list of execs has already. */
+static bool may_be_wanted(const Options *o, const Wanted *w, const ExecRow *e, size_t *n_ended)
+{
+        if (w->state && strcmp(e->state, w->state) != 0)
+                return false;
+        if (w->by_caller && e->uid != w->caller)
+                return false;
+        if (o->all || w->state || !has_ended(e->state))
+                return true;
+        if (!w->container || strcmp(e->container, w->container) == 0)
+                (*n_ended)++;
+        return false;
+}
+
+static bool is_wanted(const Options *o, const Wanted *w, const Properties *p)
+{
+        const char *name = w->container;
+
+        if (name && strcmp(text_of(p, "ContainerName"), name) != 0 &&
+            !(*name && strncmp(text_of(p, "ContainerId"), name, strlen(name)) == 0))
+                return false;
+        STRV_FOREACH (label, o->labels)
+                if (!properties_has_word(p, "Labels", *label))
+                        return false;
+        return true;
+}
+
+/* Nothing was listed of the container: does it exist at all? Whoever may not know that sees an empty list. */
+static int check_container(Ctl *c, const char *name)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetContainer", &m);
+        if (r != 0)
+                return r;
+        if (sd_bus_message_append(m, "s", name) < 0 ||
+            sd_bus_message_set_allow_interactive_authorization(m, false) < 0)
+                return fail_memory();
+        r = sd_bus_call(c->bus, m, 0, &error, NULL);
+        return r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchContainer")
+                       ? bus_fail(&error, r)
+                       : 0;
+}
+
+static int add_all(Ctl *c, const ExecList *list, const Wanted *w, Table *t, size_t *n, size_t *n_ended)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < list->n && r == 0; i++) {
+                _cleanup_properties_ Properties p = {0};
+                const ExecRow *e = &list->rows[i];
+
+                if (!may_be_wanted(&c->options, w, e, n_ended))
+                        continue;
+                r = properties_get_of_exec(c, e->path, &p);
+                if (r < 0) /* it has gone meanwhile */
+                        r = 0;
+                else if (r == 0 && is_wanted(&c->options, w, &p)) {
+                        r = add_exec(t, c, e, &p);
+                        (*n)++;
+                }
+        }
+        return r;
 }
 
 int verb_list(Ctl *c, int argc, char **argv)
 {
-        static const TableColumn columns[] = {
-                {"ID"}, {"CONTAINER"}, {"STATE"}, {"CALLER"}, {"CREATED"}, {"COMMAND"},
-        };
         _cleanup_(exec_list_done) ExecList list = {0};
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
-        size_t n_ended = 0;
+        size_t n = 0, n_ended = 0;
+        Wanted w;
         int r;
 
         if (!t)
                 return fail_memory();
-        r = exec_list_read(c, &list);
-        for (size_t i = 0; i < list.n && r == 0; i++) {
-                const ExecRow *e = &list.rows[i];
-
-                if (argc > 0 && strcmp(e->container, argv[0]) != 0)
-                        continue;
-                if (c->options.all || !has_ended(e->state))
-                        r = add_exec(t, c, e);
-                else
-                        n_ended++;
-        }
+        r = read_wanted(&c->options, argc, argv, &w);
+        if (r == 0)
+                r = exec_list_read(c, &list);
+        if (r == 0)
+                r = add_all(c, &list, &w, t, &n, &n_ended);
+        if (r == 0 && n == 0 && n_ended == 0 && w.container)
+                r = check_container(c, w.container);
         if (r == 0)
                 r = table_print(t, c, "exec");
         if (r == 0 && n_ended > 0 && !c->options.no_legend && c->options.json == JSON_OFF)
                 printf("%zu ended, shown with --all.\n", n_ended);
         return r;
-}
-
-int verb_containers(Ctl *c, int argc, char **argv)
-{
-        static const TableColumn columns[] = {
-                {"NAME"}, {"KIND"}, {"STATE"}, {"ID"}, {"LEADER", true}, {"STARTED"}, {"UNIT"},
-        };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
-        int r;
-
-        if (!t)
-                return fail_memory();
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListContainers", &m);
-        if (r == 0)
-                r = bus_call(c, m, &reply);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(sssssut)");
-        while (r >= 0) {
-                const char *id, *name, *kind, *state, *unit;
-                char age[AGE_SIZE];
-                uint64_t started;
-                uint32_t leader;
-
-                r = sd_bus_message_read(reply, "(sssssut)", &id, &name, &kind, &state, &unit, &leader,
-                                        &started);
-                if (r <= 0)
-                        break;
-                table_add_text(t, name);
-                table_add_text(t, kind);
-                table_add_text(t, state);
-                table_set_color(t, strcmp(state, "running") == 0 ? COLOR_GREEN : COLOR_YELLOW);
-                add_id(t, c, id);
-                table_add_number(t, NULL, leader);
-                table_add_number(t, format_age(age, started), started);
-                table_add_text(t, unit);
-        }
-        return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : table_print(t, c, "container");
 }

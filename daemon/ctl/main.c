@@ -17,6 +17,7 @@ static int (*const verbs[_VERB_MAX])(Ctl *c, int argc, char **argv) = {
         [VERB_LIST] = verb_list,
         [VERB_CONTAINERS] = verb_containers,
         [VERB_STATUS] = verb_status,
+        [VERB_SHOW] = verb_show,
         [VERB_HISTORY] = verb_history,
         [VERB_LOGS] = verb_logs,
         [VERB_REPLAY] = verb_replay,

@@ -7,6 +7,8 @@
 #define STARTS   (VERB_BIT(VERB_RUN) | VERB_BIT(VERB_SHELL))
 #define SESSIONS (STARTS | VERB_BIT(VERB_ATTACH))
 #define HISTORY  VERB_BIT(VERB_HISTORY)
+#define LIST     VERB_BIT(VERB_LIST)
+#define SHOWS    (VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_SHOW))
 #define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS) | HISTORY)
 
 const OptionRow option_table[] = {
@@ -33,6 +35,15 @@ const OptionRow option_table[] = {
         {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
         {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},
         {'n', "lines", "N|all", VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_LOGS), "Show only the last N lines"},
+        {OPTION_CONTAINER, "container", "CONTAINER", LIST, "Show execs of this container"},
+        {OPTION_STATE, "state", "created|running|exited|failed", LIST, "Show execs in this state"},
+        {OPTION_CALLER, "caller", "USER", LIST, "Show execs that this user created"},
+        {OPTION_LABEL, "label", "NAME[=VALUE]", LIST, "Show execs with this label"},
+        {OPTION_LABEL, "label", "NAME[=VALUE]", VERB_BIT(VERB_CONTAINERS),
+         "Show containers with this label"},
+        {'p', "property", "NAME[,NAME…]", VERB_BIT(VERB_SHOW), "Show only these properties"},
+        {OPTION_VALUE, "value", NULL, VERB_BIT(VERB_SHOW), "Print values without names"},
+        {'P', NULL, "NAME[,NAME…]", VERB_BIT(VERB_SHOW), "Same as --value --property"},
         {'n', "lines", "N|all", HISTORY, "Show only the last N entries"},
         {OPTION_SINCE, "since", "TIME", HISTORY, "Show entries not older than this"},
         {OPTION_UNTIL, "until", "TIME", HISTORY, "Show entries not newer than this"},
@@ -48,9 +59,8 @@ const OptionRow option_table[] = {
          "Write control characters too if stdout is no terminal"},
         {'q', "quiet", NULL, SESSIONS, "Do not print messages about the exec"},
         {'H', "host", "[USER@]HOST", VERB_ALL & ~VERB_BIT(VERB_HELP), "Work on another host, over ssh"},
-        {OPTION_JSON, "json", "short|pretty|off", TABLES | VERB_BIT(VERB_STATUS), "Print JSON"},
-        {'j', NULL, NULL, TABLES | VERB_BIT(VERB_STATUS),
-         "Same as --json=pretty on a terminal, else --json=short"},
+        {OPTION_JSON, "json", "short|pretty|off", TABLES | SHOWS, "Print JSON"},
+        {'j', NULL, NULL, TABLES | SHOWS, "Same as --json=pretty on a terminal, else --json=short"},
         {OPTION_NO_LEGEND, "no-legend", NULL, VERB_ALL, "Do not print the column headers and the footer"},
         {OPTION_NO_PAGER, "no-pager", NULL, VERB_ALL, "Do not start a pager"},
         {OPTION_NO_ASK_PASSWORD, "no-ask-password", NULL, VERB_ALL, "Do not ask for a password"},

@@ -139,6 +139,9 @@ static int take_argument(Options *o, int option, const char *argument)
         case 'w':
                 o->working_dir = argument;
                 return 0;
+        case 'P':
+                o->value = true;
+                return strv_append(&o->properties, argument) < 0 ? fail_memory() : 0;
         case 'p':
                 return strv_append(&o->properties, argument) < 0 ? fail_memory() : 0;
         case OPTION_LABEL:
@@ -161,6 +164,12 @@ static int take_argument(Options *o, int option, const char *argument)
                 return 0;
         case OPTION_UNTIL:
                 o->until = argument;
+                return 0;
+        case OPTION_STATE:
+                o->state = argument;
+                return 0;
+        case OPTION_CALLER:
+                o->caller = argument;
                 return 0;
         case OPTION_CONTAINER:
                 o->container = argument;
@@ -188,6 +197,7 @@ static bool *flag_of(Options *o, int option)
                 {'l', &o->full},
                 {'f', &o->follow},
                 {'q', &o->quiet},
+                {OPTION_VALUE, &o->value},
                 {OPTION_PRIVILEGED, &o->privileged},
                 {OPTION_RECORD, &o->record},
                 {OPTION_NO_WAIT, &o->no_wait},

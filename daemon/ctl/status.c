@@ -3,130 +3,43 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/bus.h"
 #include "ctl/logs.h"
+#include "ctl/properties.h"
 #include "ctl/table.h"
 #include "ctl/terminal.h"
 
 #define STATUS_LINES 10
 
-typedef struct ExecStatus {
-        sd_bus_message *message; /* holds the texts */
-        const char *id, *container_id, *container, *command_line, *user, *unit, *state, *result, *error,
-                *recording;
-        char **command;
-        int tty, privileged;
-        int32_t exit_status;
-        uint32_t caller, pid;
-        uint64_t created, started, finished;
-} ExecStatus;
+/* The property, in JSON under a name that does not change. */
+static const TableColumn columns[] = {
+        {"ID"},      {"CONTAINER"}, {"CONTAINER ID"}, {"COMMAND"},   {"ARGUMENTS"},
+        {"USER"},    {"TTY"},       {"PRIVILEGED"},   {"UNIT"},      {"CALLER"},
+        {"STATE"},   {"RESULT"},    {"EXIT STATUS"},  {"ERROR"},     {"PID"},
+        {"CREATED"}, {"STARTED"},   {"FINISHED"},     {"RECORDING"}, {"LABELS"},
+};
+static const char *const names[ELEMENTSOF(columns)] = {
+        "Id",         "ContainerName", "ContainerId", "CommandLine",  "Command",       "User",       "Tty",
+        "Privileged", "Unit",          "CallerUID",   "State",        "Result",        "ExitStatus", "Error",
+        "Pid",        "CreatedUSec",   "StartedUSec", "FinishedUSec", "RecordingPath", "Labels",
+};
 
-static void status_done(ExecStatus *s)
+static int print_json(const Ctl *c, const Properties *p)
 {
-        s->command = strv_free(s->command);
-        s->message = sd_bus_message_unref(s->message);
-}
-
-static int read_property(sd_bus_message *m, ExecStatus *s)
-{
-        const struct {
-                const char *name, *type;
-                void *field;
-        } fields[] = {
-                {"Id", "s", &s->id},
-                {"ContainerId", "s", &s->container_id},
-                {"ContainerName", "s", &s->container},
-                {"CommandLine", "s", &s->command_line},
-                {"User", "s", &s->user},
-                {"Unit", "s", &s->unit},
-                {"State", "s", &s->state},
-                {"Result", "s", &s->result},
-                {"Error", "s", &s->error},
-                {"RecordingPath", "s", &s->recording},
-                {"Tty", "b", &s->tty},
-                {"Privileged", "b", &s->privileged},
-                {"ExitStatus", "i", &s->exit_status},
-                {"CallerUID", "u", &s->caller},
-                {"Pid", "u", &s->pid},
-                {"CreatedUSec", "t", &s->created},
-                {"StartedUSec", "t", &s->started},
-                {"FinishedUSec", "t", &s->finished},
-        };
-        const char *name;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &name);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-                if (strcmp(fields[i].name, name) == 0)
-                        return sd_bus_message_read(m, "v", fields[i].type, fields[i].field);
-        if (strcmp(name, "Command") != 0)
-                return sd_bus_message_skip(m, "v");
-        r = sd_bus_message_enter_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_read_strv(m, &s->command);
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-static int status_read(Ctl *c, const char *path, ExecStatus *ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r;
-
-        *ret = (ExecStatus){.exit_status = -1};
-        r = bus_new_call(c, path, "org.freedesktop.DBus.Properties", "GetAll", &m);
-        if (r != 0)
-                return r;
-        if (sd_bus_message_append(m, "s", EXEC_INTERFACE) < 0)
-                return fail_memory();
-        r = bus_call(c, m, &ret->message);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_enter_container(ret->message, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(ret->message, 'e', "sv")) > 0) {
-                r = read_property(ret->message, ret);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(ret->message);
-        }
-        if (r < 0 || !ret->id || !ret->container || !ret->container_id || !ret->command_line || !ret->user ||
-            !ret->unit || !ret->state || !ret->result || !ret->error)
-                return fail("the answer of execd makes no sense");
-        return 0;
-}
-
-static int print_json(const Ctl *c, const ExecStatus *s)
-{
-        static const TableColumn columns[] = {
-                {"ID"},      {"CONTAINER"}, {"CONTAINER ID"}, {"COMMAND"},   {"ARGUMENTS"},
-                {"USER"},    {"TTY"},       {"PRIVILEGED"},   {"UNIT"},      {"CALLER"},
-                {"STATE"},   {"RESULT"},    {"EXIT STATUS"},  {"ERROR"},     {"PID"},
-                {"CREATED"}, {"STARTED"},   {"FINISHED"},     {"RECORDING"},
-        };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
 
         if (!t)
                 return fail_memory();
-        table_add_text(t, s->id);
-        table_add_text(t, s->container);
-        table_add_text(t, s->container_id);
-        table_add_text(t, s->command_line);
-        table_add_strings(t, s->command);
-        table_add_text(t, s->user);
-        table_add_flag(t, s->tty);
-        table_add_flag(t, s->privileged);
-        table_add_text(t, s->unit);
-        table_add_number(t, NULL, s->caller);
-        table_add_text(t, s->state);
-        table_add_text(t, s->result);
-        table_add_integer(t, s->exit_status);
-        table_add_text(t, s->error);
-        table_add_number(t, NULL, s->pid);
-        table_add_number(t, NULL, s->created);
-        table_add_number(t, NULL, s->started);
-        table_add_number(t, NULL, s->finished);
-        table_add_text(t, s->recording ?: "");
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const Property *k = properties_find(p, names[i]);
+
+                table_add_json(t, "", k ? k->json : "null");
+        }
         return table_print_object(t, c->options.json);
+}
+
+static const char *text_of(const Properties *p, const char *name)
+{
+        return properties_text(p, name) ?: "";
 }
 
 static void print_text(const char *name, const char *text, const char *more)
@@ -134,6 +47,15 @@ static void print_text(const char *name, const char *text, const char *more)
         _cleanup_free_ char *clean = text_clean(text);
 
         printf("%13s: %s%s\n", name, clean ?: "", more);
+}
+
+/* Nothing for what is not known. */
+static void print_property(const Properties *p, const char *title, const char *name)
+{
+        const char *text = text_of(p, name);
+
+        if (*text)
+                print_text(title, text, "");
 }
 
 static void print_time(const char *name, uint64_t usec)
@@ -144,12 +66,18 @@ static void print_time(const char *name, uint64_t usec)
                 printf("%13s: %s; %s\n", name, format_timestamp(timestamp, usec), format_age(age, usec));
 }
 
-static void print_head(const Ctl *c, const ExecStatus *s)
+static bool has_ended(const char *state)
 {
-        bool failed = strcmp(s->state, "failed") == 0 ||
-                      (strcmp(s->state, "exited") == 0 && strcmp(s->result, "success") != 0);
-        const char *color = strcmp(s->state, "running") == 0 ? COLOR_GREEN : failed ? COLOR_RED : COLOR_NONE;
-        _cleanup_free_ char *line = text_clean(s->command_line);
+        return strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0;
+}
+
+static void print_head(const Ctl *c, const Properties *p)
+{
+        const char *state = text_of(p, "State"), *result = text_of(p, "Result");
+        bool failed = strcmp(state, "failed") == 0 ||
+                      (strcmp(state, "exited") == 0 && strcmp(result, "success") != 0);
+        const char *color = strcmp(state, "running") == 0 ? COLOR_GREEN : failed ? COLOR_RED : COLOR_NONE;
+        _cleanup_free_ char *line = text_clean(text_of(p, "CommandLine"));
         size_t room = terminal_columns();
 
         if (!c->colors)
@@ -158,62 +86,82 @@ static void print_head(const Ctl *c, const ExecStatus *s)
         if (!line)
                 return;
         printf("%s%s%s %.*s - %.*s%s\n", color ?: "", failed ? "×" : "●", color ? COLOR_OFF : "", ID_SHOWN,
-               s->id, c->on_terminal && !c->options.full ? (int) text_fit(line, room) : INT32_MAX, line,
-               c->on_terminal && !c->options.full && text_width(line) > room ? "…" : "");
+               text_of(p, "Id"), c->on_terminal && !c->options.full ? (int) text_fit(line, room) : INT32_MAX,
+               line, c->on_terminal && !c->options.full && text_width(line) > room ? "…" : "");
 }
 
-static int print_status(const Ctl *c, const ExecStatus *s)
+static void print_times(const Properties *p)
 {
-        _cleanup_free_ char *caller = user_name(s->caller);
+        uint64_t started = properties_number(p, "StartedUSec"),
+                 finished = properties_number(p, "FinishedUSec");
+        char duration[DURATION_SIZE];
 
-        print_head(c, s);
-        print_text("ID", s->id, "");
-        print_text("Container", s->container, "");
-        if (*s->result)
-                printf("%13s: %s (%s)\n", "State", s->state, s->result);
+        print_time("Created", properties_number(p, "CreatedUSec"));
+        print_time("Started", started);
+        print_time("Finished", finished);
+        if (started > 0 && finished >= started)
+                print_text("Duration", format_duration(duration, finished - started), "");
+}
+
+static void print_status(const Ctl *c, const Properties *p)
+{
+        const char *state = text_of(p, "State"), *result = text_of(p, "Result"), *user = text_of(p, "User");
+        _cleanup_free_ char *caller = user_name((uid_t) properties_number(p, "CallerUID"));
+        bool privileged = strcmp(text_of(p, "Privileged"), "yes") == 0;
+        bool tty = strcmp(text_of(p, "Tty"), "yes") == 0;
+
+        print_head(c, p);
+        print_property(p, "ID", "Id");
+        print_property(p, "Container", "ContainerName");
+        if (*result)
+                printf("%13s: %s (%s)\n", "State", state, result);
         else
-                print_text("State", s->state, "");
-        if (strcmp(s->state, "exited") == 0 || strcmp(s->state, "failed") == 0)
-                printf("%13s: %d\n", "Exit status", s->exit_status);
-        if (*s->error)
-                print_text("Error", s->error, "");
-        print_text("User", *s->user ? s->user : "(the container's)", s->privileged ? ", privileged" : "");
+                print_text("State", state, "");
+        if (has_ended(state))
+                print_property(p, "Exit status", "ExitStatus");
+        print_property(p, "Error", "Error");
+        print_text("User", *user ? user : "(the container's)", privileged ? ", privileged" : "");
         print_text("Caller", caller ?: "?", "");
-        if (s->pid > 0)
-                printf("%13s: %u%s\n", "PID", s->pid, s->tty ? " (on a terminal)" : "");
-        print_text("Unit", s->unit, "");
-        print_time("Created", s->created);
-        print_time("Started", s->started);
-        print_time("Finished", s->finished);
-        if (s->recording && *s->recording)
-                print_text("Recording", s->recording, "");
+        print_property(p, "Labels", "Labels");
+        if (properties_number(p, "Pid") > 0)
+                print_text("PID", text_of(p, "Pid"), tty ? " (on a terminal)" : "");
+        print_property(p, "Unit", "Unit");
+        print_times(p);
+        print_property(p, "Recording", "RecordingPath");
         if (!c->options.host && c->options.lines != 0) {
                 printf("\n");
-                (void) logs_print(s->id, c->options.lines > 0 ? c->options.lines : STATUS_LINES, false,
-                                  "    ", NULL);
+                (void) logs_print(text_of(p, "Id"), c->options.lines > 0 ? c->options.lines : STATUS_LINES,
+                                  false, "    ", NULL);
         }
+}
+
+static int print_one(Ctl *c, const char *prefix, bool *printed)
+{
+        _cleanup_(exec_name_done) ExecName e = {0};
+        _cleanup_properties_ Properties p = {0};
+        int r;
+
+        r = exec_find(c, prefix, &e);
+        if (r == 0)
+                r = properties_get_all(c, e.path, EXEC_INTERFACE, &p);
+        if (r != 0)
+                return r;
+        pager_open(c);
+        if (c->options.json != JSON_OFF)
+                return print_json(c, &p);
+        if (*printed)
+                printf("\n");
+        *printed = true;
+        print_status(c, &p);
         return 0;
 }
 
 int verb_status(Ctl *c, int argc, char **argv)
 {
+        bool printed = false;
         int status = 0;
 
-        for (int i = 0; i < argc; i++) {
-                _cleanup_(exec_name_done) ExecName e = {0};
-                _cleanup_(status_done) ExecStatus s = {0};
-                int r;
-
-                r = exec_find(c, argv[i], &e);
-                if (r == 0)
-                        r = status_read(c, e.path, &s);
-                if (r == 0) {
-                        pager_open(c);
-                        if (i > 0 && c->options.json == JSON_OFF)
-                                printf("\n");
-                        r = c->options.json != JSON_OFF ? print_json(c, &s) : print_status(c, &s);
-                }
-                status = r ?: status;
-        }
+        for (int i = 0; i < argc; i++)
+                status = print_one(c, argv[i], &printed) ?: status;
         return status;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "ctl/json-text.h"
 #include "ctl/terminal.h"
 
 typedef struct Cell {
@@ -19,6 +19,7 @@ typedef struct Cell {
 struct Table {
         const TableColumn *columns;
         size_t n_columns;
+        size_t n_shown; /* of these, to people: the first ones */
         Cell *cells;
         size_t n_cells, allocated;
         bool failed;
@@ -32,6 +33,8 @@ Table *table_new(const TableColumn *columns, size_t n_columns)
                 return NULL;
         t->columns = columns;
         t->n_columns = n_columns;
+        while (t->n_shown < n_columns && columns[t->n_shown].title)
+                t->n_shown++;
         return t;
 }
 
@@ -70,32 +73,12 @@ static void table_add(Table *t, const char *shown, char *json)
         t->cells[t->n_cells++] = cell;
 }
 
-static void json_append_string(Buf *b, const char *text)
-{
-        buf_puts(b, "\"");
-        for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
-                if (*p == '"' || *p == '\\')
-                        buf_printf(b, "\\%c", *p);
-                else if (*p < 0x20 || *p == 0x7f)
-                        buf_printf(b, "\\u%04x", *p);
-                else
-                        buf_append(b, p, 1);
-        }
-        buf_puts(b, "\"");
-}
-
-static char *buf_take_text(Buf *b)
-{
-        buf_append(b, "", 1);
-        return buf_error(b) < 0 ? NULL : strdup(buf_head(b));
-}
-
 void table_add_short(Table *t, const char *shown, const char *text)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
 
         json_append_string(&b, text);
-        table_add(t, shown, buf_take_text(&b));
+        table_add(t, shown, json_take(&b));
 }
 
 void table_add_text(Table *t, const char *text)
@@ -143,13 +126,13 @@ void table_add_strings(Table *t, char *const *values)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
 
-        buf_puts(&b, "[");
-        for (size_t i = 0; values && values[i]; i++) {
-                buf_puts(&b, i > 0 ? "," : "");
-                json_append_string(&b, values[i]);
-        }
-        buf_puts(&b, "]");
-        table_add(t, "", buf_take_text(&b));
+        json_append_strings(&b, values);
+        table_add(t, "", json_take(&b));
+}
+
+void table_add_json(Table *t, const char *shown, const char *json)
+{
+        table_add(t, shown, strdup(json));
 }
 
 void table_set_color(Table *t, const char *color)
@@ -175,7 +158,7 @@ static void print_row_json(const Table *t, size_t row, bool pretty, const char *
                 printf("%s", i > 0 ? "," : "");
                 if (pretty)
                         printf("\n%s\t", indent);
-                print_key(t->columns[i].title);
+                print_key(t->columns[i].key ?: t->columns[i].title);
                 printf("%s%s", pretty ? " : " : ":", t->cells[row * t->n_columns + i].json);
         }
         if (pretty)
@@ -229,9 +212,9 @@ static void print_cell(const char *text, size_t width, bool right, bool last, co
 
 static void print_header(const Table *t, const size_t *widths, bool colors)
 {
-        for (size_t i = 0; i < t->n_columns; i++) {
+        for (size_t i = 0; i < t->n_shown; i++) {
                 const TableColumn *k = &t->columns[i];
-                bool last = i + 1 == t->n_columns;
+                bool last = i + 1 == t->n_shown;
 
                 if (i > 0)
                         printf("%s %s", colors ? "\033[4m" : "", colors ? COLOR_OFF : "");
@@ -250,7 +233,7 @@ static void print_header(const Table *t, const size_t *widths, bool colors)
 
 static void measure(const Table *t, size_t n_rows, bool legend, size_t *widths)
 {
-        for (size_t i = 0; i < t->n_columns; i++) {
+        for (size_t i = 0; i < t->n_shown; i++) {
                 widths[i] = legend ? strlen(t->columns[i].title) : 0;
                 for (size_t row = 0; row < n_rows; row++)
                         widths[i] = MAX(widths[i], text_width(t->cells[row * t->n_columns + i].shown));
@@ -260,7 +243,7 @@ static void measure(const Table *t, size_t n_rows, bool legend, size_t *widths)
 /* On a terminal the last column takes what is left of the line. */
 static void fit(const Table *t, const Ctl *c, bool legend, size_t *widths)
 {
-        size_t line = terminal_columns(), used = 0, last = t->n_columns - 1;
+        size_t line = terminal_columns(), used = 0, last = t->n_shown - 1;
         size_t least = legend ? strlen(t->columns[last].title) : 1;
 
         if (!c->on_terminal || c->options.full)
@@ -289,12 +272,12 @@ int table_print(const Table *t, Ctl *c, const char *noun)
         if (legend && n_rows > 0)
                 print_header(t, widths, c->colors);
         for (size_t row = 0; row < n_rows; row++) {
-                for (size_t i = 0; i < t->n_columns; i++) {
+                for (size_t i = 0; i < t->n_shown; i++) {
                         const Cell *cell = &t->cells[row * t->n_columns + i];
                         const char *color = c->colors ? cell->color : NULL;
 
                         printf("%s", i > 0 ? " " : "");
-                        print_cell(cell->shown, widths[i], t->columns[i].right, i + 1 == t->n_columns,
+                        print_cell(cell->shown, widths[i], t->columns[i].right, i + 1 == t->n_shown,
                                    color ?: "", color ? COLOR_OFF : "");
                 }
                 printf("\n");

@@ -9,8 +9,10 @@
 #include "ctl/ctl.h"
 
 typedef struct TableColumn {
-        const char *title; /* for people, and in small letters the key in JSON */
+        const char *title; /* for people, and in small letters the key in JSON; NULL: in JSON alone,
+                            * behind all others */
         bool right;        /* aligned to the right */
+        const char *key;   /* in JSON; NULL: as the title */
 } TableColumn;
 
 typedef struct Table Table;
@@ -38,6 +40,8 @@ void table_add_number(Table *t, const char *shown, uint64_t value); /* `shown` N
 void table_add_integer(Table *t, int64_t value);
 void table_add_flag(Table *t, bool value);
 void table_add_strings(Table *t, char *const *values);
+/* Shown as a text, and in JSON as a value that is JSON already. */
+void table_add_json(Table *t, const char *shown, const char *json);
 /* Colours the cell that was added last. */
 void table_set_color(Table *t, const char *color);
 

@@ -14,6 +14,7 @@ typedef enum Verb {
         VERB_LIST,
         VERB_CONTAINERS,
         VERB_STATUS,
+        VERB_SHOW,
         VERB_HISTORY,
         VERB_LOGS,
         VERB_REPLAY,

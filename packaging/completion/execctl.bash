@@ -18,7 +18,7 @@ __execctl_execs() {
 _execctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
     local options='-i --interactive -t --tty -u --user= --uid= -e -E --setenv= --env-file= -w --working-directory= --privileged -p --property=
-        --label= --on-disconnect= --detach-keys= --record --since= --until= --container= -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
+        --label= --on-disconnect= --detach-keys= --record --since= --until= --container= --state= --caller= --value -P -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
         --speed= --idle-limit= --no-wait --raw -H --host= -j --json= --no-legend --no-pager --no-ask-password -h --help --version'
     local properties='MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight=
         AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
@@ -48,6 +48,8 @@ _execctl() {
 
     case $prev in
     --container) words=$(__execctl_containers) ;;
+    --state) words='created running exited failed' ;;
+    --caller) words=$(compgen -u) ;;
     -s | --signal) words=$(compgen -A signal | sed -n 's/^SIG//p') ;;
     --json) words='short pretty off' ;;
     --on-disconnect) words='keep hangup kill' ;;
@@ -71,10 +73,11 @@ _execctl() {
             [[ $cur != --* ]] || compopt -o nospace
         else
             case $verb in
-            '') words='run shell attach list containers status history logs replay kill wait help' ;;
+            '') words='run shell attach list containers status show history logs replay kill wait help' ;;
             run | shell) [ -n "$container" ] || words=$(__execctl_containers) ;;
             list) words=$(__execctl_containers) ;;
             attach | kill) words=$(__execctl_execs) ;;
+            show) words="$(__execctl_execs --all) $(__execctl_containers)" ;;
             status | logs | wait) words=$(__execctl_execs --all) ;;
             replay)
                 compopt -o filenames

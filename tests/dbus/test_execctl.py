@@ -194,7 +194,7 @@ def test_ids_that_begin_alike():
         all_ids.add(detached("web", "true"))
     first = next(c for c in "0123456789abcdef" if sum(i.startswith(c) for i in all_ids) > 1)
     r = execctl("status", first)
-    assert r.status == 1 and b"several execs" in r.err
+    assert r.status == 1 and b"Several execs" in r.err
 
 
 def test_containers():
@@ -202,7 +202,7 @@ def test_containers():
     assert {"web", "booted", "userns"} <= {r["name"] for r in rows}
     assert all(len(r["id"]) == 64 and r["kind"] == "machine" and r["state"] == "running" for r in rows)
     lines = execctl("containers").out.decode().split("\n")
-    assert lines[0].split() == ["NAME", "KIND", "STATE", "ID", "LEADER", "STARTED", "UNIT"]
+    assert lines[0].split() == ["NAME", "KIND", "STATE", "ID", "LEADER", "STARTED", "UNIT", "LABELS"]
     assert lines[-2] == f"{len(rows)} containers listed."
     columns = lines[0].index("UNIT")
     assert all(line[columns - 1] == " " and line[columns] != " " for line in lines[1:len(rows) + 1]), "aligned"

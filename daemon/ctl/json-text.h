@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* JSON, as text that is appended to a buffer. */
+
+#include "base/buf.h"
+
+void json_append_string(Buf *b, const char *text);
+void json_append_strings(Buf *b, char *const *values);
+/* An object of strings, from "NAME=VALUE". */
+void json_append_pairs(Buf *b, char *const *pairs);
+/* What was appended, as a string of its own; NULL if there was no memory. */
+char *json_take(Buf *b);

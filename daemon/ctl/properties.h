@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Properties of an object on the bus, whatever there are: each as a text for people and as JSON. */
+
+#include "ctl/bus.h"
+
+typedef struct Property {
+        char *name;
+        char *text;   /* a number in digits, "yes" or "no", words with blanks between them */
+        char *json;   /* null where the type is none that is known here */
+        char **words; /* of an array of strings, or "NAME=VALUE" of a dictionary of strings */
+} Property;
+
+typedef struct Properties {
+        Property *items;
+        size_t n;
+} Properties;
+
+void properties_done(Properties *p);
+#define _cleanup_properties_ _cleanup_(properties_done)
+
+/* Reads an a{sv}. 0 or -errno. */
+int properties_read(Properties *p, sd_bus_message *m);
+/* GetAll of the interface at the path, or of no interface: all. Tells of failures. */
+int properties_get_all(Ctl *c, const char *path, const char *interface, Properties *ret);
+/* Of an exec in a list, without a question to whoever looks. Negative: it has gone meanwhile. */
+int properties_get_of_exec(Ctl *c, const char *path, Properties *ret);
+
+/* NULL: there is none of that name. */
+const Property *properties_find(const Properties *p, const char *name);
+/* Its text, or NULL. */
+const char *properties_text(const Properties *p, const char *name);
+/* Its number, or 0. */
+uint64_t properties_number(const Properties *p, const char *name);
+/* "NAME" or "NAME=VALUE" is among its words. */
+bool properties_has_word(const Properties *p, const char *name, const char *word);
