@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/authz-record.h"
+#include "core/authz-service.h"
 #include "core/command-line.h"
 #include "core/manager.h"
 #include "core/selinux-access.h"
@@ -23,6 +24,8 @@ static const char *const action_names[_AUTHZ_ACTION_MAX] = {
         [AUTHZ_INSPECT] = "org.execd1.inspect",
         [AUTHZ_EXEC] = "org.execd1.exec",
         [AUTHZ_EXEC_PRIVILEGED] = "org.execd1.exec-privileged",
+        [AUTHZ_EXEC_SERVICE] = "org.execd1.exec-service",
+        [AUTHZ_EXEC_SERVICE_USER] = "org.execd1.exec-service-user",
         [AUTHZ_MANAGE] = "org.execd1.manage",
         [AUTHZ_REPLAY] = "org.execd1.replay",
 };
@@ -146,6 +149,9 @@ static int append_details(sd_bus_message *m, const AuthzQuestion *q)
         if (r >= 0 && q->container)
                 r = sd_bus_message_append(m, "{ss}{ss}{ss}", "container", q->container->name, "container_id",
                                           q->container->id, "container_kind", q->container->kind);
+        if (r >= 0 && q->container)
+                r = sd_bus_message_append(m, "{ss}{ss}", "unit", q->container->unit ?: "", "confined",
+                                          q->container->confined ? "true" : "false");
         if (r >= 0 && q->request)
                 r = append_request(m, q);
         if (r >= 0 && q->exec_id)
@@ -218,9 +224,12 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
                        Authz **ret, Refusal *reterr)
 {
         _cleanup_(authz_freep) Authz *a = NULL;
+        AuthzAction action = authz_service_action(q);
         int r;
 
         r = check_origin(q->peer, reterr);
+        if (r >= 0)
+                r = authz_check_service(q, reterr);
         if (r < 0)
                 return r;
         r = selinux_access_check(m->spawner, q->peer, q->container, selinux_permission(q), q->command_line,
@@ -233,10 +242,10 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
         if (!a)
                 return -ENOMEM;
         a->peer = peer_ref(q->peer);
-        a->action = q->action;
+        a->action = action;
         a->callback = callback;
         a->userdata = userdata;
-        r = authz_record_init(&a->record, m, action_names[q->action], q);
+        r = authz_record_init(&a->record, m, action_names[action], q);
         if (r < 0)
                 return r;
         if (!m->polkit)
@@ -258,7 +267,7 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         _cleanup_(authz_record_done) AuthzRecord record = {0};
         int r = authz_begin(m, q, callback, userdata, ret, reterr);
 
-        if (r < 0 && authz_record_init(&record, m, action_names[q->action], q) >= 0)
+        if (r < 0 && authz_record_init(&record, m, action_names[authz_service_action(q)], q) >= 0)
                 authz_record_refusal(&record, reterr);
         return r;
 }

@@ -19,6 +19,8 @@ typedef enum AuthzAction {
         AUTHZ_INSPECT,
         AUTHZ_EXEC,
         AUTHZ_EXEC_PRIVILEGED,
+        AUTHZ_EXEC_SERVICE,      /* what AUTHZ_EXEC becomes in a service */
+        AUTHZ_EXEC_SERVICE_USER, /* the same, as another user than the service's own */
         AUTHZ_MANAGE,
         AUTHZ_REPLAY,
         _AUTHZ_ACTION_MAX,

@@ -32,7 +32,7 @@ int container_info_read(sd_bus_message *m, ContainerInfo **ret)
 {
         _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
         const char *id, *name, *kind, *state, *image, *unit, *slice, *label, *user, *working_dir;
-        int r;
+        int confined, r;
 
         r = sd_bus_message_enter_container(m, 'r', CONTAINER_FIELDS);
         if (r <= 0)
@@ -53,8 +53,11 @@ int container_info_read(sd_bus_message *m, ContainerInfo **ret)
                 r = sd_bus_message_read(m, "sss", &label, &user, &working_dir);
         if (r >= 0)
                 r = read_details(m, &c->details);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "b", &confined);
         if (r < 0)
                 return r;
+        c->confined = confined;
         r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;

@@ -28,6 +28,7 @@ typedef struct ContainerInfo {
         uint32_t leader_uid;
         uint64_t created_usec;
         uint64_t started_usec;
+        bool confined; /* false for a service that is root on the host, and nothing less */
         char **command;
         char *user;        /* of an exec that names none; "" for root, NULL for a remembered one */
         char *working_dir; /* the same, "" for the root directory */

@@ -74,7 +74,10 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr)
         const char *directory = without_self(s->working_dir ?: "/");
         char path[4096], text[128];
 
-        if (directory[0] != '/')
+        /* It is in that of the main process already. */
+        if (s->service && !s->working_dir)
+                directory = syscall(SYS_getcwd, path, sizeof(path)) < 0 || path[0] != '/' ? "/" : ".";
+        else if (directory[0] != '/')
                 return refuse(reterr, REFUSAL_NOT_RUNNABLE, EINVAL,
                               "OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown");
         if (chdir(directory) < 0) {

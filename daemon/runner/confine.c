@@ -18,6 +18,12 @@
 
 #include "runner/runner.h"
 
+/* Newer than the headers of Debian 12. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE              65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
 /* What every process has from the kernel, until it asks for another. */
 #define TIMER_SLACK_NSEC 50000
 
@@ -61,8 +67,9 @@ static int set_scheduling(const RunnerSpec *s)
         struct sched_param param = {.sched_priority = s->sched_priority};
         cpu_set_t all;
 
-        /* The kernel leaves those that the cgroup has. */
-        memset(&all, 0xff, sizeof(all));
+        /* The kernel leaves those that the cgroup has. A service may have been given some of them only. */
+        if (!s->service || sched_getaffinity((pid_t) s->leader_pid, sizeof(all), &all) < 0)
+                memset(&all, 0xff, sizeof(all));
         (void) sched_setaffinity(0, sizeof(all), &all);
 
         if (setpriority(PRIO_PROCESS, 0, s->nice) < 0)
@@ -120,6 +127,14 @@ int confine_outside(const RunnerSpec *s, Refusal *reterr)
         return 0;
 }
 
+/* Where the kernel does not know it, systemd has set a filter instead, which is copied with the others. */
+static int deny_exec_memory(const RunnerSpec *s)
+{
+        if (!s->denies_exec_memory || prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) >= 0)
+                return 0;
+        return errno == EINVAL && s->n_filters > 0 ? 0 : -errno;
+}
+
 /* The last step before execve(2): from the first filter on, the result of a system call is what the
  * container says it is. Hence nothing is reported from between the filters but that they could not be set.
  */
@@ -127,6 +142,10 @@ int confine_filters(const RunnerSpec *s, const char **ret_step)
 {
         *ret_step = "no_new_privs";
         if (s->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+
+        *ret_step = "MemoryDenyWriteExecute=";
+        if (deny_exec_memory(s) < 0)
                 return -errno;
 
         *ret_step = "seccomp filters";

@@ -80,7 +80,7 @@ static int read_user_file(const char *path, bool needed, char **ret, size_t *ret
                       r == -EINVAL ? "not a regular file" : strerrordesc_np(-r));
 }
 
-int creds_lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr)
+static int lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr)
 {
         _cleanup_free_ char *passwd = NULL, *group = NULL;
         size_t passwd_size = 0, group_size = 0;
@@ -101,6 +101,34 @@ int creds_lookup(const char *user, char *const *groups, UserCredentials *ret, Re
                 r = user_add_groups(groups, group, group_size, ret, reterr);
         user_spec_done(&spec);
         return r;
+}
+
+int creds_lookup(const RunnerSpec *s, UserCredentials *ret, Refusal *reterr)
+{
+        char user[32];
+        int r;
+
+        if (s->as_leader) {
+                /* By numbers, which need no entry: of a dynamic user there is none. */
+                snprintf(user, sizeof(user), "%u:%u", s->leader_uid, s->leader_gid);
+                return lookup(user, NULL, ret, reterr);
+        }
+        r = lookup(s->user, s->groups, ret, reterr);
+        if (r >= 0 && s->is_root_refused && ret->uid == s->host_root_uid)
+                return refuse(
+                        reterr, REFUSAL_DENIED, EPERM,
+                        "User: this is the host's root, which a command in a service may be only if it "
+                        "is Privileged");
+        return r;
+}
+
+/* Others than the leader's would mean somebody else inside, and may not be dropped there where the namespace
+ * says so. */
+int creds_set_outside_groups(const RunnerSpec *s)
+{
+        bool same = s->as_leader && s->n_leader_groups > 0;
+
+        return setgroups(same ? s->n_leader_groups : 0, same ? s->leader_groups : NULL) < 0 ? -errno : 0;
 }
 
 /* After joining a user namespace our ids mean nothing in it, and files that we make belong to nobody: become
@@ -173,7 +201,7 @@ static int set_ids(const RunnerSpec *s, const UserCredentials *u, Refusal *reter
 {
         uid_t real, effective, saved;
 
-        if (!s->setgroups_denied && setgroups(u->n_groups, u->groups) < 0)
+        if (!s->setgroups_denied && !s->as_leader && setgroups(u->n_groups, u->groups) < 0)
                 return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno, "setgroups: %s",
                                     strerrordesc_np(errno));
         if (setresgid(u->gid, u->gid, u->gid) < 0)

@@ -8,7 +8,6 @@
  */
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -105,20 +104,38 @@ static int join_each(const RunnerSpec *s, size_t n)
         return at == n ? 0 : -EBADMSG;
 }
 
-static int join_namespaces(const RunnerSpec *s, size_t n, bool with_stdio, Refusal *reterr)
+/* The fd of the mount namespace, or a negative number where it is ours. */
+static int fd_of_mounts(const RunnerSpec *s)
 {
+        int at = NAMESPACES_FD;
+
+        if (!(s->namespaces & CLONE_NEWNS))
+                return -EBADF;
+        for (size_t i = 0; i < RUNNER_N_NAMESPACES && runner_namespaces[i] != CLONE_NEWNS; i++)
+                at += (s->namespaces & runner_namespaces[i]) != 0;
+        return at;
+}
+
+static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *reterr)
+{
+        Place place;
         int r;
 
         if (pidfd_is_alive(LEADER_FD) <= 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        /* Ours would mean somebody else inside, and may not be dropped there where the namespace says so. */
-        if (setgroups(0, NULL) < 0)
-                return -errno;
+        r = place_open(s, LEADER_FD, fd_of_mounts(s), &place, reterr);
+        if (r >= 0)
+                r = creds_set_outside_groups(s);
+        if (r < 0)
+                return r;
         r = join_each(s, n);
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r, "cannot join the container's namespaces: %s",
                               strerrordesc_np(-r));
         prctl(PR_SET_DUMPABLE, 0);
+        r = place_enter(s, &place, reterr);
+        if (r < 0)
+                return r;
 
         for (int i = 0; with_stdio && i < 3; i++)
                 if (dup2(STDIO_PARKED_FD + i, i) < 0)
@@ -156,7 +173,7 @@ static int start_command(const Entry *e, Refusal *reterr)
 
 static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *reterr)
 {
-        const RunnerSpec *s = &e->spec;
+        RunnerSpec *s = &e->spec;
         RunnerMode mode = order->mode;
         bool with_stdio = n_fds > ORDER_NAMESPACES + order->n_namespaces;
         int r;
@@ -177,7 +194,7 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         r = creds_enter_user_namespace(s, reterr);
         if (r < 0)
                 return r;
-        r = creds_lookup(s->user, s->groups, &e->user, reterr);
+        r = creds_lookup(s, &e->user, reterr);
         if (r < 0 || mode == RUNNER_MODE_CHECK)
                 return r;
         r = s->tty ? stdio_open_tty(s, &e->user, &e->tty_master, reterr)

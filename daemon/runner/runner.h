@@ -74,10 +74,23 @@ int label_set(const RunnerSpec *s, Refusal *reterr);
 int proc_write(const char *path, const char *text);
 int proc_read(const char *path, char *ret, size_t size);
 
+/* place.c: the root and the working directory of a service's main process, and its environment, which
+ * becomes the spec's. Before the namespaces are joined, and then within them. */
+typedef struct Place {
+        int root, directory;
+} Place;
+
+#define PLACE_INIT ((Place){-EBADF, -EBADF})
+
+int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refusal *reterr);
+int place_enter(const RunnerSpec *s, const Place *p, Refusal *reterr);
+
 /* creds.c */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);
 /* With further groups, by name or number. */
-int creds_lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr);
+int creds_lookup(const RunnerSpec *s, UserCredentials *ret, Refusal *reterr);
+/* Before the namespaces are joined, where the supplementary groups can be named. */
+int creds_set_outside_groups(const RunnerSpec *s);
 int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
 
 /* stdio.c */

@@ -84,7 +84,7 @@ static int find_name(const ContainerTable *t, const char *name, Container **ret,
         Container *found = NULL;
 
         LIST_FOREACH (Container, c, &t->containers, node) {
-                if (strcmp(c->name, name) != 0 || !container_is_alive(c))
+                if (!container_has_name(c, name) || !container_is_alive(c))
                         continue;
                 if (found)
                         return refuse(

@@ -69,7 +69,8 @@ static int fill_from_leader(Container *c)
                 r = r == -ENODATA ? 0 : r;
         }
         if (r >= 0)
-                r = leader_command(c->leader, &c->command);
+                r = container_is_service(c) ? leader_comm(c->leader, &c->command)
+                                            : leader_command(c->leader, &c->command);
         if (r >= 0)
                 r = leader_uid(c->leader, &c->leader_uid);
         return r;
@@ -95,12 +96,16 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         c->environment = strv_copy(facts->environment);
         c->groups = strv_copy(facts->groups);
         c->details = strv_copy(facts->details);
+        c->aliases = strv_copy(facts->aliases);
+        c->is_activating = facts->is_activating;
+        c->denies_exec_memory = facts->denies_exec_memory;
         if (facts->unit && *facts->unit)
                 c->unit = strdup(facts->unit);
         if (facts->cgroup)
                 c->given_cgroup = strdup(facts->cgroup);
         if (!c->name || !c->image || !c->user || !c->working_dir || !c->environment || !c->groups ||
-            !c->details || (facts->unit && *facts->unit && !c->unit) || (facts->cgroup && !c->given_cgroup))
+            !c->details || !c->aliases || (facts->unit && *facts->unit && !c->unit) ||
+            (facts->cgroup && !c->given_cgroup))
                 return -ENOMEM;
 
         r = fill_from_leader(c);
@@ -143,6 +148,7 @@ Container *container_unref(Container *c)
         strv_free(c->environment);
         strv_free(c->groups);
         strv_free(c->details);
+        strv_free(c->aliases);
         leader_unref(c->leader);
         free(c);
         return NULL;
@@ -151,6 +157,29 @@ Container *container_unref(Container *c)
 bool container_is_alive(const Container *c)
 {
         return leader_is_alive(c->leader);
+}
+
+bool container_is_service(const Container *c)
+{
+        return leader_is_service(c->leader);
+}
+
+bool container_has_name(const Container *c, const char *name)
+{
+        STRV_FOREACH (alias, c->aliases)
+                if (strcmp(*alias, name) == 0)
+                        return true;
+        return strcmp(c->name, name) == 0;
+}
+
+bool container_is_confined(const Container *c)
+{
+        const LeaderFacts *f = &c->leader->found;
+
+        return f->status.uid != 0 || f->status.seccomp_mode != 0 || f->status.no_new_privs ||
+               f->namespaces.inode[NS_USER] != namespaces_host()->inode[NS_USER] ||
+               f->namespaces.inode[NS_MNT] != namespaces_host()->inode[NS_MNT] ||
+               f->status.cap_bounding != namespaces_host_bounding();
 }
 
 const char *container_state(const Container *c)
@@ -182,5 +211,7 @@ int container_append(const Container *c, sd_bus_message *m)
                 r = sd_bus_message_append(m, "{ss}", d[0], d[1]);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", container_is_confined(c));
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -38,6 +38,9 @@ typedef struct Container {
         char *user, *working_dir; /* of an exec that says nothing; "": root, and the root directory */
         char **groups;            /* further ones of every exec, by name or number */
         char **details;           /* for clients to look at (wire/oci-details.h); as its engine says now */
+        char **aliases;           /* of a service: all its names */
+        bool is_activating;       /* a service that was not up yet when it was found */
+        bool denies_exec_memory;  /* no memory of a command may be made executable */
         Leader *leader;           /* owned reference */
         uid_t leader_uid;
         uint64_t created_usec, started_usec;
@@ -57,6 +60,8 @@ typedef struct ContainerFacts {
         const char *user,
                 *working_dir; /* of an exec that says nothing; or NULL: root, and the root directory */
         char *const *groups, *const *details; /* or NULL */
+        char *const *aliases;                 /* or NULL */
+        bool is_activating, denies_exec_memory;
 } ContainerFacts;
 
 /* Takes a reference of the leader. */
@@ -66,6 +71,11 @@ Container *container_unref(Container *c);
 DEFINE_CLEANUP(Container, container_unref);
 
 bool container_is_alive(const Container *c);
+bool container_is_service(const Container *c);
+/* By its own name, or another that it is known by. */
+bool container_has_name(const Container *c, const char *name);
+/* False for a service that is nothing but root on the host: no namespace, no filter, no capability less. */
+bool container_is_confined(const Container *c);
 /* "running" or "paused" */
 const char *container_state(const Container *c);
 

@@ -6,14 +6,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "spawner/cgroup.h"
-#include "spawner/leader.h"
+#include "spawner/proc-parse.h"
 #include "wire/exec-id.h"
+
+#define STATUS_MAX (64 * 1024)
 
 /* A fork bomb may outrun us this often, and so often in one turn of the loop. */
 #define ROUNDS_MAX    256
@@ -24,18 +25,29 @@
 
 typedef struct Sweep {
         int signal_number;
-        bool with_runner;
+        pid_t runner; /* is left alone; 0: none is */
         unsigned n_signalled;
 } Sweep;
 
-/* A runner is the only one in a scope that is in our pid namespace. */
-static bool is_runner(pid_t pid)
+/* The runner is the parent of the command, as long as it lives. Namespaces do not tell it from the command:
+ * those of a service may be the host's. */
+static int find_runner(pid_t command, const char *scope, pid_t *ret)
 {
-        struct stat st;
-        char path[48];
+        _cleanup_free_ char *text = NULL, *path = NULL;
+        ProcStatus status;
+        char file[48];
+        int r;
 
-        snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
-        return stat(path, &st) >= 0 && st.st_ino == namespaces_own()->inode[NS_PID];
+        *ret = 0;
+        snprintf(file, sizeof(file), "/proc/%d/status", command);
+        r = file_read_at(AT_FDCWD, file, STATUS_MAX, &text, NULL);
+        if (r >= 0)
+                r = proc_status_parse(text, &status);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        if (cgroup_of_unit(status.ppid, scope, &path) >= 0)
+                *ret = status.ppid;
+        return 0;
 }
 
 static int signal_one(pid_t pid, void *userdata)
@@ -45,7 +57,7 @@ static int signal_one(pid_t pid, void *userdata)
 
         if (pidfd < 0 || pidfd_is_alive(pidfd) <= 0)
                 return 0;
-        if (!s->with_runner && is_runner(pid))
+        if (pid == s->runner)
                 return 0;
         if (pidfd_signal(pidfd, s->signal_number) >= 0)
                 s->n_signalled++;
@@ -56,18 +68,17 @@ static int signal_one(pid_t pid, void *userdata)
 typedef struct Sweeping {
         sd_event_source *source;
         char *path;
-        bool with_runner;
+        pid_t runner;
         unsigned rounds;
 } Sweeping;
 
 /* SIGKILL is repeated until nobody is left to be signalled: what forks meanwhile would get away otherwise.
  * True when another turn is needed. */
-static bool sweep_turn(const char *path, int signal_number, bool with_runner, unsigned *n_all,
-                       int *ret_error)
+static bool sweep_turn(const char *path, int signal_number, pid_t runner, unsigned *n_all, int *ret_error)
 {
         *ret_error = 0;
         for (int round = 0; round < ROUNDS_A_TURN; round++) {
-                Sweep s = {.signal_number = signal_number, .with_runner = with_runner};
+                Sweep s = {.signal_number = signal_number, .runner = runner};
 
                 *ret_error = cgroup_foreach_process(path, signal_one, &s);
                 if (*ret_error < 0)
@@ -97,14 +108,14 @@ static int on_sweep(sd_event_source *source, void *userdata)
         int error;
 
         w->rounds += ROUNDS_A_TURN;
-        if (sweep_turn(w->path, SIGKILL, w->with_runner, &n, &error) && w->rounds < ROUNDS_MAX)
+        if (sweep_turn(w->path, SIGKILL, w->runner, &n, &error) && w->rounds < ROUNDS_MAX)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         else
                 sweeping_free(w);
         return 0;
 }
 
-static int sweeping_new(const char *path, bool with_runner)
+static int sweeping_new(const char *path, pid_t runner)
 {
         _cleanup_(sweeping_freep) Sweeping *w = calloc(1, sizeof(*w));
         sd_event *event = NULL;
@@ -112,7 +123,7 @@ static int sweeping_new(const char *path, bool with_runner)
 
         if (!w)
                 return -ENOMEM;
-        *w = (Sweeping){.path = strdup(path), .with_runner = with_runner};
+        *w = (Sweeping){.path = strdup(path), .runner = runner};
         if (!w->path)
                 return -ENOMEM;
         r = sd_event_default(&event);
@@ -128,13 +139,13 @@ static int sweeping_new(const char *path, bool with_runner)
         return 0;
 }
 
-static int signal_all(const char *path, int signal_number, bool with_runner)
+static int signal_all(const char *path, int signal_number, pid_t runner)
 {
         unsigned n = 0;
         int error, r;
 
-        if (sweep_turn(path, signal_number, with_runner, &n, &error)) {
-                r = sweeping_new(path, with_runner);
+        if (sweep_turn(path, signal_number, runner, &n, &error)) {
+                r = sweeping_new(path, runner);
                 if (r < 0)
                         log_error_errno(r, "Failed to go on ending the processes of %s", path);
         }
@@ -147,7 +158,7 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
 {
         _cleanup_free_ char *path = NULL;
         char unit[EXEC_UNIT_SIZE];
-        pid_t pid;
+        pid_t pid, runner = 0;
         int r;
 
         exec_id_unit(exec_id, unit);
@@ -156,13 +167,16 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EBADF, "pidfd is not one");
         if (r >= 0)
                 r = cgroup_of_unit(pid, unit, &path);
+        if (r >= 0)
+                r = find_runner(pid, unit, &runner);
+        /* What was read by its number was the command's if that one is still there. */
         if (r >= 0 && pidfd_is_alive(pidfd) <= 0)
                 r = -ESRCH;
         if (r == -ENOENT)
                 return refuse(reterr, REFUSAL_DENIED, EPERM, "this process does not belong to exec %s",
                               exec_id);
         if (r >= 0)
-                r = all ? signal_all(path, signal_number, false) : pidfd_signal(pidfd, signal_number);
+                r = all ? signal_all(path, signal_number, runner) : pidfd_signal(pidfd, signal_number);
         return r;
 }
 
@@ -175,7 +189,7 @@ void kill_scope_of(pid_t pid, const char *exec_id)
         exec_id_unit(exec_id, unit);
         r = cgroup_of_unit(pid, unit, &path);
         if (r >= 0)
-                r = signal_all(path, SIGKILL, true);
+                r = signal_all(path, SIGKILL, 0);
         if (r < 0 && r != -ESRCH && r != -ENOENT)
                 log_error_errno(r, "Cannot end the processes of %s", unit);
 }

@@ -164,17 +164,28 @@ static bool has_groups(const Container *c, const char *user)
         return strcmp(c->kind, "docker") == 0 || !*user || strcmp(user, c->user) == 0;
 }
 
+/* In a service a command is the main process's user, unless somebody else was asked for. */
+static void fill_service(RunnerSpec *spec, const Container *c, const LaunchStart *q)
+{
+        if (!container_is_service(c))
+                return;
+        spec->as_leader = !*q->user || strcmp(q->user, c->user) == 0;
+        spec->is_root_refused = !q->privileged;
+        spec->denies_exec_memory = c->denies_exec_memory;
+}
+
 static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
 {
+        fill_service(spec, c, q);
         spec->argv = TAKE_PTR(q->argv);
         spec->env_request = TAKE_PTR(q->env);
         spec->env_container = strv_copy(c->environment);
-        if (*q->user)
+        if (*q->user && !spec->as_leader)
                 spec->user = strdup(q->user);
         if (*q->working_dir)
                 spec->working_dir = strdup(q->working_dir);
         spec->groups = strv_copy(has_groups(c, q->user) ? c->groups : NULL);
-        if (!spec->env_container || !spec->groups || (*q->user && !spec->user) ||
+        if (!spec->env_container || !spec->groups || (*q->user && !spec->as_leader && !spec->user) ||
             (*q->working_dir && !spec->working_dir))
                 return -ENOMEM;
         spec->tty = q->tty;
@@ -233,6 +244,17 @@ static void release_or_fail(Launch *l)
                 launch_fail(l, NULL, r);
 }
 
+/* execd asks for it as Privileged, which only the host's root may have there. */
+static int check_is_no_host(const Container *c, const LaunchStart *q, Refusal *reterr)
+{
+        if (container_is_confined(c) || q->privileged)
+                return 0;
+        return refuse(
+                reterr, REFUSAL_DENIED, EPERM,
+                "Privileged: %s runs as root without any confinement, where a command is one of the host's",
+                c->name);
+}
+
 int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *reterr)
 {
         _cleanup_(start_freep) Start *s = calloc(1, sizeof(*s));
@@ -245,7 +267,9 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
         for (int i = 0; i < 3; i++)
                 s->command[i] = s->peer[i] = -EBADF;
 
-        r = leader_fill_spec(l->container->leader, &s->spec, &s->namespaces, reterr);
+        r = check_is_no_host(l->container, q, reterr);
+        if (r >= 0)
+                r = leader_fill_spec(l->container->leader, &s->spec, &s->namespaces, reterr);
         if (r >= 0)
                 r = fill_audit(&s->spec, l, q);
         if (r >= 0)

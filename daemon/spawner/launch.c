@@ -208,6 +208,8 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
                                 .runner = &l->runner,
                                 .properties = q->properties,
                                 .limits = &limits,
+                                .bound_to = container_is_service(container) ? container->unit : NULL,
+                                .is_after_bound = !container->is_activating,
                         },
                         on_scope_ready, l, &l->scope, reterr);
         if (r < 0)

@@ -16,6 +16,7 @@ void leader_facts_done(LeaderFacts *f)
 {
         free(f->uid_map);
         free(f->gid_map);
+        free(f->groups);
         free(f->label);
         free(f->apparmor);
         *f = (LeaderFacts){0};
@@ -67,6 +68,8 @@ static int read_status(int proc_fd, LeaderFacts *ret)
         r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
         if (r >= 0)
                 r = proc_status_parse(text, &ret->status);
+        if (r >= 0)
+                r = proc_status_groups(text, &ret->groups, &ret->n_groups);
         if (r >= 0)
                 r = file_read_at(proc_fd, "uid_map", STATUS_MAX, &ret->uid_map, NULL);
         if (r >= 0)
@@ -148,6 +151,23 @@ int leader_facts_check_origin(const LeaderFacts *f, const NamespaceFds *fds, Ref
                       "its PID namespace belongs to");
 }
 
+int leader_facts_check_service(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr)
+{
+        int r;
+
+        if (f->status.ids_differ)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
+                              "the main process has the ids of more than one user");
+        if (f->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
+                return 0;
+        r = user_namespace_is_by_root(fds->fds[NS_USER]);
+        if (r != 0)
+                return MIN(r, 0);
+        return refuse(
+                reterr, REFUSAL_UNSUPPORTED, EPERM,
+                "the main process has left its user namespace: it is in one that systemd has not made");
+}
+
 static int compare_namespaces(const Namespaces *found, const Namespaces *now, Refusal *reterr)
 {
         /* The user namespace first: whoever leaves it can leave the others as well. */
@@ -185,6 +205,17 @@ int leader_facts_compare(const LeaderFacts *found, const LeaderFacts *now, Refus
         if (!same_text(found->uid_map, now->uid_map) || !same_text(found->gid_map, now->gid_map))
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
                               "the ID mappings of the container's user namespace have changed");
+        return 0;
+}
+
+int leader_facts_compare_user(const LeaderFacts *found, const LeaderFacts *now, Refusal *reterr)
+{
+        if (now->status.ids_differ || now->status.uid != found->status.uid ||
+            now->status.gid != found->status.gid || now->n_groups != found->n_groups ||
+            (now->n_groups > 0 &&
+             memcmp(now->groups, found->groups, now->n_groups * sizeof(*now->groups)) != 0))
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
+                              "the main process has become another user");
         return 0;
 }
 

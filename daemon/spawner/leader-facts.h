@@ -18,6 +18,8 @@ typedef struct LeaderFacts {
         ProcStatus status;
         char *uid_map, *gid_map; /* owned: as the kernel writes them */
         bool setgroups_denied;
+        uint32_t *groups; /* owned: supplementary ones */
+        size_t n_groups;
         char *label;    /* owned: the SELinux context; NULL without SELinux */
         char *apparmor; /* owned: the profile; NULL when unconfined */
 } LeaderFacts;
@@ -32,8 +34,15 @@ int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refu
  * have done so before we looked first. */
 int leader_facts_check_origin(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr);
 
+/* The same for a service's main process, whose PID namespace may be the host's: its user namespace is the
+ * host's or was made by the host's root, and its ids are those of one user. */
+int leader_facts_check_service(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr);
+
 /* Refuses a leader that has left its namespaces or has another label than when it was found. */
 int leader_facts_compare(const LeaderFacts *found, const LeaderFacts *now, Refusal *reterr);
+
+/* Refuses the main process of a service that has become another user. */
+int leader_facts_compare_user(const LeaderFacts *found, const LeaderFacts *now, Refusal *reterr);
 
 /* The maps, taken apart: the number of mappings, or -errno. */
 int leader_facts_uid_map(const LeaderFacts *f, IdMapping ret[static PROC_MAPPINGS_MAX]);

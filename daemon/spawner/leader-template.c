@@ -104,6 +104,28 @@ static void fill_capabilities(const ProcStatus *found, const ProcStatus *now, Ru
         spec->no_new_privs = now->no_new_privs;
 }
 
+/* A main process is of a user of its own, and its root directory need not be that of its mount namespace. */
+static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spec)
+{
+        IdMapping map[PROC_MAPPINGS_MAX];
+        int n;
+
+        if (!leader_is_service(l))
+                return 0;
+        n = leader_facts_uid_map(now, map);
+        if (n < 0)
+                return n;
+        spec->service = true;
+        spec->leader_pid = (uint32_t) l->pid;
+        spec->host_root_uid = id_map_to_inside(map, (size_t) n, 0);
+        spec->leader_groups = calloc(now->n_groups + 1, sizeof(*spec->leader_groups));
+        if (!spec->leader_groups)
+                return -ENOMEM;
+        memcpy(spec->leader_groups, now->groups, now->n_groups * sizeof(*now->groups));
+        spec->n_leader_groups = (uint32_t) now->n_groups;
+        return 0;
+}
+
 static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusal *reterr)
 {
         int r;
@@ -118,7 +140,10 @@ static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusa
         spec->apparmor = TAKE_PTR(now->apparmor);
         fill_capabilities(&l->found.status, &now->status, spec);
         /* An init system has none of its own and gives what it starts the usual one; so do we. */
-        spec->umask = now->status.umask ?: 0022;
+        spec->umask = leader_is_service(l) ? now->status.umask : now->status.umask ?: 0022;
+        r = fill_service(l, now, spec);
+        if (r < 0)
+                return r;
 
         r = fill_filters(l, &now->status, spec, reterr);
         if (r < 0)
@@ -147,6 +172,10 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
         r = leader_facts_read(l->proc_fd, &now, &fds, reterr);
         if (r >= 0)
                 r = leader_facts_compare(&l->found, &now, reterr);
+        if (r >= 0 && leader_is_service(l))
+                r = leader_facts_compare_user(&l->found, &now, reterr);
+        if (r >= 0)
+                r = leader_check_cgroup(l, reterr);
         if (r >= 0)
                 r = fill_from_facts(l, &now, spec, reterr);
         /* What was read was the leader's only if it still lives. */

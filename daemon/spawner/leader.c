@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #define TEXT_MAX    (16 * 1024)
 #define COMMAND_MAX (64 * 1024)
 
+#define EXECUTOR    "/systemd-executor"
 #define STUB_COMM   "(sd-stubinit)"
 
 static int open_proc(pid_t pid)
@@ -50,8 +52,14 @@ Leader *leader_unref(Leader *l)
         fd_close(l->proc_fd);
         leader_filters_free(l->filters);
         leader_facts_done(&l->found);
+        free(l->unit_cgroup);
         free(l);
         return NULL;
+}
+
+bool leader_is_service(const Leader *l)
+{
+        return l->unit_cgroup;
 }
 
 bool leader_is_alive(const Leader *l)
@@ -71,6 +79,12 @@ static int read_status(int proc_fd, ProcStatus *ret)
 static int stat_program(int proc_fd, struct statx *ret)
 {
         return statx(proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_INO, ret);
+}
+
+static bool is_same_file(const struct statx *a, const struct statx *b)
+{
+        return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor &&
+               a->stx_ino == b->stx_ino;
 }
 
 /* Whether a process still runs the program that its parent runs: it was forked and has not executed
@@ -95,8 +109,7 @@ static int is_unexecuted(int proc_fd)
                 return -errno;
         if (stat_program(parent, &parents) < 0)
                 return errno == ENOENT || errno == ESRCH ? 0 : -errno;
-        return mine.stx_dev_major == parents.stx_dev_major && mine.stx_dev_minor == parents.stx_dev_minor &&
-               mine.stx_ino == parents.stx_ino;
+        return is_same_file(&mine, &parents);
 }
 
 static int open_process(pid_t pid, Leader **ret)
@@ -258,6 +271,89 @@ int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
         return 0;
 }
 
+/* PID 1 forks, and its child sets the service up, either itself or by a program beside PID 1's own. Until it
+ * has executed the service's program, it has rights that the service has not. */
+static int is_being_set_up(const Leader *l)
+{
+        _cleanup_free_ char *comm = NULL;
+        char init[PATH_MAX], executor[PATH_MAX + sizeof(EXECUTOR)];
+        const char *const programs[] = {"/proc/1/exe", executor};
+        struct statx mine, theirs;
+        ssize_t n;
+        int r;
+
+        r = file_read_at(l->proc_fd, "comm", 64, &comm, NULL);
+        if (r < 0)
+                return r;
+        /* What systemd calls its child meanwhile. */
+        if (comm[0] == '(' && strchr(comm, ')'))
+                return 1;
+        n = readlink("/proc/1/exe", init, sizeof(init) - 1);
+        if (n < 0 || stat_program(l->proc_fd, &mine) < 0)
+                return -errno;
+        init[n] = 0;
+        init[strrchr(init, '/') ? strrchr(init, '/') - init : 0] = 0;
+        strcpy(stpcpy(executor, init), EXECUTOR);
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++)
+                if (statx(AT_FDCWD, programs[i], AT_STATX_DONT_SYNC, STATX_INO, &theirs) >= 0 &&
+                    is_same_file(&mine, &theirs))
+                        return 1;
+        return 0;
+}
+
+int leader_check_cgroup(const Leader *l, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL;
+        size_t n;
+        int r;
+
+        if (!l->unit_cgroup)
+                return 0;
+        r = leader_cgroup(l, &path);
+        if (r < 0)
+                return r;
+        n = strlen(l->unit_cgroup);
+        if (strncmp(path, l->unit_cgroup, n) == 0 && (!path[n] || path[n] == '/'))
+                return 0;
+        return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
+                      "the main process has left the control group of its unit");
+}
+
+static int remember_service(Leader *l, Refusal *reterr)
+{
+        _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
+        int r;
+
+        r = is_being_set_up(l);
+        if (r > 0)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the service is starting");
+        if (r >= 0)
+                r = leader_facts_read(l->proc_fd, &l->found, &fds, reterr);
+        if (r >= 0)
+                r = leader_facts_check_service(&l->found, &fds, reterr);
+        if (r >= 0)
+                r = leader_check_cgroup(l, reterr);
+        return r < 0 || leader_is_alive(l) ? r : -ESRCH;
+}
+
+int leader_open_service(pid_t pid, const char *unit_cgroup, Leader **ret, Refusal *reterr)
+{
+        _cleanup_(leader_unrefp) Leader *l = NULL;
+        int r;
+
+        r = open_process(pid, &l);
+        if (r < 0)
+                return r;
+        l->unit_cgroup = strdup(unit_cgroup);
+        if (!l->unit_cgroup)
+                return -ENOMEM;
+        r = remember_service(l, reterr);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
 int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid)
 {
         IdMapping map[PROC_MAPPINGS_MAX];
@@ -298,6 +394,14 @@ int leader_command(const Leader *l, char ***ret)
                 return 0;
         }
         return r < 0 ? r : proc_cmdline_parse(data, size, ret);
+}
+
+int leader_comm(const Leader *l, char ***ret)
+{
+        _cleanup_free_ char *comm = NULL;
+        int r = file_read_at(l->proc_fd, "comm", 64, &comm, NULL);
+
+        return r < 0 ? r : proc_cmdline_parse(comm, strcspn(comm, "\n"), ret);
 }
 
 int leader_uid(const Leader *l, uid_t *ret)

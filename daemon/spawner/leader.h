@@ -32,6 +32,7 @@ typedef struct Leader {
         int pidfd;   /* owned */
         int proc_fd; /* owned: /proc/PID */
         uint64_t start_time;
+        char *unit_cgroup;      /* owned: of the service whose main process it is; NULL for others */
         LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
         FiltersRun *run;        /* weak: they are being read (seccomp-filters.h) */
@@ -49,6 +50,11 @@ int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
 /* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its
  * child. */
 int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr);
+
+/* The main process of a service, which may share any namespace with the host, and is in the control group
+ * of its unit or below. -EAGAIN while it is systemd's own program, which sets the service up. */
+int leader_open_service(pid_t pid, const char *unit_cgroup, Leader **ret, Refusal *reterr);
+bool leader_is_service(const Leader *l);
 
 Leader *leader_ref(Leader *l);
 Leader *leader_unref(Leader *l);
@@ -69,4 +75,8 @@ int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid);
 
 int leader_cgroup(const Leader *l, char **ret);
 int leader_command(const Leader *l, char ***ret);
+/* The name of the program alone, which is the kernel's: the command line is in the memory of the process. */
+int leader_comm(const Leader *l, char ***ret);
 int leader_uid(const Leader *l, uid_t *ret);
+/* Refuses the main process of a service that is no longer in the unit's control group. */
+int leader_check_cgroup(const Leader *l, Refusal *reterr);

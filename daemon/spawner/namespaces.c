@@ -10,12 +10,16 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
+#include "spawner/proc-parse.h"
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
 
 /* User namespaces are nested 32 deep at most. */
-#define DEPTH_MAX 33
+#define DEPTH_MAX  33
+#define STATUS_MAX (64 * 1024)
 
 static const struct {
         const char *name, *title;
@@ -28,6 +32,7 @@ static const struct {
 };
 
 static Namespaces own, host;
+static uint64_t host_bounding;
 
 uint64_t namespace_flag(NamespaceType type)
 {
@@ -52,6 +57,11 @@ const Namespaces *namespaces_own(void)
 const Namespaces *namespaces_host(void)
 {
         return &host;
+}
+
+uint64_t namespaces_host_bounding(void)
+{
+        return host_bounding;
 }
 
 void namespace_fds_done(NamespaceFds *f)
@@ -117,6 +127,19 @@ int namespaces_open(int proc_fd, NamespaceFds *ret, Namespaces *ret_numbers)
         return 0;
 }
 
+static int read_bounding(int proc_fd, uint64_t *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        ProcStatus status;
+        int r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
+
+        if (r >= 0)
+                r = proc_status_parse(text, &status);
+        if (r >= 0)
+                *ret = status.cap_bounding;
+        return r;
+}
+
 int namespaces_init(void)
 {
         _cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC),
@@ -126,7 +149,9 @@ int namespaces_init(void)
         if (self < 0 || init < 0)
                 return -errno;
         r = namespaces_read(self, &own);
-        return r < 0 ? r : namespaces_read(init, &host);
+        if (r >= 0)
+                r = namespaces_read(init, &host);
+        return r < 0 ? r : read_bounding(init, &host_bounding);
 }
 
 uint64_t namespaces_to_join(const Namespaces *n)
@@ -144,6 +169,19 @@ int namespace_owner(int fd)
         int owner = ioctl(fd, NS_GET_USERNS);
 
         return owner < 0 ? -errno : owner;
+}
+
+int user_namespace_is_by_root(int fd)
+{
+        _cleanup_close_ int parent = ioctl(fd, NS_GET_PARENT);
+        uid_t owner = (uid_t) -1;
+        struct stat st;
+
+        if (parent < 0)
+                return errno == EPERM ? 0 : -errno;
+        if (fstat(parent, &st) < 0 || ioctl(fd, NS_GET_OWNER_UID, &owner) < 0)
+                return -errno;
+        return owner == 0 && st.st_ino == own.inode[NS_USER];
 }
 
 int user_namespace_is_within(int fd, uint64_t inode)

@@ -39,6 +39,8 @@ void namespace_fds_done(NamespaceFds *f);
 int namespaces_init(void);
 const Namespaces *namespaces_own(void);
 const Namespaces *namespaces_host(void);
+/* The capabilities that the host's PID 1 may give. */
+uint64_t namespaces_host_bounding(void);
 
 /* The CLONE_NEW flag of a type, its name in /proc/PID/ns, and its name for people. */
 uint64_t namespace_flag(NamespaceType type);
@@ -56,3 +58,5 @@ uint64_t namespaces_to_join(const Namespaces *n);
 int namespace_owner(int fd);
 /* 1 if a user namespace is the one with this number or lies below it, 0 if not, or -errno. */
 int user_namespace_is_within(int fd, uint64_t inode);
+/* 1 if a user namespace is a child of ours and was made by our root, 0 if not, or -errno. */
+int user_namespace_is_by_root(int fd);

@@ -53,17 +53,18 @@ static int field_number(const char *text, const char *name, int base, uint64_t m
         return p && take_number(p, base, max, ret) ? 0 : -EBADMSG;
 }
 
-/* The effective id: the second of four. */
-static int field_id(const char *text, const char *name, uint32_t *ret)
+/* The effective id, which is the second of four. */
+static int field_id(const char *text, const char *name, uint32_t *ret, bool *ret_differ)
 {
         const char *p = find_field(text, name);
-        uint64_t v = 0;
+        uint64_t v[4];
 
-        for (int i = 0; p && i < 2; i++)
-                p = take_number(p, 10, UINT32_MAX, &v);
+        for (int i = 0; p && i < 4; i++)
+                p = take_number(p, 10, UINT32_MAX, &v[i]);
         if (!p)
                 return -EBADMSG;
-        *ret = (uint32_t) v;
+        *ret = (uint32_t) v[1];
+        *ret_differ = *ret_differ || v[0] != v[1] || v[1] != v[2] || v[2] != v[3];
         return 0;
 }
 
@@ -105,7 +106,9 @@ int proc_status_parse(const char *text, ProcStatus *ret)
         if (field_number(text, "PPid", 10, INT32_MAX, &v) < 0)
                 return -EBADMSG;
         ret->ppid = (int32_t) v;
-        if (field_id(text, "Uid", &ret->uid) < 0 || field_id(text, "Gid", &ret->gid) < 0)
+        ret->ids_differ = false;
+        if (field_id(text, "Uid", &ret->uid, &ret->ids_differ) < 0 ||
+            field_id(text, "Gid", &ret->gid, &ret->ids_differ) < 0)
                 return -EBADMSG;
         if (field_last_pid(text, "NSpid", &ret->ns_pid) < 0)
                 return -EBADMSG;
@@ -185,11 +188,36 @@ static bool field_is_mapped(const char *text, const char *name, size_t min, cons
 }
 
 bool proc_status_ids_are_mapped(const char *text, const IdMapping *uids, size_t n_uids,
-                                const IdMapping *gids, size_t n_gids)
+                                const IdMapping *gids, size_t n_gids, bool with_groups)
 {
         return field_is_mapped(text, "Uid", 4, uids, n_uids) &&
                field_is_mapped(text, "Gid", 4, gids, n_gids) &&
-               field_is_mapped(text, "Groups", 0, gids, n_gids);
+               (!with_groups || field_is_mapped(text, "Groups", 0, gids, n_gids));
+}
+
+int proc_status_groups(const char *text, uint32_t **ret, size_t *ret_n)
+{
+        const char *p = find_field(text, "Groups");
+        _cleanup_free_ uint32_t *groups = NULL;
+        size_t n = 0;
+
+        if (!p)
+                return -EBADMSG;
+        /* A digit and a blank at least. */
+        groups = calloc(strcspn(p, "\n") / 2 + 1, sizeof(*groups));
+        if (!groups)
+                return -ENOMEM;
+        for (p += strspn(p, " \t"); *p && *p != '\n'; p += strspn(p, " \t")) {
+                uint64_t v;
+
+                p = take_number(p, 10, UINT32_MAX, &v);
+                if (!p)
+                        return -EBADMSG;
+                groups[n++] = (uint32_t) v;
+        }
+        *ret = TAKE_PTR(groups);
+        *ret_n = n;
+        return 0;
 }
 
 int proc_cgroup_parse(const char *text, char **ret)

@@ -19,6 +19,7 @@ typedef struct ProcStatus {
         int32_t ppid;
         int32_t ns_pid;    /* in the innermost pid namespace */
         uint32_t uid, gid; /* effective */
+        bool ids_differ;   /* the real, effective, saved and file system ids are not all the same */
         uint32_t umask;
         uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
         bool no_new_privs;
@@ -38,10 +39,13 @@ int proc_id_map_parse(const char *text, IdMapping *ret, size_t max);
 uint32_t id_map_to_inside(const IdMapping *map, size_t n, uint32_t outside);
 uint32_t id_map_to_outside(const IdMapping *map, size_t n, uint32_t inside);
 
-/* Whether all ids in a /proc/PID/status are mapped: of its user, its group, and its supplementary groups.
- * False for a text that has not all of them. */
+/* Whether all ids in a /proc/PID/status are mapped: of its user, its group, and if so wished its
+ * supplementary groups. False for a text that has not all of them. */
 bool proc_status_ids_are_mapped(const char *text, const IdMapping *uids, size_t n_uids,
-                                const IdMapping *gids, size_t n_gids);
+                                const IdMapping *gids, size_t n_gids, bool with_groups);
+
+/* The supplementary groups of a /proc/PID/status; owned. */
+int proc_status_groups(const char *text, uint32_t **ret, size_t *ret_n);
 
 /* The path of the unified hierarchy in /proc/PID/cgroup; owned. -ENODATA when there is none. */
 int proc_cgroup_parse(const char *text, char **ret);

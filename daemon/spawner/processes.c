@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
 #include "wire/spawner-protocol.h"
 
@@ -77,16 +78,40 @@ static int append_one(int proc_fd, pid_t pid, uint64_t boot_usec, sd_bus_message
                                      (uint32_t) stat.tty_pgrp, (uint8_t) stat.state, status.gid);
 }
 
-int processes_append(const Container *c, sd_bus_message *m)
-{
-        uint64_t boot_usec = now_usec(CLOCK_REALTIME) - now_usec(CLOCK_BOOTTIME);
-        unsigned n = 0;
-        DIR *d;
-        int r;
+typedef struct Listing {
+        sd_bus_message *message;
+        uint64_t boot_usec;
+        unsigned n;
+} Listing;
 
-        r = sd_bus_message_open_container(m, 'a', PROCESS_SIGNATURE);
-        if (r < 0)
-                return r;
+static int append_member(pid_t pid, void *userdata)
+{
+        _cleanup_close_ int fd = -EBADF;
+        Listing *l = userdata;
+        char path[32];
+
+        snprintf(path, sizeof(path), "/proc/%d", pid);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || l->n++ >= PROCESSES_MAX)
+                return 0;
+        return append_one(fd, pid, l->boot_usec, l->message);
+}
+
+/* A service may be in the PID namespace of the host: its processes are those of its control group. */
+static int append_service(const Container *c, uint64_t boot_usec, sd_bus_message *m)
+{
+        Listing l = {.message = m, .boot_usec = boot_usec};
+        int r = cgroup_foreach_process(c->leader->unit_cgroup, append_member, &l);
+
+        return r == -ENOENT ? 0 : r;
+}
+
+static int append_namespace(const Container *c, uint64_t boot_usec, sd_bus_message *m)
+{
+        unsigned n = 0;
+        int r = 0;
+        DIR *d;
+
         d = opendir("/proc");
         if (!d)
                 return -errno;
@@ -103,5 +128,17 @@ int processes_append(const Container *c, sd_bus_message *m)
                 n++;
         }
         closedir(d);
+        return r;
+}
+
+int processes_append(const Container *c, sd_bus_message *m)
+{
+        uint64_t boot_usec = now_usec(CLOCK_REALTIME) - now_usec(CLOCK_BOOTTIME);
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', PROCESS_SIGNATURE);
+        if (r >= 0)
+                r = container_is_service(c) ? append_service(c, boot_usec, m)
+                                            : append_namespace(c, boot_usec, m);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -2,6 +2,7 @@
 
 #include "spawner/scope-message.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -76,6 +77,20 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *
         return r;
 }
 
+/* What runs in a service ends with it, at once: its user may be another service's a moment later. */
+static int append_bound(sd_bus_message *m, const ScopeRequest *q)
+{
+        int r = 0;
+
+        if (!q->bound_to)
+                return 0;
+        r = sd_bus_message_append(m, "(sv)(sv)", "BindsTo", "as", 1, q->bound_to, "KillSignal", "i",
+                                  SIGKILL);
+        if (r >= 0 && q->is_after_bound)
+                r = sd_bus_message_append(m, "(sv)", "After", "as", 1, q->bound_to);
+        return r;
+}
+
 static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest *q, Refusal *reterr)
 {
         char description[SCOPE_DESCRIPTION_SIZE];
@@ -90,6 +105,8 @@ static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest 
                 r = takes_pidfds
                             ? sd_bus_message_append(m, "(sv)", "PIDFDs", "ah", 1, q->runner->pidfd)
                             : sd_bus_message_append(m, "(sv)", "PIDs", "au", 1, (uint32_t) q->runner->pid);
+        if (r >= 0)
+                r = append_bound(m, q);
         return r < 0 ? r : append_properties(m, q, reterr);
 }
 
@@ -101,8 +118,9 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
 
         r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                            "StartTransientUnit");
+        /* To be bound to a service must not start that again when it has been stopped meanwhile. */
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", name, "fail");
+                r = sd_bus_message_append(m, "ss", name, q->bound_to ? "ignore-requirements" : "fail");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)

@@ -3,6 +3,7 @@
 
 /* The call of systemd that makes a scope. */
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "base/refusal.h"
@@ -22,6 +23,8 @@ typedef struct ScopeRequest {
         const Runner *runner;
         char *const *properties; /* name, text, name, text, … */
         const Limits *limits;    /* of the container */
+        const char *bound_to;    /* a service that the scope ends with; or NULL */
+        bool is_after_bound;     /* it is up, and is stopped only after the scope */
 } ScopeRequest;
 
 int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,

@@ -6,6 +6,7 @@
 
 #include "base/strv.h"
 #include "base/ticket.h"
+#include "spawner/container-service.h"
 #include "wire/scope-property.h"
 #include "wire/spawner-protocol.h"
 #include "wire/user-spec.h"
@@ -45,12 +46,23 @@ int args_read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **r
         if (!exec_id_is_valid(id))
                 return args_bad(reterr, "container id");
         found = container_table_by_id(&c->spawner->containers, id);
-        if (!found && !fresh)
+        if (!found && !fresh) {
+                (void) service_want(c->spawner->providers, id);
                 return -ESTALE;
+        }
         if (!found || !container_is_alive(found) || (uint32_t) found->leader->pid != pid ||
             found->leader->start_time != start)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running", id);
         *ret = found;
+        return 0;
+}
+
+/* What runs as execd may give orders to us. */
+static int check_is_not_ours(const Connection *c, const Container *container, Refusal *reterr)
+{
+        if (container_is_service(container) && container->leader_uid == c->spawner->options.peer_uid &&
+            container->leader_uid != 0)
+                return refuse(reterr, REFUSAL_DENIED, EPERM, "%s runs as execd's own user", container->name);
         return 0;
 }
 
@@ -102,6 +114,8 @@ int args_read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArgumen
                 r = args_read_leader(c, m, fresh, &a->container, reterr);
         if (r >= 0)
                 r = check_is_unpaused(a->container, reterr);
+        if (r >= 0)
+                r = check_is_not_ours(c, a->container, reterr);
         if (r >= 0)
                 r = sd_bus_message_read(m, "s", &a->description);
         if (r < 0)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/ticket.h"
+#include "spawner/container-service.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/processes.h"
@@ -20,6 +21,7 @@
 #include "spawner/spawner-args.h"
 #include "spawner/user-check.h"
 #include "wire/scope-property.h"
+#include "wire/service-name.h"
 #include "wire/spawner-protocol.h"
 #include "wire/user-spec.h"
 
@@ -46,15 +48,17 @@ static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Re
                           ret, reterr);
 }
 
-static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+/* Services, or all but services. */
+static int reply_containers(Connection *c, sd_bus_message *m, bool services, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t n = 0;
         int r;
 
-        if (!fresh)
-                return -ESTALE;
+        LIST_FOREACH (const Container, container, &c->spawner->containers.containers, node)
+                n += container_is_service(container) == services;
         /* Where a provider fails, only its containers are missing; but "none" would not be true. */
-        if (list_is_empty(&c->spawner->containers.containers)) {
+        if (n == 0) {
                 r = providers_failure(c->spawner->providers, reterr);
                 if (r < 0)
                         return r;
@@ -65,7 +69,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         if (r < 0)
                 return r;
         LIST_FOREACH (Container, container, &c->spawner->containers.containers, node) {
-                if (!container_is_alive(container))
+                if (!container_is_alive(container) || container_is_service(container) != services)
                         continue;
                 r = container_append(container, reply);
                 if (r < 0)
@@ -73,6 +77,19 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         }
         r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
+}
+
+static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        return fresh ? reply_containers(c, m, false, reterr) : -ESTALE;
+}
+
+static int do_list_services(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        if (fresh)
+                return reply_containers(c, m, true, reterr);
+        service_want_all(c->spawner->providers);
+        return -ESTALE;
 }
 
 /* What is in the table by its name is taken from there, since providers are told of what comes and goes. A
@@ -100,12 +117,17 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         if (!*reference)
                 return args_bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
-        if (!fresh && may_be_stale(c, found, reference))
+        /* A service may have another main process by now, though the one that we know still lives. */
+        if (!fresh && (service_name_is_valid(reference) || may_be_stale(c, found, reference))) {
+                (void) service_want(c->spawner->providers, reference);
                 return -ESTALE;
+        }
         if (!found) {
                 r = reterr->kind == REFUSAL_NO_CONTAINER
                             ? providers_why_not(c->spawner->providers, reference, reterr)
                             : 0;
+                if (r == -EAGAIN)
+                        (void) service_want(c->spawner->providers, reference);
                 return r < 0 ? r : -ENOENT;
         }
         r = sd_bus_message_new_method_return(m, &reply);
@@ -289,8 +311,10 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
         if (r < 0)
                 return r;
         found = container_table_by_id(&c->spawner->containers, id);
-        if (!found && !fresh)
+        if (!found && !fresh) {
+                (void) service_want(c->spawner->providers, id);
                 return -ESTALE;
+        }
         if (!found || !container_is_alive(found))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         r = sd_bus_message_new_method_return(m, &reply);
@@ -325,6 +349,7 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         }
 
 DEFINE_METHOD(list)
+DEFINE_METHOD(list_services)
 DEFINE_METHOD(get)
 DEFINE_METHOD(prepare)
 DEFINE_METHOD(start)
@@ -338,6 +363,9 @@ const sd_bus_vtable spawner_methods[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("a" CONTAINER_SIGNATURE, containers), on_list,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListServices", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("a" CONTAINER_SIGNATURE, services), on_list_services,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
                                 SD_BUS_RESULT(CONTAINER_SIGNATURE, container, "h", leader_pidfd), on_get,

@@ -14,6 +14,7 @@
 #include "spawner/connection.h"
 #include "spawner/container-machined.h"
 #include "spawner/container-oci.h"
+#include "spawner/container-service.h"
 
 /* Peers get so long to take their last answers, less than systemd gives us. */
 #define LEAVE_USEC              (5 * USEC_PER_SEC)
@@ -24,6 +25,7 @@
 static const ProviderType *const provider_types[] = {
         &machined_provider,
         &oci_provider,
+        &service_provider,
 };
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
@@ -94,6 +96,9 @@ static void on_container_new(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
+        /* A service is not new because somebody asks for it. */
+        if (container_is_service(c))
+                return;
         LIST_FOREACH (Connection, entry, &s->connections, node)
                 connection_emit_container_new(entry, c);
 }
@@ -102,6 +107,8 @@ static void on_container_removed(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
+        if (container_is_service(c))
+                return;
         /* What was made for it ends with its leader: it may have got another name only. */
         LIST_FOREACH (Connection, entry, &s->connections, node)
                 connection_emit_container_removed(entry, c);

@@ -106,7 +106,8 @@ static int check_status(const ProcStatus *s, const ProcStatus *found, const Runn
         return 0;
 }
 
-static int check_ids(const char *status, const LeaderFacts *found, Refusal *reterr)
+/* The groups of a service's main process need not be mapped in its user namespace. */
+static int check_ids(const char *status, const LeaderFacts *found, bool with_groups, Refusal *reterr)
 {
         IdMapping uids[PROC_MAPPINGS_MAX], gids[PROC_MAPPINGS_MAX];
         int n_uids, n_gids;
@@ -115,7 +116,7 @@ static int check_ids(const char *status, const LeaderFacts *found, Refusal *rete
         n_gids = leader_facts_gid_map(found, gids);
         if (n_uids < 0 || n_gids < 0)
                 return MIN(n_uids, n_gids);
-        if (!proc_status_ids_are_mapped(status, uids, (size_t) n_uids, gids, (size_t) n_gids))
+        if (!proc_status_ids_are_mapped(status, uids, (size_t) n_uids, gids, (size_t) n_gids, with_groups))
                 return mismatch(reterr, "user and groups");
         return 0;
 }
@@ -186,7 +187,7 @@ static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *sp
         if (r >= 0)
                 r = check_status(&status, &found->status, spec, reterr);
         if (r >= 0)
-                r = check_ids(text, found, reterr);
+                r = check_ids(text, found, !spec->as_leader, reterr);
         if (r >= 0)
                 r = check_labels(proc_fd, found, reterr);
         if (r >= 0)

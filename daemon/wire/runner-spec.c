@@ -39,6 +39,7 @@ void runner_spec_done(RunnerSpec *s)
         free(s->user);
         free(s->working_dir);
         free(s->audit);
+        free(s->leader_groups);
         free(s->label);
         free(s->apparmor);
         free(s->filters);
@@ -91,6 +92,17 @@ static void put_filters(Buf *b, const RunnerSpec *s)
         }
 }
 
+static void put_service(Buf *b, const RunnerSpec *s)
+{
+        put_u32(b, s->service);
+        put_u32(b, s->denies_exec_memory);
+        put_u32(b, s->leader_pid);
+        put_u32(b, s->host_root_uid);
+        put_u32(b, s->n_leader_groups);
+        for (uint32_t i = 0; i < s->n_leader_groups; i++)
+                put_u32(b, s->leader_groups[i]);
+}
+
 int runner_spec_write(const RunnerSpec *s, Buf *ret)
 {
         put_u32(ret, SPEC_MAGIC);
@@ -106,10 +118,13 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         put_u32(ret, s->tty);
         put_u32(ret, s->privileged);
         put_u64(ret, s->cap_privileged);
+        put_u32(ret, s->as_leader);
+        put_u32(ret, s->is_root_refused);
         put_u32(ret, s->null_stdin);
         put_u32(ret, s->own_pipes);
         put_u32(ret, s->login_uid);
         put_string(ret, s->audit);
+        put_service(ret, s);
         put_u64(ret, s->namespaces);
         put_u32(ret, s->leader_uid);
         put_u32(ret, s->leader_gid);
@@ -282,8 +297,32 @@ static void take_filters(Reader *r, RunnerSpec *s)
         s->n_filters = n;
 }
 
+static void take_service(Reader *r, RunnerSpec *s)
+{
+        uint32_t n;
+
+        s->service = take_bool(r);
+        s->denies_exec_memory = take_bool(r);
+        s->leader_pid = take_u32(r);
+        s->host_root_uid = take_u32(r);
+        n = take_u32(r);
+        if (r->error == 0 && (n > RUNNER_GROUPS_MAX || n > (r->size - r->at) / sizeof(uint32_t)))
+                r->error = -EBADMSG;
+        if (r->error != 0 || n == 0)
+                return;
+        s->leader_groups = calloc(n, sizeof(uint32_t));
+        if (!s->leader_groups) {
+                r->error = -ENOMEM;
+                return;
+        }
+        s->n_leader_groups = n;
+        for (uint32_t i = 0; i < n; i++)
+                s->leader_groups[i] = take_u32(r);
+}
+
 static void take_leader(Reader *r, RunnerSpec *s)
 {
+        take_service(r, s);
         s->namespaces = take_u64(r);
         s->leader_uid = take_u32(r);
         s->leader_gid = take_u32(r);
@@ -330,6 +369,8 @@ int runner_spec_read(char *data, size_t size, RunnerSpec *ret)
         s.tty = take_bool(&r);
         s.privileged = take_bool(&r);
         s.cap_privileged = take_u64(&r);
+        s.as_leader = take_bool(&r);
+        s.is_root_refused = take_bool(&r);
         s.null_stdin = take_bool(&r);
         s.own_pipes = take_bool(&r);
         s.login_uid = take_u32(&r);

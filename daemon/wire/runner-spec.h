@@ -22,12 +22,13 @@
 
 /* Of the order and the spec, and of reports: a running runner may be older than the spawner, and its report
  * must still be understood. */
-#define RUNNER_SPEC_VERSION   5
+#define RUNNER_SPEC_VERSION   6
 #define RUNNER_REPORT_VERSION 3
 
 #define RUNNER_SPEC_MAX       (16 * 1024 * 1024)
 #define RUNNER_CONTROL_FD     3
 #define RUNNER_FILTERS_MAX    64
+#define RUNNER_GROUPS_MAX     65536 /* the kernel's NGROUPS_MAX */
 #define RUNNER_N_RLIMITS      16
 #define RUNNER_SETUP_SEC_MAX  10 /* a runner that is not done with its set-up by then ends itself */
 #define RUNNER_N_NAMESPACES   8
@@ -70,6 +71,8 @@ typedef struct RunnerSpec {
         bool tty;
         bool privileged;
         uint64_t cap_privileged; /* what such a command may have beside cap_bounding */
+        bool as_leader; /* of a service: the command has exactly the ids of the leader, and its environment */
+        bool is_root_refused; /* of a service: nobody but its own user may be the host's root */
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
         uint32_t login_uid; /* of the caller, for the kernel's audit; UINT32_MAX: none */
         char *audit;        /* what the kernel's audit is told of the command; NULL: nothing */
@@ -77,6 +80,12 @@ typedef struct RunnerSpec {
                          */
 
         /* What the kernel says of the leader (the template). */
+        bool service; /* it is the main process of a service: its root, working directory and processors count */
+        bool denies_exec_memory; /* PR_SET_MDWE */
+        uint32_t leader_pid;     /* as the host sees it, where the service is set */
+        uint32_t host_root_uid;  /* the same: the host's uid 0 in the leader's user namespace */
+        uint32_t *leader_groups; /* the same: its supplementary groups as the host sees them */
+        uint32_t n_leader_groups;
         uint64_t namespaces;             /* CLONE_NEW* of those that differ from ours */
         uint32_t leader_uid, leader_gid; /* in the leader's user namespace, or UINT32_MAX if unmapped */
         uint64_t cap_bounding, cap_effective, cap_permitted, cap_ambient;

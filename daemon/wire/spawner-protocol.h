@@ -12,7 +12,7 @@
 #define LEADER_SIGNATURE "(sut)"
 
 /* A container's description. */
-#define CONTAINER_FIELDS    "sssssssututtassssa{ss}"
+#define CONTAINER_FIELDS    "sssssssututtassssa{ss}b"
 #define CONTAINER_SIGNATURE "(" CONTAINER_FIELDS ")"
 
 /* A process of a container: pid, parent, uid, CPU time, start (both in microseconds), tty, command line,

@@ -4,7 +4,7 @@
  * The payload of a machine: what a container's own init would run. A request is a file
  * DIRECTORY/NAME.request with one word per line: uid, gid, supplementary groups separated by commas, "tty"
  * or "pipes", working directory, then argv; its output comes in NAME.out, and NAME.done holds the exit
- * status when all is written.
+ * status when all is written. With "-" as uid, the command is as the payload is: same ids, umask, directory.
  */
 
 #include <dirent.h>
@@ -30,7 +30,7 @@ typedef struct Request {
         uid_t uid;
         gid_t gid, groups[64];
         size_t n_groups;
-        int tty;
+        int tty, same;
         char *directory, *argv[WORDS_MAX + 1];
         char text[16384];
 } Request;
@@ -47,6 +47,7 @@ static int parse(Request *r, const char *path)
                 words[n++] = word;
         if (n < 6)
                 return -1;
+        r->same = strcmp(words[0], "-") == 0;
         r->uid = (uid_t) strtoul(words[0], NULL, 10);
         r->gid = (gid_t) strtoul(words[1], NULL, 10);
         save = NULL;
@@ -103,11 +104,12 @@ static void become_command(const Request *r, const int fds[3])
         syscall(SYS_close_range, 3, ~0U, 0);
         if (r->tty && ioctl(0, TIOCSCTTY, 0) < 0)
                 _exit(4);
-        umask(0022);
-        if (chdir(r->directory) < 0)
+        if (!r->same)
+                umask(0022);
+        if (!r->same && chdir(r->directory) < 0)
                 _exit(4);
-        if (setgroups(r->n_groups, r->groups) < 0 || setresgid(r->gid, r->gid, r->gid) < 0 ||
-            setresuid(r->uid, r->uid, r->uid) < 0)
+        if (!r->same && (setgroups(r->n_groups, r->groups) < 0 || setresgid(r->gid, r->gid, r->gid) < 0 ||
+                         setresuid(r->uid, r->uid, r->uid) < 0))
                 _exit(4);
         execve(r->argv[0], r->argv, environment);
         _exit(127);

@@ -361,7 +361,7 @@ static int list(sd_bus *bus)
                         break;
                 printf("%.12s name=%s kind=%s state=%s image=%s unit=%s slice=%s leader=%u uid=%u\n", s[0],
                        s[1], s[2], s[3], s[4], s[5], s[6], leader, uid);
-                r = sd_bus_message_skip(reply, "ttassssa{ss}");
+                r = sd_bus_message_skip(reply, "ttassssa{ss}b");
                 if (r >= 0)
                         r = sd_bus_message_exit_container(reply);
         }

@@ -25,7 +25,7 @@ static void test_status(void)
 
         NEED(proc_status_parse(STATUS_HEAD STATUS_CAPS STATUS_TAIL, &s) == 0);
         NEED(s.state == 'S' && s.ppid == 70 && s.ns_pid == 1 && s.umask == 0027);
-        NEED(s.uid == 524289 && s.gid == 2);
+        NEED(s.uid == 524289 && s.gid == 2 && s.ids_differ);
         NEED(s.cap_inheritable == 1 && s.cap_permitted == UINT64_C(0x1ffffffffff) && s.cap_effective == 3);
         NEED(s.cap_bounding == 0xfdecbfff && s.cap_ambient == 4);
         NEED(s.no_new_privs && s.seccomp_mode == 2 && s.seccomp_filters == 5);
@@ -61,6 +61,8 @@ static void test_bad_status(void)
 static void test_mapped_ids(void)
 {
         static const IdMapping uids[] = {{0, 524288, 65536}}, gids[] = {{0, 1, 4}};
+        static const char groups_elsewhere[] =
+                "Uid:\t524288\t524288\t524288\t524288\nGid:\t1\t1\t1\t1\nGroups:\t0 \n";
         static const struct {
                 const char *text;
                 bool mapped;
@@ -79,7 +81,33 @@ static void test_mapped_ids(void)
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 NEED_ROW(rows[i].text,
-                         proc_status_ids_are_mapped(rows[i].text, uids, 1, gids, 1) == rows[i].mapped);
+                         proc_status_ids_are_mapped(rows[i].text, uids, 1, gids, 1, true) == rows[i].mapped);
+        NEED(!proc_status_ids_are_mapped(groups_elsewhere, uids, 1, gids, 1, true));
+        NEED(proc_status_ids_are_mapped(groups_elsewhere, uids, 1, gids, 1, false));
+}
+
+static void test_groups(void)
+{
+        static const struct {
+                const char *text;
+                int result;
+                size_t n;
+        } rows[] = {
+                {"Groups:\t\n", 0, 0},
+                {"Groups:\t4 20 65534 \n", 0, 3},
+                {"Groups:\t7", 0, 1},
+                {"Groups:\t4 x \n", -EBADMSG, 0},
+                {"Groups:\t4294967296 \n", -EBADMSG, 0},
+                {"Uid:\t1\n", -EBADMSG, 0},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_free_ uint32_t *groups = NULL;
+                size_t n = 0;
+
+                NEED_ROW(rows[i].text, proc_status_groups(rows[i].text, &groups, &n) == rows[i].result);
+                NEED_ROW(rows[i].text, n == rows[i].n && (n != 3 || groups[2] == 65534));
+        }
 }
 
 static void test_id_map(void)
@@ -266,6 +294,7 @@ int main(void)
         test_bad_status();
         test_id_map();
         test_mapped_ids();
+        test_groups();
         test_cgroup();
         test_limits();
         test_labels();

@@ -17,6 +17,8 @@ static void fill(RunnerSpec *s, RunnerFilter filters[2])
         static char *container[] = {(char *) "container=x", NULL};
         static char *request[] = {NULL};
 
+        static uint32_t groups[] = {4, UINT32_MAX - 1};
+
         filters[0] = (RunnerFilter){.n_instructions = 1, .log = 1, .instructions = first};
         filters[1] = (RunnerFilter){.n_instructions = 3, .instructions = second};
         *s = (RunnerSpec){
@@ -29,6 +31,12 @@ static void fill(RunnerSpec *s, RunnerFilter filters[2])
                 .columns = 1,
                 .tty = true,
                 .null_stdin = true,
+                .as_leader = true,
+                .service = true,
+                .leader_pid = 77,
+                .host_root_uid = UINT32_MAX,
+                .leader_groups = groups,
+                .n_leader_groups = 2,
                 .namespaces = 0x7e020080,
                 .leader_uid = UINT32_MAX,
                 .leader_gid = 7,
@@ -74,6 +82,9 @@ static void test_round_trip(const RunnerSpec *in, const Buf *b)
         NEED(!out.user && same_text(out.working_dir, "/a b"));
         NEED(out.rows == 65535 && out.columns == 1 && out.tty && !out.privileged && out.null_stdin &&
              !out.own_pipes);
+        NEED(out.as_leader && !out.is_root_refused && out.service && !out.denies_exec_memory);
+        NEED(out.leader_pid == 77 && out.host_root_uid == UINT32_MAX && out.n_leader_groups == 2);
+        NEED(out.leader_groups[0] == 4 && out.leader_groups[1] == UINT32_MAX - 1);
         NEED(out.namespaces == in->namespaces && out.leader_uid == UINT32_MAX && out.leader_gid == 7);
         NEED(out.cap_bounding == in->cap_bounding && out.cap_effective == 0 && out.cap_ambient == 1);
         NEED(out.cap_privileged == in->cap_privileged);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is different where the container is a service of the host. */
+
+#include "core/authz.h"
+
+/* The action that such a question is asked as. */
+AuthzAction authz_service_action(const AuthzQuestion *q);
+/* Refuses what nobody may, whatever polkit's rules say. */
+int authz_check_service(const AuthzQuestion *q, Refusal *reterr);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Where a command in a service begins, and what it finds in its environment: as the main process, whose root
+ * directory need not be that of its mount namespace. All of it is looked up by the joiner, for the service
+ * decides how long that takes, and the joiner may be ended at any time.
+ */
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/strv.h"
+#include "runner/runner.h"
+#include "wire/service-name.h"
+
+static int open_directory(const RunnerSpec *s, const char *name)
+{
+        char path[64];
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%u/%s", s->leader_pid, name);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* The directories are those of the mount namespace that is joined. */
+static int check_mounts(const RunnerSpec *s, int mount_namespace)
+{
+        struct stat st, joined;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%u/ns/mnt", s->leader_pid);
+        if (stat(path, &st) < 0 ||
+            (mount_namespace < 0 ? stat("/proc/self/ns/mnt", &joined) : fstat(mount_namespace, &joined)) < 0)
+                return -errno;
+        return st.st_ino == joined.st_ino && st.st_dev == joined.st_dev ? 0 : -EPERM;
+}
+
+static int take_environment(RunnerSpec *s, Refusal *reterr)
+{
+        _cleanup_free_ char *data = NULL;
+        char path[64];
+        size_t size;
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%u/environ", s->leader_pid);
+        r = file_read_at(AT_FDCWD, path, SERVICE_ENV_MAX, &data, &size);
+        if (r >= 0)
+                r = service_environment_parse(data, size, &s->env_container);
+        if (r == -EFBIG || r == -E2BIG)
+                return refuse(reterr, REFUSAL_UNSUPPORTED, E2BIG,
+                              "the environment of the main process is larger than %d bytes or %d variables",
+                              SERVICE_ENV_MAX, SERVICE_ENV_ITEMS_MAX);
+        return r;
+}
+
+int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refusal *reterr)
+{
+        int r = 0;
+
+        *ret = PLACE_INIT;
+        if (!s->service)
+                return 0;
+        ret->root = open_directory(s, "root");
+        ret->directory = open_directory(s, "cwd");
+        r = MIN(ret->root, ret->directory);
+        if (r >= 0)
+                r = check_mounts(s, mount_namespace);
+        /* What another user runs is not told what the service has put into its own memory. */
+        if (r >= 0 && s->as_leader && !s->privileged) {
+                s->env_container = strv_free(s->env_container);
+                r = take_environment(s, reterr);
+        }
+        /* All of it was found by its number, and is the leader's if that one still lives. */
+        if (pidfd_is_alive(leader) <= 0)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the service is not running");
+        if (r < 0 && reterr->kind == REFUSAL_NONE)
+                return refuse(reterr, REFUSAL_INTERNAL, r,
+                              "cannot look up the root directory of the main process: %s",
+                              strerrordesc_np(-r));
+        return r;
+}
+
+/* In the mount namespace. Each fd is closed with all others, right after. */
+int place_enter(const RunnerSpec *s, const Place *p, Refusal *reterr)
+{
+        if (!s->service)
+                return 0;
+        if (fchdir(p->root) < 0 || chroot(".") < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, errno,
+                              "cannot change to the root directory of the main process: %s",
+                              strerrordesc_np(errno));
+        if (fchdir(p->directory) < 0 && chdir("/") < 0)
+                return -errno;
+        return 0;
+}

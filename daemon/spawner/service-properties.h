@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What systemd says of a service, all of one moment: the answer to one GetAll. Whatever a command cannot be
+ * given too is refused here.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "base/refusal.h"
+#include "wire/service-name.h"
+
+typedef struct ServiceProperties {
+        char *id;     /* owned: the name that the others are aliases of */
+        char **names; /* owned: all of them */
+        char *state;  /* owned: ActiveState */
+        char *control_group, *slice, *root_image, *root_directory, *fragment; /* owned */
+        uint8_t invocation[SERVICE_INVOCATION];
+        bool has_invocation;
+        uint32_t main_pid;
+        uint64_t created_usec;      /* CLOCK_REALTIME: when the main process was started */
+        bool denies_exec_memory;    /* MemoryDenyWriteExecute= */
+        bool restricts_filesystems; /* RestrictFileSystems= */
+        bool in_nft_sets;           /* NFTSet= with the control group */
+        int32_t secure_bits;
+} ServiceProperties;
+
+void service_properties_done(ServiceProperties *p);
+
+/* From the reply to GetAll of all interfaces. -EBADMSG when it cannot be understood. */
+int service_properties_read(sd_bus_message *reply, ServiceProperties *ret);
+
+/* Refuses a service that does not run, has no main process, is a user's, or has confinement that a command
+ * cannot be given. */
+int service_properties_check(const ServiceProperties *p, Refusal *reterr);
+
+/* Whether it is up, so that what is ordered after it need not wait. */
+bool service_properties_are_active(const ServiceProperties *p);
