@@ -67,6 +67,11 @@ static int property_get(sd_bus *bus, const char *path, const char *interface, co
 #define CHANGES        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
 
+/*
+ * To add a property: a row here, and its value in property_get(). If it changes, its name in tell_changes()
+ * in api/dbus-service.c, which emits PropertiesChanged. api/dbus-properties.c restricts who may read it.
+ * dbus/org.execd1.Exec.xml and org.execd1(5), which tests compare with the bus; ctl/status.c shows it.
+ */
 const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, dbus_method_start, FOR_ALL),

@@ -53,6 +53,12 @@ static int property_get_retention(sd_bus *bus, const char *path, const char *int
 #define TOLD_PROPERTY  SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
 
+/*
+ * To add a method, here or in dbus_exec_vtable: a row, and a function dbus_method_NAME() that reads its arguments
+ * into a structure and begins a DbusCall. Its steps NAME_authorize(), which asks for authorization, and
+ * NAME_run(), which acts and answers, either continue or end the call. The XML in dbus/ and org.execd1(5),
+ * which tests compare with the bus; tests/dbus.
+ */
 const sd_bus_vtable dbus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", containers),

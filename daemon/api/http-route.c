@@ -14,6 +14,14 @@ typedef struct Route {
         void (*handler)(HttpExchange *x);
 } Route;
 
+/*
+ * To add a route: a row here, and a handler http_VERB_NOUN() in the file of its object, declared in
+ * api/http-route.h. The handler answers with http_reply_…(), now or later; until then, its pending work is
+ * attached to the exchange. http_need_exec() finds the exec of the path, http_need_json() checks the body,
+ * and api/http-authz.h authorizes the caller. packaging/openapi.yaml and execd-http-api(7) describe it;
+ * tests/conformance/test_openapi.py needs a case for each status of the YAML, and a route that Docker does not
+ * have is tested in test_extras.py and described in EXTRAS.md.
+ */
 static const Route routes[] = {
         {"GET", "/_ping", http_get_ping},
         {"HEAD", "/_ping", http_get_ping},

@@ -7,6 +7,8 @@
  * takes a `Refusal *reterr` as its last parameter, fills it, and returns a negative errno; where the Refusal
  * stays REFUSAL_NONE, the failure was a fault. The mapping from kinds to HTTP statuses and D-Bus error names
  * is in one place each (api/http-error, api/dbus-call).
+ *
+ * To add a kind: a row here, its name in refusal.c, its status and code in api/http-error.c, both manuals.
  */
 
 #include "base/cleanup.h"

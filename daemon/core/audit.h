@@ -6,6 +6,9 @@
  * the act it records. Nothing here waits for journald (core/journal-queue). An act must not be done when its
  * record was not taken, and a command must not run before the record of its start is written. Values of
  * environment variables are never recorded; command lines are escaped and bounded.
+ *
+ * To add a record: an id from `systemd-id128 new` in wire/message-id.h, an AuditEvent and its row in audit.c, a
+ * text in packaging/catalog/execd.catalog, and a line in execd.service(8).
  */
 
 #include "core/exec.h"

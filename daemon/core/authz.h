@@ -6,6 +6,9 @@
  * with what is asked for as details. Where there is SELinux, the policy has to allow it in addition: to root
  * and to an exec's owner as well. Errors, time-outs and a caller that vanished all mean no. A check that
  * is under way is an object of its own: freeing it cancels the question, and no answer comes any more.
+ *
+ * To add an action: dbus/org.execd1.policy, an AuthzAction and its name in authz.c, dbus/org.execd1.rules if the
+ * group has it, and execd.service(8).
  */
 
 #include "core/container-info.h"

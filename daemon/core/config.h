@@ -2,10 +2,13 @@
 #pragma once
 
 /*
- * What an administrator can turn: execd.conf and its drop-ins, found where systemd's are, into one
- * structure. Each key has a row in the table of config-key.c, a default here, a line in
- * packaging/execd.conf, and a paragraph in execd.conf(5). What cannot be used is told and left out; there is
- * always a configuration.
+ * The settings of execd.conf and its drop-ins, which are found where systemd's are, in one structure. Invalid
+ * settings are logged and ignored, so that there is always a configuration.
+ *
+ * To add a setting: a member of ManagerConfig with its default, a row in `keys` of config-key.c, a line in
+ * packaging/execd.conf, and a paragraph in execd.conf(5), which tests compare with each other; a row in
+ * tests/unit/core/test-config.c and a case in tests/system/test_config.py. If an option of execd has the same
+ * meaning, config_override() in main.c.
  */
 
 #include <stdbool.h>

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The commands of execctl: their names, what follows each, and the texts of their help. */
+/*
+ * The commands of execctl: their names, their arguments, and the texts of their help.
+ *
+ * To add a command: a row in verb-table.c, a function verb_NAME() in a file of its own, execctl(1), the three
+ * completions in packaging/completion, and tests/dbus/test_execctl.py. Options are in option-table.c.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,10 +2,50 @@
 #pragma once
 
 /*
- * Providers find containers: each those of its kind, and of each the first process. All of them are brought
- * up to date together, in rounds: one round runs at a time, and whoever asks while one runs waits for the
- * next, since the running one may have looked before. A container that is just starting is looked at again a
- * little later.
+ * Providers find containers: each provider finds those of its kind, and the first process of each. All of them
+ * are brought up to date together, in rounds. One round runs at a time, and a request that arrives during a
+ * round waits for the next, because the running one may have looked before. A container that is just starting
+ * is looked at again a little later.
+ *
+ * To add a kind of container: spawner/container-KIND.c with a ProviderType, declared as KIND_provider in its
+ * header and listed in provider_types of spawner.c. It only maps names to first processes; the confinement is
+ * read from the kernel by the same code for all kinds. container-machined.c (a service with signals) and
+ * container-oci.c (files, watched and parsed) are the models.
+ *
+ * - new() begins to watch for changes: signals of the source, or its directory with inotify. The watch calls
+ *   provider_changed(), but not from new(): the first round comes by itself. A directory that does not exist is
+ *   no failure; watch its parent (oci-watch.c). Without a watch, changes are seen only when somebody asks, and a
+ *   name in the table is answered from there even if its container has gone. If a name can be reused, mend the
+ *   table in the callback of the watch, with a priority before requests (look_at_once() in container-oci.c).
+ * - refresh() looks, and ends with provider_refreshed(), now or later. For each container that
+ *   container_table_by_name() does not have: leader_open(), which refuses processes that share the host's
+ *   namespaces, container_new(), provider_add(). In other cases:
+ *     - it cannot be used: provider_reject() with a refusal, which clients see
+ *     - it is starting (-EAGAIN of leader_open(), its file is missing or incomplete): provider_reject() with
+ *       -EAGAIN; it is looked at again every 50 ms for five seconds
+ *     - it disappeared in the meantime: nothing
+ *     - it is in the table, but its source has gone, is no longer valid, or names another process:
+ *       container_table_forget()
+ *     - the source as a whole is unavailable: pass the reason to provider_refreshed()
+ * - ContainerFacts (container.h): name, kind and created_usec are required. Names are UTF-8 without characters
+ *   that a URL path cannot have, and unique within the kind; clients see kind, polkit knows it as
+ *   container_kind. cgroup is the control group that the engine created, unless it is always the unit's: an exec
+ *   is refused if there are limits below the unit, which could not be copied (check_below() in launch.c).
+ * - Nothing that a container's owner can write may name a process. A file is valid if root owns it and its
+ *   directory and nobody else can write to them (root-file.h). A PID in it is valid if the process has the start
+ *   time in the file, or is not younger than the file (plus one clock tick), and if something else connects it
+ *   with the name, such as its control group. A process that is still the runtime's own program, on its way to
+ *   the container's, is no template yet (check_executed() in container-oci.c). A service is trusted no more than
+ *   those who can register with it (check_owner() in container-machined.c).
+ * - Parsers are pure, in wire/KIND-….c, and return -EBADMSG with a refusal; each has a fuzzer and a corpus.
+ * - Also: spawner/meson.build, units/execd-spawner.service.in and packaging/selinux/execd.te if files are read,
+ *   README.md, packaging/doc, execd.service(8), execd-spawner.service(8), packaging/openapi.yaml, NEWS.md.
+ *   dbus/org.execd1.rules allows members of the group to enter machines only: do not extend this rule unless
+ *   containers of the new kind are confined like machines.
+ * - Tests: tests/unit/wire and tests/fuzz for the parser, tests/unit/spawner for the rounds, and in
+ *   tests/confinement a container of that kind that is compared with its own first process (parity.py,
+ *   test_oci.py); intended differences are in parity-differences.txt. Each check that keeps something out has a
+ *   patch in tests/mutation/patches that removes it.
  */
 
 #include <systemd/sd-bus.h>

@@ -11,6 +11,13 @@
  * ...Scale form, or infinity), TasksMax (number, percentage or infinity), CPUQuota (percentage, more than
  * 100% allowed), CPUWeight IOWeight (1..10000; CPUWeight also idle), AllowedCPUs AllowedMemoryNodes
  * (ranges), RuntimeMaxSec (time span), OOMPolicy (continue, stop, kill).
+ *
+ * To add a property, which systemd 252 must know: a row in `rules` of scope-property.c with a parser, its name
+ * in the message of scope_property_parse() and above. A D-Bus type other than t, u, s and ay needs a
+ * ScopePropertyType and a case in the message of the scope (spawner/scope-message.c). If the container can have
+ * such a limit itself, a row in `rules` of spawner/limits.c, because an exec may ask only for less. Both manuals,
+ * packaging/openapi.yaml, the three completions; tests/unit/wire/test-scope-property.c, test_openapi.py,
+ * SHOWN in test_extras.py, and a seed in tests/fuzz/corpus/property.
  */
 
 #include <stdbool.h>
