@@ -274,9 +274,10 @@ static void load_execs(Manager *m, FdStore *h)
         recordings_recover(m->recordings);
 }
 
-static void save_execs(Manager *m)
+static void save_state(Manager *m)
 {
         manager_leave_execs(m);
+        (void) recurrence_save(&m->recurrence, m->config.state_path);
         if (state_file_save(m) < 0)
                 log_warning("What was remembered of execs is lost");
 }
@@ -364,7 +365,7 @@ static int run(Passed *p)
         bus = dbus_service_free(bus);
         if (r < 0)
                 log_error_errno(r, "The event loop has failed");
-        save_execs(m);
+        save_state(m);
         http_fdstore_store(server);
         flush_records(m);
         return r;

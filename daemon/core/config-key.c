@@ -35,6 +35,7 @@ struct ConfigKey {
 const ManagerConfig manager_config_default = {
         .log_level = LOG_INFO,
         .idle_usec = IDLE_USEC,
+        .idle_usec_max = IDLE_USEC_MAX,
         .authz_usec = AUTHZ_USEC,
         .authz_interactive_usec = AUTHZ_INTERACTIVE_USEC,
         .authz_max = AUTHZ_MAX,
@@ -359,6 +360,7 @@ static const ConfigType path = {sizeof(char *), parse_path, print_path, expect_p
 static const ConfigKey keys[] = {
         {"Daemon", "LogLevel", &log_level, AT(log_level), 0, 0},
         {"Daemon", "IdleTimeoutSec", &span, AT(idle_usec), USEC_PER_SEC, UNITS_INFINITY},
+        {"Daemon", "IdleTimeoutMaxSec", &span, AT(idle_usec_max), 0, HOUR},
         {"Daemon", "AuthorizationTimeoutSec", &span, AT(authz_usec), USEC_PER_SEC, HOUR},
         {"Daemon", "InteractiveAuthorizationTimeoutSec", &span, AT(authz_interactive_usec), USEC_PER_SEC,
          HOUR},

@@ -22,6 +22,7 @@
 /* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be turned,
  * stand in wire/exec-request.h and wire/http-request.h. */
 #define IDLE_USEC               (30 * USEC_PER_SEC)
+#define IDLE_USEC_MAX           (360 * USEC_PER_SEC) /* when somebody comes back after pauses */
 #define AUTHZ_USEC              (10 * USEC_PER_SEC)
 #define AUTHZ_INTERACTIVE_USEC  (120 * USEC_PER_SEC) /* a person may have to type a password */
 #define AUTHZ_MAX               64                   /* questions to polkit; dbus-daemon takes 128 calls */
@@ -56,7 +57,8 @@ typedef struct ManagerConfig {
         const char *state_path;
 
         int log_level;
-        uint64_t idle_usec; /* UNITS_INFINITY: never */
+        uint64_t idle_usec;     /* UNITS_INFINITY: never */
+        uint64_t idle_usec_max; /* while somebody comes back after pauses */
         uint64_t authz_usec;
         uint64_t authz_interactive_usec;
         uint64_t authz_max;

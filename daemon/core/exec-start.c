@@ -20,7 +20,11 @@
 #include "core/fdstore.h"
 #include "wire/runner-spec.h"
 
-#define DESCRIPTION_MAX 256
+/* How long a runner waits for the start of an exec that was created. One that is started later gets another.
+ */
+#define EXEC_PARKED_USEC (60 * USEC_PER_SEC)
+
+#define DESCRIPTION_MAX  256
 
 /* The spawner's view of it. */
 static SpawnerExec exec_describe(const Exec *e, char **ret_description)
@@ -45,7 +49,8 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
         SpawnerExec describe = exec_describe(e, &description);
         int r;
 
-        r = spawner_prepare(e->env->spawner, &describe, park, callback, userdata, &e->prepare_slot, reterr);
+        r = spawner_prepare(e->env->spawner, &describe, park ? EXEC_PARKED_USEC : 0, callback, userdata,
+                            &e->prepare_slot, reterr);
         if (r < 0)
                 return r;
         if (park)

@@ -23,6 +23,22 @@ static void manager_on_container_removed(void *userdata, ContainerInfo *c)
         tell_container(userdata, "die", c);
 }
 
+/* How long to be there without work: as long as somebody is expected to come back. */
+static uint64_t manager_stay(const Manager *m)
+{
+        return recurrence_stay(&m->recurrence, m->config.idle_usec, m->config.idle_usec_max);
+}
+
+/* The spawner and what is parked with it need not stay for ever because execd does. */
+static void manager_spread_stay(Manager *m)
+{
+        uint64_t usec = recurrence_stay(&m->recurrence, MIN(m->config.idle_usec, IDLE_USEC),
+                                        m->config.idle_usec_max);
+
+        spawner_link_set_idle(m->spawner, usec);
+        spare_runners_set_stay(m->spares, usec);
+}
+
 static void manager_arm_idle(Manager *m, uint64_t usec)
 {
         if (m->config.idle_usec == UNITS_INFINITY) {
@@ -36,10 +52,10 @@ static void manager_arm_idle(Manager *m, uint64_t usec)
 static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Manager *m = userdata;
-        uint64_t now = now_usec(CLOCK_MONOTONIC), due = m->last_busy + m->config.idle_usec;
+        uint64_t now = now_usec(CLOCK_MONOTONIC), due = m->last_busy + manager_stay(m);
 
         if (m->busy > 0 || m->n_live > 0 || !journal_queue_is_empty(m->journal)) {
-                manager_arm_idle(m, m->config.idle_usec);
+                manager_arm_idle(m, manager_stay(m));
                 return 0;
         }
         if (now < due) {
@@ -139,12 +155,14 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 r = sd_event_source_set_priority(m->idle_timer, SD_EVENT_PRIORITY_IDLE);
         if (r < 0)
                 return r;
-        manager_arm_idle(m, m->config.idle_usec);
+        recurrence_load(&m->recurrence, m->config.state_path);
+        manager_arm_idle(m, manager_stay(m));
         manager_open_bus(m);
         m->spares = spare_runners_new(m->event, m->spawner, &m->config);
         m->shutdown = shutdown_new(m->event, m->bus, manager_is_settled, m);
         if (!m->spares || !m->shutdown)
                 return -ENOMEM;
+        manager_spread_stay(m);
         r = manager_execs_init(m);
         if (r < 0)
                 return r;
@@ -202,21 +220,27 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
                                                    : 0);
         m->recordings->options.size_max = m->config.record_size_max;
         m->recordings->options.total_max = m->config.record_total_max;
-        manager_arm_idle(m, m->config.idle_usec);
+        manager_spread_stay(m);
+        manager_arm_idle(m, manager_stay(m));
         manager_queue_collect(m);
         manager_config_done(&old);
 }
 
 void manager_busy_begin(Manager *m)
 {
-        m->busy++;
         m->last_busy = now_usec(CLOCK_MONOTONIC);
+        if (m->busy++ > 0)
+                return;
+        recurrence_begin(&m->recurrence, m->last_busy, m->config.idle_usec_max);
+        manager_spread_stay(m);
 }
 
 void manager_busy_end(Manager *m)
 {
         m->busy--;
         m->last_busy = now_usec(CLOCK_MONOTONIC);
-        if (m->busy == 0)
-                manager_arm_idle(m, m->config.idle_usec);
+        if (m->busy > 0)
+                return;
+        recurrence_end(&m->recurrence, m->last_busy);
+        manager_arm_idle(m, manager_stay(m));
 }

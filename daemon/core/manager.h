@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/exec.h"
 #include "core/polkit.h"
+#include "core/recurrence.h"
 #include "core/shutdown.h"
 #include "core/spare-runners.h"
 #include "core/think-time.h"
@@ -52,6 +53,7 @@ struct Manager {
         SpareRunners *spares;
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
+        Recurrence recurrence;
         sd_event_source *collect_source;
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;

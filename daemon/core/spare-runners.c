@@ -8,15 +8,15 @@
 #include "base/time.h"
 #include "core/exec.h"
 
-/* The spawner keeps a parked runner for a minute; an older one is not counted on. */
-#define SPARE_USEC_MAX (50 * USEC_PER_SEC)
+/* The spawner has this time more to drop it, so that what is counted on is there. */
+#define SPARE_SLACK_USEC (10 * USEC_PER_SEC)
 
 typedef struct SpareRunner {
         char container_id[EXEC_ID_SIZE]; /* empty: free */
         uint32_t leader;
         uint64_t leader_start;
         char exec_id[EXEC_ID_SIZE];
-        uint64_t made; /* CLOCK_MONOTONIC */
+        uint64_t made, until; /* CLOCK_MONOTONIC */
 } SpareRunner;
 
 typedef struct SpareRequest {
@@ -31,6 +31,7 @@ struct SpareRunners {
         SpareRunner spares[SPARES];
         SpareRequest requests[SPARES];
         sd_event_source *timer;
+        uint64_t stay_usec;
 };
 
 static bool spare_is_for(const SpareRunner *s, const ContainerInfo *c)
@@ -41,7 +42,7 @@ static bool spare_is_for(const SpareRunner *s, const ContainerInfo *c)
 
 static bool spare_is_fresh(const SpareRunner *s)
 {
-        return s->container_id[0] && now_usec(CLOCK_MONOTONIC) < s->made + SPARE_USEC_MAX;
+        return s->container_id[0] && now_usec(CLOCK_MONOTONIC) < s->until;
 }
 
 bool spare_runners_take(SpareRunners *l, const ContainerInfo *c, char ret_id[static EXEC_ID_SIZE])
@@ -112,13 +113,15 @@ static void spare_make(SpareRunners *l, const ContainerInfo *c)
         spare_drop(l, s);
         made = (SpareRunner){
                 .leader = c->leader, .leader_start = c->leader_start, .made = now_usec(CLOCK_MONOTONIC)};
+        made.until = made.made + l->stay_usec;
         if (strlen(c->id) >= sizeof(made.container_id) || exec_make_id(made.exec_id) < 0 ||
             asprintf(&description, "%s: ready for the next exec", c->name) < 0)
                 return;
         strcpy(made.container_id, c->id);
         describe = (SpawnerExec){
                 .id = made.exec_id, .container = c, .description = description, .request = &plain};
-        if (spawner_prepare(l->spawner, &describe, true, NULL, NULL, NULL, &refusal) >= 0)
+        if (spawner_prepare(l->spawner, &describe, l->stay_usec + SPARE_SLACK_USEC, NULL, NULL, NULL,
+                            &refusal) >= 0)
                 *s = made;
 }
 
@@ -212,6 +215,11 @@ SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const Man
         l->spawner = spawner;
         l->config = config;
         return l;
+}
+
+void spare_runners_set_stay(SpareRunners *l, uint64_t usec)
+{
+        l->stay_usec = usec;
 }
 
 SpareRunners *spare_runners_free(SpareRunners *l)

@@ -5,8 +5,8 @@
  * Spare runners: what costs most in an exec is its scope, so a container that was used just now gets one
  * made in advance, with a runner parked in it, under an id that the next exec in it will have. A spare has
  * joined nothing and holds nothing of the container. It ends with its container, with the connection to the
- * spawner (some seconds after that was last used), or after a minute; an exec that finds its spare gone is
- * started as any other.
+ * spawner, or when nobody is expected to come back; an exec that finds its spare gone is started as any
+ * other.
  */
 
 #include "core/config.h"
@@ -24,6 +24,9 @@ SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const Man
 /* The runners themselves end with the connection to the spawner. */
 SpareRunners *spare_runners_free(SpareRunners *l);
 DEFINE_CLEANUP(SpareRunners, spare_runners_free);
+
+/* For how long those that are made from now on are worth keeping. */
+void spare_runners_set_stay(SpareRunners *l, uint64_t usec);
 
 /* Whether such an exec can do with a spare, whose scope has the default properties. */
 bool spare_runners_is_suitable(const SpareRunners *l, const ExecRequest *request);

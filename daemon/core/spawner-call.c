@@ -103,8 +103,9 @@ static int append_exec(sd_bus_message *m, const SpawnerExec *e)
         return sd_bus_message_close_container(m);
 }
 
-int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,
-                    void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
+int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, uint64_t park_usec,
+                    sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
+                    Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_call(l, "Prepare", &m, reterr);
@@ -113,7 +114,7 @@ int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_mess
                 return r;
         r = append_exec(m, e);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sb", e->request->user ?: "", park);
+                r = sd_bus_message_append(m, "st", e->request->user ?: "", park_usec);
         if (r < 0)
                 return r;
         return send_call(l, m, callback, userdata, ret_slot, reterr);

@@ -14,8 +14,11 @@
 #include "base/time.h"
 #include "core/spawner-call.h"
 
-/* Unused for this long, the connection is closed. */
+/* Unused for this long, the connection is closed, unless it is said otherwise. */
 #define LINK_IDLE_USEC (5 * USEC_PER_SEC)
+
+/* How often connections are looked at that have another end than being unused. */
+#define LINK_LOOK_USEC (5 * USEC_PER_SEC)
 
 /* Somebody follows the events and the connection is lost: it is made anew, but not in a circle. */
 #define LINK_AGAIN_USEC USEC_PER_SEC
@@ -52,6 +55,7 @@ struct SpawnerLink {
         sd_event_source *timer;
         unsigned holds;
         uint64_t last_use; /* CLOCK_MONOTONIC */
+        uint64_t idle_usec;
 };
 
 /*
@@ -83,6 +87,7 @@ SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const Sp
         l->event = event;
         l->events = *events;
         l->userdata = userdata;
+        l->idle_usec = LINK_IDLE_USEC;
         l->socket_path = strdup(socket_path);
         return l->socket_path ? TAKE_PTR(l) : NULL;
 }
@@ -194,6 +199,26 @@ static void link_give_up(LinkBus *b)
 
 static int link_open(SpawnerLink *l);
 
+/* One that is only waited with until it was unused for long enough needs no look before that. */
+static uint64_t link_next_look(const SpawnerLink *l, uint64_t now)
+{
+        const LinkBus *b = l->current;
+        uint64_t due = l->last_use + l->idle_usec;
+        bool is_quiet = b && b->n_calls == 0 && sd_bus_is_ready(b->bus) > 0 && l->buses.first == &b->node &&
+                        l->buses.last == &b->node;
+
+        return is_quiet && l->holds == 0 && due > now ? due - now : LINK_LOOK_USEC;
+}
+
+void spawner_link_set_idle(SpawnerLink *l, uint64_t usec)
+{
+        bool is_less = usec < l->idle_usec;
+
+        l->idle_usec = usec;
+        if (is_less && l->timer)
+                link_arm(l, usec);
+}
+
 static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         SpawnerLink *l = userdata;
@@ -201,7 +226,7 @@ static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
         link_retire(l);
         LIST_FOREACH (LinkBus, b, &l->buses, node) {
-                bool is_idle = l->holds == 0 && now >= l->last_use + LINK_IDLE_USEC;
+                bool is_idle = l->holds == 0 && now >= l->last_use + l->idle_usec;
 
                 if (sd_bus_is_ready(b->bus) == 0 && now >= b->opened + LINK_START_USEC && !b->given_up)
                         link_give_up(b);
@@ -212,7 +237,7 @@ static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         if (!l->current && l->holds > 0)
                 (void) link_open(l);
         if (!list_is_empty(&l->buses) || l->holds > 0)
-                link_arm(l, LINK_IDLE_USEC);
+                link_arm(l, link_next_look(l, now));
         return 0;
 }
 
@@ -259,7 +284,7 @@ static int link_set_up(LinkBus *b)
                 r = sd_bus_match_signal(b->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
                                         "Disconnected", link_on_disconnected, b);
         if (r >= 0 && !l->timer)
-                r = sd_event_add_time_relative(l->event, &l->timer, CLOCK_MONOTONIC, LINK_IDLE_USEC, 0,
+                r = sd_event_add_time_relative(l->event, &l->timer, CLOCK_MONOTONIC, LINK_LOOK_USEC, 0,
                                                link_on_timer, l);
         return r;
 }
@@ -288,7 +313,7 @@ static int link_open(SpawnerLink *l)
         r = link_set_up(b);
         if (r < 0)
                 return r;
-        link_arm(l, LINK_IDLE_USEC);
+        link_arm(l, LINK_LOOK_USEC);
         l->current = TAKE_PTR(b);
         return 0;
 }

@@ -27,6 +27,9 @@ SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const Sp
 SpawnerLink *spawner_link_free(SpawnerLink *l);
 DEFINE_CLEANUP(SpawnerLink, spawner_link_free);
 
+/* For how long the connection stays open unused. What is parked ends with it. */
+void spawner_link_set_idle(SpawnerLink *l, uint64_t usec);
+
 /* While held (counted), the connection stays open, and container signals come. */
 int spawner_link_hold(SpawnerLink *l, Refusal *reterr);
 void spawner_link_release(SpawnerLink *l);
@@ -50,8 +53,10 @@ typedef struct SpawnerExec {
         bool one_output;         /* one pipe for stdout and stderr */
 } SpawnerExec;
 
-int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, bool park, sd_bus_message_handler_t callback,
-                    void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+/* Has the user looked up, and a runner parked for so long; with 0, none. */
+int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, uint64_t park_usec,
+                    sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
+                    Refusal *reterr);
 
 /* `login_uid` is the caller's, UINT32_MAX for none. `stdio` may be NULL (the spawner makes pipes) or three
  * fds for the command. */

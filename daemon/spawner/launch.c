@@ -21,6 +21,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Launch *l = userdata;
 
+        /* Nobody came for it, which is what mostly becomes of the last one. */
+        if (!l->start) {
+                launch_free(l);
+                return 0;
+        }
         refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
         l->events->on_failed(l, &refusal, ETIMEDOUT);
         return 0;
@@ -108,7 +113,7 @@ static int watch_leader(Launch *l)
         return 0;
 }
 
-static int watch(Launch *l)
+static int watch(Launch *l, uint64_t parked_usec)
 {
         sd_event *event = l->spawner->event;
         int r;
@@ -117,8 +122,8 @@ static int watch(Launch *l)
         if (r >= 0)
                 r = watch_leader(l);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &l->timer, CLOCK_MONOTONIC, PARKED_SEC * USEC_PER_SEC,
-                                               USEC_PER_SEC, on_timer, l);
+                r = sd_event_add_time_relative(event, &l->timer, CLOCK_MONOTONIC, parked_usec, USEC_PER_SEC,
+                                               on_timer, l);
         return r;
 }
 
@@ -197,7 +202,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         r = runner_spawn(c->spawner->options.runner, &l->runner);
         if (r < 0)
                 return r;
-        r = watch(l);
+        r = watch(l, q->parked_usec);
         if (r < 0)
                 return r;
         r = scope_start(c->spawner->scopes,

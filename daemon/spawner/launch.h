@@ -9,11 +9,12 @@
 
 #include <stdbool.h>
 
+#include "base/time.h"
 #include "spawner/connection.h"
 #include "spawner/runner-spawn.h"
 #include "wire/exec-id.h"
 
-#define PARKED_SEC 60
+#define PARKED_USEC_MAX (3600 * USEC_PER_SEC)
 
 typedef struct Start Start;
 typedef struct Launch Launch;
@@ -46,6 +47,7 @@ typedef struct LaunchRequest {
         const char *exec_id;
         const char *description;
         char *const *properties; /* name, text, … */
+        uint64_t parked_usec;    /* it is dropped when it was not started by then */
         const LaunchEvents *events;
 } LaunchRequest;
 

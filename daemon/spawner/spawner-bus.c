@@ -29,7 +29,8 @@
 #define DECISION_MAX  3072
 #define LAUNCHES_MAX  4096
 
-static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Refusal *reterr)
+static int make_launch(Connection *c, const LaunchArguments *a, uint64_t parked_usec, Launch **ret,
+                       Refusal *reterr)
 {
         size_t n = 0;
 
@@ -43,6 +44,7 @@ static int make_launch(Connection *c, const LaunchArguments *a, Launch **ret, Re
                                   .exec_id = a->exec_id,
                                   .description = a->description,
                                   .properties = a->properties,
+                                  .parked_usec = parked_usec,
                                   .events = &launch_start_events,
                           },
                           ret, reterr);
@@ -143,18 +145,19 @@ static int do_prepare_launch(Connection *c, sd_bus_message *m, bool fresh, Refus
 {
         _cleanup_(launch_arguments_done) LaunchArguments a = {0};
         const char *user;
+        uint64_t park;
         Launch *l;
-        int park, r;
+        int r;
 
         r = args_read_launch(c, m, fresh, &a, reterr);
         if (r >= 0)
-                r = sd_bus_message_read(m, "sb", &user, &park);
+                r = sd_bus_message_read(m, "st", &user, &park);
         if (r < 0)
                 return r;
-        if (park && launch_find(c->spawner, a.exec_id))
+        if (park > 0 && launch_find(c->spawner, a.exec_id))
                 return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "exec %s is already prepared", a.exec_id);
-        if (park) {
-                r = make_launch(c, &a, &l, reterr);
+        if (park > 0) {
+                r = make_launch(c, &a, MIN(park, PARKED_USEC_MAX), &l, reterr);
                 if (r < 0)
                         return r;
         }
@@ -206,7 +209,7 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
         if (!l) {
                 int r = filters_check_failure(a->container->leader, reterr);
 
-                return r < 0 ? r : make_launch(c, a, ret, reterr);
+                return r < 0 ? r : make_launch(c, a, PARKED_USEC_MAX, ret, reterr);
         }
         if (l->start || l->job.connection != c || !launch_follow(l, a->container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec %s is already starting", a->exec_id);
@@ -372,7 +375,7 @@ const sd_bus_vtable spawner_methods[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
                                 SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,
-                                            "a(ss)", properties, "s", user, "b", park),
+                                            "a(ss)", properties, "s", user, "t", park),
                                 SD_BUS_NO_RESULT, on_prepare, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start",
                                 SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,

@@ -273,7 +273,7 @@ def test_refusals_on_the_bus(users, call, verb):
 
 def test_request_that_comes_as_execd_is_about_to_leave():
     """It was read by nobody while the time without work ran out: it is served, and no connection is dropped."""
-    shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=1s\\n' >/run/execd/execd.conf.d/idle.conf;"
+    shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=1s\\nIdleTimeoutMaxSec=0\\n' >/run/execd/execd.conf.d/idle.conf;"
           "systemctl restart execd.service")
     try:
         for _ in range(5):
@@ -296,7 +296,7 @@ def test_request_that_comes_as_execd_is_about_to_leave():
 
 def test_client_that_connects_as_execd_is_about_to_leave():
     """Its connection was accepted when the time without work had run out, and its request comes a moment later."""
-    shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=3s\\n' >/run/execd/execd.conf.d/idle.conf;"
+    shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=3s\\nIdleTimeoutMaxSec=0\\n' >/run/execd/execd.conf.d/idle.conf;"
           "systemctl restart execd.service")
     try:
         assert execd.request("GET", "/_ping").status == 200

@@ -202,7 +202,7 @@ def test_file_that_execd_cannot_read():
 
 
 def test_idle_timeout():
-    restart("[Daemon]\nIdleTimeoutSec=1s\n")
+    restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
     assert request("GET", "/_ping").body == b"OK"
     wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
     assert request("GET", "/_ping").body == b"OK", "and it comes back"
@@ -211,7 +211,7 @@ def test_idle_timeout():
 def test_idle_timeout_of_a_running_daemon():
     restart("[Daemon]\nIdleTimeoutSec=infinity\n")
     pid = service("MainPID")
-    reload("[Daemon]\nIdleTimeoutSec=1s\n")
+    reload("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
     wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
     assert request("GET", "/_ping").body == b"OK"
     assert service("MainPID") != pid
@@ -219,6 +219,29 @@ def test_idle_timeout_of_a_running_daemon():
     pid = service("MainPID")
     let_pass(2.5)
     assert service("MainPID") == pid
+
+
+def spare_scopes():
+    return shell("systemctl list-units --no-legend --plain 'exec-*.scope' | grep 'web: ready for the next exec' | cut -d' ' -f1",
+                 check=False).split()
+
+
+def test_stays_for_those_who_come_back():
+    """Whoever was away for some seconds finds execd, the spawner and a runner the next time; then all of them leave."""
+    restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
+    assert run("web", ["true"])[0] == 0
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=20, what="execd to leave")
+    let_pass(1)
+    put(DROP_IN, "[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=12s\n")
+    assert run("web", ["true"])[0] == 0
+    pid, spawner = service("MainPID"), shell("systemctl show -P MainPID execd-spawner.service")
+    spares = wait_for(spare_scopes, what="a runner for the next exec")
+    let_pass(5)
+    assert service("MainPID") == pid and spare_scopes() == spares, "it does not leave after a second"
+    assert run("web", ["true"])[0] == 0
+    assert shell("systemctl show -P MainPID execd-spawner.service") == spawner
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=40, what="execd to leave when nobody comes back")
+    wait_for(lambda: not spare_scopes(), what="the runner to leave with it")
 
 
 def test_idle_connection_with_infinity():
@@ -489,7 +512,7 @@ def test_reload_leaves_what_runs_alone():
     a.read_until(b"before\n")
     with connect() as waiting:
         waiting.sendall(head_bytes("POST", f"/exec/{a.id}/wait", b"{}"))
-        reload("[Exec]\nExecsMax=1\nDefaultOnDisconnect=kill\nOutputBufferSize=1M\n[Daemon]\nIdleTimeoutSec=1s\n")
+        reload("[Exec]\nExecsMax=1\nDefaultOnDisconnect=kill\nOutputBufferSize=1M\n[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
         assert service("MainPID") == pid
         reply = request("POST", "/containers/web/exec", {"Cmd": ["true"]})
         assert "the limit is 1" in reply.json()["message"], "the new limit holds"

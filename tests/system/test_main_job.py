@@ -323,7 +323,7 @@ def test_spawner_is_for_execd_only():
 @pytest.fixture
 def soon_idle():
     path = "/run/execd/execd.conf.d/50-idle.conf"
-    shell(f"mkdir -p {path.rpartition('/')[0]}; printf '[Daemon]\\nIdleTimeoutSec=1s\\n' >{path}; systemctl reload-or-restart execd.service")
+    shell(f"mkdir -p {path.rpartition('/')[0]}; printf '[Daemon]\\nIdleTimeoutSec=1s\\nIdleTimeoutMaxSec=0\\n' >{path}; systemctl reload-or-restart execd.service")
     yield
     shell(f"rm {path}; systemctl reload-or-restart execd.service")
 

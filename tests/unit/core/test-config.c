@@ -128,6 +128,7 @@ static const struct {
 } keys[] = {
         {"Daemon", "LogLevel", "3", "err", "loud"},
         {"Daemon", "IdleTimeoutSec", "infinity", "infinity", "999ms"},
+        {"Daemon", "IdleTimeoutMaxSec", "0", "0", "61min"},
         {"Daemon", "AuthorizationTimeoutSec", "1000ms", "1s", "0"},
         {"Daemon", "InteractiveAuthorizationTimeoutSec", "90", "1min 30s", "infinity"},
         {"Daemon", "AuthorizationsMax", "100", "100", "101"},

@@ -139,7 +139,7 @@ static int prepare(sd_bus *bus, const char *exec_id, const Leader *leader, const
         if (r >= 0)
                 r = append_head(m, exec_id, leader, o);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sb", o->user ?: "", o->parked);
+                r = sd_bus_message_append(m, "st", o->user ?: "", o->parked ? 60 * USEC_PER_SEC : 0);
         if (r >= 0)
                 r = sd_bus_call(bus, m, 0, &error, NULL);
         sd_bus_message_unref(m);
