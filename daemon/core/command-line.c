@@ -2,9 +2,11 @@
 
 #include "core/command-line.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "wire/login-shell.h"
 
 /* Of one word, as it is written; a line is cut shorter than that. */
 #define WORD_BYTES_MAX 8192
@@ -72,4 +74,15 @@ char *command_line_escape(char *const *argv, size_t max)
         memcpy(line, buf_head(&b), length);
         strcpy(line + length, buf_length(&b) > max ? "..." : "");
         return line;
+}
+
+char *command_line_of_request(const ExecRequest *q, size_t max)
+{
+        _cleanup_free_ char *user = NULL;
+        char *line;
+
+        if (!login_shell_is(q->argv))
+                return command_line_escape(q->argv, max);
+        user = command_line_escape((char *[]){(char *) exec_request_user(q), NULL}, max / 2);
+        return user && asprintf(&line, "login shell of %s", user) >= 0 ? line : NULL;
 }

@@ -123,7 +123,7 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->container = calloc(1, sizeof(ContainerInfo));
         e->creator = calloc(1, sizeof(Peer));
         e->request = TAKE_PTR(r->request);
-        e->command_line = command_line_escape(e->request->argv, EXEC_COMMAND_LINE_MAX);
+        e->command_line = command_line_of_request(e->request, EXEC_COMMAND_LINE_MAX);
         if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
         *e->container = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};

@@ -29,7 +29,7 @@
 /* The spawner's view of it. */
 static SpawnerExec exec_describe(const Exec *e, char **ret_description)
 {
-        _cleanup_free_ char *line = command_line_escape(e->request->argv, DESCRIPTION_MAX);
+        _cleanup_free_ char *line = command_line_of_request(e->request, DESCRIPTION_MAX);
 
         if (asprintf(ret_description, "%s: %s", e->container->name, line ?: "") < 0)
                 *ret_description = NULL;

@@ -15,6 +15,7 @@
 #include "core/command-line.h"
 #include "core/exec-internal.h"
 #include "core/exec-recording.h"
+#include "wire/login-shell.h"
 
 static const char *const state_names[_EXEC_STATE_MAX] = {
         [EXEC_CREATED] = "created",   [EXEC_STARTING] = "starting", [EXEC_RUNNING] = "running",
@@ -107,7 +108,7 @@ int exec_new(ExecEnv *env, ContainerInfo *c, Peer *creator, ExecRequest *request
                         return r;
         }
         exec_id_unit(e->id, e->unit);
-        e->command_line = command_line_escape(request->argv, EXEC_COMMAND_LINE_MAX);
+        e->command_line = command_line_of_request(request, EXEC_COMMAND_LINE_MAX);
         if (!e->command_line)
                 return -ENOMEM;
         if (c->leader_pidfd >= 0) {
@@ -216,10 +217,22 @@ void exec_tell(Exec *e, const char *action)
 }
 
 /* Docker's form: the words joined by blanks, and a trailing blank when there is only one. */
+static void exec_tell_login_shell(Exec *e, const char *verb)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (asprintf(&text, "%s: %s", verb, e->command_line) >= 0)
+                exec_tell(e, text);
+}
+
 void exec_tell_command(Exec *e, const char *verb)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
 
+        if (login_shell_is(e->request->argv)) {
+                exec_tell_login_shell(e, verb);
+                return;
+        }
         buf_printf(&b, "%s: %s ", verb, e->request->argv[0]);
         for (size_t i = 1; e->request->argv[i] && buf_length(&b) < EXEC_COMMAND_LINE_MAX; i++)
                 buf_printf(&b, "%s%s", i > 1 ? " " : "", e->request->argv[i]);

@@ -8,16 +8,10 @@
 
 #include "ctl/session.h"
 #include "ctl/terminal.h"
+#include "wire/login-shell.h"
 
 /* Those of machinectl: rarely typed, and they swallow no key that a shell knows. */
 #define DETACH_KEYS "ctrl-],ctrl-],ctrl-]"
-
-/* As at a login: the user's own shell, in the user's own directory. */
-#define GO_HOME "cd 2>/dev/null; "
-#define LOGIN                                                                                       \
-        "u=$(id -u); while IFS=: read -r n p i g c h s; do [ \"$i\" = \"$u\" ] && break; s=; done " \
-        "</etc/passwd 2>/dev/null; unset n p i u g c h; "                                           \
-        "for s in \"$s\" /bin/bash; do [ -x \"$s\" ] && exec \"$s\" -l; done; exec /bin/sh -l"
 
 /* The call's options. */
 
@@ -293,7 +287,12 @@ int verb_run(Ctl *c, int argc, char **argv)
 
 int verb_shell(Ctl *c, int argc, char **argv)
 {
-        char *words[] = {argv[0], (char *) "/bin/sh", (char *) "-c", (char *) GO_HOME LOGIN, NULL};
+        char *words[] = {argv[0],
+                         (char *) "/bin/sh",
+                         (char *) "-c",
+                         (char *) LOGIN_SHELL_SCRIPT,
+                         (char *) LOGIN_SHELL_HOME,
+                         NULL};
         Options *o = &c->options;
         char *at = strrchr(argv[0], '@');
 
@@ -313,6 +312,6 @@ int verb_shell(Ctl *c, int argc, char **argv)
         if (argc > 1)
                 return verb_run(c, argc, argv);
         if (o->working_dir)
-                words[3] += strlen(GO_HOME);
+                words[4] = (char *) LOGIN_SHELL_HERE;
         return verb_run(c, ELEMENTSOF(words) - 1, words);
 }

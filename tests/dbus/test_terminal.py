@@ -2,6 +2,7 @@
 """execctl before a terminal."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 import helper
-from helper import Terminal, execctl, wait_for
+from helper import Terminal, execctl, shell, wait_for
 
 PROMPT = b":~# "
 
@@ -83,6 +84,22 @@ def test_shell_of_a_container_without_bash():
         t.send("id -un; exit 4\n")
         t.expect("app\r\n")
         assert t.wait() == 4
+
+
+def test_a_shell_is_as_at_a_login():
+    for words, user, home, login in ((["booted"], "root", "/root", "/bin/bash"), (["app@booted"], "app", "/home/app", "/bin/bash"),
+                                     (["-w", "/tmp", "booted"], "root", "/tmp", "/bin/bash"),
+                                     (["-e", "USER=nobody", "web"], "root", "/root", "/bin/sh")):
+        with Terminal("execctl", "shell", *words) as t:
+            t.send("echo =$USER=$LOGNAME=$SHELL=$PWD=; exit\n")
+            t.expect(f"={user}={user}={login}={home}=\r\n")
+            row = json.loads(execctl("list", "-a", "-j").out)[-1]
+            assert row["command"] == f"login shell of {user}"
+            assert t.wait() == 0
+    shell("journalctl --sync")
+    (row,) = json.loads(execctl("history", "-n", "1", "-j").out)
+    assert row["command"] == "login shell of root" and row["result"] == "success"
+    assert "id -u" not in execctl("status", row["exec"]).out.decode()
 
 
 def test_keys_that_detach_and_attach():
