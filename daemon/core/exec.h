@@ -88,6 +88,9 @@ struct Exec {
         unsigned n_ref;
         ExecEnv *env;  /* weak */
         ListNode node; /* in the manager's list, oldest first */
+        List *queue;   /* of the manager's, where it waits for what comes next; NULL: in none */
+        ListNode queue_node, output_node;
+        size_t kept_output; /* bytes of its ring that count, once it is in the list of these */
         Exec *hash_next;
         char id[EXEC_ID_SIZE];
         char unit[EXEC_UNIT_SIZE];

@@ -27,48 +27,111 @@ static bool has_too_many_ended(const Manager *m)
         return m->n_ended > m->config.ended_max || m->ended_size > ENDED_SIZE_MAX;
 }
 
+/* Each exec is in one queue at most, so that what is due is found at its head, however many are kept. */
+static void exec_queue_in(Exec *e, List *queue)
+{
+        if (e->queue)
+                list_remove(e->queue, &e->queue_node);
+        e->queue = queue;
+        if (queue)
+                list_append(queue, &e->queue_node);
+}
+
+/* A client that is still being flushed, or one that waits, keeps it. */
+static bool is_watched(const Exec *e)
+{
+        return !list_is_empty(&e->watches) || (e->stream && stream_count_clients(e->stream) > 0);
+}
+
+static void manager_forget_output(Manager *m, Exec *e)
+{
+        if (e->kept_output == 0)
+                return;
+        m->kept_output -= e->kept_output;
+        e->kept_output = 0;
+        list_remove(&m->outputs, &e->output_node);
+}
+
+static void manager_drop(Manager *m, Exec *e)
+{
+        manager_unlink_exec(m, e);
+        exec_unref(e);
+}
+
+static void collect_created(Manager *m, uint64_t now)
+{
+        while (m->created.first) {
+                Exec *e = LIST_ENTRY(m->created.first, Exec, queue_node);
+
+                if (now <= e->created_monotonic + m->config.created_usec_max)
+                        break;
+                spawner_drop(m->spawner, e->id);
+                e->hidden = true;
+                exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");
+        }
+}
+
+static void collect_flushed(Manager *m)
+{
+        LIST_FOREACH (Exec, e, &m->flushing, queue_node) {
+                if (e->stream && stream_count_clients(e->stream) > 0)
+                        continue;
+                /* Not at its end already: whoever asks for the status right after a crash finds it. */
+                fdstore_forget(e);
+                if (is_watched(e))
+                        continue;
+                if (e->hidden) {
+                        manager_drop(m, e);
+                        continue;
+                }
+                exec_queue_in(e, &m->ended);
+                if (!e->stream || e->kept_output > 0)
+                        continue;
+                e->kept_output = stream_output_ring(e->stream)->size;
+                if (e->kept_output > 0)
+                        list_append(&m->outputs, &e->output_node);
+                m->kept_output += e->kept_output;
+        }
+}
+
+static void collect_ended(Manager *m, uint64_t now)
+{
+        while (m->ended.first) {
+                Exec *e = LIST_ENTRY(m->ended.first, Exec, queue_node);
+
+                if (now <= e->ended_monotonic + m->config.retention_usec && !has_too_many_ended(m))
+                        break;
+                /* Somebody looks at it again. */
+                if (is_watched(e))
+                        exec_queue_in(e, &m->flushing);
+                else
+                        manager_drop(m, e);
+        }
+}
+
+/* The oldest output goes first when there is too much of it. */
+static void collect_outputs(Manager *m)
+{
+        LIST_FOREACH (Exec, e, &m->outputs, output_node) {
+                if (m->kept_output <= m->config.output_kept_max)
+                        break;
+                if (stream_count_clients(e->stream) > 0)
+                        continue;
+                manager_forget_output(m, e);
+                output_ring_done(stream_output_ring(e->stream));
+                stream_output_ring(e->stream)->dropped = true;
+        }
+}
+
 /* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
 static void manager_collect(Manager *m)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
-        size_t kept_output = 0;
 
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                bool expired;
-
-                if (e->state == EXEC_CREATED && now > e->created_monotonic + m->config.created_usec_max) {
-                        spawner_drop(m->spawner, e->id);
-                        e->hidden = true;
-                        exec_fail(e, REFUSAL_NO_EXEC, "it was not started in time");
-                }
-                if (!exec_has_ended(e))
-                        continue;
-                /* Not at its end already: whoever asks for the status right after a crash finds it. */
-                if (!e->stream || stream_count_clients(e->stream) == 0)
-                        fdstore_forget(e);
-                expired = e->hidden || now > e->ended_monotonic + m->config.retention_usec ||
-                          has_too_many_ended(m);
-                /* A client that is still being flushed, or one that waits, keeps it. */
-                if (!expired || !list_is_empty(&e->watches) ||
-                    (e->stream && stream_count_clients(e->stream) > 0)) {
-                        if (e->stream)
-                                kept_output += stream_output_ring(e->stream)->size;
-                        continue;
-                }
-                manager_unlink_exec(m, e);
-                exec_unref(e);
-        }
-
-        /* The oldest output goes first when there is too much of it. */
-        LIST_FOREACH (Exec, e, &m->execs, node) {
-                if (kept_output <= m->config.output_kept_max)
-                        break;
-                if (!exec_has_ended(e) || !e->stream || stream_count_clients(e->stream) > 0)
-                        continue;
-                kept_output -= stream_output_ring(e->stream)->size;
-                output_ring_done(stream_output_ring(e->stream));
-                stream_output_ring(e->stream)->dropped = true;
-        }
+        collect_created(m, now);
+        collect_flushed(m);
+        collect_ended(m, now);
+        collect_outputs(m);
 }
 
 static void manager_arm_collect(Manager *m)
@@ -180,9 +243,12 @@ void manager_link_exec(Manager *m, Exec *e)
         *bucket = exec_ref(e);
         list_append(&m->execs, &e->node);
         e->linked = true;
-        if (exec_has_ended(e))
+        if (exec_has_ended(e)) {
                 manager_count_ended(m, e);
-        else {
+                exec_queue_in(e, &m->flushing);
+        } else {
+                if (e->state == EXEC_CREATED)
+                        exec_queue_in(e, &m->created);
                 m->n_live++;
                 manager_count_exec(m, e);
         }
@@ -199,6 +265,8 @@ void manager_unlink_exec(Manager *m, Exec *e)
                         break;
                 }
         list_remove(&m->execs, &e->node);
+        exec_queue_in(e, NULL);
+        manager_forget_output(m, e);
         e->linked = false;
         if (exec_has_ended(e)) {
                 m->n_ended--;
@@ -238,6 +306,7 @@ static void manager_on_exec_change(void *userdata, Exec *e, ExecState old)
         }
         if (!e->linked)
                 return;
+        exec_queue_in(e, exec_has_ended(e) ? &m->flushing : NULL);
         if (exec_has_ended(e)) {
                 m->n_live--;
                 manager_count_ended(m, e);

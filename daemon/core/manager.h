@@ -44,7 +44,12 @@ struct Manager {
         RecordingStore *recordings;
         JournalQueue *journal; /* records of who did what, on their way */
         Exec *buckets[EXEC_BUCKETS];
-        List execs; /* by creation */
+        List execs;    /* by creation */
+        List created;  /* of these, what is not started yet, by creation */
+        List flushing; /* what has ended and still has clients */
+        List ended;    /* what is kept to be looked at, by its end */
+        List outputs;  /* of the latter, what has output */
+        size_t kept_output;
         size_t n_live;
         size_t n_ended;
         size_t ended_size; /* bytes of these */
