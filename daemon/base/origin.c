@@ -61,7 +61,11 @@ static bool in_other_user_namespace(int proc_fd)
 static char *line_root(const char *line)
 {
         char device[32], root[4096], point[8], *text = NULL;
+        const char *end = strchrnul(line, '\n');
 
+        /* Most lines are of other places, and are not worth more than a look. */
+        if (!memmem(line, (size_t) (end - line), " / ", 3))
+                return NULL;
         if (sscanf(line, "%*d %*d %31s %4095s %7s ", device, root, point) != 3 || strcmp(point, "/") != 0)
                 return NULL;
         return asprintf(&text, "%s %s", device, root) < 0 ? NULL : text;
