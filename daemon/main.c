@@ -57,14 +57,14 @@ static void usage(FILE *out)
                 "Usage: execd [OPTION]…\n"
                 "       execd --check-config|--dump-config [FILE…]\n\n"
                 "Runs commands in running containers. Started by systemd for execd.socket.\n\n"
-                "  --idle-timeout=SECONDS   leave after this long without work\n"
-                "  --spawner-socket=PATH    where execd-spawner listens\n"
-                "  --debug                  log more\n"
-                "  --check-config           say what is wrong with the configuration, and leave\n"
-                "  --dump-config            print the configuration and where it comes from, and leave\n"
-                "  --version                print the version\n"
-                "  --help                   print this\n\n"
-                "Without a FILE, the configuration is execd.conf and execd.conf.d/*.conf in /etc/execd,\n"
+                "  --idle-timeout=SECONDS   exit after being idle for this long\n"
+                "  --spawner-socket=PATH    connect to execd-spawner on this socket\n"
+                "  --debug                  log debug messages\n"
+                "  --check-config           check the configuration, and exit\n"
+                "  --dump-config            print the configuration with its sources, and exit\n"
+                "  --version                print the version, and exit\n"
+                "  --help                   print this help, and exit\n\n"
+                "If no FILE is given, the configuration is execd.conf and execd.conf.d/*.conf in /etc/execd,\n"
                 "/run/execd, /usr/local/lib/execd and /usr/lib/execd.\n");
 }
 
@@ -171,7 +171,7 @@ static int check_config(void)
 
         r = load_config(NULL, tell_terminal, &config);
         if (r < 0)
-                return log_error_errno(r, "Cannot read the configuration");
+                return log_error_errno(r, "Failed to load the configuration");
         return config.n_invalid > 0 ? -EINVAL : 0;
 }
 
@@ -183,13 +183,13 @@ static int dump_config(void)
 
         r = load_config(NULL, tell_terminal, &config);
         if (r < 0)
-                return log_error_errno(r, "Cannot read the configuration");
+                return log_error_errno(r, "Failed to load the configuration");
         config_dump(&config, &text);
         r = buf_error(&text);
         if (r < 0)
-                return log_error_errno(r, "Cannot print the configuration");
+                return log_error_errno(r, "Failed to print the configuration");
         if (fwrite(buf_head(&text), 1, buf_length(&text), stdout) < buf_length(&text) || fflush(stdout) != 0)
-                return log_error_errno(errno, "Cannot print the configuration");
+                return log_error_errno(errno, "Failed to print the configuration");
         return 0;
 }
 
@@ -203,11 +203,11 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec(CLOCK_MONOTONIC));
         r = load_config(&m->config, tell_journal, &config);
         if (r < 0)
-                log_error_errno(r, "Cannot read the configuration, it stays as it was");
+                log_error_errno(r, "Failed to reload the configuration, keeping the previous one");
         else {
                 manager_reconfigure(m, &config.values);
                 dbus_tell_reconfigured(m);
-                log_info("The configuration was read again");
+                log_info("Configuration reloaded");
         }
         (void) sd_notify(false, "READY=1");
         return 0;
@@ -227,7 +227,7 @@ static int sort_passed_fds(Passed *p)
         int n = sd_listen_fds_with_names(true, &names);
 
         if (n < 0)
-                return log_error_errno(n, "Cannot take the sockets from systemd");
+                return log_error_errno(n, "Failed to receive sockets from systemd");
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
@@ -236,7 +236,7 @@ static int sort_passed_fds(Passed *p)
                 if (p->n_sockets < SOCKETS_MAX && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
                         p->sockets[p->n_sockets++] = fd;
                 else {
-                        log_warning("A passed file descriptor is not a listening Unix socket, it is closed");
+                        log_warning("Closing passed file descriptor that is not a listening Unix socket");
                         fd_close(fd);
                         (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", names[i]);
                 }
@@ -254,7 +254,7 @@ static int listen_on_sockets(HttpServer *server, const Passed *p)
                 int r = http_server_listen(server, p->sockets[i]);
 
                 if (r < 0)
-                        return log_error_errno(r, "Cannot listen");
+                        return log_error_errno(r, "Failed to listen on socket");
         }
         return 0;
 }
@@ -267,7 +267,7 @@ static void load_execs(Manager *m, FdStore *h)
         fdstore_open(h, m->slots);
         r = state_file_load(m, h);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot read what was remembered of earlier execs");
+                log_errno(LOG_WARNING, r, "Failed to load saved execs");
         exec_restore_stored(m, h);
         fdstore_done(h);
         slot_pool_prepare(m->slots);
@@ -279,7 +279,7 @@ static void save_state(Manager *m)
         manager_leave_execs(m);
         (void) recurrence_save(&m->recurrence, m->config.state_path);
         if (state_file_save(m) < 0)
-                log_warning("What was remembered of execs is lost");
+                log_warning("Failed to save state, exec records will be lost");
 }
 
 /* For a moment only: a journal that has not taken them until now is not waited for. */
@@ -336,24 +336,24 @@ static int run(Passed *p)
 
         r = selinux_access_open();
         if (r < 0)
-                return log_error_errno(r, "Cannot ask SELinux");
+                return log_error_errno(r, "Failed to initialize SELinux");
         r = load_config(NULL, tell_journal, &config);
         if (r < 0)
-                return log_error_errno(r, "Cannot read the configuration");
+                return log_error_errno(r, "Failed to load the configuration");
         r = manager_new(&config.values, &m);
         if (r < 0)
-                return log_error_errno(r, "Cannot set up");
+                return log_error_errno(r, "Failed to create manager");
         selinux_access_record_to(m->journal);
         r = watch_signals(m);
         if (r < 0)
-                return log_error_errno(r, "Cannot set up signals");
+                return log_error_errno(r, "Failed to set up signals");
         load_execs(m, &p->store);
         r = dbus_service_new(m, &bus);
         if (r < 0)
-                return log_error_errno(r, "Cannot set up D-Bus");
+                return log_error_errno(r, "Failed to set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
-                return log_error_errno(r, "Cannot set up HTTP");
+                return log_error_errno(r, "Failed to set up HTTP");
         http_fdstore_done(&p->waits, server);
         r = listen_on_sockets(server, p);
         if (r < 0)
@@ -364,7 +364,7 @@ static int run(Passed *p)
         (void) sd_notify(false, "STOPPING=1");
         bus = dbus_service_free(bus);
         if (r < 0)
-                log_error_errno(r, "The event loop has failed");
+                log_error_errno(r, "Failed to run event loop");
         save_state(m);
         http_fdstore_store(server);
         flush_records(m);

@@ -204,8 +204,8 @@ int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *container
 static int not_known(const ContainerInfo *c, const char *key, Refusal *reterr)
 {
         return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                      "the filter '%s' cannot be applied: execd does not know this of container %s", key,
-                      c->name);
+                      "the filter '%s' is not supported for container %s: execd does not know this about it",
+                      key, c->name);
 }
 
 static int match_labels(const ContainerFilter *f, const ContainerInfo *c, Refusal *reterr)

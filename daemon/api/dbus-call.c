@@ -122,7 +122,7 @@ void dbus_call_send(DbusCall *c, sd_bus_message *reply)
         int r = sd_bus_send(NULL, reply, NULL);
 
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot answer a method call");
+                log_errno(LOG_WARNING, r, "Failed to answer a method call");
         dbus_call_free(c);
 }
 
@@ -157,7 +157,7 @@ void dbus_call_fail(DbusCall *c, int error)
 {
         Refusal refusal = {.kind = REFUSAL_INTERNAL, .message = strerror(error < 0 ? -error : error)};
 
-        log_error_errno(error, "A method call failed");
+        log_error_errno(error, "Failed to process a method call");
         dbus_call_refuse(c, &refusal);
 }
 
@@ -245,7 +245,7 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
         if (sd_bus_message_is_method_error(m, NULL) ||
             peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
                 r = refuse(&refusal, REFUSAL_DENIED, EACCES,
-                           "access denied: the bus does not say who calls");
+                           "access denied: the bus does not identify the caller");
         else
                 r = authz_check_origin(c->manager, c->peer, &refusal);
         if (r >= 0)

@@ -169,7 +169,7 @@ static int read_console_size(sd_bus_message *m, const char *key, ConsoleSize *si
 
 int dbus_refuse_option(const char *key, Refusal *reterr)
 {
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: there is no option \"%s\"", key);
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: unknown option \"%s\"", key);
 }
 
 int dbus_read_options(sd_bus_message *m, dbus_option_t option, void *userdata, Refusal *reterr)

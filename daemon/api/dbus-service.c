@@ -84,7 +84,7 @@ static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         if (sd_bus_message_is_method_error(m, NULL))
-                log_warning("Cannot have the name " DBUS_NAME " on the bus: %s",
+                log_warning("Failed to acquire bus name " DBUS_NAME ": %s",
                             sd_bus_message_get_error(m)->message ?: "");
         return 0;
 }

@@ -367,7 +367,7 @@ static void wait_on_state(ExecWatch *w, Exec *e)
                 return;
         exec_unwatch(w);
         if (e->hidden)
-                http_reply_error(x, 404, "the exec was never started and its container has gone");
+                http_reply_error(x, 404, "the exec was not started, and its container has stopped");
         else
                 reply_waited(x, e);
 }

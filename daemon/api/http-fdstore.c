@@ -69,7 +69,7 @@ void http_fdstore_done(HttpFdStore *h, HttpServer *s)
 
                 r = ask_again(s, w);
                 if (r < 0)
-                        log_errno(LOG_WARNING, r, "Somebody who waits for exec %.12s is cut off",
+                        log_errno(LOG_WARNING, r, "Failed to restore a client waiting for exec %.12s",
                                   w->exec_id);
                 w->fd = fd_close(w->fd);
                 wait_name(name, w->exec_id, w->close);

@@ -50,7 +50,7 @@ static void reply_file(HttpExchange *x, const char *content_type, int fd)
 
         if (fstat(fd, &st) < 0) {
                 fd_close(fd);
-                http_reply_error(x, 500, "the file cannot be read");
+                http_reply_error(x, 500, "failed to read the recording");
                 return;
         }
         connection_put_head(c, 200, content_type, st.st_size);

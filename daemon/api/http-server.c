@@ -89,7 +89,7 @@ static void server_take(HttpServer *s, int fd)
 
         r = peer_new_from_socket(fd, &peer);
         if (r < 0) {
-                log_errno(LOG_WARNING, r, "Cannot tell who is connecting");
+                log_errno(LOG_WARNING, r, "Failed to identify a client");
                 fd_close(fd);
                 return;
         }
@@ -100,7 +100,7 @@ static void server_take(HttpServer *s, int fd)
         }
         r = connection_new(s, fd, TAKE_PTR(peer), NULL);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot take a connection");
+                log_errno(LOG_WARNING, r, "Failed to set up a connection");
         /* Whoever has just connected is about to ask: the time without work begins anew. */
         manager_busy_begin(s->manager);
         manager_busy_end(s->manager);
@@ -141,7 +141,7 @@ static int server_on_accept(sd_event_source *source, int fd, uint32_t revents, v
                 if (errno == EMFILE || errno == ENFILE)
                         server_shed(s, fd);
                 else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        log_errno(LOG_WARNING, errno, "Cannot accept a connection");
+                        log_errno(LOG_WARNING, errno, "Failed to accept a connection");
                 break;
         }
         return 0;

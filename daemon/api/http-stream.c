@@ -243,7 +243,7 @@ static void logs_run(HttpExchange *x)
         Exec *e = x->exec;
 
         if (!e->detached && !e->restored) {
-                http_reply_error(x, 409, "logs are kept of detached execs only: this one was attached to");
+                http_reply_error(x, 409, "the exec had a client: only the output of detached execs is kept");
                 return;
         }
         if (exec_access_replay(e, x->peer, "from its output", &refusal) < 0) {
@@ -255,7 +255,7 @@ static void logs_run(HttpExchange *x)
                 logs_collect(e, a, &body);
         else if (journal_read_output(e->id, e->request->tty, a->want_stdout, a->want_stderr, LOGS_MAX,
                                      &body) < 0) {
-                http_reply_error(x, 503, "the journal cannot be read");
+                http_reply_error(x, 503, "failed to read the journal");
                 return;
         }
         http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",

@@ -35,7 +35,7 @@ static const struct {
         [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_NOTICE, true},
         [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_NOTICE, false},
         [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE, false},
-        [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is not recorded any more", LOG_WARNING, false},
+        [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is no longer recorded", LOG_WARNING, false},
 };
 
 static void add_text(Buf *b, const char *name, const char *value)

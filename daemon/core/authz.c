@@ -51,7 +51,7 @@ Authz *authz_free(Authz *a)
 
 static int deny(const Authz *a, Refusal *reterr, const char *why)
 {
-        return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: %s is not authorised (%s)",
+        return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: %s is not authorized (%s)",
                       action_names[a->action], why);
 }
 
@@ -66,9 +66,8 @@ static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
 
                 /* The bus counts unanswered calls, and ours are not the only ones that polkit is sent. */
                 if (sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED))
-                        return refuse(reterr, REFUSAL_BUSY, EBUSY,
-                                      "polkit has too many questions to answer, try again");
-                log_warning("polkit does not answer for %s: %s", action_names[a->action],
+                        return refuse(reterr, REFUSAL_BUSY, EBUSY, "too many polkit requests, try again");
+                log_warning("Failed to ask polkit for %s: %s", action_names[a->action],
                             e->message ?: e->name);
                 return deny(a, reterr, "polkit did not answer");
         }
@@ -76,11 +75,12 @@ static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
         if (r >= 0)
                 r = sd_bus_message_read(reply, "bb", &authorized, &challenge);
         if (r < 0)
-                return deny(a, reterr, "polkit's answer makes no sense");
+                return deny(a, reterr, "invalid reply from polkit");
         if (a->peer->pidfd >= 0 && pidfd_is_alive(a->peer->pidfd) != 1)
-                return deny(a, reterr, "the caller has gone");
+                return deny(a, reterr, "the caller has exited");
         if (!authorized)
-                return deny(a, reterr, challenge ? "it needs interactive authentication" : "polkit says no");
+                return deny(a, reterr,
+                            challenge ? "interactive authentication is required" : "refused by polkit");
         return 0;
 }
 
@@ -249,13 +249,13 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
         if (r < 0)
                 return r;
         if (!m->polkit)
-                return deny(a, reterr, "there is no system bus to ask polkit on");
+                return deny(a, reterr, "not connected to the system bus");
         r = authz_ask(m, a, q, reterr);
         if (r < 0 && reterr->kind == REFUSAL_BUSY)
                 return r;
         if (r < 0) {
-                log_error_errno(r, "Cannot ask polkit");
-                return deny(a, reterr, "polkit cannot be asked");
+                log_error_errno(r, "Failed to ask polkit");
+                return deny(a, reterr, "failed to ask polkit");
         }
         *ret = TAKE_PTR(a);
         return 0;

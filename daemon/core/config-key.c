@@ -113,7 +113,7 @@ static void expect_size(const ConfigKey *k, Buf *b)
 {
         char least[UNITS_TEXT_SIZE], most[UNITS_TEXT_SIZE];
 
-        buf_printf(b, "a number of bytes from %s to %s (as 512K or 64M)",
+        buf_printf(b, "a number of bytes from %s to %s (such as 512K or 64M)",
                    units_format_size(least, k->minimum), units_format_size(most, k->maximum));
 }
 
@@ -140,9 +140,9 @@ static void expect_span(const ConfigKey *k, Buf *b)
 
         units_format_span(least, k->minimum);
         if (k->maximum == UNITS_INFINITY)
-                buf_printf(b, "a time span of at least %s (as 45s or 15min), or infinity", least);
+                buf_printf(b, "a time span of at least %s (such as 45s or 15min), or infinity", least);
         else
-                buf_printf(b, "a time span from %s to %s (as 45s or 15min)", least,
+                buf_printf(b, "a time span from %s to %s (such as 45s or 15min)", least,
                            units_format_span(most, k->maximum));
 }
 
@@ -249,7 +249,7 @@ static void print_properties(const ConfigKey *k, const void *value, Buf *b)
 
 static void expect_property(const ConfigKey *k, Buf *b)
 {
-        buf_puts(b, "NAME=VALUE (as MemoryMax=1G)");
+        buf_puts(b, "NAME=VALUE (such as MemoryMax=1G)");
 }
 
 static const ConfigType property = {sizeof(ScopePropertyList), parse_property, print_properties,

@@ -97,7 +97,7 @@ static int on_section(void *userdata, unsigned line, const char *section)
         l->skip = !config_section_exists(section);
         if (l->skip && !is_foreign(section)) {
                 l->config->n_unknown++;
-                tell(l, line, "there is no section [%.*s], it is ignored", QUOTED_MAX, section);
+                tell(l, line, "unknown section [%.*s], ignoring", QUOTED_MAX, section);
         }
         return 0;
 }
@@ -131,8 +131,7 @@ static int on_assignment(void *userdata, unsigned line, const char *section, con
         k = config_key_find(section, name);
         if (!k) {
                 l->config->n_unknown++;
-                tell(l, line, "there is no key %.*s= in section [%s], it is ignored", QUOTED_MAX, name,
-                     section);
+                tell(l, line, "unknown key %.*s= in section [%s], ignoring", QUOTED_MAX, name, section);
                 return 0;
         }
         r = config_key_set(k, value, &l->config->values, &refusal);
@@ -168,7 +167,7 @@ static void tell_unreadable(ConfigLoad *l, int error)
         if (error == -EFBIG)
                 tell(l, 0, "it is ignored: more than %d bytes are not read", CONFIG_FILE_MAX);
         else
-                tell(l, 0, "cannot be read: %s", strerror(-error));
+                tell(l, 0, "failed to read: %s", strerror(-error));
 }
 
 /* 0: there is no such file, and that may be. */

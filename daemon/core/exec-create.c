@@ -229,8 +229,7 @@ static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal
         for (size_t i = 0; (name = scope_property_name(i)); i++)
                 if (!(c->allowed_properties & UINT64_C(1) << i) && scope_property_list_find(&l, name))
                         return refuse(reterr, REFUSAL_DENIED, EACCES,
-                                      "Properties.%s: AllowedProperties= of execd.conf does not have it",
-                                      name);
+                                      "Properties.%s: not in AllowedProperties= of execd.conf", name);
         for (size_t i = 0; i < c->properties.n && r >= 0; i++)
                 if (!scope_property_list_find(&l, c->properties.items[i].name))
                         r = scope_property_list_set(&l, c->properties.items[i].name,

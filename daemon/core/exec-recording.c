@@ -18,7 +18,7 @@ int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Ref
 
         if (mode == RECORD_OFF && q->record)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                              "Record: execd.conf has recordings switched off (Record=off)");
+                              "Record: recordings are disabled in execd.conf (Record=off)");
         if (with_fds && (q->record || mode == RECORD_ALWAYS))
                 return refuse(reterr, q->record ? REFUSAL_BAD_REQUEST : REFUSAL_UNSUPPORTED, EOPNOTSUPP,
                               "%s, and streams that are passed as file descriptors cannot be: "
@@ -29,8 +29,8 @@ int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Ref
                 r = recording_store_open(env->recordings);
                 if (r < 0)
                         return refuse(reterr, REFUSAL_UNAVAILABLE, r,
-                                      "Record: recordings cannot be written to %s: %s",
-                                      env->recordings->path, strerror(-r));
+                                      "Record: failed to write recordings to %s: %s", env->recordings->path,
+                                      strerror(-r));
         }
         if (mode == RECORD_ALWAYS)
                 q->record = true;
@@ -92,7 +92,7 @@ void exec_recording_begin(Exec *e)
         if (r >= 0)
                 return;
         e->recording_path = mfree(e->recording_path);
-        if (asprintf(&why, "because there is no file for it (%s)", strerror(-r)) < 0)
+        if (asprintf(&why, "because its file could not be created (%s)", strerror(-r)) < 0)
                 why = NULL;
         tell_truncated(e, why ?: "because there is no file for it");
 }
@@ -110,9 +110,9 @@ void exec_recording_resume(Exec *e)
                 recording_set_elapsed(e->recording, now - MIN(now, e->started_monotonic));
                 return;
         }
-        if (asprintf(&why, "because its file cannot be taken up again (%s)", strerror(-r)) < 0)
+        if (asprintf(&why, "because its file could not be reopened (%s)", strerror(-r)) < 0)
                 why = NULL;
-        tell_truncated(e, why ?: "because its file cannot be taken up again");
+        tell_truncated(e, why ?: "because its file could not be reopened");
 }
 
 void exec_recording_output(Exec *e, FrameType type, const void *data, size_t size)
@@ -142,6 +142,6 @@ int exec_recording_open(const Exec *e, int *ret_fd, Refusal *reterr)
         if (r >= 0)
                 return 0;
         if (r != -ENOENT)
-                log_errno(LOG_WARNING, r, "Cannot open the recording %s", e->recording_path);
-        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "there is no recording of exec %s", e->id);
+                log_errno(LOG_WARNING, r, "Failed to open the recording %s", e->recording_path);
+        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "exec %s has no recording", e->id);
 }

@@ -172,7 +172,8 @@ int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret)
         if (manager_find_exec(m, record.id))
                 r = -EEXIST;
         else if (record.running && (!f || f->fds[KEEP_CONTROL] < 0 || f->fds[KEEP_PIDFD] < 0)) {
-                log_warning("Exec %.12s ran when execd was stopped, and its end is not known", record.id);
+                log_warning("Exec %.12s was running when execd was stopped, and its exit status is unknown",
+                            record.id);
                 r = -ENXIO;
         } else
                 r = exec_restore(m, &record, f, ret);

@@ -195,7 +195,7 @@ static void exec_give_up(Exec *e, int error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        log_error_errno(error, "Cannot serve the streams of exec %.12s", e->id);
+        log_error_errno(error, "Failed to serve the streams of exec %.12s", e->id);
         (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
 }
 
@@ -261,7 +261,7 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return 0;
         }
         if (spawner_reply_refusal(m, &refusal) < 0) {
-                exec_fail(e, refusal.kind, refusal.message ?: "the spawner did not say why");
+                exec_fail(e, refusal.kind, refusal.message ?: "execd-spawner gave no reason");
                 return 0;
         }
         r = start_reply_read(m, &p);

@@ -252,7 +252,8 @@ void exec_set_state(Exec *e, ExecState state)
         if (old == state)
                 return;
         if (!(moves[old] & 1U << state)) {
-                log_error("Exec %.12s cannot go from %s to %s", e->id, state_names[old], state_names[state]);
+                log_error("Refused to change exec %.12s from %s to %s", e->id, state_names[old],
+                          state_names[state]);
                 return;
         }
         log_debug("Exec %.12s: %s -> %s", e->id, state_names[old], state_names[state]);
@@ -349,7 +350,8 @@ int exec_resize(Exec *e, uint16_t rows, uint16_t columns, Refusal *reterr)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "exec process is not running");
         r = stream_resize(e->stream, rows, columns);
         if (r < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot resize the terminal: %s", strerror(-r));
+                return refuse(reterr, REFUSAL_INTERNAL, r, "failed to resize the terminal: %s",
+                              strerror(-r));
         exec_recording_resize(e, rows, columns);
         return 0;
 }

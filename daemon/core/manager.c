@@ -62,7 +62,7 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
                 manager_arm_idle(m, due - now);
                 return 0;
         }
-        log_debug("Nothing to do, leaving until the next connection");
+        log_debug("Idle, exiting until the next connection");
         return sd_event_exit(m->event, 0);
 }
 
@@ -105,7 +105,7 @@ static void manager_open_bus(Manager *m)
         if (r >= 0)
                 r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0) {
-                log_errno(LOG_WARNING, r, "There is no system bus: only root is served");
+                log_errno(LOG_WARNING, r, "Failed to connect to the system bus, serving only root");
                 m->bus = sd_bus_unref(m->bus);
                 return;
         }
@@ -168,7 +168,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 return r;
         r = recording_store_open(m->recordings);
         if (r < 0 && (m->config.record == RECORD_ALWAYS || r != -ENOENT))
-                log_errno(LOG_WARNING, r, "Cannot use %s for recordings", m->recordings->path);
+                log_errno(LOG_WARNING, r, "Failed to use %s for recordings", m->recordings->path);
         *ret = TAKE_PTR(m);
         return 0;
 }

@@ -106,7 +106,7 @@ static bool prune(RecordingStore *s)
                 char name[NAME_SIZE];
 
                 if (unlinkat(s->dir_fd, file_name(name, k->id, SUFFIX), 0) < 0 && errno != ENOENT)
-                        log_errno(LOG_WARNING, errno, "Cannot remove the recording %s/%s", s->path, name);
+                        log_errno(LOG_WARNING, errno, "Failed to remove the recording %s/%s", s->path, name);
                 kept_free(s, k);
         }
         return !is_too_much(s);
@@ -264,7 +264,7 @@ int recording_store_open(RecordingStore *s)
                 return -errno;
         /* Where others can put files, what is found there is not what was recorded. */
         if (st.st_mode & 022) {
-                log_warning("%s is not used for recordings: others may write to it", s->path);
+                log_warning("%s is not used for recordings, because other users can write to it", s->path);
                 return -EPERM;
         }
         if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)

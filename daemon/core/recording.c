@@ -83,9 +83,9 @@ static void give_up(Recording *r, int error)
                         (void) !ftruncate(r->fd, (off_t) r->lines);
         }
         r->over = true;
-        if (asprintf(&why, "because it cannot be written (%s)", strerror(-error)) < 0)
+        if (asprintf(&why, "because of a write error (%s)", strerror(-error)) < 0)
                 why = NULL;
-        tell_truncated(r, why ?: "because it cannot be written");
+        tell_truncated(r, why ?: "because of a write error");
 }
 
 /* One write. 0, or what is in the way. */
@@ -142,7 +142,7 @@ static void close_file(Recording *r)
         int k = recording_store_keep(r->store, r->id, r->written);
 
         if (k < 0)
-                log_errno(LOG_WARNING, k, "Cannot give the recording of exec %.12s its name", r->id);
+                log_errno(LOG_WARNING, k, "Failed to rename the recording of exec %.12s", r->id);
         recording_free(r);
 }
 

@@ -159,7 +159,7 @@ int selinux_access_open(void)
         selinux_access_close();
         if (security_getenforce() != 0)
                 return r;
-        log_warning("SELinux checks inactive: SELinux cannot be asked: %s", strerrordesc_np(-r));
+        log_warning("SELinux checks inactive: failed to access SELinux: %s", strerrordesc_np(-r));
         return 0;
 }
 
@@ -175,10 +175,11 @@ void selinux_access_close(void)
 /* Something that should be known is not. Where SELinux only watches, this is only said. */
 static int doubt(SelinuxPermission permission, Refusal *reterr, const char *what)
 {
-        log_warning("SELinux cannot judge %s: %s", permission_names[permission], what);
+        log_warning("Failed to check SELinux permission %s: %s", permission_names[permission], what);
         if (security_getenforce() == 0)
                 return 0;
-        return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: SELinux cannot judge %s: %s",
+        return refuse(reterr, REFUSAL_DENIED, EACCES,
+                      "access denied: failed to check SELinux permission %s: %s",
                       permission_names[permission], what);
 }
 

@@ -20,7 +20,7 @@ int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
         if (strncmp(e->name, REFUSAL_ERROR_PREFIX, strlen(REFUSAL_ERROR_PREFIX)) == 0)
                 kind = refusal_kind_from_string(e->name + strlen(REFUSAL_ERROR_PREFIX));
         else
-                log_error("A call to the spawner failed: %s: %s", e->name, e->message ?: "");
+                log_error("Failed to call execd-spawner: %s: %s", e->name, e->message ?: "");
         /* Too late, or the connection is lost: sd-bus' own word for it says nothing to who asked. */
         if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
                 return refuse(reterr, kind, ETIMEDOUT,

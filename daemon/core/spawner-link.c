@@ -326,8 +326,8 @@ int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr)
         if (!l->current) {
                 r = link_open(l);
                 if (r < 0) {
-                        log_error_errno(r, "Cannot connect to the spawner at %s", l->socket_path);
-                        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "execd-spawner cannot be reached");
+                        log_error_errno(r, "Failed to connect to execd-spawner at %s", l->socket_path);
+                        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to connect to execd-spawner");
                 }
         }
         l->last_use = now_usec(CLOCK_MONOTONIC);
@@ -441,8 +441,8 @@ static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reter
                 if (sd_bus_is_open(bus) > 0)
                         break;
         }
-        log_error_errno(r, "Cannot send a call to the spawner");
-        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "execd-spawner cannot be reached");
+        log_error_errno(r, "Failed to send a call to execd-spawner");
+        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to connect to execd-spawner");
 }
 
 /* The connection is there only now, or was lost before the answer came. What has no effect, or none the

@@ -23,7 +23,7 @@ void channel_fail(const Refusal *r, int error)
         if (r->message)
                 snprintf(m.text, sizeof(m.text), "%s", r->message);
         else
-                snprintf(m.text, sizeof(m.text), "cannot enter the container: %s",
+                snprintf(m.text, sizeof(m.text), "failed to enter the container: %s",
                          errno_text(m.error, buffer, sizeof(buffer)));
         channel_send(&m);
 }

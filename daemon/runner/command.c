@@ -236,7 +236,7 @@ void command_run(const Entry *e)
         }
 
         if (step)
-                refuse(&refusal, REFUSAL_INTERNAL, r, "cannot take over the container's %s: %s", step,
+                refuse(&refusal, REFUSAL_INTERNAL, r, "failed to apply the container's %s: %s", step,
                        strerrordesc_np(-r));
         else if (e->spec.label && (r == -EACCES || r == -EPERM))
                 refuse_label(e, r, &refusal);

@@ -101,7 +101,7 @@ static int set_inherited(const RunnerSpec *s)
 
 static int failed(Refusal *reterr, int r, const char *what)
 {
-        return refuse(reterr, REFUSAL_INTERNAL, r, "cannot take over the container's %s: %s", what,
+        return refuse(reterr, REFUSAL_INTERNAL, r, "failed to apply the container's %s: %s", what,
                       strerrordesc_np(-r));
 }
 

@@ -76,7 +76,7 @@ static int read_user_file(const char *path, bool needed, char **ret, size_t *ret
         if (r >= 0 || r == -ENOENT || r == -ENOTDIR || !needed)
                 return 0;
         return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
-                      "unable to find user: cannot use the container's %s: %s", path,
+                      "unable to find user: failed to use the container's %s: %s", path,
                       r == -EINVAL ? "not a regular file" : strerrordesc_np(-r));
 }
 
@@ -144,13 +144,13 @@ int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr)
                 gid = s->leader_gid;
                 if (setresgid(gid, gid, gid) < 0)
                         return refuse(reterr, REFUSAL_INTERNAL, errno,
-                                      "cannot become a group of the container");
+                                      "failed to change to the group in the container");
         }
         if (setresuid(uid, uid, uid) < 0) {
                 uid = s->leader_uid;
                 if (setresuid(uid, uid, uid) < 0)
                         return refuse(reterr, REFUSAL_INTERNAL, errno,
-                                      "cannot become a user of the container");
+                                      "failed to change to the user in the container");
         }
         prctl(PR_SET_DUMPABLE, 0);
         return 0;
@@ -227,7 +227,7 @@ int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
 
         r = drop_bounding(bounding);
         if (r < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot drop capabilities");
+                return refuse(reterr, REFUSAL_INTERNAL, r, "failed to drop capabilities");
         r = set_ids(s, u, reterr);
         if (r < 0)
                 return r;
@@ -240,12 +240,12 @@ int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
         if (r >= 0)
                 r = set_ambient(ambient);
         if (r < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot set capabilities");
+                return refuse(reterr, REFUSAL_INTERNAL, r, "failed to set capabilities");
         prctl(PR_SET_DUMPABLE, 0);
 
         umask((mode_t) s->umask);
         /* A new one without a name: a named one could have been made in advance by somebody else. */
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
-                return refuse(reterr, REFUSAL_INTERNAL, errno, "cannot make a session keyring");
+                return refuse(reterr, REFUSAL_INTERNAL, errno, "failed to create a session keyring");
         return 0;
 }

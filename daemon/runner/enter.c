@@ -130,7 +130,7 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
                 return r;
         r = join_each(s, n);
         if (r < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot join the container's namespaces: %s",
+                return refuse(reterr, REFUSAL_INTERNAL, r, "failed to join the container's namespaces: %s",
                               strerrordesc_np(-r));
         prctl(PR_SET_DUMPABLE, 0);
         r = place_enter(s, &place, reterr);
@@ -168,7 +168,7 @@ static int start_command(const Entry *e, Refusal *reterr)
         /* What the kernel says when the pid namespace has lost its PID 1. */
         if (pid == -ENOMEM)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
-        return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "cannot fork: %s", strerrordesc_np(-pid));
+        return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "failed to fork: %s", strerrordesc_np(-pid));
 }
 
 static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *reterr)

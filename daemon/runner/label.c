@@ -114,8 +114,8 @@ static bool is_label(const char *text, const char *label)
 
 static int refuse_label(const char *label, int r, Refusal *reterr)
 {
-        return refuse(reterr, REFUSAL_NOT_RUNNABLE, r, "cannot take the container's security label %s: %s",
-                      label, strerrordesc_np(-r));
+        return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
+                      "failed to apply the container's security label %s: %s", label, strerrordesc_np(-r));
 }
 
 static int set_by_path(const char *path, const char *text, const char *label)

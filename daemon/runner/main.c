@@ -73,7 +73,7 @@ static void monitor_take_message(Monitor *k, ChannelMessage *m)
                         k->pidfd = pidfd_open_pid(m->pid);
                         if (k->pidfd < 0)
                                 monitor_fail(k, REFUSAL_INTERNAL, -k->pidfd,
-                                             "cannot open the command's pidfd");
+                                             "failed to open a pidfd of the command");
                 }
                 break;
         case CHANNEL_FAILED:

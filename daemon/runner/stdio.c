@@ -68,7 +68,7 @@ int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_maste
         r = open_pair(&master, &slave);
         if (r < 0)
                 return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, r,
-                                    "cannot make a terminal in the container's /dev/pts: %s",
+                                    "failed to create a terminal in the container's /dev/pts: %s",
                                     strerrordesc_np(-r));
         if (ioctl(master, TIOCSWINSZ, &size) < 0)
                 return -errno;
@@ -123,7 +123,7 @@ int stdio_settle_pipes(const RunnerSpec *s, const UserCredentials *u, Refusal *r
         int r = s->null_stdin ? open_null_stdin() : 0;
 
         if (r < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot set the command's stdin");
+                return refuse(reterr, REFUSAL_INTERNAL, r, "failed to set the stdin of the command");
         if (s->own_pipes)
                 give_pipes(u);
         return 0;

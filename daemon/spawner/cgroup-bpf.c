@@ -125,7 +125,7 @@ int device_policy_copy(const char *container, const char *slice, const char *sco
                 r = copy_kind(container_fd, slice_fd, scope_fd, kinds[i].type, kinds[i].needed);
         if (r < 0)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                              "cannot take over the container's device policy: %s", strerrordesc_np(-r));
+                              "failed to apply the container's device policy: %s", strerrordesc_np(-r));
         return 0;
 }
 

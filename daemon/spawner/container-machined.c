@@ -229,7 +229,7 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         else if (!e)
                 r = take_machines(m, reply);
         if (r < 0)
-                refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "systemd-machined's answer cannot be read");
+                refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "invalid reply from systemd-machined");
         refresh_maybe_done(m);
         return 0;
 }
@@ -243,7 +243,8 @@ static void machined_refresh(Provider *p)
                                      "ListMachines", on_list, m, NULL);
         if (r >= 0)
                 return;
-        refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "the system bus is not there: %s", strerrordesc_np(-r));
+        refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "not connected to the system bus: %s",
+               strerrordesc_np(-r));
         refresh_maybe_done(m);
 }
 

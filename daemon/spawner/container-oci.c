@@ -367,7 +367,7 @@ static void look_everywhere(Oci *o, Refusal *failure)
                 fds[i] = -EBADF;
                 r = root_directory_open(oci_places[i].directory, &fds[i], &why);
                 if (r < 0 && r != -ENOENT)
-                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "%s cannot be read: %s",
+                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s",
                                oci_places[i].directory, why.message ?: strerrordesc_np(-r));
                 forget_changed(o, &oci_places[i], fds[i]);
         }
@@ -375,7 +375,7 @@ static void look_everywhere(Oci *o, Refusal *failure)
                 int r = fds[i] < 0 ? 0 : look_for_others(o, &oci_places[i], fds[i]);
 
                 if (r < 0)
-                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "%s cannot be read: %s",
+                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s",
                                oci_places[i].directory, strerrordesc_np(-r));
                 fd_close(fds[i]);
         }

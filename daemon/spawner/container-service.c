@@ -402,7 +402,7 @@ static void services_refresh(Provider *p)
                 s->is_all_wanted = false;
                 r = list_units(s);
                 if (r < 0)
-                        refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "the system bus is not there: %s",
+                        refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "not connected to the system bus: %s",
                                strerrordesc_np(-r));
         }
         run_first(s);

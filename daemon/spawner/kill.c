@@ -147,7 +147,7 @@ static int signal_all(const char *path, int signal_number, pid_t runner)
         if (sweep_turn(path, signal_number, runner, &n, &error)) {
                 r = sweeping_new(path, runner);
                 if (r < 0)
-                        log_error_errno(r, "Failed to go on ending the processes of %s", path);
+                        log_error_errno(r, "Failed to kill the processes of %s", path);
         }
         if (n > 0 || error == -ENOENT)
                 return 0;
@@ -164,7 +164,7 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
         exec_id_unit(exec_id, unit);
         r = pidfd_get_pid(pidfd, &pid);
         if (r < 0 && r != -ESRCH)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADF, "pidfd is not one");
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADF, "not a pidfd");
         if (r >= 0)
                 r = cgroup_of_unit(pid, unit, &path);
         if (r >= 0)
@@ -191,5 +191,5 @@ void kill_scope_of(pid_t pid, const char *exec_id)
         if (r >= 0)
                 r = signal_all(path, SIGKILL, 0);
         if (r < 0 && r != -ESRCH && r != -ENOENT)
-                log_error_errno(r, "Cannot end the processes of %s", unit);
+                log_error_errno(r, "Failed to kill the processes of %s", unit);
 }

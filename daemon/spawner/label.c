@@ -51,8 +51,9 @@ int label_check_enterable(const char *runner, const char *label, Refusal *reterr
                 return 0;
         r = may_become(runner, label);
         if (r < 0)
-                return refuse(reterr, REFUSAL_UNSUPPORTED, r, "cannot ask SELinux about entering %s: %s",
-                              label, strerrordesc_np(-r));
+                return refuse(reterr, REFUSAL_UNSUPPORTED, r,
+                              "failed to check with SELinux whether %s may be entered: %s", label,
+                              strerrordesc_np(-r));
         if (r == 0)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EACCES,
                               "the SELinux policy lets no program that execd executes become %s, which is "

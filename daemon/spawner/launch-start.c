@@ -66,7 +66,7 @@ static void give_to_container(int fd, const Leader *leader)
         if (leader->found.namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
                 return;
         if (leader_root_ids(leader, &uid, &gid) < 0 || fchown(fd, uid, gid) < 0)
-                log_debug("Cannot give a pipe to the container");
+                log_debug("Failed to pass a pipe to the container");
 }
 
 /* Ends are separate files of the kernel: ours does not block, the command's does. */
@@ -228,11 +228,11 @@ static void launch_fail(Launch *l, const Refusal *refusal, int error)
                 int r = reply_refusal(l->start->message, refusal, error);
 
                 if (r < 0)
-                        log_error_errno(r, "Cannot answer a start");
+                        log_error_errno(r, "Failed to answer a start");
                 if (l->start->released)
                         kill_scope_of(l->runner.pid, l->exec_id);
         } else if (refusal)
-                log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "cannot be prepared");
+                log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "failed to prepare the exec");
         launch_free(l);
 }
 
@@ -334,7 +334,7 @@ static void take_started(Launch *l, const RunnerReport *report, const int *fds, 
                 r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
         if (r < 0) {
                 log_error_errno(r, "Exec %s: %s", l->exec_id,
-                                refusal.message ?: "cannot hand the command over");
+                                refusal.message ?: "failed to hand over the command");
                 launch_fail(l, &refusal, r);
                 return;
         }

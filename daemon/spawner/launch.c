@@ -171,7 +171,7 @@ static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
                 return reterr->kind != REFUSAL_NONE
                                ? r
                                : refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                                        "cannot read the container's limits: %s", strerrordesc_np(-r));
+                                        "failed to read the container's limits: %s", strerrordesc_np(-r));
         return 0;
 }
 

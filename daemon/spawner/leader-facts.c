@@ -91,7 +91,7 @@ static int read_labels(int proc_fd, LeaderFacts *ret, Refusal *reterr)
         /* It has ended, which its caller says better. */
         if (r >= 0 || r == -ESRCH || r == -ENOENT)
                 return r;
-        return refuse(reterr, REFUSAL_UNSUPPORTED, r, "cannot read the container's security label");
+        return refuse(reterr, REFUSAL_UNSUPPORTED, r, "failed to read the container's security label");
 }
 
 /* 1, or 0 when the process has changed its namespaces meanwhile. */

@@ -217,7 +217,7 @@ int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r,
-                              "cannot read the container's I/O priority and personality: %s",
+                              "failed to read the container's I/O priority and personality: %s",
                               strerrordesc_np(-r));
         spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
         spec->personality = (uint32_t) personality;

@@ -107,7 +107,7 @@ static int find_peer(SpawnerOptions *options)
         else if (options->allow_root)
                 options->peer_uid = 0;
         else
-                return log_error_errno(errno ?: ENOENT, "There is no user " PEER_USER);
+                return log_error_errno(errno ?: ENOENT, "Failed to find user " PEER_USER);
         return 0;
 }
 
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
                 return EXIT_FAILURE;
         r = namespaces_init();
         if (r < 0) {
-                log_error_errno(r, "Cannot read the host's namespaces");
+                log_error_errno(r, "Failed to read the host's namespaces");
                 return EXIT_FAILURE;
         }
         if (sd_listen_fds(true) != 1 ||
@@ -138,6 +138,6 @@ int main(int argc, char **argv)
         if (r >= 0)
                 r = spawner_run(spawner);
         if (r < 0)
-                log_error_errno(r, "execd-spawner failed");
+                log_error_errno(r, "Failed to run event loop");
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

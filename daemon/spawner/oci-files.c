@@ -70,7 +70,7 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
                 r = place->is_cruns ? oci_crun_status_parse(text, size, &state, reterr)
                                     : oci_runc_state_parse(text, size, &state, reterr);
         if (r >= 0 && state.id && strcmp(state.id, id) != 0)
-                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "belongs to another container");
         if (r < 0)
                 return name_file(file, r, reterr);
         *st = now;
@@ -94,7 +94,7 @@ static int read_docker_config(int fd, const char *id, OciSeen *seen, OciConfig *
         if (r >= 0)
                 r = oci_docker_config_parse(text, size, c, reterr);
         if (r >= 0 && strcmp(c->id, id) != 0)
-                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "is that of another container");
+                r = refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "belongs to another container");
         if (r >= 0)
                 r = oci_details_add(&c->details, OCI_DOCKER_CONFIG, text, size, reterr);
         return name_file("Docker's " DOCKER_CONFIG, r, reterr);
@@ -259,7 +259,7 @@ static int read_podman(const OciState *state, const char *id, OciNames *names, O
         int r;
 
         if (!is_engines_id(id))
-                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Podman's");
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "not a Podman container ID");
         r = find_in_storage(state->bundle, id, names, &stored, reterr);
         if (r < 0)
                 return r;
@@ -281,7 +281,7 @@ int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState 
 
         if (place->is_dockers) {
                 if (!is_engines_id(id))
-                        return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "its id is none of Docker's");
+                        return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "not a Docker container ID");
                 return read_docker(id, state, seen, ret, reterr);
         }
         r = read_bundle(place, dir_fd, state->bundle, &c, reterr);

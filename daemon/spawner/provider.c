@@ -297,7 +297,7 @@ int providers_new(const ProviderType *const *types, size_t n_types, sd_bus *bus,
 
                 r = types[i]->new (a, &p);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot look for containers of %s", types[i]->name);
+                        return log_error_errno(r, "Failed to look for containers of %s", types[i]->name);
                 p->type = types[i];
                 p->all = a;
                 a->providers[a->n_providers++] = p;

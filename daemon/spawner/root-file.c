@@ -21,7 +21,8 @@ static bool is_only_roots(const struct stat *st, bool is_last)
 
 static int refuse_owner(const char *name, Refusal *reterr)
 {
-        return refuse(reterr, REFUSAL_DENIED, EPERM, "%s is not root's, or others may write to it", name);
+        return refuse(reterr, REFUSAL_DENIED, EPERM,
+                      "%s does not belong to root, or other users can write to it", name);
 }
 
 /* Puts what a link says in front of what is left of the path. */

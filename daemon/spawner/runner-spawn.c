@@ -103,7 +103,7 @@ void runner_release(Runner *r, sd_event *event)
         if (e < 0) {
                 /* It stays a zombie until we exit, which may be now. */
                 if (e != -ESTALE)
-                        log_error_errno(e, "Cannot watch runner %d", r->pid);
+                        log_error_errno(e, "Failed to watch runner %d", r->pid);
                 r->pidfd = fd_close(r->pidfd);
                 return;
         }

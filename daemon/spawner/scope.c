@@ -121,7 +121,7 @@ static void scope_fail(Scope *s, int error, const char *what)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        refuse(&refusal, REFUSAL_UNAVAILABLE, error, "cannot make the scope of this exec: %s", what);
+        refuse(&refusal, REFUSAL_UNAVAILABLE, error, "failed to create the scope of this exec: %s", what);
         scope_finish(s, &refusal);
 }
 
@@ -332,7 +332,7 @@ static void describing_send(const Describing *d)
                                              SYSTEMD_MANAGER, "SetUnitProperties", NULL, NULL, "sba(sv)",
                                              d->name, true, 1, "Description", "s", d->description);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot describe %s", d->name);
+                log_errno(LOG_WARNING, r, "Failed to describe %s", d->name);
 }
 
 static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
@@ -370,7 +370,7 @@ void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int 
         int r = describing_new(m, exec_id, text, pidfd);
 
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Cannot describe the scope of exec %.12s", exec_id);
+                log_errno(LOG_WARNING, r, "Failed to describe the scope of exec %.12s", exec_id);
 }
 
 Scope *scope_free(Scope *s)
@@ -395,7 +395,7 @@ static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *er
         const sd_bus_error *e = sd_bus_message_get_error(reply);
 
         if (e)
-                log_error("Cannot subscribe to systemd's signals: %s", e->message ?: e->name);
+                log_error("Failed to subscribe to signals of systemd: %s", e->message ?: e->name);
         return 0;
 }
 

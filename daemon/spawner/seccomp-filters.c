@@ -193,7 +193,7 @@ static void run_tell(FiltersRun *run, int r)
         l->run = NULL;
         r = sd_event_add_defer(sd_event_source_get_event(run->ended), &run->tell, on_tell, run);
         if (r < 0)
-                log_error_errno(r, "Failed to tell who waits for seccomp filters");
+                log_error_errno(r, "Failed to answer a request for seccomp filters");
 }
 
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -276,8 +276,8 @@ static int run_new(Leader *l, uint32_t n)
 
 static int refuse_unread(Refusal *reterr, int error)
 {
-        return refuse(reterr, REFUSAL_UNSUPPORTED, error, "cannot read the container's seccomp filters: %s",
-                      strerrordesc_np(-error));
+        return refuse(reterr, REFUSAL_UNSUPPORTED, error,
+                      "failed to read the container's seccomp filters: %s", strerrordesc_np(-error));
 }
 
 int filters_check_failure(const Leader *l, Refusal *reterr)

@@ -176,7 +176,7 @@ static void on_user_checked(Connection *c, sd_bus_message *m, const Refusal *ref
                         request_answer(c, m, do_prepare_launch, false);
         }
         if (r < 0)
-                log_error_errno(r, "Cannot answer Prepare");
+                log_error_errno(r, "Failed to answer Prepare");
 }
 
 static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)

@@ -46,7 +46,7 @@ static void spawner_check_idle(Spawner *s)
                 return;
         if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle,
                                        s) < 0)
-                log_warning("Cannot set the idle timer");
+                log_warning("Failed to set the idle timer");
 }
 
 /* Inside a container that was given the socket, execd's uid is anybody's. */
@@ -76,7 +76,7 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t events
         fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
                 if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                        log_error_errno(errno, "Cannot accept a connection");
+                        log_error_errno(errno, "Failed to accept a connection");
                 return 0;
         }
         why = refuse_peer(s, fd, &uid);
@@ -131,7 +131,7 @@ static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *erro
         Spawner *s = userdata;
         int r;
 
-        log_warning("systemd closed its connection, going on with the system bus");
+        log_warning("systemd closed its connection, using the system bus");
         scope_manager_fail_all(s->scopes);
         s->scopes = scope_manager_free(s->scopes);
         s->systemd = sd_bus_close_unref(s->systemd);

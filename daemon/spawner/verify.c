@@ -218,9 +218,9 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
                 return 0;
         }
         if (same != pid)
-                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "the runner told of another process");
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "the runner reported another process");
         if (r < 0 && reterr->kind == REFUSAL_NONE)
-                return refuse(reterr, REFUSAL_INTERNAL, r, "cannot check the command, and ended it: %s",
-                              strerrordesc_np(-r));
+                return refuse(reterr, REFUSAL_INTERNAL, r,
+                              "failed to check the command, which was killed: %s", strerrordesc_np(-r));
         return r;
 }

@@ -110,10 +110,9 @@ int cast_read_header(const char *line, size_t size, CastInfo *ret, Refusal *rete
                 return r;
         if (header.kind != JSON_KIND_OBJECT || !find_member(&header, "version", &value) ||
             read_millionths(&value, &version) < 0)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG, "it is no header of an asciicast");
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG, "not an asciicast header");
         if (version != 2000000)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG,
-                              "it is an asciicast of another version than 2");
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG, "unsupported asciicast version");
         r = read_dimension(&header, "width", &info.columns, reterr);
         if (r >= 0)
                 r = read_dimension(&header, "height", &info.rows, reterr);
@@ -141,7 +140,7 @@ int cast_read_event(const char *line, size_t size, CastEvent *ret, Refusal *rete
                 n++;
         if (n < ELEMENTSOF(parts) || parts[1].kind != JSON_KIND_STRING || parts[2].kind != JSON_KIND_STRING)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG,
-                              "it is no event: [time, \"code\", \"data\"]");
+                              "not an asciicast event: [time, \"code\", \"data\"]");
         if (read_millionths(&parts[0], &e.usec) < 0)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG,
                               "its time is not a number of seconds from 0 to %u", (unsigned) SECONDS_MAX);

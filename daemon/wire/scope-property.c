@@ -202,8 +202,8 @@ static int parse_oom_policy(const PropertyRule *rule, const char *text, ScopePro
         return 0;
 }
 
-#define MEMORY_TEXT "bytes (as 512M or 1G), a percentage up to 100%, or infinity"
-#define MASK_TEXT   "a list of numbers and ranges below 1024 (as 0-3,5)"
+#define MEMORY_TEXT "bytes (such as 512M or 1G), a percentage up to 100%, or infinity"
+#define MASK_TEXT   "a list of numbers and ranges below 1024 (such as 0-3,5)"
 
 static const PropertyRule rules[] = {
         {"MemoryMin", "MemoryMin", "MemoryMinScale", 0, parse_memory, MEMORY_TEXT},
@@ -214,13 +214,13 @@ static const PropertyRule rules[] = {
         {"TasksMax", "TasksMax", "TasksMaxScale", 1, parse_tasks,
          "a number of at least 1, a percentage up to 100%, or infinity"},
         {"CPUQuota", "CPUQuotaPerSecUSec", NULL, 1, parse_cpu_quota,
-         "a percentage above 0 (as 20% or 150%)"},
+         "a percentage above 0 (such as 20% or 150%)"},
         {"CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle"},
         {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000"},
         {"AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT},
         {"AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT},
         {"RuntimeMaxSec", "RuntimeMaxUSec", NULL, 1, parse_span,
-         "a time span longer than 0 (as 2s or 1min 30s), or infinity"},
+         "a time span longer than 0 (such as 2s or 1min 30s), or infinity"},
         {"OOMPolicy", "OOMPolicy", NULL, 0, parse_oom_policy, "continue, stop or kill"},
 };
 

@@ -9,7 +9,7 @@ import client
 import host
 
 STARTS = 60
-TEXT = "cannot read the container's seccomp filters"
+TEXT = "failed to read the container's seccomp filters"
 
 
 class Starts:

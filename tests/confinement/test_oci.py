@@ -365,7 +365,7 @@ def test_forged_as_root(forged):
 def test_written_by_users(forged, spoil):
     """R-F2: what others than root may write names no process."""
     spoil(forged())
-    client.assert_refused(forged_run(), "is not root's, or others may write to it", statuses=(403,))
+    client.assert_refused(forged_run(), "does not belong to root, or other users can write to it", statuses=(403,))
     assert "oci-forged" not in listed()
 
 

@@ -247,7 +247,7 @@ def test_refusals_say_what_was_refused(users, method, path, action, verb):
     exec_id = create("web", ["sleep", "1000"])
     assert call_as("member", method, path.format(exec_id), {} if verb == "start" else None)[0] == 403
     record = wait_for(lambda: of_kind(exec_id, DENIED))[0]
-    assert record["ACTION"] == f"org.execd1.{action}" and record["VERB"] == verb and "not authorised" in record["REASON"]
+    assert record["ACTION"] == f"org.execd1.{action}" and record["VERB"] == verb and "not authorized" in record["REASON"]
     assert record["CALLER_USER"] == "member" and record["CONTAINER_NAME"] == "web" and record["PRIORITY"] == "5"
     assert record["MESSAGE"].startswith("Denied uid ") and f" (member) org.execd1.{action} ({verb})" in record["MESSAGE"]
 

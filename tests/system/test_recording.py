@@ -178,7 +178,7 @@ def test_much_output_is_bounded_and_runs_on():
     assert cast.events[-1][1:] == ["m", "recording truncated"] and len(cast.of("m")) == 1
     told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
     assert len(told) == 1 and told[0]["RECORDING_PATH"] == path
-    assert "any more because it has reached its limit of 67108864 bytes: " in told[0]["MESSAGE"]
+    assert "recorded because it has reached its limit of 67108864 bytes: " in told[0]["MESSAGE"]
     if os.environ.get("EXECD_TEST_VARIANT") != "asan":  # which keeps what was freed
         assert memory_of_execd() < peak + (16 << 20)
     assert leftovers() == []
@@ -276,7 +276,7 @@ def test_on_dbus():
         return json.loads(busctl("get-property", "org.execd1", path, "org.execd1.Exec", name).stdout)["data"]
 
     assert prop("Record") is True and prop("RecordingPath") == ""
-    assert b"there is no recording" in busctl(*MANAGER, "GetRecording", "s", exec_id).stderr
+    assert b"has no recording" in busctl(*MANAGER, "GetRecording", "s", exec_id).stderr
     assert busctl("call", "--", "org.execd1", path, "org.execd1.Exec", "Start").returncode == 0
     assert busctl("call", "--", "org.execd1", path, "org.execd1.Exec", "Wait", "t", "0").returncode == 0
     assert prop("RecordingPath") == f"{DIRECTORY}/{exec_id}.cast"
@@ -364,7 +364,7 @@ def test_replay_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("words, text", [
-    (["0" * 64], b"there is no such exec"),
+    (["0" * 64], b"There is no exec"),
     (["./nosuch"], b"cannot open"),
     (["/etc/passwd"], b"line 1 of the recording"),
     (["/dev/null"], b"empty"),
@@ -557,7 +557,7 @@ def test_a_directory_that_cannot_be_used(configured, tmp_path):
     exec_id = create("web", ["echo", "hi"])
     assert Attached(exec_id).read_all() == (b"hi\n", b"")
     told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
-    assert len(told) == 1 and "there is no file for it" in told[0]["MESSAGE"]
+    assert len(told) == 1 and "its file could not be created" in told[0]["MESSAGE"]
 
 
 def test_a_disk_that_is_full(configured):

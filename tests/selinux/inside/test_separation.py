@@ -103,7 +103,7 @@ def test_a_label_that_is_not_set_is_missed():
             assert outcome.ran and outcome.code == 0, outcome
             assert vm.read(ran).rstrip("\n\0") == machine.label
             return
-        client.assert_refused(outcome, "cannot take the container's security label", machine.label)
+        client.assert_refused(outcome, "failed to apply the container's security label", machine.label)
         assert not os.path.exists(ran)
     finally:
         vm.sh(["systemctl", "stop", "execd.service", helper])

@@ -204,18 +204,18 @@ static void test_messages(void)
                 unsigned invalid, unknown;
         } rows[] = {
                 {"[Daemon]\nIdleTimeoutSec=banana\n",
-                 ":2: IdleTimeoutSec=banana is ignored: expected a time span of at least 1s (as 45s or "
+                 ":2: IdleTimeoutSec=banana is ignored: expected a time span of at least 1s (such as 45s or "
                  "15min), or "
                  "infinity\n",
                  1, 0},
                 {"[HTTP]\nHeadTimeoutSec=2h\n",
-                 ":2: HeadTimeoutSec=2h is ignored: expected a time span from 100ms to 1h (as 45s or "
+                 ":2: HeadTimeoutSec=2h is ignored: expected a time span from 100ms to 1h (such as 45s or "
                  "15min)\n",
                  1, 0},
                 {"[Exec]\n\n# c\nExecsMax=\\\n  0\n",
                  ":4: ExecsMax=0 is ignored: expected a number from 1 to 8192\n", 1, 0},
                 {"[Exec]\nOutputBufferSize=1\n",
-                 ":2: OutputBufferSize=1 is ignored: expected a number of bytes from 128K to 16M (as 512K "
+                 ":2: OutputBufferSize=1 is ignored: expected a number of bytes from 128K to 16M (such as 512K "
                  "or "
                  "64M)\n",
                  1, 0},
@@ -224,19 +224,18 @@ static void test_messages(void)
                 {"[Exec]\nDefaultProperty=MemoryMax=lots\n",
                  ":2: DefaultProperty=MemoryMax=lots is ignored: Properties.MemoryMax: invalid value "
                  "\"lots\", "
-                 "expected bytes (as 512M or 1G), a percentage up to 100%, or infinity\n",
+                 "expected bytes (such as 512M or 1G), a percentage up to 100%, or infinity\n",
                  1, 0},
                 {"[Exec]\nDefaultProperty=MemoryMax\n",
-                 ":2: DefaultProperty=MemoryMax is ignored: expected NAME=VALUE (as MemoryMax=1G)\n", 1, 0},
+                 ":2: DefaultProperty=MemoryMax is ignored: expected NAME=VALUE (such as MemoryMax=1G)\n", 1,
+                 0},
                 {"[Daemon]\nIdleTimeout=5\nidletimeoutsec=5\n",
-                 ":2: there is no key IdleTimeout= in section [Daemon], it is ignored\n"
-                 "/etc/execd/execd.conf:3: there is no key idletimeoutsec= in section [Daemon], it is "
-                 "ignored\n",
+                 ":2: unknown key IdleTimeout= in section [Daemon], ignoring\n"
+                 "/etc/execd/execd.conf:3: unknown key idletimeoutsec= in section [Daemon], ignoring\n",
                  0, 2},
                 {"[Exec]\nIdleTimeoutSec=5\n",
-                 ":2: there is no key IdleTimeoutSec= in section [Exec], it is ignored\n", 0, 1},
-                {"[Deamon]\nIdleTimeoutSec=x\nOther=5\n",
-                 ":1: there is no section [Deamon], it is ignored\n", 0, 1},
+                 ":2: unknown key IdleTimeoutSec= in section [Exec], ignoring\n", 0, 1},
+                {"[Deamon]\nIdleTimeoutSec=x\nOther=5\n", ":1: unknown section [Deamon], ignoring\n", 0, 1},
                 {"[X-Other]\nIdleTimeoutSec=x\n[Daemon]\nX-Mine=1\n", "", 0, 0},
                 {"IdleTimeoutSec=5\n", ":1: the line is ignored: it is in no section\n", 1, 0},
                 {"[Daemon\nIdleTimeoutSec=5\n", ":1: the line is ignored: a section is written [Name]\n", 1,
@@ -277,14 +276,14 @@ static void test_unreadable(void)
 
                 CHECK_TEXT("unreadable", told_text(),
                            "/etc/execd/execd.conf: it is ignored: more than 1048576 bytes are not read\n"
-                           "/etc/execd/execd.conf.d/10-a.conf: cannot be read: Is a directory\n");
+                           "/etc/execd/execd.conf.d/10-a.conf: failed to read: Is a directory\n");
                 CHECK(c.n_invalid == 2 && c.values.retention_usec == 44 * 60 * USEC_PER_SEC);
         }
         snprintf(missing, sizeof(missing), "%s/nosuch", root);
 
         _cleanup_(config_done) Config c = load_with(NULL, files);
 
-        CHECK_TEXT("missing", told_text(), "/nosuch: cannot be read: No such file or directory\n");
+        CHECK_TEXT("missing", told_text(), "/nosuch: failed to read: No such file or directory\n");
         CHECK(c.n_invalid == 1 && c.values.retention_usec == RETENTION_USEC);
 }
 

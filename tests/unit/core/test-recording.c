@@ -219,7 +219,7 @@ static void test_write_error(void)
         CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
         put_much(r, 1024 * 1024);
         CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
-        CHECK(n_told == 1 && strstr(told, "cannot be written (File too large)"));
+        CHECK(n_told == 1 && strstr(told, "because of a write error (File too large)"));
         recording_end(r, false);
         text = content(ID_A, ".cast");
         CHECK(ends_with(text, MARKER) && strlen(text) <= 150 * 1024 && strlen(text) > 64 * 1024);

@@ -160,7 +160,7 @@ static const struct {
         {"{\"Cmd\":[\"a\"],\"Properties\":{\"IOWeight\":0}}",
          "Properties.IOWeight: invalid value \"0\", expected 1 to 10000"},
         {"{\"Cmd\":[\"a\"],\"Properties\":{\"MemoryMax\":-1}}",
-         "Properties.MemoryMax: invalid value \"-1\", expected bytes (as 512M or 1G), a percentage up to "
+         "Properties.MemoryMax: invalid value \"-1\", expected bytes (such as 512M or 1G), a percentage up to "
          "100%, or infinity"},
         {"{\"Cmd\":[\"a\"],\"Properties\":{\"TasksMax\\u0000\":1}}", "Properties contains a NUL byte"},
 
