@@ -49,6 +49,22 @@ static void agent_child(int notify_fd, pid_t parent)
         _exit(EXIT_FAILURE);
 }
 
+/* Waits until no other process asks. The lock is of an open file of our own, which ends with us. */
+static bool lock(Ctl *c)
+{
+        struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        char path[32];
+        int fd;
+
+        if (c->agent_lock <= 0)
+                return true;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", c->agent_lock);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        fd_close(c->agent_lock);
+        c->agent_lock = fd;
+        return fd >= 0 && fcntl(fd, F_OFD_SETLKW, &all) == 0;
+}
+
 void agent_open(Ctl *c)
 {
         struct pollfd registered = {.events = POLLIN};
@@ -60,7 +76,7 @@ void agent_open(Ctl *c)
         c->agent_tried = true;
         if (c->options.no_ask_password || c->options.host || geteuid() == 0 || !have_terminal())
                 return;
-        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        if (!lock(c) || pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return;
         pid = fork();
         if (pid == 0)
@@ -85,4 +101,6 @@ void agent_close(Ctl *c)
                         ;
         }
         c->agent = 0;
+        if (c->agent_lock > 0)
+                c->agent_lock = fd_close(c->agent_lock);
 }

@@ -58,6 +58,7 @@ typedef struct Ctl {
         sd_bus *bus;
         pid_t agent; /* of polkit, 0: none */
         bool agent_tried;
+        int agent_lock; /* among processes that may each ask for a password; 0: there is one process */
         pid_t pager;
         bool on_terminal; /* stdout was a terminal when we began */
         bool colors;

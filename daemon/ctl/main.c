@@ -34,9 +34,15 @@ static int fail_unknown(const char *name)
                      : fail("Unknown command \"%s\". See \"execctl help\".", name);
 }
 
-static int check_arguments(const VerbRow *v, int argc)
+/* With --all there is no container among the arguments. */
+static bool is_for_all(const Ctl *c, const VerbRow *v)
 {
-        if (argc < v->min)
+        return v->has_command && c->options.all;
+}
+
+static int check_arguments(const Ctl *c, const VerbRow *v, int argc)
+{
+        if (argc < v->min - is_for_all(c, v))
                 return fail("%s: too few arguments: execctl %s [OPTIONS…] %s", v->name, v->name,
                             v->arguments);
         if (argc > v->max)
@@ -71,12 +77,12 @@ static int run_verb(Ctl *c, int argc, char **argv)
                 return help_version();
         argc -= first;
         argv += first;
-        if (v->has_command && argc > 1 && strcmp(argv[1], "--") == 0) {
+        if (v->has_command && !c->options.all && argc > 1 && strcmp(argv[1], "--") == 0) {
                 argv[1] = argv[0];
                 argv++;
                 argc--;
         }
-        r = check_arguments(v, argc) ?: options_check(&c->options, verb);
+        r = check_arguments(c, v, argc) ?: options_check(&c->options, verb);
         return r ?: verbs[verb](c, argc, argv);
 }
 

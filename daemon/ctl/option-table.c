@@ -31,6 +31,7 @@ const OptionRow option_table[] = {
          "Keys that leave a terminal (ctrl-],ctrl-],ctrl-])"},
         {'d', "detach", NULL, STARTS, "Print the ID and do not wait"},
         {'s', "signal", "SIGNAL", VERB_BIT(VERB_KILL), "The signal to send (TERM)"},
+        {'a', "all", NULL, STARTS, "Run in all containers; no CONTAINER is given"},
         {'a', "all", NULL, VERB_BIT(VERB_LIST), "Show ended execs too"},
         {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
         {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},

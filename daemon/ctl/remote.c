@@ -45,7 +45,7 @@ static void write_command(Buf *b, const Ctl *c, const char *verb, int argc, char
                 quote(b, *option);
         buf_puts(b, " --");
         for (int i = 0; i < argc; i++) {
-                if (i == 1)
+                if (i == 1 && !c->options.all)
                         buf_puts(b, " --"); /* what follows the container is the command's */
                 quote(b, argv[i]);
         }

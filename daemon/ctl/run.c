@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/multi.h"
 #include "ctl/session.h"
+#include "ctl/targets.h"
 #include "ctl/terminal.h"
 #include "wire/login-shell.h"
 
@@ -262,56 +264,99 @@ static int run_piped(Ctl *c, const char *container, char **command)
         return r != 0 ? r : session_run(s);
 }
 
-int verb_run(Ctl *c, int argc, char **argv)
+/* In one container. */
+static int run_one(Ctl *c, int argc, char **argv)
 {
-        Options *o = &c->options;
         int r;
 
-        if (o->tty) {
-                o->interactive = true;
-                o->detach_keys = o->detach_keys ?: DETACH_KEYS;
-                /* A terminal that is closed hangs up. */
-                if (!o->detach)
-                        o->on_disconnect = o->on_disconnect ?: "hangup";
-        }
-        if (o->host)
-                return remote_run(c, "run", o->tty && !o->detach, argc, argv);
-        if (o->detach)
+        if (c->options.detach)
                 return run_detached(c, argv[0], argv + 1);
-        if (o->tty || o->record)
+        if (c->options.tty || c->options.record)
                 return run_attached(c, argv[0], argv + 1);
         r = run_piped(c, argv[0], argv + 1);
         /* The daemon may have to record whatever runs. */
         return r == NEEDS_STREAM ? run_attached(c, argv[0], argv + 1) : r;
 }
 
-int verb_shell(Ctl *c, int argc, char **argv)
+/* Defaults of what has a terminal. */
+static void use_terminal(Options *o)
+{
+        o->interactive = true;
+        o->detach_keys = o->detach_keys ?: DETACH_KEYS;
+        /* A terminal that is closed hangs up. */
+        if (!o->detach)
+                o->on_disconnect = o->on_disconnect ?: "hangup";
+}
+
+/* The command alone, or after the container that it is for. */
+static int run_in_several(Ctl *c, int argc, char **argv)
+{
+        const char *containers = c->options.all ? NULL : argv[0];
+        int skip = c->options.all ? 0 : 1;
+
+        if (c->options.interactive || c->options.tty)
+                return fail("%s cannot be combined with several containers.",
+                            c->options.tty ? "--tty" : "--interactive");
+        return multi_run(c, containers, true, run_one, argc - skip, argv + skip);
+}
+
+int verb_run(Ctl *c, int argc, char **argv)
+{
+        Options *o = &c->options;
+
+        if (o->host)
+                return remote_run(c, "run", o->tty && !o->detach, argc, argv);
+        if (o->all || targets_are_several(argv[0]))
+                return run_in_several(c, argc, argv);
+        if (o->tty)
+                use_terminal(o);
+        return run_one(c, argc, argv);
+}
+
+/* As with machinectl: the user stands before the container. */
+static int take_user(Options *o, char **container)
+{
+        char *at = strrchr(*container, '@');
+
+        if (!at)
+                return 0;
+        if (o->user)
+                return fail("The user is given twice, in \"%s\" and with --user.", *container);
+        *at = 0;
+        o->user = *container;
+        *container = at + 1;
+        return 0;
+}
+
+static int shell_one(Ctl *c, int argc, char **argv)
 {
         char *words[] = {argv[0],
                          (char *) "/bin/sh",
                          (char *) "-c",
                          (char *) LOGIN_SHELL_SCRIPT,
-                         (char *) LOGIN_SHELL_HOME,
+                         (char *) (c->options.working_dir ? LOGIN_SHELL_HERE : LOGIN_SHELL_HOME),
                          NULL};
+
+        return argc > 1 ? run_one(c, argc, argv) : run_one(c, ELEMENTSOF(words) - 1, words);
+}
+
+int verb_shell(Ctl *c, int argc, char **argv)
+{
         Options *o = &c->options;
-        char *at = strrchr(argv[0], '@');
+        int r;
 
         o->tty = true;
         if (o->detach)
                 return fail("--detach cannot be combined with shell.");
         if (o->host)
                 return remote_run(c, "shell", true, argc, argv);
-        if (at && o->user)
-                return fail("The user is given twice, in \"%s\" and with --user.", argv[0]);
-        if (at) {
-                /* As with machinectl. */
-                *at = 0;
-                o->user = argv[0];
-                argv[0] = words[0] = at + 1;
-        }
-        if (argc > 1)
-                return verb_run(c, argc, argv);
-        if (o->working_dir)
-                words[4] = (char *) LOGIN_SHELL_HERE;
-        return verb_run(c, ELEMENTSOF(words) - 1, words);
+        use_terminal(o);
+        if (o->all)
+                return multi_run(c, NULL, false, shell_one, argc, argv);
+        r = take_user(o, &argv[0]);
+        if (r != 0)
+                return r;
+        if (targets_are_several(argv[0]))
+                return multi_run(c, argv[0], false, shell_one, argc - 1, argv + 1);
+        return shell_one(c, argc, argv);
 }

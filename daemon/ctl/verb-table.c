@@ -7,8 +7,9 @@
 #include "base/cleanup.h"
 
 const VerbRow verb_table[_VERB_MAX] = {
-        [VERB_RUN] = {"run", "CONTAINER [--] COMMAND…", 2, INT32_MAX, true, "Run a command in a container"},
-        [VERB_SHELL] = {"shell", "[USER@]CONTAINER [COMMAND…]", 1, INT32_MAX, true,
+        [VERB_RUN] = {"run", "CONTAINER[,CONTAINER…] [--] COMMAND…", 2, INT32_MAX, true,
+                      "Run a command in one or several containers"},
+        [VERB_SHELL] = {"shell", "[USER@]CONTAINER[,CONTAINER…] [COMMAND…]", 1, INT32_MAX, true,
                         "Open a login shell, or run a command, on a terminal"},
         [VERB_ATTACH] = {"attach", "EXEC", 1, 1, false, "Join the streams of an exec"},
         [VERB_LIST] = {"list", "[CONTAINER]", 0, 1, false, "List execs"},

@@ -20,9 +20,9 @@ MISTAKES = [
     ("web id", 1, 'Unknown command "web". See "execctl help".'),
     ("help nosuch", 1, 'There is no command "nosuch" to help with. See "execctl help".'),
     # Arguments.
-    ("run", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
-    ("run web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
-    ("run -- web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER [--] COMMAND…"),
+    ("run", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
+    ("run web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
+    ("run -- web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
     ("status", 1, "status: too few arguments: execctl status [OPTIONS…] EXEC…"),
     ("wait", 1, "wait: too few arguments: execctl wait [OPTIONS…] EXEC"),
     ("list a b", 1, "list: too many arguments: execctl list [OPTIONS…] [CONTAINER]"),
@@ -35,7 +35,7 @@ MISTAKES = [
     ("run -i -u", 1, "option requires an argument -- 'u'"),
     ("list -i", 1, 'The command "list" does not take the option -i, which is for "run", "shell", "attach".'),
     ("list --speed=2", 1, 'The command "list" does not take the option --speed, which is for "replay".'),
-    ("--all run web -- true", 1, 'The command "run" does not take the option --all, which is for ...'),
+    ("--all wait 0", 1, 'The command "wait" does not take the option --all, which is for ...'),
     ("logs --privileged 0", 1,
      'The command "logs" does not take the option --privileged, which is for "run", "shell".'),
     ("run --property=Nice web -- true", 1, '--property: NAME=VALUE is expected, not "Nice"'),
@@ -73,7 +73,7 @@ def test_help_of_a_command():
     whole, of_run = execctl("help").out.decode(), execctl("help", "run").out.decode()
     assert execctl("run", "--help").out.decode() == of_run == execctl("run", "-h", "web").out.decode()
     assert execctl("--help").out.decode() == whole
-    assert "execctl run [OPTIONS…] CONTAINER [--] COMMAND…" in of_run and "--env-file=FILE" in of_run
+    assert "execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…" in of_run and "--env-file=FILE" in of_run
     assert "--speed" not in of_run and "--speed" in execctl("replay", "--help").out.decode()
     assert all(len(line) <= 100 for line in (whole + of_run).split("\n"))
     # After the container, --help is the command's.
