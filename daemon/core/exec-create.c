@@ -31,11 +31,11 @@ ExecCreation *exec_creation_free(ExecCreation *c)
 {
         if (!c)
                 return NULL;
-        c->slot = sd_bus_slot_unref(c->slot);
         authz_free(c->authz);
         /* Given up while a runner was being prepared for it: nobody will ask for that one. */
-        if (c->exec && !c->finished && (c->exec->prepare_slot || c->record))
+        if (c->exec && !c->finished && (c->slot || c->exec->prepare_slot || c->record))
                 spawner_drop(c->manager->spawner, c->exec->id);
+        c->slot = sd_bus_slot_unref(c->slot);
         journal_wait_free(c->record);
         if (c->exec && !c->finished)
                 manager_uncount_exec(c->manager, c->exec);
@@ -74,8 +74,17 @@ static void creation_on_recorded(void *userdata, int error)
 
 static void creation_finish(ExecCreation *c)
 {
-        int r = audit_exec_wait(AUDIT_CREATED, c->exec, c->peer, creation_on_recorded, c, &c->record);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
 
+        /* The container has gone meanwhile. */
+        if (c->exec->hidden) {
+                (void) refuse(&refusal, REFUSAL_NOT_RUNNING, ESRCH, "container %s is not running",
+                              c->exec->container->name);
+                creation_refuse(c, &refusal);
+                return;
+        }
+        r = audit_exec_wait(AUDIT_CREATED, c->exec, c->peer, creation_on_recorded, c, &c->record);
         if (r != 0)
                 creation_on_recorded(c, r);
 }
@@ -85,7 +94,7 @@ static int creation_on_prepared(sd_bus_message *m, void *userdata, sd_bus_error 
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ExecCreation *c = userdata;
 
-        c->exec->prepare_slot = sd_bus_slot_unref(c->exec->prepare_slot);
+        c->slot = sd_bus_slot_unref(c->slot);
         if (spawner_reply_refusal(m, &refusal) < 0)
                 creation_refuse(c, &refusal);
         else
@@ -111,12 +120,12 @@ static void creation_prepare(ExecCreation *c)
         user_spec_done(&user);
 
         if (wait) {
-                if (exec_prepare(c->exec, park, creation_on_prepared, c, &refusal) < 0)
+                if (exec_prepare(c->exec, park, creation_on_prepared, c, &c->slot, &refusal) < 0)
                         creation_refuse(c, &refusal);
                 return;
         }
         /* What goes wrong here, goes wrong again at the start and is told then. */
-        if (park && exec_prepare(c->exec, true, NULL, NULL, &refusal) < 0)
+        if (park && exec_prepare(c->exec, true, NULL, NULL, NULL, &refusal) < 0)
                 log_debug("Exec %.12s has no runner ready", c->exec->id);
         creation_finish(c);
 }

@@ -43,14 +43,15 @@ static SpawnerExec exec_describe(const Exec *e, char **ret_description)
         };
 }
 
-int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr)
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata,
+                 sd_bus_slot **ret_slot, Refusal *reterr)
 {
         _cleanup_free_ char *description = NULL;
         SpawnerExec describe = exec_describe(e, &description);
         int r;
 
         r = spawner_prepare(e->env->spawner, &describe, park ? EXEC_PARKED_USEC : 0, callback, userdata,
-                            &e->prepare_slot, reterr);
+                            callback ? ret_slot : &e->prepare_slot, reterr);
         if (r < 0)
                 return r;
         if (park)

@@ -5,9 +5,10 @@
 
 #include "core/exec.h"
 
-/* Asks the spawner to look at the user and to hold a runner ready. With `callback`, its answer is passed on.
- */
-int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata, Refusal *reterr);
+/* Asks the spawner to look at the user and to hold a runner ready. With `callback` its answer is passed on,
+ * whatever becomes of the exec, unless *ret_slot goes before. */
+int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *userdata,
+                 sd_bus_slot **ret_slot, Refusal *reterr);
 
 /* CREATED → STARTING. A client, if any, was added to exec_stream() before. The spawner is asked when the
  * record of the start is written: at once, or when the journal takes it. The size replaces the one of the
