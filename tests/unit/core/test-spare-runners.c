@@ -139,8 +139,7 @@ static void test_suitable(World *w)
                 w->manager.config.properties = configured;
                 q->properties = wanted.items;
                 q->n_properties = wanted.n;
-                CHECK_ROW(rows[i].row,
-                          spare_runners_is_suitable(w->manager.spares, q) == rows[i].suitable);
+                CHECK_ROW(rows[i].row, spare_runners_is_suitable(w->manager.spares, q) == rows[i].suitable);
                 exec_request_free(q);
                 scope_property_list_done(&configured);
         }

@@ -281,7 +281,8 @@ ContainerInfo *world_container(const World *w, const char *name, uint64_t leader
         char id[EXEC_ID_SIZE];
 
         NEED(c);
-        memset(id, name[0] <= 'f' ? name[0] : 'e', sizeof(id) - 1);
+        for (size_t i = 0; i < sizeof(id) - 1; i++)
+                id[i] = "0123456789abcdef"[(unsigned char) name[i % strlen(name)] % 16];
         id[sizeof(id) - 1] = 0;
         *c = (ContainerInfo){
                 .n_ref = 1,

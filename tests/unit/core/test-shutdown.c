@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* core/shutdown: when execd leaves the loop, and what it asks systemd before. systemd is the test, at the
+ * other end of a socket. */
+
+#include "core/shutdown.h"
+
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "unit/need.h"
+#include "unit/test.h"
+
+static sd_event *event;
+static bool settled;
+static const char *job_type; /* NULL: there is no job */
+
+static bool is_settled(void *userdata)
+{
+        return settled;
+}
+
+static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        const char *interface, *property;
+        sd_bus_message *reply = NULL;
+
+        if (!sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", "Get"))
+                return 0;
+        NEED(sd_bus_message_read(m, "ss", &interface, &property) > 0);
+        NEED(sd_bus_message_new_method_return(m, &reply) >= 0);
+        if (strcmp(property, "Job") == 0)
+                NEED(sd_bus_message_append(reply, "v", "(uo)", job_type ? 9U : 0U,
+                                           job_type ? "/org/freedesktop/systemd1/job/9" : "/") >= 0);
+        else
+                NEED(strcmp(sd_bus_message_get_path(m), "/org/freedesktop/systemd1/job/9") == 0 &&
+                     sd_bus_message_append(reply, "v", "s", job_type) >= 0);
+        NEED(sd_bus_send(NULL, reply, NULL) >= 0);
+        sd_bus_message_unref(reply);
+        return 1;
+}
+
+static void connect_buses(sd_bus **ours, sd_bus **theirs)
+{
+        sd_id128_t id;
+        int ends[2];
+
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        NEED(sd_id128_randomize(&id) >= 0);
+        NEED(sd_bus_new(theirs) >= 0 && sd_bus_set_fd(*theirs, ends[0], ends[0]) >= 0 &&
+             sd_bus_set_server(*theirs, true, id) >= 0 &&
+             sd_bus_add_filter(*theirs, NULL, on_call, NULL) >= 0 && sd_bus_start(*theirs) >= 0 &&
+             sd_bus_attach_event(*theirs, event, 0) >= 0);
+        NEED(sd_bus_new(ours) >= 0 && sd_bus_set_fd(*ours, ends[1], ends[1]) >= 0 &&
+             sd_bus_start(*ours) >= 0 && sd_bus_attach_event(*ours, event, 0) >= 0);
+}
+
+static void disconnect(sd_bus *bus)
+{
+        sd_bus_detach_event(bus);
+        sd_bus_close_unref(bus);
+}
+
+/* Whether the loop ends by itself, without the timer that ends it in any case. */
+static bool has_left(void)
+{
+        while (sd_event_get_state(event) != SD_EVENT_FINISHED && sd_event_run(event, 0) > 0)
+                ;
+        return sd_event_get_state(event) == SD_EVENT_FINISHED;
+}
+
+static void loop_new(bool is_settled_now)
+{
+        sd_event_unref(event);
+        event = NULL;
+        NEED(sd_event_new(&event) >= 0);
+        settled = is_settled_now;
+}
+
+static void test_settled(void)
+{
+        Shutdown *s;
+
+        loop_new(true);
+        s = shutdown_new(event, NULL, is_settled, NULL);
+        shutdown_check(s);
+        CHECK(!has_left()); /* nobody has said so */
+        shutdown_begin(s, true);
+        CHECK(has_left() && !shutdown_is_stop(s));
+        shutdown_free(s);
+}
+
+static void test_between_two_states(void)
+{
+        Shutdown *s;
+
+        loop_new(false);
+        s = shutdown_new(event, NULL, is_settled, NULL);
+        shutdown_begin(s, true);
+        shutdown_begin(s, true);
+        shutdown_check(s);
+        CHECK(!has_left());
+        settled = true;
+        shutdown_check(s);
+        CHECK(has_left());
+        shutdown_free(s);
+}
+
+/* A client that waits is left to the next execd only when there will be one. */
+static void test_what_for(void)
+{
+        static const struct {
+                const char *job_type;
+                bool with_execs, stop;
+        } rows[] = {
+                {"stop", true, true}, {"restart", true, false}, {NULL, true, false}, {"stop", false, false}};
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                sd_bus *ours = NULL, *theirs = NULL;
+                Shutdown *s;
+
+                loop_new(true);
+                connect_buses(&ours, &theirs);
+                job_type = rows[i].job_type;
+                s = shutdown_new(event, ours, is_settled, NULL);
+                shutdown_begin(s, rows[i].with_execs);
+                /* Not before the answer. */
+                CHECK_ROW(job_type, rows[i].with_execs == (sd_event_get_exit_code(event, &(int){0}) < 0));
+                for (uint64_t end = now_usec(CLOCK_MONOTONIC) + 10 * USEC_PER_SEC;
+                     sd_event_get_state(event) != SD_EVENT_FINISHED && now_usec(CLOCK_MONOTONIC) < end;)
+                        NEED(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
+                CHECK_ROW(job_type, shutdown_is_stop(s) == rows[i].stop);
+                shutdown_free(s);
+                disconnect(ours);
+                disconnect(theirs);
+        }
+}
+
+int main(void)
+{
+        test_settled();
+        test_between_two_states();
+        test_what_for();
+        sd_event_unref(event);
+        return test_finish("shutdown");
+}
