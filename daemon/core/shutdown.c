@@ -15,6 +15,7 @@ struct Shutdown {
         sd_event *event;        /* weak */
         sd_bus *bus;            /* weak, NULL when there is none */
         sd_event_source *timer; /* NULL unless told to stop */
+        sd_event_source *last;  /* the last thing that is done */
         sd_bus_slot *question;
         bool is_stop;
         bool (*is_settled)(void *userdata);
@@ -35,6 +36,7 @@ Shutdown *shutdown_free(Shutdown *s)
         if (!s)
                 return NULL;
         sd_event_source_disable_unref(s->timer);
+        sd_event_source_disable_unref(s->last);
         sd_bus_slot_unref(s->question);
         return mfree(s);
 }
@@ -86,9 +88,26 @@ static int on_job(sd_bus_message *message, void *userdata, sd_bus_error *error)
         return 0;
 }
 
+static bool may_leave(const Shutdown *s)
+{
+        return s->timer && !s->question && s->is_settled(s->userdata);
+}
+
+static int on_last(sd_event_source *source, void *userdata)
+{
+        Shutdown *s = userdata;
+
+        s->last = sd_event_source_disable_unref(s->last);
+        return may_leave(s) ? sd_event_exit(s->event, 0) : 0;
+}
+
+/* What has just ended still has clients that are told of it: all else that is ready comes first. */
 void shutdown_check(Shutdown *s)
 {
-        if (s->timer && !s->question && s->is_settled(s->userdata))
+        if (!may_leave(s) || s->last)
+                return;
+        if (sd_event_add_defer(s->event, &s->last, on_last, s) < 0 ||
+            sd_event_source_set_priority(s->last, SD_EVENT_PRIORITY_IDLE) < 0)
                 (void) sd_event_exit(s->event, 0);
 }
 
