@@ -16,6 +16,9 @@
 #include "wire/runner-spec.h"
 #include "wire/spawner-protocol.h"
 
+/* Descriptors in one message to systemd. */
+#define STORED_MAX 64
+
 static struct sockaddr_un address_of(const World *w, const char *name)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -232,6 +235,41 @@ void world_open_journal(World *w)
                 ;
 }
 
+/* systemd. */
+
+static void listen_as_systemd(World *w)
+{
+        struct sockaddr_un address = address_of(w, "notify");
+
+        w->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        NEED(w->notify >= 0 && bind(w->notify, (struct sockaddr *) &address, sizeof(address)) == 0);
+        NEED(setenv("NOTIFY_SOCKET", address.sun_path, true) == 0);
+}
+
+void world_take_stored(World *w, FdStore *ret)
+{
+        char text[256];
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int) * STORED_MAX)];
+        } control;
+        struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+        *ret = (FdStore){0};
+        while (message.msg_control = &control, message.msg_controllen = sizeof(control),
+               recvmsg(w->notify, &message, MSG_CMSG_CLOEXEC) > 0) {
+                struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+                for (size_t i = 0; c && i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+                        int fd;
+
+                        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+                        NEED(fdstore_add(ret, SLOT_FD_NAME, fd));
+                }
+        }
+}
+
 /* Clients. */
 
 int world_attach(Exec *e, bool primary)
@@ -354,6 +392,7 @@ World *world_new(void)
         address = address_of(w, "journal");
         w->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         NEED(w->journal >= 0 && bind(w->journal, (struct sockaddr *) &address, sizeof(address)) == 0);
+        listen_as_systemd(w);
         listen_as_spawner(w);
         make_manager(w);
         w->container = world_container(w, "web", 7);
@@ -392,6 +431,7 @@ World *world_free(World *w)
                 sd_bus_close_unref(w->spawner);
         }
         sd_event_source_disable_unref(w->accept_source);
+        fd_close(w->notify);
         fd_close(w->listener);
         fd_close(w->journal);
         container_info_unref(w->container);

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "core/fdstore.h"
 #include "core/manager.h"
 #include "unit/need.h"
 #include "unit/test.h"
@@ -18,6 +19,7 @@ typedef struct World {
         sd_event *event;
         Manager manager;
         int journal; /* where records arrive; blocked until world_open_journal(), if it was made so */
+        int notify;  /* where systemd is told of slots */
         int listener;
         sd_event_source *accept_source;
         sd_bus *spawner;         /* the spawner's end; NULL before execd has connected */
@@ -77,6 +79,9 @@ bool world_find_record(World *w, const char *text);
 /* Nothing is read from the journal, and its queue is full: records wait. Then again. */
 void world_stop_journal(World *w);
 void world_open_journal(World *w);
+
+/* What systemd was given to keep, as it passes it to the execd that comes next. */
+void world_take_stored(World *w, FdStore *ret);
 
 /* A client of a stream: its end of the socket. */
 int world_attach(Exec *e, bool primary);
