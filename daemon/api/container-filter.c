@@ -8,6 +8,7 @@
 
 #include "api/container-facts.h"
 #include "wire/json-build.h"
+#include "wire/service-name.h"
 
 #define PORT_MAX 65535
 
@@ -120,6 +121,7 @@ static int check_values(const ContainerFilter *f, Refusal *reterr)
                                              "removing", "exited",  "dead",   NULL};
         static const char *const healths[] = {"starting", "healthy", "unhealthy", "none", NULL};
         static const char *const booleans[] = {"true", "false", "1", "0", NULL};
+        static const char *const kinds[] = {"machine", "docker", "podman", "runc", "crun", "service", NULL};
         static const char *const isolations[] = {"", "default", "process", "hyperv", NULL};
         int r;
 
@@ -135,6 +137,8 @@ static int check_values(const ContainerFilter *f, Refusal *reterr)
         if (r >= 0)
                 r = check_words(f, "isolation", isolations, reterr);
         if (r >= 0)
+                r = check_words(f, "kind", kinds, reterr);
+        if (r >= 0)
                 r = check_numbers(f, "exited", reterr);
         if (r >= 0)
                 r = check_ports(f, "publish", reterr);
@@ -143,9 +147,9 @@ static int check_values(const ContainerFilter *f, Refusal *reterr)
 
 int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal *reterr)
 {
-        static const char *const known[] = {
-                "ancestor", "before", "exited",  "expose",  "health", "id",     "is-task", "isolation",
-                "label",    "name",   "network", "publish", "since",  "status", "volume",  NULL};
+        static const char *const known[] = {"ancestor", "before",    "exited", "expose", "health", "id",
+                                            "is-task",  "isolation", "kind",   "label",  "name",   "network",
+                                            "publish",  "since",     "status", "volume", NULL};
         _cleanup_(container_filter_freep) ContainerFilter *f = calloc(1, sizeof(*f));
         int r;
 
@@ -158,6 +162,16 @@ int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal 
                 return r;
         *ret = TAKE_PTR(f);
         return 0;
+}
+
+bool container_filter_wants_services(const ContainerFilter *f, bool by_default)
+{
+        char **kinds = http_filter_values(f->values, "kind");
+
+        STRV_FOREACH (kind, kinds)
+                if (strcmp(*kind, SERVICE_KIND) == 0)
+                        return true;
+        return !kinds && by_default;
 }
 
 static const ContainerInfo *find(ContainerInfo *const *containers, size_t n, const char *reference)
@@ -411,6 +425,7 @@ static bool match_simple(const ContainerFilter *f, const ContainerInfo *c, struc
         return http_filter_match_name(f->values, "name", c->name) &&
                http_filter_match_name(f->values, "id", c->id) &&
                http_filter_match(f->values, "status", c->state) &&
+               http_filter_match(f->values, "kind", c->kind) &&
                (http_filter_match(f->values, "isolation", "default") ||
                 http_filter_match(f->values, "isolation", "")) &&
                !http_filter_values(f->values, "exited") && match_task(f, facts) &&

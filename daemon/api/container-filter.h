@@ -18,6 +18,9 @@ DEFINE_CLEANUP(ContainerFilter, container_filter_free);
 int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *containers, size_t n,
                              Refusal *reterr);
 
+/* Whether services of the host may pass, which are not in lists by themselves. */
+bool container_filter_wants_services(const ContainerFilter *f, bool by_default);
+
 /* 1 if it passes, 0 if not; a refusal if a fact is asked for that execd does not know of this container. */
 int container_filter_match(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts,
                            Refusal *reterr);

@@ -2,13 +2,17 @@
 
 /* Containers, as the manager tells of them on the bus. */
 
+#include <string.h>
+
 #include "api/dbus-append.h"
 #include "api/dbus-call.h"
 #include "api/dbus-container.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-options.h"
+#include "wire/service-name.h"
 
-static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
+/* Of all, or of services alone. */
+static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_services)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
@@ -22,6 +26,8 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
                 r = container_info_read(m, &k);
                 if (r <= 0)
                         break;
+                if (only_services && strcmp(k->kind, SERVICE_KIND) != 0)
+                        continue;
                 r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
                                           k->leader, k->started_usec);
         }
@@ -33,24 +39,44 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m)
                 dbus_call_send(c, reply);
 }
 
-static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static void list_take_reply(DbusCall *c, sd_bus_message *m, bool only_services)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        DbusCall *c = userdata;
 
         c->slot = sd_bus_slot_unref(c->slot);
         if (spawner_reply_refusal(m, &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
         else
-                list_on_reply_read(c, m);
+                list_on_reply_read(c, m, only_services);
+}
+
+static int list_on_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        list_take_reply(userdata, m, false);
+        return 0;
+}
+
+static int list_on_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        list_take_reply(userdata, m, true);
         return 0;
 }
 
 static void list_containers_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const Manager *m = c->manager;
 
-        if (spawner_list_containers(c->manager->spawner, list_on_reply, c, &c->slot, &refusal) < 0)
+        if (spawner_list_containers(m->spawner, m->config.list_services, list_on_containers, c, &c->slot,
+                                    &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static void list_services_run(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_containers(c->manager->spawner, true, list_on_services, c, &c->slot, &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
 }
 
@@ -62,6 +88,16 @@ static void list_containers_authorize(DbusCall *c)
 int dbus_method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         return dbus_call_serve(userdata, m, NULL, list_containers_authorize);
+}
+
+static void list_services_authorize(DbusCall *c)
+{
+        dbus_call_authorize_inspect(c, NULL, list_services_run);
+}
+
+int dbus_method_list_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return dbus_call_serve(userdata, m, NULL, list_services_authorize);
 }
 
 typedef struct ContainerCall {

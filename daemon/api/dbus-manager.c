@@ -63,6 +63,8 @@ const sd_bus_vtable dbus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", containers),
                                 dbus_method_list_containers, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("ListServices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", services),
+                                dbus_method_list_services, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", container),
                                 SD_BUS_RESULT("a{sv}", properties), dbus_method_get_container, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("CreateExec", SD_BUS_ARGS("s", container, "as", command, "a{sv}", options),

@@ -131,7 +131,10 @@ static void list_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (spawner_list_containers(x->manager->spawner, list_on_reply, x, &x->slot, &refusal) < 0)
+        bool services = container_filter_wants_services(HTTP_TASK(x, ContainerList)->filter,
+                                                        x->manager->config.list_services);
+
+        if (spawner_list_containers(x->manager->spawner, services, list_on_reply, x, &x->slot, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
 }
 

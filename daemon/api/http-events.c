@@ -240,8 +240,8 @@ static void events_run(HttpExchange *x)
         EventStream *s = HTTP_TASK(x, EventStream);
 
         s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
-        if (!s->held ||
-            spawner_list_containers(x->manager->spawner, events_on_containers, x, &x->slot, &refusal) < 0)
+        if (!s->held || spawner_list_containers(x->manager->spawner, false, events_on_containers, x,
+                                                &x->slot, &refusal) < 0)
                 events_begin(x);
 }
 

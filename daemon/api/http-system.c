@@ -161,6 +161,6 @@ void http_get_info(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (spawner_list_containers(x->manager->spawner, info_on_reply, x, &x->slot, &refusal) < 0)
+        if (spawner_list_containers(x->manager->spawner, false, info_on_reply, x, &x->slot, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
 }

@@ -6,12 +6,18 @@
 
 #include "wire/service-name.h"
 
+/* Of a container that is only remembered it is not known any more: who made the exec tells. */
+static bool is_root_service(const AuthzQuestion *q)
+{
+        return q->container->user ? q->container->leader_uid == 0 : !q->owner || q->owner->uid == 0;
+}
+
 /* A service that is root on the host is the host, or next to it. */
 static int check_root(const AuthzQuestion *q, Refusal *reterr)
 {
         bool privileged = q->request && q->request->privileged;
 
-        if (q->peer->uid != 0 && q->container->leader_uid == 0)
+        if (q->peer->uid != 0 && is_root_service(q))
                 return refuse(reterr, REFUSAL_DENIED, EACCES,
                               "access denied: %s runs as root, and only root may use its commands",
                               q->container->name);

@@ -321,6 +321,23 @@ static void expect_record_mode(const ConfigKey *k, Buf *b)
 static const ConfigType record_mode = {sizeof(RecordMode), parse_record_mode, print_record_mode,
                                        expect_record_mode, NULL};
 
+static int parse_boolean(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
+{
+        return units_parse_boolean(text, value);
+}
+
+static void print_boolean(const ConfigKey *k, const void *value, Buf *b)
+{
+        buf_printf(b, "%s=%s\n", k->name, *(const bool *) value ? "yes" : "no");
+}
+
+static void expect_boolean(const ConfigKey *k, Buf *b)
+{
+        buf_puts(b, "yes or no");
+}
+
+static const ConfigType boolean = {sizeof(bool), parse_boolean, print_boolean, expect_boolean, NULL};
+
 static int copy_path(const void *from, void *to)
 {
         const char *source = *(char *const *) from;
@@ -368,6 +385,7 @@ static const ConfigKey keys[] = {
         {"Daemon", "AuthorizationsPerUserMax", &number, AT(authz_per_uid_max), 1, 100},
         {"Daemon", "RequestMemoryMax", &size, AT(memory_max), 1024 * 1024, TIB},
         {"Daemon", "RequestMemoryPerUserMax", &size, AT(memory_per_uid_max), 1024 * 1024, TIB},
+        {"Daemon", "ListServices", &boolean, AT(list_services), 0, 0},
         {"HTTP", "ConnectionsMax", &number, AT(connections_max), 1, 32768},
         {"HTTP", "ConnectionsPerUserMax", &number, AT(connections_per_uid_max), 1, 32768},
         {"HTTP", "HeadTimeoutSec", &span, AT(head_usec), 100 * USEC_PER_MSEC, HOUR},

@@ -66,6 +66,8 @@ typedef struct ManagerConfig {
         uint64_t memory_max;
         uint64_t memory_per_uid_max;
 
+        bool list_services; /* in lists of containers that do not ask for a kind */
+
         uint64_t connections_max;
         uint64_t connections_per_uid_max;
         uint64_t head_usec;

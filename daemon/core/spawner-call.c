@@ -48,12 +48,14 @@ static int send_call(SpawnerLink *l, sd_bus_message *m, sd_bus_message_handler_t
         return spawner_link_call(l, m, &o, ret_slot, reterr);
 }
 
-int spawner_list_containers(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
+int spawner_list_containers(SpawnerLink *l, bool services, sd_bus_message_handler_t callback, void *userdata,
                             sd_bus_slot **ret_slot, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = new_call(l, "ListContainers", &m, reterr);
 
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", services);
         return r < 0 ? r : send_call(l, m, callback, userdata, ret_slot, reterr);
 }
 

@@ -36,7 +36,8 @@ void spawner_link_release(SpawnerLink *l);
 
 /* Each returns 0 with *ret_slot set, or a negative errno with *reterr filled. The callback gets the reply,
  * which may be an error: spawner_reply_refusal() turns it into one. */
-int spawner_list_containers(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
+/* With services of the host too, if asked for. */
+int spawner_list_containers(SpawnerLink *l, bool services, sd_bus_message_handler_t callback, void *userdata,
                             sd_bus_slot **ret_slot, Refusal *reterr);
 int spawner_get_container(SpawnerLink *l, const char *reference, sd_bus_message_handler_t callback,
                           void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);

@@ -8,6 +8,7 @@
 #include "base/refusal.h"
 #include "ctl/properties.h"
 #include "ctl/table.h"
+#include "wire/service-name.h"
 
 /* Labels of execd's own say what other columns say. */
 #define OWN_LABELS "org.execd1."
@@ -74,11 +75,14 @@ static int add_row(Table *t, Ctl *c, const Row *k)
         char age[AGE_SIZE], shown[EXEC_ID_LENGTH + 1];
         int r;
 
-        r = read_details(c, k->id, &p);
-        if (r < 0)
-                return -r;
-        if (r == 0 || !has_labels(&c->options, &p))
-                return 0;
+        /* A service has no labels but execd's own, and there are many services. */
+        if (strcmp(k->kind, SERVICE_KIND) != 0 || strv_length(c->options.labels) > 0) {
+                r = read_details(c, k->id, &p);
+                if (r < 0)
+                        return -r;
+                if (r == 0 || !has_labels(&c->options, &p))
+                        return 0;
+        }
         property = properties_find(&p, "Labels");
         labels = text_of_labels(property);
         if (!labels)
@@ -112,19 +116,13 @@ static void hint_at_machined(Ctl *c)
                 "On Debian and Fedora it is in the package systemd-container.\n");
 }
 
-int verb_containers(Ctl *c, int argc, char **argv)
+static int add_listed(Ctl *c, Table *t, bool services, bool *any)
 {
-        static const TableColumn columns[] = {
-                {"NAME"}, {"KIND"}, {"STATE"}, {"ID"}, {"LEADER", true}, {"STARTED"}, {"UNIT"}, {"LABELS"},
-        };
+        const char *member = services ? "ListServices" : "ListContainers";
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
-        bool any = false;
         int r, status = 0;
 
-        if (!t)
-                return fail_memory();
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListContainers", &m);
+        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, member, &m);
         if (r == 0)
                 r = bus_call(c, m, &reply);
         if (r != 0)
@@ -137,11 +135,29 @@ int verb_containers(Ctl *c, int argc, char **argv)
                                         &k.leader, &k.started);
                 if (r <= 0)
                         break;
-                any = true;
+                *any = true;
+                /* The other list has them, whatever the configuration says of this one. */
+                if (c->options.all && !services && strcmp(k.kind, SERVICE_KIND) == 0)
+                        continue;
                 status = add_row(t, c, &k);
         }
-        if (r < 0)
-                return fail_errno(r, "Invalid reply from execd");
+        return r < 0 ? fail_errno(r, "Invalid reply from execd") : status;
+}
+
+int verb_containers(Ctl *c, int argc, char **argv)
+{
+        static const TableColumn columns[] = {
+                {"NAME"}, {"KIND"}, {"STATE"}, {"ID"}, {"LEADER", true}, {"STARTED"}, {"UNIT"}, {"LABELS"},
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
+        bool any = false;
+        int status;
+
+        if (!t)
+                return fail_memory();
+        status = add_listed(c, t, false, &any);
+        if (status == 0 && c->options.all)
+                status = add_listed(c, t, true, &any);
         status = status ?: table_print(t, c, "container");
         if (!any)
                 hint_at_machined(c);

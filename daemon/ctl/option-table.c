@@ -33,6 +33,7 @@ const OptionRow option_table[] = {
         {'s', "signal", "SIGNAL", VERB_BIT(VERB_KILL), "The signal to send (TERM)"},
         {'a', "all", NULL, STARTS, "Run in all containers; no CONTAINER is given"},
         {'a', "all", NULL, VERB_BIT(VERB_LIST), "Show ended execs too"},
+        {'a', "all", NULL, VERB_BIT(VERB_CONTAINERS), "Show services of the host too"},
         {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
         {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},
         {'n', "lines", "N|all", VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_LOGS), "Show only the last N lines"},

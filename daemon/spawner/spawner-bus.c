@@ -50,15 +50,27 @@ static int make_launch(Connection *c, const LaunchArguments *a, uint64_t parked_
                           ret, reterr);
 }
 
-/* Services, or all but services. */
-static int reply_containers(Connection *c, sd_bus_message *m, bool services, Refusal *reterr)
+static bool is_listed(const Container *c, bool services)
+{
+        return container_is_alive(c) && (services || !container_is_service(c));
+}
+
+static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int services, r;
         size_t n = 0;
-        int r;
 
+        r = sd_bus_message_read(m, "b", &services);
+        if (r < 0)
+                return r;
+        if (!fresh) {
+                if (services)
+                        service_want_all(c->spawner->providers);
+                return -ESTALE;
+        }
         LIST_FOREACH (const Container, container, &c->spawner->containers.containers, node)
-                n += container_is_service(container) == services;
+                n += is_listed(container, services);
         /* Where a provider fails, only its containers are missing; but "none" would not be true. */
         if (n == 0) {
                 r = providers_failure(c->spawner->providers, reterr);
@@ -71,7 +83,7 @@ static int reply_containers(Connection *c, sd_bus_message *m, bool services, Ref
         if (r < 0)
                 return r;
         LIST_FOREACH (Container, container, &c->spawner->containers.containers, node) {
-                if (!container_is_alive(container) || container_is_service(container) != services)
+                if (!is_listed(container, services))
                         continue;
                 r = container_append(container, reply);
                 if (r < 0)
@@ -79,19 +91,6 @@ static int reply_containers(Connection *c, sd_bus_message *m, bool services, Ref
         }
         r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
-}
-
-static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
-{
-        return fresh ? reply_containers(c, m, false, reterr) : -ESTALE;
-}
-
-static int do_list_services(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
-{
-        if (fresh)
-                return reply_containers(c, m, true, reterr);
-        service_want_all(c->spawner->providers);
-        return -ESTALE;
 }
 
 /* What is in the table by its name is taken from there, since providers are told of what comes and goes. A
@@ -352,7 +351,6 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         }
 
 DEFINE_METHOD(list)
-DEFINE_METHOD(list_services)
 DEFINE_METHOD(get)
 DEFINE_METHOD(prepare)
 DEFINE_METHOD(start)
@@ -364,11 +362,8 @@ DEFINE_METHOD(record_decision)
 
 const sd_bus_vtable spawner_methods[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS,
+        SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_ARGS("b", services),
                                 SD_BUS_RESULT("a" CONTAINER_SIGNATURE, containers), on_list,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListServices", SD_BUS_NO_ARGS,
-                                SD_BUS_RESULT("a" CONTAINER_SIGNATURE, services), on_list_services,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
                                 SD_BUS_RESULT(CONTAINER_SIGNATURE, container, "h", leader_pidfd), on_get,

@@ -8,7 +8,7 @@ __execctl_ask() {
 }
 
 __execctl_containers() {
-    __execctl_ask containers | while read -r name _; do printf '%s\n' "$name"; done
+    __execctl_ask containers --all | while read -r name _; do printf '%s\n' "$name"; done
 }
 
 __execctl_execs() {

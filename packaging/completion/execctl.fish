@@ -7,7 +7,7 @@ function __execctl_ask
 end
 
 function __execctl_containers
-    __execctl_ask containers | string replace -r '^(\S+)\s+(\S+).*' '$1\t$2'
+    __execctl_ask containers --all | string replace -r '^(\S+)\s+(\S+).*' '$1\t$2'
 end
 
 function __execctl_execs

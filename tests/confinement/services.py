@@ -19,7 +19,7 @@ class Service:
     """A unit that runs the probe, or `program`. Its directory of tools is `inside`: /probe, or the host's path where a
     service has no mounts of its own."""
 
-    def __init__(self, name, properties=(), program="{inside}/probe serve {inside}", private_mounts=True, unit=()):
+    def __init__(self, name, properties=(), program="{inside}/probe serve {inside}", private_mounts=True, wait=True):
         self.name = f"{name}.service"
         self.shared = f"{host.SHARED}/{self.name}"
         shutil.rmtree(self.shared, ignore_errors=True)
@@ -28,7 +28,7 @@ class Service:
             shutil.copy(f"{host.TOOLS}/{tool}", self.shared)
         os.chmod(self.shared, 0o777)
         self.inside = "/probe" if private_mounts else self.shared
-        lines = ["[Unit]", *unit, "[Service]", f"ExecStart={program.format(inside=self.inside)}", *properties]
+        lines = ["[Unit]", "StartLimitIntervalSec=0", "[Service]", f"ExecStart={program.format(inside=self.inside)}", *properties]
         if private_mounts:
             lines.append(f"BindPaths={self.shared}:/probe")
         template = f"{name.split('@')[0]}@.service" if "@" in name else self.name
@@ -36,11 +36,12 @@ class Service:
         with open(self.path, "w", encoding="utf-8") as stream:
             stream.write("\n".join(lines) + "\n")
         host.sh(["systemctl", "daemon-reload"])
-        self.start()
+        self.start(wait)
 
-    def start(self):
+    def start(self, wait=True):
         host.sh(["systemctl", "start", "--no-block", self.name])
-        host.wait_until(lambda: self.main_pid() > 0 and self.is_executed(), f"the main process of {self.name}")
+        if wait:
+            host.wait_until(lambda: self.main_pid() > 0 and self.is_executed(), f"the main process of {self.name}")
 
     def is_executed(self):
         try:

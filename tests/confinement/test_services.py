@@ -4,13 +4,19 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import threading
+import urllib.parse
 
 import client
 import host
 import parity
 import pytest
 import services
+import test_one_moment as moment
+from scale import times
 
 REPORT = ["/probe/probe", "report"]
 FILTERS = ["SystemCallFilter=@system-service @mount mknod mknodat", "SystemCallErrorNumber=EPERM", "RestrictNamespaces=yes",
@@ -93,15 +99,26 @@ def execctl(*words, uid=None, check=False):
 
 def test_environment_and_credentials(service):
     """What the unit has set, and nothing that belongs to one process alone."""
+    os.makedirs(host.SHARED, exist_ok=True)
+    with open(f"{host.SHARED}/note", "w", encoding="ascii") as stream:
+        stream.write("loaded")
     s = service("env", ["DynamicUser=yes", "StateDirectory=env-test", "SetCredential=key:secret",
-                        f"LoadCredential=loaded:{host.TOOLS}/../confinement/note", "Environment=FOO=bar", "Type=simple",
-                        "WatchdogSec=1h", "NotifyAccess=all"])
+                        f"LoadCredential=loaded:{host.SHARED}/note", "Environment=FOO=bar", "WatchdogSec=1h",
+                        "NotifyAccess=all"])
     names = client.fields(client.run(s.name, ["/usr/bin/env"]))
     assert names["FOO"] == "bar" and names["STATE_DIRECTORY"].endswith("/env-test")
     for private in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID"):
         assert private not in names, names
-    read = client.output(s.name, ["/bin/sh", "-c", 'cat "$CREDENTIALS_DIRECTORY"/key'])
-    assert read == "secret"
+    read = client.output(s.name, ["/bin/sh", "-c", 'cd "$CREDENTIALS_DIRECTORY" && cat key loaded'])
+    assert read == "secretloaded"
+
+
+def test_environment_is_the_services_alone(service):
+    """Another user gets nothing that the service may have written into its own memory."""
+    s = service("mine", ["User=daemon", "Environment=LD_PRELOAD_OR_SO=evil"])
+    assert "LD_PRELOAD_OR_SO" in client.output(s.name, ["/usr/bin/env"])
+    for fields in ({"User": "nobody"}, {"User": "0", "Privileged": True}, {"Privileged": True}):
+        assert "LD_PRELOAD_OR_SO" not in client.output(s.name, ["/usr/bin/env"], **fields)
 
 
 def test_root_of_the_host_only_on_request(service):
@@ -159,7 +176,7 @@ def wait_for_command(s, n=2):
 def test_ends_with_the_service(service, verb):
     """T-SVC: nothing of the command is left, and no dynamic uid has a process."""
     s = service("ending", ["DynamicUser=yes"])
-    for _ in range(3):
+    for _ in range(times(17)):
         created = client.create(s.name, SLEEP).json()["Id"]
         assert client.start_detached(created).status == 200
         uid = wait_for_command(s)
@@ -192,6 +209,194 @@ def test_is_not_started(service):
     assert services.show(s.name, "ActiveState") == "inactive"
 
 
+LEAVE = ["/bin/sh", "-c", "(exec </dev/null >/dev/null 2>&1; trap '' TERM HUP; setsid sleep 1000 &)"]
+
+
+def test_stop_ends_all_in_the_scope(service):
+    """What an exec has left behind, which execd no longer knows, ends with the service too."""
+    s = service("leaving", ["DynamicUser=yes"])
+    outcome = client.run(s.name, LEAVE)
+    assert outcome.code == 0, outcome
+    uid = wait_for_command(s, 1)
+    s.stop()
+    host.wait_until(lambda: not services.processes_of(uid), "the end of its processes", 5)
+
+
+def test_stopped_service_that_still_runs(service):
+    """A main process may outlive its unit: nothing is run in it, and the unit is not started for that."""
+    s = service("outlived", ["User=daemon", "KillMode=none"])
+    created = client.create(s.name, ["/bin/echo", "x"]).json()["Id"]
+    main = s.main_pid()
+    s.stop()
+    assert os.path.exists(f"/proc/{main}")
+    client.assert_refused(client.start(created))
+    assert services.show(s.name, "ActiveState") == "inactive"
+    os.kill(main, signal.SIGKILL)
+
+
+def test_not_before_it_is_set_up(service):
+    """Until it has executed its program, the main process is systemd's, and root."""
+    gate = f"{host.SHARED}/gate"
+    os.makedirs(host.SHARED, exist_ok=True)
+    if not os.path.exists(gate):
+        os.mkfifo(gate)
+    s = services.Service("gated", ["User=daemon", f"StandardInput=file:{gate}"], wait=False)
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.run(s.name, ["/usr/bin/id", "-un"])))
+    try:
+        host.wait_until(lambda: s.main_pid() > 0, "the main process")
+        assert not s.is_executed()
+        thread.start()
+        host.let_pass(0.5)
+        assert not outcomes, outcomes
+        with open(gate, "w", encoding="ascii"):
+            thread.join(30)
+        assert outcomes[0].out == b"daemon\n", outcomes
+    finally:
+        s.remove()
+
+
+LEAVER = "{inside}/hostile leaver {inside}"
+STATUS = ["/bin/cat", "/proc/self/status"]
+
+
+@pytest.mark.parametrize("what", ["user", "childs-user", "user+mount"])
+@pytest.mark.parametrize("found", [False, True], ids=["before", "after"])
+def test_hostile_main_process(service, what, found):
+    """T-F4: what it has in a user namespace of its own is no command's."""
+    s = service("leaver", ["User=daemon", "NoNewPrivileges=yes", "CapabilityBoundingSet="], program=LEAVER)
+    if found:
+        assert client.run(s.name, STATUS).code == 0
+    moment.tell(s, what)
+    client.assert_refused(client.run(s.name, STATUS), "left its user namespace")
+
+
+def test_leaves_its_control_group(service):
+    s, other = service("moved", ["User=daemon"]), service("nest", ["User=daemon"])
+    for found in (False, True):
+        with open(f"/sys/fs/cgroup{other.group()}/cgroup.procs", "w", encoding="ascii") as stream:
+            stream.write(str(s.main_pid()))
+        client.assert_refused(client.run(s.name, STATUS), "control group")
+        with open(f"/sys/fs/cgroup{s.group()}/cgroup.procs", "w", encoding="ascii") as stream:
+            stream.write(str(s.main_pid()))
+        assert client.run(s.name, STATUS).code == 0, found
+
+
+def test_several_user_ids(service):
+    s = service("ids", program="/usr/bin/setpriv --ruid 1 --euid 2 --clear-groups /bin/sleep infinity")
+    client.assert_refused(client.run(s.name, STATUS), "more than one user")
+
+
+def test_another_main_process(service):
+    """A command enters the main process that there is now; one in the old process ends with that."""
+    s = service("handing", ["User=daemon", "Type=notify", "NotifyAccess=all"],
+                program="/bin/sh -c 'systemd-notify --ready; while [ ! -e {inside}/go ]; do sleep 0.1; done; "
+                        "sleep 1000 & systemd-notify --pid=$! ; touch {inside}/did; read x <{inside}/end; exit 0'")
+    os.mkfifo(f"{s.shared}/end")
+    first = s.main_pid()
+    created = client.create(s.name, SLEEP).json()["Id"]
+    assert client.start_detached(created).status == 200
+    host.wait_until(lambda: client.inspect(created)["Running"], "the command")
+    with open(f"{s.shared}/go", "w", encoding="ascii"):
+        pass
+    host.wait_until(lambda: s.main_pid() not in (0, first), "another main process")
+    shown = client.request("GET", f"/containers/{s.name}/json").json()
+    assert shown["State"]["Pid"] == s.main_pid()
+    assert client.inspect(created)["Running"]
+    with open(f"{s.shared}/end", "w", encoding="ascii") as stream:
+        stream.write("\n")
+    host.wait_until(lambda: not os.path.exists(f"/proc/{first}"), "the end of the first one")
+    host.wait_until(lambda: client.inspect(created)["Running"] is False, "the end of its command")
+    assert client.output(s.name, ["/bin/echo", "x"]) == "x\n"
+
+
+def test_oneshot_while_it_runs(service):
+    """Nothing is ordered after a unit that is still starting: the command does not wait for it."""
+    s = service("once", ["Type=oneshot", "User=daemon"], program="/bin/sleep 1000")
+    assert client.output(s.name, ["/usr/bin/id", "-un"]) == "daemon\n"
+
+
+def test_root_directory_of_its_own(service):
+    """A main process may have changed its root directory itself: a command sees no more than it."""
+    s = service("jailed", [f"BindPaths={host.SHARED}/jailed.service:{ROOT}/probe /dev:{ROOT}/dev /proc:{ROOT}/proc"],
+                program=f"/usr/sbin/chroot --userspec=1:1 {ROOT} /probe/probe serve /probe")
+    found = parity.differences(parity.from_same(s), report(s), {"all", "service"})
+    assert not found, "\n".join(found)
+    assert client.run(s.name, ["/bin/true"]).code == 127
+
+
+def test_memory_is_not_made_executable(service):
+    """By prctl(2), as newer versions of systemd do it; older ones have set a filter, which is copied."""
+    s = service("memory", ["User=daemon", "MemoryDenyWriteExecute=yes"])
+    ask = "import ctypes; print(ctypes.CDLL(None).prctl(66, 0, 0, 0, 0))"
+    assert client.output(s.name, ["/usr/bin/python3", "-c", ask]) == "1\n"
+    outcome = client.run(s.name, ["/usr/bin/python3", "-c", "import mmap; mmap.mmap(-1, 4096, prot=7)"])
+    assert outcome.code == 1 and "Operation not permitted" in outcome.text or "Permission denied" in outcome.text
+
+
+def test_addresses_are_denied(service):
+    """The filters of the control group, which the scope does not have by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ask = ["/usr/bin/python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"]
+        open_to = service("open", ["User=daemon"])
+        assert client.run(open_to.name, ask).code == 0
+        denied = service("denied", ["User=daemon", "IPAddressDeny=any"])
+        if "Permission" not in parity.ask_payload(denied, "-", "-", ["-"], ask, status=None):
+            pytest.skip("this systemd cannot filter addresses here")
+        outcome = client.run(denied.name, ask)
+        assert outcome.code == 1 and "Permission" in outcome.text, outcome
+
+
+# Of the distribution, and more or less confined by it.
+PACKAGED = ["systemd-journald", "systemd-machined", "dbus", "polkit", "nginx", "systemd-logind", "systemd-timesyncd"]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_service(name):
+    """T-PAR: as the kernel shows the main process."""
+    unit = f"{name}.service"
+    was = services.show(unit, "ActiveState")
+    host.sh(["systemctl", "start", unit], check=False)
+    main = host.main_pid(unit)
+    if main == 0:
+        pytest.skip(f"{unit} does not run here")
+    privileged = client.run(unit, STATUS).status == 400
+    outcome = client.run(unit, ["/bin/sh", "-c", "cat /proc/self/status; for n in /proc/self/ns/*; do readlink $n; done"],
+                         Privileged=privileged)
+    assert outcome.code == 0, outcome
+    here, there = host.status_of(main), dict(
+        (k, v.strip()) for k, _, v in (line.partition(":") for line in outcome.out.decode().splitlines()))
+    for field in ("Uid", "Gid", "Groups", "CapBnd", "NoNewPrivs", "Seccomp", "Seccomp_filters"):
+        assert here[field] == there[field], (field, here[field], there[field])
+    for link in set(host.namespaces_of(main).values()):
+        assert link in outcome.out.decode(), link
+    if was != "active":
+        host.sh(["systemctl", "stop", unit])
+
+
+def test_lists(service):
+    """Services are listed for those who ask for them."""
+    s = service("listed", ["User=daemon"])
+
+    def names(filters=None):
+        query = "" if filters is None else "?filters=" + urllib.parse.quote(json.dumps(filters))
+        return [c["Names"][0][1:] for c in client.request("GET", f"/containers/json{query}").json()]
+
+    assert s.name not in names() and "web" in names()
+    assert s.name in names({"kind": ["service"]}) and "web" not in names({"kind": ["service"]})
+    assert s.name in names({"kind": ["service", "machine"]}) and "web" in names({"kind": ["service", "machine"]})
+    assert names({"kind": ["service"], "name": ["^listed"]}) == [s.name]
+    assert client.request("GET", "/containers/json?filters=%7B%22kind%22%3A%5B%22x%22%5D%7D").status == 400
+    for words, listed in (([], False), (["--all"], True)):
+        rows = execctl("containers", "--no-legend", *words, check=True).stdout
+        assert (s.name in rows) is listed and "web" in rows
+    call = ["busctl", "--json=short", "call", "org.execd1", "/org/execd1", "org.execd1.Manager"]
+    listed = {row[1]: row[2] for row in json.loads(host.sh([*call, "ListServices"]))["data"][0]}
+    assert listed[s.name] == "service" and set(listed.values()) == {"service"}
+    assert s.name not in host.sh([*call, "ListContainers"])
+
+
 def test_refused(service):
     """What is no container, by its reason."""
     for name, properties, program, word in (
@@ -215,7 +420,7 @@ def test_refused(service):
 
 def test_names(service):
     """Instances of templates, aliases, ids; and the id is of one run."""
-    s = service("named@one", ["User=daemon"], unit=[])
+    s = service("named@one", ["User=daemon"])
     shown = client.request("GET", f"/containers/{s.name}/json").json()
     assert shown["Name"] == f"/{s.name}" and shown["State"]["Pid"] == s.main_pid()
     assert client.output(shown["Id"], ["/bin/echo", "id"]) == "id\n"
@@ -233,6 +438,18 @@ def test_start_after_a_restart_of_the_spawner(service):
     host.sh(["systemctl", "stop", "execd-spawner.service"])
     outcome = client.start(created)
     assert outcome.code == 0 and outcome.out == b"late\n", outcome
+
+
+def test_kill_leaves_the_runner(service):
+    """A signal for all, which the command survives: its exit status is its own, and not that of a lost runner."""
+    s = service("surviving", ["User=daemon"], private_mounts=False)
+    script = f"trap 'echo got; exit 7' USR1; touch {s.shared}/ready; while :; do sleep 0.1; done"
+    created = client.create(s.name, ["/bin/sh", "-c", script]).json()["Id"]
+    assert client.start_detached(created).status == 200
+    host.wait_until(lambda: os.path.exists(f"{s.shared}/ready"), "the command's trap")
+    assert client.request("POST", f"/exec/{created}/kill?signal=USR1&all=1").status in (200, 204)
+    host.wait_until(lambda: client.inspect(created)["Running"] is False, "the end of the exec")
+    assert client.inspect(created)["ExitCode"] == 7
 
 
 def test_kill_reaches_all_but_the_runner(service):

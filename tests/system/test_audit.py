@@ -254,6 +254,7 @@ def test_refusals_say_what_was_refused(users, method, path, action, verb):
 
 @pytest.mark.parametrize("call, verb", [
     ("Manager ListContainers", "inspect"),
+    ("Manager ListServices", "inspect"),
     ("Manager ListExecs", "list"),
     ("Manager CreateExec sasa{{sv}} web 1 true 0", "create"),
     ("Exec Kill ib 9 false", "kill"),

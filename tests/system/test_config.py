@@ -487,6 +487,17 @@ def manager_property(name):
     return shell(f"busctl get-property org.execd1 /org/execd1 org.execd1.Manager {name}").split()[1]
 
 
+def test_list_services():
+    """Services of the host are in lists that name no kind, from a reload on."""
+    def kinds():
+        return {c["Labels"]["org.execd1.kind"] for c in request("GET", "/v1.41/containers/json").json()}
+
+    assert "service" not in kinds()
+    put(DROP_IN, "[Daemon]\nListServices=yes\n")
+    shell("systemctl reload execd.service || systemctl start execd.service")
+    wait_for(lambda: "service" in kinds())
+
+
 def test_properties_on_the_bus():
     restart("[Exec]\nExecsMax=7\nExecsPerUserMax=5\n[Retention]\nRetentionSec=20s\n")
     assert [manager_property(n) for n in ("ExecsMax", "ExecsPerUserMax", "RetentionUSec")] == ["7", "5", "20000000"]

@@ -135,6 +135,7 @@ static const struct {
         {"Daemon", "AuthorizationsPerUserMax", "1", "1", "0"},
         {"Daemon", "RequestMemoryMax", "1G", "1G", "1023K"},
         {"Daemon", "RequestMemoryPerUserMax", "1M", "1M", "0"},
+        {"Daemon", "ListServices", "on", "yes", "maybe"},
         {"HTTP", "ConnectionsMax", "32768", "32768", "32769"},
         {"HTTP", "ConnectionsPerUserMax", "1", "1", "0"},
         {"HTTP", "HeadTimeoutSec", "100ms", "100ms", "99ms"},

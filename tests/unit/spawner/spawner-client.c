@@ -347,7 +347,7 @@ static int list(sd_bus *bus)
         int r;
 
         r = sd_bus_call_method(bus, NULL, SPAWNER_PATH, SPAWNER_INTERFACE, "ListContainers", &error, &reply,
-                               NULL);
+                               "b", 0);
         if (r < 0)
                 return fail(r, "ListContainers", &error);
         r = sd_bus_message_enter_container(reply, 'a', CONTAINER_SIGNATURE);
