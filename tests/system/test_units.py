@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What execd.service keeps out, by whichever of its settings; and that both services start at once."""
+
+import subprocess
+
+import pytest
+
+from execd import request, run, shell, wait_for
+
+
+def main_pid(unit):
+    return int(shell(f"systemctl show -P MainPID {unit}"))
+
+
+@pytest.fixture(scope="module")
+def inside():
+    """Runs a shell command where execd is, as its user, without capabilities."""
+    assert request("GET", "/_ping").status == 200
+    pid = main_pid("execd.service")
+
+    def call(command):
+        return subprocess.run(["nsenter", "-t", str(pid), "-m", "-n", "setpriv", "--reuid=execd", "--regid=execd", "--clear-groups",
+                               "--bounding-set=-all", "--no-new-privs", "sh", "-c", command], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False)
+    assert call("echo there").stdout == "there\n"
+    return call
+
+
+@pytest.mark.parametrize("command", [
+    "echo 1 >/proc/sys/kernel/panic", "echo 1 >/proc/sysrq-trigger", "echo 1 >/sys/kernel/mm/ksm/run", "touch /sys/fs/cgroup/x",
+    "head -c1 /proc/kmsg", "head -c1 /proc/kcore", "head -c1 /dev/kmsg", "head -c1 /dev/mem", "touch /etc/x", "touch /usr/x",
+    "touch /home/x", "ls /root", "touch /var/x",
+])
+def test_kept_out(inside, command):
+    assert inside(command).returncode != 0
+
+
+def test_mounts_of_the_kernel_are_read_only(inside):
+    mounts = inside("cat /proc/self/mounts").stdout
+    options = {line.split()[1]: line.split()[3].split(",") for line in mounts.splitlines()}
+    assert "ro" in options["/sys"] and "ro" in options["/proc/sys"] and "ro" in options["/sys/fs/cgroup"]
+
+
+def test_calls():
+    allowed = shell("systemctl show -P SystemCallFilter execd.service").split()
+    assert "read" in allowed
+    assert not {"syslog", "init_module", "finit_module", "delete_module", "mount", "ptrace", "bpf", "reboot"} & set(allowed)
+
+
+def test_both_services_start_at_once():
+    """The spawner is there when the first command comes, and not started for it."""
+    shell("systemctl stop execd.service execd-spawner.service")
+    assert request("GET", "/_ping").status == 200
+    wait_for(lambda: main_pid("execd-spawner.service") > 0, what="the spawner to be started with execd")
+    assert run("web", ["true"])[0] == 0
