@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Completion of execctl for bash.
+# Completion of execctl for bash. The commands and their options are those that its help shows.
 
 # Never asks for a password and never waits for long.
 __execctl_ask() {
@@ -15,13 +15,59 @@ __execctl_execs() {
     __execctl_ask list "$@" | while read -r id _; do printf '%s\n' "$id"; done
 }
 
+__execctl_verbs() {
+    execctl help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+# __execctl_options VERB: one a line; an option that takes a value ends with '='.
+__execctl_options() {
+    execctl help "$1" 2>/dev/null | sed -n \
+        -e 's/^  \(-[A-Za-z]\)  *\(--[a-z-]*=\{0,1\}\).*/\1\n\2/p' -e t \
+        -e 's/^  *\(--[a-z-]*=\{0,1\}\).*/\1/p' -e t -e 's/^  \(-[A-Za-z]\) .*/\1/p'
+}
+
+# __execctl_values OPTION VERB: what may follow the option.
+__execctl_values() {
+    case $1 in
+    -s | --signal) compgen -A signal | sed -n 's/^SIG//p' ;;
+    --json) printf '%s\n' short pretty off ;;
+    --on-disconnect) printf '%s\n' keep hangup kill ;;
+    --state) printf '%s\n' created running exited failed ;;
+    --since | --until) printf '%s\n' today yesterday -1h -1d ;;
+    --container) __execctl_containers ;;
+    --caller) compgen -u ;;
+    -u | --user) [ "$2" != history ] || compgen -u ;;
+    -p | -P | --property)
+        if [ "$2" = show ]; then
+            __execctl_ask show | sed -n 's/=.*//p'
+        else
+            printf '%s=\n' MemoryMin MemoryLow MemoryHigh MemoryMax MemorySwapMax TasksMax CPUQuota CPUWeight IOWeight \
+                AllowedCPUs AllowedMemoryNodes RuntimeMaxSec OOMPolicy
+        fi
+        ;;
+    -e | -E | --setenv) compgen -e ;;
+    -H | --host) compgen -A hostname ;;
+    --env-file) compgen -f -- "$3" ;;
+    *) return 1 ;;
+    esac
+}
+
+# __execctl_arguments VERB CURRENT: what may follow the command.
+__execctl_arguments() {
+    case $1 in
+    '') __execctl_verbs ;;
+    help) __execctl_verbs ;;
+    list) __execctl_containers ;;
+    attach | kill) __execctl_execs ;;
+    show) __execctl_execs --all && __execctl_containers ;;
+    status | logs | wait) __execctl_execs --all ;;
+    replay) __execctl_execs --all && compgen -f -- "$2" ;;
+    esac
+}
+
 _execctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i words='' word
-    local options='-i --interactive -t --tty -u --user= --uid= -e -E --setenv= --env-file= -w --working-directory= --privileged -p --property=
-        --label= --on-disconnect= --detach-keys= --record --since= --until= --container= --state= --caller= --value -P -d --detach -q --quiet -s --signal= -a --all -l --full -n --lines= -f --follow
-        --speed= --idle-limit= --no-wait --raw -H --host= -j --json= --no-legend --no-pager --no-ask-password -h --help --version'
-    local properties='MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight=
-        AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' container='' i word words
+    local -a given=()
     COMPREPLY=()
 
     # The option that stands alone before its value; bash splits "--option=value" at the sign.
@@ -30,7 +76,7 @@ _execctl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        -u | -e | -E | -w | -p | -s | -n | -H) ((i++)) ;;
+        -u | -e | -E | -w | -p | -P | -s | -n | -H) ((i++)) ;;
         -- | =) ;;
         -*)
             # Its value is no word of the command.
@@ -39,57 +85,34 @@ _execctl() {
         *)
             if [ -z "$verb" ]; then
                 verb=$word
-            elif [ -z "$container" ]; then
-                container=$word
+            else
+                given+=("$word")
             fi
             ;;
         esac
     done
+    container=${given[0]-}
 
-    case $prev in
-    --container) words=$(__execctl_containers) ;;
-    --state) words='created running exited failed' ;;
-    --caller) words=$(compgen -u) ;;
-    -s | --signal) words=$(compgen -A signal | sed -n 's/^SIG//p') ;;
-    --json) words='short pretty off' ;;
-    --on-disconnect) words='keep hangup kill' ;;
-    -p | --property)
-        compopt -o nospace
-        words=$properties
-        ;;
-    -H | --host)
-        mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+    if [[ $prev == -* ]] && words=$(__execctl_values "$prev" "$verb" "$cur"); then
+        case $prev in
+        -p | --property) compopt -o nospace ;;
+        --env-file) compopt -o filenames ;;
+        esac
+    elif [[ $prev == -* ]] && __execctl_options "${verb:-run}" | grep -qx -e "$prev="; then
         return
-        ;;
-    --env-file)
-        compopt -o filenames
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-        return
-        ;;
-    -u | --user | --uid | -E | -w | --working-directory | -e | --setenv | -n | --lines | --label | --detach-keys | --speed | --idle-limit | --since | --until) return ;;
-    *)
-        if [[ $cur == -* ]] && [ -z "$container" ]; then
-            words=$options
-            [[ $cur != --* ]] || compopt -o nospace
-        else
-            case $verb in
-            '') words='run shell attach list containers status show history logs replay kill wait help' ;;
-            run | shell) [ -n "$container" ] || words=$(__execctl_containers) ;;
-            list) words=$(__execctl_containers) ;;
-            attach | kill) words=$(__execctl_execs) ;;
-            show) words="$(__execctl_execs --all) $(__execctl_containers)" ;;
-            status | logs | wait) words=$(__execctl_execs --all) ;;
-            replay)
-                compopt -o filenames
-                words="$(__execctl_execs --all) $(compgen -f -- "$cur")"
-                ;;
-            esac
-        fi
-        ;;
-    esac
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    elif [ "$verb" = run ] || [ "$verb" = shell ]; then
+        # What follows the container is the command's.
+        [ -z "$container" ] || return
+        if [[ $cur == -* ]]; then words=$(__execctl_options "$verb"); else words=$(__execctl_containers); fi
+    elif [[ $cur == -* ]]; then
+        words=$(__execctl_options "${verb:-help}")
+    else
+        [ "$verb" != replay ] || compopt -o filenames
+        words=$(__execctl_arguments "$verb" "$cur")
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u | grep -vxF -f <(printf '%s\n' "${given[@]:-=}"))
     # Only a value is to follow at once.
-    [ ${#COMPREPLY[@]} -ne 1 ] || [[ ${COMPREPLY[0]} == *= ]] || compopt +o nospace
+    [[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace
 }
 
 complete -F _execctl execctl

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion of execctl for fish.
+# Completion of execctl for fish. The commands and their options are those that its help shows.
 
 # Never asks for a password and never waits for long.
 function __execctl_ask
@@ -16,18 +16,16 @@ end
 
 # The words that are no options: the command comes first, then the container or the exec.
 function __execctl_words
-    set -l words
     set -l skip 0
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word -u -e -E -w -p -s -n -H
+        else if contains -- $word -u -e -E -w -p -P -s -n -H
             set skip 1
         else if not string match -q -- '-*' $word
-            set -a words $word
+            echo $word
         end
     end
-    printf '%s\n' $words
 end
 
 function __execctl_needs_command
@@ -45,73 +43,85 @@ function __execctl_any_of
     test (count $words) -ge 1; and contains -- $words[1] $argv
 end
 
-function __execctl_options_allowed
-    set -l words (__execctl_words)
-    not contains -- "$words[1]" run shell; or test (count $words) -lt 2
+# True where options of this command may stand: of run and shell before the container.
+function __execctl_takes_options
+    switch $argv[1]
+        case run shell
+            __execctl_first_of $argv[1]
+        case '*'
+            __execctl_any_of $argv[1]
+    end
+end
+
+# What may follow an option, as arguments of complete.
+function __execctl_values
+    switch $argv[1]
+        case signal
+            printf '%s\n' -x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP'
+        case json
+            printf '%s\n' -x -a 'short pretty off'
+        case on-disconnect
+            printf '%s\n' -x -a 'keep hangup kill'
+        case state
+            printf '%s\n' -x -a 'created running exited failed'
+        case since until
+            printf '%s\n' -x -a 'today yesterday -1h -1d'
+        case container
+            printf '%s\n' -x -a '(__execctl_containers)'
+        case caller
+            printf '%s\n' -x -a '(__fish_complete_users)'
+        case property
+            if test $argv[2] = show
+                printf '%s\n' -x
+            else
+                printf '%s\n' -x -a 'MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
+            end
+        case setenv
+            printf '%s\n' -x -a '(set -nx)'
+        case env-file
+            printf '%s\n' -r -F
+        case host
+            printf '%s\n' -x -a '(__fish_print_hostnames)'
+        case '*'
+            printf '%s\n' -x
+    end
+end
+
+# One line of the help of a command: an option, if it is one.
+function __execctl_add_option
+    set -l verb $argv[1]
+    set -l words -c execctl -n "__execctl_takes_options $verb"
+    set -l letter
+    set -l name
+    set -l value
+    set -l text
+    if not string match -qr '^  (?:-(?<letter>[A-Za-z])|  ) --(?<name>[a-z-]+)(?<value>=\S+)?(?: +(?<text>.*))?$' -- $argv[2]
+        string match -qr '^  -(?<letter>[A-Za-z])(?: (?<value>[A-Z]\S*))? +(?<text>.*)$' -- $argv[2]; or return
+    end
+    test -z "$letter"; or set -a words -s $letter
+    test -z "$name"; or set -a words -l $name
+    test -z "$value"; or set -a words (__execctl_values "$name" $verb)
+    test -z "$text"; or set -a words -d "$text"
+    complete $words
 end
 
 complete -c execctl -f
-complete -c execctl -n __execctl_needs_command -a run -d 'Run a command in a container'
-complete -c execctl -n __execctl_needs_command -a shell -d 'A shell, or a command, on a terminal'
-complete -c execctl -n __execctl_needs_command -a attach -d 'Join the streams of an exec'
-complete -c execctl -n __execctl_needs_command -a list -d 'Show execs'
-complete -c execctl -n __execctl_needs_command -a containers -d 'Show containers'
-complete -c execctl -n __execctl_needs_command -a status -d 'Show one exec in full'
-complete -c execctl -n __execctl_needs_command -a show -d 'Show properties'
-complete -c execctl -n __execctl_needs_command -a history -d 'Show what was done, and what was refused'
-complete -c execctl -n __execctl_needs_command -a logs -d 'Show the output of an exec'
-complete -c execctl -n __execctl_needs_command -a replay -d 'Play back the recording of an exec'
-complete -c execctl -n __execctl_needs_command -a kill -d 'Send a signal'
-complete -c execctl -n __execctl_needs_command -a wait -d 'Wait for the end of an exec'
-complete -c execctl -n __execctl_needs_command -a help -d 'Print the help'
+execctl help 2>/dev/null | string match -r '^  [a-z]+ .*' | while read -l -d '\n' line
+    string match -qr '^  (?<verb>[a-z]+) (?:.*  (?<text>[A-Z].*))?' -- $line; or continue
+    complete -c execctl -n __execctl_needs_command -a $verb -d "$text"
+    complete -c execctl -n '__execctl_first_of help' -a $verb -d "$text"
+    for option in (execctl help $verb 2>/dev/null)
+        __execctl_add_option $verb $option
+    end
+end
+complete -c execctl -n __execctl_needs_command -s h -l help -d 'Print the help'
+complete -c execctl -n __execctl_needs_command -l version -d 'Print the version'
+complete -c execctl -n __execctl_needs_command -s H -l host -x -a '(__fish_print_hostnames)' -d 'Work on another host, over ssh'
 
 complete -c execctl -n '__execctl_first_of run shell list' -a '(__execctl_containers)'
 complete -c execctl -n '__execctl_first_of attach' -a '(__execctl_execs)'
 complete -c execctl -n '__execctl_any_of kill' -a '(__execctl_execs)'
 complete -c execctl -n '__execctl_first_of replay' -F
 complete -c execctl -n '__execctl_first_of logs replay wait' -a '(__execctl_execs --all)'
-complete -c execctl -n '__execctl_any_of show' -a '(__execctl_execs --all; __execctl_containers)'
-complete -c execctl -n '__execctl_any_of status' -a '(__execctl_execs --all)'
-
-complete -c execctl -n __execctl_options_allowed -s i -l interactive -d 'Pass stdin on'
-complete -c execctl -n __execctl_options_allowed -s t -l tty -d 'A terminal of its own'
-complete -c execctl -n __execctl_options_allowed -s u -l user -x -d 'As this user'
-complete -c execctl -n __execctl_options_allowed -l uid -x -d 'As this user'
-complete -c execctl -n __execctl_options_allowed -s e -l setenv -x -a '(set -nx)' -d 'Set a variable'
-complete -c execctl -n __execctl_options_allowed -s E -x -a '(set -nx)' -d 'Set a variable'
-complete -c execctl -n __execctl_options_allowed -l env-file -r -F -d 'Read variables from a file'
-complete -c execctl -n __execctl_options_allowed -s w -l working-directory -x -d 'Start in this directory'
-complete -c execctl -n __execctl_options_allowed -l privileged -d 'With all capabilities, also those the container lacks'
-complete -c execctl -n __execctl_options_allowed -s p -l property -x -d 'Set a property of the scope' \
-    -a 'MemoryMin= MemoryLow= MemoryHigh= MemoryMax= MemorySwapMax= TasksMax= CPUQuota= CPUWeight= IOWeight= AllowedCPUs= AllowedMemoryNodes= RuntimeMaxSec= OOMPolicy='
-complete -c execctl -n __execctl_options_allowed -l label -x -d 'Label it'
-complete -c execctl -n __execctl_options_allowed -l on-disconnect -x -a 'keep hangup kill' -d 'When execctl goes away'
-complete -c execctl -n __execctl_options_allowed -l detach-keys -x -d 'Keys that leave a terminal'
-complete -c execctl -n __execctl_options_allowed -l record -d 'Record the output'
-complete -c execctl -n __execctl_options_allowed -s d -l detach -d 'Do not wait'
-complete -c execctl -n __execctl_options_allowed -s s -l signal -x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP' \
-    -d 'The signal to send'
-complete -c execctl -n __execctl_options_allowed -s a -l all -d 'Ended execs too, or all processes'
-complete -c execctl -n __execctl_options_allowed -s l -l full -d 'Cut nothing'
-complete -c execctl -n __execctl_options_allowed -s n -l lines -x -d 'Only the last lines'
-complete -c execctl -n __execctl_options_allowed -s f -l follow -d 'Go on until the exec ends'
-complete -c execctl -n __execctl_options_allowed -l since -x -d 'Not older than this'
-complete -c execctl -n __execctl_options_allowed -l until -x -d 'Not newer than this'
-complete -c execctl -n __execctl_options_allowed -l state -x -a 'created running exited failed' -d 'In this state'
-complete -c execctl -n __execctl_options_allowed -l caller -x -a '(__fish_complete_users)' -d 'Of this caller'
-complete -c execctl -n __execctl_options_allowed -l value -d 'Values without names'
-complete -c execctl -n __execctl_options_allowed -s P -x -d 'Values of these properties'
-complete -c execctl -n __execctl_options_allowed -l container -x -a '(__execctl_containers)' -d 'Of this container'
-complete -c execctl -n __execctl_options_allowed -l speed -x -d 'So many times as fast'
-complete -c execctl -n __execctl_options_allowed -l idle-limit -x -d 'No pause is longer'
-complete -c execctl -n __execctl_options_allowed -l no-wait -d 'No pauses'
-complete -c execctl -n __execctl_options_allowed -l raw -d 'Control characters too'
-complete -c execctl -n __execctl_options_allowed -s H -l host -x -a '(__fish_print_hostnames)' -d 'On another host'
-complete -c execctl -n __execctl_options_allowed -s q -l quiet -d 'No messages about the exec'
-complete -c execctl -n __execctl_options_allowed -s j -d 'Print JSON'
-complete -c execctl -n __execctl_options_allowed -l json -x -a 'short pretty off' -d 'Print JSON'
-complete -c execctl -n __execctl_options_allowed -l no-legend -d 'No heads and counts'
-complete -c execctl -n __execctl_options_allowed -l no-pager -d 'No pager'
-complete -c execctl -n __execctl_options_allowed -l no-ask-password -d 'Do not ask for a password'
-complete -c execctl -n __execctl_options_allowed -s h -l help -d 'Print the help'
-complete -c execctl -n __execctl_options_allowed -l version -d 'Print the version'
+complete -c execctl -n '__execctl_any_of status show' -a '(__execctl_execs --all)'
+complete -c execctl -n '__execctl_any_of show' -a '(__execctl_containers)'
