@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Containers, as the manager tells of them on the bus. */
+/* The methods and signals of the manager that describe containers. */
 
 #include <string.h>
 

@@ -101,7 +101,7 @@ static void server_take(HttpServer *s, int fd)
         r = connection_new(s, fd, TAKE_PTR(peer), NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Failed to set up a connection");
-        /* Whoever has just connected is about to ask: the time without work begins anew. */
+        /* A client that has just connected is about to send a request: the idle time begins anew. */
         manager_busy_begin(s->manager);
         manager_busy_end(s->manager);
 }

@@ -89,7 +89,7 @@ static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
                 http_reply_error(x, 500, "out of memory");
                 return;
         }
-        /* Its container has gone while the caller was authorised: there is no exec to stream from. */
+        /* The container was stopped during the authorization: there is no exec to stream from. */
         if (e->hidden) {
                 (void) exec_start(e, peer, &start->console_size, false, &refusal);
                 http_reply_refusal(x, &refusal);

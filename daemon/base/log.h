@@ -21,7 +21,7 @@ int log_level_from_string(const char *s);
 
 void log_message(int level, const char *format, ...) _printf_(2, 3);
 
-/* Logs with ": strerror" behind and returns -abs(error), so that it can stand in a return statement. */
+/* Logs the text with ": strerror" and returns -abs(error), for use in a return statement. */
 int log_errno(int level, int error, const char *format, ...) _printf_(3, 4);
 
 #define log_debug(...)          log_message(LOG_DEBUG, __VA_ARGS__)

@@ -42,7 +42,7 @@ typedef struct Refusal {
 void refusal_done(Refusal *r);
 #define _cleanup_refusal_ _cleanup_(refusal_done)
 
-/* Fills `r` (which may be NULL) and returns -error, so that it can stand in a return statement. An earlier
+/* Fills `r` (which may be NULL) and returns -error, for use in a return statement. An earlier
  * refusal in `r` is replaced. */
 int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
 

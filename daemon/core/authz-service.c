@@ -6,7 +6,7 @@
 
 #include "wire/service-name.h"
 
-/* Of a container that is only remembered it is not known any more: who made the exec tells. */
+/* The user of a container that has stopped is no longer known; the creator of the exec decides then. */
 static bool is_root_service(const AuthzQuestion *q)
 {
         return q->container->user ? q->container->leader_uid == 0 : !q->owner || q->owner->uid == 0;

@@ -4,8 +4,8 @@
 /*
  * May the caller do this? The host's root may; everybody else is judged by polkit, for each request anew,
  * with what is asked for as details. Where there is SELinux, the policy has to allow it in addition: to root
- * and to an exec's owner as well. Errors, time-outs and a caller that vanished all mean no. A check that
- * is under way is an object of its own: freeing it cancels the question, and no answer comes any more.
+ * and to an exec's owner as well. Errors, timeouts and a caller that has exited all mean no. A pending
+ * check is an object: freeing it cancels the request to polkit, and the callback is not called.
  *
  * To add an action: dbus/org.execd1.policy, an AuthzAction and its name in authz.c, dbus/org.execd1.rules if the
  * group has it, and execd.service(8).
@@ -37,7 +37,7 @@ typedef struct AuthzQuestion {
         const char *command_line;
         const char *exec_id; /* AUTHZ_MANAGE, AUTHZ_REPLAY */
         const char *verb;    /* what is to be done, for records; with an exec_id also for polkit */
-        const Peer *owner;   /* whose exec it is: who may without being authorised; NULL if nobody */
+        const Peer *owner;   /* the owner of the exec, who needs no authorization; NULL if there is none */
         bool interactive;    /* the caller lets itself be asked for a password */
 } AuthzQuestion;
 

@@ -26,7 +26,7 @@ typedef struct ConfigLoad {
         const ConfigLoadOptions *options;
         Config *config;
         const char *file; /* that is being read */
-        bool skip;        /* the lines of a section that is none of ours */
+        bool skip;        /* the lines of an unknown section */
 } ConfigLoad;
 
 typedef struct DropIn {

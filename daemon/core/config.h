@@ -19,8 +19,8 @@
 #include "core/record-mode.h"
 #include "wire/exec-request.h"
 
-/* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be turned,
- * stand in wire/exec-request.h and wire/http-request.h. */
+/* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be changed,
+ * are in wire/exec-request.h and wire/http-request.h. */
 #define IDLE_USEC               (30 * USEC_PER_SEC)
 #define IDLE_USEC_MAX           (360 * USEC_PER_SEC) /* when somebody comes back after pauses */
 #define AUTHZ_USEC              (10 * USEC_PER_SEC)
@@ -112,7 +112,7 @@ typedef struct ConfigOrigin {
 typedef struct Config {
         ManagerConfig values;
         ConfigOrigin origins[CONFIG_KEYS_MAX];
-        unsigned n_invalid; /* values that cannot be used, lines that make no sense, files that cannot be
+        unsigned n_invalid; /* invalid values, lines that cannot be parsed, files that cannot be
                                read */
         unsigned n_unknown; /* keys and sections */
 } Config;

@@ -52,7 +52,7 @@ static const char *find_term(const ExecRequest *q)
 static void tell_truncated(Exec *e, const char *why)
 {
         (void) audit_exec(AUDIT_UNRECORDED, e, e->starter, why);
-        /* Nobody looks at the output any more. */
+        /* The output is no longer recorded. */
         if (e->stream)
                 stream_ignore_output(e->stream);
 }

@@ -137,7 +137,7 @@ struct Exec {
         bool stored;     /* left to the next start, with what it needs */
         bool counted;    /* among its creator's that have not ended */
         bool linked;     /* the manager has it; not before its caller was found to be allowed */
-        bool hidden;     /* its container is gone and it never ran: not to be found any more */
+        bool hidden;     /* its container has stopped and it never ran: it can no longer be found */
         size_t size;     /* as its creator, or what is kept of ended ones, was charged with */
         int wait_status; /* of waitpid(2), once exit_known */
         int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */

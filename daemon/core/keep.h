@@ -44,7 +44,7 @@ typedef struct KeepFound {
         char *record; /* owned; NULL when there is none */
 } KeepFound;
 
-/* The next message of a slot that was rewound. -EAGAIN after the last one, -EBADMSG when it is none of ours.
+/* The next message of a slot that was rewound. -EAGAIN after the last one, -EBADMSG for a message of something else.
  */
 int keep_read(Slot *s, KeepFound *ret);
 void keep_found_done(KeepFound *f);

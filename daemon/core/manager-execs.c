@@ -372,7 +372,7 @@ void manager_execs_done(Manager *m)
         m->collect_timer = sd_event_source_disable_unref(m->collect_timer);
 }
 
-/* Before the last look at the execs: nothing of them is between two states any more. */
+/* Before the last look at the execs: no exec is between two states. */
 static void settle(Exec *e)
 {
         if (e->state == EXEC_STARTING)

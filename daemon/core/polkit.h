@@ -44,6 +44,6 @@ int polkit_question_new(Polkit *p, PolkitQuestion **ret, sd_bus_message **ret_ca
 /* Asks now or later. A refusal when too many wait. */
 int polkit_question_ask(PolkitQuestion *q, const PolkitOptions *o, Refusal *reterr);
 
-/* Gives it up: no callback comes any more. */
+/* Cancels it: the callback is not called. */
 PolkitQuestion *polkit_question_free(PolkitQuestion *q);
 DEFINE_CLEANUP(PolkitQuestion, polkit_question_free);

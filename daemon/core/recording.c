@@ -116,7 +116,7 @@ static int write_chunk(Recording *r)
 }
 
 /* Writes while there are at least so many bytes; of a disk that is slow no more than one chunk, unless that
- * does not matter any more. */
+ * no longer matters. */
 static void write_out(Recording *r, size_t least, bool whatever)
 {
         while (buf_length(&r->buffer) >= MAX(least, (size_t) 1) &&

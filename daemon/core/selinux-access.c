@@ -194,7 +194,7 @@ int selinux_access_check(SpawnerLink *link, const Peer *peer, const ContainerInf
 
         if (!is_open)
                 return 0;
-        /* Tells of a policy that was loaded since, through the callback above. */
+        /* Reports a policy that was loaded since, through the callback above. */
         (void) selinux_status_updated();
         class = string_to_security_class(CLASS_NAME);
         if ((class != 0) != class_is_known)

@@ -34,7 +34,7 @@ StreamClient *stream_client_free(StreamClient *c)
         return mfree(c);
 }
 
-/* Everything goes out as it stands in the ring, so frame boundaries need no attention. */
+/* The bytes of the ring are sent as they are, so frame boundaries need no attention. */
 static bool client_is_verbatim(const StreamClient *c)
 {
         return !c->raw && c->want_stdout && c->want_stderr;
@@ -245,7 +245,7 @@ bool stream_client_write(StreamClient *c)
                 c->gone = true;
         if (c->output_dead || c->gone || c->shut)
                 return false;
-        /* Its stream was ended early: it holds up nobody any more, so nothing in the ring is kept for it.
+        /* Its stream was ended early: it no longer delays anything, so the ring keeps nothing for it.
          */
         if (c->ended)
                 return client_shut_down(c);

@@ -167,7 +167,7 @@ ssize_t stream_client_send(StreamClient *c, ClientSend what, const struct iovec 
 void stream_client_take_index(StreamClient *c);
 void stream_client_drop_index(StreamClient *c);
 void stream_keep_client(StreamClient *c);
-/* What is pending, and before it is written: that it is not pending any more. */
+/* Marks an operation as pending, and, before its result is written, as no longer pending. */
 void stream_input_publish(Stream *s);
 void stream_input_announce(Stream *s);
 /* Receives from a client into the map. As recv(2). */

@@ -218,7 +218,7 @@ int stream_need_stage(Stream *s)
         return 0;
 }
 
-/* What nobody will be sent any more is still output. */
+/* Data that is no longer sent to any client is still output. */
 void stream_empty_stage(Stream *s, FrameType type)
 {
         static uint8_t chunk[STREAM_CHUNK];

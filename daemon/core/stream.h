@@ -103,7 +103,7 @@ int stream_add_client(Stream *s, StreamClientOptions *o);
 bool stream_has_writer(const Stream *s);
 size_t stream_count_clients(const Stream *s);
 
-/* Nobody looks at the output any more: on_output is not told again. */
+/* The output is no longer observed: on_output is not called again. */
 void stream_ignore_output(Stream *s);
 
 /* The command runs: clients that asked for none of its streams have nothing to wait for. */

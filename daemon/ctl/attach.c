@@ -57,7 +57,7 @@ int verb_attach(Ctl *c, int argc, char **argv)
         if (r != 0)
                 return r;
         if (sd_bus_message_read(reply, "h", &s->stream) < 0)
-                return fail("the answer of execd makes no sense");
+                return fail("Invalid reply from execd");
         agent_close(c);
         r = session_begin(s);
         if (r != 0)

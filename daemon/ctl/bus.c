@@ -65,7 +65,7 @@ static bool is_not_there(const sd_bus_error *error)
 int bus_fail(const sd_bus_error *error, int r)
 {
         if (!sd_bus_error_is_set(error))
-                return fail_errno(r, "execd cannot be asked");
+                return fail_errno(r, "Failed to call execd");
         if (is_not_there(error))
                 return fail("execd is not available: %s", error->message ?: error->name);
         (void) fail("%s", error->message && *error->message ? error->message : error->name);
@@ -83,7 +83,7 @@ int bus_new_call(Ctl *c, const char *path, const char *interface, const char *me
         if (r != 0)
                 return r;
         r = sd_bus_message_new_method_call(c->bus, ret, BUS_NAME, path, interface, member);
-        return r < 0 ? fail_errno(r, "cannot make a call of %s", member) : 0;
+        return r < 0 ? fail_errno(r, "Failed to create method call %s", member) : 0;
 }
 
 int bus_call(Ctl *c, sd_bus_message *m, sd_bus_message **ret)
@@ -136,7 +136,7 @@ int exec_list_read(Ctl *c, ExecList *ret)
                 }
                 ret->rows[ret->n++] = row;
         }
-        return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
+        return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 
 void exec_name_done(ExecName *n)
@@ -295,7 +295,7 @@ int exec_wait(Ctl *c, const char *path, int *ret_exit_status)
         if (r != 0)
                 return r;
         r = sd_bus_message_read(reply, "is", ret_exit_status, NULL);
-        return r < 0 ? fail_errno(r, "the answer of execd makes no sense") : 0;
+        return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 
 static int append_state(sd_bus_message *m)
@@ -314,7 +314,7 @@ int exec_is_running(Ctl *c, const char *path, bool *ret)
                 return r;
         r = sd_bus_message_read(reply, "v", "s", &state);
         if (r < 0)
-                return fail_errno(r, "the answer of execd makes no sense");
+                return fail_errno(r, "Invalid reply from execd");
         *ret = strcmp(state, "running") == 0;
         return 0;
 }

@@ -16,7 +16,7 @@
 
 int bus_connect(Ctl *c);
 
-/* Tells of an error of a call, and returns the exit status that goes with it. */
+/* Prints the error of a call, and returns the exit status for it. */
 int bus_fail(const sd_bus_error *error, int r);
 
 /* A call whose answer may take a password first. */

@@ -21,7 +21,7 @@ static void tell(const char *format, va_list ap, int error)
                 text = NULL;
         clean = text ? text_clean(text) : NULL;
         fflush(stdout);
-        fprintf(stderr, "execctl: %s%s%s\n", clean ?: "not enough memory", error ? ": " : "",
+        fprintf(stderr, "execctl: %s%s%s\n", clean ?: "Out of memory", error ? ": " : "",
                 error ? strerror(error) : "");
 }
 
@@ -47,7 +47,7 @@ int fail_errno(int error, const char *format, ...)
 
 int fail_memory(void)
 {
-        return fail("not enough memory");
+        return fail("Out of memory");
 }
 
 char *text_clean(const char *text)

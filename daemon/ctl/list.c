@@ -148,7 +148,7 @@ static bool is_wanted(const Options *o, const Wanted *w, const Properties *p)
         return true;
 }
 
-/* Nothing was listed of the container: does it exist at all? Whoever may not know that sees an empty list. */
+/* Nothing was listed of the container: does it exist at all? A caller without access to the container sees an empty list. */
 static int check_container(Ctl *c, const char *name)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

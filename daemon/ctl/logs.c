@@ -172,7 +172,7 @@ int verb_logs(Ctl *c, int argc, char **argv)
                 (void) dup2(STDOUT_FILENO, STDERR_FILENO);
         r = logs_print(e.id, c->options.lines, c->options.follow, NULL, &printed);
         if (r < 0)
-                return fail_errno(r, "cannot read the journal");
+                return fail_errno(r, "Failed to read the journal");
         if (printed == 0 && c->options.lines != 0)
                 fprintf(stderr,
                         "No output in the journal. (It has that of execs which run without a client; "

@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         r = run(&c, argc, argv);
         agent_close(&c);
         if (fflush(stdout) != 0 && errno != EPIPE && r == 0)
-                r = fail_errno(errno, "cannot write");
+                r = fail_errno(errno, "Failed to write output");
         pager_close(&c);
         sd_bus_flush_close_unref(c.bus);
         options_done(&c.options);

@@ -22,12 +22,12 @@ void properties_done(Properties *p);
 
 /* Reads an a{sv}. 0 or -errno. */
 int properties_read(Properties *p, sd_bus_message *m);
-/* GetAll of the interface at the path, or of no interface: all. Tells of failures. */
+/* GetAll of the interface at the path, or of no interface: all. Prints errors. */
 int properties_get_all(Ctl *c, const char *path, const char *interface, Properties *ret);
 /* Of an exec in a list, without a question to whoever looks. Negative: it has gone meanwhile. */
 int properties_get_of_exec(Ctl *c, const char *path, Properties *ret);
 
-/* NULL: there is none of that name. */
+/* NULL: no property has that name. */
 const Property *properties_find(const Properties *p, const char *name);
 /* Its text, or NULL. */
 const char *properties_text(const Properties *p, const char *name);

@@ -254,7 +254,7 @@ static bool pump_splice(Pump *p)
         return true;
 }
 
-/* Whoever read the output has left: the command is to notice with its next write, and not with the one
+/* The reader of the output has exited: the command has to notice with its next write, and not with the one
  * after.
  */
 static bool reader_has_left(const Pump *p, const struct pollfd *fds, size_t n)

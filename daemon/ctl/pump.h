@@ -25,9 +25,9 @@ typedef struct Sink {
         int fd; /* owned where `owned` */
         bool owned;
         bool is_socket;
-        bool tells_end;  /* poll(2) tells when nobody reads there any more */
+        bool tells_end;  /* poll(2) reports when nobody reads there any longer */
         bool can_splice; /* splice(2) writes there and does not block */
-        bool broken;     /* nothing can be written there any more */
+        bool broken;     /* nothing more can be written there */
         bool lost;       /* and something should have been */
         int error;       /* why it is broken; 0: the reader has left */
 } Sink;
@@ -69,7 +69,7 @@ typedef struct Pump {
         char buffer[PUMP_BUFFER];
 } Pump;
 
-/* What to wait for: the number of entries set, 0 when there is nothing to wait for any more. */
+/* What to wait for: the number of entries set, 0 if there is nothing left to wait for. */
 size_t pump_wants(Pump *p, struct pollfd ret[static 2]);
 /* After poll(), with those entries: moves what is there and fits. */
 void pump_turn(Pump *p, const struct pollfd *fds, size_t n);

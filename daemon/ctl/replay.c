@@ -20,7 +20,7 @@
 
 #define READ_SIZE (64 * 1024)
 
-/* What a recording may have left behind: colours, and a cursor that cannot be seen. */
+/* Resets what a recording may have changed: colors, and an invisible cursor. */
 #define TERMINAL_RESET "\033[0m\033[?25h"
 
 typedef struct Player {
@@ -102,7 +102,7 @@ static int next_line(Player *p, const char **ret, size_t *ret_size, size_t *take
 
 static int refused(const Player *p, const Refusal *refusal)
 {
-        return fail("line %u of the recording: %s", p->line, refusal->message ?: "it makes no sense");
+        return fail("line %u of the recording: %s", p->line, refusal->message ?: "not an asciicast event");
 }
 
 static int read_header(Player *p, size_t *taken)
@@ -114,9 +114,9 @@ static int read_header(Player *p, size_t *taken)
 
         r = next_line(p, &line, &size, taken);
         if (r < 0)
-                return fail_errno(r, "cannot read the recording");
+                return fail_errno(r, "Failed to read the recording");
         if (r == 0)
-                return fail("the recording is empty");
+                return fail("The recording is empty.");
         if (cast_read_header(line, size, &p->info, &refusal) < 0)
                 return refused(p, &refusal);
         return 0;
@@ -141,16 +141,16 @@ static int prepare_terminal(Player *p)
         sigaddset(&set, SIGQUIT);
         sigaddset(&set, SIGCONT);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return fail_errno(errno, "cannot block signals");
+                return fail_errno(errno, "Failed to block signals");
         p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (p->signal_fd < 0)
-                return fail_errno(errno, "cannot receive signals");
+                return fail_errno(errno, "Failed to receive signals");
         if (!p->on_terminal)
                 return 0;
         p->keys_fd = isatty(STDIN_FILENO) ? STDIN_FILENO : -EBADF;
         /* It shows what another terminal has shown, so it must not change it; ^C is still ^C. */
         r = terminal_raw(p->keys_fd >= 0 ? p->keys_fd : STDOUT_FILENO, true);
-        return r < 0 ? fail_errno(r, "cannot set the terminal") : 0;
+        return r < 0 ? fail_errno(r, "Failed to set up the terminal") : 0;
 }
 
 static void on_signal(Player *p)
@@ -266,7 +266,7 @@ static int play_event(Player *p, const CastEvent *e)
         r = show(p, e);
         if (r == -EPIPE)
                 return 128 + SIGPIPE;
-        return r < 0 ? fail_errno(r, "cannot write") : 0;
+        return r < 0 ? fail_errno(r, "Failed to write output") : 0;
 }
 
 static bool is_blank(const char *line, size_t size)
@@ -288,7 +288,7 @@ static int play(Player *p, size_t taken)
 
                 r = next_line(p, &line, &size, &taken);
                 if (r < 0)
-                        return fail_errno(r, "cannot read the recording");
+                        return fail_errno(r, "Failed to read the recording");
                 if (r == 0)
                         return 0;
                 if (is_blank(line, size))
@@ -326,9 +326,9 @@ static int fetch(Ctl *c, const char *prefix, int *ret)
         if (r != 0)
                 return r;
         if (sd_bus_message_read(reply, "h", &fd) < 0)
-                return fail("the answer of execd makes no sense");
+                return fail("Invalid reply from execd");
         *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return *ret < 0 ? fail_errno(errno, "cannot take over the recording") : 0;
+        return *ret < 0 ? fail_errno(errno, "Failed to duplicate the recording's file descriptor") : 0;
 }
 
 /* What could not be an id is a file. */
@@ -343,12 +343,12 @@ static int open_source(Ctl *c, const char *word, int *ret)
 {
         if (strcmp(word, "-") == 0) {
                 *ret = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-                return *ret < 0 ? fail_errno(errno, "cannot read stdin") : 0;
+                return *ret < 0 ? fail_errno(errno, "Failed to read from stdin") : 0;
         }
         if (!is_file_name(word))
                 return fetch(c, word, ret);
         *ret = open(word, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        return *ret < 0 ? fail_errno(errno, "cannot open \"%s\"", word) : 0;
+        return *ret < 0 ? fail_errno(errno, "Failed to open \"%s\"", word) : 0;
 }
 
 int verb_replay(Ctl *c, int argc, char **argv)

@@ -142,7 +142,7 @@ static int new_create_call(Ctl *c, const char *member, const char *container, ch
                 r = sd_bus_message_append_strv(*ret, command);
         if (r >= 0)
                 r = append_options(*ret, &c->options);
-        return r < 0 ? fail_errno(r, "cannot make a call of %s", member) : 0;
+        return r < 0 ? fail_errno(r, "Failed to create method call %s", member) : 0;
 }
 
 /* What send_create_call() returns where the daemon has to carry the streams: nothing was told yet. */
@@ -173,7 +173,7 @@ static int send_create_call(Ctl *c, sd_bus_message *m, ExecName *ret, int *pipes
                         r = -errno;
         }
         if (r < 0)
-                return fail_errno(r, "the answer of execd makes no sense");
+                return fail_errno(r, "Invalid reply from execd");
         snprintf(ret->id, sizeof(ret->id), "%s", id);
         ret->path = strdup(path);
         return ret->path ? 0 : fail_memory();
@@ -222,7 +222,7 @@ static int run_attached(Ctl *c, const char *container, char **command)
         if (r != 0)
                 return r;
         if (sd_bus_message_read(reply, "h", &s->stream) < 0)
-                return fail("the answer of execd makes no sense");
+                return fail("Invalid reply from execd");
         agent_close(c);
         s->path = e.path;
         s->tty = c->options.tty;

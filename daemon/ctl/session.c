@@ -72,9 +72,9 @@ int session_begin(Session *s)
                 sigaddset(&set, SIGCONT);
         }
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return fail_errno(errno, "cannot block signals");
+                return fail_errno(errno, "Failed to block signals");
         s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        return s->signal_fd < 0 ? fail_errno(errno, "cannot receive signals") : 0;
+        return s->signal_fd < 0 ? fail_errno(errno, "Failed to receive signals") : 0;
 }
 
 void session_use_stream(Session *s)
@@ -119,7 +119,7 @@ static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused
         if (error)
                 status = bus_fail_question(s->path, error, 0);
         else if (sd_bus_message_read(m, "is", &status, NULL) < 0)
-                status = fail("the answer of execd makes no sense");
+                status = fail("Invalid reply from execd");
         set_known(s, status);
         return 0;
 }
@@ -137,7 +137,7 @@ static int wait_send(Session *s)
         if (r >= 0)
                 r = sd_bus_call_async(s->ctl->bus, &s->wait_slot, m, wait_on_reply, s, UINT64_MAX);
         if (r < 0)
-                return fail_errno(r, "execd cannot be asked");
+                return fail_errno(r, "Failed to call execd");
         return 0;
 }
 
@@ -357,13 +357,13 @@ int session_run(Session *s)
         if (s->tty && isatty(STDIN_FILENO)) {
                 r = terminal_raw(STDIN_FILENO, !s->take_input);
                 if (r < 0)
-                        return fail_errno(r, "cannot set the terminal");
+                        return fail_errno(r, "Failed to set up the terminal");
         }
         resize(s);
         while (!session_is_over(s)) {
                 r = turn(s);
                 if (r < 0)
-                        return fail_errno(r, "the connection to the system bus is lost");
+                        return fail_errno(r, "Lost the connection to the system bus");
                 if (r == 0)
                         break;
         }

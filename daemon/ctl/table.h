@@ -3,7 +3,7 @@
 
 /*
  * Rows of cells, shown as an aligned table or as JSON. Each cell has two faces: what people see, and a JSON
- * value. Errors are sticky: table_print() tells of them.
+ * value. Errors are sticky: table_print() reports them.
  */
 
 #include "ctl/ctl.h"
@@ -42,7 +42,7 @@ void table_add_flag(Table *t, bool value);
 void table_add_strings(Table *t, char *const *values);
 /* Shown as a text, and in JSON as a value that is JSON already. */
 void table_add_json(Table *t, const char *shown, const char *json);
-/* Colours the cell that was added last. */
+/* Sets the color of the cell that was added last. */
 void table_set_color(Table *t, const char *color);
 
 /* Prints all of it as the options say, with "N NOUN listed." behind, and returns the exit status. */

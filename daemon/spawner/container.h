@@ -48,14 +48,14 @@ typedef struct Container {
 
 /* What a provider says of a container. Clients see all of it, so that texts are valid UTF-8. */
 typedef struct ContainerFacts {
-        const char *id;           /* 64 hexadecimal digits, unique; or NULL, and then one is made */
-        const char *name;         /* unique within its kind; what may stand in the path of an URL */
-        const char *kind;         /* static, and not copied */
-        const char *image;        /* or NULL */
-        const char *unit;         /* or NULL, and then the unit of the leader's control group */
-        const char *cgroup;       /* that it was given; or NULL: that of its unit */
-        uint64_t created_usec;    /* CLOCK_REALTIME */
-        uint64_t started_usec;    /* this run of it; or 0: when it was created */
+        const char *id;        /* 64 hexadecimal digits, unique; or NULL, and then one is made */
+        const char *name;      /* unique within its kind; without characters that a URL path cannot have */
+        const char *kind;      /* static, and not copied */
+        const char *image;     /* or NULL */
+        const char *unit;      /* or NULL, and then the unit of the leader's control group */
+        const char *cgroup;    /* that it was given; or NULL: that of its unit */
+        uint64_t created_usec; /* CLOCK_REALTIME */
+        uint64_t started_usec; /* this run of it; or 0: when it was created */
         char *const *environment; /* for every exec in it; or NULL */
         const char *user,
                 *working_dir; /* of an exec that says nothing; or NULL: root, and the root directory */

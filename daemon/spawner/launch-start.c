@@ -201,7 +201,7 @@ static int release(Launch *l)
         Start *s = l->start;
         int r;
 
-        /* Whoever finds it unused may have the command started again. */
+        /* A caller that finds it unused may start the command again. */
         r = ticket_use(s->ticket);
         if (r < 0)
                 return r;

@@ -146,8 +146,8 @@ static int check_below(const Container *c, const char *own, Refusal *reterr)
                         return r;
                 if (!limits_are_none(&limits))
                         return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                                      "the container has limits in the control group %s, which is none of "
-                                      "systemd's: they cannot be copied",
+                                      "the container has limits in the control group %s, which systemd does "
+                                      "not manage: they cannot be copied",
                                       path);
                 *strrchr(path, '/') = 0;
         }

@@ -127,7 +127,7 @@ int proc_status_parse(const char *text, ProcStatus *ret)
                         return -EBADMSG;
                 ret->seccomp_filters = (uint32_t) v;
         }
-        /* A process that has no file system state any more has no umask either. */
+        /* A process that no longer has file system state has no umask either. */
         ret->umask = field_number(text, "Umask", 8, 0777, &v) < 0 ? 0022 : (uint32_t) v;
         return 0;
 }

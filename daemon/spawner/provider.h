@@ -62,7 +62,7 @@ typedef struct Providers Providers;
 
 typedef struct ProviderType {
         const char *name;
-        /* Makes the provider and begins to watch what tells of containers that come and go; does not look
+        /* Makes the provider and begins to watch for containers that come and go; does not look
          * for them yet. */
         int (*new)(Providers *all, Provider **ret);
         Provider *(*free)(Provider *p);
@@ -105,7 +105,7 @@ int providers_new(const ProviderType *const *types, size_t n_types, sd_bus *bus,
 Providers *providers_free(Providers *a);
 DEFINE_CLEANUP(Providers, providers_free);
 
-/* Brings the table up to date, then calls back once, never from within the call, and not any more after
+/* Brings the table up to date, then calls back once, never from within the call, and no longer after
  * providers_cancel() with the same userdata. */
 int providers_refresh(Providers *a, ProvidersRefreshed callback, void *userdata);
 /* The same, but not before the containers that are starting are looked at again. -EAGAIN when none is waited

@@ -89,7 +89,7 @@ static void scope_leave(Scope *s)
         }
 }
 
-/* Nobody waits for its job any more: it is not to make a scope later. */
+/* Nobody waits for its job any longer: it must not create a scope later. */
 static void scope_stop(const Scope *s)
 {
         (void) sd_bus_call_method_async(s->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,

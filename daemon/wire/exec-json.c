@@ -164,7 +164,7 @@ static bool is_garbled_by_json_c(uint32_t c)
 }
 
 /* The same JSON in printable ASCII, but for what cannot be, so that no record carries what changes how a
- * line is shown. Other characters stand in strings only. */
+ * line is shown. Other characters occur only in strings. */
 static char *json_to_ascii(const char *json)
 {
         _cleanup_buf_ Buf b = BUF_INIT;

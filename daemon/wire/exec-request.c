@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What holds for a request whatever it came in; its JSON form stands in exec-request-json.c. */
+/* The checks of a request that do not depend on its form; exec-request-json.c parses JSON. */
 
 #include "wire/exec-request.h"
 

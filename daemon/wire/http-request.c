@@ -65,7 +65,7 @@ static char *next_line(char **rest)
         return line;
 }
 
-/* What may stand in Host and in the authority of an absolute target. A slash, white space, user information
+/* The characters of Host and of the authority of an absolute target. A slash, white space, user information
  * and the like have been used to make two readers see two hosts. */
 static bool is_authority(const char *s, size_t size)
 {
@@ -91,7 +91,7 @@ static const char *target_to_path(char *target)
         path = authority + strcspn(authority, "/?");
         if (path == authority || !is_authority(authority, (size_t) (path - authority)))
                 return NULL;
-        /* No path means "/"; the last byte of the authority, which nobody reads any more, makes room. */
+        /* No path means "/"; the last byte of the authority, which is no longer needed, makes room. */
         if (*path != '/')
                 *--path = '/';
         return path;

@@ -199,7 +199,7 @@ int oci_docker_config_parse(const char *json, size_t size, OciConfig *ret, Refus
         return 0;
 }
 
-/* The name of the image stands in a text that itself is JSON, and Podman's own business; without it there is
+/* The name of the image is in a text that itself is JSON, and private to Podman; without it there is
  * the image's id. */
 static int read_storage_image(const JsonSpan *object, char **ret)
 {

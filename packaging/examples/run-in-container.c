@@ -141,7 +141,7 @@ static int copy_some(int from, int to)
         return n > 0;
 }
 
-/* Until nobody in the container holds the other ends any more. */
+/* Until no process in the container has the other ends open. */
 static int copy_output(const int pipes[static 3])
 {
         struct pollfd p[2] = {{.fd = pipes[1], .events = POLLIN}, {.fd = pipes[2], .events = POLLIN}};

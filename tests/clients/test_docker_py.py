@@ -200,7 +200,7 @@ def test_events(client, web):
     events = client.events(filters={"event": ["exec_die"]}, decode=True)
     try:
         web.exec_run(["sh", "-c", "exit 53"])
-        # The stream ends with the client's own time-out if it never comes; others may come before.
+        # The stream ends with the client's own timeout if it never comes; others may come before.
         assert any(e["Actor"]["Attributes"]["exitCode"] == "53" for e in events)
     finally:
         events.close()

@@ -64,7 +64,7 @@ def test_false_proc(machine, kind, user):
 
 def test_leaders_number_is_given_to_another(machine):
     """T-B2: the leader's pid becomes that of a process of the host, in namespaces of its own, before machined has told of the
-    machine's end. Whoever goes by the number enters that one, which has the host's files and rights."""
+    machine's end. A runner that uses the number enters that one, which has the host's files and rights."""
     m = machine("hostile-reuse", payload=["/probe/hostile", "sleep"])
     mark = "/run/execd-reused-pid"
     container = client.request("GET", f"/containers/{m.name}/json").json()["Id"]

@@ -146,7 +146,7 @@ def test_what_is_asked_for(containers, name):
 
 @pytest.mark.parametrize("name", ["docker", "podman", "runc"])
 def test_what_is_configured(container, name):
-    """Whoever names no user gets the container's, and not root; the same with the directory."""
+    """A request without a user gets the container's, and not root; the same with the directory."""
     options = [{"user": {"uid": 1000, "gid": 1000, "additionalGids": [10]}, "cwd": "/tmp"}] if name == "runc" else [
         "--user", "app", "--workdir", "/tmp"]
     c = container(ENGINES[name], f"oci-configured-{name}", options, ["sleep", "1000"])

@@ -33,7 +33,7 @@ STILL_WORKS = ("dev-ptmx-fifo", "dev-ptmx-file", "dev-ptmx-null")
 
 @pytest.mark.parametrize("kind", FALSE_PTMX)
 def test_false_multiplexer(machine, kind):
-    """T-E2: a terminal is a real one of the container's devpts, or the exec is refused; what stands in its place is
+    """T-E2: a terminal is a real one of the container's devpts, or the exec is refused; what is in its place is
     neither waited for nor changed."""
     m = machine("hostile-ptmx", script=FALSE_PTMX[kind])
     modes = {path: os.stat(path)[:6] for path in ("/dev/null", "/dev/zero", "/dev/ptmx")}
@@ -92,7 +92,7 @@ def test_reader_that_does_not_read():
     assert spent < 20, f"{spent} ticks in a second: it turns in circles"
     assert client.inspect(created.json()["Id"])["Running"], "it is held up, not ended"
     stream.close()
-    # Nobody reads any more, so nobody holds it up: it lives on, as with Docker.
+    # No client reads, so no client delays it: it continues, as with Docker.
     host.let_pass(0.5)
     exec_id = created.json()["Id"]
     assert client.inspect(exec_id)["Running"]
@@ -105,7 +105,7 @@ def control_characters(text):
 
 
 def test_control_characters_in_the_journal():
-    """T-E5: what a caller puts into argv, environment and user makes no line, no colour and no field of the journal."""
+    """T-E5: what a caller puts into argv, environment and user makes no line, no color and no field of the journal."""
     words = ["/bin/true", "\x1b[31mred\x1b]0;title\x07", "two\nlines\rEXEC_ID=forged\nPRIORITY=0", "\x00"[:0] + "\x9bcsi",
              "\u202eright to left", "tab\tbell\x07"]
     began = time.time()

@@ -259,7 +259,7 @@ def test_stdin_behind_a_chunked_body(api):
 
 @pytest.mark.execd_only
 def test_a_request_behind_a_start_is_stdin(api):
-    """After the hijack nothing is parsed any more."""
+    """After the hijack nothing is parsed."""
     exec_id = api.create("cat", AttachStdin=True)
     ping = build("GET", "/_ping")
     with api.conn() as c:

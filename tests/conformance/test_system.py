@@ -65,7 +65,7 @@ def test_version(api):
 
 @pytest.mark.execd_only
 def test_version_is_one_of_docker(api):
-    """Clients compare it with what they need; what execd's own is stands in its component."""
+    """Clients compare it with what they need; execd's own version is in its component."""
     seen = api.get("/version").json()
     assert tuple(map(int, seen["Version"].split("."))) >= (28, 3)
     assert [c["Name"] for c in seen["Components"]] == ["execd"]

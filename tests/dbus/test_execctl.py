@@ -246,7 +246,7 @@ def test_logs_and_status_do_not_move_the_cursor():
 
 
 def test_no_reply_while_execd_is_restarted():
-    """Whoever waits for an exec does not notice that execd was not there for a moment."""
+    """A client that waits for an exec does not notice that execd was restarted."""
     ident = detached("web", "--", "sh", "-c", "exit 5")
     assert execctl("wait", ident).status == 5
     shell("systemctl stop execd.service")
@@ -264,7 +264,7 @@ def test_what_is_remembered_is_whole():
     before = status()
     shell("systemctl stop execd.service")
     assert status() == before and b'- sh -c "exit 5"\n' in before
-    assert b"PID" not in before, "it has none any more"
+    assert b"PID" not in before, "it no longer has one"
     row = next(r for r in json.loads(execctl("list", "--all", "--json=short").out) if r["id"] == ident)
     assert row["command"] == 'sh -c "exit 5"'
 

@@ -274,7 +274,7 @@ def start_as_user(*argv):
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def test_caller_killed_at_ten_points_of_a_pending_authorisation(rules, counts):
+def test_caller_killed_at_ten_points_of_a_pending_authorization(rules, counts):
     rules(SLOW_YES)
     began = time.monotonic()
     assert as_user("execctl", "run", "web", "--", "true").status == 0

@@ -299,13 +299,13 @@ def pipes_of(pid):
 
 
 def test_a_command_that_reads_no_more():
-    """Whoever writes to execctl gets SIGPIPE, though the command runs on."""
+    """A program that writes to execctl gets SIGPIPE, although the command continues."""
     p = subprocess.Popen(["execctl", "run", "-i", "web", "--", "sh", "-c", "exec <&-; echo ready; sleep 1000"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert p.stdout.readline() == b"ready\n"
     poll = select.poll()
     poll.register(p.stdin, select.POLLERR)
-    assert poll.poll(20000), "nobody reads there any more"
+    assert poll.poll(20000), "nobody reads there any longer"
     p.send_signal(signal.SIGTERM)
     assert p.wait(timeout=30) == 128 + signal.SIGTERM
 

@@ -186,7 +186,7 @@ def test_tables_on_a_terminal():
         assert t.wait() == 0 and b"x" * 300 in t.seen
     with Terminal("execctl", "list", "--all", env={**env, "NO_COLOR": "1"}) as t:
         assert t.wait() == 0 and b"\033" not in t.seen and b"x" * 20 in t.seen
-    # Whoever has got more rights than their own gets less, which then starts nothing.
+    # A caller with more rights than its user has gets less(1), which then starts nothing.
     with Terminal("execctl", "list", "--all", env={"SYSTEMD_PAGER": "sed s/^/paged:/", "SUDO_UID": "1000"}) as t:
         t.expect("CONTAINER")
         t.send("!echo out of the pager\n\nqqq")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Stands in for libFuzzer: plays the files of the directories that are named to the target, each whole and
+ * Replaces libFuzzer: plays the files of the directories that are named to the target, each whole and
  * cut off after each of its bytes, so that what was found once stays found with any compiler.
  */
 

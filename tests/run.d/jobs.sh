@@ -97,7 +97,7 @@ end_jobs() {
     wait
 }
 
-# run_parts AT-ONCE PART…: one that must not begin any more (may_begin NUMBER PART says so) has a line in $LOGS/left-NUMBER.
+# run_parts AT-ONCE PART…: one that must no longer begin (may_begin NUMBER PART says so) has a line in $LOGS/left-NUMBER.
 run_parts() {
     local at_once=$1 part running=0 number=0
     shift

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The life of one sandbox: boot, look up, end. What is known of it stands in $STATE/NAME/:
+# The life of one sandbox: boot, look up, end. Its state is in $STATE/NAME/:
 #   state      lines key=value; bind= and nothing else may occur more than once
 #   nspawn     pid of its systemd-nspawn       manifest   what was installed last
 # Its files are below $CACHE/sandbox/NAME.

@@ -58,7 +58,7 @@ def test_targets_of_indirect_branches_are_marked(path):
     elf = Elf(path)
     if elf.machine != EM_X86_64:
         pytest.skip("not x86")
-    # Each function that can be called indirectly begins so; what the C library brings is none of Debian's.
+    # Each function that can be called indirectly begins so; the C library brings its own.
     assert elf.code().count(b"\xf3\x0f\x1e\xfa") > 50
 
 

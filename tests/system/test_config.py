@@ -227,7 +227,7 @@ def spare_scopes():
 
 
 def test_stays_for_those_who_come_back():
-    """Whoever was away for some seconds finds execd, the spawner and a runner the next time; then all of them leave."""
+    """A client that pauses for some seconds finds execd, the spawner and a runner again; then all of them exit."""
     restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
     assert run("web", ["true"])[0] == 0
     wait_for(lambda: service("ActiveState") == "inactive", seconds=20, what="execd to leave")
@@ -544,7 +544,7 @@ def test_reload_with_a_mistake_keeps_the_value():
     assert f"{DROP_IN}:2: ExecsMax=two is ignored: expected a number from 1 to 8192" in said_since_reload()
     assert f"{DROP_IN}:3: unknown key NoSuchKey= in section [Exec], ignoring" in said_since_reload()
     exec_id = create("web", ["true"])
-    assert inspect(exec_id)["OnDisconnect"] == "keep", "what is not there any more has its default again"
+    assert inspect(exec_id)["OnDisconnect"] == "keep", "a key that was removed has its default again"
     create("web", ["true"])
     assert request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status != 201
 

@@ -192,7 +192,7 @@ def test_status_that_was_reported_before():
 
 
 def test_between_create_and_start():
-    """An exec that has not run is not known any more, and that is an error, not success."""
+    """An exec that has not run is no longer known, and that is an error, not success."""
     exec_id = create("web", ["true"])
     crash()
     assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 404

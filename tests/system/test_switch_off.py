@@ -128,7 +128,7 @@ def test_without_its_socket_it_is_not_started_for_ever(unit):
 
 @pytest.mark.parametrize("unit", ["execd", "execd-spawner"])
 def test_one_that_hangs_is_started_again(unit):
-    """The watchdog's time is cut short, and the program does not run any more."""
+    """The watchdog's time is cut short, and the program no longer runs."""
     assert shell(f"systemctl show -P WatchdogUSec {unit}.service").strip() == "3min"
     directory = f"/run/systemd/system/{unit}.service.d"
     # A client keeps both programs there meanwhile.

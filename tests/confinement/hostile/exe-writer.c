@@ -2,7 +2,7 @@
 
 /*
  * Waits for programs in this pid namespace that are not of this container, keeps hold of their files by
- * /proc/PID/exe, and tries to open those for writing as soon as nothing executes them any more. One that can
+ * /proc/PID/exe, and tries to open those for writing as soon as nothing executes them any longer. One that can
  * be written gets a byte changed that no loader looks at: the host's copy is then not what it was.
  */
 

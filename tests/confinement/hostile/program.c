@@ -2,7 +2,7 @@
 
 /*
  * A file system that is one file: a program, which can be executed. From a moment on the file system does
- * not say any more what the file is, and whoever asks it waits.
+ * no longer say what the file is, and processes that ask it wait.
  */
 
 #include <errno.h>

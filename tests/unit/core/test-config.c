@@ -332,7 +332,7 @@ static void test_previous(void)
         _cleanup_free_ char *shown = print(config_key_find("Exec", "DefaultProperty"), &after.values);
 
         CHECK(after.values.retention_usec == 42 * 60 * USEC_PER_SEC);
-        CHECK(after.values.ended_max == ENDED_MAX); /* not mentioned any more */
+        CHECK(after.values.ended_max == ENDED_MAX); /* no longer mentioned */
         CHECK_TEXT("the list", shown, "DefaultProperty=TasksMax=7\n");
         CHECK(before.values.properties.items != after.values.properties.items);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/exec-restore, exec-serialize, fdstore and state-file: one execd leaves, the next one goes on with its
- * execs, and what it is given that makes no sense makes no exec. */
+/* core/exec-restore, exec-serialize, fdstore and state-file: one execd exits, the next one takes over its
+ * execs, and invalid data creates no exec. */
 
 #include <fcntl.h>
 
@@ -187,7 +187,7 @@ static void test_record_is_not_believed(void)
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* Of two messages with the same descriptors the later one holds; what is none of ours is nothing. */
+/* Of two messages with the same descriptors the later one counts; others are ignored. */
 static void test_slots(void)
 {
         World *w = world_new();

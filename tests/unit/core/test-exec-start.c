@@ -116,7 +116,7 @@ static void test_end_in_either_order(World *w)
         }
 }
 
-/* Whoever else holds its output open does not hold up its end. */
+/* Another process that holds its output open does not delay its end. */
 static void test_drain_timer(World *w)
 {
         Command c;

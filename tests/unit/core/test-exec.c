@@ -118,7 +118,7 @@ static void on_watch(ExecWatch *watch, Exec *e)
         note(f->observer, "watch");
 }
 
-/* Whoever sees the end finds the status: each of those who are told comes before it. */
+/* A client that sees the end finds the status: all observers are informed before it. */
 static void test_order_at_the_end(World *w)
 {
         Follower stays = {0}, leaves = {.leaves = true};

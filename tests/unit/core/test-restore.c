@@ -218,7 +218,7 @@ static void check_carry(const StreamClientOptions *options, size_t n_clients, si
                 fd_close(got[i].fd);
         }
         CHECK(w.ended > 0 && w.gone == 0);
-        /* When the output had ended the rest of the input was not wanted any more. */
+        /* When the output had ended, the rest of the input was no longer needed. */
         CHECK(received <= sent);
         fd_close(out[1]);
         fd_close(in[0]);
@@ -405,7 +405,7 @@ static void test_announced_read(void)
         }
 }
 
-/* The client that started the exec is not there any more: whoever asks has to be told. */
+/* The client that started the exec has disconnected: others that ask have to be told. */
 static void test_cut(void)
 {
         for (unsigned primary = 0; primary < 2; primary++) {

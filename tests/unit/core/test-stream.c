@@ -223,7 +223,7 @@ static void test_slow_client_holds_up_the_command(void)
         close(c);
         turn(&w);
         NEED(w.gone == 1);
-        /* Nobody reads any more, so the command goes on. */
+        /* No client reads any longer, so the command continues. */
         NEED(write(w.out[1], junk, sizeof(junk)) > 0);
         world_done(&w);
 }

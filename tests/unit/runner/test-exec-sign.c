@@ -2,7 +2,7 @@
 
 /*
  * A model of the runner: a command with a capability that execve(2) takes away, looked at as soon as the
- * channel has ended. Whoever sees the capability has looked too early.
+ * channel has ended. A test that sees the capability has looked too early.
  * usage: test-exec-sign [ROUNDS [early]]
  *   early: without the gate, as a measure of what it is for; the result is only printed
  */

@@ -16,7 +16,7 @@
 
 static pid_t joiner_pid, command;
 
-/* Whoever waits for our output would wait for theirs. */
+/* A reader that waits for our output would wait for theirs. */
 static void end_children(void)
 {
         if (joiner_pid > 0)

@@ -68,7 +68,7 @@ static void test_ambiguous_name(void)
                                         "bb0000000000): use the id"));
         NEED(container_table_find(&t, ID_A, NULL) == machine);
         NEED(container_table_find(&t, "bb0000000000", NULL) == other);
-        /* One that has ended has no name any more. */
+        /* A container that has ended no longer has a name. */
         end_child(pids[0]);
         NEED(container_table_find(&t, "web", NULL) == other);
         container_table_clear(&t);
@@ -143,7 +143,7 @@ static void test_dead_leader(void)
         while (told.n_removed == 0)
                 NEED(sd_event_run(t.event, UINT64_MAX) >= 0);
         NEED(told.removed == c[0] && !container_table_by_id(&t, ID_A) && container_table_by_id(&t, ID_B));
-        /* Cleared, it watches nothing any more and tells nobody. */
+        /* Cleared, it no longer watches and informs anything. */
         container_table_clear(&t);
         end_child(pids[1]);
         NEED(sd_event_run(t.event, 0) == 0 && told.n_removed == 1);

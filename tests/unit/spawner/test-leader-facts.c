@@ -43,7 +43,7 @@ static void test_compare(void)
 
         now = make_facts();
         NEED(leader_facts_compare(&found, &now, NULL) == 0);
-        /* More confinement is none of its business. */
+        /* More confinement is not its concern. */
         now.status.seccomp_filters = 4;
         now.status.cap_bounding = 0;
         NEED(leader_facts_compare(&found, &now, NULL) == 0);

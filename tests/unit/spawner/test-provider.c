@@ -154,7 +154,7 @@ static void test_first_refresh(void)
         }
 }
 
-/* Whoever asks while a round runs waits for the next one. */
+/* A request during a round waits for the next one. */
 static void test_rounds(void)
 {
         unsigned first = 0, second = 0, given_up = 0;

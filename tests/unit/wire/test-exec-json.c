@@ -122,7 +122,7 @@ static bool is_running(const char *status)
         struct json_object *o = exec_view_to_json(&view);
         bool running = json_object_get_boolean(json_object_object_get(o, "Running"));
 
-        /* What is no exit code yet is null, whatever stands in the field. */
+        /* An exit code that does not exist yet is null, whatever is in the field. */
         CHECK(!json_object_object_get(o, "ExitCode"));
         json_object_put(o);
         return running;

@@ -195,7 +195,7 @@ static const struct {
          "501"},
         {"identity", TEXT(POST("Transfer-Encoding: identity\r\n", "")), "501"},
 
-        /* One after the other, and what is no request any more. */
+        /* One after the other, and then data that is no request. */
         {"pipelined", TEXT(POST("Content-Length: 1\r\n", "a") GET()), "POST /p 1.1 {a} | GET / 1.1"},
         {"line end behind a body", TEXT(POST("Content-Length: 1\r\n", "a") "\r\n" GET()),
          "POST /p 1.1 {a} | GET / 1.1"},

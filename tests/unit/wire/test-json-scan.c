@@ -103,7 +103,7 @@ static const struct {
         {TEXT("{\"a\":[{\"b\":{}}]}"), "invalid JSON: exceeded max depth (3 levels)"},
 };
 
-/* Strings as they stand in JSON, quotes included, and what they mean. */
+/* Strings as they are in JSON, including quotes, and their meaning. */
 static const struct {
         const char *json;
         const char *text;
