@@ -46,6 +46,8 @@
 #define RECORD_TOTAL_MAX        (1024 * 1024 * 1024)        /* bytes of all of them */
 #define RECORDINGS_PATH         "/var/lib/execd/recordings" /* as the unit has it */
 #define OUTPUT_BUFFER_SIZE      (128 * 1024)                /* of each running exec */
+#define OUTPUT_MEMORY_MAX       (48 * 1024 * 1024) /* bytes of these, before they are made smaller */
+#define OUTPUT_MEMORY_UID_MAX   (16 * 1024 * 1024) /* of one caller */
 
 /* Calls over D-Bus under way, which cannot be turned. */
 #define CALLS_MAX         4096
@@ -80,6 +82,8 @@ typedef struct ManagerConfig {
         uint64_t parked_max;
         uint64_t spares_max;
         uint64_t output_buffer_size;
+        uint64_t output_memory_max;
+        uint64_t output_memory_per_uid_max;
         OnDisconnect on_disconnect; /* of requests that say nothing of it */
         DetachKeys detach_keys;     /* the same */
         ScopePropertyList properties;

@@ -124,6 +124,30 @@ static const StreamEvents stream_events_observed = {
         .on_output = exec_on_output,
 };
 
+/* Rings are in memory from the first byte of output on. One of a user who has many is smaller, and nobody is
+ * refused for it: less is read ahead of a slow client, and less is there for a late one. */
+static size_t exec_charge_ring(Exec *e)
+{
+        Budget *b = e->env->outputs;
+        size_t size = e->env->config->output_buffer_size;
+
+        if (!b)
+                return size;
+        if (!budget_take(b, e->creator->uid, size)) {
+                size = OUTPUT_RING_SMALL;
+                budget_force(b, e->creator->uid, size);
+        }
+        e->ring_charge = size;
+        return size;
+}
+
+void exec_uncharge_ring(Exec *e)
+{
+        if (e->ring_charge > 0)
+                budget_give(e->env->outputs, e->creator->uid, e->ring_charge);
+        e->ring_charge = 0;
+}
+
 Stream *exec_stream(Exec *e)
 {
         if (!e->stream)
@@ -132,6 +156,6 @@ Stream *exec_stream(Exec *e)
         else
                 return e->stream;
         if (e->stream)
-                stream_output_ring(e->stream)->limit = e->env->config->output_buffer_size;
+                stream_output_ring(e->stream)->limit = exec_charge_ring(e);
         return e->stream;
 }

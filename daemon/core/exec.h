@@ -23,6 +23,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/list.h"
+#include "core/budget.h"
 #include "core/caller-watch.h"
 #include "core/config.h"
 #include "core/container-info.h"
@@ -78,6 +79,7 @@ struct ExecEnv {
         EventLog *event_log;
         RecordingStore *recordings;
         SlotPool *slots;
+        Budget *outputs;             /* bytes of rings; NULL: they are not counted */
         const ManagerConfig *config; /* what is in it may change */
         const ExecEvents *events;
         void *userdata;
@@ -90,6 +92,7 @@ struct Exec {
         ListNode node; /* in the manager's list, oldest first */
         List *queue;   /* of the manager's, where it waits for what comes next; NULL: in none */
         ListNode queue_node, output_node;
+        size_t ring_charge; /* bytes of its ring, as its creator was charged with while it may grow */
         size_t kept_output; /* bytes of its ring that count, once it is in the list of these */
         Exec *hash_next;
         char id[EXEC_ID_SIZE];

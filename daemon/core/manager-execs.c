@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/exec-internal.h"
+#include "core/exec-output.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
 #include "core/manager.h"
@@ -85,6 +86,7 @@ static void collect_flushed(Manager *m)
                         continue;
                 }
                 exec_queue_in(e, &m->ended);
+                exec_uncharge_ring(e);
                 if (!e->stream || e->kept_output > 0)
                         continue;
                 e->kept_output = stream_output_ring(e->stream)->size;
@@ -348,6 +350,7 @@ int manager_execs_init(Manager *m)
                 .event_log = m->events,
                 .recordings = m->recordings,
                 .slots = m->slots,
+                .outputs = &m->outputs_budget,
                 .config = &m->config,
                 .events = &events,
                 .userdata = m,

@@ -37,6 +37,7 @@ struct Manager {
         Budget authz_budget;    /* questions to polkit under way */
         ThinkTimes think_times; /* of clients over HTTP */
         Budget memory_budget;   /* bytes of requests, of answers, and of execs that have not ended */
+        Budget outputs_budget;  /* bytes of rings of output */
         SpawnerLink *spawner;
         sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
         Polkit *polkit; /* on that bus */

@@ -171,7 +171,7 @@ int output_ring_resume(OutputRing *h, OutputRingPositions *shared, void *ring, s
                 .dropped = shared->dropped,
         };
 
-        if (size < OUTPUT_RING_SIZE || !is_sound(&found))
+        if (size < OUTPUT_RING_SMALL || !is_sound(&found))
                 return -EBADMSG;
         found.limit = size;
         *h = found;
@@ -183,10 +183,14 @@ void output_ring_clear(OutputRing *h)
         set_start(h, h->end);
 }
 
+size_t output_ring_replay(const OutputRing *h)
+{
+        return output_ring_limit(h) / (OUTPUT_RING_SIZE / OUTPUT_RING_REPLAY);
+}
+
 uint64_t output_ring_replay_position(const OutputRing *h)
 {
-        uint64_t position = h->start,
-                 replay = output_ring_limit(h) / (OUTPUT_RING_SIZE / OUTPUT_RING_REPLAY);
+        uint64_t position = h->start, replay = output_ring_replay(h);
 
         while (position < h->end) {
                 uint64_t next = output_ring_next(h, position);

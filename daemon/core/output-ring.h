@@ -20,6 +20,7 @@
 
 #define OUTPUT_RING_SIZE \
         (128 * 1024) /* bytes of the ring, frame headers included, unless it says otherwise */
+#define OUTPUT_RING_SMALL  (32 * 1024) /* of a user who has many of them */
 #define OUTPUT_RING_REPLAY (64 * 1024) /* bytes that a client which joins later is given, at least */
 
 typedef struct OutputRingPositions {
@@ -29,9 +30,9 @@ typedef struct OutputRingPositions {
 
 typedef struct OutputRing {
         OutputRingPositions *shared; /* weak; NULL: the ring is the ring's own */
-        size_t limit;  /* how large the ring is to be, not less than OUTPUT_RING_SIZE; 0: OUTPUT_RING_SIZE */
-        uint8_t *ring; /* owned unless shared, allocated with the first frame */
-        size_t size;   /* of the ring; less than its limit after output_ring_trim() */
+        size_t limit; /* how large the ring is to be, not less than OUTPUT_RING_SMALL; 0: OUTPUT_RING_SIZE */
+        uint8_t *ring;  /* owned unless shared, allocated with the first frame */
+        size_t size;    /* of the ring; less than its limit after output_ring_trim() */
         uint64_t start; /* the oldest frame */
         uint64_t end;   /* one behind the newest frame */
         bool dropped;   /* not all that was ever written is still here */
@@ -55,6 +56,9 @@ void output_ring_commit(OutputRing *h, FrameType type, size_t size);
  * not sound. */
 void output_ring_share(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size);
 int output_ring_resume(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size);
+
+/* How much of what was written a client that joins now is given, at least: half of the ring. */
+size_t output_ring_replay(const OutputRing *h);
 
 /* Forgets everything (the position of the end stays). */
 void output_ring_clear(OutputRing *h);

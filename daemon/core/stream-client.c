@@ -176,8 +176,8 @@ bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
         /* All that a later client is to see again will be in the tail. */
         output_ring_clear(&s->output_ring);
         c->bulk_output = o;
-        c->bulk_tail = OUTPUT_RING_REPLAY;
-        c->bulk_left = (uint64_t) waiting - OUTPUT_RING_REPLAY;
+        c->bulk_tail = (uint32_t) MIN(output_ring_replay(&s->output_ring), (size_t) OUTPUT_RING_REPLAY);
+        c->bulk_left = (uint64_t) waiting - c->bulk_tail;
         if (!c->raw) {
                 frame_header_write(c->bulk_header, o->type, (uint32_t) waiting);
                 c->bulk_header_left = FRAME_HEADER_SIZE;

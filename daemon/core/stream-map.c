@@ -44,7 +44,7 @@ int stream_map_open(int fd, StreamMap **ret)
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (!S_ISREG(st.st_mode) || st.st_size < (off_t) map_size(OUTPUT_RING_SIZE) ||
+        if (!S_ISREG(st.st_mode) || st.st_size < (off_t) map_size(OUTPUT_RING_SMALL) ||
             st.st_size > (off_t) map_size(STREAM_MAP_RING_MAX))
                 return -EBADMSG;
         m = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -356,7 +356,7 @@ void stream_inject(Stream *s, const char *text)
                 entry->want_stdout = true;
         (void) stream_need_map(s);
         (void) output_ring_append(&s->output_ring, FRAME_STDOUT, text,
-                                  MIN(strlen(text), OUTPUT_RING_REPLAY));
+                                  MIN(strlen(text), output_ring_replay(&s->output_ring)));
         if (s->map)
                 stream_map_store64(&s->map->observed, s->output_ring.end);
         stream_turn(s);

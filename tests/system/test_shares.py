@@ -53,6 +53,25 @@ def hold_bodies(count):
         except BlockingIOError:
             pass
     return {"busy": busy, "limit": limit}
+def print_and_leave_unread(count, size):
+    def start(exec_id):
+        s = execd.connect()
+        s.sendall(execd.head_bytes("POST", f"/exec/{exec_id}/start", b"{}", [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+        execd.read_head(s)
+        held.append(s)
+        return s
+    command = ["sh", "-c", f"head -c {size} /dev/zero | tr '\\\\0' x; read forever </proc/self/fd/0"]
+    body = {"Cmd": command, "AttachStdout": True, "AttachStdin": True}
+    for i in range(count):
+        r = execd.request("POST", "/containers/web/exec", body)
+        assert r.status == 201, r.body
+        last = start(r.json()["Id"])
+    return r.json()["Id"]
+def read_last(size):
+    s, n = held[-1], 0
+    while n < size:
+        n += len(s.recv(65536))
+    return n
 def ask_and_leave_unread(path, count):
     for _ in range(count):
         s = execd.connect()
@@ -281,6 +300,40 @@ def test_answers_that_nobody_reads(members):
         assert_served(*members[1:3])
         assert_small()
         assert request("GET", f"/exec/{exec_id}/json").status == 200
+
+
+def memory_of_execd():
+    with open(f"/proc/{shell('systemctl show -P MainPID execd.service').strip()}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def test_output_that_nobody_reads(members):
+    """T-H2: each command of one user prints more than is kept; only some of them have a large buffer."""
+    with limits("[Exec]\nOutputMemoryPerUserMax=4M\n"):
+        execd.run("web", ["true"])
+        before = memory_of_execd()
+        last = members[0].tell("print_and_leave_unread(200, 400000)")
+        assert len(last) == 64, last
+        wait_for(lambda: execd.inspect(last)["Running"], what="the last one")
+        assert_served(*members[1:3])
+        # 200 of 128 KiB are 25 MiB.
+        assert UNBOUND or memory_of_execd() - before < 18 * 1024, (before, memory_of_execd())
+        assert members[0].tell("read_last(400000)") >= 400000, "nothing is lost"
+        members[0].tell("close()")
+
+
+def test_all_at_once(members):
+    """T-H2: one user takes all that there is of everything."""
+    with limits("[HTTP]\nBodyTimeoutSec=5min\n[Exec]\nOutputMemoryPerUserMax=8M\n"):
+        first = members[0]
+        assert len(first.tell("print_and_leave_unread(150, 400000)")) == 64
+        assert first.tell("ask_and_leave_unread('/events', 150)") == 150
+        assert set(first.tell("create_large(30)")) == {201, 503}
+        assert first.tell("hold_bodies(100)")["busy"] > 50
+        assert first.tell("connect(300)") == 300
+        assert_served(*members[1:3])
+        assert_small()
+        first.tell("close()")
 
 
 def test_events_that_nobody_reads(members):

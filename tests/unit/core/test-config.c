@@ -147,6 +147,8 @@ static const struct {
         {"Exec", "ReadyRunnersMax", "0", "0", "1025"},
         {"Exec", "SpareRunnersMax", "64", "64", "65"},
         {"Exec", "OutputBufferSize", "1M", "1M", "64K"},
+        {"Exec", "OutputMemoryMax", "1M", "1M", "1023K"},
+        {"Exec", "OutputMemoryPerUserMax", "1G", "1G", "0"},
         {"Exec", "DefaultOnDisconnect", "kill", "kill", "Kill"},
         {"Exec", "DefaultDetachKeys", "ctrl-a,d,DEL", "ctrl-a,d,DEL", "ctrl-A"},
         {"Exec", "DefaultProperty", "MemoryMax=1G", "MemoryMax=1G", "MemoryMax"},
