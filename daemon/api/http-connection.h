@@ -62,7 +62,7 @@ DEFINE_CLEANUP(HttpConnection, connection_free);
 /* Does all that can be done now: read, hand over, send, the next request. May free the connection. */
 void connection_process(HttpConnection *c);
 
-/* Charges what the buffers take, and gives back what they no longer do. False if there is no room for more;
+/* http-charge.c: charges what the buffers take, and gives back what they no longer do. False if there is no room for more;
  * `must` takes it all the same: what is there is there. */
 bool connection_charge(HttpConnection *c, bool must);
 /* How many bytes an answer may have now. */
