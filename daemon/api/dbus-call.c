@@ -109,8 +109,8 @@ int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t si
         manager_busy_begin(s->manager);
 
         /* One that has left already has no credentials: dbus_call_begin() finds out. */
-        r = caller_watch_new(sd_bus_message_get_bus(message), sd_bus_message_get_sender(message), false,
-                             call_on_gone, c, &c->caller);
+        r = caller_watch_new(s->manager->callers, sd_bus_message_get_sender(message), false, call_on_gone, c,
+                             &c->caller);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

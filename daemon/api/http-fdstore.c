@@ -84,8 +84,8 @@ static bool connection_waits(const HttpConnection *c)
         const HttpExchange *x = &c->exchange;
 
         /* What it has sent already behind its request would be lost. */
-        return c->state == CONNECTION_HANDLING && x->waits && x->exec->stored && !c->dead && !c->eof &&
-               buf_length(&c->in) == 0;
+        return c->state == CONNECTION_HANDLING && x->waits && x->exec->persistence == EXEC_STORED &&
+               !c->dead && !c->eof && buf_length(&c->in) == 0;
 }
 
 void http_fdstore_store(const HttpServer *s)

@@ -242,7 +242,7 @@ static void logs_run(HttpExchange *x)
         const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
 
-        if (!e->detached && !e->restored) {
+        if (!e->detached && e->persistence != EXEC_RESTORED) {
                 http_reply_error(x, 409, "the exec had a client: only the output of detached execs is kept");
                 return;
         }
@@ -253,8 +253,8 @@ static void logs_run(HttpExchange *x)
         /* What does not fit into memory, or has been forgotten, the journal has. */
         if (e->stream && !stream_output_ring(e->stream)->dropped)
                 logs_collect(e, a, &body);
-        else if (journal_read_output(e->id, e->request->tty, a->want_stdout, a->want_stderr, LOGS_MAX,
-                                     &body) < 0) {
+        else if (journal_read_output(&x->manager->journal_reader, e->id, e->request->tty, a->want_stdout,
+                                     a->want_stderr, LOGS_MAX, &body) < 0) {
                 http_reply_error(x, 503, "failed to read the journal");
                 return;
         }

@@ -7,6 +7,7 @@
 
 #include "core/caller-watch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,15 @@
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged'"
 
+struct CallerWatches {
+        sd_bus *bus; /* weak */
+        List followed;
+        sd_bus_slot *match; /* while somebody is followed */
+};
+
 struct CallerWatch {
         ListNode node;
+        CallerWatches *all; /* weak */
         char *name;
         sd_bus_slot *question;
         bool told;
@@ -25,16 +33,30 @@ struct CallerWatch {
         void *userdata;
 };
 
-static List followed;
-static sd_bus_slot *match;
+CallerWatches *caller_watches_new(sd_bus *bus)
+{
+        CallerWatches *all = calloc(1, sizeof(CallerWatches));
+
+        if (all)
+                all->bus = bus;
+        return all;
+}
+
+CallerWatches *caller_watches_free(CallerWatches *all)
+{
+        if (!all)
+                return NULL;
+        assert(list_is_empty(&all->followed));
+        return mfree(all);
+}
 
 CallerWatch *caller_watch_free(CallerWatch *n)
 {
         if (!n)
                 return NULL;
-        list_remove(&followed, &n->node);
-        if (list_is_empty(&followed))
-                match = sd_bus_slot_unref(match);
+        list_remove(&n->all->followed, &n->node);
+        if (list_is_empty(&n->all->followed))
+                n->all->match = sd_bus_slot_unref(n->all->match);
         sd_bus_slot_unref(n->question);
         free(n->name);
         return mfree(n);
@@ -46,9 +68,9 @@ static void tell(CallerWatch *n)
         n->on_gone(n->userdata);
 }
 
-static CallerWatch *find_untold(const char *name)
+static CallerWatch *find_untold(const CallerWatches *all, const char *name)
 {
-        LIST_FOREACH (CallerWatch, n, &followed, node) {
+        LIST_FOREACH (CallerWatch, n, &all->followed, node) {
                 if (!n->told && strcmp(n->name, name) == 0)
                         return n;
         }
@@ -59,12 +81,13 @@ static CallerWatch *find_untold(const char *name)
  * is told may free any of the followers, so each is looked for anew. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
+        CallerWatches *all = userdata;
         const char *name;
         CallerWatch *n;
 
         if (sd_bus_message_read(m, "s", &name) < 0)
                 return 0;
-        while ((n = find_untold(name)))
+        while ((n = find_untold(all, name)))
                 tell(n);
         return 0;
 }
@@ -79,7 +102,7 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-int caller_watch_new(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
+int caller_watch_new(CallerWatches *all, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
                      void *userdata, CallerWatch **ret)
 {
         _cleanup_(caller_watch_freep) CallerWatch *n = calloc(1, sizeof(CallerWatch));
@@ -87,16 +110,17 @@ int caller_watch_new(sd_bus *bus, const char *unique_name, bool ask, void (*on_g
 
         if (!n)
                 return -ENOMEM;
-        list_append(&followed, &n->node);
+        n->all = all;
+        list_append(&all->followed, &n->node);
         n->on_gone = on_gone;
         n->userdata = userdata;
         n->name = strdup(unique_name);
         if (!n->name)
                 return -ENOMEM;
-        if (!match)
-                r = sd_bus_add_match_async(bus, &match, MATCH, on_owner_changed, NULL, NULL);
+        if (!all->match)
+                r = sd_bus_add_match_async(all->bus, &all->match, MATCH, on_owner_changed, NULL, all);
         if (r >= 0 && ask)
-                r = sd_bus_call_method_async(bus, &n->question, "org.freedesktop.DBus",
+                r = sd_bus_call_method_async(all->bus, &n->question, "org.freedesktop.DBus",
                                              "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner",
                                              on_owner, n, "s", unique_name);
         if (r < 0)

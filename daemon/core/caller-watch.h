@@ -12,10 +12,17 @@
 #include "base/cleanup.h"
 
 typedef struct CallerWatch CallerWatch;
+typedef struct CallerWatches CallerWatches;
+
+/* All that there are on one bus, which is weak. NULL on lack of memory. */
+CallerWatches *caller_watches_new(sd_bus *bus);
+/* After each watch. */
+CallerWatches *caller_watches_free(CallerWatches *all);
+DEFINE_CLEANUP(CallerWatches, caller_watches_free);
 
 /* Tells when this unique name leaves the bus, once; the watch may be freed from inside. With `ask`, also
  * when it has left before. */
-int caller_watch_new(sd_bus *bus, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
+int caller_watch_new(CallerWatches *all, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
                      void *userdata, CallerWatch **ret);
 CallerWatch *caller_watch_free(CallerWatch *n);
 DEFINE_CLEANUP(CallerWatch, caller_watch_free);

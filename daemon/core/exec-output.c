@@ -98,9 +98,9 @@ static void exec_on_caller_gone(void *userdata)
 
 int exec_follow_caller(Exec *e, const char *bus_name, bool ask)
 {
-        if (e->request->on_disconnect == ON_DISCONNECT_KEEP || !e->env->bus)
+        if (e->request->on_disconnect == ON_DISCONNECT_KEEP || !e->env->callers)
                 return 0;
-        return caller_watch_new(e->env->bus, bus_name, ask, exec_on_caller_gone, e, &e->caller);
+        return caller_watch_new(e->env->callers, bus_name, ask, exec_on_caller_gone, e, &e->caller);
 }
 
 static void exec_on_detached(void *userdata)

@@ -129,7 +129,7 @@ void exec_recording_resize(Exec *e, uint16_t rows, uint16_t columns)
 
 void exec_recording_end(Exec *e)
 {
-        if (e->recording && e->stored)
+        if (e->recording && e->persistence == EXEC_STORED)
                 recording_suspend(TAKE_PTR(e->recording));
         else if (e->recording)
                 recording_end(TAKE_PTR(e->recording), !exec_has_ended(e));

@@ -146,7 +146,7 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->started_usec = r->started_usec;
         e->finished_usec = r->finished_usec;
         e->detached = r->detached;
-        e->restored = true;
+        e->persistence = EXEC_RESTORED;
         if (r->running) {
                 *ret = e;
                 return restore_running(m, e, r, f);
@@ -202,8 +202,8 @@ Exec *exec_restore_from_journal(Manager *m, const char *id)
 
         if (!exec_id_is_valid(id))
                 return NULL;
-        if (journal_find_record(id, &line) < 0 || exec_restore_line(m, line, NULL, &e) < 0 ||
-            strcmp(e->id, id) != 0)
+        if (journal_find_record(&m->journal_reader, id, &line) < 0 ||
+            exec_restore_line(m, line, NULL, &e) < 0 || strcmp(e->id, id) != 0)
                 return NULL;
         /* It was asked for now, so it is remembered from now. */
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);

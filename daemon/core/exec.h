@@ -55,6 +55,13 @@ typedef enum ExecState {
 
 const char *exec_state_to_string(ExecState s); /* "created", "running", …: DRAINING is "exited" to clients */
 
+/* Of which execd it is. */
+typedef enum ExecPersistence {
+        EXEC_OF_NOW,
+        EXEC_RESTORED, /* from before execd was last started */
+        EXEC_STORED,   /* left to the next start, with what it needs */
+} ExecPersistence;
+
 /* Told after each change of state, until removed. May remove itself from inside its callback. */
 struct ExecWatch {
         ListNode node;
@@ -73,7 +80,7 @@ typedef struct ExecEvents {
 /* What execs have of the world, all of it weak. The manager makes one for all of its execs. */
 struct ExecEnv {
         sd_event *event;
-        sd_bus *bus; /* NULL when there is none */
+        CallerWatches *callers; /* NULL when there is no bus */
         SpawnerLink *spawner;
         JournalQueue *journal;
         EventLog *event_log;
@@ -98,6 +105,7 @@ struct Exec {
         char id[EXEC_ID_SIZE];
         char unit[EXEC_UNIT_SIZE];
         ExecState state;
+        ExecPersistence persistence;
         ExecRequest *request; /* owned */
         ContainerInfo *container;
         Peer *creator;
@@ -136,8 +144,6 @@ struct Exec {
         bool exit_known;
         bool output_ended;
         bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
-        bool restored;   /* from before execd was last started */
-        bool stored;     /* left to the next start, with what it needs */
         bool counted;    /* among its creator's that have not ended */
         bool linked;     /* the manager has it; not before its caller was found to be allowed */
         bool hidden;     /* its container has stopped and it never ran: it can no longer be found */

@@ -19,17 +19,13 @@
 
 #define FIELD_SIZE_MAX (256 * 1024)
 
-static bool may_search(void)
+static bool may_search(JournalReader *r)
 {
-        static uint64_t second;
-        static unsigned n;
         uint64_t now = now_usec(CLOCK_MONOTONIC) / USEC_PER_SEC;
 
-        if (now != second) {
-                second = now;
-                n = 0;
-        }
-        return n++ < SEARCHES_MAX;
+        if (now != r->second)
+                *r = (JournalReader){.second = now};
+        return r->n++ < SEARCHES_MAX;
 }
 
 static void journal_closep(sd_journal **j)
@@ -93,12 +89,12 @@ static int get_field(sd_journal *j, const char *field, char **ret, size_t *ret_s
         return 0;
 }
 
-int journal_find_record(const char *exec_id, char **ret)
+int journal_find_record(JournalReader *reader, const char *exec_id, char **ret)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
         int r;
 
-        if (!may_search())
+        if (!may_search(reader))
                 return -EBUSY;
         r = open_for(exec_id, &j);
         if (r < 0)
@@ -137,15 +133,15 @@ static void seek_back(sd_journal *j, size_t max)
         }
 }
 
-int journal_read_output(const char *exec_id, bool raw, bool want_stdout, bool want_stderr, size_t max,
-                        Buf *ret)
+int journal_read_output(JournalReader *reader, const char *exec_id, bool raw, bool want_stdout,
+                        bool want_stderr, size_t max, Buf *ret)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
         bool more = true;
         char unit[80];
         int r;
 
-        if (!may_search())
+        if (!may_search(reader))
                 return -EBUSY;
         r = open_for(exec_id, &j);
         /* Its runner wrote it, from the scope of the exec. */

@@ -344,7 +344,7 @@ int manager_execs_init(Manager *m)
 
         m->exec_env = (ExecEnv){
                 .event = m->event,
-                .bus = m->bus,
+                .callers = m->callers,
                 .spawner = m->spawner,
                 .journal = m->journal,
                 .event_log = m->events,
@@ -396,9 +396,10 @@ void manager_leave_execs(Manager *m)
                 if (e->state == EXEC_RUNNING && !e->slot)
                         log_error("Exec %.12s could not be stored with systemd, its end will not be known",
                                   e->id);
-                e->stored = e->state == EXEC_RUNNING && e->slot;
-                n_running += e->stored;
-                if (!e->stored && (!e->stream || stream_count_clients(e->stream) == 0))
+                if (e->state == EXEC_RUNNING && e->slot) {
+                        e->persistence = EXEC_STORED;
+                        n_running++;
+                } else if (!e->stream || stream_count_clients(e->stream) == 0)
                         fdstore_forget(e);
                 if (e->slot && e->stream)
                         stream_leave(e->stream, with_clients);

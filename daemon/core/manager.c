@@ -112,6 +112,7 @@ static void manager_open_bus(Manager *m)
                 return;
         }
         m->polkit = polkit_new(m->bus, &m->authz_budget);
+        m->callers = caller_watches_new(m->bus);
 }
 
 static bool manager_is_settled(void *userdata)
@@ -162,7 +163,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
         manager_open_bus(m);
         m->spares = spare_runners_new(m->event, m->spawner, &m->config);
         m->shutdown = shutdown_new(m->event, m->bus, manager_is_settled, m);
-        if (!m->spares || !m->shutdown)
+        if (!m->spares || !m->shutdown || (m->bus && !m->callers))
                 return -ENOMEM;
         manager_spread_stay(m);
         r = manager_execs_init(m);
@@ -188,6 +189,7 @@ Manager *manager_free(Manager *m)
         m->shutdown = shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);
         m->polkit = polkit_free(m->polkit);
+        m->callers = caller_watches_free(m->callers);
         if (m->bus) {
                 sd_bus_detach_event(m->bus);
                 m->bus = sd_bus_flush_close_unref(m->bus);

@@ -12,6 +12,7 @@
 #include "core/budget.h"
 #include "core/config.h"
 #include "core/exec.h"
+#include "core/journal-reader.h"
 #include "core/polkit.h"
 #include "core/recurrence.h"
 #include "core/shutdown.h"
@@ -41,6 +42,8 @@ struct Manager {
         SpawnerLink *spawner;
         sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
         Polkit *polkit; /* on that bus */
+        CallerWatches *callers; /* the same */
+        JournalReader journal_reader;
         EventLog *events;
         RecordingStore *recordings;
         JournalQueue *journal; /* records of who did what, on their way */
@@ -101,7 +104,7 @@ bool manager_execs_are_settled(const Manager *m);
 void manager_queue_collect(Manager *m);
 
 /* Before the end of execd: what runs is left in its slots, and of ended execs what their clients have not
- * read yet; `stored` of each that runs tells. */
+ * read yet; `persistence` of each tells. */
 void manager_leave_execs(Manager *m);
 
 /* For manager_new() and manager_free(). */

@@ -79,7 +79,8 @@ static void test_running(void)
         w = restart(w);
         e = manager_find_exec(&w->manager, id);
         NEED(e);
-        CHECK(e->state == EXEC_RUNNING && e->restored && e->pid == 4711 && e->started_usec > 0);
+        CHECK(e->state == EXEC_RUNNING && e->persistence == EXEC_RESTORED && e->pid == 4711 &&
+              e->started_usec > 0);
         CHECK_TEXT("argv", e->request->argv[2], "work");
         CHECK_TEXT("container", e->container->name, "web");
         CHECK_TEXT("unit", e->unit + strlen("exec-") + 64, ".scope");
@@ -112,7 +113,7 @@ static void test_ended_meanwhile(void)
         e = running(w, world_request("true", NULL), &c, NULL);
         memcpy(id, e->id, sizeof(id));
         manager_leave_execs(&w->manager);
-        CHECK(e->stored);
+        CHECK(e->persistence == EXEC_STORED);
         command_report(&c, 5 << 8);
         command_done(&c);
         w = restart(w);
@@ -145,7 +146,7 @@ static void test_ended_before(void)
         w = restart(w);
         e = manager_find_exec(&w->manager, failed_id);
         NEED(e);
-        CHECK(e->state == EXEC_FAILED && e->exit_code == 127 && e->restored);
+        CHECK(e->state == EXEC_FAILED && e->exit_code == 127 && e->persistence == EXEC_RESTORED);
         CHECK_TEXT("why", e->failure, "there is no nosuch");
         e = manager_find_exec(&w->manager, exited_id);
         NEED(e);
