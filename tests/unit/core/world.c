@@ -17,7 +17,9 @@
 #include "wire/spawner-protocol.h"
 
 /* Descriptors in one message to systemd. */
-#define STORED_MAX 64
+#define STORED_MAX       64
+
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
 static struct sockaddr_un address_of(const World *w, const char *name)
 {
@@ -129,6 +131,50 @@ void world_answer_container(World *w, const ContainerInfo *c)
         NEED(sd_bus_send(NULL, m, NULL) >= 0);
         sd_bus_message_unref(m);
         w->pending = sd_bus_message_unref(w->pending);
+}
+
+/* The bus. */
+
+static int on_bus_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        World *w = userdata;
+
+        if (sd_bus_message_is_method_call(m, POLKIT_INTERFACE, "CheckAuthorization")) {
+                sd_bus_message_unref(w->question);
+                w->question = sd_bus_message_ref(m);
+                w->n_questions++;
+                return 1;
+        }
+        w->n_cancelled += sd_bus_message_is_method_call(m, POLKIT_INTERFACE, "CancelCheckAuthorization") > 0;
+        return 0;
+}
+
+void world_open_bus(World *w)
+{
+        Manager *m = &w->manager;
+        sd_id128_t id;
+        int ends[2];
+
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        NEED(sd_id128_randomize(&id) >= 0);
+        NEED(sd_bus_new(&w->bus) >= 0 && sd_bus_set_fd(w->bus, ends[0], ends[0]) >= 0 &&
+             sd_bus_set_server(w->bus, true, id) >= 0 && sd_bus_negotiate_fds(w->bus, true) >= 0 &&
+             sd_bus_add_filter(w->bus, NULL, on_bus_call, w) >= 0 && sd_bus_start(w->bus) >= 0 &&
+             sd_bus_attach_event(w->bus, w->event, 0) >= 0);
+        NEED(sd_bus_new(&m->bus) >= 0 && sd_bus_set_fd(m->bus, ends[1], ends[1]) >= 0 &&
+             sd_bus_negotiate_fds(m->bus, true) >= 0 && sd_bus_start(m->bus) >= 0 &&
+             sd_bus_attach_event(m->bus, w->event, 0) >= 0);
+        m->polkit = polkit_new(m->bus, &m->authz_budget);
+        m->callers = caller_watches_new(m->bus);
+        m->exec_env.callers = m->callers;
+        NEED(m->polkit && m->callers);
+}
+
+void world_judge(World *w, bool authorized, bool challenge)
+{
+        NEED(w->question &&
+             sd_bus_reply_method_return(w->question, "(bba{ss})", authorized, challenge, 0) >= 0);
+        w->question = sd_bus_message_unref(w->question);
 }
 
 /* The command. */
@@ -369,6 +415,7 @@ static void make_manager(World *w)
         m->config.allowed_properties = UINT64_MAX;
         m->execs_budget = (Budget){
                 .what = "execs", .key = "ExecsMax", .uid_key = "ExecsPerUserMax", .max = 100, .uid_max = 80};
+        m->authz_budget = (Budget){.what = "authorizations", .max = AUTHZ_MAX, .uid_max = AUTHZ_PER_UID_MAX};
         m->memory_budget = (Budget){.what = "bytes", .max = MEMORY_MAX, .uid_max = MEMORY_PER_UID_MAX};
         m->events = event_log_new();
         m->slots = slot_pool_new();
@@ -407,6 +454,12 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
         return remove(path);
 }
 
+static void close_bus(sd_bus *bus)
+{
+        sd_bus_detach_event(bus);
+        sd_bus_close_unref(bus);
+}
+
 World *world_free(World *w)
 {
         Manager *m;
@@ -425,11 +478,17 @@ World *world_free(World *w)
         slot_pool_free(m->slots);
         budget_done(&m->execs_budget);
         budget_done(&m->memory_budget);
+        budget_done(&m->authz_budget);
         sd_bus_message_unref(w->pending);
-        if (w->spawner) {
-                sd_bus_detach_event(w->spawner);
-                sd_bus_close_unref(w->spawner);
+        sd_bus_message_unref(w->question);
+        if (w->bus) {
+                polkit_free(m->polkit);
+                caller_watches_free(m->callers);
+                close_bus(m->bus);
+                close_bus(w->bus);
         }
+        if (w->spawner)
+                close_bus(w->spawner);
         sd_event_source_disable_unref(w->accept_source);
         fd_close(w->notify);
         fd_close(w->listener);

@@ -22,9 +22,12 @@ typedef struct World {
         int notify;  /* where systemd is told of slots */
         int listener;
         sd_event_source *accept_source;
-        sd_bus *spawner;         /* the spawner's end; NULL before execd has connected */
-        char calls[8192];        /* "Prepare 0123456789ab park\n", one a line */
-        sd_bus_message *pending; /* the newest call that is not answered; owned */
+        sd_bus *spawner;          /* the spawner's end; NULL before execd has connected */
+        char calls[8192];         /* "Prepare 0123456789ab park\n", one a line */
+        sd_bus_message *pending;  /* the newest call that is not answered; owned */
+        sd_bus *bus;              /* the other end of the manager's bus, once there is one */
+        sd_bus_message *question; /* the newest to polkit; owned */
+        unsigned n_questions, n_cancelled;
         ContainerInfo *container;
         Peer *root; /* who is asked nothing */
 } World;
@@ -59,6 +62,11 @@ unsigned world_count_calls(const World *w, const char *text);
 void world_answer(World *w);
 void world_answer_container(World *w, const ContainerInfo *c);
 void world_answer_error(World *w, const char *kind, const char *text);
+
+/* From now on the manager has a bus, on which the test is polkit, and the bus itself. */
+void world_open_bus(World *w);
+/* polkit's verdict on the newest question. */
+void world_judge(World *w, bool authorized, bool challenge);
 
 /* The runner's and the command's ends of what Start was answered with. */
 typedef struct Command {
