@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* core/exec-recording: whether an exec is recorded, as the request and execd.conf have it, and what is in the
+ * file. */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "core/exec-internal.h"
+#include "core/exec-output.h"
+#include "core/exec-recording.h"
+#include "unit/core/world.h"
+
+static void test_decide(World *w)
+{
+        static const struct {
+                const char *row;
+                RecordMode mode;
+                bool wanted, with_fds, refused, recorded;
+        } rows[] = {
+                {"off, not wanted", RECORD_OFF, false, false, false, false},
+                {"off, wanted", RECORD_OFF, true, false, true, true},
+                {"off, not wanted, with fds", RECORD_OFF, false, true, false, false},
+                {"on request, not wanted", RECORD_REQUESTED, false, false, false, false},
+                {"on request, wanted", RECORD_REQUESTED, true, false, false, true},
+                {"on request, wanted, with fds", RECORD_REQUESTED, true, true, true, true},
+                {"always", RECORD_ALWAYS, false, false, false, true},
+                {"always, with fds", RECORD_ALWAYS, false, true, true, false},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+                ExecRequest q = {.record = rows[i].wanted};
+                int r;
+
+                w->manager.config.record = rows[i].mode;
+                r = exec_recording_decide(&w->manager.exec_env, &q, rows[i].with_fds, &refusal);
+                CHECK_ROW(rows[i].row, (r < 0) == rows[i].refused);
+                CHECK_ROW(rows[i].row, q.record == rows[i].recorded);
+                CHECK_ROW(rows[i].row, r >= 0 || refusal.message);
+        }
+        w->manager.config.record = RECORD_REQUESTED;
+}
+
+/* There is no place for it: that is said before the command runs. */
+static void test_no_directory(World *w)
+{
+        RecordingStore *before = w->manager.exec_env.recordings;
+        RecordingStore *nowhere =
+                recording_store_new(w->event, &(RecordingStoreOptions){.path = "/nonexistent/x"});
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecRequest q = {.record = true};
+
+        w->manager.exec_env.recordings = nowhere;
+        CHECK(exec_recording_decide(&w->manager.exec_env, &q, false, &refusal) < 0);
+        CHECK(refusal.kind == REFUSAL_UNAVAILABLE && strstr(refusal.message, "Record"));
+        w->manager.exec_env.recordings = before;
+        recordings_close(nowhere);
+        recording_store_free(nowhere);
+}
+
+static Exec *recorded(World *w, bool tty)
+{
+        ExecRequest *q = world_request("sh", NULL);
+        Exec *e = NULL;
+
+        q->record = true;
+        q->tty = tty;
+        NEED(exec_new(&w->manager.exec_env, w->container, w->root, q, NULL, &e) >= 0);
+        NEED(exec_stream(e));
+        e->state = EXEC_RUNNING;
+        return e;
+}
+
+static char *read_recording(Exec *e)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_close_ int fd = -EBADF;
+        static char text[8192];
+        ssize_t n;
+
+        NEED(exec_recording_open(e, &fd, &refusal) >= 0);
+        n = read(fd, text, sizeof(text) - 1);
+        NEED(n > 0);
+        text[n] = 0;
+        return text;
+}
+
+static void test_whole(World *w)
+{
+        Exec *e = recorded(w, true);
+        char *text;
+
+        e->start_size = (ConsoleSize){.set = true, .rows = 50, .columns = 132};
+        exec_recording_begin(e);
+        CHECK(e->recording && e->recording_path);
+        exec_recording_output(e, FRAME_STDOUT, "hello", 5);
+        exec_recording_resize(e, 10, 20);
+        text = read_recording(e);
+        CHECK(strstr(text, "132") && strstr(text, "50") && strstr(text, "web"));
+        CHECK(strstr(text, "hello") && strstr(text, "\"r\", \"20x10\""));
+        e->state = EXEC_DRAINING;
+        exec_set_state(e, EXEC_EXITED);
+        CHECK(!e->recording && !strstr(read_recording(e), "interrupted"));
+        exec_unref(e);
+}
+
+/* execd leaves: it goes on with the next one, or it says that it is not whole. */
+static void test_execd_leaves(World *w)
+{
+        Exec *stays = recorded(w, false), *goes = recorded(w, false);
+        _cleanup_free_ char *path = NULL;
+
+        exec_recording_begin(stays);
+        exec_recording_begin(goes);
+        stays->persistence = EXEC_STORED;
+        exec_recording_end(stays);
+        exec_recording_end(goes);
+        CHECK(!strstr(read_recording(stays), "interrupted") && strstr(read_recording(goes), "interrupted"));
+        stays->persistence = EXEC_RESTORED;
+        exec_recording_resume(stays);
+        CHECK(stays->recording != NULL);
+        exec_recording_output(stays, FRAME_STDOUT, "again", 5);
+        CHECK(strstr(read_recording(stays), "again"));
+        stays->state = EXEC_DRAINING;
+        exec_set_state(stays, EXEC_EXITED);
+        exec_unref(stays);
+        exec_unref(goes);
+}
+
+/* The command runs all the same, and it is on record that there is none. */
+static void test_cannot_be_written(World *w)
+{
+        Exec *e = recorded(w, false);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        char name[256];
+        int fd = -EBADF;
+
+        while (*world_record(w))
+                ;
+        snprintf(name, sizeof(name), "%s/recordings/%s.cast.partial", w->dir, e->id);
+        NEED(mkdir(name, 0700) == 0);
+        exec_recording_begin(e);
+        CHECK(!e->recording && !e->recording_path && world_find_record(w, "is no longer recorded"));
+        exec_recording_output(e, FRAME_STDOUT, "x", 1);
+        CHECK(exec_recording_open(e, &fd, &refusal) < 0 && refusal.kind == REFUSAL_NO_EXEC);
+        exec_unref(e);
+}
+
+int main(void)
+{
+        _cleanup_(world_freep) World *w = world_new();
+
+        test_decide(w);
+        test_no_directory(w);
+        test_whole(w);
+        test_execd_leaves(w);
+        test_cannot_be_written(w);
+        return test_finish("exec-recording");
+}
