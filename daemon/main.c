@@ -56,7 +56,7 @@ static void usage(FILE *out)
         fprintf(out,
                 "Usage: execd [OPTION]…\n"
                 "       execd --check-config|--dump-config [FILE…]\n\n"
-                "Runs commands in running containers. Started by systemd for execd.socket.\n\n"
+                "Runs commands in running containers. systemd starts it for execd.socket.\n\n"
                 "  --idle-timeout=SECONDS   exit after being idle for this long\n"
                 "  --spawner-socket=PATH    connect to execd-spawner on this socket\n"
                 "  --debug                  log debug messages\n"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is known of a container. All objects are owned by the caller. */
+/* The known facts of a container. The caller owns all objects. */
 
 #include <json-c/json.h>
 
 #include "core/container-info.h"
 
-/* What the container's engine says of it, as a tree: Config, HostConfig, NetworkSettings, … */
+/* The facts from the container's engine, as a tree: Config, HostConfig, NetworkSettings, … */
 struct json_object *container_facts(const ContainerInfo *c);
 
 /* "org.execd1.*" and those of its engine. */

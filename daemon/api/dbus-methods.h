@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the vtables of org.execd1 are made of. A method of the manager is given the DbusService, one of an
+/* The methods in the vtables of org.execd1. A method of the manager gets the DbusService, one of an
  * exec the Exec. Each reads and validates, asks who calls, asks whether it may, acts, answers. */
 
 #include <systemd/sd-bus.h>

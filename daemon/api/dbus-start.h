@@ -18,7 +18,7 @@ struct DbusStart {
 
 /* A call with room for a structure of so many bytes that begins with a DbusStart. */
 int dbus_start_new(DbusService *service, sd_bus_message *m, Exec *exec, size_t size, DbusStart **ret);
-/* What a done() of such a call ends with. */
+/* Ends a done() of such a call. */
 void dbus_start_done(DbusCall *c);
 
 /* The arguments that say which pipes a command gets: three that the caller has passed, or "b one_output" for

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a handler needs before it goes on; each of these gives the answer where it is missing. */
+/* Preconditions of handlers; each of these functions answers the request if its condition is not met. */
 
 #include "api/http-server.h"
 

@@ -49,7 +49,7 @@ struct HttpExchange {
         const char *body;
         size_t body_size;
 
-        /* What a handler that answers later keeps here is given up when the client goes first. */
+        /* The pending work of a handler that answers later; cancelled if the client disconnects first. */
         sd_bus_slot *slot;
         sd_event_source *timer;
         ExecWatch watch;
@@ -61,7 +61,7 @@ struct HttpExchange {
         bool waits;               /* for the end of `exec`, and for nothing else */
         ContainerInfo *container; /* a reference */
         HttpTask *task;           /* owned: what else the handler has */
-        /* Of an answer without an end: writes the next piece. Called when all before it has been sent. */
+        /* Writes the next piece of an endless answer. Called when everything before it has been sent. */
         void (*feed)(HttpExchange *x);
 };
 

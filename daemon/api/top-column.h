@@ -27,6 +27,6 @@ typedef struct Column {
 /* NULL for an unknown one. */
 const Column *top_column_find(const char *name);
 
-/* Those of `ps -f`, which is Docker's default, of `ps u`, and of `ps -l`. */
+/* The columns of `ps -f`, which is Docker's default, of `ps u`, and of `ps -l`. */
 const Column *top_columns_full(size_t *ret_n);
 const Column *top_columns_user(size_t *ret_n);

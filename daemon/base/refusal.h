@@ -46,7 +46,7 @@ void refusal_done(Refusal *r);
  * refusal in `r` is replaced. */
 int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
 
-/* What the name of a D-Bus error begins with; the name of the kind follows. */
+/* The prefix of D-Bus error names, which the name of the kind follows. */
 #define REFUSAL_ERROR_PREFIX "org.execd1.Error."
 
 /* A stable short name for each kind ("BadRequest"), and back (REFUSAL_INTERNAL if unknown). */

@@ -38,7 +38,7 @@ int audit_exec_wait(AuditEvent event, const Exec *e, const Peer *peer, journal_w
 /* The text of a refusal, where a record was not taken. */
 #define AUDIT_REFUSAL "the journal does not accept records"
 
-/* What was not allowed, to whom Members may be NULL, but not the first two. */
+/* A refused action and its caller. Members may be NULL, except the first two. */
 typedef struct AuditDenial {
         const Peer *peer;
         const char *action;

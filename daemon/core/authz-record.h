@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the record of a refusal says of the question, which itself does not live until the answer. */
+/* The parts of a question that the record of a refusal needs; the question is freed before the answer. */
 
 #include "core/authz.h"
 #include "core/journal-queue.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is different where the container is a service of the host. */
+/* The differences for containers that are services of the host. */
 
 #include "core/authz.h"
 

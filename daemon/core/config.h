@@ -133,7 +133,7 @@ typedef struct ConfigLoadOptions {
 int config_load(const ConfigLoadOptions *o, Config *ret);
 void config_done(Config *c);
 
-/* What the command line says of a key. -EINVAL if that cannot be. */
+/* Sets a key from the command line. -EINVAL if the value is invalid. */
 int config_override(Config *c, const char *section, const char *name, const char *text);
 
 /* All keys as a file would have them, each below where it comes from. */

@@ -51,7 +51,7 @@ void container_info_forget_leader(ContainerInfo *c);
  * of the engine, if they are known. *ret_known learns that. */
 int container_info_labels(const ContainerInfo *c, char ***labels, bool *ret_known);
 
-/* What events say of it: image, name, and the labels unless they are more than 64 KiB. */
+/* The attributes of events: image, name, and the labels unless they take more than 64 KiB. */
 int container_info_attributes(const ContainerInfo *c, char ***attributes);
 
 /* Drops the details that an exec in it does not need. */

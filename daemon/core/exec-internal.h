@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files that carry an exec through its life have from exec.c, and nobody else uses. */
+/* Functions of exec.c that only the other files of the exec use. */
 
 #include "core/exec.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the exec makes of its stream's events: its log, and what happens when the client goes. */
+/* Handles the events of the exec's stream: its log, and the disconnection of the client. */
 
 #include "core/exec.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What an exec asks of the spawner, and the answer: the command runs, or it never will. */
+/* The call of the spawner that starts an exec, and its answer: the command runs, or never will. */
 
 #include "core/exec.h"
 

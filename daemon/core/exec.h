@@ -69,15 +69,15 @@ struct ExecWatch {
         void (*callback)(ExecWatch *w, Exec *e);
 };
 
-/* Who has the exec hears of it before and after all who watch it. */
+/* The owner of the exec is informed before and after all observers. */
 typedef struct ExecEvents {
         /* The state is another one. At the end this comes before any client can see that it has ended. */
         void (*on_change)(void *userdata, Exec *e, ExecState old);
-        /* And everybody has been told, its clients too. */
+        /* After everybody has been informed, including its clients. */
         void (*on_settled)(void *userdata, Exec *e);
 } ExecEvents;
 
-/* What execs have of the world, all of it weak. The manager makes one for all of its execs. */
+/* The environment of execs, as weak references. The manager creates one for all of its execs. */
 struct ExecEnv {
         sd_event *event;
         CallerWatches *callers; /* NULL when there is no bus */

@@ -33,7 +33,7 @@ bool fdstore_add(FdStore *h, const char *name, int fd);
 /* Looks into the slots, which belong to `pool` from now on. */
 void fdstore_open(FdStore *h, SlotPool *pool);
 
-/* Those of one exec; weak, each fd and slot that is used is to be taken from it. NULL when there are none.
+/* The descriptors of one exec; weak, each fd and slot that is used is taken from it. NULL if there are none.
  */
 StoredFds *fdstore_find(FdStore *h, const char *id);
 
@@ -44,7 +44,7 @@ bool fdstore_take_stream(StoredFds *f, Stream *s);
 /* Closes what nobody took; who is still connected sees the end of the connection. */
 void fdstore_done(FdStore *h);
 
-/* What the exec that runs now needs is in slots from now on. */
+/* From now on, slots hold what the running exec needs. */
 void fdstore_keep(Exec *e);
 /* It has ended and been served, or its terminal is to be hung up: nothing but execd may hold what it had. */
 void fdstore_forget(Exec *e);

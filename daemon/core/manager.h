@@ -70,7 +70,7 @@ struct Manager {
         void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
 };
 
-/* What is in the configuration is taken over, also on failure. */
+/* Takes ownership of the contents of the configuration, also on failure. */
 int manager_new(ManagerConfig *config, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager, manager_free);

@@ -63,7 +63,7 @@ size_t output_ring_replay(const OutputRing *h);
 /* Forgets everything (the position of the end stays). */
 void output_ring_clear(OutputRing *h);
 
-/* Where a client that joins now starts. Of a larger ring it is given the same share. */
+/* The position at which a client that joins now starts. It gets the same share of a larger ring. */
 uint64_t output_ring_replay_position(const OutputRing *h);
 
 /* The frame header at a frame's first byte. */

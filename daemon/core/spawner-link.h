@@ -27,7 +27,7 @@ SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const Sp
 SpawnerLink *spawner_link_free(SpawnerLink *l);
 DEFINE_CLEANUP(SpawnerLink, spawner_link_free);
 
-/* For how long the connection stays open unused. What is parked ends with it. */
+/* The time for which the connection stays open unused. Parked runners end with it. */
 void spawner_link_set_idle(SpawnerLink *l, uint64_t usec);
 
 /* While held (counted), the connection stays open, and container signals come. */

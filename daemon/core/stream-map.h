@@ -54,7 +54,7 @@ typedef enum ClientSend {
         SEND_BULK, /* from the stage */
 } ClientSend;
 
-/* Of one moment. With `send`, what was sent since then still has to be counted. */
+/* A consistent copy. With `send`, bytes that were sent since then still have to be counted. */
 typedef struct ClientState {
         uint64_t position, frame_left, bulk_left;
         uint64_t staged; /* bytes in the stage before it was sent from */

@@ -74,7 +74,7 @@ int stream_map_fd(const Stream *s);
  * be served on. Then it can only be freed. */
 void stream_leave(Stream *s, bool with_clients);
 
-/* What was found of a stream. Fds and slots that are used are taken from here. */
+/* The restored parts of a stream. Fds and slots that are used are taken from here. */
 typedef struct StreamFound {
         int map, stage[2];
         int *clients; /* weak; by their index in the map */
@@ -122,7 +122,7 @@ void stream_finish(Stream *s, bool keep_output);
 
 OutputRing *stream_output_ring(Stream *s);
 
-/* Where it is read from: weak, negative when at its end. A terminal is stdout. */
+/* The source of the output: weak, negative at its end. A terminal is stdout. */
 int stream_output_fd(const Stream *s, FrameType type);
 /* Where the input is written to, likewise; of a terminal negative. */
 int stream_input_fd(const Stream *s);

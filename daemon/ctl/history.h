@@ -52,7 +52,7 @@ typedef struct HistoryRow {
         bool started, ended, failed;
 } HistoryRow;
 
-/* What to look for; a NULL or 0 does not narrow it. */
+/* The filter; NULL and 0 match everything. */
 typedef struct HistoryFilter {
         uint64_t since_usec, until_usec; /* CLOCK_REALTIME */
         const char *container;           /* its name, or the beginning of its ID */

@@ -9,5 +9,5 @@ void json_append_string(Buf *b, const char *text);
 void json_append_strings(Buf *b, char *const *values);
 /* An object of strings, from "NAME=VALUE". */
 void json_append_pairs(Buf *b, char *const *pairs);
-/* What was appended, as a string of its own; NULL if there was no memory. */
+/* The appended text as a new string, or NULL if out of memory. */
 char *json_take(Buf *b);

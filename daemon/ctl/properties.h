@@ -24,7 +24,7 @@ void properties_done(Properties *p);
 int properties_read(Properties *p, sd_bus_message *m);
 /* GetAll of the interface at the path, or of no interface: all. Prints errors. */
 int properties_get_all(Ctl *c, const char *path, const char *interface, Properties *ret);
-/* Of an exec in a list, without a question to whoever looks. Negative: it has gone meanwhile. */
+/* The properties of an exec in a list, without prompting. Negative if it has been removed meanwhile. */
 int properties_get_of_exec(Ctl *c, const char *path, Properties *ret);
 
 /* NULL: no property has that name. */

@@ -38,7 +38,7 @@ void sink_open(Sink *s, int fd);
 void sink_take(Sink *s, int fd);
 void sink_done(Sink *s);
 
-/* What the end of the input does to the output. */
+/* The effect of the end of the input on the output. */
 typedef enum PumpEnd {
         PUMP_END_NOTHING,
         PUMP_END_CLOSE,    /* the last writer of a pipe goes */

@@ -16,5 +16,5 @@ int terminal_await(int fd);
 
 /* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */
 bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns);
-/* Of $COLUMNS or the terminal, else 80. */
+/* From $COLUMNS or the terminal, otherwise 80. */
 size_t terminal_columns(void);

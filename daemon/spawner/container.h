@@ -46,7 +46,7 @@ typedef struct Container {
         uint64_t created_usec, started_usec;
 } Container;
 
-/* What a provider says of a container. Clients see all of it, so that texts are valid UTF-8. */
+/* The facts of a container from its provider. Clients see all of them, so texts are valid UTF-8. */
 typedef struct ContainerFacts {
         const char *id;        /* 64 hexadecimal digits, unique; or NULL, and then one is made */
         const char *name;      /* unique within its kind; without characters that a URL path cannot have */

@@ -12,7 +12,7 @@ typedef struct AuditCommand {
         bool tty;
 } AuditCommand;
 
-/* What an AUDIT_USER_CMD record says of a command, in the form of sudo's; owned by the caller, NULL without
+/* The text of an AUDIT_USER_CMD record of a command, as sudo writes it; owned by the caller, NULL without
  * memory. Text that is not plain is in hexadecimal digits, as ausearch(8) expects it; a long command line is
  * cut, since the kernel takes 8560 bytes. */
 char *audit_command_text(const AuditCommand *c);

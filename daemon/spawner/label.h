@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the loaded SELinux policy says of becoming a container's process, and its audit log. */
+/* Whether the loaded SELinux policy allows becoming a container's process, and the audit log. */
 
 #include "base/refusal.h"
 

@@ -19,7 +19,7 @@
 typedef struct Start Start;
 typedef struct Launch Launch;
 
-/* What a launch tells its user. Each but on_free may free the launch. */
+/* The events of a launch. All except on_free may free the launch. */
 typedef struct LaunchEvents {
         void (*on_scope_ready)(Launch *l);
         void (*on_report)(Launch *l); /* of the runner, on its control socket */

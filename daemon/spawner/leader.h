@@ -67,7 +67,7 @@ bool leader_is_alive(const Leader *l);
  * when their number has changed: -EINPROGRESS, see filters_wait(). Nothing exceeds what the container had
  * when it was found; a leader that has left its namespaces is refused. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
-/* What is no confinement and is kept over execve(2) all the same: I/O priority, personality, core filter. */
+/* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. */
 int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr);
 
 /* Outside id of the user namespace's root, for what is made outside and used inside. */

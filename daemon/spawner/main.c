@@ -41,13 +41,13 @@ static void usage(FILE *out)
 {
         fprintf(out,
                 "Usage: execd-spawner [OPTION]…\n\n"
-                "Starts commands in containers for execd. Started by systemd for execd-spawner.socket.\n\n"
-                "  --idle-timeout=SECONDS   leave after this long without a peer, or infinity (default 30)\n"
-                "  --runner=PATH            the program to start\n"
-                "  --allow-root             serve root where there is no user execd; for tests\n"
-                "  --debug                  log more\n"
-                "  --version                print the version\n"
-                "  --help                   print this\n");
+                "Starts commands in containers for execd. systemd starts it for execd-spawner.socket.\n\n"
+                "  --idle-timeout=SECONDS   exit after this long without connections, or infinity (default 30)\n"
+                "  --runner=PATH            start this program\n"
+                "  --allow-root             serve root if there is no user execd; for tests\n"
+                "  --debug                  log debug messages\n"
+                "  --version                print the version, and exit\n"
+                "  --help                   print this help, and exit\n");
 }
 
 static int parse_options(int argc, char **argv, SpawnerOptions *options)

@@ -29,7 +29,7 @@ typedef struct OciNames {
 
 void oci_names_done(OciNames *n);
 
-/* What the files of a container that may change were when they were read last. */
+/* The identity of a container's files that may change, at the time when they were last read. */
 typedef struct OciSeen {
         struct stat config, health;
 } OciSeen;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What Podman keeps of a container besides the names in its storage: its database, and the log of its health
+/* Podman's data about a container besides the names in its storage: its database, and the log of its health
  * checks. All of it must be root's alone. */
 
 #include <sys/stat.h>

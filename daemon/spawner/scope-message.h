@@ -30,5 +30,5 @@ typedef struct ScopeRequest {
 int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,
                       sd_bus_message **ret, Refusal *reterr);
 
-/* What lists of units show: one line, of bounded length, cut between characters. */
+/* The description in lists of units: one line, of bounded length, truncated between characters. */
 void scope_description(const char *text, char ret[static SCOPE_DESCRIPTION_SIZE]);

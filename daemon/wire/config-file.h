@@ -19,7 +19,7 @@ typedef struct ConfigHandler {
                              const char *value);
         /* A section begins. */
         int (*on_section)(void *userdata, unsigned line, const char *section);
-        /* What is neither: the line is left out. */
+        /* Called for a line that is neither; the line is ignored. */
         void (*on_malformed)(void *userdata, unsigned line, const char *text);
         void *userdata;
 } ConfigHandler;

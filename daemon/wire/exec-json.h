@@ -32,7 +32,7 @@ typedef struct ExecView {
 /* A new JSON object, or NULL. */
 struct json_object *exec_view_to_json(const ExecView *v);
 
-/* What an exec is remembered by: one that has ended, or that runs while execd is away. Strings are owned. */
+/* The record of an exec that has ended, or that runs while execd does not. Strings are owned. */
 typedef struct ExecJson {
         char *id;
         char *container_id;

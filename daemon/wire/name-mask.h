@@ -13,5 +13,5 @@ typedef const char *(*NameAt)(size_t i);
 
 int name_mask_parse(NameAt name_at, const char *text, uint64_t *ret);
 void name_mask_print(NameAt name_at, uint64_t mask, Buf *b);
-/* What name_mask_parse() accepts, in words. */
+/* A description of what name_mask_parse() accepts. */
 void name_mask_expect(NameAt name_at, Buf *b);

@@ -25,7 +25,7 @@
 /* An absolute path without anything that leads elsewhere, as the kernel writes paths. */
 bool oci_path_is_plain(const char *path);
 
-/* What can be a container's name or id here: what Docker and Podman allow, and a plus sign, which runc does.
+/* Whether the text is valid as a container's name or id: as in Docker and Podman, and with a plus sign, as in runc.
  */
 bool oci_name_is_valid(const char *name);
 
@@ -49,7 +49,7 @@ void oci_state_done(OciState *s);
 int oci_runc_state_parse(const char *json, size_t size, OciState *ret, Refusal *reterr);
 int oci_crun_status_parse(const char *json, size_t size, OciState *ret, Refusal *reterr);
 
-/* What the container was configured with. */
+/* The configuration of the container. */
 typedef struct OciConfig {
         char *id;   /* NULL where the file does not have it */
         char *name; /* the same */

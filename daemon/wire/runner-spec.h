@@ -60,7 +60,7 @@ typedef struct RunnerFilter {
 /* In the spec every number is little endian and every string is length-prefixed; see runner-spec.c. Strings
  * and arrays of a spec that was read are owned by it. */
 typedef struct RunnerSpec {
-        /* What was asked for. */
+        /* The request. */
         char **argv;
         char **env_container; /* the container's own environment, after the base and before the request's */
         char **env_request;
@@ -79,7 +79,7 @@ typedef struct RunnerSpec {
         bool own_pipes; /* the stdio fds are pipes that the spawner made for this exec: the user may own them
                          */
 
-        /* What the kernel says of the leader (the template). */
+        /* The template: the leader as the kernel describes it. */
         bool service; /* it is the main process of a service: its root, working directory and processors count */
         bool denies_exec_memory; /* PR_SET_MDWE */
         uint32_t leader_pid;     /* as the host sees it, where the service is set */
@@ -113,7 +113,7 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret);
 /* Takes ownership of `data` on success. -EBADMSG for anything malformed. */
 int runner_spec_read(char *data, size_t size, RunnerSpec *ret);
 
-/* What a runner reports, one datagram each. */
+/* The reports of a runner, one datagram each. */
 typedef enum RunnerReportType {
         RUNNER_STARTED = 1, /* fds: [pidfd of the command] or [pidfd, pty master] */
         RUNNER_FAILED = 2,  /* nothing ran; the runner ends */

@@ -62,6 +62,6 @@ void scope_property_list_done(ScopePropertyList *l);
 const ScopeProperty *scope_property_list_find(const ScopePropertyList *l, const char *name);
 /* Adds one, or changes the one of that name. */
 int scope_property_list_set(ScopePropertyList *l, const char *name, const char *text, Refusal *reterr);
-/* What `to` had is given up. */
+/* Frees the previous contents of `to`. */
 int scope_property_list_copy(const ScopePropertyList *from, ScopePropertyList *to);
 bool scope_property_lists_equal(const ScopePropertyList *a, const ScopePropertyList *b);
