@@ -8,9 +8,10 @@
  * JSON rules are those of Docker: keys match in any case, unknown keys are ignored, null means the default,
  * nothing is coerced, of duplicate keys the last one wins, and content after the JSON value is refused.
  *
- * To add a field: a member of ExecRequest, a row in create_rules of wire/exec-request-json.c (HTTP), a line in
- * api/dbus-options.c (D-Bus), and in wire/exec-json.c, if clients see it again (exec_view…) or if it has to
- * survive an exit of execd (exec_record…). Both manuals, packaging/openapi.yaml; tests/unit/wire,
+ * To add a field: a member of ExecRequest, which exec-request.c frees, counts and checks; a row in create_rules
+ * of wire/exec-request-json.c (HTTP); a line in api/dbus-options.c (D-Bus); and lines in wire/exec-json.c, if
+ * clients see it again (exec_view…) or if it has to survive an exit of execd (exec_record…). If the runner needs
+ * it: core/spawner-call.c, dbus/org.execd1.Spawner.xml, spawner/spawner-args.c, wire/runner-spec.c. Both manuals, packaging/openapi.yaml; tests/unit/wire,
  * tests/conformance, tests/dbus.
  */
 
