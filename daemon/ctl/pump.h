@@ -7,8 +7,14 @@
  *
  * A pump that may splice moves what a command writes from its pipe to where it goes, with one splice(2) for
  * as much as there is. Other bytes are copied. So is all that goes into a container: a file that is spliced
- * into a pipe is there with the pages of the host's page cache, and no page of the host belongs into the
- * hands of a command.
+ * into a pipe is there with the pages of the host's page cache. Readers of a pipe cannot write to them, but
+ * for bugs of the kernel such as Dirty Pipe (CVE-2022-0847). Such a bug, with pages of the host in the hands
+ * of a command, would be a way out of the container, for the price of a copy.
+ *
+ * The price: 0.3 s of processor time for a GiB from the page cache into a pipe, against 0.07 s by splice(2),
+ * of which allocating the pages of the pipe is a large part. read(2) and write(2) with 64 KiB to 512 KiB,
+ * pipes of 64 KiB to 1 MiB, and mmap(2) with write(2), which saves one of the two copies, all cost between
+ * 0.25 s and 0.35 s (Linux 6.18, 1 GiB of random bytes).
  */
 
 #include <poll.h>
