@@ -73,6 +73,7 @@ int session_begin(Session *s)
         }
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return fail_errno(errno, "Failed to block signals");
+        terminal_catch_stops();
         s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         return s->signal_fd < 0 ? fail_errno(errno, "Failed to receive signals") : 0;
 }
@@ -189,6 +190,9 @@ static void on_signal(Session *s)
                 resize(s);
                 break;
         default:
+                /* Those of the keyboard come in the foreground only. */
+                if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)
+                        terminal_ignore_stops();
                 if (s->forward_signals)
                         tell_exec(s, "Kill", "ib", (int) info.ssi_signo, 0);
                 else
@@ -291,6 +295,15 @@ static int turn_bus(Session *s, bool ready)
         return r;
 }
 
+/* Signals that came meanwhile are heeded first: they may be the end. */
+static void stop_if_wanted(Session *s)
+{
+        struct pollfd signals = {.fd = s->signal_fd, .events = POLLIN};
+
+        if (terminal_wants_stop() && poll(&signals, 1, 0) == 0)
+                terminal_stop();
+}
+
 /* One wait for whatever comes; 0 when there is nothing more to wait for. */
 static int turn(Session *s)
 {
@@ -316,6 +329,7 @@ static int turn(Session *s)
         for (size_t i = 0; i < ELEMENTSOF(s->pumps); i++)
                 pump_turn(&s->pumps[i], fds + first[i], first[i + 1] - first[i]);
         session_release_stdin(s);
+        stop_if_wanted(s);
         r = turn_bus(s, fds[1].revents || own_timeout == 0 || r == 0);
         if (r < 0)
                 return r;

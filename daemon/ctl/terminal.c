@@ -3,6 +3,7 @@
 #include "ctl/terminal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -58,6 +59,43 @@ int terminal_raw(int fd, bool watch)
         if (watch)
                 raw.c_lflag |= ISIG;
         return tcsetattr(fd, TCSADRAIN, &raw) < 0 ? -errno : 0;
+}
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int number)
+{
+        stop_signal = number;
+}
+
+void terminal_catch_stops(void)
+{
+        const struct sigaction action = {.sa_handler = on_stop}; /* without SA_RESTART */
+
+        (void) sigaction(SIGTTIN, &action, NULL);
+        (void) sigaction(SIGTTOU, &action, NULL);
+}
+
+void terminal_ignore_stops(void)
+{
+        (void) signal(SIGTTIN, SIG_IGN);
+        (void) signal(SIGTTOU, SIG_IGN);
+        stop_signal = 0;
+}
+
+bool terminal_wants_stop(void)
+{
+        return stop_signal != 0;
+}
+
+void terminal_stop(void)
+{
+        int number = stop_signal;
+
+        stop_signal = 0;
+        (void) signal(number, SIG_DFL);
+        (void) raise(number);
+        terminal_catch_stops();
 }
 
 bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns)

@@ -14,6 +14,17 @@ void terminal_restore(void);
  * nobody can give it. For use before signals are blocked. */
 int terminal_await(int fd);
 
+/* A process in the background that reads from its terminal, or writes to it where the terminal does not let
+ * it, is stopped, and after SIGCONT it tries again at once and is stopped again, whatever other signals it
+ * has got meanwhile. From here on the call is interrupted instead, and the process is to stop by itself when
+ * it has heeded those. */
+void terminal_catch_stops(void);
+bool terminal_wants_stop(void);
+/* Returns after SIGCONT. */
+void terminal_stop(void);
+/* For whoever is about to end: what is still to be written is written, and nothing is read. */
+void terminal_ignore_stops(void);
+
 /* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */
 bool terminal_size(uint16_t *ret_rows, uint16_t *ret_columns);
 /* From $COLUMNS or the terminal, otherwise 80. */

@@ -151,6 +151,35 @@ def test_in_the_background_of_a_terminal(verb):
         t.expect("status=124")
 
 
+@pytest.mark.parametrize("command", ["run web yes", "run -i --on-disconnect=kill web yes"])
+def test_in_the_background_without_a_terminal_of_its_own(command):
+    """What reads from the terminal there, or writes to one that stops whoever does, is stopped and can still be ended."""
+    with Terminal("sh", "-c", f"stty tostop; timeout -k 60 1 execctl {command}; echo status=$?; read line") as t:
+        t.expect("status=124")
+    wait_for(lambda: not helper.live_execs(), what="the command to end")
+
+
+def test_stopped_and_back():
+    """A job of a shell: stopped when it reads in the background, and in the foreground it goes on."""
+    with Terminal("bash", "--norc", "--noprofile", "-i", env={"PS1": "> "}) as t:
+        t.expect("> ")
+        t.send("execctl run -i web cat &\n")
+        t.expect("[1]")
+        t.send("\n")
+        wait_for(helper.live_execs)
+        t.send("x\n")  # for the shell, whose terminal it is
+        t.expect("> ")
+        t.send("while ! jobs | grep -q Stopped; do sleep 0.1; done; jobs\n")
+        t.expect("Stopped  ")
+        t.send("fg\n")
+        t.expect("execctl run -i web cat\r\n")
+        t.send("hello\n")
+        t.expect("hello\r\nhello\r\n")
+        t.send(b"\x04")
+        t.expect("> ")
+        t.send("exit\n")
+
+
 def test_interrupt_without_a_terminal_of_its_own():
     with Terminal("execctl", "run", "web", "--", "sleep", "1000") as t:
         wait_for(helper.live_execs)
