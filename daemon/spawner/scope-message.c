@@ -134,3 +134,22 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
         *ret = TAKE_PTR(m);
         return 0;
 }
+
+int scope_message_copy(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *copy = NULL;
+        int r;
+
+        /* It has been, if it was sent. */
+        (void) sd_bus_message_seal(m, 1, 0);
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(bus, &copy, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                                   sd_bus_message_get_member(m));
+        if (r >= 0)
+                r = sd_bus_message_copy(copy, m, true);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(copy);
+        return 0;
+}

@@ -30,5 +30,8 @@ typedef struct ScopeRequest {
 int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,
                       sd_bus_message **ret, Refusal *reterr);
 
+/* The same call for another connection. */
+int scope_message_copy(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret);
+
 /* The description in lists of units: one line, of bounded length, truncated between characters. */
 void scope_description(const char *text, char ret[static SCOPE_DESCRIPTION_SIZE]);

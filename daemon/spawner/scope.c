@@ -2,8 +2,6 @@
 
 #include "spawner/scope.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -12,6 +10,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "spawner/cgroup.h"
+#include "spawner/scope-describe.h"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
@@ -22,11 +22,11 @@
 #define EXISTS_STOP_USEC  USEC_PER_SEC
 #define EXISTS_USEC       (5 * USEC_PER_SEC)
 
+/* How soon systemd is asked again that was not there to answer. */
+#define AWAY_AGAIN_USEC (100 * USEC_PER_MSEC)
+
 /* From this version on systemd takes processes by pidfd. */
 #define PIDFDS_VERSION 255
-
-/* Most commands are over by then, and systemd tells all that listen to it of each change. */
-#define DESCRIBE_USEC (100 * USEC_PER_MSEC)
 
 typedef enum ScopeState {
         SCOPE_QUEUED,
@@ -42,6 +42,7 @@ struct Scope {
         sd_bus_message *message; /* owned; may be sent several times */
         sd_bus_slot *slot;
         sd_event_source *timeout, *again;
+        pid_t runner_pid;
         uint64_t called;              /* CLOCK_MONOTONIC */
         bool is_stopping, is_stopped; /* the one that has the name */
         ScopeReady callback;          /* NULL: an orphan, which has the runner */
@@ -49,21 +50,14 @@ struct Scope {
         Runner runner;
 };
 
-/* A scope that was made before it was known for what. */
-typedef struct Describing {
-        ScopeManager *manager; /* weak */
-        ListNode node;
-        sd_event_source *timer;
-        int pidfd; /* owned: of a process that is there as long as the scope is */
-        char name[EXEC_UNIT_SIZE], description[SCOPE_DESCRIPTION_SIZE];
-} Describing;
-
 struct ScopeManager {
         sd_bus *bus;     /* weak */
         sd_event *event; /* weak */
         sd_bus_slot *slot_job, *slot_subscribe, *slot_version;
+        sd_event_source *subscribe_again;
         bool takes_pidfds;
-        List queued, in_flight, describing;
+        List queued, in_flight;
+        ScopeDescriptions descriptions;
         unsigned n_in_flight;
 };
 
@@ -125,17 +119,6 @@ static void scope_fail(Scope *s, int error, const char *what)
         scope_finish(s, &refusal);
 }
 
-void scope_manager_fail_all(ScopeManager *m)
-{
-        /* Queued ones first: those in flight make room for them when they leave. */
-        while (m->queued.first)
-                scope_fail(LIST_ENTRY(m->queued.first, Scope, node), ECONNRESET,
-                           "systemd closed the connection");
-        while (m->in_flight.first)
-                scope_fail(LIST_ENTRY(m->in_flight.first, Scope, node), ECONNRESET,
-                           "systemd closed the connection");
-}
-
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error);
 
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
@@ -150,20 +133,20 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static int scope_call_again(Scope *s)
+static int scope_call_again(Scope *s, uint64_t usec)
 {
         int r;
 
         s->again = sd_event_source_disable_unref(s->again);
-        r = sd_event_add_time_relative(s->manager->event, &s->again, CLOCK_MONOTONIC, EXISTS_AGAIN_USEC,
-                                       EXISTS_AGAIN_USEC / 4, on_again, s);
+        r = sd_event_add_time_relative(s->manager->event, &s->again, CLOCK_MONOTONIC, usec, usec / 4,
+                                       on_again, s);
         return r < 0 ? r : 0;
 }
 
 static void scope_call_after_stop(Scope *s)
 {
         s->is_stopping = false;
-        if (scope_call_again(s) < 0)
+        if (scope_call_again(s, EXISTS_AGAIN_USEC) < 0)
                 scope_fail(s, ENOMEM, "not enough memory");
 }
 
@@ -186,22 +169,47 @@ static int scope_wait_for_name(Scope *s)
         if (now >= s->called + EXISTS_USEC)
                 return -ETIMEDOUT;
         if (now < s->called + EXISTS_STOP_USEC || s->is_stopped)
-                return scope_call_again(s);
+                return scope_call_again(s, EXISTS_AGAIN_USEC);
         s->is_stopping = s->is_stopped = true;
         return sd_bus_call_method_async(s->manager->bus, &s->slot, SYSTEMD_NAME, SYSTEMD_PATH,
                                         SYSTEMD_MANAGER, "StopUnit", on_stopping, s, "ss", s->name,
                                         "replace");
 }
 
+/* A call before this one has made it, and its answer was lost: our runner is in it. */
+static bool scope_is_there(const Scope *s)
+{
+        _cleanup_free_ char *path = NULL;
+
+        return s->callback && cgroup_of_unit(s->runner_pid, s->name, &path) >= 0;
+}
+
+/* systemd executes itself anew: nothing was made, or its answer is lost. */
+static bool is_away(const sd_bus_error *e)
+{
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ||
+               sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+               sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+               sd_bus_error_has_name(e, SD_BUS_ERROR_DISCONNECTED) ||
+               strncmp(e->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0;
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         Scope *s = userdata;
+        bool exists = e && sd_bus_error_has_name(e, EXISTS_ERROR);
 
         s->slot = sd_bus_slot_unref(s->slot);
-        if (e && sd_bus_error_has_name(e, EXISTS_ERROR) && scope_wait_for_name(s) >= 0)
+        /* Without a connection it is asked for again by scope_manager_move(). */
+        if (!e || sd_bus_is_open(s->manager->bus) <= 0)
                 return 0;
-        if (e)
+        if (exists && scope_is_there(s))
+                scope_finish(s, NULL);
+        else if ((exists && scope_wait_for_name(s) >= 0) ||
+                 (is_away(e) && scope_call_again(s, AWAY_AGAIN_USEC) >= 0))
+                return 0;
+        else
                 scope_fail(s, EIO, e->message ?: e->name);
         return 0;
 }
@@ -289,7 +297,11 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
 
         if (!s)
                 return -ENOMEM;
-        *s = (Scope){.manager = m, .callback = callback, .userdata = userdata, .runner = RUNNER_INIT};
+        *s = (Scope){.manager = m,
+                     .callback = callback,
+                     .userdata = userdata,
+                     .runner_pid = q->runner->pid,
+                     .runner = RUNNER_INIT};
         exec_id_unit(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
         r = scope_message_new(m->bus, m->takes_pidfds, s->name, q, &s->message, reterr);
@@ -310,67 +322,9 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         return 0;
 }
 
-static Describing *describing_free(Describing *d)
-{
-        if (!d)
-                return NULL;
-        list_remove(&d->manager->describing, &d->node);
-        sd_event_source_disable_unref(d->timer);
-        fd_close(d->pidfd);
-        free(d);
-        return NULL;
-}
-DEFINE_CLEANUP(Describing, describing_free);
-
-static void describing_send(const Describing *d)
-{
-        struct pollfd p = {.fd = d->pidfd, .events = POLLIN};
-        int r = 0;
-
-        if (poll(&p, 1, 0) == 0)
-                r = sd_bus_call_method_async(d->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH,
-                                             SYSTEMD_MANAGER, "SetUnitProperties", NULL, NULL, "sba(sv)",
-                                             d->name, true, 1, "Description", "s", d->description);
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Failed to describe %s", d->name);
-}
-
-static int on_describe(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Describing *d = userdata;
-
-        describing_send(d);
-        describing_free(d);
-        return 0;
-}
-
-static int describing_new(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
-{
-        _cleanup_(describing_freep) Describing *d = calloc(1, sizeof(*d));
-        int r;
-
-        if (!d)
-                return -ENOMEM;
-        *d = (Describing){.manager = m, .pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3)};
-        list_append(&m->describing, &d->node);
-        if (d->pidfd < 0)
-                return -errno;
-        exec_id_unit(exec_id, d->name);
-        scope_description(text, d->description);
-        r = sd_event_add_time_relative(m->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC, DESCRIBE_USEC,
-                                       on_describe, d);
-        if (r < 0)
-                return r;
-        TAKE_PTR(d);
-        return 0;
-}
-
 void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd)
 {
-        int r = describing_new(m, exec_id, text, pidfd);
-
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Failed to describe the scope of exec %.12s", exec_id);
+        scope_describe_later(&m->descriptions, exec_id, text, pidfd);
 }
 
 Scope *scope_free(Scope *s)
@@ -390,13 +344,36 @@ void scope_abandon(Scope *s, Runner *runner)
         s->runner.control = fd_close(s->runner.control);
 }
 
+static void subscribe(ScopeManager *m);
+
+static int on_subscribe_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        subscribe(userdata);
+        return 0;
+}
+
 static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
+        ScopeManager *m = userdata;
 
-        if (e)
+        m->slot_subscribe = sd_bus_slot_unref(m->slot_subscribe);
+        if (!e)
+                return 0;
+        m->subscribe_again = sd_event_source_disable_unref(m->subscribe_again);
+        if (!is_away(e) || sd_event_add_time_relative(m->event, &m->subscribe_again, CLOCK_MONOTONIC,
+                                                      AWAY_AGAIN_USEC, 0, on_subscribe_again, m) < 0)
                 log_error("Failed to subscribe to signals of systemd: %s", e->message ?: e->name);
         return 0;
+}
+
+static void subscribe(ScopeManager *m)
+{
+        int r = sd_bus_call_method_async(m->bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
+                                         SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
+
+        if (r < 0)
+                log_error_errno(r, "Failed to subscribe to signals of systemd");
 }
 
 /* "255.4-1", "257~rc1": until it is known, and where it cannot be, processes go by number. */
@@ -414,6 +391,30 @@ static int on_version(sd_bus_message *reply, void *userdata, sd_bus_error *error
         return 0;
 }
 
+/* PID 1 itself names no sender, and sends its signals unasked. */
+static int manager_listen(ScopeManager *m, bool is_private)
+{
+        int r;
+
+        r = sd_bus_match_signal_async(m->bus, &m->slot_job, is_private ? NULL : SYSTEMD_NAME, SYSTEMD_PATH,
+                                      SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, m);
+        if (r >= 0 && !is_private)
+                subscribe(m);
+        if (r >= 0)
+                r = sd_bus_call_method_async(m->bus, &m->slot_version, SYSTEMD_NAME, SYSTEMD_PATH,
+                                             "org.freedesktop.DBus.Properties", "Get", on_version, m, "ss",
+                                             SYSTEMD_MANAGER, "Version");
+        return r;
+}
+
+static void manager_unlisten(ScopeManager *m)
+{
+        m->slot_job = sd_bus_slot_unref(m->slot_job);
+        m->slot_subscribe = sd_bus_slot_unref(m->slot_subscribe);
+        m->slot_version = sd_bus_slot_unref(m->slot_version);
+        m->subscribe_again = sd_event_source_disable_unref(m->subscribe_again);
+}
+
 int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 {
         _cleanup_(scope_manager_freep) ScopeManager *m = calloc(1, sizeof(*m));
@@ -421,21 +422,64 @@ int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 
         if (!m)
                 return -ENOMEM;
-        m->bus = bus;
-        m->event = sd_bus_get_event(bus);
-        /* PID 1 itself names no sender, and sends its signals unasked. */
-        r = sd_bus_match_signal_async(bus, &m->slot_job, is_private ? NULL : SYSTEMD_NAME, SYSTEMD_PATH,
-                                      SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, m);
-        if (r >= 0 && !is_private)
-                r = sd_bus_call_method_async(bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
-                                             SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
-        if (r >= 0)
-                r = sd_bus_call_method_async(bus, &m->slot_version, SYSTEMD_NAME, SYSTEMD_PATH,
-                                             "org.freedesktop.DBus.Properties", "Get", on_version, m, "ss",
-                                             SYSTEMD_MANAGER, "Version");
+        m->bus = m->descriptions.bus = bus;
+        m->event = m->descriptions.event = sd_bus_get_event(bus);
+        r = manager_listen(m, is_private);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* A message belongs to the connection that it was made for. */
+static int scope_adopt(Scope *s)
+{
+        sd_bus_message *copy = NULL;
+        int r = scope_message_copy(s->manager->bus, s->message, &copy);
+
+        if (r < 0)
+                return r;
+        sd_bus_message_unref(s->message);
+        s->message = copy;
+        return 0;
+}
+
+static void scope_move(Scope *s)
+{
+        int r;
+
+        s->slot = sd_bus_slot_unref(s->slot);
+        s->is_stopping = false;
+        /* Its runner has ended, and nobody waits for it. */
+        if (!s->callback) {
+                scope_stop(s);
+                scope_destroy(s);
+                return;
+        }
+        r = scope_adopt(s);
+        if (r >= 0)
+                r = scope_call_again(s, AWAY_AGAIN_USEC);
+        if (r < 0)
+                scope_fail(s, r, strerrordesc_np(-r));
+}
+
+int scope_manager_move(ScopeManager *m, sd_bus *bus)
+{
+        int r;
+
+        manager_unlisten(m);
+        m->bus = m->descriptions.bus = bus;
+        r = manager_listen(m, false);
+        if (r < 0)
+                return r;
+        /* Queued ones first: those in flight may make room for them. */
+        LIST_FOREACH (Scope, s, &m->queued, node) {
+                r = scope_adopt(s);
+                if (r < 0)
+                        scope_fail(s, r, strerrordesc_np(-r));
+        }
+        LIST_FOREACH (Scope, s, &m->in_flight, node)
+                scope_move(s);
         return 0;
 }
 
@@ -447,13 +491,8 @@ ScopeManager *scope_manager_free(ScopeManager *m)
                 if (!s->callback)
                         scope_destroy(s);
         }
-        LIST_FOREACH (Describing, d, &m->describing, node) {
-                describing_send(d);
-                describing_free(d);
-        }
-        sd_bus_slot_unref(m->slot_job);
-        sd_bus_slot_unref(m->slot_subscribe);
-        sd_bus_slot_unref(m->slot_version);
+        scope_descriptions_done(&m->descriptions);
+        manager_unlisten(m);
         free(m);
         return NULL;
 }

@@ -21,8 +21,8 @@ typedef struct Scope Scope;
 int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret);
 ScopeManager *scope_manager_free(ScopeManager *m);
 DEFINE_CLEANUP(ScopeManager, scope_manager_free);
-/* The bus is gone: none of them will be. */
-void scope_manager_fail_all(ScopeManager *m);
+/* The bus is gone, and the system's takes its place: what was not answered is asked for again. */
+int scope_manager_move(ScopeManager *m, sd_bus *bus);
 
 /* Called once, from the loop: NULL when the scope is there, else why not. */
 typedef void (*ScopeReady)(void *userdata, const Refusal *refusal);

@@ -124,18 +124,16 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_event_exit(s->event, EXIT_FAILURE);
 }
 
-/* PID 1 executes itself anew now and then. What it was asked for is lost; from here on the bus, which stays,
- * will do. */
+/* PID 1 executes itself anew now and then. What it was asked for may be lost, and is asked for again over the
+ * bus, which stays. */
 static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Spawner *s = userdata;
         int r;
 
         log_warning("systemd closed its connection, using the system bus");
-        scope_manager_fail_all(s->scopes);
-        s->scopes = scope_manager_free(s->scopes);
+        r = scope_manager_move(s->scopes, s->bus);
         s->systemd = sd_bus_close_unref(s->systemd);
-        r = scope_manager_new(s->bus, false, &s->scopes);
         return r < 0 ? sd_event_exit(s->event, r) : 0;
 }
 

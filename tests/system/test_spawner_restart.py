@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import threading
 
 import pytest
@@ -88,6 +89,50 @@ def test_deaths_under_load():
             load.wait_for_more()
             shell("systemctl kill -s KILL execd-spawner.service")
     load.check()
+
+
+def test_systemd_executes_itself_anew_under_load():
+    """Scopes that it was asked for, and whose answers are lost, are asked for again."""
+    with Load() as load:
+        for _ in range(3):
+            load.wait_for_more()
+            pid = need_spawner()
+            shell("systemctl daemon-reexec")
+            load.wait_for_more()
+            assert spawner() == pid
+            # The next one is to find it at systemd's own socket again.
+            shell("systemctl restart execd-spawner.service")
+    load.check()
+    assert load.failed == []
+
+
+@pytest.fixture
+def busy_systemd():
+    """systemd waits for a generator, and does nothing else until the gate is opened."""
+    gate, generator = "/run/execd-test-gate", "/run/systemd/system-generators/50-execd-test"
+    shell(f"mkdir -p {os.path.dirname(generator)}; rm -f {gate}; mkfifo {gate}; printf '#!/bin/sh\\nread x <{gate}\\n' >{generator};"
+          f"chmod +x {generator}")
+    reload = subprocess.Popen(["systemctl", "daemon-reload"])
+    wait_for(lambda: shell(f"pgrep -f '{generator}'", check=False), what="the generator")
+
+    def open_gate():
+        os.unlink(generator)
+        with open(gate, "w", encoding="ascii") as f:
+            f.write("go\n")
+        os.unlink(gate)
+        reload.wait(60)
+    yield open_gate
+    if os.path.exists(gate):
+        open_gate()
+
+
+def test_systemd_executes_itself_anew_before_it_answers(busy_systemd):
+    commands = {create("web", ["echo", str(i)]): b"%d\n" % i for i in range(16)}
+    starts = [Start(exec_id) for exec_id in commands]
+    again = subprocess.Popen(["systemctl", "daemon-reexec"])
+    busy_systemd()
+    again.wait(60)
+    assert {s.id: s.end() for s in starts} == {exec_id: (0, text) for exec_id, text in commands.items()}
 
 
 def test_events_go_on():
