@@ -27,7 +27,7 @@ static int check_root(const AuthzQuestion *q, Refusal *reterr)
         return 0;
 }
 
-static bool is_in_service(const AuthzQuestion *q)
+bool authz_is_in_service(const AuthzQuestion *q)
 {
         return q->container && strcmp(q->container->kind, SERVICE_KIND) == 0;
 }
@@ -39,7 +39,7 @@ static bool is_exec(const AuthzQuestion *q)
 
 AuthzAction authz_service_action(const AuthzQuestion *q)
 {
-        if (!is_in_service(q) || !is_exec(q))
+        if (!authz_is_in_service(q) || !is_exec(q))
                 return q->action;
         return strcmp(q->request->user ?: "", q->container->user ?: "") == 0 ? AUTHZ_EXEC_SERVICE
                                                                              : AUTHZ_EXEC_SERVICE_USER;
@@ -49,7 +49,7 @@ int authz_check_service(const AuthzQuestion *q, Refusal *reterr)
 {
         int r;
 
-        if (!is_in_service(q) || q->action == AUTHZ_INSPECT)
+        if (!authz_is_in_service(q) || q->action == AUTHZ_INSPECT)
                 return 0;
         r = check_root(q, reterr);
         if (r < 0)

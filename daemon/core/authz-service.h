@@ -5,6 +5,8 @@
 
 #include "core/authz.h"
 
+bool authz_is_in_service(const AuthzQuestion *q);
+
 /* The action that such a question is asked as. */
 AuthzAction authz_service_action(const AuthzQuestion *q);
 /* Refuses what nobody may, whatever polkit's rules say. */

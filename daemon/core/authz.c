@@ -193,8 +193,11 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
         bool privileged = q->action == AUTHZ_EXEC_PRIVILEGED || (q->request && q->request->privileged);
         const char *verb = q->verb ?: "";
 
-        if (q->action == AUTHZ_EXEC || q->action == AUTHZ_EXEC_PRIVILEGED || strcmp(verb, "start") == 0)
+        if (q->action == AUTHZ_EXEC || q->action == AUTHZ_EXEC_PRIVILEGED || strcmp(verb, "start") == 0) {
+                if (authz_is_in_service(q))
+                        return SELINUX_EXEC_SERVICE;
                 return privileged ? SELINUX_EXEC_PRIVILEGED : SELINUX_EXEC;
+        }
         if (strcmp(verb, "kill") == 0)
                 return SELINUX_KILL;
         if (q->action == AUTHZ_MANAGE || q->action == AUTHZ_REPLAY || strcmp(verb, "logs") == 0)

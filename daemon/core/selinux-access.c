@@ -16,8 +16,12 @@
 #define UNTRUSTED_MAX 128 /* libselinux has a kilobyte for all of a record */
 
 static const char *const permission_names[_SELINUX_PERMISSION_MAX] = {
-        [SELINUX_LIST] = "list",     [SELINUX_EXEC] = "exec", [SELINUX_EXEC_PRIVILEGED] = "exec_privileged",
-        [SELINUX_ATTACH] = "attach", [SELINUX_KILL] = "kill",
+        [SELINUX_LIST] = "list",
+        [SELINUX_EXEC] = "exec",
+        [SELINUX_EXEC_PRIVILEGED] = "exec_privileged",
+        [SELINUX_EXEC_SERVICE] = "exec_service",
+        [SELINUX_ATTACH] = "attach",
+        [SELINUX_KILL] = "kill",
 };
 
 /* What a record says besides the labels. */

@@ -22,6 +22,7 @@ typedef enum SelinuxPermission {
         SELINUX_LIST,
         SELINUX_EXEC,
         SELINUX_EXEC_PRIVILEGED,
+        SELINUX_EXEC_SERVICE, /* of either kind, in a service of the host */
         SELINUX_ATTACH,
         SELINUX_KILL,
         _SELINUX_PERMISSION_MAX,
