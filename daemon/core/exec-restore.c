@@ -2,9 +2,11 @@
 
 #include "core/exec-restore.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "core/command-line.h"
 #include "core/exec-internal.h"
@@ -14,6 +16,7 @@
 #include "core/journal-reader.h"
 #include "core/manager.h"
 #include "wire/exec-json.h"
+#include "wire/service-name.h"
 
 /* The command's side of the stream, from what was handed over. */
 static int exec_resume_streams(Exec *e, Stream *s, StoredFds *f)
@@ -62,6 +65,38 @@ static int exec_resume(Exec *e, StoredFds *f)
         return 0;
 }
 
+/* The first process of its container, by its number, if that still is the same process. */
+static int open_leader(const ContainerInfo *c)
+{
+        _cleanup_close_ int pidfd = pidfd_open_pid((pid_t) c->leader), proc = -EBADF;
+        uint64_t start = 0;
+        char path[32];
+
+        if (pidfd < 0)
+                return pidfd;
+        snprintf(path, sizeof(path), "/proc/%u", c->leader);
+        proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (proc < 0 || proc_start_time(proc, &start) < 0 || start != c->leader_start)
+                return -ESRCH;
+        return TAKE_FD(pidfd);
+}
+
+/* The kernel ends commands with the first process of a PID namespace. Services may have none. */
+static void restore_leader(Exec *e, const ExecJson *r)
+{
+        ContainerInfo *c = e->container;
+
+        if (exec_has_ended(e) || r->leader == 0 || strcmp(c->kind ?: "", SERVICE_KIND) != 0)
+                return;
+        c->leader = r->leader;
+        c->leader_start = r->leader_start;
+        c->leader_pidfd = open_leader(c);
+        if (c->leader_pidfd < 0)
+                exec_container_gone(e);
+        else if (exec_watch_leader(e) < 0)
+                log_warning("Exec %.12s does not end with the main process of %s", e->id, c->name);
+}
+
 /* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
  */
 static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
@@ -90,8 +125,10 @@ static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
         if (k < 0) {
                 manager_unlink_exec(m, e);
                 exec_unref(e);
+                return k;
         }
-        return k;
+        restore_leader(e, r);
+        return 0;
 }
 
 /* What clients have not read yet of one that ended, and what may still be asked for. */

@@ -27,6 +27,8 @@ int exec_serialize(const Exec *e, char **ret)
                 .caller_uid = e->creator->uid,
                 .starter_uid = e->starter ? e->starter->uid : (uid_t) -1,
                 .starter_pid = e->starter ? e->starter->pid : 0,
+                .leader = e->container->leader,
+                .leader_start = e->container->leader_start,
                 .starter_login_uid = e->starter ? e->starter->loginuid : UINT32_MAX,
                 .created_usec = e->created_usec,
                 .asked_monotonic = e->asked_monotonic,

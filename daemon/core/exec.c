@@ -72,6 +72,15 @@ static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, voi
         return 0;
 }
 
+int exec_watch_leader(Exec *e)
+{
+        int fd = e->container->leader_pidfd;
+
+        if (fd < 0)
+                return 0;
+        return sd_event_add_io(e->env->event, &e->leader_source, fd, EPOLLIN, exec_on_leader, e);
+}
+
 Exec *exec_alloc(ExecEnv *env)
 {
         Exec *e = calloc(1, sizeof(Exec));
@@ -111,12 +120,9 @@ int exec_new(ExecEnv *env, ContainerInfo *c, Peer *creator, ExecRequest *request
         e->command_line = command_line_of_request(request, EXEC_COMMAND_LINE_MAX);
         if (!e->command_line)
                 return -ENOMEM;
-        if (c->leader_pidfd >= 0) {
-                r = sd_event_add_io(env->event, &e->leader_source, c->leader_pidfd, EPOLLIN, exec_on_leader,
-                                    e);
-                if (r < 0)
-                        return r;
-        }
+        r = exec_watch_leader(e);
+        if (r < 0)
+                return r;
         /* From here on nothing fails, so the request is taken. */
         e->request = request;
         *ret = TAKE_PTR(e);

@@ -193,6 +193,9 @@ const char *exec_status_name(const Exec *e);
 /* For the manager, when the container has gone. */
 void exec_container_gone(Exec *e);
 
+/* Has it end with the first process of its container, if the container's pidfd is there. */
+int exec_watch_leader(Exec *e);
+
 /* Tells those who follow the events: an action, or "VERB: command line" in Docker's form. */
 void exec_tell(Exec *e, const char *action);
 void exec_tell_command(Exec *e, const char *verb);

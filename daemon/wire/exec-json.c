@@ -195,6 +195,8 @@ static void add_running(struct json_object *o, const ExecJson *r)
         json_add_int(o, "starter_uid", r->starter_uid);
         json_add_int(o, "starter_pid", r->starter_pid);
         json_add_int(o, "starter_login_uid", r->starter_login_uid);
+        json_add_int(o, "leader", r->leader);
+        json_object_object_add(o, "leader_start", json_object_new_uint64(r->leader_start));
 }
 
 int exec_json_write(const ExecJson *r, char **ret)
@@ -373,6 +375,8 @@ int exec_json_read(const char *line, ExecJson *ret)
                 .starter_uid = (unsigned) get_int(o, "starter_uid"),
                 .starter_pid = (int) get_int(o, "starter_pid"),
                 .starter_login_uid = (unsigned) get_int(o, "starter_login_uid"),
+                .leader = (unsigned) get_int(o, "leader"),
+                .leader_start = get_time(o, "leader_start"),
                 .exit_code = (int) get_int(o, "exit_code"),
                 .wait_status = (int) get_int(o, "wait_status"),
                 .timed_out = get_int(o, "timed_out"),

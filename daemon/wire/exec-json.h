@@ -52,6 +52,8 @@ typedef struct ExecJson {
         unsigned caller_uid;
         unsigned starter_uid, starter_login_uid; /* of a running one */
         int starter_pid;
+        unsigned leader; /* the same: of its container; 0: not known */
+        uint64_t leader_start;
         /* CLOCK_MONOTONIC, so of this boot only; 0: not yet, or not known. */
         uint64_t asked_monotonic, started_monotonic, ended_monotonic;
         uint64_t created_usec, started_usec, finished_usec;
