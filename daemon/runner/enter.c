@@ -89,11 +89,19 @@ static int settle_fds(const RunnerOrder *order, const int *fds, size_t n_fds, in
 
 /* One after the other, each checked by the kernel to be of the kind that is expected. Nothing of the
  * container is looked at in between. */
-static int join_each(const RunnerSpec *s, size_t n)
+static int join_each(const RunnerSpec *s, size_t n, Place *place)
 {
         size_t at = 0;
 
         for (size_t i = 0; i < RUNNER_N_NAMESPACES; i++) {
+                /* With the mounts, and while our root still is the host's: a directory need not be open to
+                 * the root of another user namespace. */
+                if (runner_namespaces[i] == CLONE_NEWUSER) {
+                        int r = place_enter(s, place);
+
+                        if (r < 0)
+                                return r;
+                }
                 if (!(s->namespaces & runner_namespaces[i]))
                         continue;
                 if (at >= n)
@@ -128,14 +136,11 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
                 r = creds_set_outside_groups(s);
         if (r < 0)
                 return r;
-        r = join_each(s, n);
+        r = join_each(s, n, &place);
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r, "failed to join the container's namespaces: %s",
                               strerrordesc_np(-r));
         prctl(PR_SET_DUMPABLE, 0);
-        r = place_enter(s, &place, reterr);
-        if (r < 0)
-                return r;
 
         for (int i = 0; with_stdio && i < 3; i++)
                 if (dup2(STDIO_PARKED_FD + i, i) < 0)

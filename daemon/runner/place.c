@@ -85,16 +85,15 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         return r;
 }
 
-/* In the mount namespace. Each fd is closed with all others, right after. */
-int place_enter(const RunnerSpec *s, const Place *p, Refusal *reterr)
+int place_enter(const RunnerSpec *s, Place *p)
 {
+        int r = 0;
+
         if (!s->service)
                 return 0;
-        if (fchdir(p->root) < 0 || chroot(".") < 0)
-                return refuse(reterr, REFUSAL_INTERNAL, errno,
-                              "cannot change to the root directory of the main process: %s",
-                              strerrordesc_np(errno));
-        if (fchdir(p->directory) < 0 && chdir("/") < 0)
-                return -errno;
-        return 0;
+        if (fchdir(p->root) < 0 || chroot(".") < 0 || (fchdir(p->directory) < 0 && chdir("/") < 0))
+                r = -errno;
+        p->root = fd_close(p->root);
+        p->directory = fd_close(p->directory);
+        return r;
 }

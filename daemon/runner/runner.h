@@ -75,7 +75,7 @@ int proc_write(const char *path, const char *text);
 int proc_read(const char *path, char *ret, size_t size);
 
 /* place.c: the root and the working directory of a service's main process, and its environment, which
- * becomes the spec's. Before the namespaces are joined, and then within them. */
+ * becomes the spec's. Before the namespaces are joined; and, in the mount namespace, before the user namespace is. */
 typedef struct Place {
         int root, directory;
 } Place;
@@ -83,7 +83,7 @@ typedef struct Place {
 #define PLACE_INIT ((Place){-EBADF, -EBADF})
 
 int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refusal *reterr);
-int place_enter(const RunnerSpec *s, const Place *p, Refusal *reterr);
+int place_enter(const RunnerSpec *s, Place *p);
 
 /* creds.c */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);
