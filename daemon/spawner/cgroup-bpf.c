@@ -13,17 +13,20 @@
 
 #define PROGRAMS_MAX 64
 
-/* Kinds that confine. Those that rewrite addresses or options belong to the network, which the command
- * joins. */
+/* All kinds that systemd can attach for a unit, with BPFProgram= among others. */
 static const struct {
         enum bpf_attach_type type;
         bool needed; /* every kernel with cgroup BPF has it */
 } kinds[] = {
-        {BPF_CGROUP_DEVICE, true},         {BPF_CGROUP_INET_INGRESS, true},
-        {BPF_CGROUP_INET_EGRESS, true},    {BPF_CGROUP_INET_SOCK_CREATE, false},
-        {BPF_CGROUP_INET4_BIND, false},    {BPF_CGROUP_INET6_BIND, false},
-        {BPF_CGROUP_INET4_CONNECT, false}, {BPF_CGROUP_INET6_CONNECT, false},
-        {BPF_CGROUP_SYSCTL, false},
+        {BPF_CGROUP_DEVICE, true},           {BPF_CGROUP_INET_INGRESS, true},
+        {BPF_CGROUP_INET_EGRESS, true},      {BPF_CGROUP_INET_SOCK_CREATE, false},
+        {BPF_CGROUP_INET4_BIND, false},      {BPF_CGROUP_INET6_BIND, false},
+        {BPF_CGROUP_INET4_CONNECT, false},   {BPF_CGROUP_INET6_CONNECT, false},
+        {BPF_CGROUP_SYSCTL, false},          {BPF_CGROUP_INET4_POST_BIND, false},
+        {BPF_CGROUP_INET6_POST_BIND, false}, {BPF_CGROUP_UDP4_SENDMSG, false},
+        {BPF_CGROUP_UDP6_SENDMSG, false},    {BPF_CGROUP_UDP4_RECVMSG, false},
+        {BPF_CGROUP_UDP6_RECVMSG, false},    {BPF_CGROUP_GETSOCKOPT, false},
+        {BPF_CGROUP_SETSOCKOPT, false},      {BPF_CGROUP_SOCK_OPS, false},
 };
 
 typedef struct Programs {

@@ -217,6 +217,12 @@ static int on_main_pid(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         return 0;
 }
 
+static int look_ask_main_pid(Look *l, sd_bus_message_handler_t callback)
+{
+        return sd_bus_call_method_async(l->services->bus, &l->slot, SYSTEMD_NAME, l->path, BUS_PROPERTIES,
+                                        "Get", callback, l, "ss", SYSTEMD_SERVICE, "MainPID");
+}
+
 static int look_take(Look *l, const ServiceProperties *p, Refusal *reterr)
 {
         Services *s = l->services;
@@ -233,8 +239,7 @@ static int look_take(Look *l, const ServiceProperties *p, Refusal *reterr)
         r = make_container(p, &l->found, reterr);
         if (r < 0)
                 return r;
-        return sd_bus_call_method_async(s->bus, &l->slot, SYSTEMD_NAME, l->path, BUS_PROPERTIES, "Get",
-                                        on_main_pid, l, "ss", SYSTEMD_SERVICE, "MainPID");
+        return look_ask_main_pid(l, on_main_pid);
 }
 
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -266,6 +271,43 @@ static int look_ask_properties(Look *l)
                                         "GetAll", on_properties, l, "s", "");
 }
 
+/* The process behind our pidfd lives, so that its number is not another's: it still is the main process, and
+ * what was found of it before holds. */
+static int on_known(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Look *l = userdata;
+        uint32_t pid = 0;
+        uid_t uid;
+        int r;
+
+        l->slot = sd_bus_slot_unref(l->slot);
+        if (!sd_bus_message_is_method_error(reply, NULL) &&
+            sd_bus_message_read(reply, "v", "u", &pid) >= 0 && (pid_t) pid == l->found->leader->pid &&
+            container_is_alive(l->found) && leader_uid(l->found->leader, &uid) >= 0 &&
+            uid == l->found->leader_uid) {
+                look_end(l);
+                return 0;
+        }
+        l->found = container_unref(l->found);
+        r = look_ask_properties(l);
+        if (r < 0)
+                look_reject(l, NULL, r, &refusal);
+        return 0;
+}
+
+/* All properties are much for systemd to say: not again of a service that is known. */
+static int look_at_unit(Look *l)
+{
+        LIST_FOREACH (Container, c, &l->services->table->containers, node) {
+                if (!container_is_service(c) || !container_has_name(c, l->reference))
+                        continue;
+                l->found = container_ref(c);
+                return look_ask_main_pid(l, on_known);
+        }
+        return look_ask_properties(l);
+}
+
 static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -282,7 +324,7 @@ static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         r = sd_bus_message_read(reply, "o", &path);
         if (r >= 0) {
                 l->path = strdup(path);
-                r = l->path ? look_ask_properties(l) : -ENOMEM;
+                r = l->path ? look_at_unit(l) : -ENOMEM;
         }
         if (r < 0)
                 look_reject(l, NULL, r, &refusal);
