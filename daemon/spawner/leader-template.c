@@ -4,6 +4,7 @@
  * The leader as template of an exec: what it has now, and no more than its container had when it was found.
  */
 
+#include <fcntl.h>
 #include <linux/ioprio.h>
 #include <sched.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "spawner/leader.h"
 #include "spawner/seccomp-filters.h"
 
-#define TEXT_MAX (16 * 1024)
+#define TEXT_MAX      (16 * 1024)
+#define SUID_DUMPABLE "/proc/sys/fs/suid_dumpable"
 
 static int fill_ids(const LeaderFacts *now, RunnerSpec *spec)
 {
@@ -104,14 +106,37 @@ static void fill_capabilities(const ProcStatus *found, const ProcStatus *now, Ru
         spec->no_new_privs = now->no_new_privs;
 }
 
+/* With this set to 1, a process that has changed its user may be traced by all others of that user. In a PID
+ * namespace of its own a container sees nothing of a command before it is what it is to be; a service may see
+ * all processes of the host. */
+static int check_untraceable(Refusal *reterr)
+{
+        _cleanup_free_ char *text = NULL;
+        uint64_t value = 0;
+        int r = file_read_at(AT_FDCWD, SUID_DUMPABLE, 16, &text, NULL);
+
+        if (r >= 0)
+                r = proc_number_parse(text, 10, UINT32_MAX, &value);
+        if (r < 0)
+                return r;
+        if (value != 1)
+                return 0;
+        return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
+                      "the sysctl fs.suid_dumpable is 1: the service could trace a command before it is "
+                      "confined");
+}
+
 /* A main process is of a user of its own, and its root directory need not be that of its mount namespace. */
-static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spec)
+static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spec, Refusal *reterr)
 {
         IdMapping map[PROC_MAPPINGS_MAX];
         int n;
 
         if (!leader_is_service(l))
                 return 0;
+        n = check_untraceable(reterr);
+        if (n < 0)
+                return n;
         n = leader_facts_uid_map(now, map);
         if (n < 0)
                 return n;
@@ -141,7 +166,7 @@ static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusa
         fill_capabilities(&l->found.status, &now->status, spec);
         /* An init system has none of its own and gives what it starts the usual one; so do we. */
         spec->umask = leader_is_service(l) ? now->status.umask : now->status.umask ?: 0022;
-        r = fill_service(l, now, spec);
+        r = fill_service(l, now, spec, reterr);
         if (r < 0)
                 return r;
 

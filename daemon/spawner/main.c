@@ -44,6 +44,7 @@ static void usage(FILE *out)
                 "Starts commands in containers for execd. systemd starts it for execd-spawner.socket.\n\n"
                 "  --idle-timeout=SECONDS   exit after this long without connections, or infinity (default 30)\n"
                 "  --runner=PATH            start this program\n"
+                "  --no-services            do not use services of the host\n"
                 "  --allow-root             serve root if there is no user execd; for tests\n"
                 "  --debug                  log debug messages\n"
                 "  --version                print the version, and exit\n"
@@ -55,6 +56,7 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
         static const struct option known[] = {
                 {"idle-timeout", required_argument, NULL, 'i'},
                 {"runner", required_argument, NULL, 'r'},
+                {"no-services", no_argument, NULL, 'n'},
                 {"allow-root", no_argument, NULL, 'a'},
                 {"debug", no_argument, NULL, 'd'},
                 {"version", no_argument, NULL, 'v'},
@@ -76,6 +78,9 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
                         break;
                 case 'r':
                         options->runner = optarg;
+                        break;
+                case 'n':
+                        options->no_services = true;
                         break;
                 case 'a':
                         options->allow_root = true;

@@ -21,7 +21,7 @@
 
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
 
-/* Where containers come from. */
+/* Where containers come from. Services are last: they can be left out. */
 static const ProviderType *const provider_types[] = {
         &machined_provider,
         &oci_provider,
@@ -195,8 +195,8 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
                 return r;
         r = open_systemd(s);
         if (r >= 0)
-                r = providers_new(provider_types, ELEMENTSOF(provider_types), s->bus, s->event,
-                                  &s->containers, &s->providers);
+                r = providers_new(provider_types, ELEMENTSOF(provider_types) - options->no_services, s->bus,
+                                  s->event, &s->containers, &s->providers);
         if (r >= 0)
                 r = fd_set_nonblock(fd, true);
         if (r >= 0)

@@ -19,6 +19,7 @@ typedef struct SpawnerOptions {
         const char *runner; /* path of the static runner */
         uid_t peer_uid;     /* who may connect */
         bool allow_root;    /* root may, too; for tests */
+        bool no_services;   /* services of the host are no containers */
         uint64_t idle_usec;
         const sd_bus_vtable *methods;
 } SpawnerOptions;

@@ -28,7 +28,7 @@ class Service:
             shutil.copy(f"{host.TOOLS}/{tool}", self.shared)
         os.chmod(self.shared, 0o777)
         self.inside = "/probe" if private_mounts else self.shared
-        lines = ["[Unit]", "StartLimitIntervalSec=0", "[Service]", f"ExecStart={program.format(inside=self.inside)}", *properties]
+        lines = ["[Unit]", "StartLimitIntervalSec=0", "[Service]", "TimeoutStopSec=2s", f"ExecStart={program.format(inside=self.inside)}", *properties]
         if private_mounts:
             lines.append(f"BindPaths={self.shared}:/probe")
         template = f"{name.split('@')[0]}@.service" if "@" in name else self.name

@@ -31,6 +31,7 @@ UNITS = {
     "strict": ["User=nobody", "ProtectSystem=strict", "PrivateTmp=yes", "PrivateDevices=yes", "PrivateNetwork=yes",
                "ProtectProc=invisible", "ProtectHostname=yes", "PrivateIPC=yes", "ProtectKernelTunables=yes"],
     "rooted": ["User=daemon", f"RootDirectory={ROOT}", "MountAPIVFS=yes", "WorkingDirectory=/var"],
+    "mapped-root": ["User=daemon", "PrivateUsers=yes", f"RootDirectory={ROOT}", "MountAPIVFS=yes", "WorkingDirectory=/var"],
     "nnp": ["User=daemon", "NoNewPrivileges=yes"],
     "limited": ["User=daemon", "LimitNOFILE=1000:2000", "LimitNPROC=5000:6000", "Nice=7", "OOMScoreAdjust=333",
                 "CPUAffinity=0", "IOSchedulingClass=best-effort", "IOSchedulingPriority=6", "CoredumpFilter=0x11",
@@ -310,10 +311,39 @@ def test_another_main_process(service):
     assert client.output(s.name, ["/bin/echo", "x"]) == "x\n"
 
 
+def test_another_main_process_after_a_restart(service):
+    """An execd that was restarted follows the main process as the one before did."""
+    s = service("handed", ["User=daemon", "RemainAfterExit=yes"], program="/bin/sleep 1000")
+    created = client.create(s.name, SLEEP).json()["Id"]
+    assert client.start_detached(created).status == 200
+    host.wait_until(lambda: client.inspect(created)["Running"], "the command")
+    host.sh(["systemctl", "restart", "execd.service"])
+    assert client.inspect(created)["Running"]
+    os.kill(s.main_pid(), signal.SIGTERM)
+    host.wait_until(lambda: client.inspect(created)["Running"] is False, "the end of the command")
+    assert services.show(s.name, "ActiveState") in ("active", "failed")
+
+
 def test_oneshot_while_it_runs(service):
     """Nothing is ordered after a unit that is still starting: the command does not wait for it."""
     s = service("once", ["Type=oneshot", "User=daemon"], program="/bin/sleep 1000")
     assert client.output(s.name, ["/usr/bin/id", "-un"]) == "daemon\n"
+
+
+def test_traceable_after_a_change_of_user(service):
+    """Where the kernel lets a service trace what has become its user, nothing is run: it is not confined yet then."""
+    s = service("tracing", ["User=daemon"])
+    with open(f"{host.SHARED}/suid_dumpable", "w", encoding="ascii") as stream:
+        stream.write("1\n")
+    drop_in = host.DropIn("execd-spawner.service", "[Service]\n"
+                          f"BindReadOnlyPaths={host.SHARED}/suid_dumpable:/proc/sys/fs/suid_dumpable\n")
+    try:
+        host.restart_services()
+        client.assert_refused(client.run(s.name, STATUS), "fs.suid_dumpable")
+        assert client.run("web", ["/bin/true"]).code == 0
+    finally:
+        drop_in.remove()
+        host.restart_services()
 
 
 def test_root_directory_of_its_own(service):
@@ -395,6 +425,20 @@ def test_lists(service):
     listed = {row[1]: row[2] for row in json.loads(host.sh([*call, "ListServices"]))["data"][0]}
     assert listed[s.name] == "service" and set(listed.values()) == {"service"}
     assert s.name not in host.sh([*call, "ListContainers"])
+
+
+def test_no_services(service):
+    """An administrator may leave them out."""
+    s = service("left-out", ["User=daemon"])
+    drop_in = host.DropIn("execd-spawner.service", "[Service]\nExecStart=\n"
+                          "ExecStart=/usr/lib/execd/execd-spawner --idle-timeout=15 --no-services\n")
+    try:
+        host.restart_services()
+        client.assert_refused(client.run(s.name, STATUS), "No such container", statuses=(404,))
+        assert client.request("GET", "/containers/json?filters=%7B%22kind%22%3A%5B%22service%22%5D%7D").json() == []
+    finally:
+        drop_in.remove()
+        host.restart_services()
 
 
 def test_refused(service):
