@@ -347,9 +347,9 @@ static void call_on_list_verdict(void *userdata, const Refusal *refusal)
                 c->authorized(c);
 }
 
-void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
+void dbus_call_ask(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = c->peer, .verb = "list"};
+        AuthzQuestion q = {.action = action, .peer = c->peer, .verb = verb};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
@@ -357,4 +357,9 @@ void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
         r = authz_check(c->manager, &q, call_on_list_verdict, c, &c->authz, &refusal);
         if (r != 0)
                 call_on_list_verdict(c, r < 0 ? &refusal : NULL);
+}
+
+void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
+{
+        dbus_call_ask(c, AUTHZ_INSPECT, "list", next);
 }

@@ -62,6 +62,8 @@ void dbus_call_fail(DbusCall *c, int error);
 void dbus_call_authorize(DbusCall *c, const AuthzQuestion *q, void (*next)(DbusCall *c));
 void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
 void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c));
+/* next(c) in any case; c->may_see_all tells whether the caller may do this to everybody's. */
+void dbus_call_ask(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c));
 
 /* After dbus_call_ask_inspect(): whether an exec is in what this caller is shown. */

@@ -167,3 +167,54 @@ int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return dbus_refuse_early(error, r, &refusal);
         return dbus_call_begin(TAKE_PTR(c), get_container_authorize);
 }
+
+static int rejected_copy(sd_bus_message *reply, sd_bus_message *from)
+{
+        const char *name, *source, *reason;
+        int r;
+
+        r = sd_bus_message_enter_container(from, 'a', "(sss)");
+        while (r >= 0 && (r = sd_bus_message_read(from, "(sss)", &name, &source, &reason)) > 0)
+                r = sd_bus_message_append(reply, "(sss)", name, source, reason);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int rejected_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+        int r;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0) {
+                dbus_call_refuse(c, &refusal);
+                return 0;
+        }
+        r = dbus_reply_new_array(c->message, "(sss)", &reply);
+        if (r >= 0)
+                r = rejected_copy(reply, m);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+        return 0;
+}
+
+static void list_rejected_run(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_list_rejected(c->manager->spawner, rejected_on_reply, c, &c->slot, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static void list_rejected_authorize(DbusCall *c)
+{
+        dbus_call_authorize_inspect(c, NULL, list_rejected_run);
+}
+
+int dbus_method_list_rejected_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return dbus_call_serve(userdata, m, NULL, list_rejected_authorize);
+}

@@ -4,63 +4,142 @@
 
 #include <string.h>
 
+#include "api/dbus-append.h"
 #include "api/dbus-methods.h"
 #include "api/exec-view.h"
+#include "base/origin.h"
 
-/* Properties, through one getter: what they show is small. */
+/* Properties, through a getter for each type: what they show is small. */
 
-static int property_get(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
+static int property_get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const Exec *e = userdata;
+        _cleanup_free_ char *failure = refusal_plain(e->failure ?: "");
         const struct {
                 const char *name, *value;
         } strings[] = {
                 {"Id", e->id},
                 {"ContainerId", e->container->id},
                 {"ContainerName", e->container->name},
+                {"ContainerKind", e->container->kind},
                 {"CommandLine", e->command_line},
-                {"User", e->request->user},
+                {"User", exec_request_user(e->request)},
+                {"WorkingDir", e->request->working_dir},
+                {"OnDisconnect", on_disconnect_to_string(e->request->on_disconnect)},
                 {"Unit", e->unit},
+                {"CallerSession", e->creator->session},
+                {"CallerProgram", e->creator->program},
                 {"State", exec_status_name(e)},
                 {"Result", exec_result(e)},
+                {"Error", failure},
                 {"RecordingPath", e->recording_path},
-        };
-        const struct {
-                const char *name;
-                uint64_t value;
-        } times[] = {
-                {"CreatedUSec", e->created_usec},
-                {"StartedUSec", e->started_usec},
-                {"FinishedUSec", e->finished_usec},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 if (strcmp(strings[i].name, property) == 0)
                         return sd_bus_message_append(reply, "s", strings[i].value ?: "");
-        for (size_t i = 0; i < ELEMENTSOF(times); i++)
-                if (strcmp(times[i].name, property) == 0)
-                        return sd_bus_message_append(reply, "t", times[i].value);
-        if (strcmp(property, "Error") == 0) {
-                _cleanup_free_ char *text = refusal_plain(e->failure ?: "");
-
-                return text ? sd_bus_message_append(reply, "s", text) : -ENOMEM;
-        }
-        if (strcmp(property, "Tty") == 0)
-                return sd_bus_message_append(reply, "b", (int) e->request->tty);
-        if (strcmp(property, "Privileged") == 0)
-                return sd_bus_message_append(reply, "b", (int) e->request->privileged);
-        if (strcmp(property, "Record") == 0)
-                return sd_bus_message_append(reply, "b", (int) e->request->record);
-        if (strcmp(property, "Command") == 0)
-                return sd_bus_message_append_strv(reply, e->request->argv);
-        if (strcmp(property, "CallerUID") == 0)
-                return sd_bus_message_append(reply, "u", (uint32_t) e->creator->uid);
-        if (strcmp(property, "Pid") == 0)
-                return sd_bus_message_append(reply, "u", exec_is_running(e) ? (uint32_t) e->pid : 0);
-        if (strcmp(property, "ExitStatus") == 0)
-                return sd_bus_message_append(reply, "i", exec_result(e) ? e->exit_code : -1);
         return -ENOENT;
+}
+
+static int property_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Exec *e = userdata;
+        const struct {
+                const char *name, *type;
+                uint64_t value;
+        } numbers[] = {
+                {"Tty", "b", e->request->tty},
+                {"Privileged", "b", e->request->privileged},
+                {"Record", "b", e->request->record},
+                {"CallerUID", "u", e->creator->uid},
+                {"CallerLoginUID", "u", e->creator->loginuid},
+                {"CallerPID", "u", (uint32_t) e->creator->pid},
+                {"Pid", "u", exec_is_running(e) ? (uint32_t) e->pid : 0},
+                {"CreatedUSec", "t", e->created_usec},
+                {"StartedUSec", "t", e->started_usec},
+                {"FinishedUSec", "t", e->finished_usec},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                if (strcmp(numbers[i].name, property) == 0)
+                        return *numbers[i].type == 't' ? sd_bus_message_append(reply, "t", numbers[i].value)
+                                                       : sd_bus_message_append(reply, numbers[i].type,
+                                                                               (uint32_t) numbers[i].value);
+        return -ENOENT;
+}
+
+static int property_get_exit_status(sd_bus *bus, const char *path, const char *interface,
+                                    const char *property, sd_bus_message *reply, void *userdata,
+                                    sd_bus_error *error)
+{
+        const Exec *e = userdata;
+
+        return sd_bus_message_append(reply, "i", exec_result(e) ? e->exit_code : -1);
+}
+
+static int property_get_command(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Exec *e = userdata;
+
+        return sd_bus_message_append_strv(reply, e->request->argv);
+}
+
+static int property_get_labels(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Exec *e = userdata;
+
+        return dbus_append_dictionary(reply, e->request->labels);
+}
+
+static int property_get_properties(sd_bus *bus, const char *path, const char *interface,
+                                   const char *property, sd_bus_message *reply, void *userdata,
+                                   sd_bus_error *error)
+{
+        const Exec *e = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "{ss}");
+
+        for (size_t i = 0; i < e->request->n_properties && r >= 0; i++)
+                r = sd_bus_message_append(reply, "{ss}", e->request->properties[i].name,
+                                          e->request->properties[i].text);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Nothing passes through execd: whoever has started it has the other ends. */
+static bool has_callers_pipes(const Exec *e)
+{
+        Origin o;
+        bool is_same;
+
+        if (!exec_is_running(e) || e->detached || !e->starter || e->starter->start_time == 0 ||
+            (e->stream && stream_output_fd(e->stream, FRAME_STDOUT) >= 0))
+                return false;
+        o = origin_of_process(e->starter->pid, -EBADF);
+        is_same = o.start_time == e->starter->start_time && origin_is_alive(&o);
+        origin_done(&o);
+        return is_same;
+}
+
+static int property_get_clients(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        StreamClientInfo clients[EXEC_CLIENTS_MAX + 1];
+        const Exec *e = userdata;
+        size_t n = 0;
+        int r = sd_bus_message_open_container(reply, 'a', "(uub)");
+
+        if (has_callers_pipes(e))
+                clients[n++] =
+                        (StreamClientInfo){e->starter->uid, e->starter->pid, e->request->attach_stdin};
+        else if (e->stream)
+                n = stream_list_clients(e->stream, clients, ELEMENTSOF(clients));
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "(uub)", (uint32_t) clients[i].uid,
+                                          (uint32_t) clients[i].pid, (int) clients[i].has_input);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 #define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
@@ -90,25 +169,35 @@ const sd_bus_vtable dbus_exec_vtable[] = {
                                 dbus_method_kill, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("t", timeout_usec),
                                 SD_BUS_RESULT("i", exit_status, "s", result), dbus_method_wait, FOR_ALL),
-        SD_BUS_PROPERTY("Id", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("ContainerId", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("ContainerName", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("CommandLine", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("Command", "as", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("User", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("Tty", "b", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("Privileged", "b", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("Record", "b", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("Unit", "s", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("CallerUID", "u", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("CreatedUSec", "t", property_get, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("State", "s", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("Result", "s", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("ExitStatus", "i", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("Error", "s", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("Pid", "u", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("StartedUSec", "t", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("FinishedUSec", "t", property_get, 0, CHANGES),
-        SD_BUS_PROPERTY("RecordingPath", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Id", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ContainerId", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ContainerName", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("ContainerKind", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CommandLine", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Command", "as", property_get_command, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("User", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("WorkingDir", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("OnDisconnect", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Labels", "a{ss}", property_get_labels, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Properties", "a{ss}", property_get_properties, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Tty", "b", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Privileged", "b", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Record", "b", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Unit", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerUID", "u", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerLoginUID", "u", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerPID", "u", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerSession", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CallerProgram", "s", property_get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("CreatedUSec", "t", property_get_number, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("State", "s", property_get_string, 0, CHANGES),
+        SD_BUS_PROPERTY("Result", "s", property_get_string, 0, CHANGES),
+        SD_BUS_PROPERTY("ExitStatus", "i", property_get_exit_status, 0, CHANGES),
+        SD_BUS_PROPERTY("Error", "s", property_get_string, 0, CHANGES),
+        SD_BUS_PROPERTY("Pid", "u", property_get_number, 0, CHANGES),
+        SD_BUS_PROPERTY("StartedUSec", "t", property_get_number, 0, CHANGES),
+        SD_BUS_PROPERTY("FinishedUSec", "t", property_get_number, 0, CHANGES),
+        SD_BUS_PROPERTY("RecordingPath", "s", property_get_string, 0, CHANGES),
+        SD_BUS_PROPERTY("Clients", "a(uub)", property_get_clients, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };

@@ -2,9 +2,12 @@
 
 /* Methods of the manager that find execs and what was recorded of them. */
 
+#include <string.h>
+
 #include "api/dbus-append.h"
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
+#include "api/dbus-options.h"
 #include "api/dbus-path.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"
@@ -42,6 +45,145 @@ static void list_execs_authorize(DbusCall *c)
 int dbus_method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         return dbus_call_serve(userdata, m, NULL, list_execs_authorize);
+}
+
+typedef struct FilterCall {
+        DbusCall call;
+        char *container, *state, *user;
+        char **labels; /* "key" or "key=value", all of which must hold */
+        uint32_t caller_uid;
+        bool by_caller;
+} FilterCall;
+
+static void filter_done(DbusCall *c)
+{
+        FilterCall *k = DBUS_CALL(c, FilterCall);
+
+        free(k->container);
+        free(k->state);
+        free(k->user);
+        strv_free(k->labels);
+}
+
+static bool has_label(char **labels, const char *wanted)
+{
+        size_t n = strlen(wanted);
+
+        STRV_FOREACH (l, labels)
+                if (strcmp(*l, wanted) == 0 ||
+                    (!strchr(wanted, '=') && strncmp(*l, wanted, n) == 0 && (*l)[n] == '='))
+                        return true;
+        return false;
+}
+
+static bool filter_matches(const FilterCall *k, const Exec *e)
+{
+        if (k->container && strcmp(k->container, e->container->name) != 0 &&
+            (!*k->container || strncmp(k->container, e->container->id, strlen(k->container)) != 0))
+                return false;
+        if (k->state && strcmp(k->state, exec_status_name(e)) != 0)
+                return false;
+        if (k->user && strcmp(k->user, exec_request_user(e->request)) != 0)
+                return false;
+        if (k->by_caller && k->caller_uid != e->creator->uid)
+                return false;
+        STRV_FOREACH (l, k->labels)
+                if (!has_label(e->request->labels, *l))
+                        return false;
+        return true;
+}
+
+static int append_exec(sd_bus_message *reply, const Exec *e)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'r', "soa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "so", e->id, dbus_exec_path(e, path));
+        if (r >= 0)
+                r = dbus_append_properties(reply, e);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static void list_filtered_run(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const FilterCall *k = DBUS_CALL(c, FilterCall);
+        int r;
+
+        r = dbus_reply_new_array(c->message, "(soa{sv})", &reply);
+        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
+                if (r >= 0 && dbus_call_may_see(c, e) && filter_matches(k, e))
+                        r = append_exec(reply, e);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static void list_filtered_authorize(DbusCall *c)
+{
+        dbus_call_ask_inspect(c, list_filtered_run);
+}
+
+static int read_state(sd_bus_message *m, char **field, Refusal *reterr)
+{
+        static const char *const known[] = {"created", "running", "exited", "failed"};
+        int r = dbus_read_string(m, "State", field, reterr);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (strcmp(known[i], *field) == 0)
+                        return 0;
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                      "State: created, running, exited or failed is expected");
+}
+
+static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
+{
+        FilterCall *k = userdata;
+
+        if (strcmp(key, "Container") == 0)
+                return dbus_read_string(m, key, &k->container, reterr);
+        if (strcmp(key, "State") == 0)
+                return read_state(m, &k->state, reterr);
+        if (strcmp(key, "User") == 0)
+                return dbus_read_string(m, key, &k->user, reterr);
+        if (strcmp(key, "Labels") == 0)
+                return dbus_read_strings(m, key, &k->labels, reterr);
+        if (strcmp(key, "CallerUID") == 0) {
+                k->by_caller = true;
+                return sd_bus_message_read(m, "v", "u", &k->caller_uid) >= 0
+                               ? 0
+                               : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                        "CallerUID: a number (u) is expected");
+        }
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "filters: there is no filter \"%s\"", key);
+}
+
+int dbus_method_list_execs_filtered(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        FilterCall *k;
+        int r;
+
+        r = dbus_call_new(userdata, m, NULL, sizeof(FilterCall), &c);
+        if (r < 0)
+                return r;
+        c->done = filter_done;
+        k = DBUS_CALL(c, FilterCall);
+        r = dbus_read_options(m, read_filter, k, &refusal);
+        if (r >= 0 && strv_length(k->labels) > EXEC_LABELS_MAX)
+                r = refuse(&refusal, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
+        if (r < 0)
+                return dbus_refuse_early(error, r, &refusal);
+        return dbus_call_begin(TAKE_PTR(c), list_filtered_authorize);
 }
 
 /* By the id that a message has. */
@@ -94,4 +236,55 @@ int dbus_method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *e
         int r = find_exec(s->manager, m, &e, error);
 
         return r < 0 ? r : dbus_call_serve(s, m, e, get_recording_authorize);
+}
+
+/* Recordings outlive what execd remembers of their execs. */
+
+typedef struct RecordingList {
+        DbusCall *call;
+        sd_bus_message *reply;
+} RecordingList;
+
+static int append_recording(void *userdata, const char *id, uint64_t size, int64_t finished)
+{
+        const RecordingList *l = userdata;
+        const Manager *m = l->call->manager;
+        const Exec *e = manager_find_exec((Manager *) m, id);
+        _cleanup_free_ char *path = NULL;
+
+        if (!l->call->may_see_all && (!e || e->creator->uid != l->call->peer->uid))
+                return 0;
+        path = recording_store_path(m->recordings, id);
+        if (!path)
+                return -ENOMEM;
+        return sd_bus_message_append(l->reply, "(sstt)", id, path, size, (uint64_t) finished * USEC_PER_SEC);
+}
+
+static void list_recordings_run(DbusCall *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        RecordingList l = {.call = c};
+        int r;
+
+        r = dbus_reply_new_array(c->message, "(sstt)", &reply);
+        l.reply = reply;
+        /* Where there is no directory of them, there are none. */
+        if (r >= 0 && recording_store_open(c->manager->recordings) >= 0)
+                r = recording_store_list(c->manager->recordings, append_recording, &l);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+static void list_recordings_authorize(DbusCall *c)
+{
+        dbus_call_ask(c, AUTHZ_REPLAY, "list", list_recordings_run);
+}
+
+int dbus_method_list_recordings(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return dbus_call_serve(userdata, m, NULL, list_recordings_authorize);
 }

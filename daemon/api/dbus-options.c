@@ -188,7 +188,7 @@ int dbus_read_options(sd_bus_message *m, dbus_option_t option, void *userdata, R
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
+int dbus_read_exec_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
 {
         ExecRequest *q = userdata;
         const struct {
@@ -255,7 +255,7 @@ int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, R
         q->attach_stdout = q->attach_stderr = true;
         r = read_command(m, q, reterr);
         if (r >= 0 && with_options)
-                r = dbus_read_options(m, read_option, q, reterr);
+                r = dbus_read_options(m, dbus_read_exec_option, q, reterr);
         if (r >= 0)
                 r = exec_request_validate(q, reterr);
         if (r >= 0)

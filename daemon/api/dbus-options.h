@@ -13,6 +13,9 @@ int dbus_read_reference(sd_bus_message *m, char **ret, Refusal *reterr);
 /* "as command, a{sv} options" of a message into a request. */
 int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr);
 
+/* One of the options of an exec, into the ExecRequest that is the userdata. */
+int dbus_read_exec_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr);
+
 typedef struct DbusAttachOptions {
         bool want_stdin, want_stdout, want_stderr, replay;
 } DbusAttachOptions;

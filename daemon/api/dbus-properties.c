@@ -35,7 +35,7 @@ static int append_value(sd_bus_message *reply, const Exec *e, const sd_bus_vtabl
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int append_all(sd_bus_message *reply, const Exec *e)
+int dbus_append_properties(sd_bus_message *reply, const Exec *e)
 {
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
@@ -66,7 +66,8 @@ static void read_run(DbusCall *c)
 
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
-                r = k->property ? append_value(reply, c->exec, k->property) : append_all(reply, c->exec);
+                r = k->property ? append_value(reply, c->exec, k->property)
+                                : dbus_append_properties(reply, c->exec);
         if (r < 0)
                 dbus_call_fail(c, r);
         else
@@ -118,7 +119,7 @@ static int append_object(sd_bus_message *reply, const Exec *e)
         if (r >= 0)
                 r = sd_bus_message_append(reply, "s", DBUS_EXEC_INTERFACE);
         if (r >= 0)
-                r = append_all(reply, e);
+                r = dbus_append_properties(reply, e);
         return r < 0 ? r : dbus_close(reply, 3);
 }
 

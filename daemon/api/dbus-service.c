@@ -9,6 +9,7 @@
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-path.h"
+#include "api/dbus-subscribe.h"
 #include "base/log.h"
 
 static int find_exec(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
@@ -46,7 +47,7 @@ static void tell_changes(Manager *m, const char *path)
 {
         (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "State", "Result",
                                               "ExitStatus", "Error", "Pid", "StartedUSec", "FinishedUSec",
-                                              "RecordingPath", NULL);
+                                              "RecordingPath", "Clients", NULL);
 }
 
 static void tell(Manager *m, const Exec *e, const char *signal, const char *path)
@@ -73,6 +74,9 @@ static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
                 else if (exec_has_ended(e))
                         (void) sd_bus_emit_signal(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
                                                   "ExecExited", "soi", e->id, path, e->exit_code);
+                break;
+        case MANAGER_EXEC_CLIENTS:
+                (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "Clients", NULL);
                 break;
         case MANAGER_EXEC_REMOVED:
                 tell(m, e, "ExecRemoved", path);
@@ -136,6 +140,7 @@ DbusService *dbus_service_free(DbusService *s)
         if (!s)
                 return NULL;
         dbus_calls_drop(s);
+        dbus_subscribers_drop(s);
         s->manager->on_exec_changed = NULL;
         return mfree(s);
 }

@@ -195,6 +195,8 @@ static void start_attached_run(DbusCall *c)
 {
         const ExecRequest *q = c->exec->request;
         StreamClientOptions o = {
+                .uid = c->peer->uid,
+                .pid = c->peer->pid,
                 .raw = q->tty,
                 .want_stdout = q->attach_stdout,
                 .want_stderr = !q->tty && q->attach_stderr,
@@ -236,6 +238,8 @@ static void attach_run(DbusCall *c)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_close_ int fd = -EBADF;
         StreamClientOptions o = {
+                .uid = c->peer->uid,
+                .pid = c->peer->pid,
                 .raw = c->exec->request->tty,
                 .want_stdout = a->want_stdout,
                 .want_stderr = !c->exec->request->tty && a->want_stderr,

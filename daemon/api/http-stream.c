@@ -75,6 +75,8 @@ static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
         _cleanup_(peer_unrefp) Peer *peer = peer_ref(x->peer);
         const ExecRequest *q = e->request;
         StreamClientOptions o = {
+                .uid = peer->uid,
+                .pid = peer->pid,
                 .raw = start->tty,
                 .want_stdout = q->attach_stdout,
                 .want_stderr = q->attach_stderr && !q->tty,
@@ -178,6 +180,8 @@ static void attach_authorize(HttpExchange *x)
         const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
         StreamClientOptions o = {
+                .uid = x->peer->uid,
+                .pid = x->peer->pid,
                 .raw = e->request->tty,
                 .want_stdout = a->want_stdout,
                 .want_stderr = a->want_stderr && !e->request->tty,

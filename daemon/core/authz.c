@@ -35,6 +35,7 @@ struct Authz {
         AuthzAction action;
         PolkitQuestion *question; /* until it is answered */
         AuthzRecord record;
+        bool probe, is_challenge;
         authz_callback_t callback;
         void *userdata;
 };
@@ -49,6 +50,11 @@ Authz *authz_free(Authz *a)
         return mfree(a);
 }
 
+bool authz_is_challenge(const Authz *a)
+{
+        return a->is_challenge;
+}
+
 static int deny(const Authz *a, Refusal *reterr, const char *why)
 {
         return refuse(reterr, REFUSAL_DENIED, EACCES, "access denied: %s is not authorized (%s)",
@@ -57,7 +63,7 @@ static int deny(const Authz *a, Refusal *reterr, const char *why)
 
 /* The verdict on a reply. The caller's identity must have held to the end: where polkit knows only pids, the
  * pid could by now belong to another process. */
-static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
+static int authz_judge(Authz *a, sd_bus_message *reply, Refusal *reterr)
 {
         int authorized = 0, challenge = 0, r;
 
@@ -78,6 +84,7 @@ static int authz_judge(const Authz *a, sd_bus_message *reply, Refusal *reterr)
                 return deny(a, reterr, "invalid reply from polkit");
         if (a->peer->pidfd >= 0 && pidfd_is_alive(a->peer->pidfd) != 1)
                 return deny(a, reterr, "the caller has exited");
+        a->is_challenge = !authorized && challenge;
         if (!authorized)
                 return deny(a, reterr,
                             challenge ? "interactive authentication is required" : "refused by polkit");
@@ -99,7 +106,7 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
                 r = refuse(&refusal, REFUSAL_BUSY, EBUSY,
                            "too many authorizations are under way (AuthorizationsPerUserMax=, "
                            "AuthorizationsMax=): it was not the turn of this one in time; try again");
-        if (r < 0)
+        if (r < 0 && !a->probe)
                 authz_record_refusal(&a->record, &refusal);
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
 }
@@ -246,6 +253,7 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
                 return -ENOMEM;
         a->peer = peer_ref(q->peer);
         a->action = action;
+        a->probe = q->probe;
         a->callback = callback;
         a->userdata = userdata;
         r = authz_record_init(&a->record, m, action_names[action], q);
@@ -270,7 +278,8 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         _cleanup_(authz_record_done) AuthzRecord record = {0};
         int r = authz_begin(m, q, callback, userdata, ret, reterr);
 
-        if (r < 0 && authz_record_init(&record, m, action_names[authz_service_action(q)], q) >= 0)
+        if (r < 0 && !q->probe &&
+            authz_record_init(&record, m, action_names[authz_service_action(q)], q) >= 0)
                 authz_record_refusal(&record, reterr);
         return r;
 }

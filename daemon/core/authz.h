@@ -39,6 +39,7 @@ typedef struct AuthzQuestion {
         const char *verb;    /* what is to be done, for records; with an exec_id also for polkit */
         const Peer *owner;   /* the owner of the exec, who needs no authorization; NULL if there is none */
         bool interactive;    /* the caller lets itself be asked for a password */
+        bool probe;          /* only what the answer would be: nothing is done, and nothing recorded */
 } AuthzQuestion;
 
 /* Whether the caller is a process of the host at all: what each request begins with. A refusal is recorded.
@@ -52,6 +53,9 @@ typedef void (*authz_callback_t)(void *userdata, const Refusal *refusal);
  * set and the callback will come. A negative errno with *reterr filled: denied. */
 int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
                 Refusal *reterr);
+
+/* During the callback that denies it: whether a password would have helped. */
+bool authz_is_challenge(const Authz *a);
 
 Authz *authz_free(Authz *a);
 DEFINE_CLEANUP(Authz, authz_free);

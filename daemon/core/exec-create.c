@@ -162,8 +162,7 @@ static void creation_authorize(ExecCreation *c)
                 creation_on_verdict(c, r < 0 ? &refusal : NULL);
 }
 
-/* What the container was configured with holds where the request says nothing. */
-static int apply_container(const ContainerInfo *c, ExecRequest *request)
+int exec_creation_apply_container(const ContainerInfo *c, ExecRequest *request)
 {
         if ((!request->user || !*request->user) && *c->user) {
                 free(request->user);
@@ -198,7 +197,7 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         r = manager_may_create(c->manager, c->peer,
                                exec_request_size(c->request) + container_info_size(container), reterr);
         if (r >= 0)
-                r = apply_container(container, c->request);
+                r = exec_creation_apply_container(container, c->request);
         if (r < 0)
                 return r;
         container_info_keep_labels(container);

@@ -111,16 +111,26 @@ static void exec_on_detached(void *userdata)
         exec_tell(e, "exec_detach");
 }
 
+static void exec_on_clients(void *userdata)
+{
+        Exec *e = userdata;
+
+        if (e->env->events->on_clients)
+                e->env->events->on_clients(e->env->userdata, e);
+}
+
 static const StreamEvents stream_events = {
         .on_output_end = exec_on_output_end,
         .on_client_gone = exec_on_client_gone,
         .on_detached = exec_on_detached,
+        .on_clients = exec_on_clients,
 };
 
 static const StreamEvents stream_events_observed = {
         .on_output_end = exec_on_output_end,
         .on_client_gone = exec_on_client_gone,
         .on_detached = exec_on_detached,
+        .on_clients = exec_on_clients,
         .on_output = exec_on_output,
 };
 

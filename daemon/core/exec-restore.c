@@ -167,7 +167,13 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->container->id = TAKE_PTR(r->container_id);
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);
-        *e->creator = (Peer){.n_ref = 1, .uid = r->caller_uid, .pidfd = -EBADF, .loginuid = UINT32_MAX};
+        *e->creator = (Peer){.n_ref = 1,
+                             .uid = r->caller_uid,
+                             .pid = r->caller_pid,
+                             .pidfd = -EBADF,
+                             .loginuid = r->caller_login_uid,
+                             .session = TAKE_PTR(r->caller_session)};
+        snprintf(e->creator->program, PEER_COMM_SIZE, "%s", r->caller_program ?: "");
         strcpy(e->id, r->id); /* of exactly 64 characters: exec_json_read() has checked */
         exec_id_unit(e->id, e->unit);
         e->state = r->failed ? EXEC_FAILED : EXEC_EXITED;

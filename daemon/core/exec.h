@@ -75,6 +75,8 @@ typedef struct ExecEvents {
         void (*on_change)(void *userdata, Exec *e, ExecState old);
         /* After everybody has been informed, including its clients. */
         void (*on_settled)(void *userdata, Exec *e);
+        /* Others are attached to it, or another one has its input; may be NULL. */
+        void (*on_clients)(void *userdata, Exec *e);
 } ExecEvents;
 
 /* The environment of execs, as weak references. The manager creates one for all of its execs. */

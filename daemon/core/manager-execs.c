@@ -317,6 +317,12 @@ static void manager_on_exec_change(void *userdata, Exec *e, ExecState old)
         manager_tell(m, e, MANAGER_EXEC_CHANGED);
 }
 
+static void manager_on_exec_clients(void *userdata, Exec *e)
+{
+        if (e->linked)
+                manager_tell(userdata, e, MANAGER_EXEC_CLIENTS);
+}
+
 static void manager_on_exec_settled(void *userdata, Exec *e)
 {
         Manager *m = userdata;
@@ -339,7 +345,8 @@ bool manager_execs_are_settled(const Manager *m)
 
 int manager_execs_init(Manager *m)
 {
-        static const ExecEvents events = {manager_on_exec_change, manager_on_exec_settled};
+        static const ExecEvents events = {manager_on_exec_change, manager_on_exec_settled,
+                                          manager_on_exec_clients};
         int r;
 
         m->exec_env = (ExecEnv){

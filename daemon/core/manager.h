@@ -26,6 +26,7 @@ typedef struct Manager Manager;
 typedef enum ManagerEvent {
         MANAGER_EXEC_NEW,
         MANAGER_EXEC_CHANGED, /* its state */
+        MANAGER_EXEC_CLIENTS, /* who is attached to it */
         MANAGER_EXEC_REMOVED,
 } ManagerEvent;
 

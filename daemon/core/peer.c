@@ -34,6 +34,19 @@ static uint32_t read_loginuid(int proc_fd)
         return uid;
 }
 
+/* A program can give itself any name, and the record of it is shown on terminals. */
+static void read_program(int proc_fd, char ret[static PEER_COMM_SIZE])
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (file_read_at(proc_fd, "comm", 64, &text, NULL) < 0)
+                return;
+        snprintf(ret, PEER_COMM_SIZE, "%.*s", (int) strcspn(text, "\n"), text);
+        for (char *p = ret; *p; p++)
+                if (*p < 0x20 || *p > 0x7e)
+                        *p = '?';
+}
+
 /* machined links each unit that is a machine's, which is all that sd_pid_get_machine_name(3) looks at once
  * it has read again what unit a process is in. */
 static bool is_machine(const char *unit)
@@ -55,7 +68,9 @@ static void peer_add_origin(Peer *p, Origin *o)
         p->foreign = o->foreign;
         if (o->proc_fd >= 0) {
                 p->loginuid = read_loginuid(o->proc_fd);
+                read_program(o->proc_fd, p->program);
                 (void) sd_pid_get_unit(p->pid, &p->unit);
+                (void) sd_pid_get_session(p->pid, &p->session);
         }
         if (!p->foreign && is_machine(p->unit))
                 p->foreign = "it belongs to a machine of systemd-machined";
@@ -63,6 +78,8 @@ static void peer_add_origin(Peer *p, Origin *o)
                 p->foreign = p->foreign ?: "it has exited";
                 p->loginuid = UINT32_MAX;
                 p->unit = mfree(p->unit);
+                p->session = mfree(p->session);
+                p->program[0] = 0;
         }
         p->pidfd = TAKE_FD(o->pidfd);
         origin_done(o);
@@ -155,9 +172,9 @@ Peer *peer_remember(const Peer *p)
         *copy = *p;
         copy->n_ref = 1;
         copy->pidfd = -EBADF;
-        copy->label = copy->unit = copy->bus_name = NULL;
+        copy->label = copy->unit = copy->session = copy->bus_name = NULL;
         if (!copy_text(&copy->label, p->label) || !copy_text(&copy->unit, p->unit) ||
-            !copy_text(&copy->bus_name, p->bus_name))
+            !copy_text(&copy->session, p->session) || !copy_text(&copy->bus_name, p->bus_name))
                 return NULL;
         return TAKE_PTR(copy);
 }
@@ -175,6 +192,7 @@ Peer *peer_unref(Peer *p)
         fd_close(p->pidfd);
         free(p->label);
         free(p->unit);
+        free(p->session);
         free(p->bus_name);
         return mfree(p);
 }

@@ -11,6 +11,8 @@
 
 #include "base/cleanup.h"
 
+#define PEER_COMM_SIZE 16
+
 typedef struct Peer {
         unsigned n_ref;
         uid_t uid;
@@ -21,7 +23,10 @@ typedef struct Peer {
         char *label;         /* SELinux context of the socket, NULL without SELinux */
         uint32_t loginuid;   /* (uint32_t) -1: none */
         char *unit;          /* systemd unit, NULL if unknown */
-        char *bus_name;      /* unique name on the system bus, NULL on HTTP */
+        char *session;       /* of logind, NULL if it has none */
+        char program
+                [PEER_COMM_SIZE]; /* the kernel's name of what it ran, in printable ASCII; "" if unknown */
+        char *bus_name;           /* unique name on the system bus, NULL on HTTP */
         const char *foreign; /* why the uid says nothing about the host: it runs in a container; else NULL */
 } Peer;
 
@@ -31,8 +36,6 @@ int peer_new_from_socket(int fd, Peer **ret);
  * connection's life. */
 Peer *peer_new_from_bus(const char *unique_name);
 void peer_add_details(Peer *p);
-
-#define PEER_COMM_SIZE 16
 
 /* The name of the program that the process runs now, in the kernel's words. */
 int peer_comm(const Peer *p, char ret[static PEER_COMM_SIZE]);

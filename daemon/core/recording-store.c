@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -313,6 +314,20 @@ int recording_store_read(RecordingStore *s, const char *id, int *ret_fd)
         return 0;
 }
 
+int recording_store_list(RecordingStore *s,
+                         int (*each)(void *userdata, const char *id, uint64_t size, int64_t finished),
+                         void *userdata)
+{
+        int r = recording_store_open(s);
+
+        LIST_FOREACH (const Kept, k, &s->kept, node) {
+                if (r < 0)
+                        break;
+                r = each(userdata, k->id, k->size, k->mtime);
+        }
+        return r;
+}
+
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
 {
         char name[NAME_SIZE];
@@ -344,7 +359,7 @@ void recording_store_uncount(RecordingStore *s, uint64_t size)
 
 int recording_store_keep(RecordingStore *s, const char *id, uint64_t size)
 {
-        int r = name_and_keep(s, id, size, 0);
+        int r = name_and_keep(s, id, size, time(NULL));
 
         (void) prune(s);
         return r;

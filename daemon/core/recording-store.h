@@ -53,6 +53,12 @@ int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
 /* The ids of files that are not whole, whoever writes them. */
 int recording_store_find_partial(RecordingStore *s, char ***ret);
 
+/* Those that are whole, oldest first: their size in bytes and when they were finished, in seconds since 1970.
+ * Ends early with what each() returns, when that is negative. */
+int recording_store_list(RecordingStore *s,
+                         int (*each)(void *userdata, const char *id, uint64_t size, int64_t finished),
+                         void *userdata);
+
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);
 /* One that was left unfinished, cut after its last whole line; *ret_last is that line's time, and *ret_over
  * whether it says that nothing more is recorded. */

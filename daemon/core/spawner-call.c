@@ -59,6 +59,15 @@ int spawner_list_containers(SpawnerLink *l, bool services, sd_bus_message_handle
         return r < 0 ? r : send_call(l, m, callback, userdata, ret_slot, reterr);
 }
 
+int spawner_list_rejected(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
+                          sd_bus_slot **ret_slot, Refusal *reterr)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = new_call(l, "ListRejected", &m, reterr);
+
+        return r < 0 ? r : send_call(l, m, callback, userdata, ret_slot, reterr);
+}
+
 /* A call with one string. */
 static int call_string(SpawnerLink *l, const char *member, const char *argument,
                        sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,

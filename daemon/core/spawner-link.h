@@ -39,6 +39,8 @@ void spawner_link_release(SpawnerLink *l);
 /* With services of the host too, if asked for. */
 int spawner_list_containers(SpawnerLink *l, bool services, sd_bus_message_handler_t callback, void *userdata,
                             sd_bus_slot **ret_slot, Refusal *reterr);
+int spawner_list_rejected(SpawnerLink *l, sd_bus_message_handler_t callback, void *userdata,
+                          sd_bus_slot **ret_slot, Refusal *reterr);
 int spawner_get_container(SpawnerLink *l, const char *reference, sd_bus_message_handler_t callback,
                           void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
 int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,

@@ -347,3 +347,32 @@ int stream_client_join(Stream *s, StreamClient *c, bool writer)
         stream_keep_client(c);
         return 0;
 }
+
+/* Of a client from before a restart the socket still says whose it is, but one of a pair, which came over the
+ * bus, has execd's own name on it. */
+static StreamClientInfo client_info(const StreamClient *c)
+{
+        StreamClientInfo info = {c->uid, c->pid, c == c->stream->input.writer};
+        struct ucred credentials;
+        socklen_t size = sizeof(credentials);
+
+        if (c->uid == (uid_t) -1 && getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) >= 0 &&
+            credentials.uid != geteuid()) {
+                info.uid = credentials.uid;
+                info.pid = credentials.pid;
+        }
+        return info;
+}
+
+size_t stream_list_clients(const Stream *s, StreamClientInfo *ret, size_t max)
+{
+        size_t n = 0;
+
+        LIST_FOREACH (const StreamClient, c, &s->clients, node) {
+                if (n >= max)
+                        break;
+                if (!c->ended && !c->gone && !c->output_dead)
+                        ret[n++] = client_info(c);
+        }
+        return n;
+}

@@ -57,6 +57,8 @@ typedef struct StreamClient {
         Stream *stream; /* weak */
         ListNode node;
         int fd; /* owned */
+        uid_t uid;
+        pid_t pid;
         sd_event_source *source;
         sd_event_source *timer; /* the gate, later the linger */
         uint64_t position;      /* in the ring */
@@ -123,7 +125,8 @@ struct Stream {
         StreamInput input;
         StreamLog log;
         List clients;
-        size_t n_clients;
+        size_t n_clients, told_clients;  /* as on_clients was told */
+        const StreamClient *told_writer; /* only compared */
         OutputRing output_ring;
         StreamMap *map; /* owned; NULL before the first client or output, and after the end */
         int map_fd;     /* owned; negative when the map is not shared */

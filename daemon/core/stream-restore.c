@@ -138,6 +138,7 @@ static int restore_client(Stream *s, const ClientState *t, unsigned index, int f
         *c = (StreamClient){
                 .stream = s,
                 .fd = fd,
+                .uid = (uid_t) -1,
                 .slot = slot,
                 .index = index,
                 .position = t->position,

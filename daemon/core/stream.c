@@ -65,6 +65,16 @@ static bool stream_collect_clients(Stream *s)
         return primary_gone;
 }
 
+/* What is so before the command runs, or after its end, is told with that. */
+static bool stream_clients_changed(Stream *s)
+{
+        bool changed = s->n_clients != s->told_clients || s->input.writer != s->told_writer;
+
+        s->told_clients = s->n_clients;
+        s->told_writer = s->input.writer;
+        return changed && s->begun && !s->finished;
+}
+
 static void stream_turn(Stream *s)
 {
         bool moved = true, primary_gone;
@@ -102,6 +112,8 @@ static void stream_turn(Stream *s)
                 if (s->events.on_output_end)
                         s->events.on_output_end(s->userdata);
         }
+        if (stream_clients_changed(s) && s->events.on_clients)
+                s->events.on_clients(s->userdata);
 }
 
 static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -307,6 +319,8 @@ int stream_add_client(Stream *s, StreamClientOptions *o)
         *c = (StreamClient){
                 .stream = s,
                 .fd = TAKE_FD(o->fd),
+                .uid = o->uid,
+                .pid = o->pid,
                 .index = STREAM_MAP_CLIENTS,
                 .input = o->input,
                 .raw = o->raw,

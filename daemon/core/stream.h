@@ -32,10 +32,14 @@ typedef struct StreamEvents {
         void (*on_detached)(void *userdata);
         /* Output as it comes; while set, nothing bypasses it. */
         void (*on_output)(void *userdata, FrameType type, const void *data, size_t size);
+        /* While the command runs: clients have come or gone, or another one has the input. */
+        void (*on_clients)(void *userdata);
 } StreamEvents;
 
 typedef struct StreamClientOptions {
         int fd;    /* taken, also on failure */
+        uid_t uid; /* whose it is */
+        pid_t pid; /* a name for observers */
         Buf input; /* taken: bytes that came behind the request */
         bool raw;  /* no frames, and of stdout only */
         bool want_stdout;
@@ -102,6 +106,15 @@ void stream_hang_up(Stream *s);
 int stream_add_client(Stream *s, StreamClientOptions *o);
 bool stream_has_writer(const Stream *s);
 size_t stream_count_clients(const Stream *s);
+
+typedef struct StreamClientInfo {
+        uid_t uid; /* (uid_t) -1: unknown */
+        pid_t pid; /* 0: likewise */
+        bool has_input;
+} StreamClientInfo;
+
+/* Those that are served, in the order in which they came; at most `max`. */
+size_t stream_list_clients(const Stream *s, StreamClientInfo *ret, size_t max);
 
 /* The output is no longer observed: on_output is not called again. */
 void stream_ignore_output(Stream *s);

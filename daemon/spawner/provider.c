@@ -86,6 +86,23 @@ int providers_why_not(const Providers *a, const char *name, Refusal *reterr)
         return providers_failure(a, reterr);
 }
 
+int providers_list_rejected(const Providers *a,
+                            int (*each)(void *userdata, const char *name, const char *source,
+                                        const char *reason),
+                            void *userdata)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < a->n_providers; i++)
+                LIST_FOREACH (Rejected, x, &a->providers[i]->rejected, node) {
+                        r = each(userdata, x->name, a->providers[i]->type->name,
+                                 x->refusal.message ?: "not usable");
+                        if (r < 0)
+                                return r;
+                }
+        return r;
+}
+
 bool providers_are_primed(const Providers *a)
 {
         for (size_t i = 0; i < a->n_providers; i++)

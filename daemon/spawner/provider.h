@@ -120,6 +120,12 @@ bool providers_are_blind(const Providers *a);
 
 /* Why nothing of this name is in the table: it was rejected, or a provider failed. 0 when neither is so. */
 int providers_why_not(const Providers *a, const char *name, Refusal *reterr);
+/* Each container that was seen and cannot be used, and why. Ends early with what each() returns, when that is
+ * negative. */
+int providers_list_rejected(const Providers *a,
+                            int (*each)(void *userdata, const char *name, const char *source,
+                                        const char *reason),
+                            void *userdata);
 /* The first provider that failed in the last round. 0 when none did. */
 int providers_failure(const Providers *a, Refusal *reterr);
 

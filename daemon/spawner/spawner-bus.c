@@ -20,6 +20,7 @@
 #include "spawner/scope-end.h"
 #include "spawner/spawner-args.h"
 #include "spawner/user-check.h"
+#include "wire/json-scan.h"
 #include "wire/scope-property.h"
 #include "wire/service-name.h"
 #include "wire/spawner-protocol.h"
@@ -90,6 +91,31 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
                         return r;
         }
         r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
+}
+
+/* A name may be any that a directory has. */
+static int append_rejected(void *userdata, const char *name, const char *source, const char *reason)
+{
+        _cleanup_free_ char *shown = utf8_repaired(name), *text = utf8_repaired(reason);
+
+        return shown && text ? sd_bus_message_append(userdata, "(sss)", shown, source, text) : -ENOMEM;
+}
+
+static int do_list_rejected(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        if (!fresh)
+                return -ESTALE;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        if (r >= 0)
+                r = providers_list_rejected(c->spawner->providers, append_rejected, reply);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
@@ -351,6 +377,7 @@ static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refu
         }
 
 DEFINE_METHOD(list)
+DEFINE_METHOD(list_rejected)
 DEFINE_METHOD(get)
 DEFINE_METHOD(prepare)
 DEFINE_METHOD(start)
@@ -365,6 +392,8 @@ const sd_bus_vtable spawner_methods[] = {
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_ARGS("b", services),
                                 SD_BUS_RESULT("a" CONTAINER_SIGNATURE, containers), on_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListRejected", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", rejected),
+                                on_list_rejected, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", reference),
                                 SD_BUS_RESULT(CONTAINER_SIGNATURE, container, "h", leader_pidfd), on_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -129,6 +129,8 @@ void exec_json_done(ExecJson *r)
         free(r->container_image);
         free(r->container_label);
         free(r->caller_bus_name);
+        free(r->caller_session);
+        free(r->caller_program);
         free(r->failure);
         free(r->recording_path);
         exec_request_free(r->request);
@@ -222,6 +224,12 @@ int exec_json_write(const ExecJson *r, char **ret)
         json_add_bool(o, "timed_out", r->timed_out);
         json_add_int(o, "pid", r->pid);
         json_add_int(o, "caller_uid", r->caller_uid);
+        json_add_int(o, "caller_login_uid", r->caller_login_uid);
+        json_add_int(o, "caller_pid", r->caller_pid);
+        if (r->caller_session)
+                json_add_text(o, "caller_session", r->caller_session);
+        if (r->caller_program)
+                json_add_text(o, "caller_program", r->caller_program);
         json_object_object_add(o, "created", json_object_new_uint64(r->created_usec));
         json_object_object_add(o, "started", json_object_new_uint64(r->started_usec));
         json_object_object_add(o, "finished", json_object_new_uint64(r->finished_usec));
@@ -264,6 +272,12 @@ static int64_t get_int(struct json_object *o, const char *key)
         struct json_object *v = json_object_object_get(o, key);
 
         return v ? json_object_get_int64(v) : 0;
+}
+
+/* A record that does not have it is of a version before. */
+static unsigned get_login_uid(struct json_object *o, const char *key)
+{
+        return json_object_object_get_ex(o, key, NULL) ? (unsigned) get_int(o, key) : UINT32_MAX;
 }
 
 /* Times use all 64 bits; a negative number is none. */
@@ -382,6 +396,10 @@ int exec_json_read(const char *line, ExecJson *ret)
                 .timed_out = get_int(o, "timed_out"),
                 .pid = (int) get_int(o, "pid"),
                 .caller_uid = (unsigned) get_int(o, "caller_uid"),
+                .caller_login_uid = get_login_uid(o, "caller_login_uid"),
+                .caller_pid = (int) get_int(o, "caller_pid"),
+                .caller_session = get_string(o, "caller_session"),
+                .caller_program = get_string(o, "caller_program"),
                 .created_usec = get_time(o, "created"),
                 .asked_monotonic = get_time(o, "asked_monotonic"),
                 .started_monotonic = get_time(o, "started_monotonic"),

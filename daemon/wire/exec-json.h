@@ -49,7 +49,9 @@ typedef struct ExecJson {
         int wait_status;
         bool timed_out;
         int pid;
-        unsigned caller_uid;
+        unsigned caller_uid, caller_login_uid;   /* UINT32_MAX: none */
+        int caller_pid;                          /* 0: not known */
+        char *caller_session, *caller_program;   /* NULL: not known */
         unsigned starter_uid, starter_login_uid; /* of a running one */
         int starter_pid;
         unsigned leader; /* the same: of its container; 0: not known */

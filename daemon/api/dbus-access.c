@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* CheckAccess: whether the caller may do something, without doing it. polkit is asked as it would be then,
+ * but nobody for a password. */
+
+#include <string.h>
+
+#include "api/dbus-call.h"
+#include "api/dbus-methods.h"
+#include "api/dbus-options.h"
+#include "core/command-line.h"
+#include "core/exec-create.h"
+#include "core/exec-restore.h"
+
+typedef struct AccessCall {
+        DbusCall call;
+        AuthzAction action;
+        char *reference; /* of a container; "" for all of them */
+        ExecRequest *request;
+        ContainerInfo *container;
+        char *command_line;
+        char *verb; /* of what is to be managed; NULL: attach */
+} AccessCall;
+
+static void access_done(DbusCall *c)
+{
+        AccessCall *k = DBUS_CALL(c, AccessCall);
+
+        exec_request_free(k->request);
+        container_info_unref(k->container);
+        free(k->reference);
+        free(k->command_line);
+        free(k->verb);
+}
+
+static void access_on_verdict(void *userdata, const Refusal *refusal)
+{
+        DbusCall *c = userdata;
+        bool is_challenge = refusal && c->authz && authz_is_challenge(c->authz);
+
+        c->authz = authz_free(c->authz);
+        if (!refusal)
+                dbus_call_reply(c, "ss", "yes", "");
+        else if (refusal->kind != REFUSAL_DENIED)
+                dbus_call_refuse(c, refusal);
+        else
+                dbus_call_reply(c, "ss", is_challenge ? "challenge" : "no", refusal->message ?: "");
+}
+
+/* As the methods themselves word it, for polkit's rules. */
+static const char *access_verb(const AccessCall *k)
+{
+        if (k->action == AUTHZ_MANAGE)
+                return k->verb ?: "attach";
+        if (k->action == AUTHZ_REPLAY)
+                return "replay";
+        return k->action != AUTHZ_INSPECT ? "create" : *k->reference ? "inspect" : "list";
+}
+
+static void access_ask(DbusCall *c)
+{
+        AccessCall *k = DBUS_CALL(c, AccessCall);
+        const Exec *e = c->exec;
+        AuthzQuestion q = {
+                .action = k->action,
+                .peer = c->peer,
+                .container = e ? e->container : k->container,
+                .request = e ? e->request : k->request,
+                .command_line = e ? e->command_line ?: "" : k->command_line ?: "",
+                .exec_id = e ? e->id : NULL,
+                .verb = access_verb(k),
+                .owner = e ? e->creator : NULL,
+                .probe = true,
+        };
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        r = authz_check(c->manager, &q, access_on_verdict, c, &c->authz, &refusal);
+        if (r != 0)
+                access_on_verdict(c, r < 0 ? &refusal : NULL);
+}
+
+/* What polkit's rules see of a command is what they would see of it at create. */
+static int access_prepare(AccessCall *k)
+{
+        int r;
+
+        if (!k->request)
+                return 0;
+        r = exec_creation_apply_container(k->container, k->request);
+        if (r < 0)
+                return r;
+        k->command_line = command_line_escape(k->request->argv, EXEC_COMMAND_LINE_MAX);
+        return k->command_line ? 0 : -ENOMEM;
+}
+
+static int access_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+        AccessCall *k = DBUS_CALL(c, AccessCall);
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &k->container) < 0 ||
+            access_prepare(k) < 0)
+                dbus_call_refuse(c, &refusal);
+        else
+                access_ask(c);
+        return 0;
+}
+
+static void access_known(DbusCall *c)
+{
+        const AccessCall *k = DBUS_CALL(c, AccessCall);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (c->exec || !*k->reference)
+                access_ask(c);
+        else if (spawner_get_container(c->manager->spawner, k->reference, access_on_container, c, &c->slot,
+                                       &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+}
+
+static int read_action(const char *text, AuthzAction *ret, Refusal *reterr)
+{
+        static const char *const names[_AUTHZ_ACTION_MAX] = {
+                [AUTHZ_INSPECT] = "inspect",
+                [AUTHZ_EXEC] = "exec",
+                [AUTHZ_EXEC_PRIVILEGED] = "exec-privileged",
+                [AUTHZ_MANAGE] = "manage",
+                [AUTHZ_REPLAY] = "replay",
+        };
+        size_t prefix = strlen("org.execd1.");
+
+        if (strncmp(text, "org.execd1.", prefix) == 0)
+                text += prefix;
+        for (int i = 0; i < _AUTHZ_ACTION_MAX; i++)
+                if (names[i] && strcmp(names[i], text) == 0) {
+                        *ret = (AuthzAction) i;
+                        return 0;
+                }
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                      "action: inspect, exec, exec-privileged, manage or replay is expected");
+}
+
+static int read_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
+{
+        ExecRequest *q = userdata;
+
+        if (strcmp(key, "Command") == 0)
+                return dbus_read_strings(m, key, &q->argv, reterr);
+        return dbus_read_exec_option(m, key, userdata, reterr);
+}
+
+/* For what is done with an exec: which of it. */
+static int read_verb(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
+{
+        static const char *const known[] = {"start", "attach", "resize", "kill"};
+        AccessCall *k = userdata;
+        int r;
+
+        if (k->action != AUTHZ_MANAGE || strcmp(key, "Verb") != 0)
+                return dbus_refuse_option(key, reterr);
+        r = dbus_read_string(m, key, &k->verb, reterr);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(known); i++)
+                if (strcmp(known[i], k->verb) == 0)
+                        return 0;
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                      "Verb: start, attach, resize or kill is expected");
+}
+
+/* Without a command the question is of some command. */
+static int read_command(AccessCall *k, sd_bus_message *m, Refusal *reterr)
+{
+        ExecRequest *q = k->request = calloc(1, sizeof(ExecRequest));
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        if (!*k->reference)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "object: a container is expected");
+        r = dbus_read_options(m, read_option, q, reterr);
+        if (r >= 0 && !q->argv)
+                r = strv_append(&q->argv, "");
+        if (r < 0)
+                return r;
+        q->privileged = q->privileged || k->action == AUTHZ_EXEC_PRIVILEGED;
+        k->action = q->privileged ? AUTHZ_EXEC_PRIVILEGED : AUTHZ_EXEC;
+        return 0;
+}
+
+static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
+{
+        const char *action, *object;
+        Manager *manager = k->call.manager;
+        Exec *e;
+        int r;
+
+        r = sd_bus_message_read(m, "ss", &action, &object);
+        if (r >= 0)
+                r = read_action(action, &k->action, reterr);
+        if (r >= 0)
+                r = exec_request_check_string("object", object, reterr);
+        if (r < 0)
+                return r;
+        k->reference = strdup(object);
+        if (!k->reference)
+                return -ENOMEM;
+        if (k->action == AUTHZ_EXEC || k->action == AUTHZ_EXEC_PRIVILEGED)
+                return read_command(k, m, reterr);
+        if (k->action == AUTHZ_MANAGE || k->action == AUTHZ_REPLAY) {
+                e = manager_find_exec(manager, object) ?: exec_restore_from_journal(manager, object);
+                if (!e)
+                        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "object: there is no exec \"%.64s\"",
+                                      object);
+                k->call.exec = exec_ref(e);
+        }
+        return dbus_read_options(m, read_verb, k, reterr);
+}
+
+int dbus_method_check_access(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        AccessCall *k;
+        int r;
+
+        r = dbus_call_new(userdata, m, NULL, sizeof(AccessCall), &c);
+        if (r < 0)
+                return r;
+        c->done = access_done;
+        k = DBUS_CALL(c, AccessCall);
+        r = access_read(k, m, &refusal);
+        if (r < 0)
+                return dbus_refuse_early(error, r, &refusal);
+        if (k->request)
+                c->size = exec_request_size(k->request); /* as the message has it */
+        return dbus_call_begin(TAKE_PTR(c), access_known);
+}

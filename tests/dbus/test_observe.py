@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who is in which container, with which labels, and what changes: seen without polling, by those who may."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+import helper
+from bus import Bus, BusError
+from helper import as_user, exec_call, exec_property, execctl, manager, run, shell, wait_for
+
+PROGRAM = f"{helper.TREE}/packaging/examples/who-is-in-containers.py"
+NOBODY = 2**32 - 1
+
+
+def values(properties):
+    return {name: value["data"] for name, value in properties.items()}
+
+
+def filtered(*words, **more):
+    """ID → properties."""
+    count = len(words) // 3
+    rows = manager("ListExecsFiltered", "a{sv}", str(count), *words, **more)[0]
+    return {row[0]: values(row[2]) for row in rows}
+
+
+@pytest.fixture
+def long_exec():
+    """One that runs until the test ends."""
+    ident, path = manager("CreateExec", "sasa{sv}", "web", "2", "sleep", "1000", "5", "User", "s", "1:1",
+                          "WorkingDir", "s", "/tmp", "OnDisconnect", "s", "hangup", "Labels", "a{ss}", "2", "team",
+                          "blue", "ticket", "a=b", "Properties", "a{ss}", "1", "TasksMax", "20")
+    exec_call(path, "Start")
+    yield ident, path
+    exec_call(path, "Kill", "ib", str(int(signal.SIGKILL)), "true")
+    exec_call(path, "Wait", "t", "0")
+
+
+def test_what_an_exec_says(long_exec):
+    ident, path = long_exec
+    e = filtered("Container", "s", "web", "State", "s", "running")[ident]
+    assert (e["ContainerName"], e["ContainerKind"]) == ("web", "machine")
+    assert (e["User"], e["WorkingDir"], e["OnDisconnect"]) == ("1:1", "/tmp", "hangup")
+    assert e["Labels"] == {"team": "blue", "ticket": "a=b"}
+    assert e["Properties"] == {"TasksMax": "20"}
+    assert (e["CallerUID"], e["CallerProgram"]) == (0, "busctl")
+    assert e["CallerPID"] > 1 and e["CallerSession"] == "" and e["CallerLoginUID"] == NOBODY
+    assert (e["Result"], e["ExitStatus"], e["FinishedUSec"]) == ("", -1, 0)
+    assert e["StartedUSec"] >= e["CreatedUSec"] > 0
+    assert exec_property(path, "Labels") == e["Labels"]
+    plain = manager("Run", "sas", "web", "1", "true")[1]
+    assert (exec_property(plain, "User"), exec_property(plain, "Labels")) == ("root", {})
+
+
+def test_who_asked_is_known_after_a_restart():
+    ident = manager("CreateExec", "sasa{sv}", "web", "1", "true", "0")[0]
+    before = filtered()[ident]
+    path = manager("GetExec", "s", ident)[0]
+    exec_call(path, "Start")
+    exec_call(path, "Wait", "t", "0")
+    shell("systemctl restart execd.service")
+    after = filtered()[ident]
+    for name in ("CallerUID", "CallerPID", "CallerProgram", "CallerLoginUID", "CallerSession", "Labels", "WorkingDir",
+                 "ContainerKind", "OnDisconnect"):
+        assert after[name] == before[name], name
+
+
+def test_filters(long_exec):
+    ident, _ = long_exec
+    container = manager("GetContainer", "s", "web")[0]["Id"]["data"]
+    for words in (("Container", "s", container[:12]), ("User", "s", "1:1"), ("CallerUID", "u", "0"),
+                  ("State", "s", "running")):
+        assert ident in filtered(*words), words
+    for words in (("Container", "s", "booted"), ("User", "s", "root"), ("CallerUID", "u", "1000"),
+                  ("State", "s", "exited"), ("Container", "s", "")):
+        assert ident not in filtered(*words), words
+
+    def by_labels(*labels):
+        rows = manager("ListExecsFiltered", "a{sv}", "1", "Labels", "as", str(len(labels)), *labels)[0]
+        return ident in [row[0] for row in rows]
+
+    assert by_labels("team") and by_labels("team=blue", "ticket=a=b")
+    assert not by_labels("team=red") and not by_labels("team", "nosuch") and not by_labels("tea")
+
+
+@pytest.mark.parametrize("words,text", [
+    (("1", "Nosuch", "s", "x"), 'filters: there is no filter "Nosuch"'),
+    (("1", "State", "s", "dead"), "State: created, running, exited or failed is expected"),
+    (("1", "State", "u", "1"), "State: a string (s) is expected"),
+    (("1", "CallerUID", "s", "0"), "CallerUID: a number (u) is expected"),
+    (("1", "Labels", "s", "x"), "Labels: an array of strings (as) is expected"),
+    (("1", "Labels", "as", "65", *["x"] * 65), "Labels: more than 64"),
+    (("1", "Container", "s", "x" * 5000), "Container: longer than 4096 bytes"),
+])
+def test_filters_that_are_wrong(words, text):
+    assert text in manager("ListExecsFiltered", "a{sv}", *words, ok=False)
+
+
+def test_others_see_their_own_only(long_exec):
+    ident, _ = long_exec
+    assert filtered(user="user") == {}
+    assert ident in filtered(user="member")
+
+
+# Who is attached.
+
+def clients(path):
+    return [tuple(c) for c in exec_property(path, "Clients")]
+
+
+def test_clients_and_who_has_the_input():
+    with Bus() as first, Bus() as second:
+        _, path = first.manager("CreateExec", "sasa{sv}", "web", ["cat"], {"AttachStdin": ("b", True)})
+        one = first.exec(path, "StartAttached", "")[0]
+        assert clients(path) == [(0, os.getpid(), True)]
+        two = second.exec(path, "Attach", "a{sv}", {})[0]
+        assert clients(path) == [(0, os.getpid(), True), (0, os.getpid(), False)]
+        os.close(two)
+        wait_for(lambda: len(clients(path)) == 1, what="the second client to be gone")
+        os.close(one)
+        first.exec(path, "Wait", "t", 0)
+        assert clients(path) == []
+
+
+def test_clients_with_pipes_of_their_own():
+    p = subprocess.Popen(["execctl", "run", "-i", "--label", "who=pipes", "web", "cat"], stdin=subprocess.PIPE)
+    try:
+        def found():
+            rows = manager("ListExecsFiltered", "a{sv}", "2", "State", "s", "running", "Labels", "as", "1", "who=pipes")[0]
+            return rows and rows[0][1]
+
+        path = wait_for(found, what="the exec")
+        assert clients(path) == [(0, p.pid, True)]
+    finally:
+        p.stdin.close()
+        assert p.wait() == 0
+
+
+class Monitor:
+    """What busctl sees, as a user; ready once it has seen something."""
+
+    def __init__(self, tmp_path):
+        self.log = open(tmp_path / "monitor", "w+")
+        self.process = subprocess.Popen(["busctl", "monitor", "--json=short", "--match",
+                                         "type='signal',sender='org.execd1'"], stdout=self.log, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        def is_ready():
+            manager("Run", "sas", "web", "1", "true")
+            return os.path.getsize(self.log.name) > 0
+
+        wait_for(is_ready, what="the monitor")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def signals(self, member):
+        with open(self.log.name) as lines:
+            told = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [m for m in told if m.get("member") == member]
+
+
+def test_attaching_is_told(tmp_path):
+    with Monitor(tmp_path) as monitor, Bus() as bus:
+        _, path = bus.manager("CreateExec", "sasa{sv}", "web", ["cat"], {"AttachStdin": ("b", True)})
+        one = bus.exec(path, "StartAttached", "")[0]
+        two = bus.exec(path, "Attach", "a{sv}", {})[0]
+
+        def told():
+            found = [m for m in monitor.signals("PropertiesChanged") if m["path"] == path]
+            return [len(m["payload"]["data"][1]["Clients"]["data"]) for m in found if "Clients" in m["payload"]["data"][1]]
+
+        wait_for(lambda: 2 in told(), what="two clients")
+        os.close(two)
+        wait_for(lambda: told()[-1] == 1, what="one client")
+        os.close(one)
+        bus.exec(path, "Wait", "t", 0)
+
+
+# Containers that come and go.
+
+@pytest.fixture
+def machine():
+    """A name; what it starts is ended."""
+    yield "observed"
+    subprocess.run(["machinectl", "terminate", "observed"], stderr=subprocess.DEVNULL, check=False)
+    wait_for(lambda: subprocess.run(["machinectl", "show", "observed"], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL, check=False).returncode != 0, what="the machine's end")
+
+
+def test_containers_are_told(tmp_path, machine):
+    with Monitor(tmp_path) as monitor, Bus() as bus:
+        bus.manager("Subscribe", "")
+        bus.manager("Subscribe", "")
+        shell(f"/usr/lib/execd-tests/machine start {machine}")
+        wait_for(lambda: monitor.signals("ContainerNew"), what="ContainerNew")
+        shell(f"machinectl terminate {machine}")
+        wait_for(lambda: monitor.signals("ContainerRemoved"), what="ContainerRemoved")
+        new, removed = monitor.signals("ContainerNew"), monitor.signals("ContainerRemoved")
+        assert len(new) == len(removed) == 1
+        assert new[0]["payload"]["data"] == removed[0]["payload"]["data"]
+        assert re.fullmatch("[0-9a-f]{64}", new[0]["payload"]["data"][0])
+        assert new[0]["payload"]["data"][1:] == [machine, "machine"]
+        bus.manager("Unsubscribe", "")
+        with pytest.raises(BusError, match="Conflict"):
+            bus.manager("Unsubscribe", "")
+
+
+def test_only_those_who_may_inspect_subscribe():
+    assert "org.execd1.inspect" in manager("Subscribe", user="user", ok=False)
+    manager("Subscribe", user="member")
+
+
+LISTEN = """
+import ctypes, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, lib
+bus = Bus()
+seen = []
+handler = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 3)(lambda *_: seen.append(1) or 0)
+lib.sd_bus_match_signal(bus.bus, None, b"org.execd1", b"/org/execd1", b"org.execd1.Manager", sys.argv[2].encode(),
+                        handler, None)
+print("ready", flush=True)
+sys.stdin.readline()
+bus.call("/org/execd1", "org.freedesktop.DBus.Peer", "Ping")
+while lib.sd_bus_process(bus.bus, None) > 0:
+    pass
+print(len(seen))
+"""
+
+
+def listen(user, member):
+    """Somebody who waits for a signal, and says how many came when asked."""
+    p = subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", "python3", "-c", LISTEN,
+                          helper.HERE, member], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert p.stdout.readline() == "ready\n"
+    return p
+
+
+def test_names_of_containers_do_not_reach_everybody(tmp_path, machine):
+    """A signal asks nobody whether he may: the bus delivers these to those who would be told anyway."""
+    listeners = [listen(user, "ContainerNew") for user in ("user", "member")]
+    with Monitor(tmp_path) as monitor, Bus() as bus:
+        bus.manager("Subscribe", "")
+        shell(f"/usr/lib/execd-tests/machine start {machine}")
+        wait_for(lambda: monitor.signals("ContainerNew"), what="ContainerNew")
+        heard = [int(p.communicate("go\n")[0]) for p in listeners]
+    assert heard == [0, 1]
+
+
+def test_subscriptions_are_bounded():
+    buses = []
+    try:
+        with pytest.raises(BusError, match="too many clients of this user have subscribed: the limit is 16"):
+            for _ in range(17):
+                buses.append(Bus())
+                buses[-1].manager("Subscribe", "")
+        assert len(buses) == 17
+        buses.pop(0).close()
+        wait_for(lambda: can_subscribe(buses[-1]), what="room for one more")
+    finally:
+        for bus in buses:
+            bus.close()
+
+
+def can_subscribe(bus):
+    try:
+        bus.manager("Subscribe", "")
+        return True
+    except BusError:
+        return False
+
+
+def test_rejected_containers():
+    shell("mkdir -p /run/runc/broken && echo '{}' >/run/runc/broken/state.json")
+    try:
+        rows = [r for r in manager("ListRejectedContainers")[0] if r[0] == "broken"]
+        assert rows == [["broken", "OCI runtimes", "state.json: id is missing or not valid"]]
+        assert "org.execd1.inspect" in manager("ListRejectedContainers", user="user", ok=False)
+    finally:
+        shell("rm -r /run/runc/broken")
+
+
+# May I?
+
+def check(action, target, *words, user=None):
+    return manager("CheckAccess", "ssa{sv}", action, target, str(len(words) and 1), *words, user=user)
+
+
+def test_may_i(long_exec):
+    ident, _ = long_exec
+    for question in (("inspect", ""), ("inspect", "web"), ("exec", "web"), ("org.execd1.exec-privileged", "web"),
+                     ("manage", ident), ("replay", ident)):
+        assert check(*question) == ["yes", ""]
+    assert check("exec", "web", "Command", "as", "2", "id", "-u", user="member") == ["yes", ""]
+    verdict, reason = check("exec", "web", user="user")
+    assert verdict in ("no", "challenge") and "org.execd1.exec " in reason
+    verdict, reason = check("exec", "web", "Privileged", "b", "true", user="user")
+    assert verdict in ("no", "challenge") and "org.execd1.exec-privileged" in reason
+    assert check("manage", ident, "Verb", "s", "kill", user="user")[0] in ("no", "challenge")
+
+
+def test_what_rules_see_of_may_i():
+    """A rule for one command in one container, as the user that it would run as."""
+    with open("/etc/polkit-1/rules.d/01-may-i.rules", "w") as f:
+        f.write("""polkit.addRule(function(action, subject) {
+            if (action.id == "org.execd1.exec" && subject.user == "user")
+                return action.lookup("container") == "web" && action.lookup("user") == "root" &&
+                    action.lookup("program") == "id" && action.lookup("command_line") == "id -u" ?
+                    polkit.Result.YES : polkit.Result.NO; });""")
+    helper.restart_polkit()
+    try:
+        assert check("exec", "web", "Command", "as", "2", "id", "-u", user="user") == ["yes", ""]
+        assert check("exec", "web", "Command", "as", "1", "id", user="user")[0] == "no"
+        assert as_user("execctl", "run", "web", "id", "-u").out == b"0\n"
+    finally:
+        os.unlink("/etc/polkit-1/rules.d/01-may-i.rules")
+        helper.restart_polkit()
+
+
+def test_may_i_is_not_recorded():
+    """Nothing was refused, since nothing was asked for."""
+    since = shell("date +%s.%N").strip()
+    assert check("exec", "web", user="user")[0] != "yes"
+    assert as_user("execctl", "run", "web", "true").status != 0
+    with open(f"{helper.TREE}/daemon/wire/message-id.h", encoding="utf-8") as f:
+        message_id = re.search(r'MESSAGE_EXEC_DENIED +"([0-9a-f]{32})"', f.read()).group(1)
+    log = shell(f"journalctl --sync; journalctl --since=@{since} -o cat MESSAGE_ID={message_id}")
+    assert len(log.splitlines()) == 1, log
+
+
+@pytest.mark.parametrize("words,text", [
+    (("shutdown", "web", "0"), "action: inspect, exec, exec-privileged, manage or replay is expected"),
+    (("exec", "", "0"), "object: a container is expected"),
+    (("exec", "nosuch", "0"), "No such container: nosuch"),
+    (("exec", "web", "1", "Nosuch", "b", "true"), 'options: there is no option "Nosuch"'),
+    (("inspect", "web", "1", "Tty", "b", "true"), 'options: there is no option "Tty"'),
+    (("manage", "nosuch", "0"), 'object: there is no exec "nosuch"'),
+    (("replay", "0" * 64, "0"), "object: there is no exec"),
+])
+def test_may_i_what(words, text):
+    assert text in manager("CheckAccess", "ssa{sv}", *words, ok=False)
+
+
+def test_recordings_are_listed():
+    r = execctl("run", "--record", "web", "echo", "recorded")
+    assert r.status == 0
+    newest = manager("ListRecordings")[0][-1]
+    ident, path, size, finished = newest
+    assert path.endswith(f"/{ident}.cast") and size == os.path.getsize(path)
+    assert abs(finished - os.stat(path).st_mtime * 1e6) < 60e6
+    assert ident not in [row[0] for row in manager("ListRecordings", user="user")[0]]
+
+
+def test_the_example(machine):
+    """It says what is, then what changes, without asking again."""
+    p = subprocess.Popen([PROGRAM], stdout=subprocess.PIPE, text=True)
+    try:
+        shell(f"/usr/lib/execd-tests/machine start {machine}")
+        assert p.stdout.readline() == f"ContainerNew {machine} machine\n"
+        e = subprocess.Popen(["execctl", "run", "-i", "--label", "team=blue", "--user", "1:1", "web", "cat"],
+                             stdin=subprocess.PIPE)
+        assert p.stdout.readline() == "web (machine): uid 0 as 1:1: cat [team=blue] attached: 0*\n"
+        e.stdin.close()
+        assert e.wait() == 0
+    finally:
+        p.kill()
+        p.wait()
+    assert run(PROGRAM, "--once").status == 0
