@@ -285,8 +285,10 @@ static void save_state(Manager *m)
 /* For a moment only: a journal that has not taken them until now is not waited for. */
 static void flush_records(Manager *m)
 {
-        size_t n = journal_queue_flush(m->journal, FLUSH_USEC);
+        size_t n;
 
+        denials_flush(m->denials);
+        n = journal_queue_flush(m->journal, FLUSH_USEC);
         if (n > 0)
                 log_error("Failed to write %u records to the journal, they are lost", (unsigned) n);
 }

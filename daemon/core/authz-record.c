@@ -18,7 +18,7 @@ int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const Auth
         const char *user = q->request ? exec_request_user(q->request) : NULL;
 
         *a = (AuthzRecord){
-                .journal = m->journal,
+                .denials = m->denials,
                 .action = action,
                 .peer = peer_ref(q->peer),
                 .container = q->container ? container_info_ref((ContainerInfo *) q->container) : NULL,
@@ -55,5 +55,5 @@ void authz_record_refusal(const AuthzRecord *a, const Refusal *refusal)
         };
 
         if (refusal->kind != REFUSAL_BUSY)
-                audit_denied(a->journal, &denial, refusal);
+                denials_add(a->denials, &denial, refusal);
 }

@@ -4,11 +4,11 @@
 /* The parts of a question that the record of a refusal needs; the question is freed before the answer. */
 
 #include "core/authz.h"
-#include "core/journal-queue.h"
+#include "core/denials.h"
 
 typedef struct AuthzRecord {
-        JournalQueue *journal; /* weak */
-        const char *action;    /* weak: a constant */
+        Denials *denials;   /* weak */
+        const char *action; /* weak: a constant */
         Peer *peer;
         ContainerInfo *container;                   /* NULL when no particular one is meant */
         char *verb, *exec_id, *user, *command_line; /* the last two and the next with a request only */

@@ -226,7 +226,7 @@ int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr)
         const AuditDenial denial = {.peer = p, .action = "org.execd1", .verb = "connect"};
 
         if (r < 0)
-                audit_denied(m->journal, &denial, reterr);
+                denials_add(m->denials, &denial, reterr);
         return r;
 }
 

@@ -149,7 +149,8 @@ int manager_new(ManagerConfig *config, Manager **ret)
                                                       .total_max = m->config.record_total_max,
                                               });
         m->journal = journal_queue_new(m->event, JOURNAL_SOCKET);
-        if (!m->events || !m->slots || !m->spawner || !m->recordings || !m->journal)
+        m->denials = denials_new(m->event, m->journal);
+        if (!m->events || !m->slots || !m->spawner || !m->recordings || !m->journal || !m->denials)
                 return -ENOMEM;
 
         r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0, manager_on_idle, m);
@@ -194,6 +195,7 @@ Manager *manager_free(Manager *m)
                 sd_bus_detach_event(m->bus);
                 m->bus = sd_bus_flush_close_unref(m->bus);
         }
+        m->denials = denials_free(m->denials);
         journal_queue_free(m->journal);
         event_log_free(m->events);
         slot_pool_free(m->slots);

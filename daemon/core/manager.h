@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "core/budget.h"
 #include "core/config.h"
+#include "core/denials.h"
 #include "core/exec.h"
 #include "core/journal-reader.h"
 #include "core/polkit.h"
@@ -48,6 +49,7 @@ struct Manager {
         EventLog *events;
         RecordingStore *recordings;
         JournalQueue *journal; /* records of who did what, on their way */
+        Denials *denials;
         Exec *buckets[EXEC_BUCKETS];
         List execs;    /* by creation */
         List created;  /* of these, what is not started yet, by creation */

@@ -16,6 +16,7 @@ from execd import Attached, create, inspect, journal, request, run, shell, wait_
 from test_callers import call_as
 
 DENIED = "9b64e2bb69b54967818a6c2220391d34"
+COUNTED = "7f3a1c6f0b5e4d0c9a82d4e6b1c05f37"
 ATTACHED = "9603e61fa62d45c5b7ef7b6789840a47"
 REPLAYED = "6cc08ddb78f647efa36aede32d9bcb00"
 RESIZED = "b3b42f685a824974b7f761171425f5a3"
@@ -270,6 +271,23 @@ def test_refusals_on_the_bus(users, call, verb):
     shell(f"runuser -u stranger -- busctl call org.execd1 {path} org.execd1.{call.format()}", check=False)
     found = wait_for(lambda: [r for r in records(f"--after-cursor='{cursor}'") if r.get("MESSAGE_ID") == DENIED])
     assert [(r["CALLER_USER"], r["VERB"]) for r in found] == [("stranger", verb)]
+
+
+def test_denials_do_not_fill_the_journal(users):
+    """A user who is refused again and again leaves so many records, and then a number."""
+    exec_id = create("web", ["true"])
+    shell("systemctl restart execd.service")
+    exec_id = create("web", ["true"])
+    cursor = shell("journalctl -n0 --show-cursor | sed -n 's/^-- cursor: //p'").strip()
+    script = (f"import sys; sys.path.insert(0, {str(pathlib.Path(execd.__file__).parent)!r}); import execd\n"
+              f"print(sum(execd.request('POST', '/exec/{exec_id}/kill').status == 403 for _ in range(260)))")
+    assert shell(f"setpriv --reuid=member --regid=execd --clear-groups python3 -c \"{script}\"").strip() == "260"
+    assert request("GET", "/_ping").status == 200
+    shell("systemctl stop execd.service")
+    found = records(f"--after-cursor='{cursor}'", "_SYSTEMD_UNIT=execd.service")
+    assert sum(r.get("MESSAGE_ID") == DENIED for r in found) == 200
+    counted = [r for r in found if r.get("MESSAGE_ID") == COUNTED]
+    assert [(r["N_DENIALS"], r["CALLER_USER"]) for r in counted] == [("60", "member")]
 
 
 def test_request_that_comes_as_execd_is_about_to_leave():

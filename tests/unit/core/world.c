@@ -422,9 +422,11 @@ static void make_manager(World *w)
         m->spawner = spawner_link_new(w->event, spawner_path, &link_events, m);
         m->recordings = recording_store_new(w->event, &(RecordingStoreOptions){.path = recordings_path});
         m->journal = journal_queue_new(w->event, journal_path);
+        m->denials = denials_new(w->event, m->journal);
         m->spares = spare_runners_new(w->event, m->spawner, &m->config);
         m->shutdown = shutdown_new(w->event, NULL, is_settled, m);
-        NEED(m->events && m->slots && m->spawner && m->recordings && m->journal && m->spares && m->shutdown);
+        NEED(m->events && m->slots && m->spawner && m->recordings && m->journal && m->denials && m->spares &&
+             m->shutdown);
         NEED(manager_execs_init(m) >= 0);
 }
 
@@ -473,6 +475,7 @@ World *world_free(World *w)
         recording_store_free(m->recordings);
         shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);
+        denials_free(m->denials);
         journal_queue_free(m->journal);
         event_log_free(m->events);
         slot_pool_free(m->slots);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Records of refusals. Anybody can cause them, as fast as he likes, and the journal keeps so many bytes only:
+ * the first ones of a user in an interval are written one by one, the others are counted, and the count is
+ * written when the interval is over.
+ */
+
+#include "core/audit.h"
+
+#define DENIALS_BURST 200
+#define DENIALS_USEC  (30 * USEC_PER_SEC)
+
+typedef struct Denials Denials;
+
+/* Both are weak. NULL on lack of memory. */
+Denials *denials_new(sd_event *event, JournalQueue *journal);
+Denials *denials_free(Denials *l);
+DEFINE_CLEANUP(Denials, denials_free);
+
+void denials_add(Denials *l, const AuditDenial *d, const Refusal *refusal);
+
+/* Writes all counts now. */
+void denials_flush(Denials *l);
