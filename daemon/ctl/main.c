@@ -19,6 +19,7 @@ static int (*const verbs[_VERB_MAX])(Ctl *c, int argc, char **argv) = {
         [VERB_STATUS] = verb_status,
         [VERB_SHOW] = verb_show,
         [VERB_HISTORY] = verb_history,
+        [VERB_EVENTS] = verb_events,
         [VERB_LOGS] = verb_logs,
         [VERB_REPLAY] = verb_replay,
         [VERB_KILL] = verb_kill,

@@ -8,6 +8,7 @@
 #define SESSIONS (STARTS | VERB_BIT(VERB_ATTACH))
 #define HISTORY  VERB_BIT(VERB_HISTORY)
 #define LIST     VERB_BIT(VERB_LIST)
+#define EVENTS   VERB_BIT(VERB_EVENTS)
 #define SHOWS    (VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_SHOW))
 #define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS) | HISTORY)
 
@@ -35,8 +36,9 @@ const OptionRow option_table[] = {
         {'a', "all", NULL, VERB_BIT(VERB_LIST), "Show ended execs too"},
         {'a', "all", NULL, VERB_BIT(VERB_CONTAINERS), "Show services of the host too"},
         {'a', "all", NULL, VERB_BIT(VERB_KILL), "Send the signal to all processes of the exec"},
-        {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS), "Do not ellipsize IDs and commands"},
+        {'l', "full", NULL, TABLES | VERB_BIT(VERB_STATUS) | EVENTS, "Do not ellipsize IDs and commands"},
         {'n', "lines", "N|all", VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_LOGS), "Show only the last N lines"},
+        {OPTION_CONTAINER, "container", "CONTAINER", EVENTS, "Show events of this container"},
         {OPTION_CONTAINER, "container", "CONTAINER", LIST, "Show execs of this container"},
         {OPTION_STATE, "state", "STATE", LIST, "Show execs that are created, running, exited or failed"},
         {OPTION_CALLER, "caller", "USER", LIST, "Show execs that this user created"},
@@ -61,8 +63,8 @@ const OptionRow option_table[] = {
          "Write control characters too if stdout is no terminal"},
         {'q', "quiet", NULL, SESSIONS, "Do not print messages about the exec"},
         {'H', "host", "[USER@]HOST", VERB_ALL & ~VERB_BIT(VERB_HELP), "Work on another host, over ssh"},
-        {OPTION_JSON, "json", "short|pretty|off", TABLES | SHOWS, "Print JSON"},
-        {'j', NULL, NULL, TABLES | SHOWS, "Same as --json=pretty on a terminal, else --json=short"},
+        {OPTION_JSON, "json", "short|pretty|off", TABLES | SHOWS | EVENTS, "Print JSON"},
+        {'j', NULL, NULL, TABLES | SHOWS | EVENTS, "Same as --json=pretty on a terminal, else --json=short"},
         {OPTION_NO_LEGEND, "no-legend", NULL, VERB_ALL, "Do not print the column headers and the footer"},
         {OPTION_NO_PAGER, "no-pager", NULL, VERB_ALL, "Do not start a pager"},
         {OPTION_NO_ASK_PASSWORD, "no-ask-password", NULL, VERB_ALL, "Do not ask for a password"},

@@ -233,6 +233,8 @@ int properties_get_of_exec(Ctl *c, const char *path, Properties *ret)
                       sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
                       sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchExec")))
                 return -ENOENT;
+        if (r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "AccessDenied"))
+                return -EACCES;
         if (r < 0)
                 return bus_fail(&error, r);
         r = properties_read(ret, reply);

@@ -215,6 +215,9 @@ static int run_attached(Ctl *c, const char *container, char **command)
         if (!s)
                 return fail_memory();
         r = create(c, container, command, &e);
+        if (r == 0 && c->options.record && !c->options.quiet)
+                fprintf(stderr, "Recording exec %.*s; to play it: execctl replay %.*s\n", ID_SHOWN, e.id,
+                        ID_SHOWN, e.id);
         if (r == 0)
                 r = bus_new_call(c, e.path, EXEC_INTERFACE, "StartAttached", &m);
         if (r == 0)

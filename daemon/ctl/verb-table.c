@@ -19,6 +19,7 @@ const VerbRow verb_table[_VERB_MAX] = {
                        "Show properties of an exec, a container or execd, for programs"},
         [VERB_HISTORY] = {"history", "", 0, 0, false,
                           "Show what was done in containers, and what was refused"},
+        [VERB_EVENTS] = {"events", "", 0, 0, false, "Show changes of execs and containers as they happen"},
         [VERB_LOGS] = {"logs", "EXEC", 1, 1, false, "Show the output of an exec that runs without a client"},
         [VERB_REPLAY] = {"replay", "EXEC|FILE", 1, 1, false, "Play back the recording of an exec"},
         [VERB_KILL] = {"kill", "EXEC…", 1, INT32_MAX, false, "Send a signal to an exec"},

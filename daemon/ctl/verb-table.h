@@ -21,6 +21,7 @@ typedef enum Verb {
         VERB_STATUS,
         VERB_SHOW,
         VERB_HISTORY,
+        VERB_EVENTS,
         VERB_LOGS,
         VERB_REPLAY,
         VERB_KILL,

@@ -427,10 +427,11 @@ def test_replay_on_a_terminal(tmp_path):
 
 def test_shell_and_run_of_execctl():
     done = execctl("run", "--record", "-i", "web", "--", "sh", "-c", "cat; echo err >&2; exit 3", stdin=b"typed\n")
-    assert (done.returncode, done.stdout, done.stderr) == (3, b"typed\n", b"err\n")
+    said = f"Recording exec {newest()[:12]}; to play it: execctl replay {newest()[:12]}\n".encode()
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"typed\n", said + b"err\n")
     assert sorted(recording(newest()).of("o")) == ["err\r\n", "typed\r\n"]
-    done = execctl("shell", "--record", "web", "echo", "hello")
-    assert done.returncode == 0 and b"hello" in done.stdout
+    done = execctl("shell", "-q", "--record", "web", "echo", "hello")
+    assert done.returncode == 0 and b"hello" in done.stdout and not done.stderr
     exec_id = newest()
     assert recording(exec_id).output() == "hello\r\n"
     assert f"{exec_id}.cast" in execctl("status", exec_id).stdout.decode()
