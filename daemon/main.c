@@ -27,10 +27,10 @@
 #include "core/state-file.h"
 #include "wire/units.h"
 
-/* What execd.service is not restarted for: EX_CONFIG of sysexits.h. */
+/* The exit status for which execd.service is not restarted: EX_CONFIG of sysexits.h. */
 #define EXIT_NO_SOCKET 78
 
-/* That systemd may pass to listen on. */
+/* The maximum number of listening sockets from systemd. */
 #define SOCKETS_MAX 16
 
 /* How long records that wait for the journal hold up the end. */
@@ -259,7 +259,7 @@ static int listen_on_sockets(HttpServer *server, const Passed *p)
         return 0;
 }
 
-/* What is remembered of execs, and those that still run. */
+/* Loads the ended execs and the running ones. */
 static void load_execs(Manager *m, FdStore *h)
 {
         int r;
@@ -282,7 +282,7 @@ static void save_state(Manager *m)
                 log_warning("Failed to save state, exec records will be lost");
 }
 
-/* For a moment only: a journal that has not taken them until now is not waited for. */
+/* Waits only for a moment: the journal has not accepted these records until now. */
 static void flush_records(Manager *m)
 {
         size_t n;

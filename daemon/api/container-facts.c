@@ -11,7 +11,7 @@
 #include "wire/json-build.h"
 #include "wire/oci-details.h"
 
-/* Of Docker, for what a health check does not say. */
+/* Docker's defaults for settings that a health check omits. */
 #define HEALTH_DEFAULT_SEC 30
 
 /* Podman's mappings as Docker has them: {"80/tcp": [{"HostIp": …, "HostPort": …}]}. */

@@ -302,7 +302,7 @@ static int match_networks(const ContainerFilter *f, const ContainerInfo *c, stru
                 return 1;
         if (!networks) {
                 mode = container_network_mode(c, facts);
-                /* Of Podman's networks execd knows whether there are any. */
+                /* execd knows only whether a container of Podman has networks. */
                 if (strcmp(c->kind, "podman") == 0 && (!mode || strcmp(mode, "bridge") == 0))
                         return not_known(c, "network", reterr);
                 return mode && (strcmp(mode, "none") == 0 || strcmp(mode, "host") == 0) &&
@@ -413,7 +413,7 @@ static bool match_task(const ContainerFilter *f, struct json_object *facts)
         return !values;
 }
 
-/* What is known of every container. */
+/* The facts that every container has. */
 static bool match_simple(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts)
 {
         if (http_filter_values(f->values, "before") &&

@@ -161,7 +161,7 @@ void dbus_call_fail(DbusCall *c, int error)
         dbus_call_refuse(c, &refusal);
 }
 
-/* Where the bus knows the process by a pidfd, there is no number to be mistaken about. */
+/* If the bus knows the process by a pidfd, its PID cannot be reused. */
 static int read_process_fd(sd_bus_message *m, Peer *p)
 {
         int fd, r;

@@ -16,7 +16,7 @@ static int append_labels(sd_bus_message *m, const ContainerInfo *k)
         return r < 0 ? r : dbus_append_pairs(m, "Labels", labels);
 }
 
-/* What is not known has no entry. */
+/* Unknown facts are omitted. */
 static int append_facts(sd_bus_message *m, const ContainerInfo *k)
 {
         struct json_object *facts = container_facts(k);

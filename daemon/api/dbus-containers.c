@@ -11,7 +11,7 @@
 #include "api/dbus-options.h"
 #include "wire/service-name.h"
 
-/* Of all, or of services alone. */
+/* All containers, or services only. */
 static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_services)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is done with an exec over the bus: resize, kill, wait. */
+/* Methods of an exec: resize, kill, wait. */
 
 #include <signal.h>
 
@@ -143,7 +143,7 @@ static void wait_run(DbusCall *c)
                 wait_finish(c);
                 return;
         }
-        /* What no clock can reach is never. */
+        /* A time that no clock can reach is never. */
         if (w->timeout_usec > 0 && w->timeout_usec < INT64_MAX)
                 r = sd_event_add_time_relative(c->manager->event, &w->timer, CLOCK_MONOTONIC,
                                                w->timeout_usec, 0, wait_on_timeout, c);

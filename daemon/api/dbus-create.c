@@ -65,7 +65,7 @@ static void create_known(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-/* What the command's stdin, stdout and stderr are. */
+/* The stdin, stdout and stderr of the command. */
 typedef enum Stdio {
         STDIO_STREAM, /* a stream of ours, that clients attach to */
         STDIO_PASSED, /* pipes of the caller's */
@@ -89,7 +89,7 @@ static int create_read(CreateCall *k, sd_bus_message *m, bool with_options, Stdi
                                              reterr);
 }
 
-/* What CreateExec, Run, RunExec and RunPiped begin with. */
+/* The first arguments of CreateExec, Run, RunExec and RunPiped. */
 static int create_begin(sd_bus_message *m, DbusService *service, bool with_options, Stdio stdio,
                         void (*created)(DbusStart *s), sd_bus_error *error)
 {

@@ -82,7 +82,7 @@ void dbus_start_exec(DbusStart *s, bool detached, void (*started)(DbusStart *s))
         e->piped = s->piped;
         e->one_output = s->one_output;
         exec_watch(e, &s->watch, start_on_state);
-        /* What fails here has changed the state already, and the watch has answered. */
+        /* A failure here has already changed the state, and the watch has answered. */
         (void) exec_start(e, c->peer, &no_size, detached, &refusal);
 }
 
@@ -95,7 +95,7 @@ static void reply_pipes(DbusStart *s)
 {
         const int *fds = s->call.exec->stdio;
 
-        /* It ended before we could tell, and could not be served. */
+        /* The exec ended before the answer, and could not be served. */
         if (fds[2] < 0)
                 dbus_call_fail(&s->call, -EIO);
         else

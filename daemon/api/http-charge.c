@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the buffers of a connection take is charged to its caller. */
+/* The memory of a connection's buffers is charged to its caller. */
 
 #include "api/http-connection.h"
 

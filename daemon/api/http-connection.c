@@ -146,7 +146,7 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
         HttpConnection *c = userdata;
 
         c->blocked = false;
-        /* Nobody is left to read an answer. A request that was sent whole before is still taken, though. */
+        /* No client reads an answer. A complete request that was sent before is still processed, though. */
         if ((revents & (EPOLLHUP | EPOLLERR)) && c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY)
                 c->dead = true;
         connection_process(c);

@@ -134,7 +134,7 @@ static void events_feed(HttpExchange *x)
                 if (event_is_wanted(s, e))
                         event_write(x, e);
         }
-        /* What was passed over leaves nothing to be sent, after which this would be called again. */
+        /* Skipped events leave nothing to be sent, after which this would be called again. */
         http_stream_wake(x);
 }
 

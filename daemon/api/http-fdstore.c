@@ -83,7 +83,7 @@ static bool connection_waits(const HttpConnection *c)
 {
         const HttpExchange *x = &c->exchange;
 
-        /* What it has sent already behind its request would be lost. */
+        /* Data that the client has sent after its request would be lost. */
         return c->state == CONNECTION_HANDLING && x->waits && x->exec->persistence == EXEC_STORED &&
                !c->dead && !c->eof && buf_length(&c->in) == 0;
 }

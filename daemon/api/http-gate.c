@@ -20,7 +20,7 @@ bool http_gate_is_needed(const HttpExchange *x)
 
 bool http_host_is_local(const char *host)
 {
-        /* Of docker-py and Node.js, the docker command, podman. */
+        /* The user agents of docker-py and Node.js, the docker command, podman. */
         static const char *const local[] = {"", "localhost", "docker", "api.moby.localhost", "d"};
 
         if (!host)

@@ -8,7 +8,7 @@
 
 #include "core/exec-restore.h"
 
-/* Nobody pauses a container and is told so in less. */
+/* Shorter than the time in which a container can be paused and its state reported. */
 #define JUST_USEC (5 * USEC_PER_MSEC)
 
 Exec *http_need_exec(HttpExchange *x)

@@ -63,7 +63,7 @@ static void put_date(Buf *out)
                 buf_puts(out, text);
 }
 
-/* What tells a client which API it speaks to. */
+/* The headers that identify the API to a client. */
 static void put_api_headers(Buf *out)
 {
         buf_puts(out, "Api-Version: " API_VERSION "\r\n"
@@ -129,7 +129,7 @@ void connection_refuse(HttpConnection *c, const HttpParseError *e)
         connection_step(c);
 }
 
-/* What has been read of the request is given up. */
+/* Drops the part of the request that has been read. */
 void connection_refuse_busy(HttpConnection *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -43,7 +43,7 @@ static const Route routes[] = {
         {"POST", "/exec/*/wait", http_wait_exec},
 };
 
-/* What a Docker engine serves besides: asked for here, it deserves a better answer than "not found". */
+/* Other routes of a Docker engine, which get a better answer than "not found". */
 static const char *const engine_paths[] = {
         "/auth",     "/build",   "/commit",   "/configs", "/containers/", "/distribution/",
         "/grpc",     "/images/", "/networks", "/nodes",   "/plugins",     "/secrets",
@@ -195,7 +195,7 @@ static bool version_check(HttpExchange *x, const char *text)
         return true;
 }
 
-/* What changes something must be understood whole, also in parameters that nobody reads. */
+/* Requests that change something must be valid, including parameters that are not used. */
 static bool query_check(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where a connection leaves HTTP and becomes a stream: start, attach; and the output that was kept. */
+/* The routes that turn a connection into a stream, start and attach, and the one that returns kept output. */
 
 #include <stdio.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static void start_detached(HttpExchange *x, Exec *e, const StartOptions *start)
                 return;
         }
         exec_watch(e, &x->watch, detached_on_state);
-        /* What fails here has changed the state already, and the watch has answered. */
+        /* A failure here has already changed the state, and the watch has answered. */
         (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
 }
 
@@ -168,7 +168,7 @@ static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *
         return 0;
 }
 
-/* For attach, and for logs. */
+/* Used by attach and logs. */
 typedef struct AttachTask {
         HttpTask task;
         bool want_stdin, want_stdout, want_stderr, replay;
@@ -254,7 +254,7 @@ static void logs_run(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        /* What does not fit into memory, or has been forgotten, the journal has. */
+        /* The journal has output that did not fit into memory or was dropped. */
         if (e->stream && !stream_output_ring(e->stream)->dropped)
                 logs_collect(e, a, &body);
         else if (journal_read_output(&x->manager->journal_reader, e->id, e->request->tty, a->want_stdout,

@@ -126,7 +126,7 @@ static void put_caller(Buf *b, const Peer *p)
                 put_uid(b, ", login uid", p->loginuid);
 }
 
-/* What has happened, in words: "exited with status 3", "created by uid 0 (root)". */
+/* Describes the event: "exited with status 3", "created by uid 0 (root)". */
 static void put_event(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *plain)
 {
         const char *verb = kinds[event].verb;

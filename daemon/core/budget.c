@@ -41,7 +41,7 @@ static uint64_t left_of(uint64_t limit, uint64_t used)
         return limit > used ? limit - used : 0;
 }
 
-/* Of the total, whatever the uid may hold itself. */
+/* The share of the total, regardless of the limit of the uid. */
 static uint64_t room_in_total(const Budget *b, uid_t uid, uint64_t held)
 {
         uint64_t many, few;

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "wire/login-shell.h"
 
-/* Of one word, as it is written; a line is cut shorter than that. */
+/* The maximum length of one escaped word; a line is truncated to less. */
 #define WORD_BYTES_MAX 8192
 
 /* Bytes of a character that changes how a line is shown: C1 controls (U+0080 to U+009F) and the marks that

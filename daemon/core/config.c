@@ -18,7 +18,7 @@
 /* Bytes of a wrong value that a message quotes. */
 #define QUOTED_MAX 64
 
-/* What is in an earlier one has precedence. */
+/* Earlier directories take precedence. */
 static const char *const directories[] = {"/etc/execd", "/run/execd", "/usr/local/lib/execd",
                                           "/usr/lib/execd"};
 

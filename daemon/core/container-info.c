@@ -132,7 +132,7 @@ int container_info_labels(const ContainerInfo *c, char ***labels, bool *ret_know
         r = oci_details_labels(c->details, &engines);
         if (r == -ENOMEM)
                 return r;
-        /* What no engine made has no labels but ours. */
+        /* Containers without an engine have only our labels. */
         *ret_known = r >= 0 || !(strcmp(c->kind, "docker") == 0 || strcmp(c->kind, "podman") == 0) ||
                      oci_details_find(c->details, "Config");
         r = append_text(labels, "org.execd1.kind", c->kind);

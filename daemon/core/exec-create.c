@@ -124,7 +124,7 @@ static void creation_prepare(ExecCreation *c)
                         creation_refuse(c, &refusal);
                 return;
         }
-        /* What goes wrong here, goes wrong again at the start and is told then. */
+        /* An error here happens again at the start, and is reported then. */
         if (park && exec_prepare(c->exec, true, NULL, NULL, NULL, &refusal) < 0)
                 log_debug("Exec %.12s has no runner ready", c->exec->id);
         creation_finish(c);

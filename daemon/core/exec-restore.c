@@ -52,7 +52,7 @@ static int exec_resume(Exec *e, StoredFds *f)
         }
         if (r < 0)
                 return r;
-        /* Of clients that are still there the stream tells when they go. */
+        /* The stream reports the disconnection of clients that are still attached. */
         if (!fdstore_take_stream(f, s) || stream_was_cut(s))
                 e->client_gone = e->client_lost = !e->detached && !e->caller;
         e->slot = TAKE_PTR(f->slots[KEEP_CONTROL]);
@@ -131,7 +131,7 @@ static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
         return 0;
 }
 
-/* What clients have not read yet of one that ended, and what may still be asked for. */
+/* The output of an ended exec that clients have not read yet or may still request. */
 static void restore_output(Exec *e, StoredFds *f)
 {
         Stream *s = exec_stream(e);
@@ -248,7 +248,7 @@ Exec *exec_restore_from_journal(Manager *m, const char *id)
         if (journal_find_record(&m->journal_reader, id, &line) < 0 ||
             exec_restore_line(m, line, NULL, &e) < 0 || strcmp(e->id, id) != 0)
                 return NULL;
-        /* It was asked for now, so it is remembered from now. */
+        /* It was requested now, so its retention begins now. */
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         return e;
 }

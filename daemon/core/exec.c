@@ -304,7 +304,7 @@ static int exec_on_drain(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Exec *e = userdata;
 
-        /* What the journal has not taken by then, it gets later. */
+        /* The journal gets the remaining records later. */
         e->log_ended = true;
         stream_drain_rest(e->stream);
         exec_advance(e);

@@ -34,7 +34,7 @@ static StoredFds *fdstore_get(FdStore *h, const char *id)
         return f;
 }
 
-/* Of two messages with the same fds the later one holds: the earlier one was about to be removed. */
+/* If two messages have the same fds, the later one counts: the earlier one was about to be removed. */
 static bool makes_way(StoredFds *f, const KeepFound *found, KeepRole first)
 {
         if (!f->slots[first])

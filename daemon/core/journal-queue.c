@@ -95,7 +95,7 @@ static int queue_send(JournalQueue *q, const Buf *record)
         return r;
 }
 
-/* What is to be watched follows from what waits. */
+/* Watches the socket according to the waiting records. */
 static void queue_arm(JournalQueue *q)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC), at = UINT64_MAX;

@@ -9,7 +9,7 @@
 #include "wire/exec-id.h"
 
 #define KEEP_MAGIC "execd k1"
-/* Of a record that has a memfd of its own. */
+/* The maximum size of a record with a memfd of its own. */
 #define KEEP_RECORD_MAX (16 * 1024 * 1024)
 
 /* Then the record, if it fits. */

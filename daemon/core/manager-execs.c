@@ -22,7 +22,7 @@
 /* Bytes of ended execs without their output. The oldest go first; the journal knows them. */
 #define ENDED_SIZE_MAX (8 * 1024 * 1024)
 
-/* Of those that have ended, no more is kept than this, whatever is asked for. */
+/* The maximum number of ended execs to keep, regardless of requests. */
 static bool has_too_many_ended(const Manager *m)
 {
         return m->n_ended > m->config.ended_max || m->ended_size > ENDED_SIZE_MAX;
@@ -103,7 +103,7 @@ static void collect_ended(Manager *m, uint64_t now)
 
                 if (now <= e->ended_monotonic + m->config.retention_usec && !has_too_many_ended(m))
                         break;
-                /* Somebody looks at it again. */
+                /* It is in use again. */
                 if (is_watched(e))
                         exec_queue_in(e, &m->flushing);
                 else

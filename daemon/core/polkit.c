@@ -13,7 +13,7 @@
 #define POLKIT_PATH      "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
-/* For each question of a uid that may be under way, so many may wait. */
+/* The number of questions that may wait for each question of a uid that may be in progress. */
 #define WAITING_FACTOR 16
 
 typedef enum QuestionState {

@@ -20,7 +20,7 @@
 #define SUFFIX_PARTIAL ".cast.partial"
 #define NAME_SIZE      (RECORDING_ID_SIZE + sizeof(SUFFIX_PARTIAL))
 
-/* What is read of an unfinished file to find the end of its last whole line. */
+/* The number of bytes at the end of an unfinished file in which its last complete line is searched. */
 #define TAIL_SIZE (512 * 1024)
 
 typedef struct Kept {
@@ -263,7 +263,7 @@ int recording_store_open(RecordingStore *s)
         fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        /* Where others can put files, what is found there is not what was recorded. */
+        /* If other users can create files there, the files may not be recordings. */
         if (st.st_mode & 022) {
                 log_warning("%s is not used for recordings, because other users can write to it", s->path);
                 return -EPERM;

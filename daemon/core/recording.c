@@ -11,7 +11,7 @@
 #include "base/strv.h"
 #include "base/time.h"
 
-/* So much at once is worth a write, and no more is written at once. */
+/* The amount of data for which a write is worthwhile, and the maximum of one write. */
 #define CHUNK_MIN (64 * 1024)
 #define CHUNK_MAX (256 * 1024)
 
@@ -51,7 +51,7 @@ static void tell_truncated(Recording *r, const char *why)
         r->on_truncated = NULL;
 }
 
-/* What waits is still written, with the marker behind it. */
+/* The pending data is still written, followed by the marker. */
 static void truncate_here(Recording *r, const char *why)
 {
         if (r->over)
@@ -130,7 +130,7 @@ static void write_out(Recording *r, size_t least, bool whatever)
         }
 }
 
-/* What was left of a character. */
+/* The rest of an incomplete character. */
 static void put_ends(Recording *r)
 {
         for (size_t i = 0; i < ELEMENTSOF(r->texts); i++)
@@ -190,7 +190,7 @@ static int new_recording(RecordingStore *s, const char *id, bool tty, Recording 
         return 0;
 }
 
-/* It has its file. */
+/* The file has been created. */
 static void join(Recording *r, RecordingStore *s, void (*on_truncated)(void *, const char *), void *userdata)
 {
         r->store = s;
@@ -215,7 +215,7 @@ int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncat
         if (k < 0)
                 return k;
         join(r, s, on_truncated, userdata);
-        /* What is read of it is never without its header. */
+        /* A reader never gets the recording without its header. */
         while (k >= 0 && buf_length(&r->buffer) > 0)
                 k = write_chunk(r);
         if (k < 0) {

@@ -24,7 +24,7 @@ static const char *const permission_names[_SELINUX_PERMISSION_MAX] = {
         [SELINUX_KILL] = "kill",
 };
 
-/* What a record says besides the labels. */
+/* The fields of a record besides the labels. */
 typedef struct Question {
         const Peer *peer;
         const ContainerInfo *container;

@@ -101,7 +101,7 @@ static int on_last(sd_event_source *source, void *userdata)
         return may_leave(s) ? sd_event_exit(s->event, 0) : 0;
 }
 
-/* What has just ended still has clients that are told of it: all else that is ready comes first. */
+/* Clients still have to be informed of execs that have just ended: process all other ready events first. */
 void shutdown_check(Shutdown *s)
 {
         if (!may_leave(s) || s->last)

@@ -20,7 +20,7 @@
 /* How often connections are looked at that have another end than being unused. */
 #define LINK_LOOK_USEC (5 * USEC_PER_SEC)
 
-/* Somebody follows the events and the connection is lost: it is made anew, but not in a circle. */
+/* Reconnects if a client follows the events and the connection is lost, but not in a loop. */
 #define LINK_AGAIN_USEC USEC_PER_SEC
 
 /* The time systemd has to start the spawner. Who asked is told then, before clients of HTTP give up by
@@ -387,7 +387,7 @@ static int link_call_adopt(LinkCall *call, sd_bus *bus)
 
         if (sd_bus_message_get_bus(call->message) == bus)
                 return 0;
-        /* It has been, unless it could not be sent at all. */
+        /* It has been closed, unless the call could not be sent at all. */
         (void) sd_bus_message_seal(call->message, 1, 0);
         r = sd_bus_message_rewind(call->message, true);
         if (r >= 0)
@@ -425,7 +425,7 @@ static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reter
         sd_bus *bus;
         int r;
 
-        /* That a connection is lost may show only now; then nothing of the call has arrived. */
+        /* The loss of a connection may be detected only now; then no part of the call has arrived. */
         for (int i = 0; i < 2; i++) {
                 r = spawner_link_need(l, &bus, reterr);
                 if (r < 0)
@@ -459,7 +459,7 @@ static bool link_call_again(LinkCall *call, const LinkBus *lost, bool was_lost)
         return link_call_send(call, &call->again, &refusal) >= 0;
 }
 
-/* What a caller is told of a call that was lost and is not sent again. */
+/* The error of a call that was lost and is not repeated. */
 static int link_call_lose(LinkCall *call, sd_bus_message **ret)
 {
         bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;

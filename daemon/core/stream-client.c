@@ -76,7 +76,7 @@ static void client_find_frame(StreamClient *c)
         }
 }
 
-/* What a send answered: true when to go on. */
+/* Handles the result of a send; true to continue. */
 static bool client_sent(StreamClient *c, ssize_t n)
 {
         if (n > 0)

@@ -113,7 +113,7 @@ static bool is_sound(const Stream *s, const ClientState *t)
         return verbatim || is_frame_boundary(h, t->position + t->frame_left);
 }
 
-/* What a writer has sent and the command has not been given. */
+/* The data that a writer has sent and the command has not received. */
 static void take_input(Stream *s, const ClientState *t, StreamClient *c)
 {
         const StreamMap *m = s->map;

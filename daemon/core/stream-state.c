@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a stream writes into its map (core/stream-map) as it goes on, and what it keeps in slots. */
+/* The state that a stream writes into its map (core/stream-map), and the descriptors that it keeps in slots. */
 
 #include <fcntl.h>
 #include <string.h>

@@ -120,7 +120,7 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
 {
         Stream *s = userdata;
 
-        /* What was blocked may move again; reads and writes find out. */
+        /* Blocked transfers may be possible again; reads and writes find out. */
         s->input.blocked = false;
         LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (c->fd != fd)

@@ -4,7 +4,7 @@
 
 #include <sys/param.h>
 
-/* What is left of the longest time after one more request: it is forgotten after some forty. */
+/* The decay of the longest time for each request: it is forgotten after some forty. */
 static uint64_t faded(uint64_t usec, uint64_t seconds)
 {
         usec -= usec / 16;

@@ -74,7 +74,7 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr)
         const char *directory = without_self(s->working_dir ?: "/");
         char path[4096], text[128];
 
-        /* It is in that of the main process already. */
+        /* It is already in the namespace of the main process. */
         if (s->service && !s->working_dir)
                 directory = syscall(SYS_getcwd, path, sizeof(path)) < 0 || path[0] != '/' ? "/" : ".";
         else if (directory[0] != '/')

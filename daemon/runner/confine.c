@@ -24,7 +24,7 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-/* What every process has from the kernel, until it asks for another. */
+/* The default of the kernel for every process. */
 #define TIMER_SLACK_NSEC 50000
 
 /* The leader's limits. Where ours are lower and may not be raised, the command gets less than the leader
@@ -127,7 +127,7 @@ int confine_outside(const RunnerSpec *s, Refusal *reterr)
         return 0;
 }
 
-/* Where the kernel does not know it, systemd has set a filter instead, which is copied with the others. */
+/* If the kernel does not support it, systemd has set a filter instead, which is copied with the others. */
 static int deny_exec_memory(const RunnerSpec *s)
 {
         if (!s->denies_exec_memory || prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) >= 0)

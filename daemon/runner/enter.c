@@ -22,7 +22,7 @@
 #define LEADER_FD       13
 #define NAMESPACES_FD   14 /* and the next ones */
 
-/* What the fds of the order are. */
+/* The meaning of the fds in the order. */
 enum {
         ORDER_SPEC,
         ORDER_LEADER,
@@ -170,7 +170,7 @@ static int start_command(const Entry *e, Refusal *reterr)
                 command_run(e);
         if (pid > 0)
                 return 0;
-        /* What the kernel says when the pid namespace has lost its PID 1. */
+        /* The error of the kernel if the PID namespace has lost its PID 1. */
         if (pid == -ENOMEM)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
         return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "failed to fork: %s", strerrordesc_np(-pid));

@@ -17,7 +17,7 @@
 
 #include "runner/runner.h"
 
-/* It opens when no copy of its other end is left, also when the joiner has been killed. */
+/* It becomes readable when no copy of its other end is left, also if the joiner has been killed. */
 static void wait_at_gate(const int gate[2])
 {
         char byte;

@@ -15,7 +15,7 @@
 
 #include "runner/runner.h"
 
-/* Of the kernel's user messages; linux/kernel-audit.h has no name for it. */
+/* The type of user messages of the kernel; linux/audit.h has no name for it. */
 #define AUDIT_USER_CMD 1123
 
 static void set_login_uid(uint32_t uid)

@@ -188,7 +188,7 @@ static char wait_until_taken(void)
         return n > 0 ? byte : 0;
 }
 
-/* Where the kernel has put this program, as the linker names it. */
+/* The address at which the kernel has loaded this program, as the linker names it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 /* The monitor may stay for days: what it has read of its program is given back, and what it needs at the end

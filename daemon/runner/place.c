@@ -70,7 +70,7 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         r = MIN(ret->root, ret->directory);
         if (r >= 0)
                 r = check_mounts(s, mount_namespace);
-        /* What another user runs is not told what the service has put into its own memory. */
+        /* A command of another user does not get what the service has put into its own memory. */
         if (r >= 0 && s->as_leader && !s->privileged) {
                 s->env_container = strv_free(s->env_container);
                 r = take_environment(s, reterr);

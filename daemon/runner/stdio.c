@@ -102,7 +102,7 @@ static int open_null_stdin(void)
         return 0;
 }
 
-/* So that the user can open /dev/stdout and the like. Only pipes that were made for this exec. */
+/* Lets the user open /dev/stdout and the like. Only for pipes that were created for this exec. */
 static void give_pipes(const UserCredentials *u)
 {
         for (int i = 0; i < 3; i++) {

@@ -15,7 +15,7 @@
 #define PROCS_MAX (4 * 1024 * 1024)
 #define DEPTH_MAX 16
 
-/* Where the hierarchy is mounted: alone, or next to the old ones. */
+/* The mount point of the hierarchy: alone, or next to the old ones. */
 static int open_root(void)
 {
         static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -118,7 +118,7 @@ static int foreach_in(int fd, int depth, CgroupProcess callback, void *userdata)
                         r = foreach_in(child, depth + 1, callback, userdata);
         }
         closedir(d);
-        /* It may be removed while we walk it. */
+        /* It may be removed during the walk. */
         return r == -ENODEV ? 0 : r;
 }
 

@@ -41,7 +41,7 @@ typedef struct Known {
         Container *container;     /* owned reference */
 } Known;
 
-/* Where Podman has names. Once used, it is watched for good. */
+/* The files with the names of Podman's containers. Once used, they are watched permanently. */
 typedef struct Storage {
         ListNode node;
         char *directory;
@@ -301,7 +301,7 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
                 r = provider_add(&o->provider, c);
         if (r < 0)
                 return r;
-        /* It may have been given another name before that was watched. */
+        /* It may have been renamed before the watch began. */
         if (!is_as_known(o, place_fd, k)) {
                 forget(o, k);
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is changing");
@@ -320,7 +320,7 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
         int r;
 
         r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
-        /* It was removed just now. */
+        /* It has just been removed. */
         if (r == -ENOENT)
                 return;
         if (r >= 0)

@@ -88,7 +88,7 @@ static void look_end(Look *l)
         run_queued(s);
 }
 
-/* Nobody asked for one of all: it is just not listed. */
+/* The request is for all services: this one is not listed. */
 static void look_reject(Look *l, const char *name, int error, Refusal *refusal)
 {
         Services *s = l->services;

@@ -64,7 +64,7 @@ static int signal_one(pid_t pid, void *userdata)
         return 0;
 }
 
-/* What is left to be done after a turn of the loop. */
+/* The work that is left after a turn of the loop. */
 typedef struct Sweeping {
         sd_event_source *source;
         char *path;
@@ -169,7 +169,7 @@ int kill_exec(const char *exec_id, int pidfd, int signal_number, bool all, Refus
                 r = cgroup_of_unit(pid, unit, &path);
         if (r >= 0)
                 r = find_runner(pid, unit, &runner);
-        /* What was read by its number was the command's if that one is still there. */
+        /* Data that was read by PID belongs to the command if the command still exists. */
         if (r >= 0 && pidfd_is_alive(pidfd) <= 0)
                 r = -ESRCH;
         if (r == -ENOENT)

@@ -21,7 +21,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Launch *l = userdata;
 
-        /* Nobody came for it, which is what mostly becomes of the last one. */
+        /* It was not used, as most last ones. */
         if (!l->start) {
                 launch_free(l);
                 return 0;
@@ -48,7 +48,7 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         return 0;
 }
 
-/* What the cgroup of the container forbids, the scope must forbid as well. */
+/* The scope must forbid what the cgroup of the container forbids. */
 static int copy_device_policy(const Launch *l, Refusal *reterr)
 {
         _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL, *scope = NULL, *theirs = NULL,

@@ -88,7 +88,7 @@ static int read_labels(int proc_fd, LeaderFacts *ret, Refusal *reterr)
         r = process_read_label(proc_fd, &ret->label);
         if (r >= 0)
                 r = process_read_apparmor(proc_fd, &ret->apparmor);
-        /* It has ended, which its caller says better. */
+        /* It has ended, for which the caller has a better message. */
         if (r >= 0 || r == -ESRCH || r == -ENOENT)
                 return r;
         return refuse(reterr, REFUSAL_UNSUPPORTED, r, "failed to read the container's security label");
@@ -201,7 +201,7 @@ int leader_facts_compare(const LeaderFacts *found, const LeaderFacts *now, Refus
         if (found->status.seccomp_mode == 2 &&
             (now->status.seccomp_mode != 2 || now->status.seccomp_filters < found->status.seccomp_filters))
                 return refuse(reterr, REFUSAL_INTERNAL, EPERM, "the container has lost seccomp filters");
-        /* Of a user namespace these are written once. */
+        /* The mappings of a user namespace are written only once. */
         if (!same_text(found->uid_map, now->uid_map) || !same_text(found->gid_map, now->gid_map))
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
                               "the ID mappings of the container's user namespace have changed");

@@ -180,7 +180,7 @@ static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusa
         return 0;
 }
 
-/* Those that are ours already are not joined. */
+/* Namespaces that this process already has are not joined. */
 static void drop_own(NamespaceFds *fds, uint64_t to_join)
 {
         for (NamespaceType t = 0; t < _NS_MAX; t++)
@@ -203,7 +203,7 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
                 r = leader_check_cgroup(l, reterr);
         if (r >= 0)
                 r = fill_from_facts(l, &now, spec, reterr);
-        /* What was read was the leader's only if it still lives. */
+        /* The data belongs to the leader only if the leader still lives. */
         if (!leader_is_alive(l))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         if (r < 0)

@@ -75,7 +75,7 @@ static int read_status(int proc_fd, ProcStatus *ret)
         return r < 0 ? r : proc_status_parse(text, ret);
 }
 
-/* Of what the kernel has in memory: the file system may be the container's own, and need not answer. */
+/* Reads only memory of the kernel: the file system may belong to the container, and need not answer. */
 static int stat_program(int proc_fd, struct statx *ret)
 {
         return statx(proc_fd, "exe", AT_STATX_DONT_SYNC, STATX_INO, ret);
@@ -285,7 +285,7 @@ static int is_being_set_up(const Leader *l)
         r = file_read_at(l->proc_fd, "comm", 64, &comm, NULL);
         if (r < 0)
                 return r;
-        /* What systemd calls its child meanwhile. */
+        /* The name of a child of systemd before it executes the program. */
         if (comm[0] == '(' && strchr(comm, ')'))
                 return 1;
         n = readlink("/proc/1/exe", init, sizeof(init) - 1);

@@ -219,7 +219,7 @@ static uint64_t read_number(const char *path)
         return file_read_at(AT_FDCWD, path, 64, &text, NULL) >= 0 && take_value(text, &v) ? v : LIMIT_NONE;
 }
 
-/* What a share of the whole is a share of. */
+/* The total to which a share refers. */
 static uint64_t whole_of(LimitType type)
 {
         if (type == LIMIT_TASKS_MAX)

@@ -17,7 +17,7 @@
 #define PEER_USER        "execd"
 #define IDLE_SEC_DEFAULT 30
 
-/* What execd-spawner.service is not restarted for: EX_CONFIG of sysexits.h. */
+/* The exit status for which execd-spawner.service is not restarted: EX_CONFIG of sysexits.h. */
 #define EXIT_NO_SOCKET 78
 
 static int parse_seconds(const char *text, uint64_t *ret_usec)

@@ -13,7 +13,7 @@
 #define PF_EXITING    0x4
 #define PF_FORKNOEXEC 0x40
 
-/* What stands behind "NAME:" at the start of a line, or NULL. */
+/* Returns the text after "NAME:" at the start of a line, or NULL. */
 static const char *find_field(const char *text, const char *name)
 {
         size_t n = strlen(name);

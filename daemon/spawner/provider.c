@@ -24,7 +24,7 @@ typedef struct Rejected {
         Refusal refusal;
 } Rejected;
 
-/* Those of a name, or all. */
+/* The providers with a name, or all. */
 static void rejected_clear(Provider *p, const char *name)
 {
         LIST_FOREACH (Rejected, x, &p->rejected, node) {

@@ -101,7 +101,7 @@ void runner_release(Runner *r, sd_event *event)
                 return;
         e = sd_event_add_io(event, &source, r->pidfd, EPOLLIN, on_ended, NULL);
         if (e < 0) {
-                /* It stays a zombie until we exit, which may be now. */
+                /* It stays a zombie until this process exits. */
                 if (e != -ESTALE)
                         log_error_errno(e, "Failed to watch runner %d", r->pid);
                 r->pidfd = fd_close(r->pidfd);

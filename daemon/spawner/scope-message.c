@@ -52,7 +52,7 @@ static int append_property(sd_bus_message *m, const ScopeProperty *p)
         return -EINVAL;
 }
 
-/* What the client asks for within what the container has, and then what only the container has. */
+/* The limits of the client within those of the container, and then the limits that only the container has. */
 static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
 {
         ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
@@ -77,7 +77,7 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *
         return r;
 }
 
-/* What runs in a service ends with it, at once: its user may be another service's a moment later. */
+/* Commands in a service end with it, at once: another service may get its user a moment later. */
 static int append_bound(sd_bus_message *m, const ScopeRequest *q)
 {
         int r = 0;

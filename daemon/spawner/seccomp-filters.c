@@ -19,7 +19,7 @@
 #define DUMP_USEC        USEC_PER_SEC
 #define INSTRUCTIONS_MAX 4096 /* BPF_MAXINSNS */
 
-/* So long nobody tries again. */
+/* The time until the next attempt. */
 #define FAILED_USEC (3 * USEC_PER_SEC)
 
 /* Shared with the child. */

@@ -57,7 +57,7 @@ int args_read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **r
         return 0;
 }
 
-/* What runs as execd may give orders to us. */
+/* Processes with execd's user may call this program. */
 static int check_is_not_ours(const Connection *c, const Container *container, Refusal *reterr)
 {
         if (container_is_service(container) && container->leader_uid == c->spawner->options.peer_uid &&

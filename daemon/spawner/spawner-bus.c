@@ -72,7 +72,7 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
         }
         LIST_FOREACH (const Container, container, &c->spawner->containers.containers, node)
                 n += is_listed(container, services);
-        /* Where a provider fails, only its containers are missing; but "none" would not be true. */
+        /* If a provider fails, only its containers are missing; but "none" would not be true. */
         if (n == 0) {
                 r = providers_failure(c->spawner->providers, reterr);
                 if (r < 0)
@@ -351,7 +351,7 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
-/* Nobody waits for an answer to this. */
+/* No answer is expected. */
 static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         const char *text;

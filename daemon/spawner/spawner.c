@@ -21,7 +21,7 @@
 
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
 
-/* Where containers come from. Services are last: they can be left out. */
+/* The kinds of containers. Services are last, so that they can be left out. */
 static const ProviderType *const provider_types[] = {
         &machined_provider,
         &oci_provider,
@@ -109,7 +109,7 @@ static void on_container_removed(void *userdata, Container *c)
 
         if (container_is_service(c))
                 return;
-        /* What was made for it ends with its leader: it may have got another name only. */
+        /* The runners for it end with its leader: it may only have been renamed. */
         LIST_FOREACH (Connection, entry, &s->connections, node)
                 connection_emit_container_removed(entry, c);
 }

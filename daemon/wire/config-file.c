@@ -50,7 +50,7 @@ static int take_section(ConfigParser *p, char *text)
 {
         size_t n = strlen(text);
 
-        /* What follows belongs to no section that anybody knows. */
+        /* The following lines belong to an unknown section. */
         p->section = mfree(p->section);
         if (n < 3 || text[n - 1] != ']') {
                 malformed(p, "a section is written [Name]");

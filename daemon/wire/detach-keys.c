@@ -128,7 +128,7 @@ void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8
                         break;
                 }
 
-                /* What was withheld is the start of the sequence itself, so nothing had to be stored. */
+                /* The withheld bytes are the start of the sequence itself, so nothing had to be stored. */
                 memcpy(out + n_out, keys->keys, s->matched);
                 n_out += s->matched;
                 s->matched = 0;

@@ -14,11 +14,11 @@
 /* From this API version on clients may send ConsoleSize; before it the field is ignored. */
 #define VERSION_CONSOLE_SIZE 1042
 
-/* What Docker's decoder calls the structures it fills: part of its error texts. */
+/* The names of structures in the error texts of Docker's decoder. */
 #define CREATE_NAME "ExecCreateRequest"
 #define START_NAME  "ExecStartRequest"
 
-/* What can only be judged once the whole body was read, kept as text until then. */
+/* Values that can be checked only after the whole body has been read, as text until then. */
 typedef struct CreateDraft {
         ExecRequest request;
         char *detach_keys;

@@ -7,7 +7,7 @@
 /* Chunk extensions, trailer fields and the zeros in front of chunk sizes together, in bytes. */
 #define TRAILER_MAX (8 * 1024)
 
-/* Where a chunked body is. */
+/* The state of a chunked body. */
 enum {
         CHUNK_SIZE_FIRST, /* a hexadecimal digit has to come */
         CHUNK_SIZE,       /* more digits, an extension, or the end of the line */

@@ -205,7 +205,7 @@ static ssize_t read_transfer_encoding(HttpRequest *r, const char *value, HttpPar
         return 0;
 }
 
-/* What the header fields mean for this exchange, as opposed to for its handler. */
+/* The meaning of the header fields for this exchange, as opposed to its handler. */
 static ssize_t interpret_headers(HttpRequest *r, HttpParseError *e)
 {
         bool has_length = false, has_host = false, close = false, keep_alive = false;

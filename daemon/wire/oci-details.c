@@ -139,7 +139,7 @@ static int take_label(char ***labels, const JsonSpan *key, const JsonSpan *value
                 r = oci_text(value, &v);
         if (r == -ENOMEM)
                 return r;
-        /* It would be read as another label. */
+        /* It would be parsed as another label. */
         if (r < 0 || strchr(k, '='))
                 return 0;
         return asprintf(&label, "%s=%s", k, v) < 0 ? -ENOMEM : strv_consume(labels, label);

@@ -23,7 +23,7 @@ static PlainState state_behind(unsigned char c)
 static void put_text(PlainText *t, Buf *out, unsigned char c)
 {
         if (t->carriage_return && c != '\r' && c != '\n') {
-                /* It went back to the beginning of its line: what follows is another one. */
+                /* It went back to the beginning of its line: another line follows. */
                 t->carriage_return = false;
                 buf_puts(out, "\n");
         }

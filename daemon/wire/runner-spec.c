@@ -153,7 +153,7 @@ int runner_spec_write(const RunnerSpec *s, Buf *ret)
         return buf_error(ret);
 }
 
-/* What is left to read. An error is sticky: every take after it gives 0 or NULL. */
+/* The unread rest. Errors are sticky: every take after an error returns 0 or NULL. */
 typedef struct Reader {
         char *start;
         size_t at, size;

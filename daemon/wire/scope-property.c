@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "wire/units.h"
 
-/* What systemd takes as "no limit". */
+/* The value that means "no limit" to systemd. */
 #define NO_LIMIT        UINT64_MAX
 
 #define CPU_WEIGHT_IDLE 0
