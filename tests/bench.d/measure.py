@@ -5,6 +5,7 @@ shown and never judged here."""
 import argparse
 import json
 import os
+import platform
 import socket
 import statistics
 import subprocess
@@ -248,6 +249,13 @@ def show(results, names):
         print(line)
 
 
+def machine():
+    """The processor and the kernel, in one line."""
+    with open("/proc/cpuinfo") as f:
+        models = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
+    return f"{os.cpu_count()} processors, {models[0] if models else platform.machine()}, Linux {platform.release()}"
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--tools", required=True)
@@ -270,7 +278,8 @@ def main():
     print(f"{os.cpu_count()} processors, load {load}; ratio: how many times better execd is")
     show(bench.results, names)
     if a.json:
-        text = json.dumps({"load": load, "results": bench.results}, indent=2)
+        text = json.dumps({"date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine(), "load": load,
+                           "results": bench.results}, indent=2)
         if a.json == "-":
             print(text)
         else:

@@ -31,13 +31,17 @@ def bars(results):
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
-        results = json.load(f)["results"]
+        measured = json.load(f)
+    results = measured["results"]
     height, found, labels = bars(results)
     least, most = min(v for _, _, v in found), max(v for _, _, v in found)
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + 90}" height="{height + 10}" '
+    print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + 90}" height="{height + 24}" '
           'font-family="sans-serif" font-size="12">')
     print(f'<rect width="100%" height="100%" fill="white"/><text x="10" y="22" font-size="14">logarithmic scale; '
           f'{escape(", ".join(dict.fromkeys(name for _, name, _ in found)))}</text>')
+    about = ", ".join(measured[key] for key in ("date", "machine") if key in measured)
+    print(f'<text x="10" y="{height + 14}" font-size="11" fill="#555555">{escape(about)}; load of the machine '
+          f'{escape(measured.get("load", "unknown").split(" ")[0])}</text>')
     for y, key in labels:
         print(f'<text x="{LABEL - 10}" y="{y:.0f}" text-anchor="end">{escape(key)}</text>')
     for y, name, value in found:
