@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Between spawner-link.c, which has the connections, and spawner-call.c, which knows the methods. */
+/* Between spawner-link.c, which has the connections, spawner-send.c, which has the calls under way, and
+ * spawner-call.c, which knows the methods. */
 
 #include "core/spawner-link.h"
 #include "wire/spawner-protocol.h"
@@ -22,6 +23,6 @@ typedef struct SpawnerCallOptions {
         bool has_fds;
 } SpawnerCallOptions;
 
-/* Sends it, and again should the spawner be restarted before it has answered. */
+/* spawner-send.c: sends it, and again should the spawner be restarted before it has answered. */
 int spawner_link_call(SpawnerLink *l, sd_bus_message *m, const SpawnerCallOptions *o, sd_bus_slot **ret_slot,
                       Refusal *reterr);

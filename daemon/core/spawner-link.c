@@ -8,11 +8,9 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "base/ticket.h"
 #include "base/time.h"
-#include "core/spawner-call.h"
+#include "core/spawner-link-internal.h"
 
 /* Unused for this long, the connection is closed, unless it is said otherwise. */
 #define LINK_IDLE_USEC (5 * USEC_PER_SEC)
@@ -26,56 +24,6 @@
 /* The time systemd has to start the spawner. Who asked is told then, before clients of HTTP give up by
  * themselves. */
 #define LINK_START_USEC (15 * USEC_PER_SEC)
-
-/* Long enough for a queue of scopes ahead of ours; a runner's own set-up is bounded much tighter. */
-#define CALL_TIMEOUT_USEC (60 * USEC_PER_SEC)
-
-/* How often a call is sent, should the spawner be restarted each time while it is under way. A call that
- * ends the spawner does no more harm than that. */
-#define CALL_TRIES 10
-
-/* A connection. Calls go to the current one; another one waits for its last answers. */
-typedef struct LinkBus {
-        ListNode node;
-        SpawnerLink *link; /* weak */
-        sd_bus *bus;
-        unsigned n_calls; /* that wait for an answer */
-        uint64_t opened;  /* CLOCK_MONOTONIC */
-        bool given_up;    /* nobody has accepted it in time */
-} LinkBus;
-
-struct SpawnerLink {
-        sd_event *event; /* weak */
-        char *socket_path;
-        SpawnerLinkEvents events;
-        void *userdata;
-        LinkBus *current;
-        List buses;     /* LinkBus, the current one among them */
-        List own_calls; /* LinkCall, of those whose answers nobody waits for */
-        sd_event_source *timer;
-        unsigned holds;
-        uint64_t last_use; /* CLOCK_MONOTONIC */
-        uint64_t idle_usec;
-};
-
-/*
- * A call under way. The slot of its first message is the handle that the caller has: when it goes, the call
- * goes. Sent again after a loss, it has another slot besides.
- */
-typedef struct LinkCall {
-        ListNode node;     /* in own_calls */
-        SpawnerLink *link; /* weak: slots go before the link */
-        LinkBus *bus;      /* weak; NULL once there is an answer */
-        sd_bus_message *message;
-        sd_bus_slot *own; /* the handle, where nobody has it */
-        sd_bus_slot *again;
-        int ticket; /* owned */
-        bool once, has_fds;
-        bool is_ping; /* what was sent is only to see the connection come */
-        unsigned tries;
-        sd_bus_message_handler_t callback;
-        void *userdata;
-} LinkCall;
 
 SpawnerLink *spawner_link_new(sd_event *event, const char *socket_path, const SpawnerLinkEvents *events,
                               void *userdata)
@@ -128,8 +76,7 @@ SpawnerLink *spawner_link_free(SpawnerLink *l)
         return mfree(l);
 }
 
-/* At this time from now, if not before. */
-static void link_arm(SpawnerLink *l, uint64_t usec)
+void spawner_link_arm(SpawnerLink *l, uint64_t usec)
 {
         uint64_t due = now_usec(CLOCK_MONOTONIC) + usec, armed;
         int enabled;
@@ -169,7 +116,7 @@ static int link_on_leaving(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         if (b->link->current == b)
                 b->link->current = NULL;
-        link_arm(b->link, 0);
+        spawner_link_arm(b->link, 0);
         return 0;
 }
 
@@ -181,7 +128,7 @@ static int link_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error 
 
         link_bus_free(b);
         if (l->holds > 0)
-                link_arm(l, LINK_AGAIN_USEC);
+                spawner_link_arm(l, LINK_AGAIN_USEC);
         return 0;
 }
 
@@ -216,7 +163,7 @@ void spawner_link_set_idle(SpawnerLink *l, uint64_t usec)
 
         l->idle_usec = usec;
         if (is_less && l->timer)
-                link_arm(l, usec);
+                spawner_link_arm(l, usec);
 }
 
 static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -237,7 +184,7 @@ static int link_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         if (!l->current && l->holds > 0)
                 (void) link_open(l);
         if (!list_is_empty(&l->buses) || l->holds > 0)
-                link_arm(l, link_next_look(l, now));
+                spawner_link_arm(l, link_next_look(l, now));
         return 0;
 }
 
@@ -313,7 +260,7 @@ static int link_open(SpawnerLink *l)
         r = link_set_up(b);
         if (r < 0)
                 return r;
-        link_arm(l, LINK_LOOK_USEC);
+        spawner_link_arm(l, LINK_LOOK_USEC);
         l->current = TAKE_PTR(b);
         return 0;
 }
@@ -355,174 +302,4 @@ void spawner_link_release(SpawnerLink *l)
 {
         if (l->holds > 0)
                 l->holds--;
-}
-
-static LinkCall *link_call_free(LinkCall *call)
-{
-        if (!call)
-                return NULL;
-        list_remove(&call->link->own_calls, &call->node);
-        if (call->bus) {
-                call->bus->n_calls--;
-                link_arm(call->link, 0);
-        }
-        sd_bus_slot_unref(call->again);
-        sd_bus_message_unref(call->message);
-        fd_close(call->ticket);
-        free(call);
-        return NULL;
-}
-DEFINE_CLEANUP(LinkCall, link_call_free);
-
-static void link_call_destroy(void *userdata)
-{
-        link_call_free(userdata);
-}
-
-/* The message for this connection: messages belong to the one that they were made for. */
-static int link_call_adopt(LinkCall *call, sd_bus *bus)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *copy = NULL;
-        int r;
-
-        if (sd_bus_message_get_bus(call->message) == bus)
-                return 0;
-        /* It has been closed, unless the call could not be sent at all. */
-        (void) sd_bus_message_seal(call->message, 1, 0);
-        r = sd_bus_message_rewind(call->message, true);
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(bus, &copy, NULL, SPAWNER_PATH, SPAWNER_INTERFACE,
-                                                   sd_bus_message_get_member(call->message));
-        if (r >= 0)
-                r = sd_bus_message_copy(copy, call->message, true);
-        if (r < 0)
-                return r;
-        sd_bus_message_unref(call->message);
-        call->message = TAKE_PTR(copy);
-        return 0;
-}
-
-static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error);
-
-/* sd-bus would wait, and we with it, until the other side has said that it takes file descriptors. */
-static int link_call_transmit(LinkCall *call, sd_bus *bus, sd_bus_slot **ret_slot)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *ping = NULL;
-        int r;
-
-        call->is_ping = call->has_fds && sd_bus_is_ready(bus) <= 0;
-        if (!call->is_ping)
-                return sd_bus_call_async(bus, ret_slot, call->message, link_on_reply, call,
-                                         CALL_TIMEOUT_USEC);
-        r = sd_bus_message_new_method_call(bus, &ping, NULL, SPAWNER_PATH, "org.freedesktop.DBus.Peer",
-                                           "Ping");
-        return r < 0 ? r : sd_bus_call_async(bus, ret_slot, ping, link_on_reply, call, CALL_TIMEOUT_USEC);
-}
-
-static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reterr)
-{
-        SpawnerLink *l = call->link;
-        sd_bus *bus;
-        int r;
-
-        /* The loss of a connection may be detected only now; then no part of the call has arrived. */
-        for (int i = 0; i < 2; i++) {
-                r = spawner_link_need(l, &bus, reterr);
-                if (r < 0)
-                        return r;
-                r = link_call_adopt(call, bus);
-                if (r >= 0)
-                        r = link_call_transmit(call, bus, ret_slot);
-                if (r >= 0) {
-                        call->bus = l->current;
-                        call->bus->n_calls++;
-                        return 0;
-                }
-                if (sd_bus_is_open(bus) > 0)
-                        break;
-        }
-        log_error_errno(r, "Failed to send a call to execd-spawner");
-        return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to connect to execd-spawner");
-}
-
-/* The connection is there only now, or was lost before the answer came. What has no effect, or none the
- * second time, is asked again; a start only when its ticket says that the command was not released. */
-static bool link_call_again(LinkCall *call, const LinkBus *lost, bool was_lost)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        /* A ping that was answered has lost nothing. */
-        if ((call->once && !call->is_ping) || lost->given_up || (was_lost && ++call->tries >= CALL_TRIES) ||
-            (call->ticket >= 0 && ticket_is_used(call->ticket) != 0))
-                return false;
-        call->again = sd_bus_slot_unref(call->again);
-        return link_call_send(call, &call->again, &refusal) >= 0;
-}
-
-/* The error of a call that was lost and is not repeated. */
-static int link_call_lose(LinkCall *call, sd_bus_message **ret)
-{
-        bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;
-
-        /* One that waited for a ping was never sent, and sd-bus answers only what could have been. */
-        (void) sd_bus_message_seal(call->message, 1, 0);
-        return sd_bus_message_new_method_errorf(
-                call->message, ret, may_have_run ? SPAWNER_ERROR_LOST : REFUSAL_ERROR_PREFIX "Unavailable",
-                "%s", "execd-spawner did not answer: see systemctl status execd-spawner.service");
-}
-
-static int link_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *instead = NULL;
-        LinkCall *call = userdata;
-        LinkBus *b = call->bus;
-        bool was_lost;
-
-        b->n_calls--;
-        call->bus = NULL;
-        call->link->last_use = now_usec(CLOCK_MONOTONIC);
-        if (b != call->link->current)
-                link_arm(call->link, 0);
-        was_lost = sd_bus_message_is_method_error(m, NULL) && sd_bus_is_open(b->bus) <= 0;
-        if (was_lost || (call->is_ping && !sd_bus_message_is_method_error(m, NULL))) {
-                if (link_call_again(call, b, was_lost))
-                        return 0;
-                if (link_call_lose(call, &instead) >= 0)
-                        m = instead;
-        }
-        /* The callback may free its slot, and the call with it. */
-        if (call->callback)
-                return call->callback(m, call->userdata, error);
-        if (sd_bus_message_is_method_error(m, NULL))
-                log_debug("%s: %s", sd_bus_message_get_member(call->message),
-                          sd_bus_message_get_error(m)->message ?: "");
-        sd_bus_slot_unref(call->own);
-        return 0;
-}
-
-int spawner_link_call(SpawnerLink *l, sd_bus_message *m, const SpawnerCallOptions *o, sd_bus_slot **ret_slot,
-                      Refusal *reterr)
-{
-        _cleanup_(link_call_freep) LinkCall *call = calloc(1, sizeof(LinkCall));
-        int r;
-
-        if (!call)
-                return -ENOMEM;
-        *call = (LinkCall){.link = l,
-                           .message = sd_bus_message_ref(m),
-                           .ticket = o->ticket,
-                           .once = o->once,
-                           .has_fds = o->has_fds,
-                           .callback = o->callback,
-                           .userdata = o->userdata};
-        if (!o->callback) {
-                list_append(&l->own_calls, &call->node);
-                ret_slot = &call->own;
-        }
-        r = link_call_send(call, ret_slot, reterr);
-        if (r < 0)
-                return r;
-        (void) sd_bus_slot_set_destroy_callback(*ret_slot, link_call_destroy);
-        TAKE_PTR(call);
-        return 0;
 }

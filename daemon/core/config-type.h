@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the text of a key of execd.conf may be, for the table in config-key.c. */
+
+#include "core/config.h"
+
+typedef struct ConfigType {
+        size_t size;
+        int (*parse)(const ConfigKey *k, const char *text, void *value, Refusal *reterr);
+        void (*print)(const ConfigKey *k, const void *value, Buf *b); /* with the newline */
+        void (*expect)(const ConfigKey *k, Buf *b);                   /* what is allowed */
+        int (*copy)(const void *from, void *to); /* NULL: its bytes. What `to` has is given up. */
+} ConfigType;
+
+struct ConfigKey {
+        const char *section;
+        const char *name;
+        const ConfigType *type;
+        size_t offset;
+        uint64_t minimum;
+        uint64_t maximum; /* UNITS_INFINITY: of a span, "infinity" is allowed too */
+};
+
+extern const ConfigType config_number, config_size, config_span, config_log_level, config_on_disconnect,
+        config_detach_keys, config_property, config_property_names, config_capabilities, config_record_mode,
+        config_boolean, config_path;
