@@ -22,3 +22,6 @@ void exec_park(Exec *e);
 void exec_unpark(Exec *e);
 
 void exec_close_stdio(Exec *e);
+
+/* Its ring no longer grows: what it has counts as output of an ended exec. */
+void exec_uncharge_ring(Exec *e);

@@ -151,13 +151,6 @@ static size_t exec_charge_ring(Exec *e)
         return size;
 }
 
-void exec_uncharge_ring(Exec *e)
-{
-        if (e->ring_charge > 0)
-                budget_give(e->env->outputs, e->creator->uid, e->ring_charge);
-        e->ring_charge = 0;
-}
-
 Stream *exec_stream(Exec *e)
 {
         if (!e->stream)

@@ -16,9 +16,6 @@ void exec_apply_disconnect(Exec *e);
 /* The exec's streams, made when first asked for. NULL on lack of memory. */
 Stream *exec_stream(Exec *e);
 
-/* Its ring no longer grows: what it has counts as output of an ended exec. */
-void exec_uncharge_ring(Exec *e);
-
 /* The command has the caller's own fds, and no stream tells when the client goes: the bus does. With `ask`
  * it may have gone before. */
 int exec_follow_caller(Exec *e, const char *bus_name, bool ask);

@@ -172,11 +172,19 @@ static void exec_release(Exec *e)
         exec_close_stdio(e);
 }
 
+void exec_uncharge_ring(Exec *e)
+{
+        if (e->ring_charge > 0)
+                budget_give(e->env->outputs, e->creator->uid, e->ring_charge);
+        e->ring_charge = 0;
+}
+
 Exec *exec_unref(Exec *e)
 {
         if (!e || --e->n_ref > 0)
                 return NULL;
         exec_release(e);
+        exec_uncharge_ring(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
         exec_recording_end(e);
         e->slot = slot_release(e->slot);

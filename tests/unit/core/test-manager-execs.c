@@ -227,6 +227,24 @@ static void test_limits(World *w)
         m->exec_env.n_parked = 0;
 }
 
+/* What a ring takes is given back with it, also of an exec that nobody ever found. */
+static void test_rings(World *w)
+{
+        Budget *b = &w->manager.outputs_budget;
+        Exec *e = exec_new_in(w);
+
+        NEED(exec_stream(e));
+        CHECK(b->used > 0);
+        exec_unref(e);
+        CHECK(b->used == 0);
+        e = linked(w);
+        NEED(exec_stream(e));
+        exec_container_gone(e);
+        CHECK(e->hidden);
+        collect(w);
+        CHECK(b->used == 0);
+}
+
 static void test_settled(World *w)
 {
         Exec *e = linked(w);
@@ -251,6 +269,7 @@ int main(void)
         test_recorded_before_the_client_knows(w);
         test_collector(w);
         test_limits(w);
+        test_rings(w);
         test_settled(w);
         return test_finish("manager-execs");
 }
