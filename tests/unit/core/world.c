@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
+#include "base/ticket.h"
 #include "core/exec-output.h"
 #include "wire/runner-spec.h"
 #include "wire/spawner-protocol.h"
@@ -71,7 +72,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         sd_id128_t id;
 
-        NEED(peer >= 0 && !w->spawner);
+        NEED(peer >= 0 && w->n_connections < ELEMENTSOF(w->earlier));
+        w->earlier[w->n_connections++] = TAKE_PTR(w->spawner);
         NEED(sd_id128_randomize(&id) >= 0);
         NEED(sd_bus_new(&w->spawner) >= 0 && sd_bus_set_fd(w->spawner, peer, peer) >= 0);
         NEED(sd_bus_set_server(w->spawner, true, id) >= 0 && sd_bus_negotiate_fds(w->spawner, true) >= 0);
@@ -108,6 +110,40 @@ void world_answer(World *w)
 {
         NEED(w->pending && sd_bus_reply_method_return(w->pending, NULL) >= 0);
         w->pending = sd_bus_message_unref(w->pending);
+}
+
+static void close_bus(sd_bus *bus)
+{
+        if (!bus)
+                return;
+        sd_bus_detach_event(bus);
+        sd_bus_close_unref(bus);
+}
+
+void world_lose_spawner(World *w)
+{
+        w->pending = sd_bus_message_unref(w->pending);
+        close_bus(TAKE_PTR(w->spawner));
+}
+
+void world_retire_spawner(World *w)
+{
+        NEED(sd_bus_emit_signal(w->spawner, SPAWNER_PATH, SPAWNER_INTERFACE, "Leaving", NULL) >= 0);
+}
+
+void world_use_ticket(World *w)
+{
+        char before[64];
+        const char *all;
+        int ticket;
+
+        NEED(sd_bus_message_rewind(w->pending, true) >= 0);
+        all = sd_bus_message_get_signature(w->pending, true);
+        NEED(strlen(all) < sizeof(before));
+        strcpy(before, all);
+        before[strlen(all) - 1] = 0;
+        NEED(sd_bus_message_skip(w->pending, before) >= 0);
+        NEED(sd_bus_message_read(w->pending, "h", &ticket) > 0 && ticket_use(ticket) == 0);
 }
 
 void world_answer_error(World *w, const char *kind, const char *text)
@@ -415,6 +451,8 @@ static void make_manager(World *w)
         m->config.allowed_properties = UINT64_MAX;
         m->execs_budget = (Budget){
                 .what = "execs", .key = "ExecsMax", .uid_key = "ExecsPerUserMax", .max = 100, .uid_max = 80};
+        m->outputs_budget = (Budget){
+                .what = "bytes of output", .max = OUTPUT_MEMORY_MAX, .uid_max = OUTPUT_MEMORY_UID_MAX};
         m->authz_budget = (Budget){.what = "authorizations", .max = AUTHZ_MAX, .uid_max = AUTHZ_PER_UID_MAX};
         m->memory_budget = (Budget){.what = "bytes", .max = MEMORY_MAX, .uid_max = MEMORY_PER_UID_MAX};
         m->events = event_log_new();
@@ -456,12 +494,6 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
         return remove(path);
 }
 
-static void close_bus(sd_bus *bus)
-{
-        sd_bus_detach_event(bus);
-        sd_bus_close_unref(bus);
-}
-
 World *world_free(World *w)
 {
         Manager *m;
@@ -482,6 +514,7 @@ World *world_free(World *w)
         budget_done(&m->execs_budget);
         budget_done(&m->memory_budget);
         budget_done(&m->authz_budget);
+        budget_done(&m->outputs_budget);
         sd_bus_message_unref(w->pending);
         sd_bus_message_unref(w->question);
         if (w->bus) {
@@ -490,8 +523,9 @@ World *world_free(World *w)
                 close_bus(m->bus);
                 close_bus(w->bus);
         }
-        if (w->spawner)
-                close_bus(w->spawner);
+        close_bus(w->spawner);
+        for (unsigned i = 0; i < w->n_connections; i++)
+                close_bus(w->earlier[i]);
         sd_event_source_disable_unref(w->accept_source);
         fd_close(w->notify);
         fd_close(w->listener);

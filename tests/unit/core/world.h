@@ -22,7 +22,9 @@ typedef struct World {
         int notify;  /* where systemd is told of slots */
         int listener;
         sd_event_source *accept_source;
-        sd_bus *spawner;          /* the spawner's end; NULL before execd has connected */
+        sd_bus *spawner;     /* the spawner's end; NULL before execd has connected */
+        sd_bus *earlier[16]; /* connections before this one */
+        unsigned n_connections;
         char calls[8192];         /* "Prepare 0123456789ab park\n", one a line */
         sd_bus_message *pending;  /* the newest call that is not answered; owned */
         sd_bus *bus;              /* the other end of the manager's bus, once there is one */
@@ -62,6 +64,12 @@ unsigned world_count_calls(const World *w, const char *text);
 void world_answer(World *w);
 void world_answer_container(World *w, const ContainerInfo *c);
 void world_answer_error(World *w, const char *kind, const char *text);
+
+/* The spawner is killed, or says that it exits: execd connects anew for the next call. */
+void world_lose_spawner(World *w);
+void world_retire_spawner(World *w);
+/* As the spawner does right before it releases the command of the newest Start. */
+void world_use_ticket(World *w);
 
 /* From now on the manager has a bus, on which the test is polkit, and the bus itself. */
 void world_open_bus(World *w);
