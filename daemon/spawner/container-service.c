@@ -1,387 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * A look at a service asks systemd three things: which unit has the name (units that are not loaded stay so),
- * all properties of that unit, and, once the main process was opened, whether it still is the main process.
- * What systemd says of a pid holds for the process behind our pidfd only if it says so before and after.
- */
+/* Services are known when somebody has asked for them: a round looks at those that are wanted by then. */
 
 #include "spawner/container-service.h"
 
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/strv.h"
-#include "spawner/service-properties.h"
+#include "spawner/service-look.h"
 #include "wire/service-name.h"
 
 #define SYSTEMD_NAME    "org.freedesktop.systemd1"
 #define SYSTEMD_PATH    "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
-#define SYSTEMD_SERVICE "org.freedesktop.systemd1.Service"
-#define BUS_PROPERTIES  "org.freedesktop.DBus.Properties"
-
-/* The bus does not take many more calls of one connection that are not answered yet. */
-#define LOOKS_MAX 16
-#define USER_SIZE 32
 
 typedef struct Services {
         Provider provider;
-        sd_bus *bus;           /* weak */
-        ContainerTable *table; /* weak */
+        sd_bus *bus; /* weak */
         bool is_all_wanted;
-        List wanted;  /* Look: of the next round */
-        List queued;  /* Look: of this one */
-        List running; /* Look */
-        unsigned n_running;
+        char **wanted;      /* names and ids, for the next round */
+        ServiceLooks looks; /* of this one */
         sd_bus_slot *slot_list;
-        Refusal failure; /* of the running round */
+        Refusal failure; /* the same */
 } Services;
-
-/* A service that is being looked at. */
-typedef struct Look {
-        ListNode node;
-        Services *services; /* weak */
-        char *reference;    /* what was asked for; NULL: one of all */
-        char *path;         /* of the unit's object; NULL until it is known */
-        sd_bus_slot *slot;
-        Container *found; /* owned; until it is confirmed */
-} Look;
-
-static Look *look_free(Look *l)
-{
-        if (!l)
-                return NULL;
-        sd_bus_slot_unref(l->slot);
-        container_unref(l->found);
-        free(l->reference);
-        free(l->path);
-        free(l);
-        return NULL;
-}
-DEFINE_CLEANUP(Look, look_free);
-
-static int look_new(Services *s, List *list, const char *reference, const char *path)
-{
-        _cleanup_(look_freep) Look *l = calloc(1, sizeof(*l));
-
-        if (!l)
-                return -ENOMEM;
-        l->services = s;
-        l->reference = reference ? strdup(reference) : NULL;
-        l->path = path ? strdup(path) : NULL;
-        if ((reference && !l->reference) || (path && !l->path))
-                return -ENOMEM;
-        list_append(list, &TAKE_PTR(l)->node);
-        return 0;
-}
-
-static void run_queued(Services *s);
-
-static void look_end(Look *l)
-{
-        Services *s = l->services;
-
-        list_remove(&s->running, &l->node);
-        s->n_running--;
-        look_free(l);
-        run_queued(s);
-}
-
-/* The request is for all services: this one is not listed. */
-static void look_reject(Look *l, const char *name, int error, Refusal *refusal)
-{
-        Services *s = l->services;
-        Container *known = name ? container_table_by_name(s->table, SERVICE_KIND, name) : NULL;
-
-        if (known)
-                container_table_forget(s->table, known);
-        if (l->reference)
-                provider_reject(&s->provider, l->reference, error, refusal);
-        look_end(l);
-}
-
-static bool is_unknown_unit(const sd_bus_error *e)
-{
-        return sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchUnit") ||
-               sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoUnitForInvocationID") ||
-               sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_OBJECT);
-}
-
-static void look_fail(Look *l, const sd_bus_error *e)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        if (is_unknown_unit(e)) {
-                look_end(l);
-                return;
-        }
-        refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "systemd does not answer: %s", e->message ?: e->name);
-        look_reject(l, NULL, -EIO, &refusal);
-}
-
-/* The user of a command that names none, in the ids of the service's user namespace. */
-static int describe_user(const Leader *leader, char ret_user[static USER_SIZE], Refusal *reterr)
-{
-        IdMapping uids[PROC_MAPPINGS_MAX], gids[PROC_MAPPINGS_MAX];
-        int n_uids = leader_facts_uid_map(&leader->found, uids),
-            n_gids = leader_facts_gid_map(&leader->found, gids);
-        uint32_t uid, gid;
-
-        if (n_uids < 0 || n_gids < 0)
-                return MIN(n_uids, n_gids);
-        uid = id_map_to_inside(uids, (size_t) n_uids, leader->found.status.uid);
-        gid = id_map_to_inside(gids, (size_t) n_gids, leader->found.status.gid);
-        if (uid == PROC_ID_INVALID || gid == PROC_ID_INVALID)
-                return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
-                              "the user of the main process does not exist in its user namespace");
-        snprintf(ret_user, USER_SIZE, "%u:%u", uid, gid);
-        return 0;
-}
-
-static int make_container(const ServiceProperties *p, Container **ret, Refusal *reterr)
-{
-        _cleanup_(leader_unrefp) Leader *leader = NULL;
-        char id[SERVICE_ID_SIZE], user[USER_SIZE];
-        const char *image = NULL;
-        int r;
-
-        r = leader_open_service((pid_t) p->main_pid, p->control_group, &leader, reterr);
-        if (r >= 0)
-                r = describe_user(leader, user, reterr);
-        if (r < 0)
-                return r;
-        service_id_make(p->invocation, id);
-        if (p->root_image && *p->root_image)
-                image = p->root_image;
-        else
-                image = p->root_directory && *p->root_directory ? p->root_directory : p->fragment;
-        return container_new(
-                &(ContainerFacts){
-                        .id = id,
-                        .name = p->id,
-                        .kind = SERVICE_KIND,
-                        .image = image,
-                        .unit = p->id,
-                        .created_usec = p->created_usec,
-                        .user = user,
-                        .aliases = p->names,
-                        .is_activating = !service_properties_are_active(p),
-                        .denies_exec_memory = p->denies_exec_memory,
-                },
-                leader, ret);
-}
-
-/* PID 1 names the process behind our pidfd, which lives: its pid has not been given to another. */
-static bool is_same_run(const Container *c, const ServiceProperties *p)
-{
-        char id[SERVICE_ID_SIZE];
-        uid_t uid;
-
-        service_id_make(p->invocation, id);
-        return strcmp(c->id, id) == 0 && (uint32_t) c->leader->pid == p->main_pid && container_is_alive(c) &&
-               leader_uid(c->leader, &uid) >= 0 && uid == c->leader_uid;
-}
-
-static void look_confirmed(Look *l)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Services *s = l->services;
-        Container *known = container_table_by_name(s->table, SERVICE_KIND, l->found->name);
-        int r;
-
-        if (known)
-                container_table_forget(s->table, known);
-        r = container_is_alive(l->found) ? provider_add(&s->provider, l->found) : -ESRCH;
-        if (r < 0)
-                look_reject(l, NULL, r, &refusal);
-        else
-                look_end(l);
-}
-
-static int on_main_pid(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        Look *l = userdata;
-        uint32_t pid = 0;
-
-        l->slot = sd_bus_slot_unref(l->slot);
-        if (e)
-                look_fail(l, e);
-        else if (sd_bus_message_read(reply, "v", "u", &pid) < 0 || (pid_t) pid != l->found->leader->pid) {
-                refuse(&refusal, REFUSAL_NOT_RUNNING, EAGAIN, "the service changes its main process");
-                look_reject(l, l->found->name, -EAGAIN, &refusal);
-        } else
-                look_confirmed(l);
-        return 0;
-}
-
-static int look_ask_main_pid(Look *l, sd_bus_message_handler_t callback)
-{
-        return sd_bus_call_method_async(l->services->bus, &l->slot, SYSTEMD_NAME, l->path, BUS_PROPERTIES,
-                                        "Get", callback, l, "ss", SYSTEMD_SERVICE, "MainPID");
-}
-
-static int look_take(Look *l, const ServiceProperties *p, Refusal *reterr)
-{
-        Services *s = l->services;
-        Container *known = container_table_by_name(s->table, SERVICE_KIND, p->id);
-        int r;
-
-        r = service_properties_check(p, reterr);
-        if (r < 0)
-                return r;
-        if (known && is_same_run(known, p)) {
-                look_end(l);
-                return 0;
-        }
-        r = make_container(p, &l->found, reterr);
-        if (r < 0)
-                return r;
-        return look_ask_main_pid(l, on_main_pid);
-}
-
-static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        _cleanup_(service_properties_done) ServiceProperties p = {0};
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        Look *l = userdata;
-        int r;
-
-        l->slot = sd_bus_slot_unref(l->slot);
-        if (e) {
-                look_fail(l, e);
-                return 0;
-        }
-        r = service_properties_read(reply, &p);
-        if (r < 0)
-                refuse(&refusal, REFUSAL_UNAVAILABLE, r, "systemd's answer cannot be read");
-        else
-                r = look_take(l, &p, &refusal);
-        if (r < 0)
-                look_reject(l, p.id, r, &refusal);
-        return 0;
-}
-
-static int look_ask_properties(Look *l)
-{
-        return sd_bus_call_method_async(l->services->bus, &l->slot, SYSTEMD_NAME, l->path, BUS_PROPERTIES,
-                                        "GetAll", on_properties, l, "s", "");
-}
-
-/* The process behind our pidfd lives, so that its number is not another's: it still is the main process, and
- * what was found of it before holds. */
-static int on_known(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Look *l = userdata;
-        uint32_t pid = 0;
-        uid_t uid;
-        int r;
-
-        l->slot = sd_bus_slot_unref(l->slot);
-        if (!sd_bus_message_is_method_error(reply, NULL) &&
-            sd_bus_message_read(reply, "v", "u", &pid) >= 0 && (pid_t) pid == l->found->leader->pid &&
-            container_is_alive(l->found) && leader_uid(l->found->leader, &uid) >= 0 &&
-            uid == l->found->leader_uid) {
-                look_end(l);
-                return 0;
-        }
-        l->found = container_unref(l->found);
-        r = look_ask_properties(l);
-        if (r < 0)
-                look_reject(l, NULL, r, &refusal);
-        return 0;
-}
-
-/* All properties are much for systemd to say: not again of a service that is known. */
-static int look_at_unit(Look *l)
-{
-        LIST_FOREACH (Container, c, &l->services->table->containers, node) {
-                if (!container_is_service(c) || !container_has_name(c, l->reference))
-                        continue;
-                l->found = container_ref(c);
-                return look_ask_main_pid(l, on_known);
-        }
-        return look_ask_properties(l);
-}
-
-static int on_unit(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        Look *l = userdata;
-        const char *path;
-        int r;
-
-        l->slot = sd_bus_slot_unref(l->slot);
-        if (e) {
-                look_fail(l, e);
-                return 0;
-        }
-        r = sd_bus_message_read(reply, "o", &path);
-        if (r >= 0) {
-                l->path = strdup(path);
-                r = l->path ? look_at_unit(l) : -ENOMEM;
-        }
-        if (r < 0)
-                look_reject(l, NULL, r, &refusal);
-        return 0;
-}
-
-static int look_ask_unit(Look *l)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        uint8_t invocation[SERVICE_INVOCATION];
-        sd_bus *bus = l->services->bus;
-        int r;
-
-        if (service_id_parse(l->reference, invocation) < 0)
-                return sd_bus_call_method_async(bus, &l->slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                                "GetUnit", on_unit, l, "s", l->reference);
-        r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                           "GetUnitByInvocationID");
-        if (r >= 0)
-                r = sd_bus_message_append_array(m, 'y', invocation, sizeof(invocation));
-        return r < 0 ? r : sd_bus_call_async(bus, &l->slot, m, on_unit, l, 0);
-}
-
-static void look_run(Look *l)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        Services *s = l->services;
-        int r;
-
-        list_remove(&s->queued, &l->node);
-        list_append(&s->running, &l->node);
-        s->n_running++;
-        r = l->path ? look_ask_properties(l) : look_ask_unit(l);
-        if (r < 0)
-                look_reject(l, NULL, r, &refusal);
-}
 
 static void refresh_maybe_done(Services *s)
 {
-        if (s->provider.is_running && !s->slot_list && list_is_empty(&s->queued) &&
-            list_is_empty(&s->running))
+        if (s->provider.is_running && !s->slot_list && service_looks_are_done(&s->looks))
                 provider_refreshed(&s->provider, &s->failure);
 }
 
-static void run_queued(Services *s)
+static void on_looks_done(Provider *p)
 {
-        if (s->n_running < LOOKS_MAX && s->queued.first)
-                look_run(LIST_ENTRY(s->queued.first, Look, node));
-        else
-                refresh_maybe_done(s);
+        refresh_maybe_done((Services *) p);
 }
 
-/* One look begins the next when it ends; these are those that run side by side. */
-static void run_first(Services *s)
+static void run_looks(Services *s)
 {
-        while (s->n_running < LOOKS_MAX && s->queued.first)
-                look_run(LIST_ENTRY(s->queued.first, Look, node));
+        service_looks_run(&s->looks);
         refresh_maybe_done(s);
 }
 
@@ -397,7 +53,7 @@ static int take_units(Services *s, sd_bus_message *reply)
                                         NULL, NULL, NULL)) > 0) {
                 if (!service_name_is_valid(name))
                         continue;
-                r = look_new(s, &s->queued, NULL, path);
+                r = service_looks_add(&s->looks, NULL, path);
                 if (r < 0)
                         return r;
         }
@@ -418,7 +74,7 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
                 r = take_units(s, reply);
         if (r < 0)
                 refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "systemd's answer cannot be read");
-        run_first(s);
+        run_looks(s);
         return 0;
 }
 
@@ -434,12 +90,10 @@ static void services_refresh(Provider *p)
         Services *s = (Services *) p;
         int r;
 
-        while (s->wanted.first) {
-                ListNode *n = s->wanted.first;
-
-                list_remove(&s->wanted, n);
-                list_append(&s->queued, n);
-        }
+        /* Without memory one is not found. */
+        STRV_FOREACH (reference, s->wanted)
+                (void) service_looks_add(&s->looks, *reference, NULL);
+        s->wanted = strv_free(s->wanted);
         if (s->is_all_wanted) {
                 s->is_all_wanted = false;
                 r = list_units(s);
@@ -447,7 +101,7 @@ static void services_refresh(Provider *p)
                         refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "not connected to the system bus: %s",
                                strerrordesc_np(-r));
         }
-        run_first(s);
+        run_looks(s);
 }
 
 static Services *services_of(Providers *all)
@@ -465,12 +119,10 @@ bool service_want(Providers *all, const char *reference)
 
         if (!s || (!service_name_is_valid(reference) && service_id_parse(reference, invocation) < 0))
                 return false;
-        LIST_FOREACH (const Look, l, &s->wanted, node) {
-                if (strcmp(l->reference, reference) == 0)
+        STRV_FOREACH (other, s->wanted)
+                if (strcmp(*other, reference) == 0)
                         return true;
-        }
-        /* Without memory it is not found. */
-        (void) look_new(s, &s->wanted, reference, NULL);
+        (void) strv_append(&s->wanted, reference);
         return true;
 }
 
@@ -489,12 +141,8 @@ static Provider *services_free(Provider *p)
         if (!s)
                 return NULL;
         sd_bus_slot_unref(s->slot_list);
-        LIST_FOREACH (Look, l, &s->wanted, node)
-                look_free(l);
-        LIST_FOREACH (Look, l, &s->queued, node)
-                look_free(l);
-        LIST_FOREACH (Look, l, &s->running, node)
-                look_free(l);
+        service_looks_clear(&s->looks);
+        strv_free(s->wanted);
         refusal_done(&s->failure);
         free(s);
         return NULL;
@@ -507,7 +155,7 @@ static int services_new(Providers *all, Provider **ret)
         if (!s)
                 return -ENOMEM;
         s->bus = all->bus;
-        s->table = all->table;
+        s->looks = (ServiceLooks){.provider = &s->provider, .on_done = on_looks_done};
         *ret = &s->provider;
         return 0;
 }

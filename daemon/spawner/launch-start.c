@@ -367,7 +367,9 @@ static void on_report(Launch *l)
                         take_started(l, &report, fds, n_fds);
                 else
                         take_failed(l, &report);
-        } else {
+        } else if (!l->start && container_is_service(l->container))
+                launch_free(l); /* the service is stopped, and its scopes before it */
+        else {
                 refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner of this exec has ended");
                 launch_fail(l, &refusal, EIO);
         }
