@@ -116,6 +116,33 @@ static void hint_at_machined(Ctl *c)
                 "On Debian and Fedora it is in the package systemd-container.\n");
 }
 
+/* Below the table: containers that were found and are not in it. */
+static int print_refused(Ctl *c)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        const char *name, *kind, *reason;
+        int r;
+
+        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListRejectedContainers", &m);
+        if (r == 0)
+                r = bus_call(c, m, &reply);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "(sss)");
+        for (bool first = true; r >= 0; first = false) {
+                _cleanup_free_ char *text = NULL, *clean = NULL;
+
+                r = sd_bus_message_read(reply, "(sss)", &name, &kind, &reason);
+                if (r <= 0)
+                        break;
+                if (asprintf(&text, "%s (%s): %s", name, kind, reason) < 0)
+                        return fail_memory();
+                clean = text_clean(text);
+                printf("%s  %s\n", first ? "\nexecd refuses to enter:\n" : "", clean ?: "");
+        }
+        return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
+}
+
 static int add_listed(Ctl *c, Table *t, bool services, bool *any)
 {
         const char *member = services ? "ListServices" : "ListContainers";
@@ -159,6 +186,8 @@ int verb_containers(Ctl *c, int argc, char **argv)
         if (status == 0 && c->options.all)
                 status = add_listed(c, t, true, &any);
         status = status ?: table_print(t, c, "container");
+        if (status == 0 && !c->options.no_legend && c->options.json == JSON_OFF)
+                status = print_refused(c);
         if (!any)
                 hint_at_machined(c);
         return status;

@@ -84,6 +84,7 @@ int verb_kill(Ctl *c, int argc, char **argv);
 int verb_wait(Ctl *c, int argc, char **argv);
 int verb_show(Ctl *c, int argc, char **argv);
 int verb_events(Ctl *c, int argc, char **argv);
+int verb_recordings(Ctl *c, int argc, char **argv);
 int verb_history(Ctl *c, int argc, char **argv);
 int verb_logs(Ctl *c, int argc, char **argv);
 int verb_replay(Ctl *c, int argc, char **argv);

@@ -76,7 +76,10 @@ static char *make_details(const HistoryRow *row)
         char *text = NULL;
         int n;
 
-        if (row->act == ACT_DENIED)
+        if (f[FIELD_N_DENIALS])
+                n = asprintf(&text, "%s more requests, which have no records of their own",
+                             f[FIELD_N_DENIALS]);
+        else if (row->act == ACT_DENIED)
                 n = asprintf(&text, "%s%s%s%s: %s%s%s", f[FIELD_ACTION] ?: "", f[FIELD_VERB] ? " (" : "",
                              f[FIELD_VERB] ?: "", f[FIELD_VERB] ? ")" : "", f[FIELD_REASON] ?: "",
                              *command ? ": " : "", command);
@@ -178,6 +181,7 @@ static int add_row_json(Table *t, const HistoryRow *row)
         table_add_optional(t, f[FIELD_VERB]);
         table_add_optional(t, f[FIELD_REASON]);
         table_add_optional(t, f[FIELD_RECORDING_PATH]);
+        table_add_digits(t, NULL, f[FIELD_N_DENIALS]);
         return 0;
 }
 
@@ -189,7 +193,7 @@ static int print_json(Ctl *c, const History *h, size_t first)
                 {"CONTAINER KIND"}, {"EXEC"},      {"COMMAND"},     {"RUN AS"},
                 {"LABELS"},         {"RESULT"},    {"EXIT STATUS"}, {"SIGNAL"},
                 {"DURATION"},       {"DETAIL"},    {"ACTION"},      {"VERB"},
-                {"REASON"},         {"RECORDING"},
+                {"REASON"},         {"RECORDING"}, {"DENIALS"},
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         int r = 0;

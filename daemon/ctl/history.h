@@ -37,6 +37,7 @@ typedef enum HistoryField {
         FIELD_ACTION,
         FIELD_VERB,
         FIELD_REASON,
+        FIELD_N_DENIALS, /* of refusals that have no records of their own */
         FIELD_EXIT_CODE,
         FIELD_EXIT_SIGNAL,
         FIELD_DURATION_USEC,

@@ -22,6 +22,7 @@ static int (*const verbs[_VERB_MAX])(Ctl *c, int argc, char **argv) = {
         [VERB_EVENTS] = verb_events,
         [VERB_LOGS] = verb_logs,
         [VERB_REPLAY] = verb_replay,
+        [VERB_RECORDINGS] = verb_recordings,
         [VERB_KILL] = verb_kill,
         [VERB_WAIT] = verb_wait,
         [VERB_HELP] = verb_help,

@@ -103,6 +103,17 @@ static void print_times(const Properties *p)
                 print_text("Duration", format_duration(duration, finished - started), "");
 }
 
+static void print_login(const Properties *p)
+{
+        uint64_t uid = properties_number(p, "CallerLoginUID");
+        _cleanup_free_ char *login = NULL;
+
+        if (!properties_find(p, "CallerLoginUID") || uid == UINT32_MAX)
+                return;
+        login = user_name((uid_t) uid);
+        print_text("Login user", login ?: "?", "");
+}
+
 static void print_status(const Ctl *c, const Properties *p)
 {
         const char *state = text_of(p, "State"), *result = text_of(p, "Result"), *user = text_of(p, "User");
@@ -122,6 +133,7 @@ static void print_status(const Ctl *c, const Properties *p)
         print_property(p, "Error", "Error");
         print_text("User", *user ? user : "(the container's)", privileged ? ", privileged" : "");
         print_text("Caller", caller ?: "?", "");
+        print_login(p);
         print_property(p, "Labels", "Labels");
         if (properties_number(p, "Pid") > 0)
                 print_text("PID", text_of(p, "Pid"), tty ? " (on a terminal)" : "");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/bus.h"
+#include "wire/service-name.h"
 
 void targets_done(Targets *t)
 {
@@ -52,7 +53,7 @@ static int list_containers(Ctl *c, sd_bus_message **ret)
         return r ?: bus_call(c, m, ret);
 }
 
-/* Those that run and match. The ID is of this run of the container: another one is not meant. */
+/* Those that run and match. Services of the host are none of "all containers": they have to be named. The ID is of this run of the container: another one is not meant. */
 static int add_matching(Targets *t, sd_bus_message *containers, const char *pattern)
 {
         size_t before = t->n;
@@ -63,12 +64,14 @@ static int add_matching(Targets *t, sd_bus_message *containers, const char *patt
         if (r >= 0)
                 r = sd_bus_message_enter_container(containers, 'a', "(sssssut)");
         while (r >= 0 && status == 0) {
-                const char *id, *name, *state;
+                const char *id, *name, *kind, *state;
 
-                r = sd_bus_message_read(containers, "(sssssut)", &id, &name, NULL, &state, NULL, NULL, NULL);
+                r = sd_bus_message_read(containers, "(sssssut)", &id, &name, &kind, &state, NULL, NULL,
+                                        NULL);
                 if (r <= 0)
                         break;
-                if ((pattern && fnmatch(pattern, name, 0) != 0) || strcmp(state, "running") != 0)
+                if (strcmp(kind, SERVICE_KIND) == 0 || (pattern && fnmatch(pattern, name, 0) != 0) ||
+                    strcmp(state, "running") != 0)
                         continue;
                 any = true;
                 status = add(t, name, id);

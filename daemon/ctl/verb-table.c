@@ -22,6 +22,7 @@ const VerbRow verb_table[_VERB_MAX] = {
         [VERB_EVENTS] = {"events", "", 0, 0, false, "Show changes of execs and containers as they happen"},
         [VERB_LOGS] = {"logs", "EXEC", 1, 1, false, "Show the output of an exec that runs without a client"},
         [VERB_REPLAY] = {"replay", "EXEC|FILE", 1, 1, false, "Play back the recording of an exec"},
+        [VERB_RECORDINGS] = {"recordings", "", 0, 0, false, "List recordings"},
         [VERB_KILL] = {"kill", "EXEC…", 1, INT32_MAX, false, "Send a signal to an exec"},
         [VERB_WAIT] = {"wait", "EXEC", 1, 1, false,
                        "Wait for the end of an exec; exit with its exit status"},

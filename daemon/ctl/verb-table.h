@@ -24,6 +24,7 @@ typedef enum Verb {
         VERB_EVENTS,
         VERB_LOGS,
         VERB_REPLAY,
+        VERB_RECORDINGS,
         VERB_KILL,
         VERB_WAIT,
         VERB_HELP,

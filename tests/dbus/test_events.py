@@ -37,6 +37,7 @@ def test_life_of_an_exec():
     assert [e["event"] for e in mine] == ["exec-created", "exec-started", "exec-ended"]
     assert {e["container"] for e in mine} == {"web"} and {e["command"] for e in mine} == {'sh -c "exit 4"'}
     assert [e["exit_status"] for e in mine] == [None, None, 4]
+    assert all(e["labels"] == {"a": "b"} for e in mine)
 
 
 def test_lines_of_one_container():

@@ -61,6 +61,30 @@ def test_filters(member):
     assert execctl("list", "--state=created").out == b"No execs.\n"
 
 
+def test_labels():
+    nightly = ended("--label=job=nightly", "--label=team=blue", "web", "--", "true")
+    hourly = ended("--label=job=hourly", "web", "--", "true")
+    assert {nightly, hourly} <= set(listed("-a", "--label=job"))
+    rows = listed("-a", "--label=job=nightly", "--label=team")
+    assert nightly in rows and hourly not in rows and rows[nightly]["labels"] == {"job": "nightly", "team": "blue"}
+    assert listed("-a", "--label=job=never") == {}
+    assert b" Labels: job=nightly team=blue\n" in execctl("status", nightly).out
+    assert execctl("show", "-P", "Labels", nightly).out == b"job=nightly team=blue\n"
+    assert json.loads(execctl("containers", "-j", "--label=org.execd1.kind=machine").out)
+    assert execctl("containers", "--label=org.execd1.kind=none").out.startswith(b"No containers.\n")
+
+
+def test_recordings():
+    ident = ended("--record", "web", "--", "echo", "to be played")
+    (row,) = [r for r in json.loads(execctl("recordings", "-j").out) if r["exec"] == ident]
+    assert row["container"] == "web" and row["command"] == 'echo "to be played"' and row["size"] > 0
+    assert row["file"].endswith(f"{ident}.cast") and row["caller"] == "root"
+    assert ident[:12] in execctl("recordings").out.decode()
+    shell("systemctl restart execd.service")
+    assert ident in execctl("recordings", "--full").out.decode()
+    assert as_user("execctl", "recordings", "--no-legend", user="other").out == b""
+
+
 @pytest.mark.parametrize("words, message", [
     (["nosuch"], "No such container: nosuch"),
     (["--container=nosuch", "--all"], "No such container: nosuch"),

@@ -46,6 +46,23 @@ def test_mistakes(words, message):
     assert r.status == 1 and r.err.decode() == f"execctl: {message}\n" and not r.out
 
 
+def test_services_are_not_all_containers():
+    """A command for all containers must not run in each service of the host, even where those are listed."""
+    path = "/run/execd/execd.conf.d/services.conf"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write("[Daemon]\nListServices=yes\n")
+    try:
+        shell("systemctl restart execd.service")
+        assert b" service " in execctl("containers").out
+        for words in (["--all"], ["*"]):
+            r = execctl("run", "-q", *words, "--", "echo")
+            assert {line.split(b":")[0] for line in r.out.splitlines()} == {b"web", b"booted", b"userns"}
+    finally:
+        os.unlink(path)
+        shell("systemctl restart execd.service")
+
+
 def test_the_command_keeps_its_words():
     r = execctl("run", "-q", "--all", "--", "echo", "--", "-t")
     assert set(r.out.splitlines()) == {b"web:    -- -t", b"booted: -- -t", b"userns: -- -t"}

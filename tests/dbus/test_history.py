@@ -167,6 +167,17 @@ def test_times(text):
     assert execctl("history", f"--until={text}", "-n", "1").status == 0
 
 
+def test_refusals_that_are_counted_only(users):
+    """A user who is refused again and again fills no journal, and the history says how often it was."""
+    call = "busctl call org.execd1 /org/execd1 org.execd1.Manager CreateExec sasa{sv} web 1 id 0"
+    helper.run(*words_as("carol", "sh", "-c", f"for i in $(seq 230); do {call} 2>/dev/null; done"), timeout=60)
+    shell("systemctl stop execd.service")
+    rows = [r for r in history("--since=-1min", "--user=carol") if r["act"] == "denied"]
+    assert rows[-1]["denials"] >= 20 and rows[-1]["user"] == "carol" and rows[-1]["container"] is None
+    assert len([r for r in rows if r["denials"] is None]) >= 200
+    assert f"{rows[-1]['denials']} more requests, which have no records" in execctl("history", "-n", "5").out.decode()
+
+
 def test_forged_records_do_not_count():
     """Anybody can write to the journal, but not as execd's unit."""
     forged = uuid.uuid4().hex * 2
