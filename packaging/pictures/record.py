@@ -17,7 +17,7 @@ import sys
 import termios
 import time
 
-COLUMNS, ROWS = 100, 28
+COLUMNS, ROWS = 110, 30
 PROMPT = b"\x1b[32m#\x1b[0m "
 COMMANDS = """\
 docker ps --format 'table {{.Names}}\\t{{.Status}}'
@@ -25,9 +25,9 @@ docker exec web id
 execctl run web -- sh -c 'exit 7'; echo $?
 id=$(execctl run --detach --property=MemoryMax=64M web -- sleep 1000)
 execctl list web
-systemctl status --lines=0 exec-$id.scope | cut -c 1-100
+systemctl status --lines=0 exec-$id.scope | cut -c 1-108
 execctl kill $id; execctl wait $id; echo $?
-journalctl --output=cat --identifier=execd --lines=3
+execctl history --container=web --lines=3
 """
 BEHIND = """stty raw -echo; cat /root/picture.out & dd bs=1 >/root/picture.in 2>/dev/null"""
 
