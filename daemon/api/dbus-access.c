@@ -213,7 +213,7 @@ static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
         if (k->action == AUTHZ_MANAGE || k->action == AUTHZ_REPLAY) {
                 e = manager_find_exec(manager, object) ?: exec_restore_from_journal(manager, object);
                 if (!e)
-                        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "object: there is no exec \"%.64s\"",
+                        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "object: unknown exec \"%.64s\"",
                                       object);
                 k->call.exec = exec_ref(e);
         }

@@ -163,7 +163,7 @@ static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refus
                                : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                                         "CallerUID: a number (u) is expected");
         }
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "filters: there is no filter \"%s\"", key);
+        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "filters: unknown filter \"%s\"", key);
 }
 
 int dbus_method_list_execs_filtered(sd_bus_message *m, void *userdata, sd_bus_error *error)

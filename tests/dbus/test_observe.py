@@ -88,7 +88,7 @@ def test_filters(long_exec):
 
 
 @pytest.mark.parametrize("words,text", [
-    (("1", "Nosuch", "s", "x"), 'filters: there is no filter "Nosuch"'),
+    (("1", "Nosuch", "s", "x"), 'filters: unknown filter "Nosuch"'),
     (("1", "State", "s", "dead"), "State: created, running, exited or failed is expected"),
     (("1", "State", "u", "1"), "State: a string (s) is expected"),
     (("1", "CallerUID", "s", "0"), "CallerUID: a number (u) is expected"),
@@ -339,10 +339,10 @@ def test_may_i_is_not_recorded():
     (("shutdown", "web", "0"), "action: inspect, exec, exec-privileged, manage or replay is expected"),
     (("exec", "", "0"), "object: a container is expected"),
     (("exec", "nosuch", "0"), "No such container: nosuch"),
-    (("exec", "web", "1", "Nosuch", "b", "true"), 'options: there is no option "Nosuch"'),
-    (("inspect", "web", "1", "Tty", "b", "true"), 'options: there is no option "Tty"'),
-    (("manage", "nosuch", "0"), 'object: there is no exec "nosuch"'),
-    (("replay", "0" * 64, "0"), "object: there is no exec"),
+    (("exec", "web", "1", "Nosuch", "b", "true"), 'options: unknown option "Nosuch"'),
+    (("inspect", "web", "1", "Tty", "b", "true"), 'options: unknown option "Tty"'),
+    (("manage", "nosuch", "0"), 'object: unknown exec "nosuch"'),
+    (("replay", "0" * 64, "0"), "object: unknown exec"),
 ])
 def test_may_i_what(words, text):
     assert text in manager("CheckAccess", "ssa{sv}", *words, ok=False)

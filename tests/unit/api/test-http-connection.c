@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* api/http-connection: how requests come in, one after the other, whole or in pieces, and how they end. */
+
+#include <sys/socket.h>
+
+#include "unit/api/http-world.h"
+
+static bool is_closed(HttpWorld *h)
+{
+        char c;
+
+        return recv(h->client, &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+static void test_pieces_and_pipelining(HttpWorld *h)
+{
+        http_connect(h, 0);
+        http_send(h, "GET /_pi");
+        CHECK(!http_is_answered(h) && h->size == 0);
+        http_send(h, "ng HTTP/1.1\r\nHost: x\r\n\r\nGET /nosuch HTTP/1.1\r\nHost: x\r\n\r\n");
+        WORLD_UNTIL(h->world, (http_is_answered(h), strstr(h->answer, "page not found")));
+        CHECK(strstr(h->answer, "HTTP/1.1 200 ") < strstr(h->answer, "HTTP/1.1 404 "));
+        CHECK(!is_closed(h));
+}
+
+static void test_close(HttpWorld *h)
+{
+        http_connect(h, 0);
+        http_send(h, "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        CHECK_TEXT("close", http_header(h, "Connection"), "close");
+        WORLD_UNTIL(h->world, is_closed(h));
+
+        http_connect(h, 0);
+        http_send(h, "GET /_ping HTTP/1.0\r\n\r\n");
+        WORLD_UNTIL(h->world, (http_is_answered(h), is_closed(h)));
+        CHECK(strncmp(h->answer, "HTTP/1.0 200 ", 13) == 0);
+}
+
+static void test_refused(HttpWorld *h)
+{
+        static const struct {
+                const char *request;
+                unsigned status;
+        } rows[] = {
+                {"GET /_ping HTTP/1.1\r\n\r\n", 400},
+                {"GET /_ping HTTP/2.0\r\nHost: x\r\n\r\n", 505},
+                {"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413},
+                {"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+                {"POST /x HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n", 417},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                http_connect(h, 0);
+                http_send(h, rows[i].request);
+                WORLD_UNTIL(h->world, http_is_answered(h));
+                CHECK_ROW(rows[i].request, http_status(h) == rows[i].status);
+                CHECK_ROW(rows[i].request, strcmp(http_header(h, "Connection"), "close") == 0);
+        }
+}
+
+static void test_continue(HttpWorld *h)
+{
+        http_connect(h, 0);
+        http_send(h,
+                  "POST /nosuch HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        WORLD_UNTIL(h->world, (http_is_answered(h), strstr(h->answer, "100 Continue")));
+        http_next(h);
+        http_send(h, "{}");
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        CHECK(http_status(h) == 404);
+}
+
+/* A client that leaves takes its request along, and what it had counted. */
+static void test_gone(HttpWorld *h)
+{
+        Manager *m = &h->world->manager;
+
+        http_connect(h, 0);
+        http_send(h, "POST /nosuch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{");
+        CHECK(m->busy == 1 && h->server->n_connections == 1);
+        h->client = fd_close(h->client);
+        WORLD_UNTIL(h->world, h->server->n_connections == 0);
+        CHECK(m->busy == 0 && m->connections_budget.used == 0 && m->memory_budget.used == 0);
+}
+
+int main(void)
+{
+        _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
+
+        test_pieces_and_pipelining(h);
+        test_close(h);
+        test_refused(h);
+        test_continue(h);
+        test_gone(h);
+        return test_finish("http-connection");
+}
