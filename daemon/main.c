@@ -25,6 +25,7 @@
 #include "core/manager.h"
 #include "core/selinux-access.h"
 #include "core/state-file.h"
+#include "core/status.h"
 #include "wire/units.h"
 
 /* The exit status for which execd.service is not restarted: EX_CONFIG of sysexits.h. */
@@ -334,6 +335,7 @@ static int run(Passed *p)
         _cleanup_(manager_freep) Manager *m = NULL;
         _cleanup_(http_server_freep) HttpServer *server = NULL;
         _cleanup_(dbus_service_freep) DbusService *bus = NULL;
+        _cleanup_(status_freep) Status *status = NULL;
         int r;
 
         r = selinux_access_open();
@@ -361,6 +363,9 @@ static int run(Passed *p)
         if (r < 0)
                 return r;
 
+        r = status_new(m, &status);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the status line");
         (void) sd_notify(false, "READY=1");
         r = sd_event_loop(m->event);
         (void) sd_notify(false, "STOPPING=1");

@@ -28,6 +28,45 @@ static const ProviderType *const provider_types[] = {
         &service_provider,
 };
 
+/* The line that systemctl status shows, sent when it is another one. */
+static int on_status(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        size_t n_connections = 0, n = 0;
+        Spawner *s = userdata;
+        char text[STATUS_SIZE];
+
+        LIST_FOREACH (const Connection, c, &s->connections, node)
+                n_connections++;
+        LIST_FOREACH (const Container, c, &s->containers.containers, node)
+                n += !container_is_service(c);
+        if (n_connections == 0)
+                snprintf(text, sizeof(text), "Waiting for execd.");
+        else
+                snprintf(text, sizeof(text), "Serving execd, watching %zu container%s.", n,
+                         n == 1 ? "" : "s");
+        s->in_status_turn = true;
+        if (!s->leave && strcmp(text, s->status_text) != 0) {
+                strcpy(s->status_text, text);
+                (void) sd_notifyf(false, "STATUS=%s", text);
+        }
+        return 0;
+}
+
+/* After whatever has happened, but for the above itself. */
+static int on_turn(sd_event_source *source, void *userdata)
+{
+        Spawner *s = userdata;
+        int enabled;
+
+        if (s->in_status_turn)
+                s->in_status_turn = false;
+        else if (sd_event_source_get_enabled(s->status, &enabled) == 0) {
+                (void) sd_event_source_set_time_relative(s->status, USEC_PER_SEC);
+                (void) sd_event_source_set_enabled(s->status, SD_EVENT_ONESHOT);
+        }
+        return 0;
+}
+
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Spawner *s = userdata;
@@ -222,6 +261,7 @@ Spawner *spawner_free(Spawner *s)
         sd_event_source_disable_unref(s->idle);
         sd_event_source_disable_unref(s->leave);
         sd_bus_close_unref(s->systemd);
+        s->status = sd_event_source_disable_unref(s->status);
         sd_bus_flush_close_unref(s->bus);
         sd_event_unref(s->event);
         free(s);
@@ -271,9 +311,13 @@ int spawner_run(Spawner *s)
                 r = sd_event_add_signal(s->event, NULL, SIGINT, on_term, s);
         if (r >= 0)
                 r = sd_event_set_watchdog(s->event, true);
+        if (r >= 0)
+                r = sd_event_add_time_relative(s->event, &s->status, CLOCK_MONOTONIC, 0, 0, on_status, s);
+        if (r >= 0)
+                r = sd_event_add_post(s->event, NULL, on_turn, s);
         if (r < 0)
                 return r;
         spawner_check_idle(s);
-        (void) sd_notify(false, "READY=1\nSTATUS=Waiting for execd.");
+        (void) sd_notify(false, "READY=1");
         return sd_event_loop(s->event);
 }

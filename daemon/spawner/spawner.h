@@ -24,12 +24,17 @@ typedef struct SpawnerOptions {
         const sd_bus_vtable *methods;
 } SpawnerOptions;
 
+#define STATUS_SIZE 64
+
 typedef struct Spawner {
         SpawnerOptions options;
         sd_event *event;
         sd_bus *bus;                              /* the system's */
         sd_bus *systemd;                          /* PID 1's own, or NULL */
         sd_event_source *listener, *idle, *leave; /* the last while we are about to exit */
+        sd_event_source *status;                  /* the timer of the line below */
+        char status_text[STATUS_SIZE];
+        bool in_status_turn;
         ContainerTable containers;
         Providers *providers;
         ScopeManager *scopes;

@@ -102,7 +102,7 @@ def test_filters_that_are_wrong(words, text):
 
 def test_others_see_their_own_only(long_exec):
     ident, _ = long_exec
-    assert filtered(user="user") == {}
+    assert {e["CallerUID"] for e in filtered(user="user").values()} <= {1000} and ident not in filtered(user="user")
     assert ident in filtered(user="member")
 
 
@@ -373,3 +373,15 @@ def test_the_example(machine):
         p.kill()
         p.wait()
     assert run(PROGRAM, "--once").status == 0
+
+
+def test_what_systemctl_shows(long_exec):
+    """systemctl status has a line for each of the two services."""
+    def status(unit):
+        return shell(f"systemctl show -P StatusText {unit}").strip()
+
+    assert long_exec
+    wait_for(lambda: re.fullmatch(r"\d+ execs? in \d+ containers?, \d+ HTTP connections?\.", status("execd.service")),
+             what=lambda: f"the execs in {status('execd.service')!r}")
+    wait_for(lambda: re.fullmatch(r"Serving execd, watching [1-9]\d* containers?\.", status("execd-spawner.service")),
+             what=lambda: f"the containers in {status('execd-spawner.service')!r}")
