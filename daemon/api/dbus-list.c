@@ -20,7 +20,7 @@ static void list_execs_run(DbusCall *c)
         int r;
 
         r = dbus_reply_new_array(c->message, "(sossssut)", &reply);
-        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r < 0)
                         break;
                 if (!dbus_call_may_see(c, e))
@@ -113,7 +113,7 @@ static void list_filtered_run(DbusCall *c)
         int r;
 
         r = dbus_reply_new_array(c->message, "(soa{sv})", &reply);
-        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r >= 0 && dbus_call_may_see(c, e) && filter_matches(k, e))
                         r = append_exec(reply, e);
         }

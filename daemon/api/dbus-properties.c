@@ -129,7 +129,7 @@ static void objects_run(DbusCall *c)
         int r;
 
         r = dbus_reply_new_array(c->message, "{oa{sa{sv}}}", &reply);
-        LIST_FOREACH (const Exec, e, &c->manager->execs, node) {
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r >= 0 && dbus_call_may_see(c, e))
                         r = append_object(reply, e);
         }

@@ -25,14 +25,15 @@ static int enumerate_execs(sd_bus *bus, const char *prefix, void *userdata, char
                            sd_bus_error *error)
 {
         _cleanup_strv_ char **nodes = NULL;
-        const Manager *m = ((const DbusService *) userdata)->manager;
+        Manager *m = ((const DbusService *) userdata)->manager;
+        const List *execs = manager_all_execs(m);
         char path[DBUS_EXEC_PATH_SIZE];
 
         nodes = calloc(m->n_live + m->n_ended + 1, sizeof(char *));
         if (!nodes)
                 return -ENOMEM;
         size_t i = 0;
-        LIST_FOREACH (const Exec, e, &m->execs, node) {
+        LIST_FOREACH (const Exec, e, execs, node) {
                 if (e->hidden)
                         continue;
                 nodes[i] = strdup(dbus_exec_path(e, path));

@@ -149,7 +149,7 @@ static void list_run(HttpExchange *x)
                 return;
         }
         buf_puts(&list, "[");
-        LIST_FOREACH (const Exec, e, &x->manager->execs, node) {
+        LIST_FOREACH (const Exec, e, manager_all_execs(x->manager), node) {
                 if (buf_length(&list) > room)
                         break;
                 if (!e->hidden && exec_passes(e, filter) &&

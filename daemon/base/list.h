@@ -51,6 +51,20 @@ static inline void list_append(List *l, ListNode *n)
         l->last = n;
 }
 
+/* The nodes of `tail` come after those of `l`; it is empty then. */
+static inline void list_join(List *l, List *tail)
+{
+        if (!tail->first)
+                return;
+        tail->first->previous = l->last;
+        if (l->last)
+                l->last->next = tail->first;
+        else
+                l->first = tail->first;
+        l->last = tail->last;
+        *tail = (List){NULL, NULL};
+}
+
 static inline void list_remove(List *l, ListNode *n)
 {
         if (!n->next && !n->previous && l->first != n)

@@ -229,12 +229,30 @@ static Exec **manager_bucket(Manager *m, const char *id)
         return &m->buckets[h % EXEC_BUCKETS];
 }
 
-Exec *manager_find_exec(Manager *m, const char *id)
+static Exec *find_exec(Manager *m, const char *id)
 {
         for (Exec *e = *manager_bucket(m, id); e; e = e->hash_next)
                 if (strcmp(e->id, id) == 0)
-                        return e->hidden ? NULL : e;
+                        return e;
         return NULL;
+}
+
+Exec *manager_find_exec(Manager *m, const char *id)
+{
+        Exec *e = find_exec(m, id);
+
+        if (!e && m->read_saved) {
+                m->read_saved(m);
+                e = find_exec(m, id);
+        }
+        return e && !e->hidden ? e : NULL;
+}
+
+const List *manager_all_execs(Manager *m)
+{
+        if (m->read_saved)
+                m->read_saved(m);
+        return &m->execs;
 }
 
 void manager_link_exec(Manager *m, Exec *e)

@@ -51,11 +51,13 @@ struct Manager {
         JournalQueue *journal; /* records of who did what, on their way */
         Denials *denials;
         Exec *buckets[EXEC_BUCKETS];
-        List execs;    /* by creation */
-        List created;  /* of these, what is not started yet, by creation */
-        List flushing; /* what has ended and still has clients */
-        List ended;    /* what is kept to be looked at, by its end */
-        List outputs;  /* of the latter, what has output */
+        List execs; /* by creation */
+        void (*read_saved)(
+                Manager *m); /* of execs that had ended when execd was last here; NULL: they are there */
+        List created;        /* of these, what is not started yet, by creation */
+        List flushing;       /* what has ended and still has clients */
+        List ended;          /* what is kept to be looked at, by its end */
+        List outputs;        /* of the latter, what has output */
         size_t kept_output;
         size_t n_live;
         size_t n_ended;
@@ -89,6 +91,8 @@ void manager_busy_end(Manager *m);
 /* manager-execs.c */
 
 Exec *manager_find_exec(Manager *m, const char *id);
+/* All of them, by creation. */
+const List *manager_all_execs(Manager *m);
 /* Checks the limits for one more exec of this caller, which takes so many bytes. */
 int manager_may_create(Manager *m, const Peer *creator, size_t size, Refusal *reterr);
 /* Counts it as its creator's, until it has ended or this is taken back. */

@@ -61,9 +61,19 @@ static int save(Manager *m, int dir)
 
 int state_file_save(Manager *m)
 {
-        _cleanup_close_ int dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int dir = -EBADF;
 
+        /* Those that nobody has asked for are kept as well. */
+        if (m->read_saved)
+                m->read_saved(m);
+        dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);
         return dir < 0 ? -errno : save(m, dir);
+}
+
+static bool has_expired(const Manager *m, const Exec *e)
+{
+        return exec_has_ended(e) &&
+               now_usec(CLOCK_MONOTONIC) > e->ended_monotonic + m->config.retention_usec;
 }
 
 static int load(Manager *m, int dir, FdStore *h)
@@ -76,19 +86,53 @@ static int load(Manager *m, int dir, FdStore *h)
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         for (rest = text; (line = strsep(&rest, "\n"));) {
-                Exec *e;
+                Exec *e = NULL;
 
-                if (*line && exec_restore_line(m, line, h, &e) == -ENOMEM)
-                        return -ENOMEM;
+                if (*line == 0)
+                        continue;
+                r = exec_restore_line(m, line, h, &e);
+                if (r == -ENOMEM)
+                        return r;
+                /* Nobody but the manager knows it yet. */
+                if (r >= 0 && e && e->linked && has_expired(m, e)) {
+                        manager_unlink_exec(m, e);
+                        exec_unref(e);
+                }
         }
         return 0;
 }
 
-int state_file_load(Manager *m, FdStore *h)
+static int open_and_load(Manager *m, FdStore *h)
 {
         _cleanup_close_ int dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);
 
         if (dir < 0)
                 return errno == ENOENT ? 0 : -errno;
         return load(m, dir, h);
+}
+
+/* They are older than those that are there. They are nothing new to anybody. */
+static void read_saved(Manager *m)
+{
+        void (*tell)(Manager *, const Exec *, ManagerEvent) = m->on_exec_changed;
+        List newer = m->execs;
+        FdStore none = {0};
+        int r;
+
+        m->read_saved = NULL;
+        m->execs = (List){0};
+        m->on_exec_changed = NULL;
+        r = open_and_load(m, &none);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Failed to load saved execs");
+        m->on_exec_changed = tell;
+        list_join(&m->execs, &newer);
+}
+
+int state_file_load(Manager *m, FdStore *h)
+{
+        if (h->n_execs > 0)
+                return open_and_load(m, h);
+        m->read_saved = read_saved;
+        return 0;
 }

@@ -13,5 +13,6 @@
 typedef struct Manager Manager;
 
 int state_file_save(Manager *m);
-/* With what their clients have not read yet. */
+/* With what their clients have not read yet. If there is nothing of that, the manager has them read
+ * when it needs them: reading a thousand of them would hold up the first request. */
 int state_file_load(Manager *m, FdStore *h);

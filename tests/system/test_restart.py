@@ -370,3 +370,23 @@ def test_spawner_that_cannot_be_started_is_told_of():
     assert reply.status == 503
     assert "systemctl status execd-spawner.service" in reply.json()["message"]
     wait_for(lambda: request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status == 201)
+
+
+def test_ended_execs_are_read_when_asked_for():
+    """They come before those that were made since, whichever way they are first asked for, and outlive a second restart."""
+    def ended():
+        exec_id = create("web", ["true"])
+        Attached(exec_id).read_all()
+        return exec_id
+
+    first = ended()
+    shell("systemctl restart execd.service")
+    second = ended()
+    listed = [e["ID"] for e in request("GET", "/exec/json").json()]
+    assert listed.index(first) < listed.index(second)
+    for _ in range(2):
+        shell("systemctl restart execd.service")
+    assert request("GET", f"/exec/{'0' * 64}/json").status == 404
+    assert inspect(first)["ExitCode"] == 0 and inspect(second)["ExitCode"] == 0
+    shell("systemctl restart execd.service")
+    assert f"/org/execd1/exec/_{first}" in shell("busctl tree --list org.execd1")

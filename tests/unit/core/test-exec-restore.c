@@ -55,6 +55,8 @@ static World *restart(World *old)
         fdstore_open(&store, w->manager.slots);
         w->manager.config.state_path = old->dir;
         NEED(state_file_load(&w->manager, &store) >= 0);
+        /* Those that are read later are read while the file is there. */
+        (void) manager_all_execs(&w->manager);
         w->manager.config.state_path = w->dir;
         exec_restore_stored(&w->manager, &store);
         fdstore_done(&store);
