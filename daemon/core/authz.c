@@ -104,8 +104,8 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
                 r = deny(a, &refusal, "polkit did not answer in time");
         else
                 r = refuse(&refusal, REFUSAL_BUSY, EBUSY,
-                           "too many authorizations are under way (AuthorizationsPerUserMax=, "
-                           "AuthorizationsMax=): it was not the turn of this one in time; try again");
+                           "too many authorizations are in progress (AuthorizationsPerUserMax=, "
+                           "AuthorizationsMax=): timed out waiting for a turn; try again");
         if (r < 0 && !a->probe)
                 authz_record_refusal(&a->record, &refusal);
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
