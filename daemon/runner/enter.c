@@ -89,7 +89,7 @@ static int settle_fds(const RunnerOrder *order, const int *fds, size_t n_fds, in
 
 /* One after the other, each checked by the kernel to be of the kind that is expected. Nothing of the
  * container is looked at in between. */
-static int join_each(const RunnerSpec *s, size_t n, Place *place)
+static int join_each(const RunnerSpec *s, size_t n, Place *place, Refusal *reterr)
 {
         size_t at = 0;
 
@@ -97,7 +97,7 @@ static int join_each(const RunnerSpec *s, size_t n, Place *place)
                 /* With the mounts, and while our root still is the host's: a directory need not be open to
                  * the root of another user namespace. */
                 if (runner_namespaces[i] == CLONE_NEWUSER) {
-                        int r = place_enter(s, place);
+                        int r = place_enter(s, place, reterr);
 
                         if (r < 0)
                                 return r;
@@ -136,7 +136,9 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
                 r = creds_set_outside_groups(s);
         if (r < 0)
                 return r;
-        r = join_each(s, n, &place);
+        r = join_each(s, n, &place, reterr);
+        if (r < 0 && reterr->kind != REFUSAL_NONE)
+                return r;
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r, "failed to join the container's namespaces: %s",
                               strerrordesc_np(-r));

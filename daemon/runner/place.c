@@ -4,6 +4,10 @@
  * Where a command in a service begins, and what it finds in its environment: as the main process, whose root
  * directory need not be that of its mount namespace. All of it is looked up by the joiner, for the service
  * decides how long that takes, and the joiner may be ended at any time.
+ *
+ * A command in a container begins in the root of the mount namespace, which is the container's when its
+ * engine has made it so. Anything may be registered as a machine: where its first process was only put into
+ * another root directory, the namespace has the host's files.
  */
 
 #include <fcntl.h>
@@ -63,11 +67,11 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         int r = 0;
 
         *ret = PLACE_INIT;
-        if (!s->service)
+        if (!s->service && !s->check_root)
                 return 0;
         ret->root = open_directory(s, "root");
-        ret->directory = open_directory(s, "cwd");
-        r = MIN(ret->root, ret->directory);
+        ret->directory = s->service ? open_directory(s, "cwd") : -EBADF;
+        r = s->service ? MIN(ret->root, ret->directory) : ret->root;
         if (r >= 0)
                 r = check_mounts(s, mount_namespace);
         /* A command of another user does not get what the service has put into its own memory. */
@@ -77,7 +81,8 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         }
         /* All of it was found by its number, and is the leader's if that one still lives. */
         if (pidfd_is_alive(leader) <= 0)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the service is not running");
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the %s is not running",
+                              s->service ? "service" : "container");
         if (r < 0 && reterr->kind == REFUSAL_NONE)
                 return refuse(reterr, REFUSAL_INTERNAL, r,
                               "cannot look up the root directory of the main process: %s",
@@ -85,13 +90,32 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         return r;
 }
 
-int place_enter(const RunnerSpec *s, Place *p)
+/* What is mounted there, and not only what it shows: the same directory can be mounted twice. The mount is
+ * not known before Linux 5.8. */
+static int check_root(int root, Refusal *reterr)
+{
+        const unsigned what = STATX_INO | STATX_MNT_ID;
+        struct statx theirs, ours;
+
+        if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, what, &theirs) < 0 ||
+            statx(AT_FDCWD, "/", AT_STATX_DONT_SYNC, what, &ours) < 0)
+                return -errno;
+        if (theirs.stx_ino == ours.stx_ino && theirs.stx_dev_major == ours.stx_dev_major &&
+            theirs.stx_dev_minor == ours.stx_dev_minor &&
+            (!(ours.stx_mask & STATX_MNT_ID) || theirs.stx_mnt_id == ours.stx_mnt_id))
+                return 0;
+        return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
+                      "the container's first process is not in the root directory of its mount namespace");
+}
+
+int place_enter(const RunnerSpec *s, Place *p, Refusal *reterr)
 {
         int r = 0;
 
-        if (!s->service)
-                return 0;
-        if (fchdir(p->root) < 0 || chroot(".") < 0 || (fchdir(p->directory) < 0 && chdir("/") < 0))
+        if (s->check_root)
+                r = check_root(p->root, reterr);
+        else if (s->service &&
+                 (fchdir(p->root) < 0 || chroot(".") < 0 || (fchdir(p->directory) < 0 && chdir("/") < 0)))
                 r = -errno;
         p->root = fd_close(p->root);
         p->directory = fd_close(p->directory);

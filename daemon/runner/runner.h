@@ -83,7 +83,7 @@ typedef struct Place {
 #define PLACE_INIT ((Place){-EBADF, -EBADF})
 
 int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refusal *reterr);
-int place_enter(const RunnerSpec *s, Place *p);
+int place_enter(const RunnerSpec *s, Place *p, Refusal *reterr);
 
 /* creds.c */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);

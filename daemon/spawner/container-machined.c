@@ -11,12 +11,18 @@
 
 #include "base/strv.h"
 #include "base/time.h"
+#include "spawner/proc-parse.h"
 
 #define MACHINED_NAME    "org.freedesktop.machine1"
 #define MACHINED_PATH    "/org/freedesktop/machine1"
 #define MACHINED_MANAGER "org.freedesktop.machine1.Manager"
 #define MACHINED_MACHINE "org.freedesktop.machine1.Machine"
 #define KIND             "machine"
+
+/* Others wait for it meanwhile, for a name may be a machine's. One that has not answered the last time is
+ * given less. */
+#define ANSWER_USEC  (5 * USEC_PER_SEC)
+#define FAILING_USEC (500 * USEC_PER_MSEC)
 
 typedef struct Machined Machined;
 
@@ -127,6 +133,24 @@ static int check_owner(const MachineProperties *p, const Leader *leader, Refusal
         return 0;
 }
 
+/* machined knows its leader by the number, which may be another process's by now. */
+static int check_unit(const MachineProperties *p, const Leader *leader, Refusal *reterr)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!p->unit || !*p->unit)
+                return 0;
+        r = leader_cgroup(leader, &path);
+        /* Not in the unified hierarchy. */
+        if (r == -ENODATA)
+                return 0;
+        if (r < 0 || cgroup_path_has(path, p->unit))
+                return r;
+        return refuse(reterr, REFUSAL_DENIED, EPERM,
+                      "its leader is not in the control group of its unit %s, but in %s", p->unit, path);
+}
+
 static int add_machine(Machined *m, const char *name, const MachineProperties *p, Refusal *reterr)
 {
         _cleanup_(container_unrefp) Container *c = NULL;
@@ -139,6 +163,8 @@ static int add_machine(Machined *m, const char *name, const MachineProperties *p
         r = leader_open_machine((pid_t) p->leader, &leader, reterr);
         if (r >= 0)
                 r = check_owner(p, leader, reterr);
+        if (r >= 0)
+                r = check_unit(p, leader, reterr);
         if (r >= 0)
                 r = make_environment(p, &environment);
         if (r >= 0)
@@ -175,6 +201,21 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
         return 0;
 }
 
+/* A method without arguments, or with one text. */
+static int machined_ask(Machined *m, const char *path, const char *interface, const char *method,
+                        const char *argument, sd_bus_message_handler_t on_answer, void *userdata,
+                        sd_bus_slot **ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        uint64_t usec = m->provider.is_failing ? FAILING_USEC : ANSWER_USEC;
+        int r;
+
+        r = sd_bus_message_new_method_call(m->bus, &call, MACHINED_NAME, path, interface, method);
+        if (r >= 0 && argument)
+                r = sd_bus_message_append(call, "s", argument);
+        return r < 0 ? r : sd_bus_call_async(m->bus, ret, call, on_answer, userdata, usec);
+}
+
 static int query_start(Machined *m, const char *name, const char *path)
 {
         Query *q = calloc(1, sizeof(*q));
@@ -185,9 +226,8 @@ static int query_start(Machined *m, const char *name, const char *path)
         q->machined = m;
         list_append(&m->queries, &q->node);
         q->name = strdup(name);
-        r = q->name ? sd_bus_call_method_async(m->bus, &q->slot, MACHINED_NAME, path,
-                                               "org.freedesktop.DBus.Properties", "GetAll", on_properties, q,
-                                               "s", MACHINED_MACHINE)
+        r = q->name ? machined_ask(m, path, "org.freedesktop.DBus.Properties", "GetAll", MACHINED_MACHINE,
+                                   on_properties, q, &q->slot)
                     : -ENOMEM;
         if (r < 0)
                 query_free(q);
@@ -239,8 +279,8 @@ static void machined_refresh(Provider *p)
         Machined *m = (Machined *) p;
         int r;
 
-        r = sd_bus_call_method_async(m->bus, &m->slot_list, MACHINED_NAME, MACHINED_PATH, MACHINED_MANAGER,
-                                     "ListMachines", on_list, m, NULL);
+        r = machined_ask(m, MACHINED_PATH, MACHINED_MANAGER, "ListMachines", NULL, on_list, m,
+                         &m->slot_list);
         if (r >= 0)
                 return;
         refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "not connected to the system bus: %s",

@@ -167,16 +167,25 @@ static int remember(Oci *o, const OciPlace *place, const char *id, OciState *sta
         return r;
 }
 
+typedef struct Expected {
+        int dir_fd;
+        uint64_t start_time;
+} Expected;
+
 /* What becomes a container is first the runtime's own program in the container's namespaces, which takes on
  * its confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name
- * what it is. Both wait until the fifo is taken away. */
-static int check_executed(const Leader *l, int dir_fd, Refusal *reterr)
+ * what it is. Both wait until the fifo is taken away. The name changes halfway through execve(2), before
+ * the label does: to read the personality takes a lock of the kernel's that is held until the end. */
+static int check_executed(const Leader *l, void *userdata, Refusal *reterr)
 {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *personality = NULL;
+        const Expected *e = userdata;
         ProcStat stat;
         int r;
 
-        if (faccessat(dir_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+        if (l->start_time != e->start_time)
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (faccessat(e->dir_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
         r = file_read_at(l->proc_fd, "stat", STAT_MAX, &text, NULL);
         if (r >= 0)
@@ -185,7 +194,7 @@ static int check_executed(const Leader *l, int dir_fd, Refusal *reterr)
                 return r;
         if (stat.unexecuted || strncmp(stat.comm, RUNC_INIT, strlen(RUNC_INIT)) == 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
-        return 0;
+        return file_read_at(l->proc_fd, "personality", STAT_MAX, &personality, NULL);
 }
 
 /* A container may make control groups below its own, and be in one of them. */
@@ -210,14 +219,14 @@ static int check_cgroup(const Leader *l, const OciState *state, Refusal *reterr)
 
 static int open_leader(const OciState *state, int dir_fd, Leader **ret, Refusal *reterr)
 {
+        Expected expected = {dir_fd, state->start_time};
+        const LeaderCheck started = {check_executed, &expected};
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
-        r = leader_open(state->pid, &l, reterr);
-        if (r == -ESRCH || (r >= 0 && l->start_time != state->start_time))
+        r = leader_open(state->pid, &started, &l, reterr);
+        if (r == -ESRCH && reterr->kind == REFUSAL_NONE)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        if (r >= 0)
-                r = check_executed(l, dir_fd, reterr);
         if (r >= 0)
                 r = check_cgroup(l, state, reterr);
         if (r < 0)

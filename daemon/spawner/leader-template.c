@@ -141,7 +141,6 @@ static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spe
         if (n < 0)
                 return n;
         spec->service = true;
-        spec->leader_pid = (uint32_t) l->pid;
         spec->host_root_uid = id_map_to_inside(map, (size_t) n, 0);
         spec->leader_groups = calloc(now->n_groups + 1, sizeof(*spec->leader_groups));
         if (!spec->leader_groups)
@@ -166,6 +165,8 @@ static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusa
         fill_capabilities(&l->found.status, &now->status, spec);
         /* An init system has none of its own and gives what it starts the usual one; so do we. */
         spec->umask = leader_is_service(l) ? now->status.umask : now->status.umask ?: 0022;
+        spec->check_root = l->is_machine;
+        spec->leader_pid = (uint32_t) l->pid;
         r = fill_service(l, now, spec, reterr);
         if (r < 0)
                 return r;
@@ -207,7 +208,7 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
         if (!leader_is_alive(l))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         if (r < 0)
-                return r;
+                return leader_explain(l, r, reterr);
         drop_own(&fds, spec->namespaces);
         *ret_fds = fds;
         fds = NAMESPACE_FDS_INIT;

@@ -175,18 +175,31 @@ static int remember_facts(Leader *l, Refusal *reterr)
         return r < 0 || leader_is_alive(l) ? r : -ESRCH;
 }
 
-int leader_open(pid_t pid, Leader **ret, Refusal *reterr)
+/* A first thread that has exited no longer has namespaces, while others may live on. */
+int leader_explain(const Leader *l, int error, Refusal *reterr)
+{
+        if ((error != -ENOENT && error != -ESRCH) || reterr->kind != REFUSAL_NONE || !leader_is_alive(l))
+                return error;
+        return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                      "the first thread of the container's first process has exited, and its confinement "
+                      "cannot be read");
+}
+
+int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
 {
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
         r = open_process(pid, &l);
-        if (r >= 0)
-                r = check_started(l, reterr);
+        if (r < 0)
+                return r;
+        r = check_started(l, reterr);
+        if (r >= 0 && started)
+                r = started->check(l, started->userdata, reterr);
         if (r >= 0)
                 r = remember_facts(l, reterr);
         if (r < 0)
-                return r;
+                return leader_explain(l, r, reterr);
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -242,25 +255,19 @@ static bool is_stub(const Leader *l)
                is_unexecuted(l->proc_fd) > 0;
 }
 
-int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
+static int open_payload(const Leader *stub, Leader **ret, Refusal *reterr)
 {
-        _cleanup_(leader_unrefp) Leader *stub = NULL, *payload = NULL;
+        _cleanup_(leader_unrefp) Leader *payload = NULL;
         Namespaces of_stub;
         pid_t child = 0;
         int r;
 
-        r = open_process(pid, &stub);
-        if (r < 0)
-                return r;
-        if (!is_stub(stub))
-                return leader_open(pid, ret, reterr);
-
-        r = find_child(pid, &child);
+        r = find_child(stub->pid, &child);
         if (r == -ESRCH)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
         if (r < 0)
                 return r;
-        r = leader_open(child, &payload, reterr);
+        r = leader_open(child, NULL, &payload, reterr);
         if (r >= 0)
                 r = namespaces_read(stub->proc_fd, &of_stub);
         if (r < 0)
@@ -269,6 +276,20 @@ int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
         *ret = TAKE_PTR(payload);
         return 0;
+}
+
+int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
+{
+        _cleanup_(leader_unrefp) Leader *l = NULL;
+        int r;
+
+        r = open_process(pid, &l);
+        if (r < 0)
+                return r;
+        r = is_stub(l) ? open_payload(l, ret, reterr) : leader_open(pid, NULL, ret, reterr);
+        if (r >= 0)
+                (*ret)->is_machine = true;
+        return r;
 }
 
 /* PID 1 forks, and its child sets the service up, either itself or by a program beside PID 1's own. Until it

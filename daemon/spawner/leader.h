@@ -32,6 +32,7 @@ typedef struct Leader {
         int pidfd;   /* owned */
         int proc_fd; /* owned: /proc/PID */
         uint64_t start_time;
+        bool is_machine;        /* registered by anything: its root directory has to be looked at */
         char *unit_cgroup;      /* owned: of the service whose main process it is; NULL for others */
         LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
@@ -43,12 +44,18 @@ typedef struct Leader {
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
 int leader_label(const Leader *l, char **ret);
 
+/* What its provider knows of when a process begins to be the container's. */
+typedef struct LeaderCheck {
+        int (*check)(const Leader *l, void *userdata, Refusal *reterr);
+        void *userdata;
+} LeaderCheck;
+
 /* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, one that has left
  * the user namespace it was made in, and one that has not yet executed anything of its own (-EAGAIN): it
- * still is its parent's program. */
-int leader_open(pid_t pid, Leader **ret, Refusal *reterr);
-/* The same for a machine of nspawn, whose leader may be a stub that has the container's payload as its
- * child. */
+ * still is its parent's program. `started` may be NULL; it is asked before anything is remembered. */
+int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr);
+/* The same for what was registered with systemd-machined, which of nspawn may be a stub that has the
+ * container's payload as its child. */
 int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr);
 
 /* The main process of a service, which may share any namespace with the host, and is in the control group
@@ -61,6 +68,8 @@ Leader *leader_unref(Leader *l);
 DEFINE_CLEANUP(Leader, leader_unref);
 
 bool leader_is_alive(const Leader *l);
+/* Puts an error of reading one that lives into words, where there are none yet. */
+int leader_explain(const Leader *l, int error, Refusal *reterr);
 
 /* leader-template.c: fills the half of a spec that describes the leader, and opens the namespaces that
  * differ from ours. All of it is read anew, but for filters, which can only be added to and are read again

@@ -280,6 +280,18 @@ int cgroup_path_unit(const char *path, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
+bool cgroup_path_has(const char *path, const char *unit)
+{
+        size_t n = strlen(unit);
+
+        for (; *path == '/'; path += strcspn(path, "/")) {
+                path += path[1] == '_' && unit[0] != '_' ? 2 : 1;
+                if (n > 0 && strcspn(path, "/") == n && memcmp(path, unit, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
 int cgroup_path_split(const char *path, char **ret_slice, char **ret_own)
 {
         const char *slice, *rest;

@@ -55,6 +55,10 @@ int proc_cgroup_parse(const char *text, char **ret);
 int cgroup_path_slice(const char *path, char **ret);
 int cgroup_path_unit(const char *path, char **ret);
 
+/* Whether one of its components is that of a unit; systemd puts a '_' before a name that the kernel could take
+ * for its own. */
+bool cgroup_path_has(const char *path, const char *unit);
+
 /* The path of the slice itself ("/" when there is none), and that of what lies in it ("/a.slice/c.service");
  * owned. */
 int cgroup_path_split(const char *path, char **ret_slice, char **ret_own);

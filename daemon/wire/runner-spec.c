@@ -96,6 +96,7 @@ static void put_service(Buf *b, const RunnerSpec *s)
 {
         put_u32(b, s->service);
         put_u32(b, s->denies_exec_memory);
+        put_u32(b, s->check_root);
         put_u32(b, s->leader_pid);
         put_u32(b, s->host_root_uid);
         put_u32(b, s->n_leader_groups);
@@ -303,6 +304,7 @@ static void take_service(Reader *r, RunnerSpec *s)
 
         s->service = take_bool(r);
         s->denies_exec_memory = take_bool(r);
+        s->check_root = take_bool(r);
         s->leader_pid = take_u32(r);
         s->host_root_uid = take_u32(r);
         n = take_u32(r);

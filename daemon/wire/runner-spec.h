@@ -22,7 +22,7 @@
 
 /* Of the order and the spec, and of reports: a running runner may be older than the spawner, and its report
  * must still be understood. */
-#define RUNNER_SPEC_VERSION   6
+#define RUNNER_SPEC_VERSION   7
 #define RUNNER_REPORT_VERSION 3
 
 #define RUNNER_SPEC_MAX       (16 * 1024 * 1024)
@@ -82,7 +82,8 @@ typedef struct RunnerSpec {
         /* The template: the leader as the kernel describes it. */
         bool service; /* it is the main process of a service: its root, working directory and processors count */
         bool denies_exec_memory; /* PR_SET_MDWE */
-        uint32_t leader_pid;     /* as the host sees it, where the service is set */
+        bool check_root;         /* the leader has to be in the root directory of its mount namespace */
+        uint32_t leader_pid;     /* as the host sees it, where the service or check_root is set */
         uint32_t host_root_uid;  /* the same: the host's uid 0 in the leader's user namespace */
         uint32_t *leader_groups; /* the same: its supplementary groups as the host sees them */
         uint32_t n_leader_groups;

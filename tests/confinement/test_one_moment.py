@@ -120,6 +120,80 @@ def test_first_process_leaves_another_namespace(container, what):
         host.restart_services()  # found anew, as it is now
 
 
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_first_process_of_a_machine_in_another_root(container, moment):
+    """T-F7: a command would begin in the root of the mount namespace, where its container is not."""
+    c = container("nspawn")
+    client.assert_refused(run_when(c, moment, "root"), "root directory of its mount namespace")
+
+
+def register(name, leader):
+    """As any program of root's may."""
+    host.sh(["busctl", "call", "org.freedesktop.machine1", "/org/freedesktop/machine1",
+             "org.freedesktop.machine1.Manager", "RegisterMachine", "sayssus", name, "0", "test", "container",
+             str(leader), ""])
+
+
+@pytest.fixture
+def unit():
+    """Makes services that go away with the test, and finds the one process in them that has a PID namespace."""
+    made = []
+
+    def make(name, script):
+        # The first process of a PID namespace takes no SIGTERM.
+        host.sh(["systemd-run", "--quiet", "--collect", f"--unit={name}", "--slice=machine.slice",
+                 "-p", "Delegate=yes", "-p", "KillSignal=SIGKILL", "sh", "-c", script])
+        made.append(name)
+        own = os.readlink("/proc/self/ns/pid")
+
+        def leader():
+            path = host.sh(["systemctl", "show", "-p", "ControlGroup", "--value", name]).strip()
+            with open(f"/sys/fs/cgroup{path}/cgroup.procs", encoding="ascii") as stream:
+                pids = [int(line) for line in stream]
+            return next((pid for pid in pids if os.readlink(f"/proc/{pid}/ns/pid") != own
+                         and "sleep" in host.status_of(pid)["Name"]), None)
+
+        return host.wait_until(leader, f"the first process of {name}")
+
+    yield make
+    for name in made:
+        host.sh(["systemctl", "stop", name], check=False)
+
+
+def test_machine_that_was_only_given_another_root(container, unit):
+    """T-F7: its mount namespace has all files of the host."""
+    root = container("nspawn").root
+    name = "moment-chroot"
+    register(name, unit(name, "exec unshare --mount --pid --fork --kill-child "
+                                    f"chroot {root} /bin/sleep 100000"))
+    with open("/etc/hostname", encoding="utf-8") as stream:
+        hostname = stream.read()
+    outcome = client.run(name, ["cat", "/etc/hostname"])
+    assert hostname.encode() not in outcome.out
+    client.assert_refused(outcome, "root directory of its mount namespace")
+
+
+def test_leader_of_a_machine_is_another_process_by_now(unit):
+    """T-F8: systemd-machined has its number alone. What is not in the control group of the machine is not its leader."""
+    name, other = "moment-number", "moment-other"
+    script = "exec unshare --mount --pid --fork --kill-child --mount-proc sleep 100000"
+    leader, stranger = unit(name, script), unit(other, script)
+    register(name, leader)
+    assert client.run(name, ["true"]).code == 0
+    group = host.cgroup_of(stranger)
+    with open(f"/sys/fs/cgroup{group}/cgroup.procs", "w", encoding="ascii") as stream:
+        stream.write(str(leader))
+    host.restart_services()
+    client.assert_refused(client.run(name, ["true"]), f"not in the control group of its unit {name}.service")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_first_thread_has_ended(container, moment):
+    """T-F4: the kernel then shows no namespaces, though the process lives on in its other threads."""
+    c = container("nspawn")  # Docker cannot even remove such a one
+    client.assert_refused(run_when(c, moment, "thread"), "first thread", statuses=(409, 501))
+
+
 @pytest.mark.parametrize("moment", ["before", "between"])
 @pytest.mark.parametrize("kind", ["nspawn", "docker", "podman"])
 def test_ambient_set_raised(container, kind, moment):

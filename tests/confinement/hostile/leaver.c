@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +101,8 @@ static int leave_orphan(void)
         return status == 0 ? 0 : -1;
 }
 
+static bool leave_first_thread; /* once it has said what came of it */
+
 static int act(const char *what)
 {
         static const struct {
@@ -126,6 +130,12 @@ static int act(const char *what)
                 return unshare_with_ambient();
         if (strcmp(what, "orphan") == 0)
                 return leave_orphan();
+        if (strcmp(what, "root") == 0)
+                return chroot("/probe");
+        if (strcmp(what, "thread") == 0) {
+                leave_first_thread = true;
+                return 0;
+        }
         errno = EINVAL;
         return -1;
 }
@@ -161,21 +171,34 @@ static void on_term(int signal_number)
         ended = 1;
 }
 
+static void *go_on(void *directory)
+{
+        while (!ended) {
+                obey(*(int *) directory);
+                usleep(10000);
+        }
+        exit(0);
+}
+
 /* The directory is held open: it has the same files whatever is done to the mounts. */
 int leaver(const char *directory)
 {
         struct sigaction action = {.sa_handler = on_term};
-        int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        static int fd;
+        pthread_t other;
 
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0) {
                 perror(directory);
                 return 3;
         }
         sigaction(SIGTERM, &action, NULL);
-        while (!ended) {
+        while (!ended && !leave_first_thread) {
                 obey(fd);
                 usleep(10000);
         }
+        if (!ended && pthread_create(&other, NULL, go_on, &fd) == 0)
+                pthread_exit(NULL);
         return 0;
 }
 

@@ -50,7 +50,7 @@ static void test_leader_of_host(void)
         /* A root with less than PID 1 has may not look at it. */
         if (namespaces_init() == -EACCES)
                 return;
-        NEED(leader_open(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
+        NEED(leader_open(getpid(), NULL, &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
         NEED(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
 }
 
