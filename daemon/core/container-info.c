@@ -2,6 +2,7 @@
 
 #include "core/container-info.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +88,7 @@ ContainerInfo *container_info_ref(ContainerInfo *c)
 
 ContainerInfo *container_info_unref(ContainerInfo *c)
 {
+        assert(!c || c->n_ref > 0);
         if (!c || --c->n_ref > 0)
                 return NULL;
         free(c->id);

@@ -2,6 +2,7 @@
 
 #include "core/exec-start.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ int exec_prepare(Exec *e, bool park, sd_bus_message_handler_t callback, void *us
         SpawnerExec describe = exec_describe(e, &description);
         int r;
 
+        assert(!callback == !ret_slot);
         r = spawner_prepare(e->env->spawner, &describe, park ? EXEC_PARKED_USEC : 0, callback, userdata,
                             callback ? ret_slot : &e->prepare_slot, reterr);
         if (r < 0)
@@ -96,7 +98,10 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
 
 int exec_take_control(Exec *e, int fd)
 {
-        int r = sd_event_add_io(e->env->event, &e->control_source, fd, EPOLLIN, exec_on_control, e);
+        int r;
+
+        assert(e->control_fd < 0 && fd >= 0);
+        r = sd_event_add_io(e->env->event, &e->control_source, fd, EPOLLIN, exec_on_control, e);
 
         if (r < 0)
                 fd_close(fd);

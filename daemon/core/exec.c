@@ -2,6 +2,7 @@
 
 #include "core/exec.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,8 +84,10 @@ int exec_watch_leader(Exec *e)
 
 Exec *exec_alloc(ExecEnv *env)
 {
-        Exec *e = calloc(1, sizeof(Exec));
+        Exec *e;
 
+        assert(env->event && env->config && env->events);
+        e = calloc(1, sizeof(Exec));
         if (!e)
                 return NULL;
         e->n_ref = 1;
@@ -137,6 +140,7 @@ size_t exec_size(const Exec *e)
 
 Exec *exec_ref(Exec *e)
 {
+        assert(e->n_ref > 0);
         e->n_ref++;
         return e;
 }
@@ -181,8 +185,10 @@ void exec_uncharge_ring(Exec *e)
 
 Exec *exec_unref(Exec *e)
 {
+        assert(!e || e->n_ref > 0);
         if (!e || --e->n_ref > 0)
                 return NULL;
+        assert(list_is_empty(&e->watches) && !e->linked);
         exec_release(e);
         exec_uncharge_ring(e);
         e->kill_slot = sd_bus_slot_unref(e->kill_slot);
@@ -201,6 +207,7 @@ Exec *exec_unref(Exec *e)
 
 void exec_watch(Exec *e, ExecWatch *w, void (*callback)(ExecWatch *, Exec *))
 {
+        assert(!w->exec && callback);
         w->exec = e;
         w->callback = callback;
         list_append(&e->watches, &w->node);
@@ -263,6 +270,7 @@ void exec_set_state(Exec *e, ExecState state)
         const ExecEvents *events = e->env->events;
         ExecState old = e->state;
 
+        assert(state < _EXEC_STATE_MAX);
         if (old == state)
                 return;
         if (!(moves[old] & 1U << state)) {

@@ -5,6 +5,7 @@
  * and the collector, which alone lets one go.
  */
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -259,6 +260,7 @@ void manager_link_exec(Manager *m, Exec *e)
 {
         Exec **bucket = manager_bucket(m, e->id);
 
+        assert(!e->linked);
         e->hash_next = *bucket;
         *bucket = exec_ref(e);
         list_append(&m->execs, &e->node);
@@ -278,6 +280,7 @@ void manager_link_exec(Manager *m, Exec *e)
 
 void manager_unlink_exec(Manager *m, Exec *e)
 {
+        assert(e->linked);
         manager_tell(m, e, MANAGER_EXEC_REMOVED);
         for (Exec **p = manager_bucket(m, e->id); *p; p = &(*p)->hash_next)
                 if (*p == e) {

@@ -2,6 +2,8 @@
 
 #include "core/manager.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "wire/units.h"
 
@@ -244,6 +246,7 @@ void manager_busy_begin(Manager *m)
 
 void manager_busy_end(Manager *m)
 {
+        assert(m->busy > 0);
         m->busy--;
         m->last_busy = now_usec(CLOCK_MONOTONIC);
         if (m->busy > 0)

@@ -2,6 +2,7 @@
 
 #include "core/peer.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -187,6 +188,7 @@ Peer *peer_ref(Peer *p)
 
 Peer *peer_unref(Peer *p)
 {
+        assert(!p || p->n_ref > 0);
         if (!p || --p->n_ref > 0)
                 return NULL;
         fd_close(p->pidfd);

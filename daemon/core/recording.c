@@ -2,6 +2,7 @@
 
 #include "core/recording.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -193,6 +194,7 @@ static int new_recording(RecordingStore *s, const char *id, bool tty, Recording 
 /* The file has been created. */
 static void join(Recording *r, RecordingStore *s, void (*on_truncated)(void *, const char *), void *userdata)
 {
+        assert(!r->store);
         r->store = s;
         list_append(&s->open, &r->node);
         r->on_truncated = on_truncated;

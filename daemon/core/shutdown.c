@@ -2,6 +2,7 @@
 
 #include "core/shutdown.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,10 @@ struct Shutdown {
 
 Shutdown *shutdown_new(sd_event *event, sd_bus *bus, bool (*is_settled)(void *userdata), void *userdata)
 {
-        Shutdown *s = calloc(1, sizeof(Shutdown));
+        Shutdown *s;
 
+        assert(event && is_settled);
+        s = calloc(1, sizeof(Shutdown));
         if (s)
                 *s = (Shutdown){.event = event, .bus = bus, .is_settled = is_settled, .userdata = userdata};
         return s;

@@ -2,6 +2,7 @@
 
 #include "core/slot.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -180,6 +181,7 @@ Slot *slot_release(Slot *s)
         (void) setsockopt(s->fd, SOL_SOCKET, SO_PEEK_OFF, &all, sizeof(all));
         while (recv(s->fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0)
                 ;
+        assert(s->pool);
         list_append(&s->pool->free, &s->node);
         return NULL;
 }

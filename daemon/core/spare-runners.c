@@ -2,6 +2,7 @@
 
 #include "core/spare-runners.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ static SpareRunner *spare_slot(SpareRunners *l, const ContainerInfo *c)
 {
         SpareRunner *oldest = &l->spares[0];
 
+        assert(l->config->spares_max <= SPARES);
         for (size_t i = 0; i < l->config->spares_max; i++)
                 if (spare_is_for(&l->spares[i], c))
                         return &l->spares[i];
@@ -207,8 +209,10 @@ void spare_runners_make_now(SpareRunners *l, const ContainerInfo *c)
 
 SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const ManagerConfig *config)
 {
-        SpareRunners *l = calloc(1, sizeof(SpareRunners));
+        SpareRunners *l;
 
+        assert(event && spawner && config);
+        l = calloc(1, sizeof(SpareRunners));
         if (!l)
                 return NULL;
         l->event = event;

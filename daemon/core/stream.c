@@ -2,6 +2,7 @@
 
 #include "core/stream.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -248,6 +249,7 @@ int stream_set_tty(Stream *s, int master, const DetachKeys *detach_keys)
 {
         int copy;
 
+        assert(s->n_outputs == 0 && !s->input.was_set);
         s->tty = true;
         s->input.keys = detach_keys->n_keys > 0 || detach_keys->off ? *detach_keys : detach_keys_default;
         s->input.scanner = (DetachScanner){.keys = &s->input.keys};
@@ -284,6 +286,7 @@ int stream_set_log(Stream *s, int fd, Slot *slot)
 
 void stream_begin(Stream *s)
 {
+        assert(!s->begun);
         (void) stream_need_map(s);
         s->begun = true;
         stream_turn(s);
