@@ -41,7 +41,7 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attr)
         return r < 0 ? -errno : (int) r;
 }
 
-static int query(int cgroup_fd, enum bpf_attach_type type, Programs *ret)
+static int query(int cgroup_fd, enum bpf_attach_type type, uint32_t flags, Programs *ret)
 {
         union bpf_attr attr;
         int r;
@@ -49,7 +49,7 @@ static int query(int cgroup_fd, enum bpf_attach_type type, Programs *ret)
         memset(&attr, 0, sizeof(attr));
         attr.query.target_fd = (uint32_t) cgroup_fd;
         attr.query.attach_type = type;
-        attr.query.query_flags = BPF_F_QUERY_EFFECTIVE;
+        attr.query.query_flags = flags;
         attr.query.prog_ids = (uint64_t) (uintptr_t) ret->ids;
         attr.query.prog_cnt = PROGRAMS_MAX;
         r = bpf(BPF_PROG_QUERY, &attr);
@@ -59,24 +59,20 @@ static int query(int cgroup_fd, enum bpf_attach_type type, Programs *ret)
         return 0;
 }
 
-static bool take_id(Programs *p, uint32_t id)
+static int program_open(uint32_t id)
 {
-        for (uint32_t i = 0; i < p->n; i++)
-                if (p->ids[i] == id) {
-                        p->ids[i] = p->ids[--p->n];
-                        return true;
-                }
-        return false;
-}
-
-static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
-{
-        _cleanup_close_ int program = -EBADF;
         union bpf_attr attr;
 
         memset(&attr, 0, sizeof(attr));
         attr.prog_id = id;
-        program = bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+        return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
+static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
+{
+        _cleanup_close_ int program = program_open(id);
+        union bpf_attr attr;
+
         if (program < 0)
                 return program;
         memset(&attr, 0, sizeof(attr));
@@ -87,45 +83,63 @@ static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
         return bpf(BPF_PROG_ATTACH, &attr);
 }
 
-static int copy_kind(int container, int slice, int scope, enum bpf_attach_type type, bool needed)
+static int detach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
 {
-        Programs theirs, shared, mine;
+        _cleanup_close_ int program = program_open(id);
+        union bpf_attr attr;
+
+        if (program < 0)
+                return program == -ENOENT ? 0 : program;
+        memset(&attr, 0, sizeof(attr));
+        attr.target_fd = (uint32_t) cgroup_fd;
+        attr.attach_bpf_fd = (uint32_t) program;
+        attr.attach_type = type;
+        return bpf(BPF_PROG_DETACH, &attr);
+}
+
+static bool has_id(const Programs *p, uint32_t id)
+{
+        for (uint32_t i = 0; i < p->n; i++)
+                if (p->ids[i] == id)
+                        return true;
+        return false;
+}
+
+/* First those that are missing, then away with those that the container no longer has: systemd makes its
+ * programs anew now and then. */
+static int copy_kind(int container, int parent, int slice, enum bpf_attach_type type, bool needed)
+{
+        Programs theirs, shared, own;
         int r;
 
-        r = query(container, type, &theirs);
+        r = query(container, type, BPF_F_QUERY_EFFECTIVE, &theirs);
         /* A kernel without this kind cannot have programs of it. */
         if (r == -EINVAL && !needed)
                 return 0;
-        if (r >= 0 && theirs.n == 0)
+        if (r >= 0)
+                r = query(slice, type, 0, &own);
+        if (r >= 0 && theirs.n == 0 && own.n == 0)
                 return 0;
         if (r >= 0)
-                r = query(slice, type, &shared);
-        if (r >= 0)
-                r = query(scope, type, &mine);
-        if (r < 0)
-                return r;
-        for (uint32_t i = 0; i < theirs.n; i++) {
-                /* What the slice has is effective for the scope already, and so is what a scope that is used
-                 * again was given before. */
-                bool inherited = take_id(&shared, theirs.ids[i]);
-
-                if (take_id(&mine, theirs.ids[i]) || inherited)
-                        continue;
-                r = attach(scope, type, theirs.ids[i]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+                r = query(parent, type, BPF_F_QUERY_EFFECTIVE, &shared);
+        for (uint32_t i = 0; r >= 0 && i < theirs.n; i++)
+                /* What the parent has is effective for the slice already. */
+                if (!has_id(&shared, theirs.ids[i]) && !has_id(&own, theirs.ids[i]))
+                        r = attach(slice, type, theirs.ids[i]);
+        for (uint32_t i = 0; r >= 0 && i < own.n; i++)
+                if (!has_id(&theirs, own.ids[i]))
+                        r = detach(slice, type, own.ids[i]);
+        return r;
 }
 
-int device_policy_copy(const char *container, const char *slice, const char *scope, Refusal *reterr)
+int device_policy_copy(const char *container, const char *parent, const char *slice, Refusal *reterr)
 {
-        _cleanup_close_ int container_fd = cgroup_open(container), slice_fd = cgroup_open(slice),
-                            scope_fd = cgroup_open(scope);
-        int r = MIN(MIN(container_fd, slice_fd), scope_fd);
+        _cleanup_close_ int container_fd = cgroup_open(container), parent_fd = cgroup_open(parent),
+                            slice_fd = cgroup_open(slice);
+        int r = MIN(MIN(container_fd, parent_fd), slice_fd);
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++)
-                r = copy_kind(container_fd, slice_fd, scope_fd, kinds[i].type, kinds[i].needed);
+                r = copy_kind(container_fd, parent_fd, slice_fd, kinds[i].type, kinds[i].needed);
         if (r < 0)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, r,
                               "failed to apply the container's device policy: %s", strerrordesc_np(-r));

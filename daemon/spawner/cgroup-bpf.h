@@ -3,15 +3,15 @@
 
 /*
  * The BPF programs that the kernel runs for a container's cgroup: which devices it may use, which addresses
- * it may talk to. A scope of its own would be without them, so they are attached to it before the command is
- * released.
+ * it may talk to. The slice of its execs would be without them, so they are attached to it before a command
+ * is released.
  */
 
 #include "base/refusal.h"
 
-/* Makes the programs that are effective for `container` and not for `slice` (which both share) effective for
- * `scope`. All are cgroup paths. */
-int device_policy_copy(const char *container, const char *slice, const char *scope, Refusal *reterr);
+/* Makes the programs that are effective for `container` and not for `parent` (which both share) effective for
+ * `slice`, and takes away others that were attached to it. All are cgroup paths. */
+int device_policy_copy(const char *container, const char *parent, const char *slice, Refusal *reterr);
 
 /* The old hierarchy's device controller cannot be copied: refuses when these lines of /proc/PID/cgroup name
  * different groups of it. */

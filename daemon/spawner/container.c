@@ -64,6 +64,11 @@ static int fill_from_leader(Container *c)
                 c->slice = strdup(DEFAULT_SLICE);
                 r = c->slice ? 0 : -ENOMEM;
         }
+        if (r >= 0 && c->cgroup) {
+                _cleanup_free_ char *slice = NULL;
+
+                r = cgroup_path_split(c->cgroup, &slice, &c->unit_cgroup);
+        }
         if (r >= 0 && !c->unit && c->cgroup) {
                 r = cgroup_path_unit(c->cgroup, &c->unit);
                 r = r == -ENODATA ? 0 : r;
@@ -143,6 +148,7 @@ Container *container_unref(Container *c)
         free(c->unit);
         free(c->slice);
         free(c->cgroup);
+        free(c->unit_cgroup);
         free(c->given_cgroup);
         strv_free(c->command);
         strv_free(c->environment);
@@ -184,7 +190,27 @@ bool container_is_confined(const Container *c)
 
 const char *container_state(const Container *c)
 {
-        return c->cgroup && cgroup_is_frozen(c->cgroup) > 0 ? "paused" : "running";
+        return container_is_paused(c) ? "paused" : "running";
+}
+
+bool container_is_paused(const Container *c)
+{
+        const char *cgroup = container_control_cgroup(c);
+
+        return cgroup && cgroup_is_frozen(cgroup) > 0;
+}
+
+int container_check_unpaused(const Container *c, Refusal *reterr)
+{
+        if (container_is_paused(c))
+                return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
+                              "Container %s is paused, unpause the container before exec", c->id);
+        return 0;
+}
+
+const char *container_control_cgroup(const Container *c)
+{
+        return c->given_cgroup ?: c->unit_cgroup;
 }
 
 int container_append(const Container *c, sd_bus_message *m)

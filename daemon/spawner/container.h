@@ -32,6 +32,7 @@ typedef struct Container {
         char *unit;
         char *slice;
         char *cgroup;       /* of the leader */
+        char *unit_cgroup;  /* what lies directly in its slice; NULL without a cgroup */
         char *given_cgroup; /* the one that the container was given; NULL: that of its unit */
         char **command;
         char **environment;       /* for every exec in it */
@@ -78,6 +79,10 @@ bool container_has_name(const Container *c, const char *name);
 bool container_is_confined(const Container *c);
 /* "running" or "paused" */
 const char *container_state(const Container *c);
+bool container_is_paused(const Container *c);
+int container_check_unpaused(const Container *c, Refusal *reterr);
+/* The cgroup that is frozen when the container is, and that it cannot leave; NULL without one. */
+const char *container_control_cgroup(const Container *c);
 
 /* The id: the same for one run of a container whoever asks and whenever, and another for each other run. */
 void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid,

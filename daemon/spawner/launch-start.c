@@ -196,11 +196,15 @@ static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
         return 0;
 }
 
-static int release(Launch *l)
+static int release(Launch *l, Refusal *reterr)
 {
         Start *s = l->start;
         int r;
 
+        /* It may have been paused while the scope was made. */
+        r = container_check_unpaused(l->container, reterr);
+        if (r < 0)
+                return r;
         /* A caller that finds it unused may start the command again. */
         r = ticket_use(s->ticket);
         if (r < 0)
@@ -238,10 +242,11 @@ static void launch_fail(Launch *l, const Refusal *refusal, int error)
 
 static void release_or_fail(Launch *l)
 {
-        int r = release(l);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r = release(l, &refusal);
 
         if (r < 0)
-                launch_fail(l, NULL, r);
+                launch_fail(l, &refusal, r);
 }
 
 /* execd asks for it as Privileged, which only the host's root may have there. */

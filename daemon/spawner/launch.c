@@ -11,10 +11,12 @@
 #include "base/time.h"
 #include "spawner/cgroup-bpf.h"
 #include "spawner/cgroup.h"
-#include "spawner/limits.h"
 #include "spawner/proc-parse.h"
 
 #define CGROUPS_MAX 16384
+
+/* How long a start that is under way waits again, while its container is paused. */
+#define PAUSED_USEC (10 * USEC_PER_SEC)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -26,6 +28,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
                 launch_free(l);
                 return 0;
         }
+        /* Its runner is frozen with the container, and goes on with it. */
+        if (container_is_paused(l->container) &&
+            sd_event_source_set_time_relative(source, PAUSED_USEC) >= 0 &&
+            sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+                return 0;
         refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
         l->events->on_failed(l, &refusal, ETIMEDOUT);
         return 0;
@@ -48,16 +55,14 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         return 0;
 }
 
-/* The scope must forbid what the cgroup of the container forbids. */
-static int copy_device_policy(const Launch *l, Refusal *reterr)
+/* The slice must forbid what the cgroup of the container forbids. */
+static int copy_programs(const Launch *l, Refusal *reterr)
 {
-        _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL, *scope = NULL, *theirs = NULL,
-                            *mine = NULL;
+        _cleanup_free_ char *path = NULL, *parent = NULL, *own = NULL, *theirs = NULL, *mine = NULL;
         const Leader *leader = l->container->leader;
-        char unit[EXEC_UNIT_SIZE], file[64];
+        char file[64];
         int r;
 
-        exec_id_unit(l->exec_id, unit);
         snprintf(file, sizeof(file), "/proc/%d/cgroup", l->runner.pid);
         r = file_read_at(leader->proc_fd, "cgroup", CGROUPS_MAX, &theirs, NULL);
         if (r >= 0)
@@ -67,12 +72,21 @@ static int copy_device_policy(const Launch *l, Refusal *reterr)
         if (r >= 0)
                 r = leader_cgroup(leader, &path);
         if (r >= 0)
-                r = cgroup_path_split(path, &slice, &own);
+                r = cgroup_path_split(path, &parent, &own);
+        return r < 0 ? r : device_policy_copy(path, parent, l->slice->cgroup, reterr);
+}
+
+static int check_slice(const Launch *l, Refusal *reterr)
+{
+        _cleanup_free_ char *scope = NULL;
+        char unit[EXEC_UNIT_SIZE];
+        int r;
+
+        exec_id_unit(l->exec_id, unit);
+        r = cgroup_of_unit(l->runner.pid, unit, &scope);
         if (r >= 0)
-                r = cgroup_of_unit(l->runner.pid, unit, &scope);
-        if (r < 0)
-                return r;
-        return device_policy_copy(path, slice, scope, reterr);
+                r = slice_verify(l->slice, scope, reterr);
+        return r < 0 ? r : copy_programs(l, reterr);
 }
 
 static void on_scope_ready(void *userdata, const Refusal *refusal)
@@ -82,15 +96,13 @@ static void on_scope_ready(void *userdata, const Refusal *refusal)
         int r;
 
         l->scope = scope_free(l->scope);
-        if (refusal) {
-                l->events->on_failed(l, refusal, EIO);
-                return;
+        r = refusal ? -EIO : check_slice(l, &mismatch);
+        if (r < 0 && !leader_is_alive(l->container->leader)) {
+                r = refuse(&mismatch, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+                refusal = NULL;
         }
-        r = copy_device_policy(l, &mismatch);
         if (r < 0) {
-                if (!leader_is_alive(l->container->leader))
-                        r = refuse(&mismatch, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-                l->events->on_failed(l, &mismatch, r);
+                l->events->on_failed(l, refusal ?: &mismatch, r);
                 return;
         }
         l->scope_is_ready = true;
@@ -127,54 +139,6 @@ static int watch(Launch *l, uint64_t parked_usec)
         return r;
 }
 
-/* An engine may have given the container a cgroup below that of its unit, or below one for all. What limits
- * it there cannot be said of a scope. */
-static int check_below(const Container *c, const char *own, Refusal *reterr)
-{
-        _cleanup_free_ char *path = c->given_cgroup ? strdup(c->given_cgroup) : NULL;
-        size_t n = strlen(own);
-        Limits limits;
-        int r;
-
-        if (!c->given_cgroup)
-                return 0;
-        if (!path)
-                return -ENOMEM;
-        while (strncmp(path, own, n) == 0 && path[n] == '/') {
-                r = limits_read(path, &limits);
-                if (r < 0)
-                        return r;
-                if (!limits_are_none(&limits))
-                        return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                                      "the container has limits in the control group %s, which systemd does "
-                                      "not manage: they cannot be copied",
-                                      path);
-                *strrchr(path, '/') = 0;
-        }
-        return 0;
-}
-
-/* From the cgroup that the host gave the container, not from those that it has made in it. */
-static int read_limits(const Container *c, Limits *ret, Refusal *reterr)
-{
-        _cleanup_free_ char *path = NULL, *slice = NULL, *own = NULL;
-        int r;
-
-        r = leader_cgroup(c->leader, &path);
-        if (r >= 0)
-                r = cgroup_path_split(path, &slice, &own);
-        if (r >= 0)
-                r = limits_read(own, ret);
-        if (r >= 0)
-                r = check_below(c, own, reterr);
-        if (r < 0)
-                return reterr->kind != REFUSAL_NONE
-                               ? r
-                               : refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                                        "failed to read the container's limits: %s", strerrordesc_np(-r));
-        return 0;
-}
-
 static void launch_cancel(ConnectionJob *j)
 {
         launch_free((Launch *) j);
@@ -183,7 +147,6 @@ static void launch_cancel(ConnectionJob *j)
 int launch_new(Connection *c, Container *container, const LaunchRequest *q, Launch **ret, Refusal *reterr)
 {
         _cleanup_(launch_freep) Launch *l = calloc(1, sizeof(*l));
-        Limits limits;
         int r;
 
         if (!l)
@@ -196,7 +159,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         l->description = strdup(q->description);
         if (!l->description)
                 return -ENOMEM;
-        r = read_limits(container, &limits, reterr);
+        r = slices_get(c->spawner->slices, container, &l->slice, reterr);
         if (r < 0)
                 return r;
         r = runner_spawn(c->spawner->options.runner, &l->runner);
@@ -208,11 +171,10 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         r = scope_start(c->spawner->scopes,
                         &(ScopeRequest){
                                 .exec_id = q->exec_id,
-                                .slice = container->slice,
+                                .slice = l->slice,
                                 .description = q->description,
                                 .runner = &l->runner,
                                 .properties = q->properties,
-                                .limits = &limits,
                                 .bound_to = container_is_service(container) ? container->unit : NULL,
                                 .is_after_bound = !container->is_activating,
                         },
@@ -234,6 +196,7 @@ Launch *launch_free(Launch *l)
         sd_event_source_disable_unref(l->leader);
         scope_abandon(l->scope, &l->runner);
         runner_release(&l->runner, l->spawner->event);
+        slice_unref(l->slice);
         container_unref(l->container);
         l->events->on_free(l);
         free(l->description);

@@ -37,6 +37,7 @@ struct Launch {
         char *description;    /* as the scope has it */
         Container *container; /* owned reference */
         Runner runner;
+        Slice *slice; /* owned reference */
         Scope *scope;
         bool scope_is_ready;
         sd_event_source *timer, *control, *leader;

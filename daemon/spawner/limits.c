@@ -270,6 +270,60 @@ void limits_apply(const Limits *l, ScopeProperty *p)
                         apply_value(l, t, p);
 }
 
+bool limits_equal(const Limits *a, const Limits *b)
+{
+        if (memcmp(a->values, b->values, sizeof(a->values)) != 0 || a->n_io != b->n_io ||
+            a->cpus.set != b->cpus.set || a->memory_nodes.set != b->memory_nodes.set ||
+            memcmp(a->cpus.bytes, b->cpus.bytes, sizeof(a->cpus.bytes)) != 0 ||
+            memcmp(a->memory_nodes.bytes, b->memory_nodes.bytes, sizeof(a->memory_nodes.bytes)) != 0)
+                return false;
+        for (size_t i = 0; i < a->n_io; i++)
+                if (strcmp(a->io[i].device, b->io[i].device) != 0 ||
+                    memcmp(a->io[i].values, b->io[i].values, sizeof(a->io[i].values)) != 0)
+                        return false;
+        return true;
+}
+
+static bool mask_is_within(const LimitMask *mask, const LimitMask *bounds)
+{
+        if (!bounds->set)
+                return true;
+        for (size_t i = 0; i < LIMITS_MASK_BYTES; i++)
+                if (mask->bytes[i] & ~bounds->bytes[i])
+                        return false;
+        return mask->set;
+}
+
+static bool io_is_within(const Limits *l, const LimitIo *bound)
+{
+        for (size_t i = 0; i < l->n_io; i++)
+                if (strcmp(l->io[i].device, bound->device) == 0) {
+                        for (int k = 0; k < 4; k++)
+                                if (l->io[i].values[k] > bound->values[k])
+                                        return false;
+                        return true;
+                }
+        return false;
+}
+
+bool limits_are_within(const Limits *l, const Limits *bounds)
+{
+        for (LimitType t = 0; t < _LIMIT_MAX; t++) {
+                bool is_weight = t == LIMIT_CPU_WEIGHT || t == LIMIT_IO_WEIGHT;
+                /* systemd has periods of its own, and rounds. */
+                uint64_t slack = t == LIMIT_CPU_QUOTA ? bounds->values[t] / 100 : 0;
+
+                if (!is_weight && bounds->values[t] != LIMIT_NONE &&
+                    l->values[t] > bounds->values[t] + slack)
+                        return false;
+        }
+        for (size_t i = 0; i < bounds->n_io; i++)
+                if (!io_is_within(l, &bounds->io[i]))
+                        return false;
+        return mask_is_within(&l->cpus, &bounds->cpus) &&
+               mask_is_within(&l->memory_nodes, &bounds->memory_nodes);
+}
+
 static bool was_asked(const ScopeProperty *asked, size_t n, const char *name, const char *other_name)
 {
         for (size_t i = 0; i < n; i++)
@@ -289,39 +343,70 @@ static int append_mask(sd_bus_message *m, const char *name, const LimitMask *mas
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'v', "ay");
         if (r >= 0)
-                r = sd_bus_message_append_array(m, 'y', mask->bytes, sizeof(mask->bytes));
+                r = sd_bus_message_append_array(m, 'y', mask->bytes, mask->set ? sizeof(mask->bytes) : 0);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_io(const Limits *l, sd_bus_message *m)
+static int append_io_kind(const Limits *l, int kind, sd_bus_message *m)
 {
-        for (size_t i = 0; i < l->n_io; i++)
-                for (int k = 0; k < 4; k++) {
-                        int r;
+        int r;
 
-                        if (l->io[i].values[k] == LIMIT_NONE)
-                                continue;
-                        r = sd_bus_message_append(m, "(sv)", io_bus_names[k], "a(st)", 1, l->io[i].device,
-                                                  l->io[i].values[k]);
-                        if (r < 0)
-                                return r;
-                }
-        return 0;
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", io_bus_names[kind]);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "a(st)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(st)");
+        for (size_t i = 0; r >= 0 && i < l->n_io; i++)
+                if (l->io[i].values[kind] != LIMIT_NONE)
+                        r = sd_bus_message_append(m, "(st)", l->io[i].device, l->io[i].values[kind]);
+        for (int i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
 }
 
-int limits_append(const Limits *l, const ScopeProperty *asked, size_t n_asked, sd_bus_message *m)
+/* An empty list takes away what the unit had; the new one is added to what it has. */
+static int append_io(const Limits *l, bool all, sd_bus_message *m)
+{
+        static const Limits none;
+        int r = 0;
+
+        for (int k = 0; r >= 0 && k < 4; k++) {
+                bool any = false;
+
+                for (size_t i = 0; i < l->n_io; i++)
+                        any = any || l->io[i].values[k] != LIMIT_NONE;
+                if (all)
+                        r = append_io_kind(&none, k, m);
+                if (r >= 0 && any)
+                        r = append_io_kind(l, k, m);
+        }
+        return r;
+}
+
+int limits_append(const Limits *l, bool all, sd_bus_message *m)
 {
         int r = 0;
 
         for (LimitType t = 0; r >= 0 && t < _LIMIT_MAX; t++)
-                if (l->values[t] != rules[t].absent && l->values[t] != LIMIT_NONE &&
-                    !was_asked(asked, n_asked, rules[t].bus_name, rules[t].scale_name))
+                if (all || (l->values[t] != rules[t].absent && l->values[t] != LIMIT_NONE))
                         r = sd_bus_message_append(m, "(sv)", rules[t].bus_name, "t", l->values[t]);
-        if (r >= 0 && l->cpus.set && !was_asked(asked, n_asked, "AllowedCPUs", NULL))
+        if (r >= 0 && (all || l->cpus.set))
                 r = append_mask(m, "AllowedCPUs", &l->cpus);
-        if (r >= 0 && l->memory_nodes.set && !was_asked(asked, n_asked, "AllowedMemoryNodes", NULL))
+        if (r >= 0 && (all || l->memory_nodes.set))
                 r = append_mask(m, "AllowedMemoryNodes", &l->memory_nodes);
-        return r < 0 ? r : append_io(l, m);
+        return r < 0 ? r : append_io(l, all, m);
+}
+
+int limits_append_tasks(const Limits *l, const ScopeProperty *asked, size_t n_asked, sd_bus_message *m)
+{
+        const LimitRule *rule = &rules[LIMIT_TASKS_MAX];
+
+        if (l->values[LIMIT_TASKS_MAX] == LIMIT_NONE ||
+            was_asked(asked, n_asked, rule->bus_name, rule->scale_name))
+                return 0;
+        return sd_bus_message_append(m, "(sv)", rule->bus_name, "t", l->values[LIMIT_TASKS_MAX]);
 }

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * The resource limits of a container, read from its cgroup, for the scopes of its execs. A scope is next to
- * the container, not in it: each has the limits for itself. What a client asks for may be less than them,
- * never more.
+ * The resource limits of a container, read from its cgroup, for the slice of its execs: all of them together
+ * have them once more. A client may ask for less for the scope of one exec, never for more.
  */
 
 #include <stdbool.h>
@@ -62,5 +61,15 @@ int limits_parse_io(const char *text, LimitIo *ret, size_t max, size_t *ret_n);
 /* Lowers what was asked for to what the container has. */
 void limits_apply(const Limits *l, ScopeProperty *p);
 
-/* Appends, as (sv), what the container has and the client said nothing about. */
-int limits_append(const Limits *l, const ScopeProperty *asked, size_t n_asked, sd_bus_message *m);
+bool limits_equal(const Limits *a, const Limits *b);
+
+/* Whether what was read of a slice's cgroup is no more than what it was to have. */
+bool limits_are_within(const Limits *l, const Limits *bounds);
+
+/* Appends them as properties, (sv), of a unit that is being made; with `all` also those that the container
+ * does not have, for a unit that may have them. */
+int limits_append(const Limits *l, bool all, sd_bus_message *m);
+
+/* The number of tasks of a scope in such a slice, unless the client asks for one: systemd's default for
+ * scopes is not meant for containers. */
+int limits_append_tasks(const Limits *l, const ScopeProperty *asked, size_t n_asked, sd_bus_message *m);

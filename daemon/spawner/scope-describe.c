@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spawner/scope-message.h"
+#include "spawner/systemd.h"
 #include "wire/exec-id.h"
 
 /* Most commands are over by then, and systemd tells all that listen to it of each change. */

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "spawner/scope-message.h"
+#include "spawner/systemd.h"
 #include "wire/exec-id.h"
 
 #define NO_SUCH_UNIT     "org.freedesktop.systemd1.NoSuchUnit"

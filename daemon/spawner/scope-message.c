@@ -3,9 +3,11 @@
 #include "spawner/scope-message.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/time.h"
+#include "spawner/systemd.h"
 #include "wire/scope-property.h"
 
 /* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
@@ -52,7 +54,7 @@ static int append_property(sd_bus_message *m, const ScopeProperty *p)
         return -EINVAL;
 }
 
-/* The limits of the client within those of the container, and then the limits that only the container has. */
+/* The limits of the client, within those of the container. */
 static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
 {
         ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
@@ -67,11 +69,11 @@ static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *
                 r = scope_property_parse(p[0], p[1], &asked[n], reterr);
                 if (r < 0)
                         break;
-                limits_apply(q->limits, &asked[n]);
+                limits_apply(&q->slice->wanted, &asked[n]);
                 r = append_property(m, &asked[n++]);
         }
         if (r >= 0)
-                r = limits_append(q->limits, asked, n, m);
+                r = limits_append_tasks(&q->slice->wanted, asked, n, m);
         for (size_t i = 0; i < n; i++)
                 scope_property_done(&asked[i]);
         return r;
@@ -98,8 +100,8 @@ static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest 
 
         scope_description(q->description, description);
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
-                                  q->slice, "CollectMode", "s", "inactive-or-failed", "TimeoutStopUSec", "t",
-                                  STOP_TIMEOUT_USEC);
+                                  q->slice->name, "CollectMode", "s", "inactive-or-failed",
+                                  "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
         /* The runner has its number as long as nobody waits for it: see scope_abandon(). */
         if (r >= 0)
                 r = takes_pidfds
@@ -127,15 +129,63 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
                 r = append_unit(m, takes_pidfds, q, reterr);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "a(sa(sv))", 0);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
         return 0;
 }
 
-int scope_message_copy(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret)
+/* The properties of a slice. */
+static int append_slice(sd_bus_message *m, const Slice *slice)
+{
+        char text[SCOPE_DESCRIPTION_SIZE + 64], description[SCOPE_DESCRIPTION_SIZE];
+        const Container *c = slice->container;
+        int r;
+
+        snprintf(text, sizeof(text), "Execs in %s %s", c->kind, c->name);
+        scope_description(text, description);
+        r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sv)(sv)", "Description", "s", description, "CollectMode", "s",
+                                          "inactive-or-failed");
+        if (r >= 0)
+                r = limits_append(&slice->wanted, false, m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int scope_message_finish(sd_bus_message *m, const Slice *slice)
+{
+        int r = sd_bus_message_open_container(m, 'a', "(sa(sv))");
+
+        if (r >= 0 && slice) {
+                r = sd_bus_message_open_container(m, 'r', "sa(sv)");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", slice->name);
+                if (r >= 0)
+                        r = append_slice(m, slice);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int scope_message_send_slice(sd_bus *bus, const Slice *slice)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                           "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", slice->name, "fail");
+        if (r >= 0)
+                r = append_slice(m, slice);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        return r < 0 ? r : sd_bus_send(bus, m, NULL);
+}
+
+int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *copy = NULL;
         int r;
@@ -146,8 +196,10 @@ int scope_message_copy(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret)
         if (r >= 0)
                 r = sd_bus_message_new_method_call(bus, &copy, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                                    sd_bus_message_get_member(m));
-        if (r >= 0)
+        if (r >= 0 && whole)
                 r = sd_bus_message_copy(copy, m, true);
+        for (int i = 0; r >= 0 && !whole && i < 3; i++)
+                r = sd_bus_message_copy(copy, m, false);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(copy);

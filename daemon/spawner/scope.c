@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "spawner/cgroup.h"
 #include "spawner/scope-describe.h"
+#include "spawner/systemd-link.h"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
@@ -24,9 +25,6 @@
 
 /* How soon systemd is asked again that was not there to answer. */
 #define AWAY_AGAIN_USEC (100 * USEC_PER_MSEC)
-
-/* From this version on systemd takes processes by pidfd. */
-#define PIDFDS_VERSION 255
 
 typedef enum ScopeState {
         SCOPE_QUEUED,
@@ -48,14 +46,15 @@ struct Scope {
         ScopeReady callback;          /* NULL: an orphan, which has the runner */
         void *userdata;
         Runner runner;
+        Slice *slice; /* owned reference */
+        bool makes_slice;
+        bool is_bound; /* to a service */
 };
 
 struct ScopeManager {
         sd_bus *bus;     /* weak */
         sd_event *event; /* weak */
-        sd_bus_slot *slot_job, *slot_subscribe, *slot_version;
-        sd_event_source *subscribe_again;
-        bool takes_pidfds;
+        SystemdLink link;
         List queued, in_flight;
         ScopeDescriptions descriptions;
         unsigned n_in_flight;
@@ -90,11 +89,22 @@ static void scope_stop(const Scope *s)
                                         "StopUnit", NULL, NULL, "ss", s->name, "replace");
 }
 
+/* The call that makes the slice is over, in whichever way. */
+static void scope_made_slice(Scope *s, bool ok)
+{
+        if (!s->makes_slice)
+                return;
+        s->makes_slice = false;
+        slice_on_made(s->slice, ok);
+}
+
 static Scope *scope_destroy(Scope *s)
 {
         scope_leave(s);
+        scope_made_slice(s, false);
         sd_bus_message_unref(s->message);
         runner_release(&s->runner, s->manager->event);
+        slice_unref(s->slice);
         free(s);
         return NULL;
 }
@@ -102,6 +112,7 @@ static Scope *scope_destroy(Scope *s)
 static void scope_finish(Scope *s, const Refusal *refusal)
 {
         scope_leave(s);
+        scope_made_slice(s, !refusal);
         if (s->callback) {
                 s->callback(s->userdata, refusal);
                 return;
@@ -184,14 +195,26 @@ static bool scope_is_there(const Scope *s)
         return s->callback && cgroup_of_unit(s->runner_pid, s->name, &path) >= 0;
 }
 
-/* systemd executes itself anew: nothing was made, or its answer is lost. */
-static bool is_away(const sd_bus_error *e)
+/* The slice is there, although nobody has told of it. The scope is asked for again when it is known. */
+static void scope_wait_for_slice(Scope *s)
 {
-        return sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ||
-               sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-               sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
-               sd_bus_error_has_name(e, SD_BUS_ERROR_DISCONNECTED) ||
-               strncmp(e->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0;
+        ScopeManager *m = s->manager;
+        sd_bus_message *copy = NULL;
+        int r = scope_message_copy(m->bus, s->message, false, &copy);
+
+        if (r < 0) {
+                scope_fail(s, r, strerrordesc_np(-r));
+                return;
+        }
+        sd_bus_message_unref(s->message);
+        s->message = copy;
+        list_remove(&m->in_flight, &s->node);
+        list_append(&m->queued, &s->node);
+        m->n_in_flight--;
+        s->state = SCOPE_QUEUED;
+        s->timeout = sd_event_source_disable_unref(s->timeout);
+        s->makes_slice = false;
+        slice_on_found(s->slice);
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -204,10 +227,12 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         /* Without a connection it is asked for again by scope_manager_move(). */
         if (!e || sd_bus_is_open(s->manager->bus) <= 0)
                 return 0;
-        if (exists && scope_is_there(s))
+        if (exists && e->message && s->makes_slice && strstr(e->message, s->slice->name))
+                scope_wait_for_slice(s);
+        else if (exists && scope_is_there(s))
                 scope_finish(s, NULL);
         else if ((exists && scope_wait_for_name(s) >= 0) ||
-                 (is_away(e) && scope_call_again(s, AWAY_AGAIN_USEC) >= 0))
+                 (systemd_is_away(e) && scope_call_again(s, AWAY_AGAIN_USEC) >= 0))
                 return 0;
         else
                 scope_fail(s, EIO, e->message ?: e->name);
@@ -223,13 +248,10 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error)
+static void on_job_removed(void *userdata, const char *unit, const char *result)
 {
         ScopeManager *m = userdata;
-        const char *unit, *result;
 
-        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0)
-                return 0;
         /* By the name of the unit, which is ours alone: the signal may overtake the call's reply. */
         LIST_FOREACH (Scope, s, &m->in_flight, node) {
                 if (strcmp(s->name, unit) != 0)
@@ -245,17 +267,26 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
                         scope_fail(s, EIO, result);
                 break;
         }
-        return 0;
 }
 
 static int scope_call(Scope *s)
 {
         ScopeManager *m = s->manager;
-        int r;
+        bool makes_slice = s->slice->state == SLICE_ABSENT;
+        int r = 0;
 
-        r = sd_bus_call_async(m->bus, &s->slot, s->message, on_reply, s, JOB_TIMEOUT_USEC);
+        /* The job of a scope that is bound to a service does not start other units. What comes of the call
+         * shows when the scope is looked at. */
+        if (makes_slice && s->is_bound)
+                r = scope_message_send_slice(m->bus, s->slice);
+        if (r >= 0)
+                r = scope_message_finish(s->message, makes_slice && !s->is_bound ? s->slice : NULL);
+        if (r >= 0)
+                r = sd_bus_call_async(m->bus, &s->slot, s->message, on_reply, s, JOB_TIMEOUT_USEC);
         if (r < 0)
                 return r;
+        s->makes_slice = makes_slice;
+        slice_on_called(s->slice);
         s->called = now_usec(CLOCK_MONOTONIC);
         r = sd_event_add_time_relative(m->event, &s->timeout, CLOCK_MONOTONIC, JOB_TIMEOUT_USEC, 0,
                                        on_timeout, s);
@@ -268,15 +299,31 @@ static int scope_call(Scope *s)
         return 0;
 }
 
+/* Those of a slice that is being made or stopped wait for it. */
+static Scope *first_sendable(ScopeManager *m)
+{
+        LIST_FOREACH (Scope, s, &m->queued, node) {
+                if (slice_is_usable(s->slice))
+                        return s;
+        }
+        return NULL;
+}
+
 static void send_queued(ScopeManager *m)
 {
-        while (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && !list_is_empty(&m->queued)) {
-                Scope *s = LIST_ENTRY(m->queued.first, Scope, node);
+        Scope *s;
+
+        while (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && (s = first_sendable(m))) {
                 int r = scope_call(s);
 
                 if (r < 0)
                         scope_fail(s, r, strerrordesc_np(-r));
         }
+}
+
+void scope_manager_send(ScopeManager *m)
+{
+        send_queued(m);
 }
 
 static int on_deferred(sd_event_source *source, void *userdata)
@@ -302,14 +349,16 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
                      .userdata = userdata,
                      .runner_pid = q->runner->pid,
                      .runner = RUNNER_INIT};
+        s->slice = slice_ref(q->slice);
+        s->is_bound = q->bound_to;
         exec_id_unit(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
-        r = scope_message_new(m->bus, m->takes_pidfds, s->name, q, &s->message, reterr);
+        r = scope_message_new(m->bus, m->link.takes_pidfds, s->name, q, &s->message, reterr);
         if (r < 0)
                 return r;
 
         /* Without waiting when there is room; a failure is told from the loop in any case. */
-        if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && m->queued.first == &s->node) {
+        if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && first_sendable(m) == s) {
                 r = scope_call(s);
                 if (r < 0)
                         return r;
@@ -344,77 +393,6 @@ void scope_abandon(Scope *s, Runner *runner)
         s->runner.control = fd_close(s->runner.control);
 }
 
-static void subscribe(ScopeManager *m);
-
-static int on_subscribe_again(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        subscribe(userdata);
-        return 0;
-}
-
-static int on_subscribed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        const sd_bus_error *e = sd_bus_message_get_error(reply);
-        ScopeManager *m = userdata;
-
-        m->slot_subscribe = sd_bus_slot_unref(m->slot_subscribe);
-        if (!e)
-                return 0;
-        m->subscribe_again = sd_event_source_disable_unref(m->subscribe_again);
-        if (!is_away(e) || sd_event_add_time_relative(m->event, &m->subscribe_again, CLOCK_MONOTONIC,
-                                                      AWAY_AGAIN_USEC, 0, on_subscribe_again, m) < 0)
-                log_error("Failed to subscribe to signals of systemd: %s", e->message ?: e->name);
-        return 0;
-}
-
-static void subscribe(ScopeManager *m)
-{
-        int r = sd_bus_call_method_async(m->bus, &m->slot_subscribe, SYSTEMD_NAME, SYSTEMD_PATH,
-                                         SYSTEMD_MANAGER, "Subscribe", on_subscribed, m, NULL);
-
-        if (r < 0)
-                log_error_errno(r, "Failed to subscribe to signals of systemd");
-}
-
-/* "255.4-1", "257~rc1": until it is known, and where it cannot be, processes go by number. */
-static int on_version(sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-        ScopeManager *m = userdata;
-        const char *version = "";
-
-        m->slot_version = sd_bus_slot_unref(m->slot_version);
-        if (sd_bus_message_is_method_error(reply, NULL) ||
-            sd_bus_message_read(reply, "v", "s", &version) < 0)
-                return 0;
-        m->takes_pidfds = strtoul(version, NULL, 10) >= PIDFDS_VERSION;
-        log_debug("systemd %s takes processes by %s", version, m->takes_pidfds ? "pidfd" : "number");
-        return 0;
-}
-
-/* PID 1 itself names no sender, and sends its signals unasked. */
-static int manager_listen(ScopeManager *m, bool is_private)
-{
-        int r;
-
-        r = sd_bus_match_signal_async(m->bus, &m->slot_job, is_private ? NULL : SYSTEMD_NAME, SYSTEMD_PATH,
-                                      SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, m);
-        if (r >= 0 && !is_private)
-                subscribe(m);
-        if (r >= 0)
-                r = sd_bus_call_method_async(m->bus, &m->slot_version, SYSTEMD_NAME, SYSTEMD_PATH,
-                                             "org.freedesktop.DBus.Properties", "Get", on_version, m, "ss",
-                                             SYSTEMD_MANAGER, "Version");
-        return r;
-}
-
-static void manager_unlisten(ScopeManager *m)
-{
-        m->slot_job = sd_bus_slot_unref(m->slot_job);
-        m->slot_subscribe = sd_bus_slot_unref(m->slot_subscribe);
-        m->slot_version = sd_bus_slot_unref(m->slot_version);
-        m->subscribe_again = sd_event_source_disable_unref(m->subscribe_again);
-}
-
 int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 {
         _cleanup_(scope_manager_freep) ScopeManager *m = calloc(1, sizeof(*m));
@@ -424,7 +402,8 @@ int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
                 return -ENOMEM;
         m->bus = m->descriptions.bus = bus;
         m->event = m->descriptions.event = sd_bus_get_event(bus);
-        r = manager_listen(m, is_private);
+        m->link = (SystemdLink){.on_job_removed = on_job_removed, .userdata = m};
+        r = systemd_link_open(&m->link, bus, is_private);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -435,7 +414,7 @@ int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret)
 static int scope_adopt(Scope *s)
 {
         sd_bus_message *copy = NULL;
-        int r = scope_message_copy(s->manager->bus, s->message, &copy);
+        int r = scope_message_copy(s->manager->bus, s->message, true, &copy);
 
         if (r < 0)
                 return r;
@@ -467,9 +446,9 @@ int scope_manager_move(ScopeManager *m, sd_bus *bus)
 {
         int r;
 
-        manager_unlisten(m);
+        systemd_link_close(&m->link);
         m->bus = m->descriptions.bus = bus;
-        r = manager_listen(m, false);
+        r = systemd_link_open(&m->link, bus, false);
         if (r < 0)
                 return r;
         /* Queued ones first: those in flight may make room for them. */
@@ -492,7 +471,7 @@ ScopeManager *scope_manager_free(ScopeManager *m)
                         scope_destroy(s);
         }
         scope_descriptions_done(&m->descriptions);
-        manager_unlisten(m);
+        systemd_link_close(&m->link);
         free(m);
         return NULL;
 }

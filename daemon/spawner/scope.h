@@ -21,6 +21,8 @@ typedef struct Scope Scope;
 int scope_manager_new(sd_bus *bus, bool is_private, ScopeManager **ret);
 ScopeManager *scope_manager_free(ScopeManager *m);
 DEFINE_CLEANUP(ScopeManager, scope_manager_free);
+/* Slices that scopes wait for may be usable now. */
+void scope_manager_send(ScopeManager *m);
 /* The bus is gone, and the system's takes its place: what was not answered is asked for again. */
 int scope_manager_move(ScopeManager *m, sd_bus *bus);
 

@@ -66,14 +66,6 @@ static int check_is_not_ours(const Connection *c, const Container *container, Re
         return 0;
 }
 
-static int check_is_unpaused(const Container *c, Refusal *reterr)
-{
-        if (strcmp(container_state(c), "paused") == 0)
-                return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
-                              "Container %s is paused, unpause the container before exec", c->id);
-        return 0;
-}
-
 void launch_arguments_done(LaunchArguments *a)
 {
         a->properties = strv_free(a->properties);
@@ -113,7 +105,7 @@ int args_read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArgumen
         if (r >= 0)
                 r = args_read_leader(c, m, fresh, &a->container, reterr);
         if (r >= 0)
-                r = check_is_unpaused(a->container, reterr);
+                r = container_check_unpaused(a->container, reterr);
         if (r >= 0)
                 r = check_is_not_ours(c, a->container, reterr);
         if (r >= 0)

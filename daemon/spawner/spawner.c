@@ -81,7 +81,9 @@ static void spawner_check_idle(Spawner *s)
         s->idle = sd_event_source_disable_unref(s->idle);
         if (s->leave && list_is_empty(&s->connections))
                 (void) sd_event_exit(s->event, 0);
-        if (!list_is_empty(&s->connections) || s->options.idle_usec == UINT64_MAX)
+        /* What runs in slices may have to be frozen. */
+        if (!list_is_empty(&s->connections) || slices_are_there(s->slices) ||
+            s->options.idle_usec == UINT64_MAX)
                 return;
         if (sd_event_add_time_relative(s->event, &s->idle, CLOCK_MONOTONIC, s->options.idle_usec, 0, on_idle,
                                        s) < 0)
@@ -146,6 +148,8 @@ static void on_container_removed(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
+        if (!container_is_alive(c))
+                slices_on_container_gone(s->slices, c);
         if (container_is_service(c))
                 return;
         /* The runners for it end with its leader: it may only have been renamed. */
@@ -163,6 +167,35 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return sd_event_exit(s->event, EXIT_FAILURE);
 }
 
+static void on_slices_usable(void *userdata)
+{
+        Spawner *s = userdata;
+
+        if (s->scopes)
+                scope_manager_send(s->scopes);
+}
+
+static void on_fewer_slices(void *userdata)
+{
+        spawner_check_idle(userdata);
+}
+
+static int make_managers(Spawner *s, sd_bus *bus, bool is_private)
+{
+        static const SlicesEvents events = {.on_usable = on_slices_usable, .on_fewer = on_fewer_slices};
+        int r;
+
+        r = slices_new(bus, is_private, &events, s, &s->slices);
+        return r < 0 ? r : scope_manager_new(bus, is_private, &s->scopes);
+}
+
+static void on_first_look(void *userdata)
+{
+        Spawner *s = userdata;
+
+        slices_settle(s->slices, &s->containers);
+}
+
 /* PID 1 executes itself anew now and then. What it was asked for may be lost, and is asked for again over the
  * bus, which stays. */
 static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -171,6 +204,7 @@ static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r;
 
         log_warning("systemd closed its connection, using the system bus");
+        slices_move(s->slices, s->bus);
         r = scope_manager_move(s->scopes, s->bus);
         s->systemd = sd_bus_close_unref(s->systemd);
         return r < 0 ? sd_event_exit(s->event, r) : 0;
@@ -196,10 +230,10 @@ static int open_systemd(Spawner *s)
         if (r < 0) {
                 log_debug("Using the system bus to talk to systemd: %s", strerrordesc_np(-r));
                 sd_bus_close_unref(bus);
-                return scope_manager_new(s->bus, false, &s->scopes);
+                return make_managers(s, s->bus, false);
         }
         s->systemd = bus;
-        return scope_manager_new(bus, true, &s->scopes);
+        return make_managers(s, bus, true);
 }
 
 static int open_bus(Spawner *s)
@@ -236,6 +270,9 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
         if (r >= 0)
                 r = providers_new(provider_types, ELEMENTSOF(provider_types) - options->no_services, s->bus,
                                   s->event, &s->containers, &s->providers);
+        /* Slices of no container are known by all that are. */
+        if (r >= 0)
+                r = providers_refresh(s->providers, on_first_look, s);
         if (r >= 0)
                 r = fd_set_nonblock(fd, true);
         if (r >= 0)
@@ -256,6 +293,7 @@ Spawner *spawner_free(Spawner *s)
                 connection_free(c);
         providers_free(s->providers);
         scope_manager_free(s->scopes);
+        slices_free(s->slices);
         container_table_clear(&s->containers);
         sd_event_source_disable_unref(s->listener);
         sd_event_source_disable_unref(s->idle);

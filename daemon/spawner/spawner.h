@@ -14,6 +14,7 @@
 #include "spawner/provider.h"
 #include "spawner/scope.h"
 #include "spawner/seccomp-filters.h"
+#include "spawner/slices.h"
 
 typedef struct SpawnerOptions {
         const char *runner; /* path of the static runner */
@@ -37,6 +38,7 @@ typedef struct Spawner {
         bool in_status_turn;
         ContainerTable containers;
         Providers *providers;
+        Slices *slices;
         ScopeManager *scopes;
         List connections; /* Connection */
         List launches;    /* Launch */

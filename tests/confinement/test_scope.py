@@ -89,6 +89,24 @@ def assert_told_that_it_has_gone(outcomes):
     host.wait_until(lambda: not host.exec_scopes(), "an end of the scope", 30)
 
 
+def test_pause_before_the_scope_is_there(held_up, machine):
+    """The start was asked for before the pause, and the command would run in it."""
+    m = machine("hostile-pausing", payload=["/probe/hostile", "sleep"])
+    held_up("/bin/sleep 3")
+    created = client.create(m.name, ["/bin/true"])
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
+    thread.start()
+    time.sleep(1)  # the job is held up for three
+    host.sh(["systemctl", "freeze", m.unit])
+    try:
+        thread.join(20)
+    finally:
+        host.sh(["systemctl", "thaw", m.unit])
+    assert outcomes, "no answer"
+    client.assert_refused(outcomes[0], "is paused", statuses=(409,))
+
+
 def test_container_ends_before_it_is_entered(machine):
     """T-D5: all is ready, and the runner that is to join the container is held up."""
     m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])

@@ -2,6 +2,7 @@
 """Limits of an exec's scope bind: this kernel has the controllers. Both what the request asked for and what the
 container has."""
 
+import os
 import time
 
 import pytest
@@ -72,3 +73,145 @@ def test_tasks_of_the_container(limited):
 
 def test_cpu_of_the_container(limited):
     assert usage_in_two_seconds(limited) < 0.4
+
+
+# All execs of a container together.
+
+@pytest.fixture
+def emptied(limited):
+    """What earlier execs have left in the background counts too."""
+    vm.sh(["systemctl", "stop", "machine-execd*.slice"], check=False)
+    return limited
+
+
+def spawned(machine, cmd, count=5):
+    ids = [client.create(machine.name, cmd).json()["Id"] for _ in range(count)]
+    for exec_id in ids:
+        assert client.start_detached(exec_id).status in (200, 204)
+    return ids
+
+
+def kill(*ids):
+    for exec_id in ids:
+        client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+
+
+def slice_of(exec_id):
+    pid = client.inspect(exec_id)["Pid"]
+    return "/sys/fs/cgroup" + os.path.dirname(vm.read(f"/proc/{pid}/cgroup").strip()[3:])
+
+
+def number(directory, name):
+    """None where there is no limit."""
+    text = vm.read(f"{directory}/{name}").strip()
+    return None if text == "max" else int(text)
+
+
+def key(directory, name, word):
+    return int(dict(line.split() for line in vm.read(f"{directory}/{name}").splitlines())[word])
+
+
+def test_slice_has_the_limits(emptied):
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    assert (number(directory, "memory.max"), number(directory, "memory.swap.max")) == (64 << 20, 0)
+    assert number(directory, "pids.max") == 30
+    quota, period = map(int, vm.read(f"{directory}/cpu.max").split())
+    assert quota / period == 0.2
+    kill(*ids)
+
+
+def test_memory_of_five(emptied):
+    """Each holds 30 MB for itself: together they have no more than the container has."""
+    hold = ["sh", "-c", "head -c 30000000 /dev/zero | tail -c 29000000 | { sleep 5; cat >/dev/null; }"]
+    ids = spawned(emptied, hold)
+    directory, most = slice_of(ids[0]), 0
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        most = max(most, number(directory, "memory.current"))
+        time.sleep(0.05)
+    print("memory of five execs:", most)
+    assert most <= 64 << 20
+    kill(*ids)
+
+
+def test_tasks_of_five(emptied):
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    ids += spawned(emptied, FORKS, 4)
+    assert vm.wait_for(lambda: key(directory, "pids.events", "max") > 0)
+    print("tasks of five execs:", number(directory, "pids.current"))
+    assert number(directory, "pids.current") <= 30
+    kill(*ids)
+
+
+def test_cpu_of_five(emptied):
+    ids = spawned(emptied, BURN)
+    directory = slice_of(ids[0])
+    before = key(directory, "cpu.stat", "usage_usec")
+    began = time.monotonic()
+    time.sleep(3)  # the time that is measured
+    share = (key(directory, "cpu.stat", "usage_usec") - before) / 1e6 / (time.monotonic() - began)
+    print("CPU of five execs:", share)
+    assert share < 0.3
+    kill(*ids)
+
+
+def test_lower_limit_of_one(emptied):
+    """What the request asks for binds within the slice."""
+    assert killed(emptied.run(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=40M count=1 && echo survived"],
+                              Properties={"MemoryMax": "20M"}))
+
+
+def test_limits_that_change(emptied):
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    vm.sh(["systemctl", "set-property", "--runtime", emptied.unit, "MemoryMax=48M", "TasksMax=20", "CPUQuota=10%"])
+    assert vm.wait_for(lambda: number(directory, "memory.max") == 48 << 20)
+    assert vm.wait_for(lambda: number(directory, "pids.max") == 20)
+    assert vm.wait_for(lambda: vm.read(f"{directory}/cpu.max").split()[0] == "10000")
+    vm.sh(["systemctl", "set-property", "--runtime", emptied.unit, "MemoryMax=infinity", "TasksMax=30", "CPUQuota="])
+    assert vm.wait_for(lambda: number(directory, "memory.max") is None)
+    assert vm.wait_for(lambda: vm.read(f"{directory}/cpu.max").split()[0] == "max")
+    vm.sh(["systemctl", "set-property", "--runtime", emptied.unit, "MemoryMax=64M", "CPUQuota=20%"])
+    assert vm.wait_for(lambda: number(directory, "memory.max") == 64 << 20)
+    kill(*ids)
+
+
+def test_slice_without_limits(emptied):
+    """Made by somebody else, it is given them before a command is in it."""
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    name = os.path.basename(directory)
+    vm.sh(["sh", "-c", f"systemctl stop '{name}'; systemctl start '{name}'"])
+    assert killed(emptied.run(HOG))
+    assert number(directory, "memory.max") == 64 << 20
+
+
+def test_frozen_with_the_container(emptied):
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    for _ in range(5):
+        vm.sh(["systemctl", "freeze", emptied.unit])
+        assert vm.wait_for(lambda: key(directory, "cgroup.events", "frozen") == 1)
+        vm.sh(["systemctl", "thaw", emptied.unit])
+        assert vm.wait_for(lambda: key(directory, "cgroup.events", "frozen") == 0)
+    kill(*ids)
+
+
+def test_no_task_is_left(emptied):
+    """The next exec fails, and says so, as in the container itself."""
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    ids += spawned(emptied, FORKS, 1)
+    assert vm.wait_for(lambda: key(directory, "pids.events", "max") > 0)
+    outcome = emptied.run(["true"])
+    print("an exec without a task:", outcome)
+    assert not outcome.ran
+    kill(*ids)
+
+
+def test_slice_goes_with_the_container(emptied):
+    directory = slice_of(spawned(emptied, ["sleep", "100"], 1)[0])
+    emptied.stop()
+    assert vm.wait_for(lambda: not os.path.exists(directory))

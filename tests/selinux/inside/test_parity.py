@@ -68,10 +68,10 @@ def controls_of(pid, depth=None):
     return {name: vm.read(f"/sys/fs/cgroup{path}/{name}").strip() for name in CONTROLS}
 
 
-def test_the_scope_has_the_units_limits(machine):
+def test_the_slice_has_the_units_limits(machine):
     exec_id = client.create(machine.name, ["sleep", "100"]).json()["Id"]
     assert client.start_detached(exec_id).status in (200, 204)
-    scope = controls_of(client.inspect(exec_id)["Pid"])
+    found = controls_of(client.inspect(exec_id)["Pid"], depth=2)
     client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
-    assert scope == controls_of(machine.leader(), depth=2)
-    assert scope["memory.max"] == str(96 << 20) and scope["pids.max"] == "40" and scope["cpu.max"].startswith("50000 ")
+    assert found == controls_of(machine.leader(), depth=2)
+    assert found["memory.max"] == str(96 << 20) and found["pids.max"] == "40" and found["cpu.max"].startswith("50000 ")

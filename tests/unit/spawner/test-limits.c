@@ -211,8 +211,51 @@ static void test_none(void)
         NEED(!limits_are_none(&l));
 }
 
+/* What is read of a slice, and what the container has. */
+static void test_within(void)
+{
+        Limits slice = {0}, container = {0};
+
+        for (LimitType t = 0; t < _LIMIT_MAX; t++)
+                slice.values[t] = container.values[t] =
+                        t == LIMIT_MEMORY_LOW || t == LIMIT_MEMORY_MIN ? 0 : LIMIT_NONE;
+        NEED(limits_equal(&slice, &container) && limits_are_within(&slice, &container));
+        container.values[LIMIT_MEMORY_MAX] = 64 << 20;
+        NEED(!limits_equal(&slice, &container) && !limits_are_within(&slice, &container));
+        slice.values[LIMIT_MEMORY_MAX] = 32 << 20;
+        NEED(limits_are_within(&slice, &container) && !limits_are_within(&container, &slice));
+        container.values[LIMIT_CPU_QUOTA] = 200000;
+        slice.values[LIMIT_CPU_QUOTA] = 201000; /* rounded */
+        NEED(limits_are_within(&slice, &container));
+        slice.values[LIMIT_CPU_QUOTA] = 210000;
+        NEED(!limits_are_within(&slice, &container));
+        slice.values[LIMIT_CPU_QUOTA] = 200000;
+        slice.values[LIMIT_MEMORY_LOW] = 1;
+        NEED(!limits_are_within(&slice, &container));
+        slice.values[LIMIT_MEMORY_LOW] = 0;
+        container.cpus.set = true;
+        container.cpus.bytes[0] = 3;
+        NEED(!limits_are_within(&slice, &container));
+        slice.cpus.set = true;
+        slice.cpus.bytes[0] = 2;
+        NEED(limits_are_within(&slice, &container));
+        slice.cpus.bytes[0] = 4;
+        NEED(!limits_are_within(&slice, &container));
+        slice.cpus = container.cpus;
+        container.n_io = 1;
+        container.io[0] =
+                (LimitIo){.device = "/dev/block/8:0", .values = {1000, LIMIT_NONE, 10, LIMIT_NONE}};
+        NEED(!limits_are_within(&slice, &container));
+        slice.n_io = 1;
+        slice.io[0] = container.io[0];
+        NEED(limits_are_within(&slice, &container));
+        slice.io[0].values[2] = 11;
+        NEED(!limits_are_within(&slice, &container));
+}
+
 int main(void)
 {
+        test_within();
         test_none();
         test_values();
         test_masks();

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Watches cgroup.events of a cgroup: whether processes are in it, and whether it is frozen. */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "base/cleanup.h"
+
+typedef struct CgroupWatch CgroupWatch;
+
+typedef struct CgroupEvents {
+        bool is_populated, is_frozen;
+        bool is_gone; /* the cgroup was removed; the last call */
+} CgroupEvents;
+
+typedef void (*CgroupChanged)(void *userdata, const CgroupEvents *now);
+
+/* The callback comes from the loop, after each change; the watch may be freed in it. *ret_now is how it is
+ * at the beginning. */
+int cgroup_watch_new(sd_event *event, const char *cgroup, CgroupChanged callback, void *userdata,
+                     CgroupWatch **ret, CgroupEvents *ret_now);
+/* How it is by now. A change up to then is not told. */
+void cgroup_watch_read(const CgroupWatch *w, CgroupEvents *ret);
+CgroupWatch *cgroup_watch_free(CgroupWatch *w);
+DEFINE_CLEANUP(CgroupWatch, cgroup_watch_free);

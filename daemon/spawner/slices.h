@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The slices of all containers. Those that a spawner before us has made are found when we start. */
+
+#include "spawner/container-table.h"
+#include "spawner/slice.h"
+
+typedef struct Slices Slices;
+
+typedef struct SlicesEvents {
+        void (*on_usable)(void *userdata); /* scopes that wait for a slice may be made now */
+        void (*on_fewer)(void *userdata);
+} SlicesEvents;
+
+/* `bus` is systemd's, PID 1's own (`is_private`) or the system's, and must live as long. */
+int slices_new(sd_bus *bus, bool is_private, const SlicesEvents *events, void *userdata, Slices **ret);
+Slices *slices_free(Slices *s);
+DEFINE_CLEANUP(Slices, slices_free);
+
+/* The bus is gone, and the system's takes its place. */
+void slices_move(Slices *s, sd_bus *bus);
+
+/* systemd has some, or may. */
+bool slices_are_there(const Slices *s);
+
+/* All containers are known: slices of no container are stopped. */
+void slices_settle(Slices *s, const ContainerTable *containers);
+void slices_on_container_gone(Slices *s, const Container *c);
+
+/* The slice of a container; weak. NULL where there is none. */
+const Slice *slices_find(const Slices *s, const Container *c);
+/* The slice for a scope in this container, with the limits that the container has now. A reference. */
+int slices_get(Slices *s, Container *c, Slice **ret, Refusal *reterr);

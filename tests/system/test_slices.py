@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The execs of a container are in one slice, which has its limits, is frozen with it, and goes with it."""
+
+import glob
+import os
+import re
+import time
+
+import pytest
+
+from execd import Attached, create, let_pass, request, run, shell, wait_for
+
+MACHINE = "/usr/lib/execd-tests/machine"
+ROOT = "/sys/fs/cgroup"
+TICKER = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i >/tick; usleep 2000; done"]
+FREEZES = 10
+
+
+def unit(name):
+    return f"execd-test-machine@{name}.service"
+
+
+def slices():
+    return sorted(shell("systemctl list-units --all --plain --no-legend '*execd*.slice' | cut -d' ' -f1").split())
+
+
+def digits_of(name):
+    return request("GET", f"/containers/{name}/json").json()["Id"][:12]
+
+
+def slice_of(name):
+    """The directory of the slice."""
+    return f"{ROOT}/machine.slice/machine-execd{digits_of(name)}.slice"
+
+
+def scope_directory(exec_id):
+    found = glob.glob(f"{ROOT}/**/exec-{exec_id}.scope", recursive=True)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def events(directory):
+    with open(f"{directory}/cgroup.events", encoding="ascii") as stream:
+        return dict(line.split() for line in stream)
+
+
+def is_frozen(directory):
+    return events(directory)["frozen"] == "1"
+
+
+def property_of(name, prop):
+    return shell(f"systemctl show -P {prop} '{name}'").strip()
+
+
+def restart_spawner(how):
+    shell(how, check=False)
+    wait_for(lambda: request("GET", "/containers/json").status == 200, what="a spawner")
+
+
+@pytest.fixture(scope="module")
+def machine():
+    """One of our own, which may be frozen and stopped."""
+    shell(f"{MACHINE} start sliced")
+    wait_for(lambda: request("GET", "/containers/sliced/json").status == 200, what="the machine")
+    yield "sliced"
+    shell(f"systemctl thaw {unit('sliced')}; {MACHINE} remove sliced", check=False)
+
+
+def detached(name, command=("sleep", "1000")):
+    exec_id = create(name, list(command), AttachStdout=False, AttachStderr=False)
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    return exec_id
+
+
+def end(*ids):
+    for exec_id in ids:
+        request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+
+
+def test_one_slice_for_all_execs(machine):
+    ids = [detached(machine) for _ in range(3)]
+    directory = slice_of(machine)
+    assert {os.path.dirname(scope_directory(i)) for i in ids} == {directory}
+    assert property_of(os.path.basename(directory), "Description") == "Execs in machine sliced"
+    end(*ids)
+
+
+def test_each_container_has_its_own(machine):
+    a, b = detached(machine), detached("web")
+    assert os.path.dirname(scope_directory(a)) != os.path.dirname(scope_directory(b))
+    assert os.path.dirname(scope_directory(b)) == slice_of("web")
+    end(a, b)
+
+
+def test_first_execs_at_the_same_time(machine):
+    """Only one of them makes the slice, and the others are in it."""
+    shell(f"systemctl stop 'machine-execd{digits_of(machine)}.slice'")
+    commands = [f"execctl run {machine} -- sh -c 'echo {i}'" for i in range(12)]
+    out = shell(" & ".join(commands) + " & wait")
+    assert sorted(int(word) for word in out.split()) == list(range(12))
+
+
+def test_stopped_by_somebody_else(machine):
+    """The next exec has a slice again."""
+    exec_id = detached(machine)
+    shell(f"systemctl stop '{os.path.basename(slice_of(machine))}'")
+    wait_for(lambda: not request("GET", f"/exec/{exec_id}/json").json()["Running"], what="the end of the exec")
+    assert run(machine, ["echo", "again"])[:2] == (0, b"again\n")
+
+
+def test_made_by_somebody_else(machine):
+    """It is taken over, whatever it was made for."""
+    name = os.path.basename(slice_of(machine))
+    shell(f"systemctl stop '{name}'; systemctl start '{name}'")
+    wait_for(lambda: property_of(name, "ActiveState") == "active", what="the slice")
+    exec_id = detached(machine)
+    assert os.path.dirname(scope_directory(exec_id)) == slice_of(machine)
+    end(exec_id)
+
+
+def test_goes_when_it_is_empty(machine):
+    end(detached(machine))
+    wait_for(lambda: os.path.basename(slice_of(machine)) in slices(), what="the slice")
+    # The runner that is ready for the next exec goes after a minute.
+    shell("systemctl kill --signal=KILL '" + os.path.basename(slice_of(machine)) + "'", check=False)
+    wait_for(lambda: os.path.basename(slice_of(machine)) not in slices(), seconds=20, what="no slice")
+
+
+def test_frozen_with_its_container(machine):
+    exec_id = detached(machine, TICKER)
+    directory, latest = slice_of(machine), []
+    tick = f"{shell(f'{MACHINE} root {machine}').strip()}/tick"
+    wait_for(lambda: os.path.exists(tick), what="the first tick")
+    for _ in range(FREEZES):
+        shell(f"systemctl freeze {unit(machine)}")
+        frozen = time.monotonic()
+        wait_for(lambda: is_frozen(directory), what="the slice is frozen")
+        latest.append(time.monotonic() - frozen)
+        with open(tick, encoding="ascii") as stream:
+            before = stream.read()
+        assert request("POST", f"/containers/{machine}/exec", {"Cmd": ["true"]}).status == 409
+        with open(tick, encoding="ascii") as stream:
+            assert stream.read() == before
+        shell(f"systemctl thaw {unit(machine)}")
+        wait_for(lambda: not is_frozen(directory), what="the slice is thawed")
+
+        def ticks():
+            with open(tick, encoding="ascii") as stream:
+                return stream.read() not in ("", before)
+        wait_for(ticks, what="it ticks again")
+    print("seconds until frozen:", " ".join(f"{value:.3f}" for value in latest))
+    end(exec_id)
+
+
+def test_killed_while_frozen(machine):
+    exec_id = detached(machine)
+    shell(f"systemctl freeze {unit(machine)}")
+    wait_for(lambda: is_frozen(slice_of(machine)), what="the slice is frozen")
+    try:
+        end(exec_id)
+        wait_for(lambda: not os.path.exists(f"{slice_of(machine)}/exec-{exec_id}.scope/cgroup.procs")
+                 or not open(f"{slice_of(machine)}/exec-{exec_id}.scope/cgroup.procs", encoding="ascii").read().split()[1:],
+                 what="the end of the command")
+    finally:
+        shell(f"systemctl thaw {unit(machine)}")
+    wait_for(lambda: not request("GET", f"/exec/{exec_id}/json").json()["Running"], what="the end of the exec")
+
+
+def test_start_when_the_pause_comes(machine):
+    """A created exec is refused; after the thaw it starts."""
+    exec_id = create(machine, ["echo", "late"])
+    shell(f"systemctl freeze {unit(machine)}")
+    try:
+        reply = request("POST", f"/exec/{exec_id}/start", {"Detach": False})
+        assert (reply.status, b"is paused" in reply.body) == (409, True)
+    finally:
+        shell(f"systemctl thaw {unit(machine)}")
+    assert Attached(exec_id).read_all()[0] == b"late\n"
+
+
+def test_frozen_while_no_spawner_runs(machine):
+    """The next one sees it, and the thaw too."""
+    exec_id = detached(machine)
+    directory = slice_of(machine)
+    shell("systemctl stop execd-spawner.socket execd-spawner.service")
+    shell(f"systemctl freeze {unit(machine)}")
+    try:
+        let_pass(0.3)
+        assert not is_frozen(directory)
+        shell("systemctl start execd-spawner.socket")
+        restart_spawner("true")
+        wait_for(lambda: is_frozen(directory), what="the slice is frozen")
+        restart_spawner("systemctl kill --signal=KILL execd-spawner.service")
+        shell(f"systemctl thaw {unit(machine)}")
+        wait_for(lambda: not is_frozen(directory), what="the slice is thawed")
+    finally:
+        shell(f"systemctl start execd-spawner.socket; systemctl thaw {unit(machine)}", check=False)
+    end(exec_id)
+
+
+def test_known_again_after_a_restart(machine):
+    first = detached(machine)
+    restart_spawner("systemctl kill --signal=KILL execd-spawner.service")
+    second = detached(machine)
+    assert os.path.dirname(scope_directory(first)) == os.path.dirname(scope_directory(second))
+    end(first, second)
+
+
+def test_container_ends_while_no_spawner_runs():
+    shell(f"{MACHINE} start short")
+    wait_for(lambda: request("GET", "/containers/short/json").status == 200, what="the machine")
+    detached("short")
+    name = os.path.basename(slice_of("short"))
+    shell("systemctl stop execd-spawner.socket execd-spawner.service")
+    shell(f"{MACHINE} remove short")
+    try:
+        assert name in slices()
+    finally:
+        shell("systemctl start execd-spawner.socket")
+    restart_spawner("true")
+    wait_for(lambda: name not in slices(), seconds=20, what="the slice is stopped")
+
+
+def test_slices_of_others_are_left_alone():
+    """What only looks like ours is no container's."""
+    shell("systemd-run --quiet --unit=other --slice=machine-execdition.slice sleep 100")
+    try:
+        restart_spawner("systemctl restart execd-spawner.service")
+        run("web", ["true"])
+        let_pass(1)
+        assert property_of("other.service", "ActiveState") == "active"
+    finally:
+        shell("systemctl stop other.service machine-execdition.slice")
+
+
+def machines(count):
+    return [f"many{i}" for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_nothing_is_left(count):
+    """All containers end, with five execs in each, and the spawner is restarted in the middle."""
+    def fds():
+        pid = property_of("execd-spawner.service", "MainPID")
+        return len(os.listdir(f"/proc/{pid}/fd")) if pid != "0" else 0
+    run("web", ["true"])
+    before = fds()
+    names = machines(count)
+    try:
+        for name in names:
+            shell(f"{MACHINE} start {name}")
+        ids = []
+        for i, name in enumerate(names):
+            wait_for(lambda n=name: request("GET", f"/containers/{n}/json").status == 200, what=name)
+            ids += [detached(name) for _ in range(5)]
+            if i == count // 2:
+                restart_spawner("systemctl kill --signal=KILL execd-spawner.service")
+        assert len([s for s in slices() if s.startswith("machine-execd")]) >= count
+        own = {f"machine-execd{digits_of(name)}.slice" for name in names}
+    finally:
+        shell(" & ".join(f"{MACHINE} remove {name}" for name in names) + " & wait")
+    wait_for(lambda: not own & set(slices()), seconds=30, what="no slice is left")
+    scopes = shell("systemctl list-units --all --plain --no-legend 'exec-*.scope' | cut -d' ' -f1")
+    assert not [i for i in ids if i in scopes]
+    assert not any(glob.glob(f"{ROOT}/**/*execd{name}*", recursive=True) for name in own)
+    wait_for(lambda: fds() <= before + 8, seconds=20, what=lambda: f"{fds()} fds, {before} before")
+    assert not re.search(r"many\d+", shell("ps -eo args | grep -v grep | grep execd-runner || true"))
