@@ -9,6 +9,7 @@
 #include "api/dbus-container.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-options.h"
+#include "core/usage-reply.h"
 #include "wire/service-name.h"
 
 /* All containers, or services only. */
@@ -104,6 +105,7 @@ typedef struct ContainerCall {
         DbusCall call;
         char *reference;
         ContainerInfo *container;
+        void (*run)(DbusCall *c); /* what follows when it is allowed */
 } ContainerCall;
 
 static void container_done(DbusCall *c)
@@ -112,6 +114,78 @@ static void container_done(DbusCall *c)
 
         container_info_unref(k->container);
         free(k->reference);
+}
+
+static int append_usage(sd_bus_message *m, const Usage *u)
+{
+        int r = sd_bus_message_open_container(m, 'a', "{st}");
+
+        for (UsageField f = 0; r >= 0 && f < _USAGE_MAX; f++)
+                if (usage_field_name(f) && u->values[f] != USAGE_UNKNOWN)
+                        r = sd_bus_message_append(m, "{st}", usage_field_name(f), u->values[f]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* A runner that waits for an exec has none. */
+static int append_exec_usage(const DbusCall *c, sd_bus_message *m, const char *id, const Usage *u)
+{
+        int r;
+
+        if (!manager_find_exec(c->manager, id))
+                return 0;
+        r = sd_bus_message_open_container(m, 'r', "sa{st}");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", id);
+        if (r >= 0)
+                r = append_usage(m, u);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int usage_copy(const DbusCall *c, sd_bus_message *from, sd_bus_message *to)
+{
+        const char *id;
+        Usage u;
+        int r;
+
+        r = usage_read_all(from, &u);
+        if (r >= 0)
+                r = append_usage(to, &u);
+        if (r >= 0)
+                r = sd_bus_message_open_container(to, 'a', "(sa{st})");
+        while (r >= 0 && (r = usage_read_next(from, &id, &u)) > 0)
+                r = append_exec_usage(c, to, id, &u);
+        return r < 0 ? r : sd_bus_message_close_container(to);
+}
+
+static int usage_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+        int r;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(m, &refusal) < 0) {
+                dbus_call_refuse(c, &refusal);
+                return 0;
+        }
+        r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0)
+                r = usage_copy(c, m, reply);
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+        return 0;
+}
+
+static void get_usage_run(DbusCall *c)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (spawner_get_usage(c->manager->spawner, DBUS_CALL(c, ContainerCall)->container->id,
+                              usage_on_reply, c, &c->slot, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
 }
 
 static void get_container_run(DbusCall *c)
@@ -138,7 +212,7 @@ static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_erro
         if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &k->container) < 0)
                 dbus_call_refuse(c, &refusal);
         else
-                dbus_call_authorize_inspect(c, k->container, get_container_run);
+                dbus_call_authorize_inspect(c, k->container, k->run);
         return 0;
 }
 
@@ -152,20 +226,31 @@ static void get_container_authorize(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int serve_container(DbusService *s, sd_bus_message *m, void (*run)(DbusCall *c), sd_bus_error *error)
 {
         _cleanup_(dbus_call_freep) DbusCall *c = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        r = dbus_call_new(userdata, m, NULL, sizeof(ContainerCall), &c);
+        r = dbus_call_new(s, m, NULL, sizeof(ContainerCall), &c);
         if (r < 0)
                 return r;
         c->done = container_done;
+        DBUS_CALL(c, ContainerCall)->run = run;
         r = dbus_read_reference(m, &DBUS_CALL(c, ContainerCall)->reference, &refusal);
         if (r < 0)
                 return dbus_refuse_early(error, r, &refusal);
         return dbus_call_begin(TAKE_PTR(c), get_container_authorize);
+}
+
+int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return serve_container(userdata, m, get_container_run, error);
+}
+
+int dbus_method_get_container_usage(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        return serve_container(userdata, m, get_usage_run, error);
 }
 
 static int rejected_copy(sd_bus_message *reply, sd_bus_message *from)

@@ -21,6 +21,7 @@ int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *erro
 int dbus_method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int dbus_method_list_services(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int dbus_method_get_container_usage(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 int dbus_method_list_rejected_containers(sd_bus_message *m, void *userdata, sd_bus_error *error);
 

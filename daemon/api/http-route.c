@@ -31,6 +31,7 @@ static const Route routes[] = {
         {"GET", "/containers/json", http_list_containers},
         {"GET", "/containers/*/json", http_get_container},
         {"GET", "/containers/*/top", http_get_top},
+        {"GET", "/containers/*/stats", http_get_stats},
         {"POST", "/containers/*/exec", http_create_exec},
         {"GET", "/exec/json", http_list_execs},
         {"GET", "/exec/*/json", http_get_exec},

@@ -25,6 +25,9 @@ void http_get_info(HttpExchange *x);
 /* http-events.c */
 void http_get_events(HttpExchange *x);
 
+/* http-stats.c */
+void http_get_stats(HttpExchange *x);
+
 /* http-container.c */
 void http_list_containers(HttpExchange *x);
 void http_get_container(HttpExchange *x);

@@ -96,6 +96,12 @@ int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_mess
         return call_string(l, "ListProcesses", container_id, callback, userdata, ret_slot, reterr);
 }
 
+int spawner_get_usage(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,
+                      void *userdata, sd_bus_slot **ret_slot, Refusal *reterr)
+{
+        return call_string(l, "GetUsage", container_id, callback, userdata, ret_slot, reterr);
+}
+
 /* exec_id, leader, description, properties: what Prepare and Start begin with. */
 static int append_exec(sd_bus_message *m, const SpawnerExec *e)
 {

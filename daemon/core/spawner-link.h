@@ -46,6 +46,9 @@ int spawner_get_container(SpawnerLink *l, const char *reference, sd_bus_message_
 int spawner_list_processes(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,
                            void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
 
+int spawner_get_usage(SpawnerLink *l, const char *container_id, sd_bus_message_handler_t callback,
+                      void *userdata, sd_bus_slot **ret_slot, Refusal *reterr);
+
 typedef struct SpawnerExec {
         const char *id;
         const ContainerInfo *container;

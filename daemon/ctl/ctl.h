@@ -79,6 +79,7 @@ void options_done(Options *o);
 /* list.c, containers.c, show.c, status.c, control.c, history.c, logs.c, replay.c, run.c, attach.c */
 int verb_list(Ctl *c, int argc, char **argv);
 int verb_containers(Ctl *c, int argc, char **argv);
+int verb_top(Ctl *c, int argc, char **argv);
 int verb_status(Ctl *c, int argc, char **argv);
 int verb_kill(Ctl *c, int argc, char **argv);
 int verb_wait(Ctl *c, int argc, char **argv);

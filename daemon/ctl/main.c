@@ -16,6 +16,7 @@ static int (*const verbs[_VERB_MAX])(Ctl *c, int argc, char **argv) = {
         [VERB_ATTACH] = verb_attach,
         [VERB_LIST] = verb_list,
         [VERB_CONTAINERS] = verb_containers,
+        [VERB_TOP] = verb_top,
         [VERB_STATUS] = verb_status,
         [VERB_SHOW] = verb_show,
         [VERB_HISTORY] = verb_history,

@@ -10,7 +10,9 @@
 #define LIST     VERB_BIT(VERB_LIST)
 #define EVENTS   VERB_BIT(VERB_EVENTS)
 #define SHOWS    (VERB_BIT(VERB_STATUS) | VERB_BIT(VERB_SHOW))
-#define TABLES   (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS) | VERB_BIT(VERB_RECORDINGS) | HISTORY)
+#define TABLES                                                                                              \
+        (VERB_BIT(VERB_LIST) | VERB_BIT(VERB_CONTAINERS) | VERB_BIT(VERB_RECORDINGS) | VERB_BIT(VERB_TOP) | \
+         HISTORY)
 
 const OptionRow option_table[] = {
         {'i', "interactive", NULL, SESSIONS, "Pass stdin to the command"},

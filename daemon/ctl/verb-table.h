@@ -18,6 +18,7 @@ typedef enum Verb {
         VERB_ATTACH,
         VERB_LIST,
         VERB_CONTAINERS,
+        VERB_TOP,
         VERB_STATUS,
         VERB_SHOW,
         VERB_HISTORY,

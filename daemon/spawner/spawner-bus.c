@@ -19,6 +19,7 @@
 #include "spawner/processes.h"
 #include "spawner/scope-end.h"
 #include "spawner/spawner-args.h"
+#include "spawner/usage.h"
 #include "spawner/user-check.h"
 #include "wire/json-scan.h"
 #include "wire/scope-property.h"
@@ -351,6 +352,29 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
+static int do_get_usage(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const Slice *slice;
+        Container *found;
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &id);
+        if (r < 0)
+                return r;
+        found = container_table_by_id(&c->spawner->containers, id);
+        if (!found && !fresh)
+                return -ESTALE;
+        if (!found || !container_is_alive(found))
+                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        slice = slices_find(c->spawner->slices, found);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = usage_append(reply, slice ? slice->cgroup : NULL);
+        return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
+}
+
 /* No answer is expected. */
 static int do_record_decision(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
@@ -385,6 +409,7 @@ DEFINE_METHOD(drop)
 DEFINE_METHOD(kill)
 DEFINE_METHOD(end_exec)
 DEFINE_METHOD(list_processes)
+DEFINE_METHOD(get_usage)
 DEFINE_METHOD(record_decision)
 
 const sd_bus_vtable spawner_methods[] = {
@@ -416,6 +441,9 @@ const sd_bus_vtable spawner_methods[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListProcesses", SD_BUS_ARGS("s", container_id),
                                 SD_BUS_RESULT("a" PROCESS_SIGNATURE, processes), on_list_processes,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetUsage", SD_BUS_ARGS("s", container_id),
+                                SD_BUS_RESULT("at", usage, "a(sat)", execs), on_get_usage,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RecordDecision", SD_BUS_ARGS("s", text), SD_BUS_NO_RESULT,
                                 on_record_decision, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -21,6 +21,9 @@
 #define PROCESS_FIELDS    "uuuttussttiiuuuuyu"
 #define PROCESS_SIGNATURE "(" PROCESS_FIELDS ")"
 
+/* What execs use (wire/usage.h): all of a container, and each with its id. */
+#define USAGE_SIGNATURE "ata(sat)"
+
 /* The flags of Start. */
 #define SPAWNER_TTY        UINT64_C(1)
 #define SPAWNER_PRIVILEGED UINT64_C(2)

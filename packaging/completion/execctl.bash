@@ -57,7 +57,7 @@ __execctl_arguments() {
     case $1 in
     '') __execctl_verbs ;;
     help) __execctl_verbs ;;
-    list) __execctl_containers ;;
+    list | top) __execctl_containers ;;
     attach | kill) __execctl_execs ;;
     show) __execctl_execs --all && __execctl_containers ;;
     status | logs | wait) __execctl_execs --all ;;

@@ -124,4 +124,4 @@ complete -c execctl -n '__execctl_any_of kill' -a '(__execctl_execs)'
 complete -c execctl -n '__execctl_first_of replay' -F
 complete -c execctl -n '__execctl_first_of logs replay wait' -a '(__execctl_execs --all)'
 complete -c execctl -n '__execctl_any_of status show' -a '(__execctl_execs --all)'
-complete -c execctl -n '__execctl_any_of show' -a '(__execctl_containers)'
+complete -c execctl -n '__execctl_any_of show top' -a '(__execctl_containers)'

@@ -37,6 +37,7 @@ UNPROVOKED = {
     ("getExecLogs", "503"): "takes a journal that cannot be read",
     ("inspectContainer", "409"): "a container is starting for a moment only",
     ("topContainer", "409"): "a container is starting for a moment only",
+    ("statsContainer", "409"): "a container is starting for a moment only",
     ("any", "403"): "takes a caller in a container",
     ("any", "500"): "takes a fault of execd's",
     ("any", "503"): "takes a host without memory",
@@ -308,7 +309,7 @@ EXEC_POST = {"start": "startExec", "resize?h=1&w=1": "resizeExec", "attach": "at
 # Versions that are not served, of every operation.
 for _target, _operation in {"/_ping": "ping", "/version": "getVersion", "/info": "getInfo", "/events": "getEvents",
                             "/containers/json": "listContainers", "/containers/WEB/json": "inspectContainer",
-                            "/containers/WEB/top": "topContainer", "/exec/json": "listExecs",
+                            "/containers/WEB/top": "topContainer", "/containers/WEB/stats": "statsContainer", "/exec/json": "listExecs",
                             **{f"/exec/{NO_EXEC}/{verb}": name for verb, name in EXEC_GET.items()}}.items():
     simple(_operation, 400, f"GET /v1.52{_target}", f"GET /v1.23{_target}")
 simple("pingHead", 400, "HEAD /v1.52/_ping")
@@ -366,6 +367,10 @@ simple("topContainer", 200, "GET /containers/WEB/top", "GET /containers/WEB/top?
 simple("topContainer", 400, "GET /containers/WEB/top?ps_args=%zz")
 simple("topContainer", 403, "GET /containers/WEB/top", by_other=True)
 simple("topContainer", 404, "GET /containers/nosuch/top")
+simple("statsContainer", 200, "GET /containers/WEB/stats?stream=0&one-shot=1", "GET /containers/WEB/stats?stream=false")
+simple("statsContainer", 400, "GET /containers/WEB/stats?stream=%zz", "GET /containers/WEB/stats?one-shot=1")
+simple("statsContainer", 403, "GET /containers/WEB/stats?stream=0", by_other=True)
+simple("statsContainer", 404, "GET /containers/nosuch/stats")
 simple("topContainer", 400, "GET /containers/WEB/top?ps_args=-o+comm", "GET /containers/WEB/top?ps_args=-Z")
 
 
@@ -618,7 +623,8 @@ WITHOUT_SPAWNER = {
     ("startExec", 'POST /exec/CREATED/start {"Detach":true}'),
     ("resizeExec", "POST /exec/RUNNING/resize?h=1&w=1"), ("killExec", "POST /exec/RUNNING/kill"),
     ("listContainers", "GET /containers/json"), ("inspectContainer", "GET /containers/WEB/json"),
-    ("topContainer", "GET /containers/WEB/top"), ("getInfo", "GET /info"),
+    ("topContainer", "GET /containers/WEB/top"), ("statsContainer", "GET /containers/WEB/stats?stream=0"),
+    ("getInfo", "GET /info"),
 }
 
 

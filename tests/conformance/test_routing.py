@@ -236,7 +236,7 @@ def test_no_such_container(api, name):
 
 
 def test_no_such_container_anywhere(api):
-    for path in ("/containers/nosuch/json", "/containers/nosuch/top"):
+    for path in ("/containers/nosuch/json", "/containers/nosuch/top", "/containers/nosuch/stats?stream=0"):
         answer = api.get(path)
         assert (answer.status, answer.message) == (404, "No such container: nosuch")
 
@@ -256,7 +256,7 @@ def test_routes_execd_does_not_serve(api, target, differ):
 
 
 UNSERVED = ["GET /images/json", "POST /build", "POST /containers/web/stop", "DELETE /containers/web", "GET /networks",
-            "GET /volumes", "POST /containers/web/kill", "GET /containers/web/logs", "GET /containers/web/stats",
+            "GET /volumes", "POST /containers/web/kill", "GET /containers/web/logs", "GET /containers/web/changes",
             "GET /containers/web/archive?path=/", "PUT /containers/web/archive?path=/", "POST /commit"]
 
 

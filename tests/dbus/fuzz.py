@@ -22,8 +22,8 @@ OPTIONS = {"User": "s", "WorkingDir": "s", "DetachKeys": "s", "OnDisconnect": "s
            "Properties": "a{ss}", "ConsoleSize": "(qq)", "Stdin": "b", "Stdout": "b", "Stderr": "b", "Replay": "b",
            "Nothing": "v"}
 KINDS = ["s", "as", "b", "i", "u", "t", "a{ss}", "(qq)", "ay", "v", "o", "g", "h", "d", "aas", "a{sv}", "(s(ii)as)", "a(hs)"]
-MANAGER = {"ListContainers": "", "ListServices": "", "GetContainer": "s", "CreateExec": "sasa{sv}", "Run": "sas",
-           "RunExec": "sasa{sv}hhh", "RunPiped": "sasa{sv}b", "ListExecs": "", "GetExec": "s"}
+MANAGER = {"ListContainers": "", "ListServices": "", "GetContainer": "s", "GetContainerUsage": "s",
+           "CreateExec": "sasa{sv}", "Run": "sas", "RunExec": "sasa{sv}hhh", "RunPiped": "sasa{sv}b", "ListExecs": "", "GetExec": "s"}
 EXEC = {"Start": "", "StartWithFds": "hhh", "StartPiped": "b", "StartAttached": "", "Attach": "a{sv}", "Resize": "qq",
         "Kill": "ib", "Wait": "t"}
 STANDARD = [("org.freedesktop.DBus.Properties", "Get", "ss"), ("org.freedesktop.DBus.Properties", "GetAll", "s"),

@@ -85,6 +85,8 @@ def test_list_inspect_and_kill_by_hand():
     container = manager("GetContainer", "s", "web")[0]
     assert container["Name"]["data"] == "web" and container["Kind"]["data"] == "machine"
     assert "web" in [c[1] for c in manager("ListContainers")[0]]
+    usage, execs = manager("GetContainerUsage", "s", "web")
+    assert usage["TasksCurrent"] >= 0 and usage["CPUUsageUSec"] >= 0 and isinstance(execs, list)
 
 
 def test_properties_of_the_manager():
@@ -166,6 +168,7 @@ ODD_CALLS = {
     "a name of nothing": ("GetContainer", "s", ""),
     "a name of 5 KB": ("GetContainer", "s", "a" * 5000),
     "an exec of nothing": ("GetExec", "s", ""),
+    "the usage of nothing": ("GetContainerUsage", "s", ""),
 }
 
 

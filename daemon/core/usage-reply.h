@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The spawner's answer to GetUsage: what the execs of a container use. */
+
+#include <systemd/sd-bus.h>
+
+#include "wire/exec-id.h"
+#include "wire/usage.h"
+
+int usage_read_all(sd_bus_message *m, Usage *ret);
+/* Then each exec in turn: 1, or 0 at the end. The id lives as long as the message. */
+int usage_read_next(sd_bus_message *m, const char **ret_id, Usage *ret);
