@@ -22,6 +22,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "runner/lean-wait.h"
 #include "runner/runner.h"
 
 /* What a command that is over so soon has the monitor hold is not worth giving back. */
@@ -244,8 +245,11 @@ static void monitor_run_command(Monitor *k)
         log = taken == RUNNER_TAKEN_LOG[0];
         if (log)
                 output_log_run(k->pidfd);
-        else if (!ends_within(k->pidfd, SHORT_MSEC))
+        else if (!ends_within(k->pidfd, SHORT_MSEC)) {
+                k->pidfd = fd_close(k->pidfd);
+                lean_wait(&k->report, k->command);
                 give_back_text();
+        }
         k->pidfd = fd_close(k->pidfd);
 
         k->report.wait_status = reap(&k->command, &usage);

@@ -270,3 +270,25 @@ def test_well_behaved_client_among_slow_ones():
     finally:
         for s in slow:
             s.close()
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="there the monitor keeps the C library")
+def test_monitor_of_a_long_command_is_small():
+    """It gives back what the C library has written to, and still reports the end."""
+    def status(pid, key):
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return int(next(line.split()[1] for line in f if line.startswith(f"{key}:")))
+
+    codes = []
+    for end in ("exit 7", "kill -KILL $$"):
+        exec_id = create("web", ["sh", "-c", f"read line; {end}"], AttachStdin=True)
+        a = Attached(exec_id)
+        pid = wait_for(lambda e=exec_id: inspect(e)["Pid"])
+        monitor = status(pid, "PPid")
+        with open(f"/proc/{monitor}/comm", encoding="ascii") as f:
+            assert f.read() == "execd-runner\n"
+        wait_for(lambda m=monitor: status(m, "VmRSS") <= 64, what="its memory to be given back")
+        a.socket.sendall(b"go\n")
+        a.read_all()
+        codes.append(inspect(exec_id)["ExitCode"])
+    assert codes == [7, 137]
