@@ -80,6 +80,15 @@ int container_info_read(sd_bus_message *m, ContainerInfo **ret)
         return 1;
 }
 
+ContainerInfo *container_info_new_remembered(void)
+{
+        ContainerInfo *c = calloc(1, sizeof(ContainerInfo));
+
+        if (c)
+                *c = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};
+        return c;
+}
+
 ContainerInfo *container_info_ref(ContainerInfo *c)
 {
         c->n_ref++;

@@ -40,6 +40,9 @@ typedef struct ContainerInfo {
 /* Reads one description. 1 when one was read, 0 at the end of an array. */
 int container_info_read(sd_bus_message *m, ContainerInfo **ret);
 
+/* One that is only remembered; what is known of it is filled in by the caller. */
+ContainerInfo *container_info_new_remembered(void);
+
 ContainerInfo *container_info_ref(ContainerInfo *c);
 ContainerInfo *container_info_unref(ContainerInfo *c);
 DEFINE_CLEANUP(ContainerInfo, container_info_unref);

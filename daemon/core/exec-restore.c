@@ -105,14 +105,9 @@ static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
 
         e->container->image = TAKE_PTR(r->container_image);
         e->container->label = TAKE_PTR(r->container_label);
-        e->starter = calloc(1, sizeof(Peer));
+        e->starter = peer_new_remembered(r->starter_uid, r->starter_pid, r->starter_login_uid);
         if (!e->starter)
                 return -ENOMEM;
-        *e->starter = (Peer){.n_ref = 1,
-                             .uid = r->starter_uid,
-                             .pid = r->starter_pid,
-                             .pidfd = -EBADF,
-                             .loginuid = r->starter_login_uid};
         if (r->caller_bus_name) {
                 e->starter->bus_name = TAKE_PTR(r->caller_bus_name);
                 k = exec_follow_caller(e, e->starter->bus_name, true);
@@ -157,22 +152,16 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
 
         if (!e)
                 return -ENOMEM;
-        e->container = calloc(1, sizeof(ContainerInfo));
-        e->creator = calloc(1, sizeof(Peer));
+        e->container = container_info_new_remembered();
+        e->creator = peer_new_remembered(r->caller_uid, r->caller_pid, r->caller_login_uid);
         e->request = TAKE_PTR(r->request);
         e->command_line = command_line_of_request(e->request, EXEC_COMMAND_LINE_MAX);
         if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
-        *e->container = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};
         e->container->id = TAKE_PTR(r->container_id);
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);
-        *e->creator = (Peer){.n_ref = 1,
-                             .uid = r->caller_uid,
-                             .pid = r->caller_pid,
-                             .pidfd = -EBADF,
-                             .loginuid = r->caller_login_uid,
-                             .session = TAKE_PTR(r->caller_session)};
+        e->creator->session = TAKE_PTR(r->caller_session);
         snprintf(e->creator->program, PEER_COMM_SIZE, "%s", r->caller_program ?: "");
         strcpy(e->id, r->id); /* of exactly 64 characters: exec_json_read() has checked */
         exec_id_unit(e->id, e->unit);

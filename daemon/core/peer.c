@@ -107,6 +107,18 @@ static Peer *peer_new(void)
         return p;
 }
 
+Peer *peer_new_remembered(uid_t uid, pid_t pid, uint32_t loginuid)
+{
+        Peer *p = peer_new();
+
+        if (p) {
+                p->uid = uid;
+                p->pid = pid;
+                p->loginuid = loginuid;
+        }
+        return p;
+}
+
 Peer *peer_new_from_bus(const char *unique_name)
 {
         _cleanup_(peer_unrefp) Peer *p = peer_new();

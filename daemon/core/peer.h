@@ -40,6 +40,9 @@ void peer_add_details(Peer *p);
 /* The name of the program that the process runs now, in the kernel's words. */
 int peer_comm(const Peer *p, char ret[static PEER_COMM_SIZE]);
 
+/* A caller of before, of whom a record is all that is left. */
+Peer *peer_new_remembered(uid_t uid, pid_t pid, uint32_t loginuid);
+
 /* A copy for records: all that is known, but no pidfd. */
 Peer *peer_remember(const Peer *p);
 
