@@ -41,6 +41,11 @@ def test_mounts_of_the_kernel_are_read_only(inside):
     assert "ro" in options["/sys"] and "ro" in options["/proc/sys"] and "ro" in options["/sys/fs/cgroup"]
 
 
+def test_policy_can_be_asked():
+    """libselinux takes SELinux for disabled where its file system is read-only: execd would check nothing."""
+    assert "/sys/fs/selinux" in shell("systemctl show -P ReadWritePaths execd.service")
+
+
 def test_calls():
     allowed = shell("systemctl show -P SystemCallFilter execd.service").split()
     assert "read" in allowed
