@@ -44,8 +44,10 @@ static int check_mounts(const RunnerSpec *s, int mount_namespace)
         return st.st_ino == joined.st_ino && st.st_dev == joined.st_dev ? 0 : -EPERM;
 }
 
+/* After what the unit sets: a program may have written over its own, and then only that is left. */
 static int take_environment(RunnerSpec *s, Refusal *reterr)
 {
+        _cleanup_strv_ char **found = NULL;
         _cleanup_free_ char *data = NULL;
         char path[64];
         size_t size;
@@ -54,11 +56,14 @@ static int take_environment(RunnerSpec *s, Refusal *reterr)
         snprintf(path, sizeof(path), "/proc/%u/environ", s->leader_pid);
         r = file_read_at(AT_FDCWD, path, SERVICE_ENV_MAX, &data, &size);
         if (r >= 0)
-                r = service_environment_parse(data, size, &s->env_container);
+                r = service_environment_parse(data, size, &found);
         if (r == -EFBIG || r == -E2BIG)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, E2BIG,
                               "the environment of the main process is larger than %d bytes or %d variables",
                               SERVICE_ENV_MAX, SERVICE_ENV_ITEMS_MAX);
+        STRV_FOREACH (variable, found)
+                if (r >= 0)
+                        r = strv_append(&s->env_container, *variable);
         return r;
 }
 
@@ -75,10 +80,8 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         if (r >= 0)
                 r = check_mounts(s, mount_namespace);
         /* A command of another user does not get what the service has put into its own memory. */
-        if (r >= 0 && s->as_leader && !s->privileged) {
-                s->env_container = strv_free(s->env_container);
+        if (r >= 0 && s->as_leader && !s->privileged)
                 r = take_environment(s, reterr);
-        }
         /* All of it was found by its number, and is the leader's if that one still lives. */
         if (pidfd_is_alive(leader) <= 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the %s is not running",

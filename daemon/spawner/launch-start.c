@@ -179,7 +179,9 @@ static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
         fill_service(spec, c, q);
         spec->argv = TAKE_PTR(q->argv);
         spec->env_request = TAKE_PTR(q->env);
-        spec->env_container = strv_copy(c->environment);
+        /* What a service sets is for its own user. */
+        spec->env_container = strv_copy(
+                container_is_service(c) && (!spec->as_leader || q->privileged) ? NULL : c->environment);
         if (*q->user && !spec->as_leader)
                 spec->user = strdup(q->user);
         if (*q->working_dir)

@@ -152,6 +152,7 @@ static int make_container(const ServiceProperties *p, Container **ret, Refusal *
                         .unit = p->id,
                         .created_usec = p->created_usec,
                         .user = user,
+                        .environment = p->environment,
                         .aliases = p->names,
                         .is_activating = !service_properties_are_active(p),
                         .denies_exec_memory = p->denies_exec_memory,

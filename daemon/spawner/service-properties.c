@@ -13,6 +13,7 @@ void service_properties_done(ServiceProperties *p)
 {
         free(p->id);
         strv_free(p->names);
+        strv_free(p->environment);
         free(p->state);
         free(p->control_group);
         free(p->slice);
@@ -42,7 +43,7 @@ static int read_flag(sd_bus_message *m, bool *ret)
         return r;
 }
 
-static int read_names(sd_bus_message *m, char ***ret)
+static int read_list(sd_bus_message *m, char ***ret)
 {
         int r = sd_bus_message_enter_container(m, 'v', "as");
 
@@ -136,7 +137,9 @@ static int read_property(sd_bus_message *m, const char *name, ServiceProperties 
         if (r < 0 || is_text)
                 return r;
         if (strcmp(name, "Names") == 0)
-                return read_names(m, &p->names);
+                return read_list(m, &p->names);
+        if (strcmp(name, "Environment") == 0)
+                return read_list(m, &p->environment);
         if (strcmp(name, "InvocationID") == 0)
                 return read_invocation(m, p);
         if (strcmp(name, "MainPID") == 0)

@@ -14,9 +14,10 @@
 #include "wire/service-name.h"
 
 typedef struct ServiceProperties {
-        char *id;     /* owned: the name that the others are aliases of */
-        char **names; /* owned: all of them */
-        char *state;  /* owned: ActiveState */
+        char *id;           /* owned: the name that the others are aliases of */
+        char **names;       /* owned: all of them */
+        char **environment; /* owned: what the unit sets */
+        char *state;        /* owned: ActiveState */
         char *control_group, *slice, *root_image, *root_directory, *fragment; /* owned */
         uint8_t invocation[SERVICE_INVOCATION];
         bool has_invocation;
