@@ -237,6 +237,21 @@ def test_a_host_that_is_not_there(tmp_path):
     assert r.status == 1 and r.err.startswith(b"execctl: Failed to connect to the system bus of nosuch over ssh: "), r
 
 
+def test_ssh_that_fails(tmp_path):
+    """The exit status is that of ssh, and a host without execctl is told from a command that is not found."""
+    ssh, sh = tmp_path / "ssh", tmp_path / "bin" / "sh"
+    sh.parent.mkdir()
+    sh.symlink_to("/bin/sh")
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    ssh.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for words in (["run", "web", "--", "id"], ["history"], ["logs", "0"]):
+        assert execctl("-H", "nosuch", *words, env=path).status == 255
+    ssh.write_text(f"#!/bin/bash\nwhile [ \"$1\" != -- ]; do shift; done\nPATH={sh.parent} exec /bin/sh -c \"$3\"\n")
+    r = execctl("-H", "there", "run", "web", "--", "id", env=path)
+    assert r.status == 1 and r.err == b"execctl: execd is not installed on there\n", r
+
+
 def test_logs_and_status_do_not_move_the_cursor():
     ident = detached("web", "--", "printf", "a\\033[2Jb\\n")
     assert execctl("wait", ident).status == 0

@@ -165,12 +165,12 @@ def test_stopped_and_back():
         t.expect("> ")
         t.send("execctl run -i web cat &\n")
         t.expect("[1]")
-        t.send("\n")
         wait_for(helper.live_execs)
-        t.send("x\n")  # for the shell, whose terminal it is
-        t.expect("> ")
-        t.send("while ! jobs | grep -q Stopped; do sleep 0.1; done; jobs\n")
-        t.expect("Stopped  ")
+        seen = b""
+        while b"Stopped" not in seen:
+            t.send("jobs\n")  # for the shell, whose terminal it is; execctl sees that there is input
+            seen = t.expect("  execctl run -i web cat")
+            t.expect("> ")
         t.send("fg\n")
         t.expect("execctl run -i web cat\r\n")
         t.send("hello\n")
