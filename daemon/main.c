@@ -373,7 +373,7 @@ static int run(Passed *p)
         if (r < 0)
                 log_error_errno(r, "Failed to run event loop");
         save_state(m);
-        http_fdstore_store(server);
+        http_fdstore_leave(server);
         flush_records(m);
         return r;
 }

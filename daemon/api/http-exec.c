@@ -11,6 +11,7 @@
 #include "api/exec-view.h"
 #include "api/http-authz.h"
 #include "api/http-filter.h"
+#include "api/http-keep.h"
 #include "api/http-need.h"
 #include "api/http-route.h"
 #include "core/exec-access.h"
@@ -359,27 +360,51 @@ static void reply_waited(HttpExchange *x, const Exec *e)
         http_reply_json(x, 200, o);
 }
 
+typedef struct WaitTask {
+        HttpTask task;
+        HttpExchange *exchange; /* weak: it owns this */
+} WaitTask;
+
 static void wait_on_state(ExecWatch *w, Exec *e)
 {
         HttpExchange *x = LIST_ENTRY(w, HttpExchange, watch);
 
+        if (exec_is_running(e))
+                http_keep(x);
         if (!exec_has_ended(e))
                 return;
         exec_unwatch(w);
+        /* A client that has read the answer must not get another one. */
+        http_keep_forget(x);
         if (e->hidden)
                 http_reply_error(x, 404, "the exec was not started, and its container has stopped");
         else
                 reply_waited(x, e);
 }
 
+/* The client has gone. */
+static void wait_done(HttpTask *t)
+{
+        http_keep_forget(LIST_ENTRY(t, WaitTask, task)->exchange);
+}
+
 static void wait_authorize(HttpExchange *x)
 {
-        if (exec_has_ended(x->exec))
+        WaitTask *t;
+
+        if (exec_has_ended(x->exec)) {
                 reply_waited(x, x->exec);
-        else {
-                x->waits = true;
-                exec_watch(x->exec, &x->watch, wait_on_state);
+                return;
         }
+        t = HTTP_TASK_NEW(x, WaitTask);
+        if (!t) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        *t = (WaitTask){.task.done = wait_done, .exchange = x};
+        exec_watch(x->exec, &x->watch, wait_on_state);
+        if (exec_is_running(x->exec))
+                http_keep(x);
 }
 
 void http_wait_exec(HttpExchange *x)

@@ -7,41 +7,38 @@
 #include <systemd/sd-daemon.h>
 
 #include "api/http-connection.h"
+#include "api/http-keep.h"
 #include "base/fd.h"
 #include "base/log.h"
 
-/* One name for all who wait for the same exec in the same way. */
-#define NAME_KEPT    "wait-kept-"
-#define NAME_CLOSED  "wait-closed-"
-#define NAME_SIZE    (sizeof(NAME_CLOSED) + EXEC_ID_SIZE)
 #define BARRIER_USEC (5 * USEC_PER_SEC)
 
-static void wait_name(char name[static NAME_SIZE], const char *exec_id, bool close)
+/* The id after the prefix, or false. */
+static bool read_id(const char *name, const char *prefix, char ret[static EXEC_ID_SIZE])
 {
-        snprintf(name, NAME_SIZE, "%s%.64s", close ? NAME_CLOSED : NAME_KEPT, exec_id);
-}
+        size_t n = strlen(prefix);
 
-/* The id behind the prefix, or NULL. */
-static const char *id_behind(const char *name, const char *prefix)
-{
-        const char *id = name + strlen(prefix);
-
-        return strncmp(name, prefix, strlen(prefix)) == 0 && exec_id_is_valid(id) ? id : NULL;
+        if (strncmp(name, prefix, n) != 0)
+                return false;
+        snprintf(ret, EXEC_ID_SIZE, "%s", name + n);
+        return exec_id_is_valid(ret);
 }
 
 bool http_fdstore_add(HttpFdStore *h, const char *name, int fd)
 {
-        const char *kept = id_behind(name, NAME_KEPT), *closed = id_behind(name, NAME_CLOSED);
+        char id[EXEC_ID_SIZE];
+        bool is_kept = read_id(name, HTTP_KEEP_NAME, id);
         HttpWait *more;
 
-        if (!kept && !closed)
+        if ((!is_kept && !read_id(name, HTTP_KEEP_NAME_CLOSED, id)) || strlen(name) >= HTTP_KEEP_NAME_SIZE)
                 return false;
         more = reallocarray(h->waits, h->n_waits + 1, sizeof(HttpWait));
         if (!more)
                 return false;
         h->waits = more;
-        h->waits[h->n_waits] = (HttpWait){.fd = fd, .close = !kept};
-        strcpy(h->waits[h->n_waits].exec_id, kept ?: closed);
+        h->waits[h->n_waits] = (HttpWait){.fd = fd, .close = !is_kept};
+        strcpy(h->waits[h->n_waits].exec_id, id);
+        strcpy(h->waits[h->n_waits].name, name);
         h->n_waits++;
         return true;
 }
@@ -64,7 +61,6 @@ void http_fdstore_done(HttpFdStore *h, HttpServer *s)
 {
         for (size_t i = 0; i < h->n_waits; i++) {
                 HttpWait *w = &h->waits[i];
-                char name[NAME_SIZE];
                 int r;
 
                 r = ask_again(s, w);
@@ -72,40 +68,22 @@ void http_fdstore_done(HttpFdStore *h, HttpServer *s)
                         log_errno(LOG_WARNING, r, "Failed to restore a client waiting for exec %.12s",
                                   w->exec_id);
                 w->fd = fd_close(w->fd);
-                wait_name(name, w->exec_id, w->close);
-                (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+                http_keep_forget_name(w->name);
         }
         h->waits = mfree(h->waits);
         h->n_waits = 0;
 }
 
-static bool connection_waits(const HttpConnection *c)
+void http_fdstore_leave(HttpServer *s)
 {
-        const HttpExchange *x = &c->exchange;
-
-        /* Data that the client has sent after its request would be lost. */
-        return c->state == CONNECTION_HANDLING && x->waits && x->exec->persistence == EXEC_STORED &&
-               !c->dead && !c->eof && buf_length(&c->in) == 0;
-}
-
-void http_fdstore_store(const HttpServer *s)
-{
-        size_t n = 0;
-
-        if (shutdown_is_stop(s->manager->shutdown))
+        if (s->n_stored == 0)
                 return;
-        LIST_FOREACH (const HttpConnection, c, &s->connections, node) {
-                char name[NAME_SIZE], message[NAME_SIZE + 32];
-
-                if (n >= HTTP_WAITS_MAX)
-                        break;
-                if (!connection_waits(c))
-                        continue;
-                wait_name(name, c->exchange.exec->id, c->close);
-                snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-                if (sd_pid_notify_with_fds(0, false, message, &c->fd, 1) > 0)
-                        n++;
-        }
-        if (n > 0)
-                (void) sd_notify_barrier(false, BARRIER_USEC);
+        if (shutdown_is_stop(s->manager->shutdown))
+                LIST_FOREACH (HttpConnection, c, &s->connections, node)
+                        http_keep_forget(&c->exchange);
+        /* Else each stays where it is, with the exec that it waits for. */
+        LIST_FOREACH (HttpConnection, c, &s->connections, node)
+                c->exchange.stored_as = mfree(c->exchange.stored_as);
+        s->n_stored = 0;
+        (void) sd_notify_barrier(false, BARRIER_USEC);
 }

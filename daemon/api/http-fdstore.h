@@ -2,17 +2,16 @@
 #pragma once
 
 /*
- * Who waits for the end of an exec while execd is restarted is answered by the next execd: the connection is
- * left with systemd under a name that says what was asked, and is asked again on the way in.
+ * Who waits for the end of an exec while execd is restarted, or crashes, is answered by the next execd:
+ * systemd has the connection, under a name that says what was asked, and the next execd asks it again.
  */
 
-#include "api/http-server.h"
-
-#define HTTP_WAITS_MAX 1024
+#include "api/http-keep.h"
 
 typedef struct HttpWait {
         int fd; /* owned */
         char exec_id[EXEC_ID_SIZE];
+        char name[HTTP_KEEP_NAME_SIZE];
         bool close; /* after the answer */
 } HttpWait;
 
@@ -28,5 +27,6 @@ bool http_fdstore_add(HttpFdStore *h, const char *name, int fd);
 /* Gives them all to the server, and has systemd forget them. */
 void http_fdstore_done(HttpFdStore *h, HttpServer *s);
 
-/* Leaves those that wait for an exec which is `stored` with systemd. Blocks until systemd has them. */
-void http_fdstore_store(const HttpServer *s);
+/* At the end: before a stop, nobody is to be answered by another execd. Otherwise waits until systemd has
+ * all. */
+void http_fdstore_leave(HttpServer *s);

@@ -58,7 +58,7 @@ struct HttpExchange {
         void (*authorized)(HttpExchange *x); /* what follows when it is allowed */
         void (*unpaused)(HttpExchange *x);   /* what follows when its container is seen not to be paused */
         bool may_see_all;
-        bool waits;               /* for the end of `exec`, and for nothing else */
+        char *stored_as;          /* owned: the name of its connection at systemd; NULL: it is not there */
         ContainerInfo *container; /* a reference */
         HttpTask *task;           /* owned: what else the handler has */
         /* Writes the next piece of an endless answer. Called when everything before it has been sent. */

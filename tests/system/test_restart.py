@@ -110,6 +110,33 @@ def test_who_waits_is_answered(times):
         assert s.recv(1) == b""
 
 
+def test_who_waits_is_answered_after_a_crash():
+    """Over HTTP: the connection is not execd's alone."""
+    shell("execctl run web -- sh -c 'rm -f /tmp/go; mkfifo /tmp/go'")
+    exec_id = create("web", ["sh", "-c", "read x </tmp/go; exit 7"])
+    path = f"/v1.41/exec/{exec_id}/wait"
+    waiting = [ask("POST", path), ask("POST", path, ("Connection", "close"))]
+    assert request("GET", "/_ping").status == 200
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    waiting.append(ask("POST", path))
+    leaving = ask("POST", path)
+    assert request("GET", "/_ping").status == 200
+    leaving.close()
+    for _ in range(2):
+        shell("systemctl kill -s KILL execd.service")
+        assert request("GET", "/_ping").status == 200
+    shell("execctl run web -- sh -c 'echo >/tmp/go'")
+    for s in waiting:
+        status, body, _ = answer_of(s)
+        assert status == 200 and json.loads(body)["StatusCode"] == 7
+    waiting[0].sendall(head_bytes("GET", "/_ping"))
+    assert answer_of(waiting[0])[:2] == (200, b"OK")
+    assert waiting[1].recv(1) == b""
+    # Nothing of it is left with systemd.
+    assert shell("systemctl show -P NFileDescriptorStore execd.service").strip() != ""
+    assert "wait-" not in shell("systemd-analyze fdstore execd.service 2>/dev/null || true")
+
+
 def test_who_waits_is_told_of_an_end_that_nobody_saw():
     exec_id = start_detached("sleep", "0.6")
     waiting = ask("POST", f"/exec/{exec_id}/wait")
