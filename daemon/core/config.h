@@ -97,7 +97,7 @@ typedef struct ManagerConfig {
         RecordMode record;
         char *record_path; /* owned; the directory of recordings, NULL: RECORDINGS_PATH. Not reloaded. */
         uint64_t record_size_max;  /* 0: any */
-        uint64_t record_total_max; /* the same; the oldest go first */
+        uint64_t record_total_max; /* the same; the oldest go first, of who has the most */
 } ManagerConfig;
 
 void manager_config_done(ManagerConfig *c);

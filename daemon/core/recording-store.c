@@ -23,10 +23,14 @@
 /* The number of bytes at the end of an unfinished file in which its last complete line is searched. */
 #define TAIL_SIZE (512 * 1024)
 
+/* Longer than any header of ours. */
+#define HEADER_SIZE (16 * 1024)
+
 typedef struct Kept {
         ListNode node;
         uint64_t size;
         int64_t mtime;
+        uid_t uid; /* whose exec it was */
         char id[RECORDING_ID_SIZE];
 } Kept;
 
@@ -57,6 +61,7 @@ RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions
         s->event = event;
         s->options = *options;
         s->dir_fd = -EBADF;
+        s->bytes.max = s->bytes.uid_max = s->files.max = s->files.uid_max = UINT64_MAX;
         s->path = strdup(options->path);
         return s->path ? s : recording_store_free(s);
 }
@@ -64,8 +69,8 @@ RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions
 static void kept_free(RecordingStore *s, Kept *k)
 {
         list_remove(&s->kept, &k->node);
-        s->n_kept--;
-        s->total -= MIN(s->total, k->size);
+        budget_give(&s->files, k->uid, 1);
+        budget_give(&s->bytes, k->uid, k->size);
         free(k);
 }
 
@@ -76,44 +81,109 @@ RecordingStore *recording_store_free(RecordingStore *s)
         assert(list_is_empty(&s->open));
         while (s->kept.first)
                 kept_free(s, LIST_ENTRY(s->kept.first, Kept, node));
+        budget_done(&s->bytes);
+        budget_done(&s->files);
         fd_close(s->dir_fd);
         free(s->path);
         return mfree(s);
 }
 
-static int keep(RecordingStore *s, const char *id, uint64_t size, int64_t mtime)
+static int keep(RecordingStore *s, const char *id, uid_t uid, uint64_t size, int64_t mtime)
 {
         Kept *k = calloc(1, sizeof(Kept));
 
         if (!k)
                 return -ENOMEM;
-        *k = (Kept){.size = size, .mtime = mtime};
+        *k = (Kept){.size = size, .mtime = mtime, .uid = uid};
         memcpy(k->id, id, RECORDING_ID_SIZE);
         list_append(&s->kept, &k->node);
-        s->n_kept++;
+        budget_force(&s->files, uid, 1);
         return 0;
 }
 
-static bool is_too_much(const RecordingStore *s)
+/* The oldest recording of whoever has the most. */
+static Kept *find_removable(const RecordingStore *s, const Budget *b)
 {
-        return (s->options.total_max > 0 && s->total > s->options.total_max) || s->n_kept > RECORDINGS_MAX;
+        Kept *found = NULL;
+        uint64_t most = 0;
+
+        LIST_FOREACH (Kept, k, &s->kept, node) {
+                uint64_t held = found && k->uid == found->uid ? most : budget_held(b, k->uid);
+
+                if (found && held <= most)
+                        continue;
+                found = k;
+                most = held;
+        }
+        return found;
 }
 
-/* True when there is no longer too much. */
-static bool prune(RecordingStore *s)
+static Kept *find_own(const RecordingStore *s, uid_t uid)
 {
-        while (is_too_much(s) && s->kept.first) {
-                Kept *k = LIST_ENTRY(s->kept.first, Kept, node);
-                char name[NAME_SIZE];
+        LIST_FOREACH (Kept, k, &s->kept, node)
+                if (k->uid == uid)
+                        return k;
+        return NULL;
+}
 
-                if (unlinkat(s->dir_fd, file_name(name, k->id, SUFFIX), 0) < 0 && errno != ENOENT)
-                        log_errno(LOG_WARNING, errno, "Failed to remove the recording %s/%s", s->path, name);
-                kept_free(s, k);
+/* Nobody but root fills more than half, and no recording is removed for somebody who has more. */
+static bool has_too_much(const RecordingStore *s, uid_t uid)
+{
+        return s->options.total_max > 0 && uid != 0 &&
+               budget_held(&s->bytes, uid) > s->options.total_max / 2;
+}
+
+static void remove_kept(RecordingStore *s, Kept *k)
+{
+        char name[NAME_SIZE];
+
+        if (unlinkat(s->dir_fd, file_name(name, k->id, SUFFIX), 0) < 0 && errno != ENOENT)
+                log_errno(LOG_WARNING, errno, "Failed to remove the recording %s/%s", s->path, name);
+        kept_free(s, k);
+}
+
+/* True when there is no longer too much; false also when the one who writes has too much. */
+static bool prune(RecordingStore *s, uid_t uid)
+{
+        Kept *k;
+
+        while (s->files.used > RECORDINGS_MAX && (k = find_removable(s, &s->files)))
+                remove_kept(s, k);
+        while (has_too_much(s, uid) && (k = find_own(s, uid)))
+                remove_kept(s, k);
+        while (s->options.total_max > 0 && s->bytes.used > s->options.total_max) {
+                k = find_removable(s, &s->bytes);
+                if (!k || budget_held(&s->bytes, k->uid) < budget_held(&s->bytes, uid))
+                        return false;
+                remove_kept(s, k);
         }
-        return !is_too_much(s);
+        return !has_too_much(s, uid);
 }
 
 /* The directory as it is found. */
+
+/* What the header says; (uid_t) -1 when it says nothing. */
+static uid_t read_uid(int fd)
+{
+        CastInfo info = {.caller_uid = UINT32_MAX};
+        char line[HEADER_SIZE];
+        const char *end;
+        ssize_t n;
+
+        n = pread(fd, line, sizeof(line), 0);
+        end = n > 0 ? memchr(line, '\n', (size_t) n) : NULL;
+        if (end)
+                (void) cast_read_header(line, (size_t) (end - line), &info, NULL);
+        return info.caller_uid;
+}
+
+static uid_t read_uid_of(const RecordingStore *s, const char *name)
+{
+        _cleanup_close_ int fd =
+                openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+
+        return fd < 0 ? (uid_t) -1 : read_uid(fd);
+}
 
 /* Cuts an unfinished last line off. Returns the size, and looks at the last line that is whole. */
 static int64_t cut_to_lines(int fd, uint64_t *ret_last, bool *ret_over)
@@ -146,7 +216,7 @@ static int64_t cut_to_lines(int fd, uint64_t *ret_last, bool *ret_over)
 }
 
 int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
-                           uint64_t *ret_last, bool *ret_over)
+                           uid_t *ret_uid, uint64_t *ret_last, bool *ret_over)
 {
         _cleanup_close_ int fd = -EBADF;
         char name[NAME_SIZE];
@@ -165,14 +235,15 @@ int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint6
         size = cut_to_lines(fd, ret_last, ret_over);
         if (size < 0)
                 return (int) size;
-        s->total += (uint64_t) size;
+        *ret_uid = read_uid(fd);
+        budget_force(&s->bytes, *ret_uid, (uint64_t) size);
         *ret_size = (uint64_t) size;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
 
 /* Gives a file its final name; one without a byte is not worth keeping. */
-static int name_and_keep(RecordingStore *s, const char *id, uint64_t size, int64_t mtime)
+static int name_and_keep(RecordingStore *s, const char *id, uid_t uid, uint64_t size, int64_t mtime)
 {
         char from[NAME_SIZE], to[NAME_SIZE];
 
@@ -181,7 +252,7 @@ static int name_and_keep(RecordingStore *s, const char *id, uint64_t size, int64
                 return unlinkat(s->dir_fd, from, 0) < 0 ? -errno : 0;
         if (renameat(s->dir_fd, from, s->dir_fd, file_name(to, id, SUFFIX)) < 0)
                 return -errno;
-        return keep(s, id, size, mtime);
+        return keep(s, id, uid, size, mtime);
 }
 
 static int compare_kept(const void *a, const void *b)
@@ -196,9 +267,9 @@ static int sort_kept(RecordingStore *s)
         _cleanup_free_ Kept **all = NULL;
         size_t n = 0;
 
-        if (s->n_kept < 2)
+        if (s->files.used < 2)
                 return 0;
-        all = calloc(s->n_kept, sizeof(Kept *));
+        all = calloc(s->files.used, sizeof(Kept *));
         if (!all)
                 return -ENOMEM;
         LIST_FOREACH (Kept, k, &s->kept, node)
@@ -214,6 +285,7 @@ static int scan_entry(RecordingStore *s, const char *name, char ***partial)
 {
         char id[RECORDING_ID_SIZE];
         struct stat st;
+        uid_t uid;
         int r;
 
         if (name_is(name, SUFFIX_PARTIAL, id))
@@ -221,9 +293,10 @@ static int scan_entry(RecordingStore *s, const char *name, char ***partial)
         if (partial || !name_is(name, SUFFIX, id) ||
             fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
                 return 0;
-        r = keep(s, id, (uint64_t) st.st_size, st.st_mtime);
+        uid = read_uid_of(s, name);
+        r = keep(s, id, uid, (uint64_t) st.st_size, st.st_mtime);
         if (r >= 0)
-                s->total += (uint64_t) st.st_size;
+                budget_force(&s->bytes, uid, (uint64_t) st.st_size);
         return r;
 }
 
@@ -280,7 +353,7 @@ int recording_store_open(RecordingStore *s)
                 s->dir_fd = fd_close(s->dir_fd);
                 return r;
         }
-        (void) prune(s);
+        (void) prune(s, 0);
         return 0;
 }
 
@@ -346,21 +419,21 @@ int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
         return 0;
 }
 
-bool recording_store_count(RecordingStore *s, uint64_t size)
+bool recording_store_count(RecordingStore *s, uid_t uid, uint64_t size)
 {
-        s->total += size;
-        return prune(s);
+        budget_force(&s->bytes, uid, size);
+        return prune(s, uid);
 }
 
-void recording_store_uncount(RecordingStore *s, uint64_t size)
+void recording_store_uncount(RecordingStore *s, uid_t uid, uint64_t size)
 {
-        s->total -= MIN(s->total, size);
+        budget_give(&s->bytes, uid, size);
 }
 
-int recording_store_keep(RecordingStore *s, const char *id, uint64_t size)
+int recording_store_keep(RecordingStore *s, const char *id, uid_t uid, uint64_t size)
 {
-        int r = name_and_keep(s, id, size, time(NULL));
+        int r = name_and_keep(s, id, uid, size, time(NULL));
 
-        (void) prune(s);
+        (void) prune(s, uid);
         return r;
 }

@@ -3,7 +3,7 @@
 
 /*
  * The directory of recordings: ID.cast for each exec that was recorded, ID.cast.partial while it is. Bounded
- * in all: when there is too much, the oldest goes. An exec can be played back for as long as its file is
+ * in all: when there is too much, the oldest goes of the user who has the most. An exec can be played back for as long as its file is
  * there. What runs while execd is restarted is recorded on into its file; what a crash left behind is closed
  * off at the next start.
  */
@@ -14,6 +14,7 @@
 
 #include "base/list.h"
 #include "base/refusal.h"
+#include "core/budget.h"
 
 #define RECORDING_ID_SIZE 65    /* 64 hex digits and NUL */
 #define RECORDINGS_MAX    16384 /* files that are kept, whatever their sizes */
@@ -27,12 +28,12 @@ typedef struct RecordingStoreOptions {
 typedef struct RecordingStore {
         sd_event *event; /* weak */
         RecordingStoreOptions options;
-        char *path;     /* owned */
-        int dir_fd;     /* owned; negative while it cannot be used */
-        uint64_t total; /* bytes of all files */
-        List kept;      /* finished ones, oldest first */
-        size_t n_kept;
-        List open; /* Recordings (core/recording.h) that are being written */
+        char *path;   /* owned */
+        int dir_fd;   /* owned; negative while it cannot be used */
+        Budget bytes; /* of all files, by the uid whose exec it was */
+        Budget files; /* finished ones */
+        List kept;    /* finished ones, oldest first */
+        List open;    /* Recordings (core/recording.h) that are being written */
 } RecordingStore;
 
 /* All recordings are closed before the store is freed. */
@@ -63,9 +64,10 @@ int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);
 /* One that was left unfinished, cut after its last whole line; *ret_last is that line's time, and *ret_over
  * whether it says that nothing more is recorded. */
 int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
-                           uint64_t *ret_last, bool *ret_over);
-/* Counts bytes that were written; false when that is too much and nothing is left to be removed for it. */
-bool recording_store_count(RecordingStore *s, uint64_t size);
-void recording_store_uncount(RecordingStore *s, uint64_t size);
+                           uid_t *ret_uid, uint64_t *ret_last, bool *ret_over);
+/* Counts bytes that were written for a uid; false when that is too much and nothing is left to be removed for
+ * it. */
+bool recording_store_count(RecordingStore *s, uid_t uid, uint64_t size);
+void recording_store_uncount(RecordingStore *s, uid_t uid, uint64_t size);
 /* The file is whole (or, of no bytes, not worth keeping). */
-int recording_store_keep(RecordingStore *s, const char *id, uint64_t size);
+int recording_store_keep(RecordingStore *s, const char *id, uid_t uid, uint64_t size);

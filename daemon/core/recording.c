@@ -71,7 +71,7 @@ static void give_up(Recording *r, int error)
 
         buf_done(&r->buffer);
         if (ftruncate(r->fd, (off_t) r->lines) >= 0) {
-                recording_store_uncount(r->store, r->written - r->lines);
+                recording_store_uncount(r->store, r->uid, r->written - r->lines);
                 r->written = r->lines;
                 cast_put_marker(&marker, recording_now(r), CAST_TRUNCATED);
                 n = buf_error(&marker) < 0 || r->lines == 0
@@ -79,7 +79,7 @@ static void give_up(Recording *r, int error)
                             : pwrite(r->fd, buf_head(&marker), buf_length(&marker), (off_t) r->lines);
                 if (n == (ssize_t) buf_length(&marker)) {
                         r->written += (uint64_t) n;
-                        (void) recording_store_count(r->store, (uint64_t) n);
+                        (void) recording_store_count(r->store, r->uid, (uint64_t) n);
                 } else if (n > 0)
                         (void) !ftruncate(r->fd, (off_t) r->lines);
         }
@@ -111,7 +111,7 @@ static int write_chunk(Recording *r)
         after = now_usec(CLOCK_MONOTONIC);
         if (after > before + SLOW_USEC)
                 r->rests_until = after + MIN(REST_FOR * (after - before), REST_MAX);
-        if (!recording_store_count(r->store, (uint64_t) n))
+        if (!recording_store_count(r->store, r->uid, (uint64_t) n))
                 truncate_here(r, "because all recordings together have reached their limit");
         return 0;
 }
@@ -140,7 +140,7 @@ static void put_ends(Recording *r)
 
 static void close_file(Recording *r)
 {
-        int k = recording_store_keep(r->store, r->id, r->written);
+        int k = recording_store_keep(r->store, r->id, r->uid, r->written);
 
         if (k < 0)
                 log_errno(LOG_WARNING, k, "Failed to rename the recording of exec %.12s", r->id);
@@ -210,6 +210,7 @@ int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncat
         k = new_recording(s, header->exec_id, header->tty, &r);
         if (k < 0)
                 return k;
+        r->uid = header->caller_uid;
         cast_put_header(&r->buffer, header);
         if (buf_error(&r->buffer) < 0)
                 return -ENOMEM;
@@ -221,8 +222,8 @@ int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncat
         while (k >= 0 && buf_length(&r->buffer) > 0)
                 k = write_chunk(r);
         if (k < 0) {
-                recording_store_uncount(s, r->written);
-                (void) recording_store_keep(s, r->id, 0);
+                recording_store_uncount(s, r->uid, r->written);
+                (void) recording_store_keep(s, r->id, r->uid, 0);
                 return k;
         }
         *ret = TAKE_PTR(r);
@@ -240,7 +241,7 @@ int recording_resume(RecordingStore *s, const char *id, bool tty, void (*on_trun
         if (k >= 0)
                 k = recording_store_open(s);
         if (k >= 0)
-                k = recording_store_reopen(s, id, &r->fd, &r->written, &last, &r->over);
+                k = recording_store_reopen(s, id, &r->fd, &r->written, &r->uid, &last, &r->over);
         if (k < 0)
                 return k;
         r->lines = r->written;
@@ -264,7 +265,7 @@ void recording_suspend(Recording *r)
         if (!r->over)
                 put_ends(r);
         write_out(r, 1, true);
-        recording_store_uncount(r->store, r->written);
+        recording_store_uncount(r->store, r->uid, r->written);
         recording_free(r);
 }
 

@@ -18,7 +18,8 @@ typedef struct Recording {
         RecordingStore *store; /* weak */
         ListNode node;
         char id[RECORDING_ID_SIZE];
-        int fd; /* owned */
+        uid_t uid; /* whose exec it is */
+        int fd;    /* owned */
         Buf buffer;
         CastText texts[2]; /* stdout and stderr */
         uint64_t began;    /* CLOCK_MONOTONIC */

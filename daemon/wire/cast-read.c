@@ -98,9 +98,20 @@ static int scan_line(const char *line, size_t size, JsonSpan *ret, Refusal *rete
         return json_scan(line, size, DEPTH_MAX, ret, reterr);
 }
 
+static uint32_t read_uid(const JsonSpan *object)
+{
+        uint64_t n = 0;
+        JsonSpan value;
+
+        if (!find_member(object, "caller_uid", &value) || read_millionths(&value, &n) < 0 ||
+            n % 1000000 != 0 || n / 1000000 > UINT32_MAX)
+                return UINT32_MAX;
+        return (uint32_t) (n / 1000000);
+}
+
 int cast_read_header(const char *line, size_t size, CastInfo *ret, Refusal *reterr)
 {
-        CastInfo info = {.idle_limit_usec = UINT64_MAX};
+        CastInfo info = {.idle_limit_usec = UINT64_MAX, .caller_uid = UINT32_MAX};
         JsonSpan header, value;
         uint64_t version = 0;
         int r;
@@ -120,6 +131,8 @@ int cast_read_header(const char *line, size_t size, CastInfo *ret, Refusal *rete
                 return r;
         if (find_member(&header, "idle_time_limit", &value))
                 (void) read_millionths(&value, &info.idle_limit_usec);
+        if (find_member(&header, "execd", &value) && value.kind == JSON_KIND_OBJECT)
+                info.caller_uid = read_uid(&value);
         *ret = info;
         return 0;
 }

@@ -50,6 +50,7 @@ void cast_put_marker(Buf *b, uint64_t usec, const char *label);
 typedef struct CastInfo {
         uint32_t columns, rows;
         uint64_t idle_limit_usec; /* UINT64_MAX: none is asked for */
+        uint32_t caller_uid;      /* UINT32_MAX: it does not say */
 } CastInfo;
 
 /* Lines come without their newline. Each refusal says what is wrong with the line. */

@@ -547,6 +547,19 @@ def test_limits_of_the_configuration(configured):
     assert os.path.getsize(f"{DIRECTORY}/{exec_id}.cast") <= 200 << 10
 
 
+def test_nobody_displaces_the_recordings_of_others(configured, users):
+    """R-H3: a member who records without end loses his own, and nobody else's."""
+    configured("RecordingSizeMax=200K\nRecordingsTotalMax=700K\n")
+    shell(f"rm -f {DIRECTORY}/*.cast; systemctl restart execd.service")
+    mine = record(["echo", "of root"])[0]
+    much = "su member -c 'execctl run --record web -- sh -c \"head -c 150000 /dev/zero | tr \\\\0 x\"' >/dev/null"
+    for _ in range(6):
+        shell(much)
+    assert recording(mine).output() == "of root\r\n"
+    others = [n for n in os.listdir(DIRECTORY) if not n.startswith(mine)]
+    assert others and sum(os.path.getsize(f"{DIRECTORY}/{n}") for n in others) <= 350 << 10
+
+
 def test_a_directory_that_cannot_be_used(configured, tmp_path):
     path = str(tmp_path / "casts")
     configured(f"RecordingDirectory={path}\n")

@@ -49,13 +49,19 @@ static RecordingStore *store_new(uint64_t size_max, uint64_t total_max)
         return s;
 }
 
-static Recording *begin(RecordingStore *s, const char *id)
+static Recording *begin_for(RecordingStore *s, const char *id, unsigned uid)
 {
-        const CastHeader header = {.columns = 80, .rows = 24, .exec_id = id, .container = "web"};
+        const CastHeader header = {
+                .columns = 80, .rows = 24, .exec_id = id, .container = "web", .caller_uid = uid};
         Recording *r = NULL;
 
         CHECK(recording_new(s, &header, on_truncated, NULL, &r) == 0);
         return r;
+}
+
+static Recording *begin(RecordingStore *s, const char *id)
+{
+        return begin_for(s, id, 0);
 }
 
 /* The file, or NULL when there is none. */
@@ -116,7 +122,7 @@ static void test_whole(void)
         CHECK(text && strstr(text, "\"o\", \"one\"]\n") && strstr(text, "\"o\", \"err\\r\\n\"]\n"));
         CHECK(ends_with(text, "\"r\", \"100x30\"]\n") && strstr(text, "\"o\", \"\xc3\xa9\\r\\n\"]\n"));
         CHECK(fstatat(dir_fd, ID_A ".cast", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == 0600);
-        CHECK(n_told == 0 && s->total == (uint64_t) st.st_size && s->n_kept == 1);
+        CHECK(n_told == 0 && s->bytes.used == (uint64_t) st.st_size && s->files.used == 1);
         CHECK(recording_read(s, ID_B, &fd) == -ENOENT);
         store_free(s);
         clean();
@@ -223,7 +229,7 @@ static void test_write_error(void)
         recording_end(r, false);
         text = content(ID_A, ".cast");
         CHECK(ends_with(text, MARKER) && strlen(text) <= 150 * 1024 && strlen(text) > 64 * 1024);
-        CHECK(s->total == strlen(text ?: ""));
+        CHECK(s->bytes.used == strlen(text ?: ""));
         store_free(s);
         clean();
 }
@@ -239,7 +245,7 @@ static void test_total_max(void)
         b = begin(s, ID_B);
         put_much(b, 100 * 1024);
         recording_end(b, false);
-        CHECK(exists(ID_A, ".cast") && exists(ID_B, ".cast") && s->n_kept == 2);
+        CHECK(exists(ID_A, ".cast") && exists(ID_B, ".cast") && s->files.used == 2);
 
         /* The oldest goes, then the next; then there is nothing but what is being written. */
         c = begin(s, ID_C);
@@ -250,7 +256,33 @@ static void test_total_max(void)
         recording_end(c, false);
         text = content(ID_C, ".cast");
         CHECK(ends_with(text, MARKER) || !text);
-        CHECK(s->total <= 256 * 1024);
+        CHECK(s->bytes.used <= 256 * 1024);
+        store_free(s);
+        clean();
+}
+
+/* A user who records much loses his own recordings, also when it is another execd that finds them. */
+static void test_shares(bool is_found_again)
+{
+        RecordingStore *s = store_new(0, 256 * 1024);
+        Recording *a = begin_for(s, ID_A, 1000), *b, *c;
+
+        put_much(a, 60 * 1024);
+        recording_end(a, false);
+        b = begin_for(s, ID_B, 1001);
+        put_much(b, 100 * 1024);
+        recording_end(b, false);
+        if (is_found_again) {
+                store_free(s);
+                s = store_new(0, 256 * 1024);
+        }
+        c = begin_for(s, ID_C, 1001);
+        put_much(c, 100 * 1024);
+        CHECK(exists(ID_A, ".cast") && !exists(ID_B, ".cast") && n_told == 0);
+        put_much(c, 1024 * 1024);
+        CHECK(exists(ID_A, ".cast") && n_told == 1 && strstr(told, "all recordings together"));
+        recording_end(c, false);
+        CHECK(budget_held(&s->bytes, 1001) <= 130 * 1024);
         store_free(s);
         clean();
 }
@@ -275,14 +307,14 @@ static void test_leftovers(void)
         leave(ID_C ".cast.partial", "{\"version\"");
         leave("foreign", "x");
         s = store_new(0, 0);
-        CHECK(s->n_kept == 0);
+        CHECK(s->files.used == 0);
         recordings_recover(s);
         a = content(ID_A, ".cast");
         b = content(ID_B, ".cast");
         CHECK(a && strstr(a, "[1.000000, \"o\", \"x\"]\n[1.0") && ends_with(a, INTERRUPTED));
         CHECK(b && strstr(b, "24}\n[0.0") && ends_with(b, INTERRUPTED));
         CHECK(!exists(ID_C, ".cast") && !exists(ID_C, ".cast.partial") && exists("foreign", ""));
-        CHECK(s->n_kept == 2 && s->total == strlen(a ?: "") + strlen(b ?: ""));
+        CHECK(s->files.used == 2 && s->bytes.used == strlen(a ?: "") + strlen(b ?: ""));
         store_free(s);
         (void) unlinkat(dir_fd, "foreign", 0);
         clean();
@@ -344,7 +376,7 @@ static void test_resume(void)
         recording_end(r, false);
         free(text);
         text = content(ID_A, ".cast");
-        CHECK(ends_with(text, MARKER) && strlen(text) <= 300 * 1024 && s->total == strlen(text));
+        CHECK(ends_with(text, MARKER) && strlen(text) <= 300 * 1024 && s->bytes.used == strlen(text));
         CHECK(n_told == 0);
         CHECK(recording_resume(s, ID_B, false, on_truncated, NULL, &r) == -ENOENT);
         store_free(s);
@@ -379,6 +411,8 @@ int main(void)
         test_buffer_max();
         test_write_error();
         test_total_max();
+        test_shares(false);
+        test_shares(true);
         test_leftovers();
         test_not_ours();
         test_resume();
