@@ -2,15 +2,19 @@
 
 #include "core/selinux-access.h"
 
+#include <linux/magic.h>
 #include <selinux/avc.h>
 #include <selinux/selinux.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 #include "base/log.h"
 
+#define SELINUX_ROOT  "/sys/fs/selinux"
 #define CLASS_NAME    "containerexec"
 #define MESSAGE_MAX   4096
 #define UNTRUSTED_MAX 128 /* libselinux has a kilobyte for all of a record */
@@ -140,12 +144,26 @@ void selinux_access_record_to(JournalQueue *q)
         journal = q;
 }
 
+/* libselinux takes SELinux for disabled then, and nothing would be checked. */
+static bool is_read_only(void)
+{
+        struct statvfs flags;
+        struct statfs fs;
+
+        return statfs(SELINUX_ROOT, &fs) >= 0 && fs.f_type == SELINUX_MAGIC &&
+               statvfs(SELINUX_ROOT, &flags) >= 0 && (flags.f_flag & ST_RDONLY);
+}
+
 int selinux_access_open(void)
 {
         int r;
 
-        if (is_selinux_enabled() <= 0)
-                return 0;
+        if (is_selinux_enabled() <= 0) {
+                if (!is_read_only())
+                        return 0;
+                log_error(SELINUX_ROOT " is read-only");
+                return -EROFS;
+        }
 
         selinux_set_callback(SELINUX_CB_LOG, (union selinux_callback){.func_log = on_log});
         selinux_set_callback(SELINUX_CB_AUDIT, (union selinux_callback){.func_audit = on_audit});
