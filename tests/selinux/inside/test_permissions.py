@@ -164,7 +164,7 @@ def test_recordings(web):
     assert client.request("POST", f"/exec/{exec_id}/wait").status == 200
     assert vm.sh(["ls", "-Z", f"/var/lib/execd/recordings/{exec_id}.cast"]).split(":")[2] == "execd_var_lib_t"
     assert vm.sh(["execctl", "replay", "--no-wait", exec_id]) == "played back\n"
-    assert vm.sh(["execctl", "run", "--record", web.name, "--", "echo", "over a stream"]) == "over a stream\n"
+    assert vm.sh(["execctl", "run", "--quiet", "--record", web.name, "--", "echo", "over a stream"]) == "over a stream\n"
     caller = Caller("execd_test_kill_t")
     assert_denied(caller, caller.ask("GET", f"/exec/{exec_id}/recording"), "attach", web.label)
     text = caller.call("GetRecording", "s", exec_id)
