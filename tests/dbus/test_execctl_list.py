@@ -74,6 +74,17 @@ def test_labels():
     assert execctl("containers", "--label=org.execd1.kind=none").out.startswith(b"No containers.\n")
 
 
+def test_containers_that_execd_refuses():
+    shell("mkdir -p /run/runc/broken && echo '{}' >/run/runc/broken/state.json")
+    try:
+        text = execctl("containers").out.decode()
+        assert text.endswith("\nexecd refuses to enter:\n  broken (OCI runtimes): state.json: id is missing or not valid\n")
+        assert "refuses" not in execctl("containers", "--no-legend").out.decode()
+        assert "broken" not in {row["name"] for row in json.loads(execctl("containers", "-j").out)}
+    finally:
+        shell("rm -r /run/runc/broken")
+
+
 def test_recordings():
     ident = ended("--record", "web", "--", "echo", "to be played")
     (row,) = [r for r in json.loads(execctl("recordings", "-j").out) if r["exec"] == ident]
