@@ -83,3 +83,12 @@ def test_help_of_a_command():
 def test_a_bus_that_is_not_there():
     r = run("execctl", "list", env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nosuch"})
     assert r.status == 1 and r.err == b"execctl: Failed to connect to the system bus: No such file or directory\n"
+
+
+@pytest.mark.parametrize("text", ["\u202e", "\u2066x", "\u200f", "\u2028", "\u061c", "\x1b]0;", "\x9b2J"])
+def test_messages_show_what_is_there(text):
+    """Nothing of a name turns the rest of a message around, moves it, or commands the terminal."""
+    for words in ((f"a{text}b",), ("kill", f"a{text}b"), ("run", "web", "--", f"/a{text}b")):
+        done = run("execctl", *words)
+        assert done.status != 0 and text.encode() not in done.err, done
+        assert b"?" in done.err or b"\\x" in done.err, done
