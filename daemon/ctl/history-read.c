@@ -128,6 +128,18 @@ static int take_field(HistoryRow *row, const char *data, size_t size)
         return 0;
 }
 
+static int compare_labels(const void *a, const void *b)
+{
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* The journal keeps the fields of an entry in no order. */
+static void sort_labels(HistoryRow *row)
+{
+        if (row->labels)
+                qsort(row->labels, strv_length(row->labels), sizeof(char *), compare_labels);
+}
+
 static int read_entry(sd_journal *j, HistoryRow **ret)
 {
         _cleanup_(row_freep) HistoryRow *row = calloc(1, sizeof(HistoryRow));
@@ -146,6 +158,7 @@ static int read_entry(sd_journal *j, HistoryRow **ret)
                 if (r < 0)
                         return r;
         }
+        sort_labels(row);
         if (r >= 0)
                 *ret = TAKE_PTR(row);
         return r;
