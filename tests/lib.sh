@@ -73,7 +73,7 @@ pytest_in() {
     esac
     "$TREE/tests/sandbox" exec --name "$sandbox" -- rm -f "$inside"
     "$TREE/tests/sandbox" exec --name "$sandbox" -- env "EXECD_TEST_TARGET=${TARGET:-execd}" \
-        "EXECD_TEST_VARIANT=${VARIANT:-plain}" "${container[@]}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
+        "EXECD_TEST_VARIANT=${VARIANT:-plain}" "EXECD_TEST_SCALE=${SCALE:-1}" "${container[@]}" python3 -m pytest -p no:cacheprovider --timeout=120 -ra --tb=short \
         --durations=5 -o 'markers=slow: left out by --quick' -o junit_family=xunit2 --junitxml="$inside" \
         "$@" </dev/null || status=$?
     "$TREE/tests/sandbox" exec --name "$sandbox" -- cat "$inside" >"$report" 2>/dev/null

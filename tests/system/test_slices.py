@@ -237,7 +237,12 @@ def machines(count):
     return [f"many{i}" for i in range(count)]
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+# 200 take minutes: with tests/run --all.
+MANY = [20] if float(os.environ.get("EXECD_TEST_SCALE", "1")) < 1 else [20, 200]
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("count", MANY)
 def test_nothing_is_left(count):
     """All containers end, with five execs in each, and the spawner is restarted in the middle."""
     def fds():
