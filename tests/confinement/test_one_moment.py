@@ -249,6 +249,10 @@ def test_runner_joins_what_was_compared(container, what):
     finally:
         os.kill(runner, signal.SIGCONT)
     thread.join(30)
+    # In another mount namespace its root directory is another one, which the runner compares as well.
+    if what == "mount":
+        client.assert_refused(outcomes[0], "root directory")
+        return
     assert outcomes and outcomes[0].code == 0, outcomes
     assert outcomes[0].out.decode() == expected
 
