@@ -151,6 +151,20 @@ def journal(exec_id):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def cursor():
+    """Where the journal is now."""
+    subprocess.run(["journalctl", "--sync"], check=False)
+    return shell("journalctl -n 0 --show-cursor -q").split("cursor: ", 1)[1].strip()
+
+
+def records_since(begun, unit):
+    """What a unit has recorded after a cursor, and systemd about it. journalctl is given no matches: with them, that of
+    systemd 252 leaves out the first record that matches if the one at the cursor does not."""
+    subprocess.run(["journalctl", "--sync"], check=False)
+    text = shell(f"journalctl --all -o json --no-pager --after-cursor='{begun}'")
+    return [r for r in map(json.loads, text.splitlines()) if unit in (r.get("_SYSTEMD_UNIT"), r.get("UNIT"))]
+
+
 def let_pass(seconds):
     """Gives what must not happen the time to happen. What is to happen is waited for instead."""
     time.sleep(seconds)

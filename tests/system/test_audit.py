@@ -278,13 +278,13 @@ def test_denials_do_not_fill_the_journal(users):
     exec_id = create("web", ["true"])
     shell("systemctl restart execd.service")
     exec_id = create("web", ["true"])
-    cursor = shell("journalctl -n0 --show-cursor | sed -n 's/^-- cursor: //p'").strip()
+    begun = execd.cursor()
     script = (f"import sys; sys.path.insert(0, {str(pathlib.Path(execd.__file__).parent)!r}); import execd\n"
               f"print(sum(execd.request('POST', '/exec/{exec_id}/kill').status == 403 for _ in range(260)))")
     assert shell(f"setpriv --reuid=member --regid=execd --clear-groups python3 -c \"{script}\"").strip() == "260"
     assert request("GET", "/_ping").status == 200
     shell("systemctl stop execd.service")
-    found = records(f"--after-cursor='{cursor}'", "_SYSTEMD_UNIT=execd.service")
+    found = execd.records_since(begun, "execd.service")
     assert sum(r.get("MESSAGE_ID") == DENIED for r in found) == 200
     counted = [r for r in found if r.get("MESSAGE_ID") == COUNTED]
     assert [(r["N_DENIALS"], r["CALLER_USER"]) for r in counted] == [("60", "member")]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """execd.conf and its drop-ins: where they are found, what is told of mistakes, what they change, and reloading."""
 
-import json
 import os
 import select
 import shutil
@@ -11,7 +10,8 @@ import time
 
 import pytest
 
-from execd import Attached, connect, create, head_bytes, inspect, let_pass, read_head, request, run, shell, wait_for
+from execd import (Attached, connect, create, cursor, head_bytes, inspect, let_pass, read_head, records_since, request, run,
+                   shell, wait_for)
 
 DIRECTORIES = ["/etc/execd", "/run/execd", "/usr/local/lib/execd", "/usr/lib/execd"]
 DROP_IN = "/etc/execd/execd.conf.d/50-test.conf"
@@ -89,14 +89,8 @@ def reload(text):
     wait_for(lambda: service("ActiveState") == "active", what="the unit to be active again")
 
 
-def cursor():
-    shell("journalctl --sync")
-    return shell("journalctl -n 0 --show-cursor -q").split("cursor: ", 1)[1].strip()
-
-
 def journal_since(begun):
-    shell("journalctl --sync")
-    return shell(f"journalctl -o cat --no-pager -u execd.service --after-cursor='{begun}'")
+    return "\n".join(str(r["MESSAGE"]) for r in records_since(begun, "execd.service"))
 
 
 def said_since_reload():
@@ -185,8 +179,7 @@ def test_mistakes_do_not_keep_it_from_starting():
     assert "/etc/execd/execd.conf:4: unknown section [What], ignoring" in said
     assert "10-large.conf: it is ignored: more than 1048576 bytes are not read" in said
     assert f"{DROP_IN}:2: unknown key NoSuchKey= in section [Daemon], ignoring" in said
-    levels = shell(f"journalctl -o json --no-pager -u execd.service --after-cursor='{begun}' _COMM=execd")
-    assert {m["PRIORITY"] for m in map(json.loads, levels.splitlines()) if "is ignored" in m["MESSAGE"]} == {"4"}
+    assert {r["PRIORITY"] for r in records_since(begun, "execd.service") if "is ignored" in r["MESSAGE"]} == {"4"}
 
 
 def test_file_that_execd_cannot_read():
