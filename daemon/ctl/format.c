@@ -11,6 +11,7 @@
 #include <wchar.h>
 
 #include "base/time.h"
+#include "ctl/characters.h"
 #include "ctl/ctl.h"
 
 static void tell(const char *format, va_list ap, int error)
@@ -50,30 +51,20 @@ int fail_memory(void)
         return fail("Out of memory");
 }
 
-/* Characters that have the terminal show the rest in another order or on another line: what is read is then
- * not what is there: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
-static size_t reorders(const unsigned char *p)
-{
-        if (p[0] == 0xd8 && p[1] == 0x9c)
-                return 2;
-        if (p[0] != 0xe2)
-                return 0;
-        if (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
-                return 3;
-        return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
-}
-
 char *text_clean(const char *text)
 {
+        size_t size = strlen(text);
         char *copy = strdup(text);
 
-        for (unsigned char *p = (unsigned char *) copy; p && *p; p++) {
-                if (*p < 0x20 || *p == 0x7f)
-                        *p = '?';
-                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-                        p[0] = p[1] = '?'; /* U+0080 to U+009F */
-                else
-                        memset(p, '?', reorders(p));
+        for (size_t i = 0; copy && i < size;) {
+                uint32_t c = (unsigned char) text[i];
+                int n = character_take(text + i, size - i, &c);
+
+                /* A byte that is no UTF-8 is of another character set, or a control of one byte. */
+                n = MAX(n, 1);
+                if (character_acts(c))
+                        memset(copy + i, '?', (size_t) n);
+                i += (size_t) n;
         }
         return copy;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/bus.h"
+#include "ctl/characters.h"
 #include "ctl/journal.h"
 
 /* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. The records are
@@ -44,22 +45,28 @@ static size_t count_lines(const char *text, size_t size)
         return n;
 }
 
-static void print_line(FILE *out, const char *indent, const char *line, size_t size)
+static void print_line(FILE *out, const LogsView *view, const char *line, size_t size)
 {
-        if (indent) {
-                /* Among text of ours. */
+        _cleanup_buf_ Buf escaped = BUF_INIT;
+
+        if (view->indent) {
                 _cleanup_free_ char *text = memdup_text(line, size);
                 _cleanup_free_ char *clean = text ? text_clean(text) : NULL;
 
-                fprintf(out, "%s%s\n", indent, clean ?: "");
+                fprintf(out, "%s%s\n", view->indent, clean ?: "");
                 return;
+        }
+        if (out == stderr ? view->escape_stderr : view->escape_stdout) {
+                characters_escape(&escaped, line, size);
+                line = buf_error(&escaped) < 0 || !escaped.data ? "" : buf_head(&escaped);
+                size = buf_error(&escaped) < 0 ? 0 : buf_length(&escaped);
         }
         fwrite(line, 1, size, out);
         fputc('\n', out);
 }
 
 /* The lines of the current entry, without the first ones, if it is output. The number of those printed. */
-static size_t print_entry(sd_journal *j, const char *indent, size_t skip)
+static size_t print_entry(sd_journal *j, const LogsView *view, size_t skip)
 {
         const char *stream, *text, *end;
         size_t stream_size, size, n = 0;
@@ -67,7 +74,7 @@ static size_t print_entry(sd_journal *j, const char *indent, size_t skip)
 
         if (!journal_get_field(j, "EXEC_STREAM", &stream, &stream_size))
                 return 0;
-        if (!indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
+        if (!view->indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
                 out = stderr;
         /* Of lines that end up in one file, none overtakes another. */
         if (out == stderr)
@@ -79,7 +86,7 @@ static size_t print_entry(sd_journal *j, const char *indent, size_t skip)
                 const char *newline = memchr(line, '\n', (size_t) (end - line)) ?: end;
 
                 if (n >= skip)
-                        print_line(out, indent, line, (size_t) (newline - line));
+                        print_line(out, view, line, (size_t) (newline - line));
                 line = newline + 1;
         }
         return n > skip ? n - skip : 0;
@@ -122,7 +129,7 @@ static int seek(sd_journal *j, long lines, size_t *ret_skip)
         return r < 0 ? r : sd_journal_seek_head(j);
 }
 
-int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed)
+int logs_print(const char *id, long lines, bool follow, const LogsView *view, size_t *ret_printed)
 {
         _cleanup_journal_ sd_journal *j = NULL;
         size_t printed = 0, skip = 0;
@@ -133,13 +140,13 @@ int logs_print(const char *id, long lines, bool follow, const char *indent, size
         if (r >= 0)
                 r = seek(j, lines, &skip);
         if (r > 0) {
-                printed += print_entry(j, indent, skip);
+                printed += print_entry(j, view, skip);
                 ended = is_end(j);
         }
         while (r >= 0) {
                 r = sd_journal_next(j);
                 if (r > 0) {
-                        printed += print_entry(j, indent, 0);
+                        printed += print_entry(j, view, 0);
                         ended = ended || is_end(j);
                         continue;
                 }
@@ -156,12 +163,13 @@ int logs_print(const char *id, long lines, bool follow, const char *indent, size
 int verb_logs(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_name_done) ExecName e = {0};
-        bool told = isatty(STDERR_FILENO);
+        bool told = isatty(STDERR_FILENO), raw = c->options.raw;
+        LogsView view = {.escape_stdout = c->on_terminal && !raw, .escape_stderr = told && !raw};
         size_t printed;
         int r;
 
         if (c->options.host)
-                return remote_run(c, "logs", false, argc, argv);
+                return remote_run(c, "logs", c->on_terminal, argc, argv);
         r = exec_find(c, argv[0], &e);
         if (r != 0)
                 return r;
@@ -170,7 +178,7 @@ int verb_logs(Ctl *c, int argc, char **argv)
         /* All that a person reads is in the pager, in its order. */
         if (c->pager > 0 && told)
                 (void) dup2(STDOUT_FILENO, STDERR_FILENO);
-        r = logs_print(e.id, c->options.lines, c->options.follow, NULL, &printed);
+        r = logs_print(e.id, c->options.lines, c->options.follow, &view, &printed);
         if (r < 0)
                 return fail_errno(r, "Failed to read the journal");
         if (printed == 0 && c->options.lines != 0)

@@ -3,6 +3,11 @@
 
 #include "ctl/ctl.h"
 
+typedef struct LogsView {
+        const char *indent;                /* of lines among our own text; NULL: none */
+        bool escape_stdout, escape_stderr; /* these are shown on a terminal */
+} LogsView;
+
 /* Prints the last `lines` (negative: all) of the output of an exec that the journal has, and with `follow`
  * what comes until its end; *ret_printed (may be NULL) is how many. */
-int logs_print(const char *id, long lines, bool follow, const char *indent, size_t *ret_printed);
+int logs_print(const char *id, long lines, bool follow, const LogsView *view, size_t *ret_printed);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/time.h"
 #include "ctl/bus.h"
+#include "ctl/screen-filter.h"
 #include "ctl/terminal.h"
 #include "wire/cast.h"
 #include "wire/plain-text.h"
@@ -33,8 +34,8 @@ typedef struct Player {
         int signal_fd; /* owned */
         int keys_fd;   /* our terminal, where there is one; else negative */
         bool on_terminal;
-        bool verbatim; /* control characters are passed on */
-        PlainText plain;
+        PlainText plain;     /* of what is written to a file or a pipe */
+        ScreenFilter screen; /* of what is written to a terminal */
         uint64_t idle_limit_usec;
         uint64_t last_usec; /* time of the event before, in the recording */
         uint64_t due;       /* when the next one is due but for its pause, CLOCK_MONOTONIC */
@@ -133,7 +134,6 @@ static int prepare_terminal(Player *p)
         r = p->on_terminal ? terminal_await(STDOUT_FILENO) : 0;
         if (r < 0)
                 return fail_errno(r, "Failed to use the terminal, which execctl is in the background of");
-        p->verbatim = p->on_terminal || p->options->raw;
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
@@ -242,9 +242,12 @@ static int show(Player *p, const CastEvent *e)
 {
         _cleanup_buf_ Buf text = BUF_INIT;
 
-        if (p->verbatim)
+        if (p->options->raw)
                 return write_all(e->data, e->size);
-        plain_text_put(&p->plain, &text, e->data, e->size);
+        if (p->on_terminal)
+                screen_filter_put(&p->screen, &text, e->data, e->size);
+        else
+                plain_text_put(&p->plain, &text, e->data, e->size);
         if (buf_error(&text) < 0)
                 return -ENOMEM;
         return buf_length(&text) > 0 ? write_all(buf_head(&text), buf_length(&text)) : 0;

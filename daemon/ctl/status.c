@@ -143,7 +143,7 @@ static void print_status(const Ctl *c, const Properties *p)
         if (!c->options.host && c->options.lines != 0) {
                 printf("\n");
                 (void) logs_print(text_of(p, "Id"), c->options.lines > 0 ? c->options.lines : STATUS_LINES,
-                                  false, "    ", NULL);
+                                  false, &(LogsView){.indent = "    "}, NULL);
         }
 }
 

@@ -237,3 +237,46 @@ def test_tables_on_a_terminal():
     with Terminal("execctl", "containers", "--no-pager", env={"SYSTEMD_PAGER": "sed s/^/paged:/"}) as t:
         t.wait()
         assert b"paged:" not in t.seen
+
+
+# Where is the cursor; the clipboard; where is the cursor, in one byte and in UTF-8; the title, which a report would type.
+ACTS = b"a\x1b[6nb\x1b]52;c;eA==\x07c\x9b6nd\xc2\x9b6ne\x1b]0;title\x07\x1b[21tf\xe2\x80\xaeg\x1b[31mred\x1b[0m"
+SHOWN = b"a\\x1b[6nb\\x1b]52;c;eA==\\x07c\\x9b6nd\\u009b6ne\\x1b]0;title\\x07\\x1b[21tf\\u202eg\\x1b[31mred\\x1b[0m"
+ANSWERED = (b"\x1b[6n", b"\x1b]", b"\x9b6n", b"\x1b[21t")
+
+
+def test_logs_do_not_act_on_the_terminal():
+    """Somebody reads what a command of others has printed."""
+    octal = "".join(f"\\{byte:03o}" for byte in ACTS)
+    ident = execctl("run", "-d", "web", "--", "sh", "-c", f"printf '{octal}\\n'; printf '{octal}\\n' >&2").out.decode().strip()
+    execctl("wait", ident)
+    shell("journalctl --sync")
+    for command in (f"execctl logs {ident}", f"execctl logs --no-pager {ident}", f"execctl logs --follow {ident}",
+                    f"execctl logs --no-pager {ident} 2>/dev/null", f"execctl logs {ident} >/dev/null"):
+        with Terminal("sh", "-c", command) as t:
+            assert t.wait() == 0
+            assert t.seen.count(SHOWN) == (1 if "/dev/null" in command else 2), (command, t.seen)
+            assert not any(text in t.seen for text in ANSWERED), (command, t.seen)
+    with Terminal("execctl", "logs", "--no-pager", "--raw", ident) as t:
+        assert t.wait() == 0 and t.seen.count(ACTS) == 2
+    r = execctl("logs", ident)
+    assert r.out == r.err == ACTS + b"\n", "a pipe gets it as it is"
+
+
+def test_replay_does_not_act_on_the_terminal(tmp_path):
+    """A recording is shown, colors included, and the terminal is not asked for anything."""
+    path = tmp_path / "a.cast"
+    text = ACTS.replace(b"\x9b6nd\xc2", b"d\xc2").decode()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('{"version": 2, "width": 80, "height": 24}\n')
+        # Cut anywhere: a sequence is one all the same.
+        for events in ([text, "|"], [*text, "|"]):
+            for part in events:
+                f.write(json.dumps([0, "o", part]) + "\n")
+    shown = "abcdef\u202eg\x1b[31mred\x1b[0m|".encode()
+    with Terminal("execctl", "replay", "--no-wait", str(path)) as t:
+        assert t.wait() == 0
+        assert t.seen == shown * 2 + b"\x1b[0m\x1b[?25h"
+    with Terminal("execctl", "replay", "--no-wait", "--raw", str(path)) as t:
+        assert t.wait() == 0
+        assert t.seen.count(text.encode() + b"|") == 2
