@@ -4,18 +4,22 @@
 
 #include <string.h>
 
+#include "ctl/characters.h"
+
 static void append_bytes(Buf *b, const char *text, size_t size)
 {
         buf_puts(b, "\"");
-        for (size_t i = 0; i < size; i++) {
-                unsigned char k = (unsigned char) text[i];
+        for (size_t i = 0; i < size;) {
+                uint32_t c = 0xfffd; /* for a byte that is not UTF-8 */
+                int n = character_take(text + i, size - i, &c);
 
-                if (k == '"' || k == '\\')
-                        buf_printf(b, "\\%c", k);
-                else if (k < 0x20 || k == 0x7f)
-                        buf_printf(b, "\\u%04x", k);
+                if (c == '"' || c == '\\')
+                        buf_printf(b, "\\%c", (char) c);
+                else if (n <= 0 || character_acts(c))
+                        buf_printf(b, "\\u%04x", c);
                 else
-                        buf_append(b, &text[i], 1);
+                        buf_append(b, text + i, (size_t) n);
+                i += (size_t) MAX(n, 1);
         }
         buf_puts(b, "\"");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* JSON, as text that is appended to a buffer. */
+/* JSON, as text that is appended to a buffer. Characters on which a terminal acts are written \u009b. */
 
 #include "base/buf.h"
 

@@ -212,7 +212,7 @@ def test_containers():
 
 
 def test_json_is_json():
-    text = 'quote " backslash \\ newline \n tab \t bell \a ünïcode'
+    text = 'quote " backslash \\ newline \n tab \t bell \a ünïcode \x9b6n \u202eback'
     ident = detached("web", "--", "echo", text)
     seen = json.loads(execctl("status", "--json=short", ident).out)
     assert seen["arguments"] == ["echo", text]

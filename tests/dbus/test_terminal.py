@@ -280,3 +280,19 @@ def test_replay_does_not_act_on_the_terminal(tmp_path):
     with Terminal("execctl", "replay", "--no-wait", "--raw", str(path)) as t:
         assert t.wait() == 0
         assert t.seen.count(text.encode() + b"|") == 2
+
+
+def test_json_does_not_act_on_the_terminal():
+    """Of a command that is called so, JSON has the same text in other characters."""
+    text = "a\x9b6nb\x85c\u202ed\u2066e\u061cf\x1b[6n"
+    ident = execctl("run", "-d", f"--label=job={text}", "web", "--", "echo", text).out.decode().strip()
+    execctl("wait", ident)
+    for words in (["status", "--json=short", ident], ["status", "--json=pretty", ident], ["show", "--json=short", ident],
+                  ["list", "--all", "--json=short"]):
+        with Terminal("execctl", *words, env={"PAGER": "cat"}) as t:
+            assert t.wait() == 0
+            json.loads(t.seen)
+            assert ident.encode() in t.seen
+            assert not any(c.encode() in t.seen for c in "\x9b\x85\u202e\u2066\u061c\x1b"), (words, t.seen)
+    seen = json.loads(execctl("status", "--json=short", ident).out)
+    assert seen["arguments"] == ["echo", text] and seen["labels"] == {"job": text}
