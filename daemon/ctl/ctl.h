@@ -60,6 +60,7 @@ typedef struct Ctl {
         bool agent_tried;
         int agent_lock; /* among processes that may each ask for a password; 0: there is one process */
         pid_t pager;
+        int own_stderr;   /* while stderr is the pager's too; 0: it is not */
         bool on_terminal; /* stdout was a terminal when we began */
         bool colors;
 } Ctl;
@@ -122,4 +123,6 @@ int signal_from_string(const char *text);
 
 /* pager.c: from here on stdout is read by a pager, where that is wanted. */
 void pager_open(Ctl *c);
+/* Has the pager, if there is one, show what is written to stderr as well, in its order. */
+void pager_take_stderr(Ctl *c);
 void pager_close(Ctl *c);

@@ -163,8 +163,9 @@ int logs_print(const char *id, long lines, bool follow, const LogsView *view, si
 int verb_logs(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_name_done) ExecName e = {0};
-        bool told = isatty(STDERR_FILENO), raw = c->options.raw;
-        LogsView view = {.escape_stdout = c->on_terminal && !raw, .escape_stderr = told && !raw};
+        bool raw = c->options.raw;
+        LogsView view = {.escape_stdout = c->on_terminal && !raw,
+                         .escape_stderr = isatty(STDERR_FILENO) && !raw};
         size_t printed;
         int r;
 
@@ -175,9 +176,7 @@ int verb_logs(Ctl *c, int argc, char **argv)
                 return r;
         if (!c->options.follow)
                 pager_open(c);
-        /* All that a person reads is in the pager, in its order. */
-        if (c->pager > 0 && told)
-                (void) dup2(STDOUT_FILENO, STDERR_FILENO);
+        pager_take_stderr(c);
         r = logs_print(e.id, c->options.lines, c->options.follow, &view, &printed);
         if (r < 0)
                 return fail_errno(r, "Failed to read the journal");

@@ -77,6 +77,19 @@ void pager_open(Ctl *c)
         fd_close(pipe_fds[1]);
 }
 
+void pager_take_stderr(Ctl *c)
+{
+        int copy;
+
+        if (c->pager <= 0 || c->own_stderr > 0 || !isatty(STDERR_FILENO))
+                return;
+        copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+                return;
+        c->own_stderr = copy;
+        (void) dup2(STDOUT_FILENO, STDERR_FILENO);
+}
+
 void pager_close(Ctl *c)
 {
         int status = 0;
@@ -85,6 +98,11 @@ void pager_close(Ctl *c)
                 return;
         fflush(stdout);
         fd_close(STDOUT_FILENO);
+        /* The pager sees the end once nothing of ours can write to it. */
+        if (c->own_stderr > 0) {
+                (void) dup2(c->own_stderr, STDERR_FILENO);
+                c->own_stderr = fd_close(c->own_stderr);
+        }
         while (waitpid(c->pager, &status, 0) < 0 && errno == EINTR)
                 ;
         c->pager = 0;
