@@ -2,19 +2,14 @@
 
 /* GET /_ping, /version and /info: what clients ask before anything else. */
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
 #include "api/http-route.h"
-#include "base/fd.h"
+#include "base/controllers.h"
 #include "config.h"
 #include "wire/json-build.h"
-
-#define CONTROLLERS     "/sys/fs/cgroup/cgroup.controllers"
-#define CONTROLLERS_MAX 4096
 
 void http_get_ping(HttpExchange *x)
 {
@@ -79,7 +74,7 @@ void http_get_version(HttpExchange *x)
 
 /* Limits that scopes of execs can have. The networks of containers are their engines' business, and no
  * warning of a client about them would be true. */
-static void add_abilities(struct json_object *o)
+static void add_abilities(struct json_object *o, const char *controllers_path)
 {
         static const struct {
                 const char *key, *controller; /* NULL: always */
@@ -89,19 +84,13 @@ static void add_abilities(struct json_object *o)
                 {"PidsLimit", "pids"},       {"IPv4Forwarding", NULL}, {"BridgeNfIptables", NULL},
                 {"BridgeNfIp6tables", NULL},
         };
-        _cleanup_free_ char *text = NULL, *padded = NULL;
+        _cleanup_free_ char *controllers = NULL;
+        bool known = controllers_read(controllers_path, &controllers) >= 0;
 
-        if (file_read_at(AT_FDCWD, CONTROLLERS, CONTROLLERS_MAX, &text, NULL) >= 0 &&
-            asprintf(&padded, " %.*s ", (int) strcspn(text, "\n"), text) < 0)
-                padded = NULL;
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                char word[32];
-
-                snprintf(word, sizeof(word), " %s ", rows[i].controller ?: "");
-                json_object_object_add(
-                        o, rows[i].key,
-                        json_object_new_boolean(!rows[i].controller || (padded && strstr(padded, word))));
-        }
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                json_add_bool(o, rows[i].key,
+                              !rows[i].controller ||
+                                      (known && controllers_have(controllers, rows[i].controller)));
 }
 
 static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -143,7 +132,7 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         json_add_text(o, "LoggingDriver", "journald");
         json_add_text(o, "CgroupDriver", "systemd");
         json_add_text(o, "CgroupVersion", "2");
-        add_abilities(o);
+        add_abilities(o, x->manager->config.controllers_path);
         json_add_text(o, "KernelVersion", u.release);
         json_add_text(o, "OperatingSystem", "Linux");
         json_add_text(o, "OSType", "linux");

@@ -57,6 +57,7 @@ typedef struct ManagerConfig {
         /* Not in the file. */
         const char *spawner_socket;
         const char *state_path;
+        const char *controllers_path; /* NULL: of this machine */
 
         int log_level;
         uint64_t idle_usec;     /* UNITS_INFINITY: never */

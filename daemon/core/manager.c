@@ -220,6 +220,7 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         *config = (ManagerConfig){0};
         m->config.spawner_socket = old.spawner_socket;
         m->config.state_path = old.state_path;
+        m->config.controllers_path = old.controllers_path;
         manager_set_budgets(m);
         /* One that was set over D-Bus meanwhile stays, unless the file now says something else. */
         if (m->config.log_level != old.log_level)
