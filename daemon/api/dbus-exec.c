@@ -108,6 +108,14 @@ static int property_get_properties(sd_bus *bus, const char *path, const char *in
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int property_get_warnings(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                 sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Exec *e = userdata;
+
+        return sd_bus_message_append_strv(reply, e->warnings);
+}
+
 /* Nothing passes through execd: whoever has started it has the other ends. */
 static bool has_callers_pipes(const Exec *e)
 {
@@ -180,6 +188,7 @@ const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_PROPERTY("OnDisconnect", "s", property_get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get_labels, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Properties", "a{ss}", property_get_properties, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Warnings", "as", property_get_warnings, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Tty", "b", property_get_number, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Privileged", "b", property_get_number, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Record", "b", property_get_number, 0, CONST_PROPERTY),

@@ -22,6 +22,18 @@
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
 
+static void add_warnings(struct json_object *o, const Exec *e)
+{
+        struct json_object *list;
+
+        if (strv_length(e->warnings) == 0)
+                return;
+        list = json_object_new_array();
+        STRV_FOREACH (w, e->warnings)
+                json_object_array_add(list, json_object_new_string(*w));
+        json_object_object_add(o, "Warnings", list);
+}
+
 static void reply_created(HttpExchange *x, Exec *e)
 {
         struct json_object *o = json_object_new_object(), *data = json_object_new_object();
@@ -33,6 +45,7 @@ static void reply_created(HttpExchange *x, Exec *e)
         json_object_object_add(data, "created_at",
                                json_object_new_string(format_rfc3339(created, e->created_usec, 0)));
         json_object_object_add(o, "data", data);
+        add_warnings(o, e);
         http_reply_json(x, 201, o);
         e->answered_monotonic = now_usec(CLOCK_MONOTONIC);
 }

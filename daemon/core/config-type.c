@@ -246,6 +246,29 @@ static void expect_capabilities(const ConfigKey *k, Buf *b)
 const ConfigType config_capabilities = {sizeof(uint64_t), parse_capabilities, print_capabilities,
                                         expect_capabilities, NULL};
 
+static int parse_limit_mode(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
+{
+        int r = limit_mode_from_string(text);
+
+        if (r < 0)
+                return r;
+        *(LimitMode *) value = (LimitMode) r;
+        return 0;
+}
+
+static void print_limit_mode(const ConfigKey *k, const void *value, Buf *b)
+{
+        buf_printf(b, "%s=%s\n", k->name, limit_mode_to_string(*(const LimitMode *) value));
+}
+
+static void expect_limit_mode(const ConfigKey *k, Buf *b)
+{
+        buf_puts(b, "warn or refuse");
+}
+
+const ConfigType config_limit_mode = {sizeof(LimitMode), parse_limit_mode, print_limit_mode,
+                                      expect_limit_mode, NULL};
+
 static int parse_record_mode(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
 {
         int r = record_mode_from_string(text);

@@ -23,5 +23,5 @@ struct ConfigKey {
 };
 
 extern const ConfigType config_number, config_size, config_span, config_log_level, config_on_disconnect,
-        config_detach_keys, config_property, config_property_names, config_capabilities, config_record_mode,
-        config_boolean, config_path;
+        config_detach_keys, config_property, config_property_names, config_capabilities, config_limit_mode,
+        config_record_mode, config_boolean, config_path;

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "core/limit-warnings.h"
 #include "core/record-mode.h"
 #include "wire/exec-request.h"
 
@@ -88,6 +89,7 @@ typedef struct ManagerConfig {
         OnDisconnect on_disconnect; /* of requests that say nothing of it */
         DetachKeys detach_keys;     /* the same */
         ScopePropertyList properties;
+        LimitMode unenforceable_limits;
         uint64_t allowed_properties;      /* a bit for each of scope_property_name() */
         uint64_t privileged_capabilities; /* what Privileged may add; a bit for each of capability_name() */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/strv.h"
 #include "core/audit.h"
 #include "core/authz.h"
 #include "core/exec-recording.h"
@@ -17,6 +18,7 @@ struct ExecCreation {
         Peer *peer;
         char *reference;
         ExecRequest *request; /* owned until the exec has it */
+        char **warnings;      /* the same */
         Exec *exec;
         bool interactive;
         bool finished;
@@ -43,6 +45,7 @@ ExecCreation *exec_creation_free(ExecCreation *c)
         exec_request_free(c->request);
         peer_unref(c->peer);
         free(c->reference);
+        strv_free(c->warnings);
         return mfree(c);
 }
 
@@ -208,6 +211,7 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         if (r < 0)
                 return r;
         TAKE_PTR(c->request);
+        c->exec->warnings = TAKE_PTR(c->warnings);
         manager_count_exec(c->manager, c->exec);
         return 0;
 }
@@ -253,6 +257,15 @@ static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal
         return r;
 }
 
+/* Limits of the configuration too, which goes before. */
+static int creation_check_limits(ExecCreation *c, Refusal *reterr)
+{
+        const ManagerConfig *config = &c->manager->config;
+        const ScopePropertyList l = {.items = c->request->properties, .n = c->request->n_properties};
+
+        return limit_check(config->unenforceable_limits, &l, config->controllers_path, &c->warnings, reterr);
+}
+
 int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callback, void *userdata,
                 ExecCreation **ret, Refusal *reterr)
 {
@@ -275,6 +288,8 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
         if (!c->reference)
                 return -ENOMEM;
         r = creation_apply_config(&m->config, c->request, reterr);
+        if (r >= 0)
+                r = creation_check_limits(c, reterr);
         if (r >= 0)
                 r = exec_recording_decide(&m->exec_env, c->request, false, reterr);
         if (r < 0)

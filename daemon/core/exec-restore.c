@@ -146,6 +146,14 @@ static uint64_t ended_when(const ExecJson *r)
         return now - MIN(now, wall > r->finished_usec ? wall - r->finished_usec : 0);
 }
 
+/* They are not stored: the kernel is still the same one. */
+static int restore_warnings(Exec *e)
+{
+        const ScopePropertyList l = {.items = e->request->properties, .n = e->request->n_properties};
+
+        return limit_check(LIMITS_WARN, &l, e->env->config->controllers_path, &e->warnings, NULL);
+}
+
 static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
 {
         _cleanup_(exec_unrefp) Exec *e = exec_alloc(&m->exec_env);
@@ -158,6 +166,8 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         e->command_line = command_line_of_request(e->request, EXEC_COMMAND_LINE_MAX);
         if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
+        if (restore_warnings(e) < 0)
+                log_warning("Failed to find out which limits of exec %.12s are not enforced", r->id);
         e->container->id = TAKE_PTR(r->container_id);
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);

@@ -135,7 +135,7 @@ int exec_new(ExecEnv *env, ContainerInfo *c, Peer *creator, ExecRequest *request
 size_t exec_size(const Exec *e)
 {
         return sizeof(Exec) + exec_request_size(e->request) + container_info_size(e->container) +
-               strlen(e->command_line ?: "");
+               strv_size(e->warnings) + strlen(e->command_line ?: "");
 }
 
 Exec *exec_ref(Exec *e)
@@ -200,6 +200,7 @@ Exec *exec_unref(Exec *e)
         peer_unref(e->creator);
         peer_unref(e->starter);
         free(e->command_line);
+        strv_free(e->warnings);
         free(e->failure);
         free(e->recording_path);
         return mfree(e);

@@ -113,6 +113,7 @@ struct Exec {
         Peer *creator;
         Peer *starter; /* NULL before the start */
         char *command_line;
+        char **warnings; /* of limits that the kernel does not enforce; NULL: none */
 
         uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME: what people are told */
         /* CLOCK_MONOTONIC: what anything is decided by, since the other may be set. Asked for is the start.

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/controllers.h"
 #include "base/time.h"
 #include "wire/units.h"
 
@@ -24,6 +25,8 @@ typedef struct PropertyRule {
         uint64_t minimum;
         int (*parse)(const struct PropertyRule *rule, const char *text, ScopeProperty *ret);
         const char *expected;
+        const char *controller; /* the one that enforces it, or NULL */
+        bool protects;          /* 0 means that there is nothing to enforce, and not infinity */
 } PropertyRule;
 
 /* "50%", "12.5%", "12.25%" in hundredths of a percent; -ENODATA when the text is no percentage. */
@@ -206,22 +209,23 @@ static int parse_oom_policy(const PropertyRule *rule, const char *text, ScopePro
 #define MASK_TEXT   "a list of numbers and ranges below 1024 (such as 0-3,5)"
 
 static const PropertyRule rules[] = {
-        {"MemoryMin", "MemoryMin", "MemoryMinScale", 0, parse_memory, MEMORY_TEXT},
-        {"MemoryLow", "MemoryLow", "MemoryLowScale", 0, parse_memory, MEMORY_TEXT},
-        {"MemoryHigh", "MemoryHigh", "MemoryHighScale", 1, parse_memory, MEMORY_TEXT},
-        {"MemoryMax", "MemoryMax", "MemoryMaxScale", 1, parse_memory, MEMORY_TEXT},
-        {"MemorySwapMax", "MemorySwapMax", "MemorySwapMaxScale", 0, parse_memory, MEMORY_TEXT},
+        {"MemoryMin", "MemoryMin", "MemoryMinScale", 0, parse_memory, MEMORY_TEXT, "memory", true},
+        {"MemoryLow", "MemoryLow", "MemoryLowScale", 0, parse_memory, MEMORY_TEXT, "memory", true},
+        {"MemoryHigh", "MemoryHigh", "MemoryHighScale", 1, parse_memory, MEMORY_TEXT, "memory", false},
+        {"MemoryMax", "MemoryMax", "MemoryMaxScale", 1, parse_memory, MEMORY_TEXT, "memory", false},
+        {"MemorySwapMax", "MemorySwapMax", "MemorySwapMaxScale", 0, parse_memory, MEMORY_TEXT, "memory",
+         false},
         {"TasksMax", "TasksMax", "TasksMaxScale", 1, parse_tasks,
-         "a number of at least 1, a percentage up to 100%, or infinity"},
+         "a number of at least 1, a percentage up to 100%, or infinity", "pids", false},
         {"CPUQuota", "CPUQuotaPerSecUSec", NULL, 1, parse_cpu_quota,
-         "a percentage above 0 (such as 20% or 150%)"},
-        {"CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle"},
-        {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000"},
-        {"AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT},
-        {"AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT},
+         "a percentage above 0 (such as 20% or 150%)", "cpu", false},
+        {"CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle", "cpu", false},
+        {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000", "io", false},
+        {"AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT, "cpuset", false},
+        {"AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT, "cpuset", false},
         {"RuntimeMaxSec", "RuntimeMaxUSec", NULL, 1, parse_span,
-         "a time span longer than 0 (such as 2s or 1min 30s), or infinity"},
-        {"OOMPolicy", "OOMPolicy", NULL, 0, parse_oom_policy, "continue, stop or kill"},
+         "a time span longer than 0 (such as 2s or 1min 30s), or infinity", NULL, false},
+        {"OOMPolicy", "OOMPolicy", NULL, 0, parse_oom_policy, "continue, stop or kill", NULL, false},
 };
 
 static const PropertyRule *rule_find(const char *name)
@@ -283,6 +287,28 @@ ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n)
 const char *scope_property_name(size_t i)
 {
         return i < ELEMENTSOF(rules) ? rules[i].name : NULL;
+}
+
+static bool has_nothing_to_enforce(const PropertyRule *rule, const ScopeProperty *p)
+{
+        if (rule->protects)
+                return p->number == 0;
+        return p->type == SCOPE_PROPERTY_U64 && p->number == NO_LIMIT;
+}
+
+const char *scope_property_controller(const ScopeProperty *p)
+{
+        const PropertyRule *rule = rule_find(p->name);
+
+        return rule && !has_nothing_to_enforce(rule, p) ? rule->controller : NULL;
+}
+
+bool scope_property_has_all_controllers(const char *list)
+{
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                if (rules[i].controller && !controllers_have(list, rules[i].controller))
+                        return false;
+        return true;
 }
 
 void scope_property_list_done(ScopePropertyList *l)

@@ -12,11 +12,12 @@
  * 100% allowed), CPUWeight IOWeight (1..10000; CPUWeight also idle), AllowedCPUs AllowedMemoryNodes
  * (ranges), RuntimeMaxSec (time span), OOMPolicy (continue, stop, kill).
  *
- * To add a property, which systemd 252 must know: a row in `rules` of scope-property.c with a parser, its name
- * in the message of scope_property_parse() and above. A D-Bus type other than t, u, s and ay needs a
- * ScopePropertyType and a case in the message of the scope (spawner/scope-message.c). If the container can have
- * such a limit itself, a row in `rules` of spawner/limits.c, because an exec may ask only for less. Both manuals,
- * packaging/openapi.yaml, the three completions; tests/unit/wire/test-scope-property.c, test_openapi.py,
+ * To add a property, which systemd 252 must know: a row in `rules` of scope-property.c with a parser and the
+ * controller that enforces it, its name in the message of scope_property_parse() and above. A D-Bus type other
+ * than t, u, s and ay needs a ScopePropertyType and a case in the message of the scope
+ * (spawner/scope-message.c). If the container can have such a limit itself, a row in `rules` of
+ * spawner/limits.c, because an exec may ask only for less. Both manuals, packaging/openapi.yaml, the three
+ * completions; tests/unit/wire/test-scope-property.c, tests/unit/core/test-limit-warnings.c, test_openapi.py,
  * SHOWN in test_extras.py, and a seed in tests/fuzz/corpus/property.
  */
 
@@ -52,6 +53,12 @@ ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n);
 
 /* The names that there are; NULL behind the last one. */
 const char *scope_property_name(size_t i);
+
+/* The cgroup controller that the kernel needs to enforce it; NULL if it needs none or if there is nothing to
+ * enforce, as with "infinity". */
+const char *scope_property_controller(const ScopeProperty *p);
+/* Whether a list of controllers (base/controllers.h) is enough for all properties. */
+bool scope_property_has_all_controllers(const char *list);
 
 typedef struct ScopePropertyList {
         ScopeProperty *items;

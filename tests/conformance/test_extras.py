@@ -525,6 +525,23 @@ def test_properties_reach_the_scope(api, detached, name, value, shown, text):
     assert targets.run("systemctl", "show", "--value", f"--property={shown}", unit).strip() == text
 
 
+def missing(name):
+    """The controller that the property needs and this host does not have, or None."""
+    needed = {"M": "memory", "T": "pids", "C": "cpu", "I": "io", "A": "cpuset"}.get(name[0])
+    return needed if needed not in targets.run("cat", "/sys/fs/cgroup/cgroup.controllers").split() else None
+
+
+def test_limits_that_the_kernel_does_not_enforce(api):
+    properties = {"MemoryMax": "512M", "TasksMax": "64", "CPUQuota": "150%", "IOWeight": "200", "AllowedCPUs": "0",
+                  "RuntimeMaxSec": "1min", "OOMPolicy": "kill", "MemoryHigh": "infinity"}
+    wanted = [f"{name}: not enforced, since the kernel has no {missing(name)} controller in the unified cgroup hierarchy"
+              for name in list(properties)[:5] if missing(name)]
+    body = api.try_create({"Cmd": ["true"], "Properties": properties}).json()
+    assert sorted(body.get("Warnings", [])) == sorted(wanted)
+    for properties in ({}, {"RuntimeMaxSec": "1min", "OOMPolicy": "kill"}, {"TasksMax": "infinity"}):
+        assert "Warnings" not in api.try_create({"Cmd": ["true"], "Properties": properties}).json(), properties
+
+
 BAD_PROPERTIES = [{"ExecStart": "x"}, {"Delegate": "yes"}, {"memorymax": "1G"}, {"MemoryMax": "much"}, {"MemoryMax": ""},
                   {"MemoryMax": "-1"}, {"TasksMax": "0"}, {"CPUQuota": "50"}, {"CPUWeight": "0"}, {"CPUWeight": "10001"},
                   {"IOWeight": "x"}, {"AllowedCPUs": "3-1"}, {"RuntimeMaxSec": "-2"}, {"RuntimeMaxSec": "soon"},

@@ -33,6 +33,11 @@ def run(*argv, stdin=b"", timeout=30, env=None):
     return Result(p.returncode, p.stdout, p.stderr)
 
 
+def has_controller(name):
+    with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as f:
+        return name in f.read().split()
+
+
 def execctl(*words, **more):
     return run("execctl", *words, **more)
 

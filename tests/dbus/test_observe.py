@@ -56,6 +56,23 @@ def test_what_an_exec_says(long_exec):
     assert (exec_property(plain, "User"), exec_property(plain, "Labels")) == ("root", {})
 
 
+def unenforced(name, controller):
+    """What is said of the limit here."""
+    if helper.has_controller(controller):
+        return []
+    return [f"{name}: not enforced, since the kernel has no {controller} controller in the unified cgroup hierarchy"]
+
+
+def test_limits_that_the_kernel_does_not_enforce(long_exec):
+    ident, path = long_exec
+    assert exec_property(path, "Warnings") == unenforced("TasksMax", "pids")
+    assert filtered("State", "s", "running")[ident]["Warnings"] == unenforced("TasksMax", "pids")
+    plain = manager("CreateExec", "sasa{sv}", "web", "1", "true", "1", "Properties", "a{ss}", "1", "RuntimeMaxSec", "5")[1]
+    assert exec_property(plain, "Warnings") == []
+    shell("systemctl restart execd.service")
+    assert exec_property(path, "Warnings") == unenforced("TasksMax", "pids")
+
+
 def test_who_asked_is_known_after_a_restart():
     ident = manager("CreateExec", "sasa{sv}", "web", "1", "true", "0")[0]
     before = filtered()[ident]

@@ -418,6 +418,30 @@ def test_properties():
     a.read_all()
 
 
+def test_unenforceable_limits():
+    """Of the kernel of this host: where it has each controller, nothing is refused."""
+    with open("/sys/fs/cgroup/cgroup.controllers", encoding="utf-8") as f:
+        missing = "pids" not in f.read().split()
+    said = "TasksMax: not enforced, since the kernel has no pids controller in the unified cgroup hierarchy"
+    refused = "Properties.TasksMax: refused by UnenforceableLimits=refuse in execd.conf, since the kernel has no pids controller"
+    restart("[Exec]\nDefaultProperty=TasksMax=50\n")
+    reply = request("POST", "/containers/web/exec", {"Cmd": ["true"]})
+    assert reply.status == 201 and reply.json().get("Warnings", []) == ([said] if missing else [])
+    reload("[Exec]\nUnenforceableLimits=refuse\n")
+    limited, plain = {"Cmd": ["true"], "Properties": {"TasksMax": "50"}}, {"Cmd": ["true"]}
+    for body, wrong in ((limited, missing), (plain, False), ({**plain, "Properties": {"TasksMax": "infinity"}}, False),
+                        ({**plain, "Properties": {"RuntimeMaxSec": "5"}}, False)):
+        reply = request("POST", "/containers/web/exec", body)
+        assert reply.status == (403 if wrong else 201), reply.body
+        assert not wrong or refused in reply.json()["message"], reply.body
+    done = subprocess.run(["execctl", "run", "--property=TasksMax=50", "web", "--", "true"], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == (1 if missing else 0) and (refused in done.stderr) == missing, done
+    reload("[Exec]\nUnenforceableLimits=refuse\nDefaultProperty=TasksMax=50\n")
+    reply = request("POST", "/containers/web/exec", plain)
+    assert reply.status == (403 if missing else 201) and (not missing or refused in reply.json()["message"]), reply.body
+
+
 def capabilities_of(container, **fields):
     _, out = run(container, ["cat", "/proc/self/status"], **fields)[:2]
     text = out if isinstance(out, str) else out.decode()

@@ -152,6 +152,7 @@ static const struct {
         {"Exec", "DefaultOnDisconnect", "kill", "kill", "Kill"},
         {"Exec", "DefaultDetachKeys", "ctrl-a,d,DEL", "ctrl-a,d,DEL", "ctrl-A"},
         {"Exec", "DefaultProperty", "MemoryMax=1G", "MemoryMax=1G", "MemoryMax"},
+        {"Exec", "UnenforceableLimits", "refuse", "refuse", "ignore"},
         {"Exec", "AllowedProperties", "TasksMax  MemoryMax", "MemoryMax TasksMax", "TasksMax,MemoryMax"},
         {"Exec", "PrivilegedCapabilities", "CAP_SYS_PTRACE\tCAP_NET_ADMIN", "CAP_NET_ADMIN CAP_SYS_PTRACE",
          "cap_sys_ptrace"},

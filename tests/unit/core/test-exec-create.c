@@ -3,8 +3,10 @@
 /* core/exec-create: each step on the way to an exec, and what a refusal at any of them leaves behind. */
 
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "base/fd.h"
+#include "base/strv.h"
 #include "core/exec-create.h"
 #include "unit/core/world.h"
 
@@ -148,6 +150,66 @@ static void test_refused_at_once(World *w)
         world_settle(w);
         CHECK(!world_was_called(w, "GetContainer"));
         w->manager.config.allowed_properties = UINT64_MAX;
+}
+
+static ExecRequest *limited_request(void)
+{
+        ScopePropertyList l = {0};
+        ExecRequest *q = world_request("true", NULL);
+
+        NEED(scope_property_list_set(&l, "TasksMax", "20", NULL) >= 0);
+        q->properties = l.items;
+        q->n_properties = l.n;
+        return q;
+}
+
+/* A limit for which the kernel has no controller is told, or refused. */
+static void test_unenforceable_limits(World *w)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecCreationOptions o = {.peer = w->root, .reference = "web"};
+        char path[sizeof(w->dir) + 32];
+        ExecCreation *c = NULL;
+        FILE *f;
+        Result r;
+
+        snprintf(path, sizeof(path), "%s/controllers", w->dir);
+        w->manager.config.controllers_path = path;
+        c = begin(w, limited_request(), w->root, &r);
+        answer(w, found(w));
+        WORLD_UNTIL(w, r.over);
+        CHECK(r.exec && strv_length(r.exec->warnings) == 1 &&
+              strstr(r.exec->warnings[0], "TasksMax: not enf"));
+        done(c, &r);
+
+        w->manager.config.unenforceable_limits = LIMITS_REFUSE;
+        o.request = limited_request();
+        w->calls[0] = 0;
+        c = NULL;
+        CHECK(exec_create(&w->manager, &o, on_created, NULL, &c, &refusal) < 0 && !c);
+        CHECK(refusal.kind == REFUSAL_DENIED && strstr(refusal.message, "Properties.TasksMax") &&
+              strstr(refusal.message, "UnenforceableLimits="));
+
+        /* The administrator's own. */
+        refusal_done(&refusal);
+        NEED(scope_property_list_set(&w->manager.config.properties, "MemoryMax", "1G", NULL) >= 0);
+        o.request = world_request("true", NULL);
+        CHECK(exec_create(&w->manager, &o, on_created, NULL, &c, &refusal) < 0 && !c);
+        CHECK(refusal.kind == REFUSAL_DENIED && strstr(refusal.message, "Properties.MemoryMax"));
+        scope_property_list_done(&w->manager.config.properties);
+        world_settle(w);
+        CHECK(!world_was_called(w, "GetContainer"));
+
+        f = fopen(path, "w");
+        NEED(f && fputs("memory pids\n", f) >= 0 && fclose(f) == 0);
+        c = begin(w, limited_request(), w->root, &r);
+        answer(w, found(w));
+        WORLD_UNTIL(w, r.over);
+        CHECK(r.exec && !r.exec->warnings);
+        done(c, &r);
+        w->manager.config.unenforceable_limits = LIMITS_WARN;
+        w->manager.config.controllers_path = NULL;
+        NEED(unlink(path) == 0);
 }
 
 /* A user by name has to exist before the exec does. */
@@ -298,6 +360,7 @@ int main(void)
         test_created(w);
         test_refusals(w);
         test_refused_at_once(w);
+        test_unenforceable_limits(w);
         test_named_user(w);
         test_given_up(w);
         test_record_comes_first(w);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core/limit-warnings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/controllers.h"
+#include "base/strv.h"
+
+static const char *const mode_names[_LIMIT_MODE_MAX] = {
+        [LIMITS_WARN] = "warn",
+        [LIMITS_REFUSE] = "refuse",
+};
+
+const char *limit_mode_to_string(LimitMode m)
+{
+        return (unsigned) m < _LIMIT_MODE_MAX ? mode_names[m] : NULL;
+}
+
+int limit_mode_from_string(const char *s)
+{
+        for (int i = 0; s && i < _LIMIT_MODE_MAX; i++)
+                if (strcmp(mode_names[i], s) == 0)
+                        return i;
+        return -EINVAL;
+}
+
+/* The controller that the property needs and the list lacks, or NULL. */
+static const char *missing_controller(const ScopeProperty *p, const char *controllers)
+{
+        const char *name = scope_property_controller(p);
+
+        return name && !controllers_have(controllers, name) ? name : NULL;
+}
+
+int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***ret)
+{
+        _cleanup_strv_ char **warnings = NULL;
+
+        for (size_t i = 0; i < l->n; i++) {
+                const char *missing = missing_controller(&l->items[i], controllers);
+                char *text;
+                int r;
+
+                if (!missing)
+                        continue;
+                if (asprintf(&text,
+                             "%s: not enforced, since the kernel has no %s controller in the unified cgroup "
+                             "hierarchy",
+                             l->items[i].name, missing) < 0)
+                        return -ENOMEM;
+                r = strv_consume(&warnings, text);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(warnings);
+        return 0;
+}
+
+int limit_refuse(const ScopePropertyList *l, const char *controllers, Refusal *reterr)
+{
+        for (size_t i = 0; i < l->n; i++) {
+                const char *missing = missing_controller(&l->items[i], controllers);
+
+                if (missing)
+                        return refuse(
+                                reterr, REFUSAL_DENIED, EACCES,
+                                "Properties.%s: refused by UnenforceableLimits=refuse in execd.conf, "
+                                "since the kernel has no %s controller in the unified cgroup hierarchy",
+                                l->items[i].name, missing);
+        }
+        return 0;
+}
+
+static bool needs_controllers(const ScopePropertyList *l)
+{
+        for (size_t i = 0; i < l->n; i++)
+                if (scope_property_controller(&l->items[i]))
+                        return true;
+        return false;
+}
+
+int limit_check(LimitMode mode, const ScopePropertyList *l, const char *path, char ***ret_warnings,
+                Refusal *reterr)
+{
+        _cleanup_free_ char *controllers = NULL;
+        int r;
+
+        if (!needs_controllers(l)) {
+                *ret_warnings = NULL;
+                return 0;
+        }
+        r = controllers_read(path, &controllers);
+        if (r < 0)
+                return refuse(reterr, REFUSAL_INTERNAL, -r,
+                              "failed to read the controllers of the kernel: %s", strerror(-r));
+        if (mode == LIMITS_REFUSE)
+                r = limit_refuse(l, controllers, reterr);
+        return r < 0 ? r : limit_warnings(l, controllers, ret_warnings);
+}
