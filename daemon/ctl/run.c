@@ -10,6 +10,7 @@
 #include "ctl/session.h"
 #include "ctl/targets.h"
 #include "ctl/terminal.h"
+#include "ctl/warnings.h"
 #include "wire/login-shell.h"
 
 /* Those of machinectl: rarely typed, and they swallow no key that a shell knows. */
@@ -195,10 +196,14 @@ static int run_detached(Ctl *c, const char *container, char **command)
         int r;
 
         r = create(c, container, command, &e);
-        if (r == 0)
+        if (r == 0) {
+                warnings_ask(c, e.path);
                 r = bus_new_call(c, e.path, EXEC_INTERFACE, "Start", &m);
+        }
         if (r == 0)
                 r = bus_call(c, m, NULL);
+        if (r == 0)
+                warnings_show(c);
         if (r == 0)
                 printf("%s\n", e.id);
         return r;
@@ -218,10 +223,14 @@ static int run_attached(Ctl *c, const char *container, char **command)
         if (r == 0 && c->options.record && !c->options.quiet)
                 fprintf(stderr, "Recording exec %.*s; to play it: execctl replay %.*s\n", ID_SHOWN, e.id,
                         ID_SHOWN, e.id);
-        if (r == 0)
+        if (r == 0) {
+                warnings_ask(c, e.path);
                 r = bus_new_call(c, e.path, EXEC_INTERFACE, "StartAttached", &m);
+        }
         if (r == 0)
                 r = bus_call(c, m, &reply);
+        if (r == 0)
+                warnings_show(c);
         if (r != 0)
                 return r;
         if (sd_bus_message_read(reply, "h", &s->stream) < 0)
@@ -261,6 +270,7 @@ static int run_piped(Ctl *c, const char *container, char **command)
         if (r != 0)
                 return r;
         agent_close(c);
+        warnings_ask(c, e.path);
         s->path = e.path;
         s->forward_signals = true;
         r = session_begin(s);

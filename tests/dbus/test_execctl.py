@@ -47,6 +47,29 @@ def test_options_of_run():
     assert execctl("run", "web", "--", "echo", "--", "-t").out == b"-- -t\n"
 
 
+@pytest.mark.parametrize("more", [(), ("-d",), ("--on-disconnect=kill",), ("--record",)], ids=lambda m: "".join(m) or "plain")
+def test_limits_that_the_kernel_does_not_enforce(more):
+    """They are told on stderr, once, and the command runs."""
+    words = ("--property=MemoryMax=1G", "--property=RuntimeMaxSec=1min", *more, "web", "--", "echo", "here")
+    r = execctl("run", *words)
+    said = [line for line in r.err.decode().splitlines() if "Warning" in line]
+    assert r.status == 0 and r.out.strip() and said == ([] if helper.has_controller("memory") else [
+        "Warning: MemoryMax: not enforced, since the kernel has no memory controller in the unified cgroup hierarchy"]), r
+    r = execctl("run", "--quiet", *words)
+    assert r.status == 0 and not r.err, r
+    r = execctl("run", "--property=RuntimeMaxSec=1min", *more, "web", "--", "echo", "here")
+    assert b"Warning" not in r.err, r
+
+
+def test_limits_are_told_before_a_terminal_is_used():
+    if not helper.has_controller("pids"):
+        with helper.Terminal("execctl", "run", "-t", "--property=TasksMax=50", "web", "--", "echo", "here") as t:
+            assert t.wait() == 0
+            t.read_some(0)
+            warning, _, rest = t.seen.partition(b"\r\n")
+            assert warning.startswith(b"Warning: TasksMax: not enforced") and b"here" in rest, t.seen
+
+
 def test_env_file(tmp_path):
     path = tmp_path / "env"
     path.write_text("# a comment\n\nA=from the file\nB=from \"the\" file\n  FROM_HERE\nNOT_SET\n")

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What execd warns of when an exec is created, such as limits that the kernel does not enforce: on stderr. */
+
+#include "ctl/ctl.h"
+
+/* Asks for the warnings of the exec without waiting for the answer, which is printed when the bus is processed.
+ * Nothing is asked with --quiet, or if this machine enforces all limits. */
+void warnings_ask(Ctl *c, const char *path);
+
+/* Prints what has come with the answers of calls since. */
+void warnings_show(Ctl *c);
