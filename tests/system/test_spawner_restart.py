@@ -112,6 +112,7 @@ def test_systemd_executes_itself_anew_under_load():
 @pytest.fixture
 def busy_systemd():
     """systemd waits for a generator, and does nothing else until the gate is opened."""
+    need_spawner()  # and execd: meanwhile systemd could start neither
     gate, generator = "/run/execd-test-gate", "/run/systemd/system-generators/50-execd-test"
     shell(f"mkdir -p {os.path.dirname(generator)}; rm -f {gate}; mkfifo {gate}; printf '#!/bin/sh\\nread x <{gate}\\n' >{generator};"
           f"chmod +x {generator}")
