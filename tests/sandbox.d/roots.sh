@@ -39,7 +39,7 @@ root_packages() {
         echo polkitd pkexec systemd-container libsystemd0 libselinux1 libcap2 \
             python3 python3-pytest python3-pytest-timeout python3-docker python3-yaml python3-jsonschema curl ca-certificates docker.io podman crun busybox-static procps iproute2 \
             libjson-c5 nodejs strace gdb psmisc util-linux less libasan8 libubsan1 socat \
-            openssh-client openssh-server docker-compose haproxy nginx-light
+            openssh-client openssh-server docker-compose haproxy nginx-light zsh fish
         case $2 in
         13) echo docker-cli ;;
         esac
