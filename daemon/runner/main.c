@@ -299,6 +299,17 @@ static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t 
                        : -EBADMSG;
 }
 
+/* There is no joiner that could say so: no task, no memory or no descriptor is left for one. */
+static int monitor_without_joiner(Monitor *k, const char *act, int error)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        refuse_start(&refusal, REFUSAL_NOT_RUNNABLE, error, "failed to %s: %s", act, strerrordesc_np(error));
+        monitor_fail(k, REFUSAL_NOT_RUNNABLE, error, refusal.message ?: act);
+        monitor_finish(k);
+        return 1;
+}
+
 int main(void)
 {
         static Monitor k = {.pidfd = -EBADF, .tty = -EBADF};
@@ -320,10 +331,10 @@ int main(void)
 
         if (pipe2(channel, O_CLOEXEC) < 0 ||
             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tty) < 0)
-                return 1;
+                return monitor_without_joiner(&k, "create pipe", errno);
         k.joiner = fork();
         if (k.joiner < 0)
-                return 1;
+                return monitor_without_joiner(&k, "fork", errno);
         if (k.joiner == 0)
                 enter_run(&order, fds, n_fds, channel[1], tty[1]);
 
