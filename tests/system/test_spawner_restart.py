@@ -190,7 +190,7 @@ class Start:
 def parked(command):
     """An exec whose runner waits in its scope."""
     exec_id = create("web", command)
-    wait_for(lambda: "active" in shell(f"systemctl show -P ActiveState exec-{exec_id}.scope"), what="the scope")
+    wait_for(lambda: shell(f"systemctl show -P ActiveState exec-{exec_id}.scope").strip() == "active", what="the scope")
     return exec_id
 
 
@@ -210,7 +210,8 @@ def has_used_ticket():
 def released(exec_id):
     """A start whose runner is released and does not get on: its scope is frozen."""
     unit = f"exec-{exec_id}.scope"
-    shell(f"systemctl freeze {unit}")
+    # Its job may not have been removed yet.
+    wait_for(lambda: subprocess.run(["systemctl", "freeze", unit], check=False).returncode == 0, what="the scope to be frozen")
     start = Start(exec_id)
     wait_for(has_used_ticket, what="the runner to be released")
     return start
