@@ -145,7 +145,8 @@ def test_tasks_of_five(emptied):
         ids.append(exec_id)
     assert vm.wait_for(lambda: key(directory, "pids.events", "max") > 0)
     print("tasks of five execs:", number(directory, "pids.current"))
-    assert number(directory, "pids.current") <= 30
+    # The kernel limits fork(2), and not systemd's moving of a runner into its scope: one for each exec.
+    assert number(directory, "pids.current") <= 30 + len(ids)
     kill(*ids)
 
 
