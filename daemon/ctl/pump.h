@@ -14,7 +14,7 @@
  * The price: 0.3 s of processor time for a GiB from the page cache into a pipe, against 0.07 s by splice(2),
  * of which allocating the pages of the pipe is a large part. read(2) and write(2) with 64 KiB to 512 KiB,
  * pipes of 64 KiB to 1 MiB, and mmap(2) with write(2), which saves one of the two copies, all cost between
- * 0.25 s and 0.35 s (Linux 6.18, 1 GiB of random bytes).
+ * 0.25 s and 0.45 s (Linux 6.18, 1 GiB of random bytes).
  */
 
 #include <poll.h>
