@@ -82,6 +82,24 @@ static int message_take_fds(struct msghdr *message, int *ret_fds, size_t max_fds
         return 0;
 }
 
+/* When the other end is closed with input that it has not read, the kernel reports this once, before the
+ * messages that the other end has sent. They count. */
+static ssize_t receive(int socket, struct msghdr *message, int flags)
+{
+        bool was_reset = false;
+
+        for (;;) {
+                ssize_t n = recvmsg(socket, message, MSG_CMSG_CLOEXEC | flags);
+
+                if (n >= 0)
+                        return n;
+                if (errno == ECONNRESET && !was_reset)
+                        was_reset = true;
+                else if (errno != EINTR)
+                        return -errno;
+        }
+}
+
 static ssize_t take_message(int socket, int flags, void *data, size_t size, int *ret_fds, size_t max_fds,
                             size_t *ret_n_fds)
 {
@@ -100,11 +118,9 @@ static ssize_t take_message(int socket, int flags, void *data, size_t size, int 
         ssize_t n;
         int r;
 
-        do
-                n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
-        while (n < 0 && errno == EINTR);
+        n = receive(socket, &message, flags);
         if (n < 0)
-                return -errno;
+                return n;
 
         r = message_take_fds(&message, ret_fds, max_fds, &n_fds);
         if (r < 0)
@@ -121,7 +137,7 @@ ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_
 
 ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
 {
-        return take_message(socket, MSG_PEEK, data, size, ret_fds, max_fds, ret_n_fds);
+        return take_message(socket, MSG_PEEK | MSG_DONTWAIT, data, size, ret_fds, max_fds, ret_n_fds);
 }
 
 int memfd_sealed(const char *name, const void *data, size_t size)

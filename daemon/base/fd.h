@@ -18,11 +18,13 @@ int fd_set_nonblock(int fd, bool on);
 int fd_send_message(int socket, const void *data, size_t size, const int *fds, size_t n_fds);
 
 /* Receives one datagram and its fds (O_CLOEXEC, owned by the caller). Returns its size, 0 at the end of the
- * stream, -EMSGSIZE when data or fds were cut (nothing is kept then), or another -errno. */
+ * stream, -EMSGSIZE when data or fds were cut (nothing is kept then), or another -errno. All messages come
+ * before the end, also where the other end has not read its own. */
 ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds,
                         size_t *ret_n_fds);
 
-/* The same, but the message stays in the queue, and the fds are further ones for the same files. */
+/* The same, but the message stays in the queue, and the fds are further ones for the same files. Never
+ * waits. */
 ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds,
                         size_t *ret_n_fds);
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -77,11 +76,8 @@ static int exec_on_control(sd_event_source *source, int fd, uint32_t revents, vo
         }
         /* The report stays in the socket, so that the status is still there if execd crashes before the end
          * of the exec is recorded. */
-        n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
-        /* Said once, and before the report: the runner has not read all that exec_confirm() has sent. */
-        if (n < 0 && errno == ECONNRESET)
-                n = recv(fd, &report, sizeof(report), MSG_PEEK | MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        n = fd_peek_message(fd, &report, sizeof(report), NULL, 0, NULL);
+        if (n == -EAGAIN)
                 return 0;
         if (n > 0 && runner_report_check(&report, (size_t) n) >= 0 && report.type == RUNNER_EXITED)
                 e->wait_status = report.wait_status;

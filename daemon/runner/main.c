@@ -180,13 +180,9 @@ static uint64_t timeval_usec(const struct timeval *t)
  * control socket any longer. */
 static char wait_until_taken(void)
 {
-        ssize_t n;
         char byte;
 
-        do
-                n = recv(RUNNER_CONTROL_FD, &byte, 1, 0);
-        while (n < 0 && errno == EINTR);
-        return n > 0 ? byte : 0;
+        return fd_recv_message(RUNNER_CONTROL_FD, &byte, 1, NULL, 0, NULL) > 0 ? byte : 0;
 }
 
 /* The address at which the kernel has loaded this program, as the linker names it. */

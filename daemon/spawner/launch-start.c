@@ -211,13 +211,15 @@ static int release(Launch *l, Refusal *reterr)
         r = ticket_use(s->ticket);
         if (r < 0)
                 return r;
-        r = order_send(l->runner.control, &(Order){
-                                                  .mode = RUNNER_MODE_EXEC,
-                                                  .spec = &s->spec,
-                                                  .leader = l->container->leader->pidfd,
-                                                  .namespaces = &s->namespaces,
-                                                  .stdio = s->spec.tty ? NULL : s->command,
-                                          });
+        r = order_send(l->runner.control,
+                       &(Order){
+                               .mode = RUNNER_MODE_EXEC,
+                               .spec = &s->spec,
+                               .leader = l->container->leader->pidfd,
+                               .namespaces = &s->namespaces,
+                               .stdio = s->spec.tty ? NULL : s->command,
+                       },
+                       reterr);
         if (r < 0)
                 return r;
 

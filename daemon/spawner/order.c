@@ -23,12 +23,13 @@ static int write_spec(const RunnerSpec *spec)
         return r < 0 ? r : memfd_sealed("execd-spec", buf_head(&bytes), buf_length(&bytes));
 }
 
-int order_send(int control, const Order *o)
+int order_send(int control, const Order *o, Refusal *reterr)
 {
         RunnerOrder order = {.version = RUNNER_SPEC_VERSION, .mode = o->mode};
         _cleanup_close_ int memfd = write_spec(o->spec);
         int fds[RUNNER_ORDER_FDS_MAX];
         size_t n = 0;
+        int r;
 
         if (memfd < 0)
                 return memfd;
@@ -44,5 +45,8 @@ int order_send(int control, const Order *o)
         }
         for (int i = 0; o->stdio && i < 3; i++)
                 fds[n++] = o->stdio[i];
-        return fd_send_message(control, &order, sizeof(order), fds, n);
+        r = fd_send_message(control, &order, sizeof(order), fds, n);
+        if (r == -EPIPE || r == -ECONNRESET)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EIO, "the runner of this exec has ended");
+        return r;
 }

@@ -14,4 +14,5 @@ typedef struct Order {
         const int *stdio; /* three fds, or NULL */
 } Order;
 
-int order_send(int control, const Order *o);
+/* Refuses when the runner has ended. */
+int order_send(int control, const Order *o, Refusal *reterr);

@@ -93,12 +93,14 @@ static int send_order(Check *k, Container *container, const char *user, Refusal 
         spec.user = strdup(user);
         if (!spec.user)
                 return -ENOMEM;
-        return order_send(k->runner.control, &(Order){
-                                                     .mode = RUNNER_MODE_CHECK,
-                                                     .spec = &spec,
-                                                     .leader = container->leader->pidfd,
-                                                     .namespaces = &namespaces,
-                                             });
+        return order_send(k->runner.control,
+                          &(Order){
+                                  .mode = RUNNER_MODE_CHECK,
+                                  .spec = &spec,
+                                  .leader = container->leader->pidfd,
+                                  .namespaces = &namespaces,
+                          },
+                          reterr);
 }
 
 int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user,

@@ -74,6 +74,39 @@ static void test_messages(void)
         CHECK(fd_set_nonblock(-1, true) == -EBADF);
 }
 
+/* The other end has sent its last word, and is closed before it has read all that it was sent. */
+static void test_last_word(bool peek)
+{
+        int pair[2], sent = open("/dev/null", O_RDONLY | O_CLOEXEC), got[1] = {-EBADF};
+        size_t n_got = 0;
+        char data[8];
+
+        CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+        CHECK(fd_send_message(pair[0], "unread", 6, NULL, 0) == 0);
+        CHECK(fd_send_message(pair[1], "last", 4, &sent, 1) == 0);
+        fd_close(pair[1]);
+
+        if (peek) {
+                CHECK(fd_peek_message(pair[0], data, sizeof(data), got, 1, &n_got) == 4 && n_got == 1);
+                fd_close(got[0]);
+        }
+        CHECK(fd_recv_message(pair[0], data, sizeof(data), got, 1, &n_got) == 4);
+        CHECK(n_got == 1 && memcmp(data, "last", 4) == 0);
+        CHECK(fd_recv_message(pair[0], data, sizeof(data), NULL, 0, NULL) == 0);
+        CHECK(fd_recv_message(pair[0], data, sizeof(data), NULL, 0, NULL) == 0);
+        fd_close(got[0]);
+        fd_close(pair[0]);
+
+        /* Without a last word it has just ended. */
+        CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+        CHECK(fd_send_message(pair[0], "unread", 6, NULL, 0) == 0);
+        fd_close(pair[1]);
+        CHECK(peek ? fd_peek_message(pair[0], data, sizeof(data), NULL, 0, NULL) == 0
+                   : fd_recv_message(pair[0], data, sizeof(data), NULL, 0, NULL) == 0);
+        fd_close(pair[0]);
+        fd_close(sent);
+}
+
 static void test_memfd(void)
 {
         _cleanup_close_ int fd = memfd_sealed("test", "a\0b", 3), empty = memfd_sealed("test", "", 0);
@@ -191,6 +224,8 @@ static void test_start_time_of_odd_name(void)
 int main(void)
 {
         test_messages();
+        test_last_word(false);
+        test_last_word(true);
         test_memfd();
         test_file();
         test_processes();
