@@ -35,7 +35,7 @@ struct Authz {
         AuthzAction action;
         PolkitQuestion *question; /* until it is answered */
         AuthzRecord record;
-        bool probe, is_challenge;
+        bool probe, interactive, is_challenge;
         authz_callback_t callback;
         void *userdata;
 };
@@ -61,22 +61,38 @@ static int deny(const Authz *a, Refusal *reterr, const char *why)
                       action_names[a->action], why);
 }
 
+/* A polkit that is slow or just restarts has not said no: the caller may try again. */
+static int postpone(const Authz *a, Refusal *reterr, int error, const char *why)
+{
+        return refuse(reterr, REFUSAL_UNAVAILABLE, error, "failed to authorize %s: %s, try again",
+                      action_names[a->action], why);
+}
+
+static bool authz_may_ask_again(const sd_bus_error *e)
+{
+        return sd_bus_error_has_names(e, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_TIMEOUT,
+                                      SD_BUS_ERROR_DISCONNECTED, "org.freedesktop.DBus.Error.TimedOut");
+}
+
+static int authz_judge_error(const Authz *a, const sd_bus_error *e, Refusal *reterr)
+{
+        /* The bus counts unanswered calls, and ours are not the only ones that polkit is sent. */
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED))
+                return refuse(reterr, REFUSAL_BUSY, EBUSY, "too many polkit requests, try again");
+        log_warning("Failed to ask polkit for %s: %s", action_names[a->action], e->message ?: e->name);
+        if (authz_may_ask_again(e))
+                return postpone(a, reterr, EAGAIN, "polkit ended before it answered");
+        return deny(a, reterr, "polkit did not answer");
+}
+
 /* The verdict on a reply. The caller's identity must have held to the end: where polkit knows only pids, the
  * pid could by now belong to another process. */
 static int authz_judge(Authz *a, sd_bus_message *reply, Refusal *reterr)
 {
         int authorized = 0, challenge = 0, r;
 
-        if (sd_bus_message_is_method_error(reply, NULL)) {
-                const sd_bus_error *e = sd_bus_message_get_error(reply);
-
-                /* The bus counts unanswered calls, and ours are not the only ones that polkit is sent. */
-                if (sd_bus_error_has_name(e, SD_BUS_ERROR_LIMITS_EXCEEDED))
-                        return refuse(reterr, REFUSAL_BUSY, EBUSY, "too many polkit requests, try again");
-                log_warning("Failed to ask polkit for %s: %s", action_names[a->action],
-                            e->message ?: e->name);
-                return deny(a, reterr, "polkit did not answer");
-        }
+        if (sd_bus_message_is_method_error(reply, NULL))
+                return authz_judge_error(a, sd_bus_message_get_error(reply), reterr);
         r = sd_bus_message_enter_container(reply, 'r', "bba{ss}");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "bb", &authorized, &challenge);
@@ -101,7 +117,10 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
         if (outcome == POLKIT_ANSWERED)
                 r = authz_judge(a, reply, &refusal);
         else if (outcome == POLKIT_LATE)
-                r = deny(a, &refusal, "polkit did not answer in time");
+                r = postpone(a, &refusal, ETIMEDOUT,
+                             a->interactive ? "polkit did not answer in time "
+                                              "(InteractiveAuthorizationTimeoutSec=)"
+                                            : "polkit did not answer in time (AuthorizationTimeoutSec=)");
         else
                 r = refuse(&refusal, REFUSAL_BUSY, EBUSY,
                            "too many authorizations are in progress (AuthorizationsPerUserMax=, "
@@ -254,6 +273,7 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
         a->peer = peer_ref(q->peer);
         a->action = action;
         a->probe = q->probe;
+        a->interactive = q->interactive;
         a->callback = callback;
         a->userdata = userdata;
         r = authz_record_init(&a->record, m, action_names[action], q);
