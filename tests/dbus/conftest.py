@@ -39,8 +39,6 @@ def rules():
 
 # What execd and its spawner may hold more after a test than before: runners kept ready, the journal.
 SLACK = 8
-# A runner that waits for an exec that was created and never started: a minute (PARKED_SEC in spawner/launch.h).
-PARKED = 75
 
 
 @pytest.fixture
@@ -51,5 +49,5 @@ def counts():
     before = helper.fd_counts()
     yield
     helper.wait_for(lambda: not helper.live_execs(), what="all execs to end")
-    helper.wait_for(lambda: all(n <= before.get(pid, n) + SLACK for pid, n in helper.fd_counts().items()), PARKED,
+    helper.wait_for(lambda: all(n <= before.get(pid, n) + SLACK for pid, n in helper.fd_counts().items()), 60,
                     what=lambda: f"the fds to be closed: {before} before, {helper.fd_counts()} now")

@@ -89,12 +89,39 @@ def service_pid(unit):
     return int(shell(f"systemctl show -P MainPID {unit}"))
 
 
+def is_in_scope_of_exec(pid):
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as f:
+            return any("/exec-" in line and line.rstrip().endswith(".scope") for line in f)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def pidfds_of(pid):
+    """The processes that a process has pidfds of."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+                found += [int(line.split()[1]) for line in f if line.startswith("Pid:")]
+        except FileNotFoundError:
+            continue
+    return found
+
+
+# For each runner that waits for its exec: its pidfd, its socket, and a pidfd of the leader of its container.
+FDS_OF_RUNNER = 3
+
+
 def fd_counts():
+    """How many fds execd and its spawner have, without those for runners that wait for their exec: how many of them there are,
+    and for how long, depends on what was asked for before."""
     counts = {}
     for unit in ("execd.service", "execd-spawner.service"):
         pid = service_pid(unit)
         if pid > 0:
-            counts[pid] = len(os.listdir(f"/proc/{pid}/fd"))
+            runners = sum(is_in_scope_of_exec(p) for p in pidfds_of(pid))
+            counts[pid] = len(os.listdir(f"/proc/{pid}/fd")) - FDS_OF_RUNNER * runners
     return counts
 
 
