@@ -471,13 +471,18 @@ def more_execs_than_one_caller_may_have(call):
         target = f"/containers/{victim.name}/exec"
         one = build("POST", target, b'{"Cmd":["true"]}')
         last = build("POST", target, b'{"Cmd":["true"]}', {"Connection": "close"})
-        answers = call.by_other(one * 1024 + last)
+        answers, created, end = [], 0, time.monotonic() + 100
+        # On a busy host polkit may be late with an answer: then the request is made again.
+        while not answers or answers[-1].status != 429 and time.monotonic() < end:
+            answers = call.by_other(one * (1024 - created) + last)
+            created += sum(a.status == 201 for a in answers)
+            for answer in answers:
+                call.contract.check_answer("POST", target, answer)
+            assert {a.status for a in answers} <= {201, 429, 503}, [a for a in answers if a.status != 201][:3]
     finally:
         os.unlink(rule)
         targets.run("systemctl", "restart", "polkit.service")
-    for answer in answers:
-        call.contract.check_answer("POST", target, answer)
-    assert {a.status for a in answers[:-1]} == {201}, [a for a in answers[:-1] if a.status != 201][:3]
+    assert created == 1024 and [a.status for a in answers].count(429) == 1, answers[-3:]
     return answers[-1]
 
 
