@@ -316,12 +316,6 @@ static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-static bool text_is_true(const char *text)
-{
-        return text && *text && strcmp(text, "0") != 0 && strcasecmp(text, "no") != 0 &&
-               strcasecmp(text, "false") != 0 && strcasecmp(text, "none") != 0;
-}
-
 typedef struct KillTask {
         HttpTask task;
         int signal_number;
@@ -340,15 +334,15 @@ static void kill_authorize(HttpExchange *x)
 
 void http_kill_exec(HttpExchange *x)
 {
-        _cleanup_free_ char *text = NULL, *all = NULL;
+        _cleanup_free_ char *text = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         KillTask *k = HTTP_TASK_NEW(x, KillTask);
 
-        if (!k || http_query(x, "signal", &text, &refusal) < 0 || http_query(x, "all", &all, &refusal) < 0) {
+        if (!k || http_query(x, "signal", &text, &refusal) < 0 ||
+            http_query_flag(x, "all", false, &k->all, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        k->all = text_is_true(all);
         k->signal_number = text && *text ? signal_from_text(text) : SIGKILL;
         if (k->signal_number < 0) {
                 (void) refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "invalid signal: %s", text);

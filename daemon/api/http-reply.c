@@ -299,3 +299,18 @@ int http_query(HttpExchange *x, const char *name, char **ret, Refusal *reterr)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid URL escape \"%s\"", bad ?: "");
         return r == -ENOENT ? 0 : r;
 }
+
+int http_query_flag(HttpExchange *x, const char *name, bool absent, bool *ret, Refusal *reterr)
+{
+        static const char *const no[] = {"", "0", "no", "false", "none"};
+        _cleanup_free_ char *text = NULL;
+        int r = http_query(x, name, &text, reterr);
+
+        if (r < 0)
+                return r;
+        *ret = text ? true : absent;
+        for (size_t i = 0; text && i < ELEMENTSOF(no); i++)
+                if (strcasecmp(text, no[i]) == 0)
+                        *ret = false;
+        return 0;
+}

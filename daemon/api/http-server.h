@@ -100,3 +100,5 @@ int http_hijack(HttpExchange *x, const char *content_type, int *ret_fd, Buf *ret
 
 /* The query parameter, or NULL if there is none. 0, or a refusal for a bad escape. */
 int http_query(HttpExchange *x, const char *name, char **ret, Refusal *reterr);
+/* A flag as Docker reads it: "", "0", "no", "false" and "none" in any case are false, all else is true. */
+int http_query_flag(HttpExchange *x, const char *name, bool absent, bool *ret, Refusal *reterr);

@@ -178,29 +178,13 @@ static int stats_on_container(sd_bus_message *m, void *userdata, sd_bus_error *e
         return 0;
 }
 
-/* As Docker reads them. */
-static int read_flag(HttpExchange *x, const char *name, bool absent, bool *ret, Refusal *reterr)
-{
-        static const char *const no[] = {"", "0", "no", "false", "none"};
-        _cleanup_free_ char *text = NULL;
-        int r = http_query(x, name, &text, reterr);
-
-        if (r < 0)
-                return r;
-        *ret = text ? true : absent;
-        for (size_t i = 0; text && i < ELEMENTSOF(no); i++)
-                if (strcasecmp(text, no[i]) == 0)
-                        *ret = false;
-        return 0;
-}
-
 static int stats_begin(HttpExchange *x, Stats *s, Refusal *reterr)
 {
         int r;
 
-        r = read_flag(x, "stream", true, &s->is_stream, reterr);
+        r = http_query_flag(x, "stream", true, &s->is_stream, reterr);
         if (r >= 0)
-                r = read_flag(x, "one-shot", false, &s->is_one_shot, reterr);
+                r = http_query_flag(x, "one-shot", false, &s->is_one_shot, reterr);
         if (r < 0)
                 return r;
         if (s->is_stream && s->is_one_shot)

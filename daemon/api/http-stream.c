@@ -156,18 +156,6 @@ void http_start_exec(HttpExchange *x)
                 http_authorize_exec(x, AUTHZ_MANAGE, "start", start_authorize);
 }
 
-static int query_flag(HttpExchange *x, const char *name, bool by_default, bool *ret, Refusal *reterr)
-{
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = http_query(x, name, &text, reterr);
-        if (r < 0)
-                return r;
-        *ret = text ? strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0 : by_default;
-        return 0;
-}
-
 /* Used by attach and logs. */
 typedef struct AttachTask {
         HttpTask task;
@@ -203,10 +191,10 @@ void http_attach_exec(HttpExchange *x)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
 
-        if (!a || query_flag(x, "stdin", false, &a->want_stdin, &refusal) < 0 ||
-            query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
-            query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0 ||
-            query_flag(x, "logs", true, &a->replay, &refusal) < 0) {
+        if (!a || http_query_flag(x, "stdin", false, &a->want_stdin, &refusal) < 0 ||
+            http_query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
+            http_query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0 ||
+            http_query_flag(x, "logs", true, &a->replay, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
@@ -271,8 +259,8 @@ void http_get_logs(HttpExchange *x)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
 
-        if (!a || query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
-            query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0) {
+        if (!a || http_query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
+            http_query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0) {
                 http_reply_refusal(x, &refusal);
                 return;
         }
