@@ -121,7 +121,7 @@ static int read_limit(HttpExchange *x, int64_t *ret, Refusal *reterr)
                 return r;
         errno = 0;
         v = strtoll(text, &end, 10);
-        if (*end || errno != 0)
+        if (*end || errno != 0 || strspn(text, "+-0123456789") != strlen(text))
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "limit: \"%s\" is not a number", text);
         *ret = v > 0 ? v : 0;
         return 0;

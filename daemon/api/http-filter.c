@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/http-target.h"
+
 #define FILTER_KEYS_MAX   16
 #define FILTER_VALUES_MAX 1024
 /* Bytes of one regular expression. */
@@ -98,6 +100,46 @@ static int filter_read(HttpFilter *f, struct json_object *o, const char *const *
         return 0;
 }
 
+static int check_parameter(const char *name, const char *const *known, bool *filtered, Refusal *reterr)
+{
+        if (strcmp(name, "filters") == 0) {
+                if (*filtered)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                      "invalid filter: the parameter \"filters\" is given twice");
+                *filtered = true;
+                return 0;
+        }
+        if (strcmp(name, "filter") == 0 || strncmp(name, "filters[", strlen("filters[")) == 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid filter: unknown parameter \"%s\". Did you mean \"filters\"?", name);
+        if (key_is_known(known, name))
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid filter: \"%s\" is not a parameter, but a key of filters, such as "
+                              "filters={\"%s\":[\"…\"]}",
+                              name, name);
+        return 0;
+}
+
+/* A filter in a form that is not understood would be ignored, and the answer would have more than was asked
+ * for. Empty parameters filter nothing, in any form. */
+static int check_parameters(HttpExchange *x, const char *const *known, Refusal *reterr)
+{
+        const char *p = http_target_parameters(x->request->target);
+        bool filtered = false;
+        int r;
+
+        for (;;) {
+                _cleanup_free_ char *name = NULL, *value = NULL;
+
+                r = http_target_next(&p, &name, &value, NULL);
+                if (r <= 0)
+                        return r;
+                r = *value ? check_parameter(name, known, &filtered, reterr) : 0;
+                if (r < 0)
+                        return r;
+        }
+}
+
 int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter **ret, Refusal *reterr)
 {
         _cleanup_(http_filter_freep) HttpFilter *f = calloc(1, sizeof(HttpFilter));
@@ -109,6 +151,8 @@ int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter
         if (!f)
                 return -ENOMEM;
         r = http_query(x, "filters", &text, reterr);
+        if (r >= 0)
+                r = check_parameters(x, known, reterr);
         if (r < 0)
                 return r;
         if (text && *text && strcmp(text, "null") != 0) {

@@ -47,41 +47,67 @@ int http_target_path(const char *target, char **ret)
         return 0;
 }
 
+/* The first three characters of a bad escape, within the parameter that ends there. */
+static int bad_escape(const char *bad, const char *end, char **ret_bad)
+{
+        if (!bad)
+                return -ENOMEM;
+        if (ret_bad)
+                *ret_bad = strndup(bad, MIN((size_t) 3, (size_t) (end - bad)));
+        return -EBADMSG;
+}
+
+const char *http_target_parameters(const char *target)
+{
+        const char *mark = strchr(target, '?');
+
+        return mark ? mark + 1 : "";
+}
+
+int http_target_next(const char **p, char **ret_name, char **ret_value, char **ret_bad)
+{
+        const char *text = *p, *bad;
+        size_t length = strcspn(text, "&"), name_length = MIN(strcspn(text, "="), length);
+        _cleanup_free_ char *name = NULL, *value = NULL;
+
+        if (!*text)
+                return 0;
+        name = percent_decode(text, name_length, true, &bad);
+        if (!name)
+                return bad_escape(bad, text + name_length, ret_bad);
+        if (name_length < length)
+                value = percent_decode(text + name_length + 1, length - name_length - 1, true, &bad);
+        else {
+                bad = NULL;
+                value = strdup("");
+        }
+        if (!value)
+                return bad_escape(bad, text + length, ret_bad);
+        *ret_name = TAKE_PTR(name);
+        *ret_value = TAKE_PTR(value);
+        *p = text + length + (text[length] == '&');
+        return 1;
+}
+
 int http_target_query(const char *target, const char *name, char **ret, char **ret_bad)
 {
-        _cleanup_free_ char *value = NULL;
-        const char *p = strchr(target, '?');
-        bool found = false;
+        const char *p = http_target_parameters(target);
+        _cleanup_free_ char *found = NULL;
+        int r;
 
-        for (p = p ? p + 1 : ""; *p;) {
-                size_t length = strcspn(p, "&"), key_length = MIN(strcspn(p, "="), length);
-                _cleanup_free_ char *key = NULL, *text = NULL;
-                const char *bad;
+        for (;;) {
+                _cleanup_free_ char *key = NULL, *value = NULL;
 
-                key = percent_decode(p, key_length, true, &bad);
-                if (key)
-                        text = key_length < length ? percent_decode(p + key_length + 1,
-                                                                    length - key_length - 1, true, &bad)
-                                                   : strdup("");
-                if (!key || !text) {
-                        if (!bad)
-                                return -ENOMEM;
-                        if (ret_bad) {
-                                const char *end = p + (key ? length : key_length);
-
-                                *ret_bad = strndup(bad, MIN((size_t) 3, (size_t) (end - bad)));
-                        }
-                        return -EBADMSG;
-                }
-                if (!found && strcmp(key, name) == 0) {
-                        value = TAKE_PTR(text);
-                        found = true;
-                }
-                p += length;
-                p += *p == '&';
+                r = http_target_next(&p, &key, &value, ret_bad);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        break;
+                if (!found && strcmp(key, name) == 0)
+                        found = TAKE_PTR(value);
         }
         if (!found)
                 return -ENOENT;
-        *ret = TAKE_PTR(value);
+        *ret = TAKE_PTR(found);
         return 0;
 }

@@ -93,6 +93,7 @@ DIFFERENCES = {
     "test_events.py::test_bad_filters": Difference(NEWER, "400 in current moby"),
     "test_contract.py::*": Difference(CONTRACT, "bodies for two contracts, string Cmd, ctrl-,"),
     "test_odd_input.py::*": Difference(BETTER, "an answer that says what is wrong"),
+    "test_queries.py::*": Difference(BETTER, "a filter that is not understood is refused, and so is what is no number"),
     "test_side_by_side.py::*": Difference(EXTRA, "asks both daemons about one container itself"),
     "test_extras.py::*": Difference(EXTRA, "execs as objects (EXTRAS.md)"),
     "test_errors.py::test_container_is_restarting": Difference(ENGINE, "no machine is ever restarting by itself"),

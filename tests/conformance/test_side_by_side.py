@@ -101,6 +101,15 @@ def test_malformed_is_refused(containers, filters):
     assert answer.status == 400 and "filter" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("form", ["label=role%3Ddb", "name=side-b", "since=side-b", "filter=label%3Drole%3Ddb", "filters[]=side-b",
+                                  "filters=%7B%7D&filters=%7B%22name%22%3A[%22side-b%22]%7D"])
+def test_forms_that_dockerd_ignores(containers, form):
+    """All containers are not what was asked for, and the first of them is the wrong one."""
+    here, there = (api_of(daemon).get(f"/v1.41/containers/json?{form}") for daemon in ("execd", "dockerd"))
+    assert set(containers.values()) <= {c["Id"] for c in there.json()}
+    assert here.status == 400 and "filters" in here.message
+
+
 @pytest.mark.parametrize("key", ["before", "since"])
 def test_before_and_since_of_nobody(containers, key):
     assert ids("dockerd", containers, filters={key: ["nobody-at-all"]}) in (404, 500)  # a client's mistake is not ours

@@ -29,6 +29,11 @@ static void test_refused(void)
                 {"/x?filters=%7B%22name%22%3A1%7D", "a list or an object of strings is expected"},
                 {"/x?filters=%7B%22name%22%3A%5B%22a%5Cu0000b%22%5D%7D", "has a NUL"},
                 {"/x?filters=%zz", "invalid URL escape"},
+                {"/x?filters=%7B%7D&filters=%7B%7D", "the parameter \"filters\" is given twice"},
+                {"/x?filter=a", "unknown parameter \"filter\". Did you mean \"filters\"?"},
+                {"/x?filters%5B%5D=a", "unknown parameter \"filters[]\""},
+                {"/x?filters[label][]=a", "unknown parameter \"filters[label][]\""},
+                {"/x?all=1&label=a", "\"label\" is not a parameter, but a key of filters"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
