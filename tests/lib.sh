@@ -3,6 +3,7 @@
 # For the suites. tests/run starts a suite with the tree's top as working directory and in its environment:
 #   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
 #   CONTAINER (what the tests of conformance run commands in: empty, a machine of the sandbox, or docker for one of Docker's),
+#   DEBIAN (12 or 13: the Debian of the sandbox; empty is 12),
 #   ONLY and EXCEPT (words X of files test_X.py of a pytest suite: those alone, or those left out),
 #   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty), REPEAT (how often to run the tests),
 #   REPORT (the name of its report, $LOGS/$REPORT-1.xml in JUnit's format), PREFIX (of the names of its sandboxes)
@@ -107,8 +108,8 @@ run_pytest() {
     local name=$1 sandbox counts passed=0 failed=0 skipped=0 p f s problems began words=() turn file
     local report=$LOGS/${REPORT:-$1-${VARIANT:-plain}}
     shift
-    sandbox=$(sandbox_name "${VARIANT-}")
-    "$TREE/tests/sandbox" up --name "$sandbox" "--${VARIANT:-plain}" --bind "$TREE" </dev/null || {
+    sandbox=$(sandbox_name "${VARIANT-}")${DEBIAN:+-$DEBIAN}
+    "$TREE/tests/sandbox" up --name "$sandbox" --debian "${DEBIAN:-12}" "--${VARIANT:-plain}" --bind "$TREE" </dev/null || {
         echo "0 passed, 1 failed, 0 skipped"
         return 1
     }

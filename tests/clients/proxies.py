@@ -2,6 +2,7 @@
 """Proxies between docker-py and a daemon, and how much of what many threads run is lost on the way."""
 
 import contextlib
+import os
 import shutil
 import socket
 import statistics

@@ -8,9 +8,10 @@
 # run_part SUITE VARIANT TARGET: the suite's own output is its stdout.
 run_part() {
     local suite=$1 variant=${2#-} program
-    export VARIANT=${variant%%[/@]*} TARGET=$3 ONLY='' EXCEPT='' CONTAINER=''
+    export VARIANT=${variant%%[/@+]*} TARGET=$3 ONLY='' EXCEPT='' CONTAINER='' DEBIAN=''
     [[ $variant != *@* ]] || CONTAINER=${variant#*@}
-    if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$variant"); fi
+    [[ $variant != *+* ]] || DEBIAN=${variant#*+}
+    if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$VARIANT"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
         "$program"

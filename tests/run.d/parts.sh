@@ -67,7 +67,7 @@ fits() {
     local suite variant target
     read -r suite variant target <<<"$1"
     [ -z "$2" ] || [ "$target" = "$2" ] || return 1
-    case $3/${variant%%[/@]*} in
+    case $3/${variant%%[/@+]*} in
     no/asan | no/sanitized | only/plain | only/gcc | only/clang) return 1 ;;
     esac
 }
