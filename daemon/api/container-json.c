@@ -76,8 +76,10 @@ static struct json_object *public_networks(struct json_object *networks)
                 return NULL;
         json_object_object_foreach (copy, name, network) {
                 (void) name;
-                if (network && json_object_is_type(network, json_type_object))
-                        json_object_object_del(network, "IPAMOperational");
+                if (!network || !json_object_is_type(network, json_type_object))
+                        continue;
+                json_object_object_del(network, "IPAMOperational");
+                json_object_object_del(network, "DesiredMacAddress");
         }
         return copy;
 }
