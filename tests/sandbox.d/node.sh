@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# dockerode and what it depends on, which Debian does not carry: /opt/node in the sandbox. Made with npm in a
-# dockerode and what it depends on, which Debian does not carry: /opt/node in the sandbox.
-NODE_PACKAGES=(dockerode@4.0.7)
+# dockerode and the devcontainer command, which Debian does not carry: /opt/node in the sandbox.
+NODE_PACKAGES=(dockerode@4.0.7 @devcontainers/cli@0.80.1)
 
 node_path() {
     local hash
