@@ -205,6 +205,8 @@ static int release(Launch *l, Refusal *reterr)
 
         /* It may have been paused while the scope was made. */
         r = container_check_unpaused(l->container, reterr);
+        if (r >= 0)
+                r = launch_copy_programs(l, reterr);
         if (r < 0)
                 return r;
         /* A caller that finds it unused may start the command again. */

@@ -55,8 +55,7 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         return 0;
 }
 
-/* The slice must forbid what the cgroup of the container forbids. */
-static int copy_programs(const Launch *l, Refusal *reterr)
+int launch_copy_programs(const Launch *l, Refusal *reterr)
 {
         _cleanup_free_ char *path = NULL, *parent = NULL, *own = NULL, *theirs = NULL, *mine = NULL;
         const Leader *leader = l->container->leader;
@@ -84,9 +83,7 @@ static int check_slice(const Launch *l, Refusal *reterr)
 
         exec_id_unit(l->exec_id, unit);
         r = cgroup_of_unit(l->runner.pid, unit, &scope);
-        if (r >= 0)
-                r = slice_verify(l->slice, scope, reterr);
-        return r < 0 ? r : copy_programs(l, reterr);
+        return r < 0 ? r : slice_verify(l->slice, scope, reterr);
 }
 
 static void on_scope_ready(void *userdata, const Refusal *refusal)

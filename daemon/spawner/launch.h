@@ -56,6 +56,10 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
 Launch *launch_free(Launch *l);
 DEFINE_CLEANUP(Launch, launch_free);
 
+/* The slice must forbid what the control group of the container forbids at the moment of the start: the scope may
+ * have been made long before. */
+int launch_copy_programs(const Launch *l, Refusal *reterr);
+
 Launch *launch_find(const Spawner *s, const char *exec_id);
 
 /* What was made for a container goes on when that has got another name: it is `c` from now on. False when
