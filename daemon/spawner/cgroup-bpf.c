@@ -13,20 +13,47 @@
 
 #define PROGRAMS_MAX 64
 
-/* All kinds that systemd can attach for a unit, with BPFProgram= among others. */
+/* Since Linux 6.7. */
+#define CGROUP_UNIX_CONNECT     49
+#define CGROUP_UNIX_SENDMSG     50
+#define CGROUP_UNIX_RECVMSG     51
+#define CGROUP_UNIX_GETPEERNAME 52
+#define CGROUP_UNIX_GETSOCKNAME 53
+
+/* All kinds that the kernel has for control groups. systemd attaches some of them for a unit, with BPFProgram= among
+ * others. */
 static const struct {
-        enum bpf_attach_type type;
+        uint32_t type;
         bool needed; /* every kernel with cgroup BPF has it */
 } kinds[] = {
-        {BPF_CGROUP_DEVICE, true},           {BPF_CGROUP_INET_INGRESS, true},
-        {BPF_CGROUP_INET_EGRESS, true},      {BPF_CGROUP_INET_SOCK_CREATE, false},
-        {BPF_CGROUP_INET4_BIND, false},      {BPF_CGROUP_INET6_BIND, false},
-        {BPF_CGROUP_INET4_CONNECT, false},   {BPF_CGROUP_INET6_CONNECT, false},
-        {BPF_CGROUP_SYSCTL, false},          {BPF_CGROUP_INET4_POST_BIND, false},
-        {BPF_CGROUP_INET6_POST_BIND, false}, {BPF_CGROUP_UDP4_SENDMSG, false},
-        {BPF_CGROUP_UDP6_SENDMSG, false},    {BPF_CGROUP_UDP4_RECVMSG, false},
-        {BPF_CGROUP_UDP6_RECVMSG, false},    {BPF_CGROUP_GETSOCKOPT, false},
-        {BPF_CGROUP_SETSOCKOPT, false},      {BPF_CGROUP_SOCK_OPS, false},
+        {BPF_CGROUP_DEVICE, true},
+        {BPF_CGROUP_INET_INGRESS, true},
+        {BPF_CGROUP_INET_EGRESS, true},
+        {BPF_CGROUP_INET_SOCK_CREATE, false},
+        {BPF_CGROUP_INET4_BIND, false},
+        {BPF_CGROUP_INET6_BIND, false},
+        {BPF_CGROUP_INET4_CONNECT, false},
+        {BPF_CGROUP_INET6_CONNECT, false},
+        {BPF_CGROUP_SYSCTL, false},
+        {BPF_CGROUP_INET4_POST_BIND, false},
+        {BPF_CGROUP_INET6_POST_BIND, false},
+        {BPF_CGROUP_UDP4_SENDMSG, false},
+        {BPF_CGROUP_UDP6_SENDMSG, false},
+        {BPF_CGROUP_UDP4_RECVMSG, false},
+        {BPF_CGROUP_UDP6_RECVMSG, false},
+        {BPF_CGROUP_GETSOCKOPT, false},
+        {BPF_CGROUP_SETSOCKOPT, false},
+        {BPF_CGROUP_SOCK_OPS, false},
+        {BPF_CGROUP_INET_SOCK_RELEASE, false},
+        {BPF_CGROUP_INET4_GETPEERNAME, false},
+        {BPF_CGROUP_INET6_GETPEERNAME, false},
+        {BPF_CGROUP_INET4_GETSOCKNAME, false},
+        {BPF_CGROUP_INET6_GETSOCKNAME, false},
+        {CGROUP_UNIX_CONNECT, false},
+        {CGROUP_UNIX_SENDMSG, false},
+        {CGROUP_UNIX_RECVMSG, false},
+        {CGROUP_UNIX_GETPEERNAME, false},
+        {CGROUP_UNIX_GETSOCKNAME, false},
 };
 
 typedef struct Programs {
@@ -41,7 +68,7 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attr)
         return r < 0 ? -errno : (int) r;
 }
 
-static int query(int cgroup_fd, enum bpf_attach_type type, uint32_t flags, Programs *ret)
+static int query(int cgroup_fd, uint32_t type, uint32_t flags, Programs *ret)
 {
         union bpf_attr attr;
         int r;
@@ -68,7 +95,7 @@ static int program_open(uint32_t id)
         return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
 }
 
-static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
+static int attach(int cgroup_fd, uint32_t type, uint32_t id)
 {
         _cleanup_close_ int program = program_open(id);
         union bpf_attr attr;
@@ -83,7 +110,7 @@ static int attach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
         return bpf(BPF_PROG_ATTACH, &attr);
 }
 
-static int detach(int cgroup_fd, enum bpf_attach_type type, uint32_t id)
+static int detach(int cgroup_fd, uint32_t type, uint32_t id)
 {
         _cleanup_close_ int program = program_open(id);
         union bpf_attr attr;
@@ -107,7 +134,7 @@ static bool has_id(const Programs *p, uint32_t id)
 
 /* First those that are missing, then away with those that the container no longer has: systemd makes its
  * programs anew now and then. */
-static int copy_kind(int container, int parent, int slice, enum bpf_attach_type type, bool needed)
+static int copy_kind(int container, int parent, int slice, uint32_t type, bool needed)
 {
         Programs theirs, shared, own;
         int r;
@@ -132,6 +159,26 @@ static int copy_kind(int container, int parent, int slice, enum bpf_attach_type 
         return r;
 }
 
+/* They are attached to hooks of the kernel that have no number here. */
+static int check_security_programs(int container, int slice, Refusal *reterr)
+{
+        Programs theirs, shared;
+        int r;
+
+        r = query(container, BPF_LSM_CGROUP, BPF_F_QUERY_EFFECTIVE, &theirs);
+        if (r == -EINVAL || (r >= 0 && theirs.n == 0))
+                return 0;
+        if (r >= 0)
+                r = query(slice, BPF_LSM_CGROUP, BPF_F_QUERY_EFFECTIVE, &shared);
+        for (uint32_t i = 0; r >= 0 && i < theirs.n; i++)
+                if (!has_id(&shared, theirs.ids[i]))
+                        return refuse(
+                                reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                                "the container's control group has BPF_LSM_CGROUP programs, which cannot be "
+                                "applied to another command");
+        return r;
+}
+
 int device_policy_copy(const char *container, const char *parent, const char *slice, Refusal *reterr)
 {
         _cleanup_close_ int container_fd = cgroup_open(container), parent_fd = cgroup_open(parent),
@@ -140,10 +187,12 @@ int device_policy_copy(const char *container, const char *parent, const char *sl
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++)
                 r = copy_kind(container_fd, parent_fd, slice_fd, kinds[i].type, kinds[i].needed);
-        if (r < 0)
+        if (r >= 0)
+                r = check_security_programs(container_fd, slice_fd, reterr);
+        if (r < 0 && reterr->kind == REFUSAL_NONE)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, r,
                               "failed to apply the container's device policy: %s", strerrordesc_np(-r));
-        return 0;
+        return r;
 }
 
 /* The group of the old devices controller, or NULL. Points into the text. */

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Services of the test's own, each with its main process, and what they are made of."""
 
+import base64
 import os
 import shutil
 import time
 
 import host
+import parity
 
 UNITS = "/run/systemd/system"
 RULES = "/etc/polkit-1/rules.d"
@@ -68,6 +70,17 @@ class Service:
             os.unlink(self.path)
         host.sh(["systemctl", "daemon-reload"])
         shutil.rmtree(self.shared, ignore_errors=True)
+
+
+def script(text, *arguments):
+    """A command that runs this text of Python; in one line, as the probe takes its words."""
+    encoded = base64.b64encode(text.encode()).decode()
+    return ["/usr/bin/python3", "-c", f"import base64; exec(base64.b64decode('{encoded}'))", *arguments]
+
+
+def by_itself(service, command):
+    """The exit status of the same command as a child of the main process."""
+    return int(parity.ask_payload(service, "-", "-", ["-"], ["/bin/sh", "-c", '"$@"; echo $?', "sh", *command]).split()[-1])
 
 
 class Rule:
