@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import urllib.parse
@@ -405,18 +404,43 @@ def test_memory_is_not_made_executable(service):
     assert outcome.code == 1 and "Operation not permitted" in outcome.text or "Permission denied" in outcome.text
 
 
-def test_addresses_are_denied(service):
+SEND = """import socket, sys
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+sockets[0].bind((sys.argv[1], 0))
+sockets[1].sendto(b"x", sockets[0].getsockname())
+"""
+
+
+ADDRESSES = {"open": ([], {"127.0.0.1": 0, "127.0.0.2": 0}),
+             "denied": (["IPAddressDeny=any"], {"127.0.0.1": 1, "127.0.0.2": 1}),
+             "allowed": (["IPAddressDeny=any", "IPAddressAllow=127.0.0.2"], {"127.0.0.1": 1, "127.0.0.2": 0})}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_addresses_are_denied(service, name):
     """The filters of the control group, which the scope does not have by itself."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        ask = ["/usr/bin/python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"]
-        open_to = service("open", ["User=daemon"])
-        assert client.run(open_to.name, ask).code == 0
-        denied = service("denied", ["User=daemon", "IPAddressDeny=any"])
-        if "Permission" not in parity.ask_payload(denied, "-", "-", ["-"], ask, status=None):
-            pytest.skip("this systemd cannot filter addresses here")
-        outcome = client.run(denied.name, ask)
-        assert outcome.code == 1 and "Permission" in outcome.text, outcome
+    properties, expected = ADDRESSES[name]
+    s = service(f"addresses-{name}", ["User=daemon", *properties])
+    for address, code in expected.items():
+        assert services.by_itself(s, services.script(SEND, address)) == code
+        outcome = client.run(s.name, services.script(SEND, address))
+        assert outcome.code == code and (code == 0 or "PermissionError" in outcome.text), outcome
+
+
+BIND = """import socket, sys
+socket.socket(socket.AF_INET, socket.SOCK_STREAM).bind(("127.0.0.1", int(sys.argv[1])))
+"""
+
+
+def test_ports_and_interfaces(service):
+    """Programs that systemd makes with libbpf, where it is built with it."""
+    s = service("bound", ["User=daemon", "SocketBindDeny=ipv4:tcp:7000"])
+    if services.by_itself(s, services.script(BIND, "7000")) == 0:
+        pytest.skip("this systemd has no SocketBindDeny=")
+    assert client.run(s.name, services.script(BIND, "7000")).code == 1 and client.run(s.name, services.script(BIND, "7001")).code == 0
+    s = service("without-lo", ["User=daemon", "RestrictNetworkInterfaces=~lo"])
+    assert services.by_itself(s, services.script(SEND, "127.0.0.1")) == 1
+    assert client.run(s.name, services.script(SEND, "127.0.0.1")).code == 1
 
 
 # Of the distribution, and more or less confined by it.
