@@ -10,7 +10,8 @@
 
 struct Status {
         Manager *manager; /* weak */
-        sd_event_source *post, *timer;
+        sd_event_source *timer;
+        bool is_armed;
         size_t n_live;
         uint64_t n_connections; /* these two as they were when the line was last looked at */
         char text[STATUS_SIZE]; /* as it was sent */
@@ -62,6 +63,9 @@ static int status_on_timer(sd_event_source *source, uint64_t usec, void *userdat
         Status *s = userdata;
         char text[STATUS_SIZE];
 
+        s->is_armed = false;
+        (void) sd_event_source_set_time(source, UINT64_MAX);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         s->n_live = s->manager->n_live;
         s->n_connections = s->manager->connections_budget.used;
         if (strcmp(status_describe(s->manager, text), s->text) == 0)
@@ -71,18 +75,16 @@ static int status_on_timer(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-/* After whatever has happened. */
-static int status_on_post(sd_event_source *source, void *userdata)
+/* Each time the loop is about to wait, after all that has happened. An event source that is dispatched after
+ * others (sd_event_add_post(3)) would cost each event a second turn of the loop. */
+static int status_on_prepare(sd_event_source *source, void *userdata)
 {
-        const Status *s = userdata;
+        Status *s = userdata;
         const Manager *m = s->manager;
-        int enabled;
 
-        if ((m->n_live == s->n_live && m->connections_budget.used == s->n_connections) ||
-            sd_event_source_get_enabled(s->timer, &enabled) != 0)
+        if (s->is_armed || (m->n_live == s->n_live && m->connections_budget.used == s->n_connections))
                 return 0;
-        (void) sd_event_source_set_time_relative(s->timer, STATUS_USEC);
-        (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+        s->is_armed = sd_event_source_set_time_relative(source, STATUS_USEC) >= 0;
         return 0;
 }
 
@@ -94,10 +96,10 @@ int status_new(Manager *m, Status **ret)
         if (!s)
                 return -ENOMEM;
         s->manager = m;
-        s->n_live = SIZE_MAX;
+        s->is_armed = true;
         r = sd_event_add_time_relative(m->event, &s->timer, CLOCK_MONOTONIC, 0, 0, status_on_timer, s);
         if (r >= 0)
-                r = sd_event_add_post(m->event, &s->post, status_on_post, s);
+                r = sd_event_source_set_prepare(s->timer, status_on_prepare);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -108,7 +110,6 @@ Status *status_free(Status *s)
 {
         if (!s)
                 return NULL;
-        sd_event_source_disable_unref(s->post);
         sd_event_source_disable_unref(s->timer);
         return mfree(s);
 }

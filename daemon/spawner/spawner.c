@@ -44,7 +44,9 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata)
         else
                 snprintf(text, sizeof(text), "Serving execd, watching %zu container%s.", n,
                          n == 1 ? "" : "s");
-        s->in_status_turn = true;
+        s->status_state = STATUS_SENT;
+        (void) sd_event_source_set_time(source, UINT64_MAX);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         if (!s->leave && strcmp(text, s->status_text) != 0) {
                 strcpy(s->status_text, text);
                 (void) sd_notifyf(false, "STATUS=%s", text);
@@ -52,18 +54,17 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* After whatever has happened, but for the above itself. */
-static int on_turn(sd_event_source *source, void *userdata)
+/* Each time the loop is about to wait, after all that has happened. An event source that is dispatched after
+ * others (sd_event_add_post(3)) would cost each event a second turn of the loop. */
+static int on_status_prepare(sd_event_source *source, void *userdata)
 {
         Spawner *s = userdata;
-        int enabled;
 
-        if (s->in_status_turn)
-                s->in_status_turn = false;
-        else if (sd_event_source_get_enabled(s->status, &enabled) == 0) {
-                (void) sd_event_source_set_time_relative(s->status, USEC_PER_SEC);
-                (void) sd_event_source_set_enabled(s->status, SD_EVENT_ONESHOT);
-        }
+        if (s->status_state == STATUS_SENT) /* nothing has happened since */
+                s->status_state = STATUS_QUIET;
+        else if (s->status_state == STATUS_QUIET &&
+                 sd_event_source_set_time_relative(source, USEC_PER_SEC) >= 0)
+                s->status_state = STATUS_DUE;
         return 0;
 }
 
@@ -352,7 +353,7 @@ int spawner_run(Spawner *s)
         if (r >= 0)
                 r = sd_event_add_time_relative(s->event, &s->status, CLOCK_MONOTONIC, 0, 0, on_status, s);
         if (r >= 0)
-                r = sd_event_add_post(s->event, NULL, on_turn, s);
+                r = sd_event_source_set_prepare(s->status, on_status_prepare);
         if (r < 0)
                 return r;
         spawner_check_idle(s);

@@ -27,6 +27,12 @@ typedef struct SpawnerOptions {
 
 #define STATUS_SIZE 64
 
+typedef enum StatusState {
+        STATUS_DUE, /* its timer runs */
+        STATUS_SENT,
+        STATUS_QUIET,
+} StatusState;
+
 typedef struct Spawner {
         SpawnerOptions options;
         sd_event *event;
@@ -35,7 +41,7 @@ typedef struct Spawner {
         sd_event_source *listener, *idle, *leave; /* the last while we are about to exit */
         sd_event_source *status;                  /* the timer of the line below */
         char status_text[STATUS_SIZE];
-        bool in_status_turn;
+        StatusState status_state;
         ContainerTable containers;
         Providers *providers;
         Slices *slices;
