@@ -21,7 +21,11 @@
  */
 #define MOUNTS_MAX (64 * 1024)
 
-#define GONE       "it has exited"
+/* So much at once, and at most, when the host's own "/" is looked for. */
+#define MOUNTS_PIECE 512
+#define MOUNTS_EARLY 4096
+
+#define GONE         "it has exited"
 
 void origin_done(Origin *o)
 {
@@ -106,35 +110,119 @@ bool origin_same_root(const char *mountinfo, const char *host)
         return any;
 }
 
-static int read_mounts(int dir_fd, const char *path, char **ret)
+/* Its number, its parent's, the device, the root and "/". */
+char *origin_root_line(const char *mountinfo)
 {
-        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+        const char *found = NULL;
+        size_t size = 0;
+
+        for (const char *line = mountinfo, *next; (next = next_line(line)); line = next) {
+                int n = 0;
+
+                (void) sscanf(line, "%*d %*d %*31s %*4095s / %n", &n);
+                if (n == 0 || line[n - 1] != ' ')
+                        continue;
+                if (found)
+                        return NULL; /* one hides the other */
+                found = line;
+                size = (size_t) n;
+        }
+        return found ? strndup(found, size) : NULL;
+}
+
+static bool has_line(const char *text, const char *beginning)
+{
+        size_t size = strlen(beginning);
+
+        for (const char *line = text; line; line = next_line(line))
+                if (strncmp(line, beginning, size) == 0)
+                        return true;
+        return false;
+}
+
+/* Reads until a line begins with `wanted`, unless that is NULL. The kernel describes only as many mounts at a
+ * time as there is room for, and each takes microseconds. */
+static int read_mounts(int fd, const char *wanted, char **ret, bool *ret_found)
+{
         _cleanup_free_ char *text = malloc(MOUNTS_MAX + 1);
         size_t size = 0;
         ssize_t n;
 
-        if (fd < 0)
-                return -errno;
+        *ret_found = false;
         if (!text)
                 return -ENOMEM;
-        while (size < MOUNTS_MAX && (n = read(fd, text + size, MOUNTS_MAX - size)) != 0) {
+        while (!*ret_found && size < MOUNTS_MAX &&
+               (n = read(fd, text + size, MIN(wanted ? MOUNTS_PIECE : MOUNTS_MAX, MOUNTS_MAX - size))) !=
+                       0) {
                 if (n < 0)
                         return -errno;
                 size += (size_t) n;
+                text[size] = 0;
+                *ret_found = wanted && has_line(text, wanted);
+                if (size >= MOUNTS_EARLY)
+                        wanted = NULL;
         }
         text[size] = 0;
         *ret = TAKE_PTR(text);
         return 0;
 }
 
+static int open_mounts(int dir_fd, const char *path)
+{
+        int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* The host's root directory, which does not change. */
+typedef struct HostRoot {
+        char *mounts; /* our own mountinfo */
+        char *line; /* what the line of PID 1's root mount begins with; NULL if it is not known to be ours */
+        int held;   /* PID 1's mountinfo: while it is open, the number of the mount is given to no other */
+} HostRoot;
+
+/* Where PID 1 has the same root directory as we, its mount is remembered. */
+static void find_root_mount(HostRoot *h)
+{
+        _cleanup_close_ int fd = open_mounts(AT_FDCWD, "/proc/1/mountinfo");
+        _cleanup_free_ char *mounts = NULL;
+        bool found;
+
+        if (fd < 0 || read_mounts(fd, NULL, &mounts, &found) < 0 || !origin_same_root(mounts, h->mounts))
+                return;
+        h->line = origin_root_line(mounts);
+        if (h->line)
+                h->held = TAKE_FD(fd);
+}
+
+static const HostRoot *host_root(void)
+{
+        static HostRoot h = {.held = -EBADF};
+        _cleanup_close_ int fd = -EBADF;
+        bool found;
+
+        if (h.mounts)
+                return &h;
+        fd = open_mounts(AT_FDCWD, "/proc/self/mountinfo");
+        if (fd < 0 || read_mounts(fd, NULL, &h.mounts, &found) < 0)
+                return NULL;
+        find_root_mount(&h);
+        return &h;
+}
+
+/* Mounts are described as seen from the root directory of the process, and only those of its mount namespace
+ * that can be seen from there. So the mount of PID 1's root directory is at "/" for those whose root directory
+ * is this very one. Others, as services with mount namespaces of their own, may have the same file system there. */
 static bool in_other_root(int proc_fd)
 {
-        static char *host; /* our own, which does not change */
+        const HostRoot *host = host_root();
+        _cleanup_close_ int fd = open_mounts(proc_fd, "mountinfo");
         _cleanup_free_ char *mounts = NULL;
+        bool found;
 
-        if (!host && read_mounts(AT_FDCWD, "/proc/self/mountinfo", &host) < 0)
+        if (!host || fd < 0 || read_mounts(fd, host->line, &mounts, &found) < 0)
                 return true;
-        return read_mounts(proc_fd, "mountinfo", &mounts) < 0 || !origin_same_root(mounts, host);
+        return !found && !origin_same_root(mounts, host->mounts);
 }
 
 static const char *judge(const Origin *o)

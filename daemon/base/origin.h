@@ -36,3 +36,6 @@ void origin_done(Origin *o);
 
 /* Whether what one mountinfo has at "/" is what another one has there. */
 bool origin_same_root(const char *mountinfo, const char *host);
+
+/* What the line of the mount at "/" begins with; NULL if there is none, or more than one. */
+char *origin_root_line(const char *mountinfo);

@@ -4,8 +4,11 @@
 
 #include "base/origin.h"
 
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +44,111 @@ static void test_roots(void)
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 CHECK_ROW(rows[i].name, origin_same_root(rows[i].mountinfo, HOST) == rows[i].same);
+}
+
+static void test_root_line(void)
+{
+        static const struct {
+                const char *name, *mountinfo, *line;
+        } rows[] = {
+                {"the host", HOST, "22 1 8:1 / / "},
+                {"after others",
+                 "23 22 0:21 / /proc rw - proc proc rw\n22 1 8:1 /root / rw - ext4 /dev/sda1 rw\n",
+                 "22 1 8:1 /root / "},
+                {"two, one of which is hidden",
+                 "22 1 8:1 / / rw - ext4 x rw\n91 22 8:1 / / rw - ext4 x rw\n", NULL},
+                {"none", "90 80 8:1 / /usr rw - ext4 /dev/sda1 rw\n", NULL},
+                {"cut", "22 1 8:1 / / rw,relatime sha", NULL},
+                {"nothing", "", NULL},
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                _cleanup_free_ char *line = origin_root_line(rows[i].mountinfo);
+
+                CHECK_TEXT(rows[i].name, line, rows[i].line);
+        }
+}
+
+static bool enter_nothing(void)
+{
+        return true;
+}
+
+/* As services have it. */
+static bool enter_own_mounts(void)
+{
+        return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static bool enter_directory(void)
+{
+        return chroot("/usr") == 0;
+}
+
+static bool enter_same_root_again(void)
+{
+        return enter_own_mounts() && mount("/", "/tmp", NULL, MS_BIND, NULL) == 0 && chroot("/tmp") == 0;
+}
+
+static bool enter_other_root(void)
+{
+        return enter_own_mounts() && mount("x", "/tmp", "tmpfs", 0, NULL) == 0 && chroot("/tmp") == 0;
+}
+
+/* The host's mount stays in the namespace, but not at the root of the process. */
+static bool enter_root_with_the_hosts_below(void)
+{
+        return enter_own_mounts() && mount("x", "/tmp", "tmpfs", 0, NULL) == 0 &&
+               mkdir("/tmp/host", 0755) == 0 && mount("/", "/tmp/host", NULL, MS_BIND, NULL) == 0 &&
+               chroot("/tmp") == 0;
+}
+
+static const char *origin_after(bool (*enter)(void))
+{
+        int ready[2], go[2];
+        const char *foreign;
+        char c = 0;
+        pid_t child;
+        Origin o;
+
+        CHECK(pipe(ready) == 0 && pipe(go) == 0);
+        child = fork();
+        if (child == 0) {
+                c = enter() ? 'y' : 'n';
+                _exit(write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1);
+        }
+        CHECK(child > 0 && read(ready[0], &c, 1) == 1 && c == 'y');
+        o = origin_of_process(child, -EBADF);
+        foreign = o.foreign;
+        origin_done(&o);
+        CHECK(write(go[1], "x", 1) == 1 && waitpid(child, NULL, 0) == child);
+        for (int i = 0; i < 2; i++) {
+                fd_close(ready[i]);
+                fd_close(go[i]);
+        }
+        return foreign;
+}
+
+static void test_roots_of_processes(void)
+{
+        static const struct {
+                const char *name;
+                bool (*enter)(void);
+                bool same;
+        } rows[] = {
+                {"ours", enter_nothing, true},
+                {"ours, in a private namespace", enter_own_mounts, true},
+                {"a directory of ours", enter_directory, false},
+                {"ours, bound elsewhere", enter_same_root_again, true},
+                {"another", enter_other_root, false},
+                {"another, with ours below", enter_root_with_the_hosts_below, false},
+        };
+
+        if (geteuid() != 0)
+                return;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                CHECK_TEXT(rows[i].name, origin_after(rows[i].enter),
+                           rows[i].same ? NULL : "its root directory is not the host's");
 }
 
 static void test_own_process(void)
@@ -83,6 +191,8 @@ static void test_processes_that_cannot_be_seen(void)
 int main(void)
 {
         test_roots();
+        test_root_line();
+        test_roots_of_processes();
         test_own_process();
         test_processes_that_cannot_be_seen();
         return test_finish("origin");
