@@ -3,7 +3,7 @@
 
 /*
  * Names of the host's users, for records. They are read from /etc/passwd only: NSS may ask a server, and the
- * loop must not wait for one.
+ * loop must not wait for one. A change of the file is noticed after a second.
  */
 
 #include <sys/types.h>
