@@ -32,9 +32,11 @@ static int open_root(void)
 
 int cgroup_open(const char *path)
 {
-        _cleanup_close_ int root = open_root();
+        static int root = -EBADF; /* kept: the host's hierarchy stays where it is */
         int fd;
 
+        if (root < 0)
+                root = open_root();
         if (root < 0)
                 return root;
         path += strspn(path, "/");
