@@ -2,6 +2,7 @@
 
 #include "unit/api/http-world.h"
 
+#include <fcntl.h>
 #include <strings.h>
 #include <sys/socket.h>
 
@@ -87,8 +88,9 @@ bool http_is_answered(HttpWorld *h)
         while ((n = recv(h->client, h->answer + h->size, sizeof(h->answer) - 1 - h->size, MSG_DONTWAIT)) > 0)
                 h->size += (size_t) n;
         h->answer[h->size] = 0;
-        return strstr(h->answer, "\r\n\r\n") &&
-               strlen(http_body(h)) >= strtoul(http_header(h, "Content-Length"), NULL, 10);
+        /* A body may have bytes that are zero. */
+        return strstr(h->answer, "\r\n\r\n") && (size_t) (h->answer + h->size - http_body(h)) >=
+                                                        strtoul(http_header(h, "Content-Length"), NULL, 10);
 }
 
 unsigned http_status(const HttpWorld *h)
@@ -115,4 +117,78 @@ unsigned http_ask(HttpWorld *h, const char *method, const char *target)
         else
                 WORLD_UNTIL(h->world, http_is_answered(h));
         return http_status(h);
+}
+
+void http_post(HttpWorld *h, const char *target, const char *body)
+{
+        char request[4096];
+
+        http_next(h);
+        snprintf(
+                request, sizeof(request),
+                "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                target, strlen(body), body);
+        http_send(h, request);
+}
+
+static bool is_pending(const World *w, const char *call)
+{
+        return w->pending && sd_bus_message_is_method_call(w->pending, NULL, call) > 0;
+}
+
+void http_ask_spawner(HttpWorld *h, const char *method, const char *target, const char *call)
+{
+        char request[1024];
+
+        http_connect(h, 0);
+        snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\n\r\n", method, target);
+        http_send(h, request);
+        WORLD_UNTIL(h->world, is_pending(h->world, call));
+}
+
+void http_answer_container(HttpWorld *h, const char *state)
+{
+        World *w = h->world;
+        ContainerInfo *c = world_container(w, "web", 7);
+
+        free(c->state);
+        c->state = strdup(state);
+        c->leader_pidfd = fcntl(w->listener, F_DUPFD_CLOEXEC, 3);
+        WORLD_UNTIL(w, is_pending(w, "GetContainer"));
+        world_answer_container(w, c);
+        container_info_unref(c);
+}
+
+Exec *http_create(HttpWorld *h, const char *body)
+{
+        /* Its socket takes a few records only. */
+        while (*world_record(h->world))
+                ;
+        http_connect(h, 0);
+        http_post(h, "/containers/web/exec", body);
+        http_answer_container(h, "running");
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        NEED(http_status(h) == 201);
+        return LIST_ENTRY(h->world->manager.execs.last, Exec, node);
+}
+
+void http_await_start(HttpWorld *h)
+{
+        WORLD_UNTIL(h->world, is_pending(h->world, "Start") || is_pending(h->world, "GetContainer"));
+        if (is_pending(h->world, "GetContainer"))
+                http_answer_container(h, "running");
+        WORLD_UNTIL(h->world, is_pending(h->world, "Start"));
+}
+
+void http_start_detached(HttpWorld *h, Exec *e, Command *ret)
+{
+        char target[128];
+
+        snprintf(target, sizeof(target), "/exec/%s/start", e->id);
+        http_connect(h, 0);
+        http_post(h, target, "{\"Detach\":true}");
+        http_await_start(h);
+        world_answer_start(h->world, e, ret);
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        NEED(http_status(h) == 200);
 }

@@ -33,3 +33,18 @@ const char *http_body(const HttpWorld *h);
 const char *http_header(const HttpWorld *h, const char *name);
 /* Forgets the answer. */
 void http_next(HttpWorld *h);
+
+/* A request with a body of JSON on the connection there is. */
+void http_post(HttpWorld *h, const char *target, const char *body);
+/* By root on a new connection; what it asks the spawner is pending then. */
+void http_ask_spawner(HttpWorld *h, const char *method, const char *target, const char *call);
+/* Waits for the call GetContainer, and answers it: a machine named "web", which is in this state. */
+void http_answer_container(HttpWorld *h, const char *state);
+/* An exec of root's, created by POST /containers/web/exec with this body. It lives until the end of the test.
+ * Earlier records of the journal are skipped. */
+Exec *http_create(HttpWorld *h, const char *body);
+/* Waits until the spawner is told to start an exec; one that was not created just now has its container looked
+ * at before. */
+void http_await_start(HttpWorld *h);
+/* Starts it without a client. The caller ends the command with command_done(). */
+void http_start_detached(HttpWorld *h, Exec *e, Command *ret);

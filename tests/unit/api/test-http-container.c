@@ -1,34 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-container and http-top: what is asked of the spawner, and how its refusals come back. */
+/* api/http-container: what is asked of the spawner, and how its refusals come back. */
 
 #include "unit/api/http-world.h"
 
-static void ask_spawner(HttpWorld *h, const char *target, const char *call)
-{
-        char request[1024];
-
-        http_connect(h, 0);
-        h->world->calls[0] = 0;
-        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", target);
-        http_send(h, request);
-        WORLD_UNTIL(h->world, world_was_called(h->world, call) && h->world->pending);
-}
-
 static void test_inspect(HttpWorld *h)
 {
-        ContainerInfo *c = world_container(h->world, "web", 7);
-
-        c->leader_pidfd = h->world->listener;
-        ask_spawner(h, "/containers/web/json", "GetContainer web");
-        world_answer_container(h->world, c);
+        http_ask_spawner(h, "GET", "/containers/web/json", "GetContainer");
+        http_answer_container(h, "running");
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 200 && strstr(http_body(h), "\"Name\":\"/web\"") &&
               strstr(http_body(h), "\"ExecIDs\":null"));
-        c->leader_pidfd = -EBADF;
-        container_info_unref(c);
 
-        ask_spawner(h, "/containers/x/json", "GetContainer x");
+        http_ask_spawner(h, "GET", "/containers/x/json", "GetContainer");
         world_answer_error(h->world, "NoSuchContainer", "No such container: x");
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 404 && strstr(http_body(h), "No such container: x"));
@@ -39,9 +23,6 @@ static void test_arguments(HttpWorld *h)
         static const char *const wrong[] = {
                 "/containers/json?limit=x",
                 "/containers/json?filters=%7B%22nosuch%22%3A%5B%5D%7D",
-                "/containers/web/top?ps_args=-o%20nosuch",
-                "/containers/web/top?ps_args=-o%20comm",
-                "/containers/web/top?ps_args=-o",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
@@ -51,7 +32,7 @@ static void test_arguments(HttpWorld *h)
 /* A client that leaves before the answer: nobody is told of it. */
 static void test_gone(HttpWorld *h)
 {
-        ask_spawner(h, "/containers/json", "ListContainers");
+        http_ask_spawner(h, "GET", "/containers/json", "ListContainers");
         http_connect(h, 0);
         world_answer_error(h->world, "Internal", "too late");
         world_settle(h->world);

@@ -2,47 +2,11 @@
 
 /* api/http-exec: an exec from its creation to its end over HTTP, with the test as its spawner. */
 
-#include <fcntl.h>
-
 #include "unit/api/http-world.h"
-
-static void post(HttpWorld *h, const char *target, const char *body)
-{
-        char request[4096];
-
-        http_next(h);
-        snprintf(
-                request, sizeof(request),
-                "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                target, strlen(body), body);
-        http_send(h, request);
-}
-
-static void answer_container(HttpWorld *h)
-{
-        World *w = h->world;
-        ContainerInfo *c = world_container(w, "web", 7);
-
-        c->leader_pidfd = fcntl(w->listener, F_DUPFD_CLOEXEC, 3);
-        WORLD_UNTIL(w, w->pending && sd_bus_message_is_method_call(w->pending, NULL, "GetContainer"));
-        world_answer_container(w, c);
-        container_info_unref(c);
-}
-
-/* Returns the exec, which lives until the end of the test. */
-static Exec *create(HttpWorld *h, const char *body)
-{
-        http_connect(h, 0);
-        post(h, "/containers/web/exec", body);
-        answer_container(h);
-        WORLD_UNTIL(h->world, http_is_answered(h));
-        NEED(http_status(h) == 201);
-        return LIST_ENTRY(h->world->manager.execs.last, Exec, node);
-}
 
 static void test_create(HttpWorld *h)
 {
-        Exec *e = create(h, "{\"Cmd\":[\"true\"],\"Labels\":{\"a\":\"b\"}}");
+        Exec *e = http_create(h, "{\"Cmd\":[\"true\"],\"Labels\":{\"a\":\"b\"}}");
         char target[128];
 
         CHECK(strstr(http_body(h), e->id) && strstr(http_body(h), "\"success\":true"));
@@ -80,7 +44,7 @@ static void test_refused(HttpWorld *h)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 CHECK_ROW(rows[i].target, http_ask(h, rows[i].method, rows[i].target) == rows[i].status);
         http_connect(h, 0);
-        post(h, "/containers/web/exec", "{\"Cmd\":1}");
+        http_post(h, "/containers/web/exec", "{\"Cmd\":1}");
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 400 && strstr(http_body(h), "Cmd"));
 }
@@ -88,28 +52,20 @@ static void test_refused(HttpWorld *h)
 /* A start that is detached, its status, and who waits for it. */
 static void test_start_and_wait(HttpWorld *h)
 {
-        Exec *e = create(h, "{\"Cmd\":[\"true\"]}");
+        Exec *e = http_create(h, "{\"Cmd\":[\"true\"]}");
         char target[128];
         Command command;
 
-        snprintf(target, sizeof(target), "/exec/%s/start", e->id);
-        post(h, target, "{\"Detach\":true}");
-        WORLD_UNTIL(h->world,
-                    h->world->pending && sd_bus_message_is_method_call(h->world->pending, NULL, "Start"));
-        world_answer_start(h->world, e, &command);
-        WORLD_UNTIL(h->world, http_is_answered(h));
-        CHECK(http_status(h) == 200);
-
+        http_start_detached(h, e, &command);
         snprintf(target, sizeof(target), "/exec/%s/wait", e->id);
         http_connect(h, 0);
-        post(h, target, "");
+        http_post(h, target, "");
         CHECK(!http_is_answered(h) && exec_is_running(e));
         command_report(&command, 3 << 8);
-        command_close_output(&command);
+        command_done(&command);
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 200 && strstr(http_body(h), "\"StatusCode\":3") &&
               strstr(http_body(h), "\"Result\":\"exit-code\""));
-        command_done(&command);
 }
 
 /* A caller whom nobody can ask about gets nothing. */
