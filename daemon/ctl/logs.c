@@ -5,6 +5,7 @@
 #include "ctl/logs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/bus.h"
@@ -160,17 +161,26 @@ int logs_print(const char *id, long lines, bool follow, const LogsView *view, si
         return r;
 }
 
+/* That of the user, of whom ssh has told us. */
+static bool ends_at_terminal(const char *stream)
+{
+        const char *name = getenv("EXECCTL_TERMINAL");
+
+        return name && strcmp(name, stream) == 0;
+}
+
 int verb_logs(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_name_done) ExecName e = {0};
         bool raw = c->options.raw;
-        LogsView view = {.escape_stdout = c->on_terminal && !raw,
-                         .escape_stderr = isatty(STDERR_FILENO) && !raw};
+        LogsView view = {.escape_stdout = (c->on_terminal || ends_at_terminal("stdout")) && !raw,
+                         .escape_stderr = (isatty(STDERR_FILENO) || ends_at_terminal("stderr")) && !raw};
         size_t printed;
         int r;
 
         if (c->options.host)
-                return remote_run(c, "logs", c->on_terminal, argc, argv);
+                /* A terminal there would join the two streams, which are apart here. */
+                return remote_run(c, "logs", c->on_terminal && isatty(STDERR_FILENO), argc, argv);
         r = exec_find(c, argv[0], &e);
         if (r != 0)
                 return r;

@@ -25,11 +25,23 @@ static void quote(Buf *b, const char *word)
 #define REMOTE_SCRIPT                              \
         "command -v execctl >/dev/null 2>&1 || { " \
         "echo \"execctl: execd is not installed on $0\" >&2; exit 1; }; exec execctl \"$@\""
+/* Without a terminal there, it cannot see which of its streams ends at one. */
+#define REMOTE_SCRIPT_STDOUT "export EXECCTL_TERMINAL=stdout; " REMOTE_SCRIPT
+#define REMOTE_SCRIPT_STDERR "export EXECCTL_TERMINAL=stderr; " REMOTE_SCRIPT
 
-static void write_command(Buf *b, const Ctl *c, const char *verb, int argc, char **argv)
+static const char *remote_script(bool tty)
+{
+        bool on_stdout = isatty(STDOUT_FILENO), on_stderr = isatty(STDERR_FILENO);
+
+        if (tty || on_stdout == on_stderr)
+                return REMOTE_SCRIPT;
+        return on_stdout ? REMOTE_SCRIPT_STDOUT : REMOTE_SCRIPT_STDERR;
+}
+
+static void write_command(Buf *b, const Ctl *c, const char *verb, bool tty, int argc, char **argv)
 {
         buf_puts(b, "exec sh -c");
-        quote(b, REMOTE_SCRIPT);
+        quote(b, remote_script(tty));
         quote(b, c->options.host);
         quote(b, verb);
         /* Before the variables that were given one by one, which override these. */
@@ -64,7 +76,7 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
         if (strchr(host, '/'))
                 return fail("--host: \"%s\" takes a host, and no container of it", verb);
 
-        write_command(&command, c, verb, argc, argv);
+        write_command(&command, c, verb, tty, argc, argv);
         if (buf_error(&command) < 0)
                 return fail_memory();
 

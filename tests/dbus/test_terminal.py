@@ -263,6 +263,24 @@ def test_logs_do_not_act_on_the_terminal():
     assert r.out == r.err == ACTS + b"\n", "a pipe gets it as it is"
 
 
+def test_logs_of_another_host_do_not_act_on_the_terminal(tmp_path):
+    """ssh has no terminal where one stream is a file; the other one still ends at the terminal here."""
+    octal = "".join(f"\\{byte:03o}" for byte in ACTS)
+    ident = execctl("run", "-d", "web", "--", "sh", "-c", f"printf '{octal}\\n'; printf '{octal}\\n' >&2").out.decode().strip()
+    execctl("wait", ident)
+    shell("journalctl --sync")
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nsh -c \"$3\" >{tmp_path}/1 2>{tmp_path}/2; status=$?\n"
+                   f"cat {tmp_path}/1; cat {tmp_path}/2 >&2; exit $status\n")
+    ssh.chmod(0o755)
+    for other in ("2>", ">"):
+        with Terminal("sh", "-c", f"execctl -H there logs {ident} {other}{tmp_path}/file",
+                      env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as t:
+            assert t.wait() == 0 and t.seen.count(SHOWN) == 1, (other, t.seen)
+            assert not any(text in t.seen for text in ANSWERED), (other, t.seen)
+        assert (tmp_path / "file").read_bytes() == ACTS + b"\n", "a file gets it as it is"
+
+
 def test_replay_does_not_act_on_the_terminal(tmp_path):
     """A recording is shown, colors included, and the terminal is not asked for anything."""
     path = tmp_path / "a.cast"
