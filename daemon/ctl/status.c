@@ -12,15 +12,17 @@
 
 /* The property, in JSON under a name that does not change. */
 static const TableColumn columns[] = {
-        {"ID"},      {"CONTAINER"}, {"CONTAINER ID"}, {"COMMAND"},   {"ARGUMENTS"},
-        {"USER"},    {"TTY"},       {"PRIVILEGED"},   {"UNIT"},      {"CALLER"},
-        {"STATE"},   {"RESULT"},    {"EXIT STATUS"},  {"ERROR"},     {"PID"},
-        {"CREATED"}, {"STARTED"},   {"FINISHED"},     {"RECORDING"}, {"LABELS"},
+        {"ID"},          {"CONTAINER"},  {"CONTAINER ID"}, {"COMMAND"}, {"ARGUMENTS"}, {"USER"},
+        {"TTY"},         {"PRIVILEGED"}, {"UNIT"},         {"CALLER"},  {"STATE"},     {"RESULT"},
+        {"EXIT STATUS"}, {"ERROR"},      {"PID"},          {"CREATED"}, {"STARTED"},   {"FINISHED"},
+        {"RECORDING"},   {"LABELS"},     {"WARNINGS"},
 };
 static const char *const names[ELEMENTSOF(columns)] = {
-        "Id",         "ContainerName", "ContainerId", "CommandLine",  "Command",       "User",       "Tty",
-        "Privileged", "Unit",          "CallerUID",   "State",        "Result",        "ExitStatus", "Error",
-        "Pid",        "CreatedUSec",   "StartedUSec", "FinishedUSec", "RecordingPath", "Labels",
+        "Id",          "ContainerName", "ContainerId",  "CommandLine",   "Command",
+        "User",        "Tty",           "Privileged",   "Unit",          "CallerUID",
+        "State",       "Result",        "ExitStatus",   "Error",         "Pid",
+        "CreatedUSec", "StartedUSec",   "FinishedUSec", "RecordingPath", "Labels",
+        "Warnings",
 };
 
 static int print_json(const Ctl *c, const Properties *p)
@@ -64,6 +66,15 @@ static void print_time(const char *name, uint64_t usec)
 
         if (usec > 0)
                 printf("%13s: %s; %s\n", name, format_timestamp(timestamp, usec), format_age(age, usec));
+}
+
+/* One line for each limit that the kernel does not enforce. */
+static void print_warnings(const Properties *p)
+{
+        const Property *warnings = properties_find(p, "Warnings");
+
+        STRV_FOREACH (warning, warnings ? warnings->words : NULL)
+                print_text("Warning", *warning, "");
 }
 
 static bool has_ended(const char *state)
@@ -135,6 +146,7 @@ static void print_status(const Ctl *c, const Properties *p)
         print_text("Caller", caller ?: "?", "");
         print_login(p);
         print_property(p, "Labels", "Labels");
+        print_warnings(p);
         if (properties_number(p, "Pid") > 0)
                 print_text("PID", text_of(p, "Pid"), tty ? " (on a terminal)" : "");
         print_property(p, "Unit", "Unit");

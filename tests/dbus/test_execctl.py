@@ -61,6 +61,15 @@ def test_limits_that_the_kernel_does_not_enforce(more):
     assert b"Warning" not in r.err, r
 
 
+def test_status_has_the_warnings():
+    ident = detached("--quiet", "--property=MemoryMax=1G", "--property=TasksMax=50", "web", "--", "true")
+    said = [line.strip() for line in execctl("status", ident).out.decode().splitlines() if "Warning:" in line]
+    wanted = [f"{name}: not enforced, since the kernel has no {controller} controller in the unified cgroup hierarchy"
+              for name, controller in (("MemoryMax", "memory"), ("TasksMax", "pids")) if not helper.has_controller(controller)]
+    assert said == [f"Warning: {text}" for text in wanted]
+    assert json.loads(execctl("status", "--json=short", ident).out)["warnings"] == wanted
+
+
 def test_limits_are_told_before_a_terminal_is_used():
     if not helper.has_controller("pids"):
         with helper.Terminal("execctl", "run", "-t", "--property=TasksMax=50", "web", "--", "echo", "here") as t:
