@@ -210,7 +210,9 @@ int exec_find(Ctl *c, const char *prefix, ExecName *ret)
         int r;
 
         if (!may_be_id(prefix))
-                return fail("\"%s\" is not the ID of an exec, nor the beginning of one.", prefix);
+                return fail("\"%s\" is not the ID of an exec, nor the beginning of one. "
+                            "\"execctl list\" shows execs.",
+                            prefix);
         r = exec_find_any(c, prefix, ret);
         if (r == 0)
                 return fail("There is no exec \"%s\" that you may see. \"execctl list --all\" shows execs.",

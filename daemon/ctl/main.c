@@ -46,11 +46,11 @@ static bool is_for_all(const Ctl *c, const VerbRow *v)
 static int check_arguments(const Ctl *c, const VerbRow *v, int argc)
 {
         if (argc < v->min - is_for_all(c, v))
-                return fail("%s: too few arguments: execctl %s [OPTIONS…] %s", v->name, v->name,
-                            v->arguments);
+                return fail("%s: too few arguments: execctl %s [OPTIONS…]%s%s", v->name, v->name,
+                            *v->arguments ? " " : "", v->arguments);
         if (argc > v->max)
-                return fail("%s: too many arguments: execctl %s [OPTIONS…] %s", v->name, v->name,
-                            v->arguments);
+                return fail("%s: too many arguments: execctl %s [OPTIONS…]%s%s", v->name, v->name,
+                            *v->arguments ? " " : "", v->arguments);
         return 0;
 }
 
