@@ -9,8 +9,9 @@
 run_part() {
     local suite=$1 variant=${2#-} program
     export VARIANT=${variant%%[/@+]*} TARGET=$3 ONLY='' EXCEPT='' CONTAINER='' DEBIAN=''
-    [[ $variant != *@* ]] || CONTAINER=${variant#*@}
     [[ $variant != *+* ]] || DEBIAN=${variant#*+}
+    variant=${variant%+*}
+    [[ $variant != *@* ]] || CONTAINER=${variant#*@}
     if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$VARIANT"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
