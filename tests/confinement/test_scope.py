@@ -80,13 +80,13 @@ def test_container_ends_before_the_scope_is_there(held_up, machine):
     time.sleep(1)  # the job is held up for three
     host.sh(["systemctl", "kill", "--signal=KILL", m.unit])
     thread.join(20)
-    assert_told_that_it_has_gone(outcomes)
+    assert_told_that_it_has_gone(outcomes, created.json()["Id"])
 
 
-def assert_told_that_it_has_gone(outcomes):
+def assert_told_that_it_has_gone(outcomes, exec_id):
     assert outcomes, "no answer"
     client.assert_refused(outcomes[0], "container is not running", statuses=(409,))
-    host.wait_until(lambda: not host.exec_scopes(), "an end of the scope", 30)
+    host.wait_until(lambda: f"exec-{exec_id}.scope" not in host.exec_scopes(), "an end of the scope", 30)
 
 
 def test_pause_before_the_scope_is_there(held_up, machine):
@@ -128,7 +128,7 @@ def test_container_ends_before_it_is_entered(machine):
         for pid in runners:
             os.kill(pid, signal.SIGCONT)
     thread.join(20)
-    assert_told_that_it_has_gone(outcomes)
+    assert_told_that_it_has_gone(outcomes, created.json()["Id"])
 
 
 def test_job_that_never_ends(held_up):

@@ -12,6 +12,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def member():
+    """A user who may run commands; 'user' and 'other' of the sandbox may not."""
+    helper.shell("id member >/dev/null 2>&1 || useradd -m -G execd member")
+    return "member"
+
+
 @pytest.fixture(autouse=True)
 def nothing_left():
     """A test that fails in the middle leaves nothing to the next one."""

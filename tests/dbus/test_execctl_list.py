@@ -26,12 +26,6 @@ def listed(*words):
     return {row["id"]: row for row in json.loads(r.out)}
 
 
-@pytest.fixture
-def member():
-    shell("id member >/dev/null 2>&1 || useradd -m -G execd member")
-    return "member"
-
-
 def test_status_and_duration():
     failed, killed = ended("-u", "app", "web", "--", "sh", "-c", "exit 7"), ended("web", "--", "sh", "-c", "kill -9 $$")
     running = detached("booted", "--", "sleep", "600")

@@ -23,11 +23,6 @@ KINDS = os.path.join(helper.HERE, "stdio_kinds.py")
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", autouse=True)
-def member():
-    shell("id member >/dev/null 2>&1 || useradd -m -G execd member")
-
-
 @pytest.mark.parametrize("user", ["root", "member"])
 @pytest.mark.parametrize("call", ["execd", "start"])
 def test_nothing_but_pipes_can_be_passed(call, user):
@@ -112,10 +107,10 @@ with Bus() as b:
 
 
 @pytest.mark.parametrize("user", ["root", "member"])
-@pytest.mark.parametrize("member", ["RunPiped", "StartPiped"])
-def test_pipes_for_callers(member, user, counts):
+@pytest.mark.parametrize("method", ["RunPiped", "StartPiped"])
+def test_pipes_for_callers(method, user, counts):
     """Their ends are those of fresh pipes, which belong to the command's user."""
-    r = helper.as_user("python3", "-c", PIPED, helper.HERE, member, user=user)
+    r = helper.as_user("python3", "-c", PIPED, helper.HERE, method, user=user)
     lines = r.out.decode().splitlines()
     assert lines[:3] == ["b'in' b'err\\n' b'' b'' 3", "nobody reads", "b'/dev/null\\nerr\\nout\\n' b'' b''"], r
     assert [line.split(":")[0] for line in lines[3:]] == ["org.execd1.Error.BadRequest"] * 2 + \
