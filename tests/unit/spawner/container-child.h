@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,9 +18,12 @@ static inline Container *make_container(const char *kind, const char *id, const 
         NEED(c);
         *ret_pid = fork();
         NEED(*ret_pid >= 0);
-        if (*ret_pid == 0)
+        if (*ret_pid == 0) {
+                /* Otherwise it would hold the output of a test that has failed. */
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
                 for (;;)
                         pause();
+        }
         c->n_ref = 1;
         memcpy(c->id, id, strlen(id) + 1);
         c->kind = kind;

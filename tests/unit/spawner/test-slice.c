@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The limits of a container on their way to the slice of its execs: with a directory for its control group,
+ * and a systemd that is the test. */
+
+#include "spawner/slice.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-event.h>
+
+#include "base/time.h"
+#include "spawner/cgroup.h"
+#include "spawner/scope-message.h"
+#include "unit/spawner/container-child.h"
+
+#define ID    "aa11000000000000000000000000000000000000000000000000000000000000"
+#define OWN   "/machine.slice/web.service"
+#define SLICE "machine-execdaa1100000000.slice"
+
+typedef struct World {
+        char dir[64]; /* of cgroups */
+        sd_event *event;
+        sd_bus *bus, *systemd;
+        Container *container;
+        pid_t pid;
+        char calls[4096]; /* "SetUnitProperties NAME MemoryMax=1 \n", one a line */
+        Limits settled;
+        unsigned n_settled;
+} World;
+
+static World world;
+
+/* What the linker puts in place of the kernel's. */
+int __wrap_cgroup_open(const char *path);
+int __wrap_leader_cgroup(const Leader *l, char **ret);
+
+int __wrap_cgroup_open(const char *path)
+{
+        char full[256];
+        int fd;
+
+        snprintf(full, sizeof(full), "%s/%s", world.dir, strrchr(path, '/') + 1);
+        fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int __wrap_leader_cgroup(const Leader *l, char **ret)
+{
+        *ret = strdup(OWN);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static void write_limit(const char *cgroup, const char *file, const char *text)
+{
+        char path[256];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s", world.dir, cgroup);
+        NEED(mkdir(path, 0700) == 0 || errno == EEXIST);
+        snprintf(path, sizeof(path), "%s/%s/%s", world.dir, cgroup, file);
+        f = fopen(path, "we");
+        NEED(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* Those of an a(sv) that are numbers; the others are passed over. */
+static void dump_properties(sd_bus_message *m, char *ret, size_t size)
+{
+        const char *name, *contents;
+        size_t n = 0;
+        uint64_t v;
+
+        ret[0] = 0;
+        NEED(sd_bus_message_enter_container(m, 'a', "(sv)") > 0);
+        while (sd_bus_message_enter_container(m, 'r', "sv") > 0) {
+                NEED(sd_bus_message_read(m, "s", &name) > 0);
+                NEED(sd_bus_message_peek_type(m, NULL, &contents) > 0);
+                if (strcmp(contents, "t") == 0) {
+                        NEED(sd_bus_message_read(m, "v", "t", &v) > 0);
+                        n += (size_t) snprintf(ret + n, size - n, "%s=%llu ", name, (unsigned long long) v);
+                        NEED(n < size);
+                } else
+                        NEED(sd_bus_message_skip(m, "v") > 0);
+                NEED(sd_bus_message_exit_container(m) >= 0);
+        }
+        NEED(sd_bus_message_exit_container(m) >= 0);
+}
+
+static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        const char *unit;
+        char found[2048];
+        size_t n = strlen(world.calls);
+
+        if (!sd_bus_message_is_method_call(m, NULL, "SetUnitProperties"))
+                return 0;
+        NEED(sd_bus_message_read(m, "sb", &unit, NULL) > 0);
+        dump_properties(m, found, sizeof(found));
+        snprintf(world.calls + n, sizeof(world.calls) - n, "%s %s\n", unit, found);
+        NEED(sd_bus_reply_method_return(m, NULL) >= 0);
+        return 1;
+}
+
+static void world_open(void)
+{
+        int ends[2];
+        sd_id128_t id;
+
+        strcpy(world.dir, "/tmp/test-slice-XXXXXX");
+        NEED(mkdtemp(world.dir) && sd_event_new(&world.event) >= 0 && sd_id128_randomize(&id) >= 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        NEED(sd_bus_new(&world.systemd) >= 0 && sd_bus_set_fd(world.systemd, ends[0], ends[0]) >= 0 &&
+             sd_bus_set_server(world.systemd, true, id) >= 0 &&
+             sd_bus_negotiate_fds(world.systemd, true) >= 0 &&
+             sd_bus_add_filter(world.systemd, NULL, on_call, NULL) >= 0 &&
+             sd_bus_start(world.systemd) >= 0 && sd_bus_attach_event(world.systemd, world.event, 0) >= 0);
+        NEED(sd_bus_new(&world.bus) >= 0 && sd_bus_set_fd(world.bus, ends[1], ends[1]) >= 0 &&
+             sd_bus_negotiate_fds(world.bus, true) >= 0 && sd_bus_start(world.bus) >= 0 &&
+             sd_bus_attach_event(world.bus, world.event, 0) >= 0);
+        world.container = make_container("machine", ID, "web", &world.pid);
+        world.container->unit_cgroup = strdup(OWN);
+        write_limit("web.service", "memory.max", "1048576\n");
+        write_limit("web.service", "pids.max", "100\n");
+        write_limit("web.service", "cpu.max", "50000 100000\n");
+}
+
+static void world_close(void)
+{
+        char command[128];
+
+        end_child(world.pid);
+        container_unref(world.container);
+        sd_bus_flush_close_unref(world.bus);
+        sd_bus_flush_close_unref(world.systemd);
+        sd_event_unref(world.event);
+        snprintf(command, sizeof(command), "rm -r %s", world.dir);
+        NEED(system(command) == 0);
+}
+
+static void on_usable(void *userdata)
+{
+}
+
+static void on_unused(void *userdata, Slice *s)
+{
+}
+
+static const SliceEvents events = {.on_usable = on_usable, .on_unused = on_unused};
+
+static Slice *make_slice(void)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Slice *s = slice_new(world.bus, SLICE, "aa1100000000", &events, NULL);
+        Limits limits;
+
+        NEED(s && container_limits_read(world.container, &limits, &refusal) == 0);
+        slice_set_container(s, world.container);
+        slice_set_limits(s, &limits);
+        return s;
+}
+
+/* The call that makes the first scope makes the slice with the container's limits. */
+static void test_copied(void)
+{
+        Slice *s = make_slice();
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Runner runner = {.pid = world.pid, .pidfd = world.container->leader->pidfd};
+        ScopeRequest q = {.exec_id = ID, .slice = s, .description = "x", .runner = &runner};
+        const char *unit;
+        char found[2048];
+
+        NEED(scope_message_new(world.bus, false, "exec-1.scope", &q, &m, &refusal) == 0);
+        NEED(scope_message_finish(m, s) >= 0 && sd_bus_message_seal(m, 1, 0) >= 0);
+        NEED(sd_bus_message_rewind(m, true) >= 0 && sd_bus_message_skip(m, "ss") >= 0);
+        dump_properties(m, found, sizeof(found));
+        NEED(strstr(found, "TasksMax=100 "));
+        NEED(sd_bus_message_enter_container(m, 'a', "(sa(sv))") > 0);
+        NEED(sd_bus_message_enter_container(m, 'r', "sa(sv)") > 0);
+        NEED(sd_bus_message_read(m, "s", &unit) > 0 && same_text(unit, SLICE));
+        dump_properties(m, found, sizeof(found));
+        NEED(strstr(found, "MemoryMax=1048576 ") && strstr(found, "TasksMax=100 ") &&
+             strstr(found, "CPUQuotaPerSecUSec=500000 "));
+        slice_detach(s);
+        slice_unref(s);
+}
+
+/* systemd may have made it without a limit: no command runs in it. */
+static void test_verified(void)
+{
+        Slice *s = make_slice();
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        s->limits = s->wanted;
+        write_limit(SLICE, "memory.max", "1048576\n");
+        write_limit(SLICE, "pids.max", "max\n");
+        write_limit(SLICE, "cpu.max", "50000 100000\n");
+        NEED(slice_verify(s, "/machine.slice/" SLICE "/exec-1.scope", &refusal) < 0);
+        NEED(refusal.kind == REFUSAL_UNSUPPORTED);
+        refusal_done(&refusal);
+        write_limit(SLICE, "pids.max", "100\n");
+        NEED(slice_verify(s, "/machine.slice/" SLICE "/exec-1.scope", &refusal) == 0);
+        /* Another slice is not looked at in its place. */
+        NEED(slice_verify(s, "/machine.slice/web.service/exec-1.scope", &refusal) < 0);
+        NEED(slice_verify(s, "/machine.slice/" SLICE "x/exec-1.scope", &refusal) < 0);
+        slice_detach(s);
+        slice_unref(s);
+}
+
+static void on_settled(void *userdata, const Limits *now)
+{
+        world.settled = *now;
+        world.n_settled++;
+}
+
+static void until(const char *call)
+{
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + 30 * USEC_PER_SEC;
+
+        while (!strstr(world.calls, call) || world.n_settled == 0) {
+                NEED(now_usec(CLOCK_MONOTONIC) < end);
+                NEED(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        }
+}
+
+/* A limit that somebody sets while commands run holds for them, too; so does one that was lifted. */
+static void test_followed(void)
+{
+        _cleanup_(limits_follower_freep) LimitsFollower *f = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Limits limits;
+
+        NEED(container_limits_read(world.container, &limits, &refusal) == 0);
+        NEED(limits_follower_new(world.bus, world.container, SLICE, &limits, on_settled, NULL, &f) == 0);
+        NEED(!limits_follower_is_busy(f));
+        write_limit("web.service", "memory.max", "524288\n");
+        until(SLICE " MemoryMax=524288 ");
+        NEED(world.settled.values[LIMIT_MEMORY_MAX] == 524288);
+        NEED(strstr(world.calls, "TasksMax=100 "));
+        world.n_settled = 0;
+        write_limit("web.service", "pids.max", "max\n");
+        until("TasksMax=18446744073709551615 ");
+        NEED(world.settled.values[LIMIT_TASKS_MAX] == LIMIT_NONE);
+        NEED(world.settled.values[LIMIT_MEMORY_MAX] == 524288);
+}
+
+int main(void)
+{
+        world_open();
+        test_copied();
+        test_verified();
+        test_followed();
+        world_close();
+        return 0;
+}
