@@ -297,6 +297,34 @@ def test_caller_killed_at_ten_points_of_a_pending_authorization(rules, counts):
     assert execctl("run", "web", "--", "sh", "-c", "ls /tmp/killed-* 2>/dev/null").out == b""
 
 
+LEAVE = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from bus import Bus
+b = Bus()
+b.send("/org/execd1", "org.execd1.Manager", "Run", "sas", "web", ["touch", "/tmp/left"])
+time.sleep(float(sys.argv[2]))
+b.close()
+print("left", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_caller_that_leaves_the_bus_and_lives_on(rules, counts):
+    """R-G2: its process is there when polkit answers, and nobody hears of the command."""
+    rules(SLOW_YES)
+    shell("execctl run web -- sh -c 'rm -f /tmp/left'")
+    before = helper.ids()
+    for pause in ("0", "0.3", "0.6"):
+        p = subprocess.Popen(["setpriv", "--reuid=user", "--regid=user", "--init-groups", "--", "python3", "-c", LEAVE,
+                              helper.HERE, pause], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert p.stdout.readline() == "left\n"
+        helper.let_pass(2)
+        p.communicate("\n")
+    assert not helper.ids() - before
+    assert execctl("run", "web", "--", "sh", "-c", "ls /tmp/left 2>/dev/null").out == b""
+
+
 def test_many_pending_calls_of_one_caller_that_goes(rules, counts):
     """Every method that has to ask, several times over one connection that is closed in the middle."""
     rules(SLOW_YES)

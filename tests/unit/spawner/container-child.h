@@ -14,15 +14,18 @@
 static inline Container *make_container(const char *kind, const char *id, const char *name, pid_t *ret_pid)
 {
         Container *c = calloc(1, sizeof(*c));
+        pid_t parent;
 
         NEED(c);
+        parent = getpid();
         *ret_pid = fork();
         NEED(*ret_pid >= 0);
         if (*ret_pid == 0) {
                 /* Otherwise it would hold the output of a test that has failed. */
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                for (;;)
+                while (getppid() == parent)
                         pause();
+                _exit(0);
         }
         c->n_ref = 1;
         memcpy(c->id, id, strlen(id) + 1);
