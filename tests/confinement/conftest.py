@@ -26,18 +26,19 @@ def tools():
         assert os.path.exists(f"{host.TOOLS}/{tool}"), f"{host.TOOLS}/{tool} is missing: run tests/confinement/run"
 
 
-@pytest.fixture(autouse=True)
-def nothing_of_the_host_changes():
-    """Whatever a container does: our programs stay what they were, and execd and execd-spawner do not die."""
+@pytest.fixture(scope="session")
+def product():
     if not all(os.path.exists(path) for path in host.PRODUCT):
         pytest.fail("execd is not installed here")
-    before = host.product_hashes()
-    pids = {unit: host.main_pid(unit) for unit in host.SERVICES}
+    return host.product_hashes()
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_host_changes(product):
+    """Whatever a container does: our programs stay what they were, and execd and execd-spawner do not die."""
     yield
-    assert host.product_hashes() == before, "a program of ours was changed"
-    for unit, pid in pids.items():
-        result = host.sh(["systemctl", "show", "-p", "Result", "--value", unit]).strip()
-        assert result == "success", f"{unit} ended with {result} (it was {pid})"
+    assert host.product_hashes() == product, "a program of ours was changed"
+    assert host.results() == dict.fromkeys(host.SERVICES, "success")
 
 
 @pytest.fixture

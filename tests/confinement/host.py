@@ -33,14 +33,14 @@ def let_pass(seconds):
     time.sleep(seconds)
 
 
-def wait_until(condition, what, seconds=15):
+def wait_until(condition, what, seconds=30):
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < end, f"not within {seconds} s: {what() if callable(what) else what}"
-        time.sleep(0.02)
+        time.sleep(0.02)  # until it looks again
 
 
 def status_of(pid):
@@ -227,8 +227,16 @@ def memory_allowed(unit, kib):
         return kib + 400 * 1024 if "libasan" in maps.read() else kib
 
 
+def results():
+    """How the services have ended, where they have: {unit: result}."""
+    told = sh(["systemctl", "show", "-p", "Id", "-p", "Result", *SERVICES])
+    shown = [dict(line.split("=", 1) for line in one.splitlines()) for one in told.split("\n\n")]
+    return {one["Id"]: one["Result"] for one in shown}
+
+
 def exec_scopes():
-    return sorted(sh("systemctl list-units --no-legend --plain --all 'exec-*.scope' | cut -d' ' -f1").split())
+    told = sh(["systemctl", "list-units", "--no-legend", "--plain", "--all", "exec-*.scope"])
+    return sorted(line.split()[0] for line in told.splitlines())
 
 
 def pids_of(program):
@@ -283,13 +291,15 @@ class DropIn:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         with open(self.path, "w", encoding="utf-8") as stream:
             stream.write(text)
+        sh(["systemctl", "daemon-reload"])
 
     def remove(self):
         os.unlink(self.path)
+        sh(["systemctl", "daemon-reload"])
 
 
 def restart_services():
-    sh("systemctl daemon-reload && systemctl stop execd.service execd-spawner.service && "
+    sh("systemctl stop execd.service execd-spawner.service && "
        "systemctl reset-failed execd.service execd-spawner.service 2>/dev/null; "
        "systemctl start execd-spawner.socket execd.socket")
 

@@ -24,13 +24,11 @@ def docker():
     os.makedirs(engines.BUNDLES, exist_ok=True)
     engines.stop_docker()
     drop_in = host.DropIn("docker.service", START)
-    host.sh("systemctl daemon-reload")
     engines.start_docker()
     engines.make_image("docker")
     yield
     engines.stop_docker()
     drop_in.remove()
-    host.sh("systemctl daemon-reload")
     shutil.rmtree(DATA)
     shutil.rmtree(engines.BUNDLES)
 
