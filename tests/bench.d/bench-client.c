@@ -52,7 +52,7 @@ static int connect_server(void)
         while (fd >= 0 && connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0) {
                 if (errno != EAGAIN)
                         die("connect");
-                usleep(1000);
+                usleep(1000); /* the backlog is full, and poll(2) does not tell when it is not */
         }
         return fd;
 }
@@ -189,7 +189,7 @@ static void latency(int n, int pause_msec)
         for (int i = 0; i < n; i++) {
                 double began;
 
-                usleep((useconds_t) pause_msec * 1000);
+                usleep((useconds_t) pause_msec * 1000); /* the pause whose effect is measured */
                 began = now_sec();
                 if (!run_true(fd)) {
                         printf("failed\n");
@@ -300,7 +300,7 @@ static void measure_echo(int n)
                         die("echo");
                 got += (size_t) k;
         }
-        usleep(200000);
+        usleep(200000); /* a terminal writes more than its "ready" */
         (void) recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
         for (int i = 0; i < n; i++) {
                 double began = now_sec();
@@ -319,7 +319,7 @@ static void hold(int n)
                 (void) run_stream("{\"Cmd\":[\"cat\"],\"AttachStdin\":true,\"AttachStdout\":true,"
                                   "\"AttachStderr\":true}",
                                   false);
-        sleep(1);
+        sleep(1); /* what is measured next begins when all is quiet */
         printf("held\n");
         fflush(stdout);
         while (read(STDIN_FILENO, &c, 1) > 0)

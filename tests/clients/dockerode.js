@@ -108,7 +108,7 @@ const cases = {
         await exec.start({ Detach: true });
         assert.strictEqual((await exec.inspect()).Running, true);
         for (let i = 0; i < 50 && (await exec.inspect()).Running; i++)
-            await sleep(100);
+            await sleep(100); // until it looks again
         assert.strictEqual((await exec.inspect()).ExitCode, 7);
     },
     async inspect() {

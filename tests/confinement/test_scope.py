@@ -53,7 +53,7 @@ def test_job_that_takes_long(held_up, fields):
     end = time.monotonic() + 2
     while time.monotonic() < end:
         assert not os.path.exists(ROOT + MARK), "it ran before its scope was there"
-        time.sleep(0.05)
+        time.sleep(0.05)  # until it looks again
     thread.join(20)
     assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
     assert os.path.exists(ROOT + MARK)

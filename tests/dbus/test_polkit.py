@@ -337,7 +337,7 @@ def test_many_pending_calls_of_one_caller_that_goes(rules, counts):
               "                  ('RunExec', 'sasa{sv}hhh', 'web', ['true'], {}, n, n, n), ('ListContainers',),\n"
               "                  ('GetContainer', 's', 'web'), ('ListExecs',)):\n"
               "        b.send('/org/execd1', 'org.execd1.Manager', *words)\n"
-              "time.sleep(float(sys.argv[2]))\n"
+              "time.sleep(float(sys.argv[2]))  # the moments of the calls are what is tried\n"
               "os._exit(0)\n")
     for pause in ("0", "0.3", "0.7"):
         r = as_user("python3", "-c", script, helper.HERE, pause)

@@ -138,7 +138,7 @@ start_sandbox() {
             leader=$(find_leader "$pid") && break
             [ -d "/proc/$pid" ] || break
         fi
-        sleep 0.1
+        sleep 0.1  # until it looks again
     done
     if [ -z "$leader" ]; then
         cat "$STATE/$name/console" >&2
@@ -151,7 +151,7 @@ start_sandbox() {
         case $(in_sandbox "$name" systemctl is-system-running --wait 2>/dev/null) in
         running | degraded) return 0 ;;
         esac
-        sleep 0.1
+        sleep 0.1  # until it looks again
     done
     die "the sandbox '$name' did not finish to boot; its console: $STATE/$name/console"
 }
@@ -181,7 +181,7 @@ end_sandbox() {
             { tr '=' '\0' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qzxF -- "$CACHE/sandbox/$name/merged" || break
             [ $wait -ne 50 ] || kill -TERM "$pid"
             [ $wait -ne 150 ] || kill -KILL "$pid"
-            sleep 0.1
+            sleep 0.1  # until it looks again
         done
     fi
     if [ -d /run/systemd/system ]; then
@@ -192,7 +192,7 @@ end_sandbox() {
         for ((wait = 0; wait < 50; wait++)); do
             find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null && break
             [ -d "$cgroup" ] || break
-            sleep 0.1
+            sleep 0.1  # until it looks again
         done
         [ ! -d "$cgroup" ] || say "a process stays in $cgroup: $(find "$cgroup" -name cgroup.procs -exec cat {} +)"
     fi

@@ -175,7 +175,7 @@ static void *go_on(void *directory)
 {
         while (!ended) {
                 obey(*(int *) directory);
-                usleep(10000);
+                usleep(10000); /* until it looks again */
         }
         exit(0);
 }
@@ -195,7 +195,7 @@ int leaver(const char *directory)
         sigaction(SIGTERM, &action, NULL);
         while (!ended && !leave_first_thread) {
                 obey(fd);
-                usleep(10000);
+                usleep(10000); /* until it looks again */
         }
         if (!ended && pthread_create(&other, NULL, go_on, &fd) == 0)
                 pthread_exit(NULL);

@@ -37,7 +37,7 @@ int wait_for_end(void)
         while (!ended) {
                 while (waitpid(-1, NULL, WNOHANG) > 0)
                         ;
-                usleep(100000);
+                usleep(100000); /* until it looks again */
         }
         return 0;
 }

@@ -192,7 +192,7 @@ int serve(const char *directory)
                         closedir(dir);
                 while (waitpid(-1, NULL, WNOHANG) > 0)
                         ;
-                usleep(20000);
+                usleep(20000); /* until it looks again */
         }
         return 0;
 }

@@ -129,7 +129,7 @@ def test_memory_of_five(emptied):
     end = time.monotonic() + 4
     while time.monotonic() < end:
         most = max(most, number(directory, "memory.current"))
-        time.sleep(0.05)
+        time.sleep(0.05)  # until it looks again
     print("memory of five execs:", most)
     assert most <= 64 << 20
     kill(*ids)

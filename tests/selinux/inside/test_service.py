@@ -35,7 +35,7 @@ def test_restart_keeps_attached_clients(web):
     try:
         for text in (b"before ", b"after "):
             stream.socket.sendall(text)
-            time.sleep(0.5)
+            time.sleep(0.5)  # nothing shows that the text was passed on
             vm.sh(["systemctl", "restart", "execd.service"])
         stream.socket.shutdown(socket.SHUT_WR)
         assert stream.read_all() == (b"before after ", b"")

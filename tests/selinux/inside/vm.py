@@ -24,7 +24,7 @@ def wait_for(condition, seconds=30):
         value = condition()
         if value or time.monotonic() > end:
             return value
-        time.sleep(0.1)
+        time.sleep(0.1)  # until it looks again
 
 
 def selinux_enabled():
