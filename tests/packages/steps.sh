@@ -58,18 +58,12 @@ tree_version() {
 
 # Building.
 
-# lintian's verdict on the same package is a step of its own.
 build_new() {
     local suffix
     suffix="_$(tree_version)-1~deb${debian}u1"
     "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new" --source
     ls "$dir/new/execd$suffix.dsc" "$dir/new/execd$suffix.debian.tar.xz" "$dir/new/execd_$(tree_version).orig.tar.xz" \
         "$dir/new/execd$suffix"_*.deb "$dir/new/execd-dbgsym$suffix"_*.deb "$dir/new/execd-selinux${suffix}_all.deb"
-}
-
-judge_new() {
-    DEBFULLNAME=Packager DEBEMAIL=packager@debian.org "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/judged" --lintian
-    [ "$(dpkg-deb --field "$dir/judged"/execd_*.deb Maintainer)" = "Packager <packager@debian.org>" ]
 }
 
 # The source package and the packages that were built from it, from another copy of the same tree.
@@ -101,8 +95,11 @@ make_tarball() {
     tar -tf "$work/build/meson-dist/$name.tar.xz" | sed -n "s,^$name/\(.*[^/]\)\$,\1,p" | sort | cmp - "$work/files"
 }
 
+# lintian's verdict does not depend on the version: one build serves for both.
 build_old() {
-    "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/old" --version "$OLD_VERSION"
+    DEBFULLNAME=Packager DEBEMAIL=packager@debian.org "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/old" \
+        --version "$OLD_VERSION" --lintian
+    [ "$(dpkg-deb --field "$dir/old"/execd_*.deb Maintainer)" = "Packager <packager@debian.org>" ]
 }
 
 in_package_root() {
@@ -274,10 +271,18 @@ check_exposure() {
         END {exit !found}' <<<"$line"
 }
 
-# The tests of the tree, against what the package has installed.
+# The tests of the tree, against what the package has installed: all with tests/run --all, and otherwise those about
+# programs, units and users, which a package can get wrong.
 run_integration_tests() {
+    local file files=("$TREE/tests/system")
+    if [ "${SCALE:-1}" != 1 ]; then
+        files=()
+        for file in binaries callers main_job units usage; do
+            files+=("$TREE/tests/system/test_$file.py")
+        done
+    fi
     inside env PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -p no:cacheprovider --timeout=120 --tb=short -q -x \
-        -m 'not slow' "$TREE/tests/system"
+        -m 'not slow' "${files[@]}"
 }
 
 # An upgrade under a running command.
@@ -340,7 +345,7 @@ check_command_ended() {
     inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web touch /tmp/enough
     for ((wait = 0; wait < 50; wait++)); do
         [ "$(inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web cat /tmp/end 2>/dev/null)" != ended ] || return 0
-        sleep 0.1
+        sleep 0.1  # until it looks again
     done
     fail "it did not write its last file"
 }
@@ -401,7 +406,7 @@ check_waiting_was_told() {
     local wait
     for ((wait = 0; wait < 300; wait++)); do
         [ "$(inside systemctl show -P ActiveState waiting.service)" = active ] || break
-        sleep 0.1
+        sleep 0.1  # until it looks again
     done
     [ "$(inside systemctl show -P ExecMainStatus waiting.service)" = 125 ] ||
         fail "it was not told: $(inside systemctl status waiting.service)"
