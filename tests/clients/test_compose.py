@@ -10,7 +10,8 @@ import pytest
 import target as targets
 
 SERVICES = ["db", "app", "front"]
-ROUNDS = 20
+# Which of them is found does not depend on chance, unless that is where the mistake is: more with tests/run --all.
+ROUNDS = 20 if float(os.environ.get("EXECD_TEST_SCALE", "1")) >= 1 else 5
 
 
 def compose_words():
