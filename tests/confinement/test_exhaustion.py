@@ -12,14 +12,17 @@ import pytest
 from scale import times
 
 
-def answer_time():
-    """The best of three: who is held up by others is so each time, and a busy host is not."""
-    times_taken = []
-    while len(times_taken) < 3 and min(times_taken, default=1) >= 1:
-        began = time.monotonic()
-        assert client.request("GET", "/_ping").status == 200
-        times_taken.append(time.monotonic() - began)
-    return min(times_taken)
+def is_served():
+    """A request is answered while one that came before it still waits for its end: nobody is held up by others. One of three
+    times, since a host that stands still for longer than a head may take ends the other one first."""
+    for _ in range(3):
+        with client.connect() as other:
+            other.sendall(b"G")
+            assert client.request("GET", "/_ping").status == 200
+            other.setblocking(False)
+            if is_open(other):
+                return True
+    return False
 
 
 def test_slow_connections():
@@ -32,8 +35,8 @@ def test_slow_connections():
         slow.append(s)
     began = time.monotonic()
     open_ones = list(slow)
-    while open_ones and time.monotonic() - began < 25:
-        assert answer_time() < 1
+    while open_ones and time.monotonic() - began < 60:
+        assert is_served()
         assert client.output("web", ["/bin/echo", "ok"]) == "ok\n"
         for s in list(open_ones):
             s.setblocking(False)
@@ -49,7 +52,7 @@ def test_slow_connections():
         time.sleep(0.5)  # a byte now and then
     for s in slow:
         s.close()
-    assert not open_ones, f"{len(open_ones)} of {count} slow connections are still open after 25 s"
+    assert not open_ones, f"{len(open_ones)} of {count} slow connections are still open after a minute"
 
 
 def is_open(s):
@@ -69,13 +72,13 @@ def test_connections_of_one_user():
             s = client.connect()
             s.settimeout(0)
             held.append(s)
-        assert answer_time() < 1
+        assert is_served()
         still_open = sum(is_open(s) for s in held)
         assert still_open <= 1024, f"{still_open} connections of one user are held at once"
     finally:
         for s in held:
             s.close()
-    host.wait_until(lambda: answer_time() < 1, "service after the flood")
+    host.wait_until(is_served, "service after the flood")
 
 
 def test_creates_without_start():
@@ -99,11 +102,11 @@ def create_until_refused():
             break
         created.append(reply.json()["Id"])
         if len(created) % 200 == 0:
-            assert answer_time() < 1
+            assert is_served()
     assert limit is not None and limit.status == 429, f"{len(created)} were taken, then {limit and limit.body}"
     assert limit.json()["error"]["code"] == "LIMIT_EXCEEDED"
     assert len(created) <= 1100
-    assert answer_time() < 1
+    assert is_served()
     usage = host.Usage()
     assert usage.runners <= 1100, usage
     assert usage.rss["execd.service"] < host.memory_allowed("execd.service", 128 * 1024), usage

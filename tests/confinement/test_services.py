@@ -135,7 +135,7 @@ libc = ctypes.CDLL(None)
 first = ctypes.cast(ctypes.c_void_p.in_dll(libc, "environ").value, ctypes.POINTER(ctypes.c_void_p))[0]
 ctypes.memset(first, ord("x"), 64)
 open("{shared}/did", "w").close()
-time.sleep(1000)
+time.sleep(1000)  # until it is stopped
 """
 
 
@@ -260,7 +260,7 @@ def test_stop_ends_all_in_the_scope(service):
     assert outcome.code == 0, outcome
     uid = wait_for_command(s, 1)
     s.stop()
-    host.wait_until(lambda: not services.processes_of(uid), "the end of its processes", 5)
+    host.wait_until(lambda: not services.processes_of(uid), "the end of its processes")
 
 
 def test_stopped_service_that_still_runs(service):

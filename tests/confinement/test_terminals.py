@@ -97,7 +97,7 @@ def test_reader_that_does_not_read():
     exec_id = created.json()["Id"]
     assert client.inspect(exec_id)["Running"]
     assert client.request("POST", f"/exec/{exec_id}/kill?signal=KILL").status in (200, 204)
-    host.wait_until(lambda: not client.inspect(exec_id)["Running"], "its end", 15)
+    host.wait_until(lambda: not client.inspect(exec_id)["Running"], "its end")
 
 
 def control_characters(text):

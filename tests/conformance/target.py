@@ -179,10 +179,10 @@ def let_pass(seconds):
     time.sleep(seconds)
 
 
-def wait_until(condition, timeout=10.0, what="it"):
+def wait_until(condition, timeout=30.0, what="it"):
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen within {timeout} s")
-        time.sleep(0.05)
+        time.sleep(0.05)  # until it looks again
     return value

@@ -110,7 +110,7 @@ def test_detach_by_ctrl_comma(api, running):
     exec_id, c = running("sh", "-c", "echo ready; sleep 30", Tty=True, AttachStdin=True, DetachKeys="ctrl-,")
     c.read_until(b"ready\r\n")
     c.send(b"\x0c")
-    assert c.read_to_eof(3) == b""
+    assert c.read_to_eof() == b""
     assert api.inspect(exec_id)["Running"] is True
 
 

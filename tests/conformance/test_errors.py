@@ -330,7 +330,7 @@ def test_container_is_restarting(api, target):
         def refused():
             answer = api.try_create({"Cmd": ["true"]}, container=name)
             return answer.status == 409 and "restarting" in answer.message and answer
-        answer = targets.wait_until(refused, 15, "a refusal while it restarts")
+        answer = targets.wait_until(refused, what="a refusal while it restarts")
         full = api.get(f"/containers/{name}/json").json()["Id"]
         assert answer.message == f"Container {full} is restarting, wait until the container is running"
     finally:

@@ -342,7 +342,7 @@ def events(call):
     with call.api.start(exec_id, tty=True) as c:
         c.read_until(b"ready\r\n")
         c.send(b"\x10\x11")
-        assert c.ends_within(5)
+        assert c.ends_within(30)
     with call.api.events() as stream:
         victim.remove()
         stream.until(lambda e: e["Action"] == "die" and e["Actor"]["Attributes"]["name"] == victim.name)

@@ -110,7 +110,7 @@ def test_without_a_tty(api, running):
 def test_after_exit(api):
     exec_id = api.run("true", Tty=True).id
     # dockerd takes a moment to forget the process.
-    answer = targets.wait_until(lambda: (a := resize(api, exec_id)).status != 500 and a, 3, "an answer other than 500")
+    answer = targets.wait_until(lambda: (a := resize(api, exec_id)).status != 500 and a, what="an answer other than 500")
     assert answer.status == 404
     assert "no such exec" in answer.message
 

@@ -15,7 +15,7 @@ import threading
 import time
 from urllib.parse import quote
 
-DEFAULT_TIMEOUT = 15.0
+DEFAULT_TIMEOUT = 30.0
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -417,7 +417,7 @@ class Api:
     def sh(self, script, **kw):
         return self.run("/bin/sh", "-c", script, **kw)
 
-    def wait_for(self, exec_id, state, timeout=10.0):
+    def wait_for(self, exec_id, state, timeout=DEFAULT_TIMEOUT):
         """Polls inspect until state(inspect) holds."""
         deadline = time.monotonic() + timeout
         while True:
@@ -426,12 +426,12 @@ class Api:
                 return seen
             if time.monotonic() > deadline:
                 raise Timeout(f"exec did not get there; its last inspect: {seen}")
-            time.sleep(0.03)
+            time.sleep(0.03)  # until it looks again
 
-    def wait_exit(self, exec_id, timeout=10.0):
+    def wait_exit(self, exec_id, timeout=DEFAULT_TIMEOUT):
         return self.wait_for(exec_id, lambda i: not i["Running"] and i["ExitCode"] is not None, timeout)
 
-    def wait_running(self, exec_id, timeout=10.0):
+    def wait_running(self, exec_id, timeout=DEFAULT_TIMEOUT):
         return self.wait_for(exec_id, lambda i: i["Running"] and i["Pid"] > 0, timeout)
 
     def list_containers(self, query=""):
@@ -452,7 +452,7 @@ class Events:
         self.conn.send(build("GET", f"{api.prefix}/events{query}"))
         self.head = self.conn.read_head()
         self.text = ""
-        time.sleep(api.listens_after)
+        time.sleep(api.listens_after)  # nothing shows that it listens
 
     def __enter__(self):
         return self
@@ -460,7 +460,7 @@ class Events:
     def __exit__(self, *exc):
         self.conn.close()
 
-    def next(self, timeout=10.0):
+    def next(self, timeout=DEFAULT_TIMEOUT):
         """The next object; None at the end of the stream."""
         deadline = time.monotonic() + timeout
         while True:
@@ -477,7 +477,7 @@ class Events:
                 return None
             self.text += chunk.decode()
 
-    def until(self, wanted, timeout=10.0):
+    def until(self, wanted, timeout=DEFAULT_TIMEOUT):
         """All objects up to and with the first for which wanted(object) holds."""
         deadline = time.monotonic() + timeout
         seen = []

@@ -154,14 +154,14 @@ def let_pass(seconds):
     time.sleep(seconds)
 
 
-def wait_for(condition, seconds=10, what="condition"):
+def wait_for(condition, seconds=30, what="condition"):
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < end, f"waited {seconds} s for {what() if callable(what) else what}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # until it looks again
 
 
 class Terminal:
@@ -211,7 +211,7 @@ class Terminal:
         self.seen += data
         return bool(data)
 
-    def expect(self, text, seconds=15):
+    def expect(self, text, seconds=30):
         """Reads until `text` was seen, and returns all up to its end."""
         text = text if isinstance(text, bytes) else text.encode()
         end = time.monotonic() + seconds
@@ -248,14 +248,14 @@ class Terminal:
                 self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
 
-    def wait(self, seconds=15):
+    def wait(self, seconds=30):
         end = time.monotonic() + seconds
         while not self.ended():
             assert time.monotonic() < end, f"has not ended: {self.seen!r}"
             if self.fd >= 0:
                 self.read_some(0.1)
             else:
-                time.sleep(0.05)
+                time.sleep(0.05)  # until it looks again
         while self.fd >= 0 and self.read_some(0.1):
             pass
         return self.status

@@ -170,11 +170,11 @@ def let_pass(seconds):
     time.sleep(seconds)
 
 
-def wait_for(condition, seconds=10, what="condition"):
+def wait_for(condition, seconds=30, what="condition"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.05)
+        time.sleep(0.05)  # until it looks again
     raise AssertionError(f"not within {seconds} s: {what}")

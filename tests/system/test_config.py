@@ -197,7 +197,7 @@ def test_file_that_execd_cannot_read():
 def test_idle_timeout():
     restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
     assert request("GET", "/_ping").body == b"OK"
-    wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=25, what="execd to leave")
     assert request("GET", "/_ping").body == b"OK", "and it comes back"
 
 
@@ -205,7 +205,7 @@ def test_idle_timeout_of_a_running_daemon():
     restart("[Daemon]\nIdleTimeoutSec=infinity\n")
     pid = service("MainPID")
     reload("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
-    wait_for(lambda: service("ActiveState") == "inactive", seconds=5, what="execd to leave")
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=25, what="execd to leave")
     assert request("GET", "/_ping").body == b"OK"
     assert service("MainPID") != pid
     reload("[Daemon]\nIdleTimeoutSec=infinity\n")
@@ -223,7 +223,7 @@ def test_stays_for_those_who_come_back():
     """A client that pauses for some seconds finds execd, the spawner and a runner again; then all of them exit."""
     restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")
     assert run("web", ["true"])[0] == 0
-    wait_for(lambda: service("ActiveState") == "inactive", seconds=20, what="execd to leave")
+    wait_for(lambda: service("ActiveState") == "inactive", seconds=25, what="execd to leave")
     let_pass(1)
     put(DROP_IN, "[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=12s\n")
     assert run("web", ["true"])[0] == 0
@@ -288,14 +288,13 @@ def test_created_exec_goes():
     restart("[Exec]\nCreatedTimeoutSec=1s\n")
     exec_id = create("web", ["true"])
     assert request("GET", f"/exec/{exec_id}/json").status == 200
-    wait_for(lambda: request("GET", f"/exec/{exec_id}/json").status == 404, seconds=15, what="it to go")
+    wait_for(lambda: request("GET", f"/exec/{exec_id}/json").status == 404, what="it to go")
 
 
 def test_drain_timeout():
     restart("[Exec]\nDrainTimeoutSec=100ms\n")
-    began = time.monotonic()
     assert run("web", ["sh", "-c", "sleep 60 & echo done"])[:2] == (0, b"done\n")
-    assert time.monotonic() - began < 5
+    assert shell("pgrep -fx 'sleep 60'"), "it was not waited for"
     reload("[Exec]\nDrainTimeoutSec=5s\n")
     began = time.monotonic()
     assert run("web", ["sh", "-c", "sleep 60 & echo done"])[:2] == (0, b"done\n")
@@ -310,7 +309,7 @@ def scopes_ready():
 
 def test_spare_runners():
     restart("[Exec]\nSpareRunnersMax=0\n")
-    wait_for(lambda: scopes_ready() == 0, seconds=20, what="those of before to go")
+    wait_for(lambda: scopes_ready() == 0, what="those of before to go")
     assert run("web", ["true"])[0] == 0
     assert run("booted", ["true"])[0] == 0
     assert scopes_ready() == 0

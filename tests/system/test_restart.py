@@ -355,7 +355,7 @@ def test_execctl_notices_nothing():
         execctl attach $id & attach=$!
         execctl wait $id & wait=$!
         (sleep 2.5; echo exit 7) | script -qec "execctl shell web" /dev/null >/dev/null 2>&1 & shell=$!
-        sleep 1
+        sleep 1  # nothing shows that each of them waits
         systemctl restart execd.service
         for pid in $run $input $attach $wait $shell; do wait $pid; echo ended $?; done
     """).split()
@@ -382,7 +382,7 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
         assert caller.poll() is None and shell(find)
     caller.kill()
     caller.wait()
-    wait_for(lambda: not shell(find), seconds=3, what="the command to have ended with its caller")
+    wait_for(lambda: not shell(find), what="the command to have ended with its caller")
 
 
 def test_spawner_that_cannot_be_started_is_told_of():

@@ -123,7 +123,7 @@ def test_goes_when_it_is_empty(machine):
     wait_for(lambda: os.path.basename(slice_of(machine)) in slices(), what="the slice")
     # The runner that is ready for the next exec goes after a minute.
     shell("systemctl kill --signal=KILL '" + os.path.basename(slice_of(machine)) + "'", check=False)
-    wait_for(lambda: os.path.basename(slice_of(machine)) not in slices(), seconds=20, what="no slice")
+    wait_for(lambda: os.path.basename(slice_of(machine)) not in slices(), what="no slice")
 
 
 def test_frozen_with_its_container(machine):
@@ -218,7 +218,7 @@ def test_container_ends_while_no_spawner_runs():
     finally:
         shell("systemctl start execd-spawner.socket")
     restart_spawner("true")
-    wait_for(lambda: name not in slices(), seconds=20, what="the slice is stopped")
+    wait_for(lambda: name not in slices(), what="the slice is stopped")
 
 
 def test_slices_of_others_are_left_alone():
@@ -264,9 +264,9 @@ def test_nothing_is_left(count):
         own = {f"machine-execd{digits_of(name)}.slice" for name in names}
     finally:
         shell(" & ".join(f"{MACHINE} remove {name}" for name in names) + " & wait")
-    wait_for(lambda: not own & set(slices()), seconds=30, what="no slice is left")
+    wait_for(lambda: not own & set(slices()), what="no slice is left")
     scopes = shell("systemctl list-units --all --plain --no-legend 'exec-*.scope' | cut -d' ' -f1")
     assert not [i for i in ids if i in scopes]
     assert not any(glob.glob(f"{ROOT}/**/*execd{name}*", recursive=True) for name in own)
-    wait_for(lambda: fds() <= before + 8, seconds=20, what=lambda: f"{fds()} fds, {before} before")
+    wait_for(lambda: fds() <= before + 8, what=lambda: f"{fds()} fds, {before} before")
     assert not re.search(r"many\d+", shell("ps -eo args | grep -v grep | grep execd-runner || true"))
