@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Too much of everything: connections, execs, and what is left after many of them (R-E3, R-H2)."""
 
+import os
 import random
 import socket
 import threading
@@ -10,6 +11,8 @@ import client
 import host
 import pytest
 from scale import times
+
+CONFIG = "/etc/execd/execd.conf.d/50-test.conf"
 
 
 def is_served():
@@ -160,8 +163,20 @@ def churn(count, problems):
             problems.append(repr(error))
 
 
+@pytest.fixture
+def soon_idle():
+    """Runners that wait for the next exec leave after seconds, whatever execd has seen of when clients come back."""
+    os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
+    with open(CONFIG, "w", encoding="ascii") as stream:
+        stream.write("[Daemon]\nIdleTimeoutSec=2s\nIdleTimeoutMaxSec=0\n")
+    host.restart_services()
+    yield
+    os.unlink(CONFIG)
+    host.restart_services()
+
+
 def settled():
-    """What is held once nothing runs: parked spares leave after a minute."""
+    """What is held once nothing runs."""
     host.wait_until(lambda: not [s for s in host.exec_scopes()] and host.own_processes().get(host.PRODUCT[2], 0) == 0,
                     "an end of all scopes and runners", 100)
     time.sleep(1)  # journald and systemd end their part
@@ -169,7 +184,7 @@ def settled():
 
 
 @pytest.mark.timeout(1800)
-def test_many_execs_leave_nothing():
+def test_many_execs_leave_nothing(soon_idle):
     """T-E3: --scale=10 makes it ten thousand."""
     problems = []
     # Who follows the events keeps both daemons there: what they hold is compared, and not what systemd starts anew.
