@@ -99,11 +99,8 @@ ad_hoc() {
 
 # Files go as they are, of any size, and those of nothing too.
 check_large_file() {
-    # shellcheck disable=SC2016  # for the shell in there
     ansible sh -euc 'head -c 3000000 /dev/urandom >/tmp/large && : >/tmp/empty && mkdir /tmp/back
-        for file in large empty; do
-            ansible --inventory inventory.yml one -m copy -a "src=/tmp/$file dest=/srv/$file"
-            ansible --inventory inventory.yml one -m fetch -a "src=/srv/$file dest=/tmp/back/$file flat=yes"
-            cmp "/tmp/$file" "/tmp/back/$file"
-        done'
+        ansible-playbook --inventory inventory.yml /mnt/tests/examples/files.yml
+        cmp /tmp/large /tmp/back/large
+        cmp /tmp/empty /tmp/back/empty'
 }
