@@ -388,7 +388,7 @@ static int run_daemon(void)
                 return EXIT_NO_SOCKET;
         r = run(&passed);
         selinux_access_close();
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

@@ -71,6 +71,9 @@ DbusCall *dbus_call_free(DbusCall *c)
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
         c->caller = caller_watch_free(c->caller);
+        if (c->answer_size > 0)
+                dbus_answers_sent(c->service->answers, peer_share(c->peer), c->answer_size);
+        bus_watch_sent(c->manager->bus_watch);
         exec_unref(c->exec);
         peer_unref(c->peer);
         sd_bus_message_unref(c->message);
@@ -115,6 +118,21 @@ int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t si
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+bool dbus_call_reserve(DbusCall *c, size_t size)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        r = dbus_answers_take(c->service->answers, peer_share(c->peer), size, &refusal);
+        if (r < 0) {
+                dbus_call_refuse(c, &refusal);
+                return false;
+        }
+        if (r > 0)
+                c->answer_size += size;
+        return true;
 }
 
 void dbus_call_send(DbusCall *c, sd_bus_message *reply)

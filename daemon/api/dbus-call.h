@@ -27,6 +27,7 @@ struct DbusCall {
         size_t size;      /* bytes of what it asks for, beyond the few that each call has */
         uid_t charged_to; /* for the call and these bytes */
         bool charged;
+        size_t answer_size;              /* bytes that the answer was charged with */
         void (*known)(DbusCall *c);      /* the method proper, once the peer is known */
         void (*authorized)(DbusCall *c); /* what follows when it is allowed */
         sd_bus_slot *slot;
@@ -50,6 +51,9 @@ int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c));
 int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, void (*known)(DbusCall *c));
 DbusCall *dbus_call_free(DbusCall *c);
 DEFINE_CLEANUP(DbusCall, dbus_call_free);
+
+/* Before an answer that may be large is made, of about so many bytes. False: the call was refused, and freed. */
+bool dbus_call_reserve(DbusCall *c, size_t size);
 
 /* Each of these answers and frees the call. */
 void dbus_call_reply(DbusCall *c, const char *types, ...);

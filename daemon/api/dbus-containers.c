@@ -16,6 +16,7 @@
 static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_services)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t size = 0;
         int r;
 
         r = dbus_reply_new_array(c->message, "(sssssut)", &reply);
@@ -29,6 +30,7 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_service
                         break;
                 if (only_services && strcmp(k->kind, SERVICE_KIND) != 0)
                         continue;
+                size += container_info_size(k);
                 r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
                                           k->leader, k->started_usec);
         }
@@ -36,7 +38,7 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_service
                 r = sd_bus_message_close_container(reply);
         if (r < 0)
                 dbus_call_fail(c, r);
-        else
+        else if (dbus_call_reserve(c, size))
                 dbus_call_send(c, reply);
 }
 
@@ -190,12 +192,15 @@ static void get_usage_run(DbusCall *c)
 
 static void get_container_run(DbusCall *c)
 {
+        const ContainerInfo *container = DBUS_CALL(c, ContainerCall)->container;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
+        if (!dbus_call_reserve(c, container_info_size(container)))
+                return;
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
-                r = dbus_append_container(reply, DBUS_CALL(c, ContainerCall)->container);
+                r = dbus_append_container(reply, container);
         if (r < 0)
                 dbus_call_fail(c, r);
         else
@@ -253,14 +258,19 @@ int dbus_method_get_container_usage(sd_bus_message *m, void *userdata, sd_bus_er
         return serve_container(userdata, m, get_usage_run, error);
 }
 
-static int rejected_copy(sd_bus_message *reply, sd_bus_message *from)
+/* Of an entry, beside its strings. */
+#define REJECTED_SIZE 32
+
+static int rejected_copy(sd_bus_message *reply, sd_bus_message *from, size_t *size)
 {
         const char *name, *source, *reason;
         int r;
 
         r = sd_bus_message_enter_container(from, 'a', "(sss)");
-        while (r >= 0 && (r = sd_bus_message_read(from, "(sss)", &name, &source, &reason)) > 0)
+        while (r >= 0 && (r = sd_bus_message_read(from, "(sss)", &name, &source, &reason)) > 0) {
+                *size += strlen(name) + strlen(source) + strlen(reason) + REJECTED_SIZE;
                 r = sd_bus_message_append(reply, "(sss)", name, source, reason);
+        }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -269,6 +279,7 @@ static int rejected_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
+        size_t size = 0;
         int r;
 
         c->slot = sd_bus_slot_unref(c->slot);
@@ -278,10 +289,10 @@ static int rejected_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
         }
         r = dbus_reply_new_array(c->message, "(sss)", &reply);
         if (r >= 0)
-                r = rejected_copy(reply, m);
+                r = rejected_copy(reply, m, &size);
         if (r < 0)
                 dbus_call_fail(c, r);
-        else
+        else if (dbus_call_reserve(c, size))
                 dbus_call_send(c, reply);
         return 0;
 }

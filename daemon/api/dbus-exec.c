@@ -6,10 +6,12 @@
 
 #include "api/dbus-append.h"
 #include "api/dbus-methods.h"
+#include "api/exec-brief.h"
 #include "api/exec-view.h"
 #include "base/origin.h"
 
-/* Properties, through a getter for each type: what they show is small. */
+/* Properties, through a getter for each type: what they show is small. Lists and InterfacesAdded have what the
+ * getters return; api/dbus-properties.c returns all of Command and Labels to whoever asks for an exec. */
 
 static int property_get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -82,17 +84,17 @@ static int property_get_exit_status(sd_bus *bus, const char *path, const char *i
 static int property_get_command(sd_bus *bus, const char *path, const char *interface, const char *property,
                                 sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        const Exec *e = userdata;
+        _cleanup_strv_ char **command = exec_brief_command(userdata);
 
-        return sd_bus_message_append_strv(reply, e->request->argv);
+        return command ? sd_bus_message_append_strv(reply, command) : -ENOMEM;
 }
 
 static int property_get_labels(sd_bus *bus, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-        const Exec *e = userdata;
+        _cleanup_strv_ char **labels = exec_brief_labels(userdata);
 
-        return dbus_append_dictionary(reply, e->request->labels);
+        return dbus_append_dictionary(reply, labels);
 }
 
 static int property_get_properties(sd_bus *bus, const char *path, const char *interface,

@@ -9,16 +9,27 @@
 #include "api/dbus-methods.h"
 #include "api/dbus-options.h"
 #include "api/dbus-path.h"
+#include "api/exec-brief.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"
 #include "core/exec-restore.h"
+
+/* Bytes of an entry of ListExecs and of ListRecordings, without the command line. */
+#define LISTED_SIZE 512
 
 static void list_execs_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         char path[DBUS_EXEC_PATH_SIZE];
+        size_t size = 0;
         int r;
 
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e))
+                        size += LISTED_SIZE + strlen(e->command_line ?: "");
+        }
+        if (!dbus_call_reserve(c, size))
+                return;
         r = dbus_reply_new_array(c->message, "(sossssut)", &reply);
         LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r < 0)
@@ -102,7 +113,7 @@ static int append_exec(sd_bus_message *reply, const Exec *e)
         if (r >= 0)
                 r = sd_bus_message_append(reply, "so", e->id, dbus_exec_path(e, path));
         if (r >= 0)
-                r = dbus_append_properties(reply, e);
+                r = dbus_append_properties(reply, e, false);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -110,8 +121,15 @@ static void list_filtered_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const FilterCall *k = DBUS_CALL(c, FilterCall);
+        size_t size = 0;
         int r;
 
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e) && filter_matches(k, e))
+                        size += exec_brief_size(e);
+        }
+        if (!dbus_call_reserve(c, size))
+                return;
         r = dbus_reply_new_array(c->message, "(soa{sv})", &reply);
         LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r >= 0 && dbus_call_may_see(c, e) && filter_matches(k, e))
@@ -266,6 +284,8 @@ static void list_recordings_run(DbusCall *c)
         RecordingList l = {.call = c};
         int r;
 
+        if (!dbus_call_reserve(c, c->manager->recordings->files.used * LISTED_SIZE))
+                return;
         r = dbus_reply_new_array(c->message, "(sstt)", &reply);
         l.reply = reply;
         /* Where there is no directory of them, there are none. */

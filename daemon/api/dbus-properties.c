@@ -12,6 +12,7 @@
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-path.h"
+#include "api/exec-brief.h"
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 #define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
@@ -25,17 +26,33 @@ static const sd_bus_vtable *find_property(const char *name)
         return NULL;
 }
 
-static int append_value(sd_bus_message *reply, const Exec *e, const sd_bus_vtable *v)
+/* What lists have the beginning of. */
+static int append_whole(sd_bus_message *reply, const Exec *e, const char *name)
 {
+        if (strcmp(name, "Command") == 0)
+                return sd_bus_message_append_strv(reply, e->request->argv);
+        return dbus_append_dictionary(reply, e->request->labels);
+}
+
+static bool is_brief_in_lists(const char *name)
+{
+        return strcmp(name, "Command") == 0 || strcmp(name, "Labels") == 0;
+}
+
+static int append_value(sd_bus_message *reply, const Exec *e, const sd_bus_vtable *v, bool whole)
+{
+        const char *name = v->x.property.member;
         int r;
 
         r = sd_bus_message_open_container(reply, 'v', v->x.property.signature);
         if (r >= 0)
-                r = v->x.property.get(NULL, NULL, NULL, v->x.property.member, reply, (void *) e, NULL);
+                r = whole && is_brief_in_lists(name)
+                            ? append_whole(reply, e, name)
+                            : v->x.property.get(NULL, NULL, NULL, name, reply, (void *) e, NULL);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-int dbus_append_properties(sd_bus_message *reply, const Exec *e)
+int dbus_append_properties(sd_bus_message *reply, const Exec *e, bool whole)
 {
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
@@ -46,7 +63,7 @@ int dbus_append_properties(sd_bus_message *reply, const Exec *e)
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "s", v->x.property.member);
                 if (r >= 0)
-                        r = append_value(reply, e, v);
+                        r = append_value(reply, e, v, whole);
                 if (r >= 0)
                         r = sd_bus_message_close_container(reply);
         }
@@ -64,10 +81,12 @@ static void read_run(DbusCall *c)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
+        if (!dbus_call_reserve(c, exec_whole_size(c->exec)))
+                return;
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
-                r = k->property ? append_value(reply, c->exec, k->property)
-                                : dbus_append_properties(reply, c->exec);
+                r = k->property ? append_value(reply, c->exec, k->property, true)
+                                : dbus_append_properties(reply, c->exec, true);
         if (r < 0)
                 dbus_call_fail(c, r);
         else
@@ -119,15 +138,22 @@ static int append_object(sd_bus_message *reply, const Exec *e)
         if (r >= 0)
                 r = sd_bus_message_append(reply, "s", DBUS_EXEC_INTERFACE);
         if (r >= 0)
-                r = dbus_append_properties(reply, e);
+                r = dbus_append_properties(reply, e, false);
         return r < 0 ? r : dbus_close(reply, 3);
 }
 
 static void objects_run(DbusCall *c)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t size = 0;
         int r;
 
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e))
+                        size += exec_brief_size(e);
+        }
+        if (!dbus_call_reserve(c, size))
+                return;
         r = dbus_reply_new_array(c->message, "{oa{sa{sv}}}", &reply);
         LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
                 if (r >= 0 && dbus_call_may_see(c, e))

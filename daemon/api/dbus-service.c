@@ -84,7 +84,12 @@ static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
                 (void) sd_bus_emit_object_removed(m->bus, path);
                 break;
         }
+        bus_watch_sent(m->bus_watch);
 }
+
+/* The bus may still have the connection of an execd that has left it: the name is the next one's. Only the user
+ * execd may own it. */
+#define NAME_FLAGS (SD_BUS_NAME_REPLACE_EXISTING | SD_BUS_NAME_ALLOW_REPLACEMENT | SD_BUS_NAME_QUEUE)
 
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -124,11 +129,14 @@ int dbus_service_new(Manager *m, DbusService **ret)
                 return -ENOMEM;
         s->manager = m;
         if (m->bus) {
+                r = dbus_answers_new(m->bus, &m->memory_budget, &s->answers);
+                if (r < 0)
+                        return r;
                 r = add_objects(s, m->bus);
                 if (r < 0)
                         return r;
                 m->on_exec_changed = on_exec_changed;
-                r = sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, 0, on_name, NULL);
+                r = sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, NAME_FLAGS, on_name, NULL);
                 if (r < 0)
                         return r;
         }
@@ -142,6 +150,7 @@ DbusService *dbus_service_free(DbusService *s)
                 return NULL;
         dbus_calls_drop(s);
         dbus_subscribers_drop(s);
+        dbus_answers_free(s->answers);
         s->manager->on_exec_changed = NULL;
         return mfree(s);
 }

@@ -3,13 +3,15 @@
 
 /* org.execd1 on the system bus: the manager at /org/execd1 and each exec at /org/execd1/exec/_ID. */
 
+#include "api/dbus-answer.h"
 #include "base/list.h"
 #include "core/event-log.h"
 #include "core/manager.h"
 
 typedef struct DbusService {
-        Manager *manager;   /* weak */
-        List calls;         /* DbusCall: being served */
+        Manager *manager; /* weak */
+        List calls;       /* DbusCall: being served */
+        DbusAnswers *answers;
         List subscribers;   /* who wants to be told of containers */
         EventReader reader; /* while there are any */
 } DbusService;

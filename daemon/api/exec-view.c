@@ -36,6 +36,8 @@ ExecView exec_view(const Exec *e)
                 .recording_path = e->recording_path,
                 .result = exec_result(e),
                 .request = e->request,
+                .command = e->request->argv,
+                .labels = e->request->labels,
                 .has_exit_code = is_known || e->client_lost,
                 .exit_code = is_known ? e->exit_code : EXIT_CODE_CLIENT_LOST,
                 .can_remove = exec_has_ended(e),

@@ -14,6 +14,8 @@
 
 /* Events that one client is sent before others have their turn. */
 #define EVENTS_IN_TURN 16
+/* Bytes after which a client has had its turn. */
+#define BYTES_IN_TURN (16 * 1024)
 
 typedef struct EventStream {
         HttpTask task;
@@ -114,9 +116,10 @@ static void events_on_new(EventReader *r)
 static void events_feed(HttpExchange *x)
 {
         EventStream *s = HTTP_TASK(x, EventStream);
+        size_t bytes = 0;
         bool lost = false;
 
-        for (unsigned i = 0; i < EVENTS_IN_TURN; i++) {
+        for (unsigned i = 0; i < EVENTS_IN_TURN && bytes < BYTES_IN_TURN; i++) {
                 const Event *e = event_log_next(x->manager->events, &s->reader, &lost);
 
                 if (lost) {
@@ -131,8 +134,10 @@ static void events_feed(HttpExchange *x)
                                 http_stream_end(x);
                         return;
                 }
-                if (event_is_wanted(s, e))
+                if (event_is_wanted(s, e)) {
                         event_write(x, e);
+                        bytes += e->size;
+                }
         }
         /* Skipped events leave nothing to be sent, after which this would be called again. */
         http_stream_wake(x);

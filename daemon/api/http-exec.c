@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/exec-brief.h"
 #include "api/exec-view.h"
 #include "api/http-authz.h"
 #include "api/http-filter.h"
@@ -141,9 +142,13 @@ static int check_status(const HttpFilter *f, Refusal *reterr)
 /* One at a time: all of them as one object would take several times the bytes of the answer. */
 static void list_append_exec(Buf *list, const Exec *e)
 {
+        _cleanup_strv_ char **command = exec_brief_command(e), **labels = exec_brief_labels(e);
         ExecView view = exec_view(e);
-        struct json_object *o = exec_view_to_json(&view);
+        struct json_object *o;
 
+        view.command = command;
+        view.labels = labels;
+        o = exec_view_to_json(&view);
         if (buf_length(list) > 1)
                 buf_puts(list, ",");
         json_write(list, o);

@@ -100,6 +100,15 @@ static void manager_set_budgets(Manager *m)
         }
 }
 
+/* The next execd connects again, and takes over all that is under way. */
+static void manager_on_bus_lost(void *userdata, const char *why)
+{
+        Manager *m = userdata;
+
+        log_error("Lost the system bus, because %s: restarting", why);
+        shutdown_fail(m->shutdown);
+}
+
 /* Without a system bus only the host's root is served: everybody else is polkit's to judge. */
 static void manager_open_bus(Manager *m)
 {
@@ -168,6 +177,9 @@ int manager_new(ManagerConfig *config, Manager **ret)
         m->shutdown = shutdown_new(m->event, m->bus, manager_is_settled, m);
         if (!m->spares || !m->shutdown || (m->bus && !m->callers))
                 return -ENOMEM;
+        r = m->bus ? bus_watch_new(m->bus, manager_on_bus_lost, m, &m->bus_watch) : 0;
+        if (r < 0)
+                return r;
         manager_spread_stay(m);
         r = manager_execs_init(m);
         if (r < 0)
@@ -193,6 +205,7 @@ Manager *manager_free(Manager *m)
         spawner_link_free(m->spawner);
         m->polkit = polkit_free(m->polkit);
         m->callers = caller_watches_free(m->callers);
+        m->bus_watch = bus_watch_free(m->bus_watch);
         if (m->bus) {
                 sd_bus_detach_event(m->bus);
                 m->bus = sd_bus_flush_close_unref(m->bus);

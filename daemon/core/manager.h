@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "core/budget.h"
+#include "core/bus-watch.h"
 #include "core/config.h"
 #include "core/denials.h"
 #include "core/exec.h"
@@ -42,8 +43,9 @@ struct Manager {
         Budget memory_budget;   /* bytes of requests, of answers, and of execs that have not ended */
         Budget outputs_budget;  /* bytes of rings of output */
         SpawnerLink *spawner;
-        sd_bus *bus;    /* the system bus, for polkit and for our own interface; NULL when there is none */
-        Polkit *polkit; /* on that bus */
+        sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
+        BusWatch *bus_watch;    /* of that bus */
+        Polkit *polkit;         /* on it */
         CallerWatches *callers; /* the same */
         JournalReader journal_reader;
         EventLog *events;

@@ -19,6 +19,7 @@ struct Shutdown {
         sd_event_source *last;  /* the last thing that is done */
         sd_bus_slot *question;
         bool is_stop;
+        int status; /* of the loop */
         bool (*is_settled)(void *userdata);
         void *userdata;
 };
@@ -53,7 +54,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Shutdown *s = userdata;
 
-        return sd_event_exit(s->event, 0);
+        return sd_event_exit(s->event, s->status);
 }
 
 static int on_job_type(sd_bus_message *message, void *userdata, sd_bus_error *error)
@@ -101,7 +102,7 @@ static int on_last(sd_event_source *source, void *userdata)
         Shutdown *s = userdata;
 
         s->last = sd_event_source_disable_unref(s->last);
-        return may_leave(s) ? sd_event_exit(s->event, 0) : 0;
+        return may_leave(s) ? sd_event_exit(s->event, s->status) : 0;
 }
 
 /* Clients still have to be informed of execs that have just ended: process all other ready events first. */
@@ -111,7 +112,7 @@ void shutdown_check(Shutdown *s)
                 return;
         if (sd_event_add_defer(s->event, &s->last, on_last, s) < 0 ||
             sd_event_source_set_priority(s->last, SD_EVENT_PRIORITY_IDLE) < 0)
-                (void) sd_event_exit(s->event, 0);
+                (void) sd_event_exit(s->event, s->status);
 }
 
 void shutdown_begin(Shutdown *s, bool with_execs)
@@ -120,12 +121,20 @@ void shutdown_begin(Shutdown *s, bool with_execs)
                 return;
         if (sd_event_add_time_relative(s->event, &s->timer, CLOCK_MONOTONIC, SHUTDOWN_USEC, 0, on_timer, s) <
             0) {
-                (void) sd_event_exit(s->event, 0);
+                (void) sd_event_exit(s->event, s->status);
                 return;
         }
         if (s->bus && with_execs)
                 (void) sd_bus_call_method_async(s->bus, &s->question, SYSTEMD_NAME, SYSTEMD_UNIT,
                                                 "org.freedesktop.DBus.Properties", "Get", on_job, s, "ss",
                                                 SYSTEMD_NAME ".Unit", "Job");
+        shutdown_check(s);
+}
+
+void shutdown_fail(Shutdown *s)
+{
+        s->status = EXIT_FAILURE;
+        s->question = sd_bus_slot_unref(s->question);
+        shutdown_begin(s, false);
         shutdown_check(s);
 }

@@ -26,6 +26,9 @@ DEFINE_CLEANUP(Shutdown, shutdown_free);
 /* Told to stop. Without execs it does not matter what for, and systemd is not asked. */
 void shutdown_begin(Shutdown *s, bool with_execs);
 
+/* execd cannot go on: as before a restart, and it ends with a failure, so that systemd starts the next one. */
+void shutdown_fail(Shutdown *s);
+
 /* Something changed: looks whether it is time. */
 void shutdown_check(Shutdown *s);
 

@@ -48,24 +48,26 @@ static void add_detach_keys(struct json_object *o, const DetachKeys *k)
         json_add_text(o, "DetachKeys", text);
 }
 
-static struct json_object *process_config(const ExecRequest *q)
+static struct json_object *process_config(const ExecView *v)
 {
+        char *const *command = v->command ?: v->request->argv;
+        const ExecRequest *q = v->request;
         struct json_object *o = json_object_new_object();
 
         json_add_bool(o, "tty", q->tty);
-        json_add_text(o, "entrypoint", q->argv[0]);
-        json_object_object_add(o, "arguments", strings_to_json(q->argv + 1));
+        json_add_text(o, "entrypoint", command[0]);
+        json_object_object_add(o, "arguments", strings_to_json(command + 1));
         json_add_bool(o, "privileged", q->privileged);
         if (q->user && *q->user)
                 json_add_text(o, "user", q->user);
         return o;
 }
 
-static struct json_object *labels_to_json(const ExecRequest *q)
+static struct json_object *labels_to_json(char *const *labels)
 {
         struct json_object *o = json_object_new_object();
 
-        STRV_FOREACH (l, q->labels) {
+        for (char *const *l = labels; l && *l; l++) {
                 _cleanup_free_ char *key = strndup(*l, strcspn(*l, "="));
 
                 if (key)
@@ -92,7 +94,7 @@ struct json_object *exec_view_to_json(const ExecView *v)
         json_add_text(o, "ID", v->id);
         json_add_bool(o, "Running", strcmp(v->status, "running") == 0);
         json_object_object_add(o, "ExitCode", v->has_exit_code ? json_object_new_int(v->exit_code) : NULL);
-        json_object_object_add(o, "ProcessConfig", process_config(v->request));
+        json_object_object_add(o, "ProcessConfig", process_config(v));
         json_add_bool(o, "OpenStdin", v->request->attach_stdin);
         json_add_bool(o, "OpenStderr", v->request->attach_stderr);
         json_add_bool(o, "OpenStdout", v->request->attach_stdout);
@@ -109,7 +111,7 @@ struct json_object *exec_view_to_json(const ExecView *v)
         json_add_text(o, "Unit", v->unit);
         json_add_text(o, "WorkingDir", v->request->working_dir ?: "");
         json_add_text(o, "OnDisconnect", on_disconnect_to_string(v->request->on_disconnect));
-        json_object_object_add(o, "Labels", labels_to_json(v->request));
+        json_object_object_add(o, "Labels", labels_to_json(v->labels));
         json_object_object_add(o, "Properties", properties_to_json(v->request));
         json_add_bool(o, "Record", v->request->record);
         json_add_text(o, "RecordingPath", v->recording_path);

@@ -165,6 +165,95 @@ def test_large_calls_of_one_user(rules, counts):
         t.send("\n")
 
 
+# Creates what it may, asks for all of it again and again, and reads no answer.
+UNREAD = """
+import ctypes, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError, lib
+def say(text):
+    print(text, flush=True)
+def ask(bus, *words):
+    m, cookie = bus.message(*words), ctypes.c_uint64()
+    lib.sd_bus_send(bus.bus, m, ctypes.byref(cookie))
+    lib.sd_bus_flush(bus.bus)
+    lib.sd_bus_message_unref(m)
+maker, made = Bus(), None
+try:
+    for _ in range(int(sys.argv[3])):
+        made = maker.manager("CreateExec", "sasa{sv}", "web", ["true"] + ["x" * 100000] * int(sys.argv[4]), {})[1]
+    say("made all")
+except BusError as e:
+    say("made until " + e.name)
+words = {"objects": ("/org/execd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects"),
+         "filtered": ("/org/execd1", "org.execd1.Manager", "ListExecsFiltered", "a{sv}", {}),
+         "property": (made, "org.freedesktop.DBus.Properties", "Get", "ss", "org.execd1.Exec", "Command")}[sys.argv[2]]
+buses = [Bus() for _ in range(4)]
+for i in range(200):
+    ask(buses[i % 4], *words)
+say("asked")
+sys.stdin.readline()
+"""
+
+
+def end_created():
+    """What is not started stays for minutes otherwise."""
+    shell("systemctl stop execd.service execd-spawner.service; rm -f /run/execd/state/execs.json")
+
+
+def is_served():
+    try:
+        with Bus() as bus:
+            return bus.manager("ListContainers", timeout=5)
+    except BusError:
+        return None
+
+
+def asker(*words):
+    return subprocess.Popen(["setpriv", "--reuid=other", "--regid=other", "--clear-groups", "--", "python3", "-c", UNREAD,
+                             helper.HERE, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def creators_rules():
+    return ALLOW.replace('subject.user == "user"', '["user", "other"].indexOf(subject.user) >= 0')
+
+
+@pytest.mark.parametrize("words", ["objects", "filtered"])
+def test_lists_that_nobody_reads(rules, counts, words):
+    """R-H2: lists are small, however large the commands are."""
+    rules(creators_rules())
+    shell("systemctl restart execd.service")
+    with asker(words, "40", "9") as p:
+        assert p.stdout.readline() == "made until org.execd1.Error.LimitExceeded\n"
+        assert p.stdout.readline() == "asked\n"
+        for _ in range(3):
+            r = as_user("execctl", "run", "web", "--", "echo", "served")
+            assert (r.status, r.out) == (0, b"served\n"), r
+            assert create_over_http().endswith(" 201")
+        assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
+        assert helper.ASAN or peak() < 96 * 1024, f"{peak()} KiB"
+        p.stdin.close()
+    end_created()
+
+
+def test_property_that_nobody_reads(rules, counts):
+    """R-H2: the bus takes no more from execd when it has 127 MiB that nobody reads. Commands, and who is attached, do not
+    notice; the others on the bus are served again after a while."""
+    rules(creators_rules())
+    shell("systemctl restart execd.service")
+    with Terminal("execctl", "run", "-it", "web", "--", "sh", "-c", "echo begun; read line; echo got $line", user="user") as t:
+        t.expect("begun")
+        with asker("property", "1", "18") as p:
+            assert p.stdout.readline() == "made all\n"
+            assert p.stdout.readline() == "asked\n"
+            helper.wait_for(is_served, seconds=120, what="the bus to be served")
+            assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
+            assert helper.ASAN or peak() < 96 * 1024, f"{peak()} KiB"
+            p.stdin.close()
+        t.send("this\n")
+        t.expect("got this")
+    end_created()
+
+
 @pytest.mark.parametrize("signature, values", [
     ("GetContainer s", ["x" * 20000000]), ("Run sas", ["web", ["x" * 20000000]]),
     ("CreateExec sasa{sv}", ["web", ["true"], {"Env": ("as", ["A=" + "x" * 20000000])}]),

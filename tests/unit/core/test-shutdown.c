@@ -5,6 +5,7 @@
 
 #include "core/shutdown.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -107,6 +108,22 @@ static void test_between_two_states(void)
         shutdown_free(s);
 }
 
+/* systemd starts it again only after a failure. */
+static void test_failure(void)
+{
+        Shutdown *s;
+        int status = 0;
+
+        loop_new(false);
+        s = shutdown_new(event, NULL, is_settled, NULL);
+        shutdown_fail(s);
+        CHECK(!has_left());
+        settled = true;
+        shutdown_check(s);
+        CHECK(has_left() && sd_event_get_exit_code(event, &status) >= 0 && status == EXIT_FAILURE);
+        shutdown_free(s);
+}
+
 static int on_ready(sd_event_source *source, void *userdata)
 {
         *(bool *) userdata = true;
@@ -179,6 +196,7 @@ int main(void)
 {
         test_settled();
         test_between_two_states();
+        test_failure();
         test_what_is_ready_comes_first();
         test_not_settled_any_more();
         test_what_for();

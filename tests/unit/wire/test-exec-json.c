@@ -83,6 +83,8 @@ static void test_view(void)
                   .result = "signal",
                   .recording_path = "/r/x.cast",
                   .request = large,
+                  .command = large->argv,
+                  .labels = large->labels,
                   .has_exit_code = true,
                   .exit_code = 137,
                   .can_remove = true,

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Bytes of answers over D-Bus. sd-bus queues what the bus does not take at once, without a limit: until its
+ * queue is empty, an answer is charged to the caller, with the bytes of requests.
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "core/budget.h"
+
+/* dbus-daemon ends the connection of whoever sends a message of more than 32 MiB. */
+#define DBUS_ANSWER_MAX (16 * 1024 * 1024)
+
+typedef struct DbusAnswers DbusAnswers;
+
+/* `bus`, which is attached to an event loop, and `budget` are weak. */
+int dbus_answers_new(sd_bus *bus, Budget *budget, DbusAnswers **ret);
+DbusAnswers *dbus_answers_free(DbusAnswers *a);
+
+/* Before an answer of about so many bytes is made: 1 if they were charged, 0 if the answer is small and none is
+ * on its way. A refusal when it is too large, or when this caller has taken too much. */
+int dbus_answers_take(DbusAnswers *a, uid_t uid, size_t size, Refusal *reterr);
+/* What was taken for it is given back when the bus has it. */
+void dbus_answers_sent(DbusAnswers *a, uid_t uid, size_t size);

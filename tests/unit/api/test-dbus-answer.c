@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* api/dbus-answer: bytes of answers are their caller's until the bus has them. The bus is the other end of a
+ * socket, which reads when the test wants it to. */
+
+#include "api/dbus-answer.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+
+#include "unit/need.h"
+#include "unit/test.h"
+
+#define MIB (1024 * 1024)
+
+static sd_event *event;
+static sd_bus *ours, *theirs;
+static Budget budget = {.what = "bytes", .max = 64 * MIB, .uid_max = 24 * MIB};
+
+static void connect_buses(void)
+{
+        sd_id128_t id;
+        int ends[2];
+
+        NEED(sd_event_new(&event) >= 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        NEED(sd_id128_randomize(&id) >= 0);
+        NEED(sd_bus_new(&theirs) >= 0 && sd_bus_set_fd(theirs, ends[0], ends[0]) >= 0 &&
+             sd_bus_set_server(theirs, true, id) >= 0 && sd_bus_start(theirs) >= 0);
+        NEED(sd_bus_new(&ours) >= 0 && sd_bus_set_fd(ours, ends[1], ends[1]) >= 0 &&
+             sd_bus_start(ours) >= 0 && sd_bus_attach_event(ours, event, 0) >= 0);
+        while (sd_bus_is_ready(ours) <= 0) {
+                NEED(sd_bus_process(theirs, NULL) >= 0);
+                NEED(sd_event_run(event, 1000) >= 0);
+        }
+}
+
+static void send_bytes(size_t size)
+{
+        sd_bus_message *m = NULL;
+        void *space;
+
+        NEED(sd_bus_message_new_signal(ours, &m, "/a", "a.b", "C") >= 0 &&
+             sd_bus_message_append_array_space(m, 'y', size, &space) >= 0);
+        memset(space, 0, size);
+        NEED(sd_bus_send(ours, m, NULL) >= 0);
+        sd_bus_message_unref(m);
+}
+
+static uint64_t queued(void)
+{
+        uint64_t n = 0;
+
+        NEED(sd_bus_get_n_queued_write(ours, &n) >= 0);
+        return n;
+}
+
+static void read_all(void)
+{
+        while (queued() > 0) {
+                NEED(sd_bus_process(theirs, NULL) >= 0);
+                NEED(sd_event_run(event, 1000) >= 0);
+        }
+        while (sd_bus_process(theirs, NULL) > 0)
+                ;
+}
+
+int main(void)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT, large = REFUSAL_INIT;
+        DbusAnswers *a;
+
+        connect_buses();
+        NEED(dbus_answers_new(ours, &budget, &a) >= 0);
+
+        /* What the bus takes at once is given back at once. */
+        CHECK(dbus_answers_take(a, 7, 1000, &refusal) == 1 && budget_held(&budget, 7) == 1000);
+        send_bytes(1000);
+        dbus_answers_sent(a, 7, 1000);
+        CHECK(queued() == 0 && budget.used == 0);
+
+        CHECK(dbus_answers_take(a, 7, DBUS_ANSWER_MAX + 1, &large) < 0 && large.kind == REFUSAL_TOO_LARGE);
+        CHECK(strstr(large.message, "16777216") && strstr(large.message, "ListExecsFiltered"));
+
+        /* A bus that does not read. */
+        for (size_t i = 0; i < 3; i++) {
+                CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+                send_bytes(8 * MIB);
+                dbus_answers_sent(a, 7, 8 * MIB);
+        }
+        CHECK(queued() > 0 && budget_held(&budget, 7) == 24 * MIB);
+        CHECK(dbus_answers_take(a, 7, 1000, &refusal) < 0 && refusal.kind == REFUSAL_BUSY);
+        CHECK(dbus_answers_take(a, 8, 1000, &refusal) == 1);
+        dbus_answers_sent(a, 8, 1000);
+
+        read_all();
+        CHECK(sd_event_run(event, 0) >= 0 && budget.used == 0);
+        CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+        dbus_answers_sent(a, 7, 8 * MIB);
+
+        /* A small one is always given to who has used up all otherwise, while the bus takes it. */
+        budget_force(&budget, 7, 24 * MIB);
+        CHECK(dbus_answers_take(a, 7, 1000, &refusal) == 0);
+        CHECK(dbus_answers_take(a, 7, MIB, &refusal) < 0);
+        budget_give(&budget, 7, 24 * MIB);
+
+        /* The end with answers under way. */
+        CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+        send_bytes(8 * MIB);
+        dbus_answers_sent(a, 7, 8 * MIB);
+        dbus_answers_free(a);
+        CHECK(budget.used == 0);
+
+        sd_bus_detach_event(ours);
+        sd_bus_close_unref(ours);
+        sd_bus_close_unref(theirs);
+        sd_event_unref(event);
+        budget_done(&budget);
+        return 0;
+}
