@@ -167,33 +167,96 @@ static int check_container(Ctl *c, const char *name)
                        : 0;
 }
 
-static int add_all(Ctl *c, const ExecList *list, const Wanted *w, Table *t, size_t *n, size_t *n_ended)
+/* More questions than this take longer than all properties in one answer. */
+#define QUESTIONS_MAX 8
+
+typedef struct Listing {
+        Ctl *c;
+        const ExecList *execs;
+        const Wanted *wanted;
+        Table *table;
+        size_t n, n_ended;
+} Listing;
+
+static int add_if_wanted(Listing *l, const ExecRow *e, const Properties *p)
+{
+        if (!is_wanted(&l->c->options, l->wanted, p))
+                return 0;
+        l->n++;
+        return add_exec(l->table, l->c, e, p);
+}
+
+static int add_each(Listing *l, const bool *chosen)
 {
         int r = 0;
 
-        for (size_t i = 0; i < list->n && r == 0; i++) {
+        for (size_t i = 0; i < l->execs->n && r == 0; i++) {
                 _cleanup_properties_ Properties p = {0};
-                const ExecRow *e = &list->rows[i];
+                const ExecRow *e = &l->execs->rows[i];
 
-                if (!may_be_wanted(&c->options, w, e, n_ended))
+                if (!chosen[i])
                         continue;
-                r = properties_get_of_exec(c, e->path, &p);
+                r = properties_get_of_exec(l->c, e->path, &p);
                 if (r < 0) /* it has gone meanwhile */
                         r = 0;
-                else if (r == 0 && is_wanted(&c->options, w, &p)) {
-                        r = add_exec(t, c, e, &p);
-                        (*n)++;
-                }
+                else if (r == 0)
+                        r = add_if_wanted(l, e, &p);
         }
         return r;
+}
+
+/* Negative, and nothing was added, if execd does not give all at once. */
+static int add_many(Listing *l, const bool *chosen)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        size_t next = 0;
+        int r;
+
+        r = properties_list_execs(l->c, l->wanted->state, &m);
+        if (r < 0)
+                return r;
+        for (;;) {
+                _cleanup_properties_ Properties p = {0};
+                size_t i = next;
+                const char *id;
+
+                r = properties_next_exec(m, &id, &p);
+                if (r <= 0)
+                        return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
+                while (i < l->execs->n && strcmp(l->execs->rows[i].id, id) != 0)
+                        i++;
+                if (i == l->execs->n) /* it is newer than the list */
+                        continue;
+                next = i + 1;
+                r = chosen[i] ? add_if_wanted(l, &l->execs->rows[i], &p) : 0;
+                if (r != 0)
+                        return r;
+        }
+}
+
+static int add_all(Listing *l)
+{
+        _cleanup_free_ bool *chosen = calloc(l->execs->n + 1, sizeof(bool));
+        size_t n = 0;
+        int r = -1;
+
+        if (!chosen)
+                return fail_memory();
+        for (size_t i = 0; i < l->execs->n; i++) {
+                chosen[i] = may_be_wanted(&l->c->options, l->wanted, &l->execs->rows[i], &l->n_ended);
+                n += chosen[i];
+        }
+        if (n > QUESTIONS_MAX)
+                r = add_many(l, chosen);
+        return r < 0 ? add_each(l, chosen) : r;
 }
 
 int verb_list(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_list_done) ExecList list = {0};
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
-        size_t n = 0, n_ended = 0;
         Wanted w;
+        Listing l = {.c = c, .execs = &list, .wanted = &w, .table = t};
         int r;
 
         if (!t)
@@ -202,12 +265,12 @@ int verb_list(Ctl *c, int argc, char **argv)
         if (r == 0)
                 r = exec_list_read(c, &list);
         if (r == 0)
-                r = add_all(c, &list, &w, t, &n, &n_ended);
-        if (r == 0 && n == 0 && n_ended == 0 && w.container)
+                r = add_all(&l);
+        if (r == 0 && l.n == 0 && l.n_ended == 0 && w.container)
                 r = check_container(c, w.container);
         if (r == 0)
                 r = table_print(t, c, "exec");
-        if (r == 0 && n_ended > 0 && !c->options.no_legend && c->options.json == JSON_OFF)
-                printf("%zu ended, shown with --all.\n", n_ended);
+        if (r == 0 && l.n_ended > 0 && !c->options.no_legend && c->options.json == JSON_OFF)
+                printf("%zu ended, shown with --all.\n", l.n_ended);
         return r;
 }

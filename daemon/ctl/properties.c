@@ -241,6 +241,40 @@ int properties_get_of_exec(Ctl *c, const char *path, Properties *ret)
         return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 
+int properties_list_execs(Ctl *c, const char *state, sd_bus_message **ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE,
+                                           "ListExecsFiltered");
+        if (r >= 0)
+                r = state ? sd_bus_message_append(m, "a{sv}", 1, "State", "s", state)
+                          : sd_bus_message_append(m, "a{sv}", 0);
+        if (r >= 0)
+                r = sd_bus_call(c->bus, m, 0, NULL, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(soa{sv})");
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+int properties_next_exec(sd_bus_message *m, const char **ret_id, Properties *ret)
+{
+        int r = sd_bus_message_enter_container(m, 'r', "soa{sv}");
+
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read(m, "so", ret_id, NULL);
+        if (r >= 0)
+                r = properties_read(ret, m);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 1;
+}
+
 const Property *properties_find(const Properties *p, const char *name)
 {
         for (size_t i = 0; i < p->n; i++)

@@ -129,3 +129,16 @@ def test_status_has_the_duration():
     text = execctl("status", ended("web", "--", "sleep", "0.3")).out.decode()
     assert " Duration: 3" in text and "Exit status: 0" in text
 
+
+
+def test_many_execs_at_once():
+    """Each has its own properties, in the order of creation, however they are asked for."""
+    for count in (3, 12):
+        idents = [execctl("run", "-d", f"--label=count={count}", f"--label=number={n}", "web", "--", "sh", "-c",
+                          f"exit {n}").out.decode().strip() for n in range(count)]
+        for ident in idents:
+            execctl("wait", ident)
+        rows = json.loads(execctl("list", "--all", f"--label=count={count}", "--json=short").out)
+        assert [r["id"] for r in rows] == idents
+        assert [r["exit_status"] for r in rows] == list(range(count)), rows[0]
+        assert [r["labels"] for r in rows] == [{"count": str(count), "number": str(n)} for n in range(count)]
