@@ -253,10 +253,10 @@ static void pump(void)
                 n = read(state.pipe, state.packet, sizeof(state.packet));
                 if (n < 0 && (errno == EAGAIN || errno == EINTR))
                         return;
-                state.at = 1;
-                state.size = n > 0 ? (size_t) n : 0;
                 if (n <= 0)
                         state.pipe = fd_close(state.pipe);
+                state.size = n > 0 ? (size_t) n : 0;
+                state.at = MIN(state.size, (size_t) 1);
         }
 }
 

@@ -2,6 +2,7 @@
 """Everything that is done is on record, whatever commands print and whether or not journald reads."""
 
 import contextlib
+import glob
 import json
 import os
 import pathlib
@@ -100,6 +101,33 @@ def test_output_is_of_the_scope():
         assert sorted((r["MESSAGE"], r["EXEC_STREAM"]) for r in lines) == [("to err", "stderr"), ("to out", "stdout")]
         assert "to out" in shell(f"journalctl --no-pager -u exec-{exec_id}.scope")
         assert journal(exec_id)[-1]["EXIT_CODE"] == "0", "the end comes last"
+
+
+def runners_of(exec_id):
+    directory, = glob.glob(f"/sys/fs/cgroup/**/exec-{exec_id}.scope", recursive=True)
+    pids = pathlib.Path(f"{directory}/cgroup.procs").read_text(encoding="ascii").split()
+    return [pid for pid in pids if os.readlink(f"/proc/{pid}/exe").endswith("/execd-runner")]
+
+
+def state_of(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0]
+
+
+def test_command_without_output_costs_nothing():
+    """It has closed its output, or given it to nobody, and goes on: its runner sleeps until it ends."""
+    exec_id = detach("web", ["sh", "-c", "echo so much; exec >/dev/null 2>&1; exec sleep 1000"])
+    wait_for(lambda: any(r.get("MESSAGE") == "so much" for r in journal(exec_id)), what="its output")
+    try:
+        pids = runners_of(exec_id)
+        assert pids
+        wait_for(lambda: all(state_of(pid) == "S" for pid in pids), what="the runner sleeps")
+        seen = []
+        for _ in range(50):
+            seen += [state_of(pid) for pid in pids]
+            execd.let_pass(0.01)
+        assert set(seen) == {"S"}, seen
+    finally:
+        request("POST", f"/exec/{exec_id}/kill?signal=KILL")
 
 
 def test_lines_that_are_hard_to_cut():
