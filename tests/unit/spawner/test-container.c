@@ -3,9 +3,13 @@
 /* The id of a container: the same for the same run, another for each other one; and what is none. */
 
 #include "spawner/container.h"
-#include "unit/need.h"
 
-#define BOOT "3f1b1c0e-6e2d-4a58-8a36-1f0d6e1c2b3a\n"
+#include <fcntl.h>
+
+#include "unit/spawner/container-child.h"
+
+#define OTHER "aa11000000000000000000000000000000000000000000000000000000000000"
+#define BOOT  "3f1b1c0e-6e2d-4a58-8a36-1f0d6e1c2b3a\n"
 
 static void test_id(void)
 {
@@ -54,9 +58,24 @@ static void test_leader_of_host(void)
         NEED(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
 }
 
+/* Its number is that of somebody else by now: here of the test. */
+static void test_number_of_another(void)
+{
+        pid_t pid;
+        Container *c = make_container("machine", OTHER, "web", &pid);
+
+        NEED(leader_is_alive(c->leader));
+        end_child(pid);
+        c->leader->pid = getpid();
+        c->leader->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        NEED(!leader_is_alive(c->leader) && !container_is_alive(c));
+        container_unref(c);
+}
+
 int main(void)
 {
         test_id();
+        test_number_of_another();
         if (geteuid() == 0)
                 test_leader_of_host();
         return 0;
