@@ -32,7 +32,7 @@ static const struct {
         [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "was left by its client", LOG_NOTICE, false},
         [AUDIT_REPLAYED] = {MESSAGE_EXEC_REPLAYED, "replayed", LOG_NOTICE, true},
         [AUDIT_RESIZED] = {MESSAGE_EXEC_RESIZED, "resized", LOG_NOTICE, true},
-        [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signalled", LOG_NOTICE, true},
+        [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signaled", LOG_NOTICE, true},
         [AUDIT_EXITED] = {MESSAGE_EXEC_EXITED, "exited", LOG_NOTICE, false},
         [AUDIT_FAILED] = {MESSAGE_EXEC_FAILED, "could not be started", LOG_NOTICE, false},
         [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is no longer recorded", LOG_WARNING, false},

@@ -72,7 +72,7 @@ typedef struct Sweeping {
         unsigned rounds;
 } Sweeping;
 
-/* SIGKILL is repeated until nobody is left to be signalled: what forks meanwhile would get away otherwise.
+/* SIGKILL is repeated until nobody is left to be signaled: what forks meanwhile would get away otherwise.
  * True when another turn is needed. */
 static bool sweep_turn(const char *path, int signal_number, pid_t runner, unsigned *n_all, int *ret_error)
 {

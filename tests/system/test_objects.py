@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An exec is an object: it outlives its client or not, as asked, and can be joined, signalled, bounded, waited for."""
+"""An exec is an object: it outlives its client or not, as asked, and can be joined, signaled, bounded, waited for."""
 
 import json
 import os
