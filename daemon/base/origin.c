@@ -22,8 +22,8 @@
 #define MOUNTS_MAX (64 * 1024)
 
 /* So much at once, and at most, when the host's own "/" is looked for. */
-#define MOUNTS_PIECE 512
-#define MOUNTS_EARLY 4096
+#define MOUNTS_PIECE 128
+#define MOUNTS_EARLY 2048
 
 #define GONE         "it has exited"
 
