@@ -71,7 +71,9 @@ static void peer_add_origin(Peer *p, Origin *o)
                 p->loginuid = read_loginuid(o->proc_fd);
                 read_program(o->proc_fd, p->program);
                 (void) sd_pid_get_unit(p->pid, &p->unit);
-                (void) sd_pid_get_session(p->pid, &p->session);
+                /* All sessions are units with such names, and libsystemd reads everything again. */
+                if (p->unit && strncmp(p->unit, "session-", strlen("session-")) == 0)
+                        (void) sd_pid_get_session(p->pid, &p->session);
         }
         if (!p->foreign && is_machine(p->unit))
                 p->foreign = "it belongs to a machine of systemd-machined";
