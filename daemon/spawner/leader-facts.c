@@ -36,10 +36,14 @@ int process_read_label(int proc_fd, char **ret)
 
 static bool apparmor_is_enabled(void)
 {
+        static int enabled = -1; /* decided when the kernel starts */
         _cleanup_free_ char *text = NULL;
 
-        return file_read_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &text, NULL) >= 0 &&
-               text[0] == 'Y';
+        if (enabled < 0)
+                enabled = file_read_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &text,
+                                       NULL) >= 0 &&
+                          text[0] == 'Y';
+        return enabled;
 }
 
 int process_read_apparmor(int proc_fd, char **ret)
@@ -97,7 +101,7 @@ static int read_labels(int proc_fd, LeaderFacts *ret, Refusal *reterr)
 /* 1, or 0 when the process has changed its namespaces meanwhile. */
 static int look(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *reterr)
 {
-        Namespaces again;
+        uint64_t again[_NS_MAX];
         int r;
 
         r = namespaces_open(proc_fd, ret_fds, &ret->namespaces);
@@ -106,8 +110,8 @@ static int look(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *r
         if (r >= 0)
                 r = read_labels(proc_fd, ret, reterr);
         if (r >= 0)
-                r = namespaces_read(proc_fd, &again);
-        return r < 0 ? r : memcmp(&again, &ret->namespaces, sizeof(again)) == 0;
+                r = namespaces_read_numbers(proc_fd, again);
+        return r < 0 ? r : memcmp(again, ret->namespaces.inode, sizeof(again)) == 0;
 }
 
 int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *reterr)

@@ -3,12 +3,14 @@
 #include "spawner/namespaces.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "spawner/proc-parse.h"
@@ -96,6 +98,28 @@ int namespaces_read(int proc_fd, Namespaces *ret)
                 }
                 ret->inode[t] = st.st_ino;
                 ret->device = st.st_dev;
+        }
+        return 0;
+}
+
+int namespaces_read_numbers(int proc_fd, uint64_t ret[static _NS_MAX])
+{
+        for (NamespaceType t = 0; t < _NS_MAX; t++) {
+                char path[16], text[64], *number;
+                ssize_t n;
+
+                path_of(t, path);
+                ret[t] = 0;
+                n = readlinkat(proc_fd, path, text, sizeof(text) - 1);
+                if (n < 0) {
+                        if (is_unknown(t, errno))
+                                continue;
+                        return -errno;
+                }
+                text[n] = 0;
+                number = strchr(text, '[');
+                if (!number || sscanf(number, "[%" SCNu64 "]", &ret[t]) != 1)
+                        return -EBADMSG;
         }
         return 0;
 }

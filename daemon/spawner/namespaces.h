@@ -50,6 +50,8 @@ const char *namespace_title(NamespaceType type);
 /* Through a /proc/PID directory: the numbers, or the files with their numbers. */
 int namespaces_read(int proc_fd, Namespaces *ret);
 int namespaces_open(int proc_fd, NamespaceFds *ret, Namespaces *ret_numbers);
+/* Nothing but the numbers, for which the kernel makes no files: to look again whether they are the same. */
+int namespaces_read_numbers(int proc_fd, uint64_t ret[static _NS_MAX]);
 
 /* The CLONE_NEW flags of those that differ from ours. */
 uint64_t namespaces_to_join(const Namespaces *n);
