@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "spawner/proc-parse.h"
@@ -30,13 +31,19 @@ static int open_root(void)
         return -EOPNOTSUPP;
 }
 
-int cgroup_open(const char *path)
+static int keep_root(void)
 {
-        static int root = -EBADF; /* kept: the host's hierarchy stays where it is */
-        int fd;
+        static int root = -EBADF; /* the host's hierarchy stays where it is */
 
         if (root < 0)
                 root = open_root();
+        return root;
+}
+
+int cgroup_open(const char *path)
+{
+        int root = keep_root(), fd;
+
         if (root < 0)
                 return root;
         path += strspn(path, "/");
@@ -46,15 +53,25 @@ int cgroup_open(const char *path)
 
 int cgroup_is_frozen(const char *path)
 {
-        _cleanup_close_ int fd = cgroup_open(path);
-        _cleanup_free_ char *events = NULL;
-        int r;
+        _cleanup_free_ char *file = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int root = keep_root();
+        char events[4096];
+        ssize_t n;
 
+        if (root < 0)
+                return root;
+        if (asprintf(&file, "./%s/cgroup.events", path) < 0) {
+                file = NULL;
+                return -ENOMEM;
+        }
+        fd = openat(root, file, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
-                return fd;
-        r = file_read_at(fd, "cgroup.events", 4096, &events, NULL);
-        if (r < 0)
-                return r;
+                return -errno;
+        n = read(fd, events, sizeof(events) - 1);
+        if (n < 0)
+                return -errno;
+        events[n] = 0;
         return strstr(events, "frozen 1") != NULL;
 }
 
