@@ -56,6 +56,8 @@ static const struct {
         {CGROUP_UNIX_GETSOCKNAME, false},
 };
 
+_Static_assert(ELEMENTSOF(kinds) <= 64, "device_policy_copy() has a bit for each");
+
 typedef struct Programs {
         uint32_t ids[PROGRAMS_MAX];
         uint32_t n;
@@ -134,7 +136,7 @@ static bool has_id(const Programs *p, uint32_t id)
 
 /* First those that are missing, then away with those that the container no longer has: systemd makes its
  * programs anew now and then. */
-static int copy_kind(int container, int parent, int slice, uint32_t type, bool needed)
+static int copy_kind(int container, int parent, int slice, uint32_t type, bool needed, bool *is_bare)
 {
         Programs theirs, shared, own;
         int r;
@@ -143,9 +145,12 @@ static int copy_kind(int container, int parent, int slice, uint32_t type, bool n
         /* A kernel without this kind cannot have programs of it. */
         if (r == -EINVAL && !needed)
                 return 0;
+        if (r >= 0 && theirs.n == 0 && *is_bare)
+                return 0;
         if (r >= 0)
                 r = query(slice, type, 0, &own);
-        if (r >= 0 && theirs.n == 0 && own.n == 0)
+        *is_bare = r >= 0 && theirs.n == 0 && own.n == 0;
+        if (*is_bare)
                 return 0;
         if (r >= 0)
                 r = query(parent, type, BPF_F_QUERY_EFFECTIVE, &shared);
@@ -179,14 +184,19 @@ static int check_security_programs(int container, int slice, Refusal *reterr)
         return r;
 }
 
-int device_policy_copy(const char *container, const char *parent, const char *slice, Refusal *reterr)
+int device_policy_copy(const char *container, const char *parent, const char *slice, uint64_t *bare,
+                       Refusal *reterr)
 {
         _cleanup_close_ int container_fd = cgroup_open(container), parent_fd = cgroup_open(parent),
                             slice_fd = cgroup_open(slice);
         int r = MIN(MIN(container_fd, parent_fd), slice_fd);
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++)
-                r = copy_kind(container_fd, parent_fd, slice_fd, kinds[i].type, kinds[i].needed);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kinds); i++) {
+                bool is_bare = *bare & UINT64_C(1) << i;
+
+                r = copy_kind(container_fd, parent_fd, slice_fd, kinds[i].type, kinds[i].needed, &is_bare);
+                *bare = is_bare ? *bare | UINT64_C(1) << i : *bare & ~(UINT64_C(1) << i);
+        }
         if (r >= 0)
                 r = check_security_programs(container_fd, slice_fd, reterr);
         if (r < 0 && reterr->kind == REFUSAL_NONE)

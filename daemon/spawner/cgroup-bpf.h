@@ -7,11 +7,15 @@
  * is released.
  */
 
+#include <stdint.h>
+
 #include "base/refusal.h"
 
 /* Makes the programs that are effective for `container` and not for `parent` (which both share) effective for
- * `slice`, and takes away others that were attached to it. All are cgroup paths. */
-int device_policy_copy(const char *container, const char *parent, const char *slice, Refusal *reterr);
+ * `slice`, and takes away others that were attached to it. All are cgroup paths. `bare` has a bit for each kind
+ * of which the slice was seen without programs, and is 0 at first: nobody but the spawner attaches any. */
+int device_policy_copy(const char *container, const char *parent, const char *slice, uint64_t *bare,
+                       Refusal *reterr);
 
 /* The old hierarchy's device controller cannot be copied: refuses when these lines of /proc/PID/cgroup name
  * different groups of it. */

@@ -69,10 +69,10 @@ int launch_copy_programs(const Launch *l, Refusal *reterr)
         if (r >= 0)
                 r = device_policy_check_v1(theirs, mine, reterr);
         if (r >= 0)
-                r = leader_cgroup(leader, &path);
+                r = proc_cgroup_parse(theirs, &path);
         if (r >= 0)
                 r = cgroup_path_split(path, &parent, &own);
-        return r < 0 ? r : device_policy_copy(path, parent, l->slice->cgroup, reterr);
+        return r < 0 ? r : device_policy_copy(path, parent, l->slice->cgroup, &l->slice->bare, reterr);
 }
 
 static int check_slice(const Launch *l, Refusal *reterr)

@@ -48,6 +48,7 @@ struct Slice {
         bool is_ended;         /* the container is gone */
         bool is_verified;      /* its cgroup has the limits */
         Limits limits, wanted; /* those that it has, and those that the container has */
+        uint64_t bare;         /* for device_policy_copy() */
         LimitsFollower *follower;
         Freezer *freezer;
         CgroupWatch *watch; /* of its own cgroup */
