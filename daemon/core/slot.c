@@ -12,8 +12,11 @@
 #include "base/list.h"
 #include "base/log.h"
 
-/* Slots that are made at once. systemd gets them in one message, in which Linux allows 253 descriptors. */
-#define SLOTS_MORE 32
+/* Slots that are made at the start, where a client waits for it: more than one exec needs. Then there are twice
+ * as many each time, up to so many at once. systemd gets them in one message, in which Linux allows 253
+ * descriptors, and compares each with those that it has. */
+#define SLOTS_FIRST 8
+#define SLOTS_MORE  32
 
 struct Slot {
         SlotPool *pool; /* weak */
@@ -23,6 +26,7 @@ struct Slot {
 
 struct SlotPool {
         List free;
+        size_t n_made;
         bool told; /* that systemd takes no more */
 };
 
@@ -53,6 +57,7 @@ static Slot *slot_new(SlotPool *p, int fd)
         }
         s->pool = p;
         s->fd = fd;
+        p->n_made++;
         return s;
 }
 
@@ -121,10 +126,10 @@ static int store_sockets(const int *fds, size_t n_fds)
 
 static int pool_grow(SlotPool *p)
 {
+        size_t n = 0, wanted = MIN(MAX(p->n_made, (size_t) SLOTS_FIRST), (size_t) SLOTS_MORE);
         int fds[SLOTS_MORE], r = 0;
-        size_t n = 0;
 
-        while (n < SLOTS_MORE && r >= 0) {
+        while (n < wanted && r >= 0) {
                 r = make_socket();
                 if (r >= 0)
                         fds[n++] = r;
