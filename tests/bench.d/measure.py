@@ -10,17 +10,22 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "conformance"))
+import peers as others  # noqa: E402
 import target as targets  # noqa: E402
 
 SOCKETS = {"execd": "/run/execd/execd.sock", "dockerd": "/run/docker.sock"}
 PROCESSES = {"execd": ("execd", "execd-spawner"), "dockerd": ("dockerd", "containerd")}
 HELPERS = {"execd": ("execd-runner",), "dockerd": ("containerd-shim",)}
 ELSEWHERE = {"execd": "booted", "dockerd": "elsewhere-docker"}
-PARTS = ("latency", "health", "floor", "rate", "streams", "echo", "memory", "cpu", "pauses", "cold", "neighbours")
+# What README shows first, for a run that is ended early.
+PARTS = ("latency", "rate", "streams", "echo", "cold", "attached", "peers", "pauses", "health", "memory", "cpu", "floor",
+         "neighbours")
+OF_EXECD = ("cold", "attached", "floor")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,7 +38,12 @@ class Bench:
     def __init__(self, tools, container, names, quick):
         self.tools, self.names, self.quick = tools, names, quick
         self.containers = {name: container_of(name, container) for name in names}
-        self.results = {}
+        self.results, self.found = {}, []
+
+    def finish(self):
+        for peer in self.found:
+            if hasattr(peer, "finish"):
+                peer.finish()
 
     def client(self, name, *words, timeout=600, container=None):
         done = subprocess.run([f"{self.tools}/bench-client", SOCKETS[name], container or self.containers[name],
@@ -127,14 +137,66 @@ class Bench:
             self.client(name, "latency", n)
             self.put("CPU per exec [ms]", name, (cpu_of(PROCESSES[name] + HELPERS[name]) - before) * 1e3 / n)
 
+    def attached(self):
+        """The rate beside so many that are attached to commands which wait."""
+        n, total = (50, 100) if self.quick else (500, 800)
+        before = float(self.client("execd", "rate", 50, total)[0])
+        p = subprocess.Popen([f"{self.tools}/bench-client", SOCKETS["execd"], self.containers["execd"], "hold", str(n)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if p.stdout.readline() != b"held\n":
+            raise SystemExit(f"execd: cannot hold {n} execs")
+        beside = float(self.client("execd", "rate", 50, total)[0])
+        p.communicate(b"")
+        self.put(f"execs/s beside {n} attached", "execd", beside)
+        self.put(f"part of the rate without {n} attached", "execd", beside / before)
+
+    def client_once(self, path, container):
+        """Milliseconds of one command, by a server at a socket."""
+        done = subprocess.run([f"{self.tools}/bench-client", path, container, "latency", "1"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=100)
+        if done.returncode or "failed" in done.stdout:
+            raise RuntimeError(f"{path} {container}: {done.stdout}{done.stderr}")
+        return float(done.stdout)
+
+    def all_peers(self):
+        if not self.found:
+            self.found = [others.Server(name, SOCKETS[name], self.containers[name], self.client_once)
+                          for name in self.names] + others.prepare(self.client_once)
+        return self.found
+
+    def peers(self):
+        """One command after the other, with each in turn; a connection of its own for each, where there are connections."""
+        samples = {}
+        for _ in range(5 if self.quick else 25):
+            for peer in self.all_peers():
+                samples.setdefault(peer.name, []).append(peer.measure())
+        for name, s in samples.items():
+            self.put("one command p50 [ms]", name, statistics.median(s))
+
     def pauses(self):
-        """Commands with so many seconds between them; after 30, execd has left, and is started again."""
-        for seconds in (10,) if self.quick else (10, 35):
-            samples = {n: [] for n in self.names}
-            for _, name in self.rounds(1 if self.quick else 2):
-                samples[name] += [float(line) for line in self.client(name, "latency", 3, seconds * 1000) if line != "failed"]
-            for name, s in samples.items():
-                self.put(f"exec after {seconds} s p50 [ms]", name, statistics.median(s))
+        """Commands with so many seconds between them. All peers wait at the same time, and measure one after the other."""
+        pauses = ((2, 2),) if self.quick else ((10, 4), (35, 3), (60, 3))
+        samples = {}
+        turn = threading.Lock()
+
+        def wait(peer):
+            for seconds, count in pauses:
+                with turn:
+                    peer.measure()
+                for _ in range(count):
+                    time.sleep(seconds)
+                    with turn:
+                        samples.setdefault((seconds, peer.name), []).append(peer.measure())
+
+        waiting = [threading.Thread(target=wait, args=(peer,)) for peer in self.all_peers()]
+        for thread in waiting:
+            thread.start()
+        for thread in waiting:
+            thread.join()
+        for (seconds, name), s in sorted(samples.items(), key=lambda row: row[0][0]):
+            self.put(f"exec after {seconds} s p50 [ms]", name, statistics.median(s))
+            if name == "execd":
+                self.put(f"exec after {seconds} s, slowest [ms]", name, max(s))
 
     def cold(self):
         """The first command ever: neither execd nor its spawner runs. dockerd is not started by its socket here."""
@@ -238,7 +300,7 @@ LOWER_IS_BETTER = ("ms]", "us]", "KiB]")
 
 
 def show(results, names):
-    columns = names + [n for n in ("floor, plain", "floor, scope") if any(n in r for r in results.values())]
+    columns = names + [c for c in dict.fromkeys(c for row in results.values() for c in row) if c not in names]
     width = max(map(len, results)) + 2
     print(f"{'':{width}}" + "".join(f"{c:>15}" for c in columns) + ("          ratio" if len(names) == 2 else ""))
     for key, row in results.items():
@@ -247,6 +309,17 @@ def show(results, names):
             ratio = row["dockerd"] / row["execd"] if key.endswith(LOWER_IS_BETTER) else row["execd"] / row["dockerd"]
             line += f"{ratio:14.1f}x"
         print(line)
+
+
+def save(path, results, load):
+    text = json.dumps({"date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine(), "load": load,
+                       "results": results}, indent=2)
+    if path == "-":
+        print(text)
+        return
+    with open(f"{path}.new", "w", encoding="utf-8") as f:
+        f.write(text + "\n")
+    os.rename(f"{path}.new", path)
 
 
 def machine():
@@ -269,22 +342,23 @@ def main():
     if "dockerd" in names:
         targets.Target("dockerd", SOCKETS["dockerd"], container_of("dockerd", a.container)).prepare()
     bench = Bench(a.tools, a.container, names, a.quick)
-    for part in PARTS:
-        if a.only in (None, part) and (part not in ("floor", "cold") or "execd" in names):
-            print(f"measuring: {part}", file=sys.stderr, flush=True)
-            getattr(bench, part)()
-    with open("/proc/loadavg") as f:
+    with open("/proc/loadavg", encoding="ascii") as f:
         load = f.read().strip()
-    print(f"{os.cpu_count()} processors, load {load}; ratio: how many times better execd is")
+    began = time.monotonic()
+    try:
+        for part in PARTS:
+            if a.only in (None, part) and (part not in OF_EXECD or "execd" in names):
+                print(f"[{time.monotonic() - began:4.0f} s] measuring: {part}", file=sys.stderr, flush=True)
+                getattr(bench, part)()
+                # A run that is ended early keeps what was measured until then.
+                if a.json and a.json != "-":
+                    save(a.json, bench.results, load)
+    finally:
+        bench.finish()
+    print(f"{os.cpu_count()} processors, load {load} before; ratio: how many times better execd is")
     show(bench.results, names)
-    if a.json:
-        text = json.dumps({"date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine(), "load": load,
-                           "results": bench.results}, indent=2)
-        if a.json == "-":
-            print(text)
-        else:
-            with open(a.json, "w") as f:
-                f.write(text + "\n")
+    if a.json == "-":
+        save(a.json, bench.results, load)
 
 
 if __name__ == "__main__":
