@@ -2,6 +2,7 @@
 
 #include "wire/exec-json.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/strv.h"
@@ -122,19 +123,106 @@ struct json_object *exec_view_to_json(const ExecView *v)
         return o;
 }
 
+/* The members of a record that are written and read as they are. */
+
+typedef enum FieldType {
+        FIELD_TEXT,
+        FIELD_TEXT_OR_NONE, /* left out when it is NULL */
+        FIELD_BOOL,
+        FIELD_INT,
+        FIELD_UNSIGNED,
+        FIELD_LOGIN_UID, /* of a record of an earlier version: UINT32_MAX */
+        FIELD_64,        /* times use all 64 bits */
+} FieldType;
+
+typedef struct Field {
+        const char *key;
+        size_t offset;
+        FieldType type;
+        bool of_running; /* others do not have it */
+} Field;
+
+#define FIELD(member, type)                                      \
+        {                                                        \
+#member, offsetof(ExecJson, member), type, false \
+        }
+#define FIELD_AS(key, member, type)                          \
+        {                                                    \
+                key, offsetof(ExecJson, member), type, false \
+        }
+#define FIELD_OF_RUNNING(member, type)                          \
+        {                                                       \
+#member, offsetof(ExecJson, member), type, true \
+        }
+
+static const Field fields[] = {
+        FIELD(id, FIELD_TEXT),
+        FIELD(container_id, FIELD_TEXT),
+        FIELD(container_name, FIELD_TEXT),
+        FIELD(container_kind, FIELD_TEXT),
+        FIELD(failure, FIELD_TEXT),
+        FIELD(recording_path, FIELD_TEXT_OR_NONE),
+        FIELD(failed, FIELD_BOOL),
+        FIELD(detached, FIELD_BOOL),
+        FIELD_OF_RUNNING(running, FIELD_BOOL),
+        FIELD_OF_RUNNING(container_image, FIELD_TEXT),
+        FIELD_OF_RUNNING(container_label, FIELD_TEXT),
+        FIELD_OF_RUNNING(caller_bus_name, FIELD_TEXT),
+        FIELD_OF_RUNNING(starter_uid, FIELD_UNSIGNED),
+        FIELD_OF_RUNNING(starter_pid, FIELD_INT),
+        FIELD_OF_RUNNING(starter_login_uid, FIELD_UNSIGNED),
+        FIELD_OF_RUNNING(leader, FIELD_UNSIGNED),
+        FIELD_OF_RUNNING(leader_start, FIELD_64),
+        FIELD(exit_code, FIELD_INT),
+        FIELD(wait_status, FIELD_INT),
+        FIELD(timed_out, FIELD_BOOL),
+        FIELD(pid, FIELD_INT),
+        FIELD(caller_uid, FIELD_UNSIGNED),
+        FIELD(caller_login_uid, FIELD_LOGIN_UID),
+        FIELD(caller_pid, FIELD_INT),
+        FIELD(caller_session, FIELD_TEXT_OR_NONE),
+        FIELD(caller_program, FIELD_TEXT_OR_NONE),
+        FIELD_AS("created", created_usec, FIELD_64),
+        FIELD_AS("started", started_usec, FIELD_64),
+        FIELD_AS("finished", finished_usec, FIELD_64),
+        FIELD(asked_monotonic, FIELD_64),
+        FIELD(started_monotonic, FIELD_64),
+        FIELD(ended_monotonic, FIELD_64),
+};
+
+static void field_write(const Field *f, const ExecJson *r, struct json_object *o)
+{
+        const void *p = (const char *) r + f->offset;
+
+        switch (f->type) {
+        case FIELD_TEXT_OR_NONE:
+                if (!*(char *const *) p)
+                        break;
+                __attribute__((fallthrough));
+        case FIELD_TEXT:
+                json_add_text(o, f->key, *(char *const *) p);
+                break;
+        case FIELD_BOOL:
+                json_add_bool(o, f->key, *(const bool *) p);
+                break;
+        case FIELD_INT:
+                json_add_int(o, f->key, *(const int *) p);
+                break;
+        case FIELD_UNSIGNED:
+        case FIELD_LOGIN_UID:
+                json_add_int(o, f->key, *(const unsigned *) p);
+                break;
+        case FIELD_64:
+                json_object_object_add(o, f->key, json_object_new_uint64(*(const uint64_t *) p));
+                break;
+        }
+}
+
 void exec_json_done(ExecJson *r)
 {
-        free(r->id);
-        free(r->container_id);
-        free(r->container_name);
-        free(r->container_kind);
-        free(r->container_image);
-        free(r->container_label);
-        free(r->caller_bus_name);
-        free(r->caller_session);
-        free(r->caller_program);
-        free(r->failure);
-        free(r->recording_path);
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (fields[i].type == FIELD_TEXT || fields[i].type == FIELD_TEXT_OR_NONE)
+                        free(*(char **) ((char *) r + fields[i].offset));
         exec_request_free(r->request);
         *r = (ExecJson){0};
 }
@@ -190,19 +278,6 @@ static char *json_to_ascii(const char *json)
         return buf_error(&b) < 0 ? NULL : strdup(buf_head(&b));
 }
 
-static void add_running(struct json_object *o, const ExecJson *r)
-{
-        json_add_bool(o, "running", true);
-        json_add_text(o, "container_image", r->container_image);
-        json_add_text(o, "container_label", r->container_label);
-        json_add_text(o, "caller_bus_name", r->caller_bus_name);
-        json_add_int(o, "starter_uid", r->starter_uid);
-        json_add_int(o, "starter_pid", r->starter_pid);
-        json_add_int(o, "starter_login_uid", r->starter_login_uid);
-        json_add_int(o, "leader", r->leader);
-        json_object_object_add(o, "leader_start", json_object_new_uint64(r->leader_start));
-}
-
 int exec_json_write(const ExecJson *r, char **ret)
 {
         struct json_object *o = json_object_new_object(), *keys;
@@ -210,34 +285,9 @@ int exec_json_write(const ExecJson *r, char **ret)
 
         if (!o)
                 return -ENOMEM;
-        json_add_text(o, "id", r->id);
-        json_add_text(o, "container_id", r->container_id);
-        json_add_text(o, "container_name", r->container_name);
-        json_add_text(o, "container_kind", r->container_kind);
-        json_add_text(o, "failure", r->failure);
-        if (r->recording_path)
-                json_add_text(o, "recording_path", r->recording_path);
-        json_add_bool(o, "failed", r->failed);
-        json_add_bool(o, "detached", r->detached);
-        if (r->running)
-                add_running(o, r);
-        json_add_int(o, "exit_code", r->exit_code);
-        json_add_int(o, "wait_status", r->wait_status);
-        json_add_bool(o, "timed_out", r->timed_out);
-        json_add_int(o, "pid", r->pid);
-        json_add_int(o, "caller_uid", r->caller_uid);
-        json_add_int(o, "caller_login_uid", r->caller_login_uid);
-        json_add_int(o, "caller_pid", r->caller_pid);
-        if (r->caller_session)
-                json_add_text(o, "caller_session", r->caller_session);
-        if (r->caller_program)
-                json_add_text(o, "caller_program", r->caller_program);
-        json_object_object_add(o, "created", json_object_new_uint64(r->created_usec));
-        json_object_object_add(o, "started", json_object_new_uint64(r->started_usec));
-        json_object_object_add(o, "finished", json_object_new_uint64(r->finished_usec));
-        json_object_object_add(o, "asked_monotonic", json_object_new_uint64(r->asked_monotonic));
-        json_object_object_add(o, "started_monotonic", json_object_new_uint64(r->started_monotonic));
-        json_object_object_add(o, "ended_monotonic", json_object_new_uint64(r->ended_monotonic));
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (r->running || !fields[i].of_running)
+                        field_write(&fields[i], r, o);
         json_add_text(o, "user", r->request->user);
         json_add_text(o, "working_dir", r->request->working_dir);
         json_object_object_add(o, "argv", strings_to_json(r->request->argv));
@@ -274,20 +324,6 @@ static int64_t get_int(struct json_object *o, const char *key)
         struct json_object *v = json_object_object_get(o, key);
 
         return v ? json_object_get_int64(v) : 0;
-}
-
-/* A record that does not have it is of a version before. */
-static unsigned get_login_uid(struct json_object *o, const char *key)
-{
-        return json_object_object_get_ex(o, key, NULL) ? (unsigned) get_int(o, key) : UINT32_MAX;
-}
-
-/* Times use all 64 bits; a negative number is none. */
-static uint64_t get_time(struct json_object *o, const char *key)
-{
-        struct json_object *v = json_object_object_get(o, key);
-
-        return v ? json_object_get_uint64(v) : 0;
 }
 
 static char **get_strings(struct json_object *o, const char *key)
@@ -367,6 +403,36 @@ static int read_request(struct json_object *o, ExecRequest **ret)
         return 0;
 }
 
+static void field_read(const Field *f, struct json_object *o, ExecJson *ret)
+{
+        struct json_object *v = json_object_object_get(o, f->key);
+        void *p = (char *) ret + f->offset;
+
+        switch (f->type) {
+        case FIELD_TEXT:
+        case FIELD_TEXT_OR_NONE:
+                *(char **) p = get_string(o, f->key);
+                break;
+        case FIELD_BOOL:
+                *(bool *) p = get_int(o, f->key);
+                break;
+        case FIELD_INT:
+                *(int *) p = (int) get_int(o, f->key);
+                break;
+        case FIELD_UNSIGNED:
+                *(unsigned *) p = (unsigned) get_int(o, f->key);
+                break;
+        case FIELD_LOGIN_UID:
+                *(unsigned *) p = json_object_object_get_ex(o, f->key, NULL) ? (unsigned) get_int(o, f->key)
+                                                                             : UINT32_MAX;
+                break;
+        case FIELD_64:
+                /* A negative number is none. */
+                *(uint64_t *) p = v ? json_object_get_uint64(v) : 0;
+                break;
+        }
+}
+
 int exec_json_read(const char *line, ExecJson *ret)
 {
         struct json_object *o = json_tokener_parse(line);
@@ -375,40 +441,8 @@ int exec_json_read(const char *line, ExecJson *ret)
 
         if (!o)
                 return -EBADMSG;
-        r = (ExecJson){
-                .id = get_string(o, "id"),
-                .container_id = get_string(o, "container_id"),
-                .container_name = get_string(o, "container_name"),
-                .container_kind = get_string(o, "container_kind"),
-                .failure = get_string(o, "failure"),
-                .recording_path = get_string(o, "recording_path"),
-                .failed = get_int(o, "failed"),
-                .running = get_int(o, "running"),
-                .detached = get_int(o, "detached"),
-                .container_image = get_string(o, "container_image"),
-                .container_label = get_string(o, "container_label"),
-                .caller_bus_name = get_string(o, "caller_bus_name"),
-                .starter_uid = (unsigned) get_int(o, "starter_uid"),
-                .starter_pid = (int) get_int(o, "starter_pid"),
-                .starter_login_uid = (unsigned) get_int(o, "starter_login_uid"),
-                .leader = (unsigned) get_int(o, "leader"),
-                .leader_start = get_time(o, "leader_start"),
-                .exit_code = (int) get_int(o, "exit_code"),
-                .wait_status = (int) get_int(o, "wait_status"),
-                .timed_out = get_int(o, "timed_out"),
-                .pid = (int) get_int(o, "pid"),
-                .caller_uid = (unsigned) get_int(o, "caller_uid"),
-                .caller_login_uid = get_login_uid(o, "caller_login_uid"),
-                .caller_pid = (int) get_int(o, "caller_pid"),
-                .caller_session = get_string(o, "caller_session"),
-                .caller_program = get_string(o, "caller_program"),
-                .created_usec = get_time(o, "created"),
-                .asked_monotonic = get_time(o, "asked_monotonic"),
-                .started_monotonic = get_time(o, "started_monotonic"),
-                .ended_monotonic = get_time(o, "ended_monotonic"),
-                .started_usec = get_time(o, "started"),
-                .finished_usec = get_time(o, "finished"),
-        };
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                field_read(&fields[i], o, &r);
         k = read_request(o, &r.request);
         json_object_put(o);
         if (k < 0 || !r.id || !exec_id_is_valid(r.id) || !r.container_id || !r.container_name ||
