@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/strv.h"
 #include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
@@ -16,34 +17,19 @@
 #define BOOT_ID_PATH  "/proc/sys/kernel/random/boot_id"
 #define DEFAULT_SLICE "machine.slice"
 
-/* One lane of the id: FNV-1a over all input from a seed of its own, then a finaliser that spreads the bits.
- */
-static uint64_t mix_lane(uint64_t h, const char *data, size_t n)
-{
-        for (size_t i = 0; i < n; i++) {
-                h ^= (unsigned char) data[i];
-                h *= UINT64_C(0x100000001b3);
-        }
-        h ^= h >> 33;
-        h *= UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 33;
-        h *= UINT64_C(0xc4ceb9fe1a85ec53);
-        return h ^ (h >> 33);
-}
-
 void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid,
                        uint64_t start_time, char ret[static CONTAINER_ID_SIZE])
 {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        uint64_t h = HASH_START;
         char numbers[64];
 
         snprintf(numbers, sizeof(numbers), "%d %" PRIu64, pid, start_time);
         for (int lane = 0; lane < 4; lane++) {
                 /* Terminators are mixed in as well, so that no two inputs run together. */
-                h = mix_lane(h + (uint64_t) lane, boot_id, strlen(boot_id) + 1);
-                h = mix_lane(h, kind, strlen(kind) + 1);
-                h = mix_lane(h, name, strlen(name) + 1);
-                h = mix_lane(h, numbers, strlen(numbers) + 1);
+                h = hash_mix(h + (uint64_t) lane, boot_id, strlen(boot_id) + 1);
+                h = hash_mix(h, kind, strlen(kind) + 1);
+                h = hash_mix(h, name, strlen(name) + 1);
+                h = hash_mix(h, numbers, strlen(numbers) + 1);
                 snprintf(ret + 16 * lane, 17, "%016" PRIx64, h);
         }
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/strv.h"
 
 #define SUFFIX  ".service"
@@ -22,29 +23,13 @@ bool service_name_is_valid(const char *text)
         return text[strspn(text, valid)] == 0 && text[0] != '@' && text[n - suffix - 1] != '@';
 }
 
-/* FNV-1a, and a finalizer that spreads the bits. */
-static uint64_t mix(uint64_t seed, const uint8_t *data, size_t n)
-{
-        uint64_t h = UINT64_C(0xcbf29ce484222325) + seed;
-
-        for (size_t i = 0; i < n; i++) {
-                h ^= data[i];
-                h *= UINT64_C(0x100000001b3);
-        }
-        h ^= h >> 33;
-        h *= UINT64_C(0xff51afd7ed558ccd);
-        h ^= h >> 33;
-        h *= UINT64_C(0xc4ceb9fe1a85ec53);
-        return h ^ (h >> 33);
-}
-
 void service_id_make(const uint8_t invocation[static SERVICE_INVOCATION], char ret[static SERVICE_ID_SIZE])
 {
         for (size_t i = 0; i < SERVICE_INVOCATION; i++)
                 snprintf(ret + 2 * i, 3, "%02x", invocation[i]);
         for (size_t i = 0; i < 2; i++)
                 snprintf(ret + 32 + 16 * i, 17, "%016llx",
-                         (unsigned long long) mix(i, invocation, SERVICE_INVOCATION));
+                         (unsigned long long) hash_mix(HASH_START + i, invocation, SERVICE_INVOCATION));
 }
 
 static int digit(char c)
