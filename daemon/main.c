@@ -16,6 +16,7 @@
 #include "api/dbus-service.h"
 #include "api/http-fdstore.h"
 #include "api/http-server.h"
+#include "base/decimal.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
@@ -73,7 +74,7 @@ static int parse_seconds(const char *text, char ret[static UNITS_TEXT_SIZE])
 {
         uint64_t v;
 
-        if (units_parse_number(text, &v) < 0 || v == 0 || v > 86400) {
+        if (decimal_parse(text, 86400, &v) < 0 || v == 0) {
                 fprintf(stderr, "--idle-timeout: \"%s\" is not a number of seconds from 1 to 86400\n", text);
                 return -EINVAL;
         }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/container-facts.h"
+#include "base/decimal.h"
 #include "wire/json-build.h"
 #include "wire/service-name.h"
 
@@ -69,13 +70,12 @@ static int check_numbers(const ContainerFilter *f, const char *key, Refusal *ret
 
 static bool read_port(const char **text, long *ret)
 {
-        size_t n = strspn(*text, "0123456789");
+        uint64_t n;
 
-        if (n == 0 || n > 5)
+        if (decimal_take(text, PORT_MAX, &n) < 0)
                 return false;
-        *ret = strtol(*text, NULL, 10);
-        *text += n;
-        return *ret <= PORT_MAX;
+        *ret = (long) n;
+        return true;
 }
 
 /* "80", "80/udp", "80-90/tcp". */

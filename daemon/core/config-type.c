@@ -6,6 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/decimal.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "wire/capability.h"
@@ -25,7 +26,7 @@ static int parse_in_range(const ConfigKey *k, int r, uint64_t n, void *value)
 static int parse_number(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
 {
         uint64_t n = 0;
-        int r = units_parse_number(text, &n);
+        int r = decimal_parse(text, UINT64_MAX, &n);
 
         return parse_in_range(k, r, n, value);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/refusal.h"
 #include "ctl/properties.h"
 #include "ctl/table.h"
@@ -102,7 +103,7 @@ static int read_wanted(const Options *o, int argc, char **argv, Wanted *ret)
         static const char *const states[] = {"created", "running", "exited", "failed"};
         bool known = !o->state;
         const struct passwd *user;
-        char *end;
+        uint64_t uid = 0;
 
         *ret = (Wanted){.container = argc > 0 ? argv[0] : o->container, .state = o->state};
         if (argc > 0 && o->container)
@@ -115,9 +116,9 @@ static int read_wanted(const Options *o, int argc, char **argv, Wanted *ret)
                 return 0;
         user = getpwnam(o->caller);
         ret->by_caller = true;
-        ret->caller = user ? user->pw_uid : (uid_t) strtoul(o->caller, &end, 10);
-        if (!user && (*o->caller < '0' || *o->caller > '9' || *end))
+        if (!user && decimal_parse(o->caller, UINT32_MAX - 1, &uid) < 0)
                 return fail("--caller: there is no user \"%s\"", o->caller);
+        ret->caller = user ? user->pw_uid : (uid_t) uid;
         return 0;
 }
 

@@ -9,6 +9,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
+
 static struct termios saved;
 static int saved_fd = -1;
 
@@ -118,13 +120,9 @@ size_t terminal_columns(void)
 {
         const char *text = getenv("COLUMNS");
         uint16_t rows, columns;
-        char *end;
-        long v;
+        uint64_t n;
 
-        if (text && *text) {
-                v = strtol(text, &end, 10);
-                if (!*end && v > 0 && v < 10000)
-                        return (size_t) v;
-        }
+        if (text && decimal_parse(text, 9999, &n) >= 0 && n > 0)
+                return n;
         return terminal_size(&rows, &columns) ? columns : 80;
 }

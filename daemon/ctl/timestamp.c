@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/decimal.h"
 #include "base/time.h"
 #include "wire/units.h"
 
@@ -107,7 +108,7 @@ int timestamp_parse(const char *text, uint64_t now, uint64_t *ret)
         if (strcmp(text, "yesterday") == 0)
                 return parse_day(1, now, ret);
         if (*text == '@') {
-                if (units_parse_number(text + 1, &seconds) < 0 || seconds > UINT64_MAX / 2 / USEC_PER_SEC)
+                if (decimal_parse(text + 1, UINT64_MAX / 2 / USEC_PER_SEC, &seconds) < 0)
                         return -EINVAL;
                 *ret = seconds * USEC_PER_SEC;
                 return 0;

@@ -2,11 +2,11 @@
 
 #include "spawner/limits.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/fd.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
@@ -40,18 +40,12 @@ static const char *const io_bus_names[4] = {"IOReadBandwidthMax", "IOWriteBandwi
 
 static const char *take_value(const char *p, uint64_t *ret)
 {
-        char *end;
-
         p += strspn(p, " \t");
         if (strncmp(p, "max", 3) == 0) {
                 *ret = LIMIT_NONE;
                 return p + 3;
         }
-        if (!isdigit((unsigned char) *p))
-                return NULL;
-        errno = 0;
-        *ret = strtoull(p, &end, 10);
-        return errno == 0 ? end : NULL;
+        return decimal_take(&p, UINT64_MAX, ret) >= 0 ? p : NULL;
 }
 
 int limits_parse_value(LimitType type, const char *text, uint64_t *ret)
@@ -84,23 +78,19 @@ int limits_parse_mask(const char *text, LimitMask *ret)
         const char *p = text;
 
         while (*p && *p != '\n') {
-                unsigned long from, to;
-                char *end;
+                uint64_t from, to;
 
-                if (!isdigit((unsigned char) *p))
+                if (decimal_take(&p, LIMITS_MASK_BYTES * 8 - 1, &from) < 0)
                         return -EBADMSG;
-                from = to = strtoul(p, &end, 10);
-                if (*end == '-') {
-                        if (!isdigit((unsigned char) end[1]))
-                                return -EBADMSG;
-                        to = strtoul(end + 1, &end, 10);
-                }
-                if (from > to || to >= LIMITS_MASK_BYTES * 8 || !(*end == ',' || *end == '\n' || *end == 0))
+                to = from;
+                if (*p == '-' && (p++, decimal_take(&p, LIMITS_MASK_BYTES * 8 - 1, &to) < 0))
+                        return -EBADMSG;
+                if (from > to || !strchr(",\n", *p))
                         return -EBADMSG;
                 for (; from <= to; from++)
                         mask.bytes[from / 8] |= (uint8_t) (1u << from % 8);
                 mask.set = true;
-                p = *end == ',' ? end + 1 : end;
+                p += *p == ',';
         }
         *ret = mask;
         return 0;

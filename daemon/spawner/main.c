@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/decimal.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "config.h"
@@ -22,16 +23,13 @@
 
 static int parse_seconds(const char *text, uint64_t *ret_usec)
 {
-        char *end;
-        unsigned long v;
+        uint64_t v;
 
         if (strcmp(text, "infinity") == 0) {
                 *ret_usec = UINT64_MAX;
                 return 0;
         }
-        errno = 0;
-        v = strtoul(text, &end, 10);
-        if (errno != 0 || end == text || *end || *text == '-' || v > UINT32_MAX)
+        if (decimal_parse(text, UINT32_MAX, &v) < 0)
                 return -EINVAL;
         *ret_usec = v * USEC_PER_SEC;
         return 0;

@@ -2,6 +2,7 @@
 
 /* The JSON bodies of create and start, field by field. */
 
+#include "base/decimal.h"
 #include "wire/exec-request.h"
 
 #include <stddef.h>
@@ -106,7 +107,8 @@ static int decode_env(const JsonField *f, const JsonSpan *value, void *target)
 /* A plain decimal number that fits 16 bits. Docker's clients call the type uint. */
 static int take_dimension(const JsonField *f, const JsonSpan *value, uint16_t *ret)
 {
-        unsigned long n = 0;
+        uint64_t n;
+        int r;
 
         if (value->kind == JSON_KIND_NULL) {
                 *ret = 0;
@@ -114,18 +116,15 @@ static int take_dimension(const JsonField *f, const JsonSpan *value, uint16_t *r
         }
         if (value->kind != JSON_KIND_NUMBER)
                 return json_field_refuse_type(f, value, "uint", "");
-        for (size_t i = 0; i < value->size; i++) {
-                if (value->text[i] < '0' || value->text[i] > '9')
-                        return refuse(
-                                f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                "invalid JSON: json: cannot unmarshal number %.*s into Go struct field "
-                                "%s.%s of type uint",
-                                (int) MIN(value->size, (size_t) 32), value->text, f->structure, f->name);
-                n = n * 10 + (unsigned long) (value->text[i] - '0');
-                if (n > UINT16_MAX)
-                        return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "%s: rows and columns must not exceed %d", f->name, UINT16_MAX);
-        }
+        r = decimal_read(value->text, value->size, UINT16_MAX, &n);
+        if (r == -ERANGE)
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "%s: rows and columns must not exceed %d", f->name, UINT16_MAX);
+        if (r < 0)
+                return refuse(f->reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid JSON: json: cannot unmarshal number %.*s into Go struct field "
+                              "%s.%s of type uint",
+                              (int) MIN(value->size, (size_t) 32), value->text, f->structure, f->name);
         *ret = (uint16_t) n;
         return 0;
 }

@@ -4,9 +4,13 @@
 
 #include <strings.h>
 
+#include "base/decimal.h"
 #include "wire/http-syntax.h"
 
 #define METHOD_MAX 32
+
+/* Such a length cannot overflow when a few bytes are added to it. */
+#define CONTENT_LENGTH_MAX UINT64_C(999999999999999999)
 
 static bool is_token(const char *s)
 {
@@ -161,14 +165,13 @@ static ssize_t parse_header_line(HttpRequest *r, char *line, HttpParseError *e)
 
 static ssize_t read_content_length(HttpRequest *r, const char *value, bool *seen, HttpParseError *e)
 {
-        uint64_t length = 0;
+        uint64_t length;
+        int n = decimal_parse(value, CONTENT_LENGTH_MAX, &length);
 
-        if (!*value || strspn(value, "0123456789") != strlen(value))
-                return http_fail(e, 400, "malformed Content-Length");
-        if (strlen(value) > 18)
-                return http_fail(e, 400, "Content-Length is out of range");
-        for (; *value; value++)
-                length = length * 10 + (uint64_t) (*value - '0');
+        if (n < 0)
+                return http_fail(e, 400,
+                                 n == -ERANGE ? "Content-Length is out of range"
+                                              : "malformed Content-Length");
         if (*seen && length != r->content_length)
                 return http_fail(e, 400, "different Content-Length headers");
         *seen = true;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/decimal.h"
 #include "base/time.h"
 
 int oci_bad(Refusal *reterr, const char *what)
@@ -78,19 +79,8 @@ int oci_member_text(const JsonSpan *object, const char *name, char **ret)
 
 int oci_number(const JsonSpan *value, uint64_t max, uint64_t *ret)
 {
-        uint64_t n = 0;
-
-        if (value->kind != JSON_KIND_NUMBER)
+        if (value->kind != JSON_KIND_NUMBER || decimal_read(value->text, value->size, max, ret) < 0)
                 return -EBADMSG;
-        for (size_t i = 0; i < value->size; i++) {
-                unsigned digit = (unsigned) (unsigned char) value->text[i] - '0';
-
-                if (digit > 9 || __builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, digit, &n))
-                        return -EBADMSG;
-        }
-        if (n > max)
-                return -EBADMSG;
-        *ret = n;
         return 0;
 }
 

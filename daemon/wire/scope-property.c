@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/controllers.h"
+#include "base/decimal.h"
 #include "base/time.h"
 #include "wire/units.h"
 
@@ -82,7 +83,7 @@ static int parse_limit(const PropertyRule *rule, const char *text, bool bytes, S
         else {
                 const char *p = text;
 
-                r = units_take_number(&p, &n);
+                r = decimal_take(&p, UINT64_MAX, &n);
                 if (r >= 0 && *p)
                         r = -EINVAL;
         }
@@ -125,7 +126,7 @@ static int parse_weight(const PropertyRule *rule, const char *text, ScopePropert
         uint64_t n;
         int r;
 
-        r = units_take_number(&p, &n);
+        r = decimal_take(&p, UINT64_MAX, &n);
         if (r < 0)
                 return r;
         if (*p || n < rule->minimum || n > WEIGHT_MAX)
@@ -158,13 +159,13 @@ static int parse_mask(const PropertyRule *rule, const char *text, ScopeProperty 
                 p += strspn(p, ", ");
                 if (!*p)
                         break;
-                r = units_take_number(&p, &first);
+                r = decimal_take(&p, UINT64_MAX, &first);
                 if (r < 0)
                         return r;
                 last = first;
                 if (*p == '-') {
                         p++;
-                        r = units_take_number(&p, &last);
+                        r = decimal_take(&p, UINT64_MAX, &last);
                         if (r < 0)
                                 return r;
                 }

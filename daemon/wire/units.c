@@ -8,27 +8,12 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/decimal.h"
 #include "base/time.h"
 
 static bool is_digit(char c)
 {
         return c >= '0' && c <= '9';
-}
-
-int units_take_number(const char **p, uint64_t *ret)
-{
-        const char *s = *p;
-        uint64_t n = 0;
-
-        if (!is_digit(*s))
-                return -EINVAL;
-        for (; is_digit(*s); s++)
-                if (__builtin_mul_overflow(n, UINT64_C(10), &n) ||
-                    __builtin_add_overflow(n, (uint64_t) (*s - '0'), &n))
-                        return -ERANGE;
-        *p = s;
-        *ret = n;
-        return 0;
 }
 
 int units_scale(uint64_t whole, const char *fraction, size_t n_fraction, uint64_t unit, uint64_t *ret)
@@ -48,7 +33,7 @@ int units_take_decimal(const char **p, uint64_t *ret_whole, const char **ret_fra
 {
         int r;
 
-        r = units_take_number(p, ret_whole);
+        r = decimal_take(p, UINT64_MAX, ret_whole);
         if (r < 0)
                 return r;
         *ret_fraction = *p;
@@ -60,21 +45,6 @@ int units_take_decimal(const char **p, uint64_t *ret_whole, const char **ret_fra
                 (*p)++;
         *ret_n = (size_t) (*p - *ret_fraction);
         return *ret_n > 0 ? 0 : -EINVAL;
-}
-
-int units_parse_number(const char *text, uint64_t *ret)
-{
-        const char *p = text;
-        uint64_t n;
-        int r;
-
-        r = units_take_number(&p, &n);
-        if (r < 0)
-                return r;
-        if (*p)
-                return -EINVAL;
-        *ret = n;
-        return 0;
 }
 
 int units_parse_size(const char *text, uint64_t *ret)

@@ -15,16 +15,11 @@
 /* Large enough for what the formatting functions write. */
 #define UNITS_TEXT_SIZE 128
 
-/* Decimal digits at *p, which is moved behind them. */
-int units_take_number(const char **p, uint64_t *ret);
-
 /* "12" or "12.5" at *p: the digits before the point and those after it. */
 int units_take_decimal(const char **p, uint64_t *ret_whole, const char **ret_fraction, size_t *ret_n);
 
 /* A number with an optional fraction, times `unit`, exact to one part in 10^9 of the unit. */
 int units_scale(uint64_t whole, const char *fraction, size_t n_fraction, uint64_t unit, uint64_t *ret);
-
-int units_parse_number(const char *text, uint64_t *ret);
 
 /* Bytes: "4096", "64M", "1.5G", to the base of 1024. */
 int units_parse_size(const char *text, uint64_t *ret);

@@ -2,12 +2,10 @@
 
 #include "wire/usage.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/decimal.h"
 
 void usage_clear(Usage *u)
 {
@@ -17,14 +15,11 @@ void usage_clear(Usage *u)
 
 uint64_t usage_parse_number(const char *text)
 {
-        char *end;
+        const char *p = text;
         uint64_t v;
 
-        if (!isdigit((unsigned char) *text))
-                return USAGE_UNKNOWN;
-        errno = 0;
-        v = strtoull(text, &end, 10);
-        return errno == 0 && (*end == 0 || strchr(" \n", *end)) ? v : USAGE_UNKNOWN;
+        /* strchr() finds the NUL as well. */
+        return decimal_take(&p, UINT64_MAX, &v) >= 0 && strchr(" \n", *p) ? v : USAGE_UNKNOWN;
 }
 
 /* Lines "KEY NUMBER". */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 /* The value -1 means "no id" to the kernel. */
 #define ID_MAX   (UINT32_MAX - 1)
 #define ID_RANGE "uids and gids must be in range 0-4294967294"
@@ -33,17 +35,10 @@ static bool span_is(Span s, const char *text)
 /* Strict decimal: digits only, no sign, no space, at most 2^32-2. */
 static bool span_parse_id(Span s, uint32_t *ret)
 {
-        uint64_t v = 0;
+        uint64_t v;
 
-        if (s.n == 0)
+        if (decimal_read(s.p, s.n, ID_MAX, &v) < 0)
                 return false;
-        for (size_t i = 0; i < s.n; i++) {
-                if (s.p[i] < '0' || s.p[i] > '9')
-                        return false;
-                v = v * 10 + (uint64_t) (s.p[i] - '0');
-                if (v > ID_MAX)
-                        return false;
-        }
         *ret = (uint32_t) v;
         return true;
 }

@@ -10,34 +10,6 @@
 
 #define MINUTE (60 * USEC_PER_SEC)
 
-static void test_numbers(void)
-{
-        static const struct {
-                const char *text;
-                int r;
-                uint64_t number;
-        } rows[] = {
-                {"0", 0, 0},
-                {"007", 0, 7},
-                {"18446744073709551615", 0, UINT64_MAX},
-                {"18446744073709551616", -ERANGE, 0},
-                {"", -EINVAL, 0},
-                {"-1", -EINVAL, 0},
-                {"+1", -EINVAL, 0},
-                {" 1", -EINVAL, 0},
-                {"1 ", -EINVAL, 0},
-                {"1.5", -EINVAL, 0},
-                {"0x10", -EINVAL, 0},
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                uint64_t n = 0;
-
-                CHECK_ROW(rows[i].text, units_parse_number(rows[i].text, &n) == rows[i].r);
-                CHECK_ROW(rows[i].text, n == rows[i].number);
-        }
-}
-
 static void test_sizes(void)
 {
         static const struct {
@@ -143,7 +115,6 @@ static void test_room(void)
 
 int main(void)
 {
-        test_numbers();
         test_sizes();
         test_spans();
         test_booleans();
