@@ -12,6 +12,7 @@
 #include "core/exec-serialize.h"
 #include "core/user-name.h"
 #include "wire/message-id.h"
+#include "wire/signal-name.h"
 
 /* A longer one would not fit into one datagram with the rest. */
 #define WHOLE_MAX (64 * 1024)
@@ -130,13 +131,14 @@ static void put_caller(Buf *b, const Peer *p)
 static void put_event(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *plain)
 {
         const char *verb = kinds[event].verb;
+        char text[SIGNAL_TEXT_SIZE];
 
         if (event == AUDIT_EXITED && e->timed_out) {
                 buf_puts(b, "was ended by RuntimeMaxSec");
                 return;
         }
         if (event == AUDIT_EXITED && WIFSIGNALED(e->wait_status)) {
-                buf_printf(b, "was ended by SIG%s", sigabbrev_np(WTERMSIG(e->wait_status)) ?: "RT");
+                buf_printf(b, "was ended by %s", signal_to_text(WTERMSIG(e->wait_status), text));
                 return;
         }
         buf_puts(b, verb);

@@ -118,8 +118,6 @@ char *format_duration(char buf[static DURATION_SIZE], uint64_t usec);
 char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec);
 /* A uid as a name where there is one. */
 char *user_name(uid_t uid);
-/* The number of "TERM", "SIGTERM", "15" or "RTMIN+1", or -EINVAL. */
-int signal_from_string(const char *text);
 
 /* pager.c: from here on stdout is read by a pager, where that is wanted. */
 void pager_open(Ctl *c);

@@ -163,35 +163,3 @@ char *user_name(uid_t uid)
                 return strdup(p->pw_name);
         return asprintf(&text, "%u", (unsigned) uid) < 0 ? NULL : text;
 }
-
-/* Decimal, of the whole text. */
-static int parse_number(const char *text, int max)
-{
-        char *end;
-        long v;
-
-        if (*text < '0' || *text > '9')
-                return -EINVAL;
-        errno = 0;
-        v = strtol(text, &end, 10);
-        return *end || errno || v > max ? -EINVAL : (int) v;
-}
-
-int signal_from_string(const char *text)
-{
-        int n;
-
-        n = parse_number(text, SIGRTMAX);
-        if (n >= 0)
-                return n > 0 ? n : -EINVAL;
-        if (strncasecmp(text, "SIG", 3) == 0)
-                text += 3;
-        for (n = 1; n < SIGRTMIN; n++)
-                if (sigabbrev_np(n) && strcasecmp(sigabbrev_np(n), text) == 0)
-                        return n;
-        if (strncasecmp(text, "RTMIN", 5) == 0) {
-                n = text[5] == '+' ? parse_number(text + 6, SIGRTMAX - SIGRTMIN) : text[5] ? -EINVAL : 0;
-                return n < 0 ? n : SIGRTMIN + n;
-        }
-        return strcasecmp(text, "RTMAX") == 0 ? SIGRTMAX : -EINVAL;
-}

@@ -11,6 +11,7 @@
 #include "ctl/bus.h"
 #include "ctl/table.h"
 #include "ctl/timestamp.h"
+#include "wire/signal-name.h"
 
 static const char *const act_names[_ACT_MAX] = {
         [ACT_RUN] = "run",       [ACT_ATTACH] = "attach", [ACT_REPLAY] = "replay",
@@ -36,7 +37,6 @@ static char *name_of(const HistoryRow *row, HistoryField name, HistoryField uid)
 static const char *result_of(const HistoryRow *row, char buf[static RESULT_SIZE])
 {
         const char *number = row->fields[FIELD_EXIT_SIGNAL];
-        const char *signal_name = number ? sigabbrev_np((int) number_of(number)) : NULL;
 
         if (row->act == ACT_DENIED)
                 return "denied";
@@ -48,11 +48,9 @@ static const char *result_of(const HistoryRow *row, char buf[static RESULT_SIZE]
                 return "not started";
         if (!row->ended)
                 return "not ended";
-        if (number && signal_name)
-                snprintf(buf, RESULT_SIZE, "SIG%s", signal_name);
-        else if (number)
-                snprintf(buf, RESULT_SIZE, "signal %.8s", number);
-        else if (number_of(row->fields[FIELD_EXIT_CODE]) > 0)
+        if (number)
+                return signal_to_text((int) number_of(number), buf);
+        if (number_of(row->fields[FIELD_EXIT_CODE]) > 0)
                 snprintf(buf, RESULT_SIZE, "exit %.8s", row->fields[FIELD_EXIT_CODE]);
         else
                 return "success";

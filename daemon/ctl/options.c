@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/time.h"
 #include "ctl/ctl.h"
 #include "ctl/env-file.h"
 #include "ctl/option-table.h"
+#include "wire/signal-name.h"
+#include "wire/units.h"
 
 void options_done(Options *o)
 {
@@ -68,35 +72,27 @@ static int parse_json_mode(const char *argument, JsonMode *ret)
 
 static int parse_lines(const char *argument, long *ret)
 {
-        char *end;
+        uint64_t n;
 
-        *ret = strcmp(argument, "all") == 0 ? -1 : strtol(argument, &end, 10);
-        if (*ret == -1)
+        *ret = -1;
+        if (strcmp(argument, "all") == 0)
                 return 0;
-        if (!*argument || *end || *ret < 0)
+        if (decimal_parse(argument, LONG_MAX, &n) < 0)
                 return fail("--lines: a number or \"all\" is expected, not \"%s\"", argument);
+        *ret = (long) n;
         return 0;
 }
 
 /* A decimal number, as "2" or "0.5", times `unit`; the locale has no say in it. */
 static int parse_decimal(const char *text, uint64_t unit, uint64_t max, uint64_t *ret)
 {
-        uint64_t n = 0, part = unit;
-        const char *p = text;
+        const char *p = text, *fraction;
+        uint64_t whole;
+        size_t n;
 
-        for (; *p >= '0' && *p <= '9' && n <= max; p++)
-                n = n * 10 + (uint64_t) (*p - '0');
-        if (p == text || n > max)
+        if (units_take_decimal(&p, &whole, &fraction, &n) < 0 || *p ||
+            units_scale(whole, fraction, n, unit, ret) < 0 || *ret > max * unit)
                 return -EINVAL;
-        n *= unit;
-        if (*p == '.')
-                for (p++; *p >= '0' && *p <= '9'; p++) {
-                        part /= 10;
-                        n += part * (uint64_t) (*p - '0');
-                }
-        if (*p || n > max * unit)
-                return -EINVAL;
-        *ret = n;
         return 0;
 }
 
@@ -152,7 +148,7 @@ static int take_argument(Options *o, int option, const char *argument)
                 o->detach_keys = argument;
                 return 0;
         case 's':
-                o->signal_number = signal_from_string(argument);
+                o->signal_number = signal_from_text(argument);
                 return o->signal_number < 0 ? fail("--signal: there is no signal \"%s\"", argument) : 0;
         case 'n':
                 return parse_lines(argument, &o->lines);
