@@ -9,6 +9,7 @@
 #include "api/dbus-methods.h"
 #include "api/dbus-options.h"
 #include "core/command-line.h"
+#include "core/exec-access.h"
 #include "core/exec-create.h"
 #include "core/exec-restore.h"
 
@@ -60,21 +61,20 @@ static const char *access_verb(const AccessCall *k)
 static void access_ask(DbusCall *c)
 {
         AccessCall *k = DBUS_CALL(c, AccessCall);
-        const Exec *e = c->exec;
         AuthzQuestion q = {
                 .action = k->action,
-                .peer = c->peer,
-                .container = e ? e->container : k->container,
-                .request = e ? e->request : k->request,
-                .command_line = e ? e->command_line ?: "" : k->command_line ?: "",
-                .exec_id = e ? e->id : NULL,
+                .container = k->container,
+                .request = k->request,
+                .command_line = k->command_line ?: "",
                 .verb = access_verb(k),
-                .owner = e ? e->creator : NULL,
-                .probe = true,
         };
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
+        if (c->exec)
+                q = exec_access_question(c->exec, k->action, access_verb(k));
+        q.peer = c->peer;
+        q.probe = true;
         r = authz_check(c->manager, &q, access_on_verdict, c, &c->authz, &refusal);
         if (r != 0)
                 access_on_verdict(c, r < 0 ? &refusal : NULL);
@@ -96,14 +96,17 @@ static int access_prepare(AccessCall *k)
 
 static int access_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
         AccessCall *k = DBUS_CALL(c, AccessCall);
+        int r;
 
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &k->container) < 0 ||
-            access_prepare(k) < 0)
-                dbus_call_refuse(c, &refusal);
+        if (!dbus_call_take_answer(c, m))
+                return 0;
+        r = container_info_read_reply(m, &k->container);
+        if (r >= 0)
+                r = access_prepare(k);
+        if (r < 0)
+                dbus_call_fail(c, r);
         else
                 access_ask(c);
         return 0;

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/dbus-append.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/audit.h"
+#include "core/exec-access.h"
 
 /* Who calls is not known before the bus has said so: until then all calls share the part of one user. */
 #define UNKNOWN_CALLER ((uid_t) -2)
@@ -179,6 +181,56 @@ void dbus_call_fail(DbusCall *c, int error)
         dbus_call_refuse(c, &refusal);
 }
 
+void dbus_call_finish(DbusCall *c, int r, sd_bus_message *reply)
+{
+        if (r < 0)
+                dbus_call_fail(c, r);
+        else
+                dbus_call_send(c, reply);
+}
+
+void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t size = 0;
+        int r;
+
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e))
+                        size += list->size(c, e);
+        }
+        if (!dbus_call_reserve(c, size))
+                return;
+        r = dbus_reply_new_array(c->message, list->element, &reply);
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (r >= 0 && dbus_call_may_see(c, e) && list->size(c, e) > 0)
+                        r = list->append(reply, e);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        dbus_call_finish(c, r, reply);
+}
+
+bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (spawner_reply_refusal(answer, &refusal) >= 0)
+                return true;
+        dbus_call_refuse(c, &refusal);
+        return false;
+}
+
+int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *error)
+{
+        DbusCall *c = userdata;
+
+        if (dbus_call_take_answer(c, answer))
+                dbus_call_reply(c, NULL);
+        return 0;
+}
+
 /* If the bus knows the process by a pidfd, its PID cannot be reused. */
 static int read_process_fd(sd_bus_message *m, Peer *p)
 {
@@ -332,16 +384,7 @@ void dbus_call_authorize(DbusCall *c, const AuthzQuestion *question, void (*next
 
 void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c))
 {
-        const Exec *e = c->exec;
-        AuthzQuestion q = {
-                .action = action,
-                .container = e->container,
-                .request = e->request,
-                .command_line = e->command_line ?: "",
-                .exec_id = e->id,
-                .verb = verb,
-                .owner = e->creator,
-        };
+        AuthzQuestion q = exec_access_question(c->exec, action, verb);
 
         dbus_call_authorize(c, &q, next);
 }

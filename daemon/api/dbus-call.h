@@ -60,6 +60,23 @@ void dbus_call_reply(DbusCall *c, const char *types, ...);
 void dbus_call_send(DbusCall *c, sd_bus_message *reply);
 void dbus_call_refuse(DbusCall *c, const Refusal *refusal);
 void dbus_call_fail(DbusCall *c, int error);
+/* With the reply, unless r is a fault. */
+void dbus_call_finish(DbusCall *c, int r, sd_bus_message *reply);
+
+/* An array of execs. */
+typedef struct DbusExecList {
+        const char *element;                              /* its type */
+        size_t (*size)(const DbusCall *c, const Exec *e); /* about so many bytes; 0: it is not in the list */
+        int (*append)(sd_bus_message *reply, const Exec *e);
+} DbusExecList;
+
+/* With those of the execs in the list that this caller may see. */
+void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list);
+
+/* The spawner has answered what c->slot had asked. False if it refuses: then the call is over. */
+bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer);
+/* For handlers of such an answer that only says that it was done. */
+int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *error);
 
 /* As their counterparts in http-authz: next(c) when it is allowed, else the refusal as answer. `container`
  * may be NULL: all of them. */

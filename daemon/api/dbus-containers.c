@@ -44,12 +44,7 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_service
 
 static void list_take_reply(DbusCall *c, sd_bus_message *m, bool only_services)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0)
-                dbus_call_refuse(c, &refusal);
-        else
+        if (dbus_call_take_answer(c, m))
                 list_on_reply_read(c, m, only_services);
 }
 
@@ -162,22 +157,15 @@ static int usage_copy(const DbusCall *c, sd_bus_message *from, sd_bus_message *t
 static int usage_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
         int r;
 
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0) {
-                dbus_call_refuse(c, &refusal);
+        if (!dbus_call_take_answer(c, m))
                 return 0;
-        }
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
                 r = usage_copy(c, m, reply);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_finish(c, r, reply);
         return 0;
 }
 
@@ -201,21 +189,20 @@ static void get_container_run(DbusCall *c)
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)
                 r = dbus_append_container(reply, container);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_finish(c, r, reply);
 }
 
 static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
         ContainerCall *k = DBUS_CALL(c, ContainerCall);
+        int r;
 
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &k->container) < 0)
-                dbus_call_refuse(c, &refusal);
+        if (!dbus_call_take_answer(c, m))
+                return 0;
+        r = container_info_read_reply(m, &k->container);
+        if (r < 0)
+                dbus_call_fail(c, r);
         else
                 dbus_call_authorize_inspect(c, k->container, k->run);
         return 0;
@@ -277,16 +264,12 @@ static int rejected_copy(sd_bus_message *reply, sd_bus_message *from, size_t *si
 static int rejected_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
         size_t size = 0;
         int r;
 
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0) {
-                dbus_call_refuse(c, &refusal);
+        if (!dbus_call_take_answer(c, m))
                 return 0;
-        }
         r = dbus_reply_new_array(c->message, "(sss)", &reply);
         if (r >= 0)
                 r = rejected_copy(reply, m, &size);

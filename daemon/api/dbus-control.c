@@ -50,25 +50,12 @@ typedef struct KillCall {
         bool all;
 } KillCall;
 
-static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        DbusCall *c = userdata;
-
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0)
-                dbus_call_refuse(c, &refusal);
-        else
-                dbus_call_reply(c, NULL);
-        return 0;
-}
-
 static void kill_run(DbusCall *c)
 {
         const KillCall *k = DBUS_CALL(c, KillCall);
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (exec_access_kill(c->exec, c->peer, k->signal_number, k->all, kill_on_reply, c, &c->slot,
+        if (exec_access_kill(c->exec, c->peer, k->signal_number, k->all, dbus_call_on_done, c, &c->slot,
                              &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
 }

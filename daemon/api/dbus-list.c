@@ -17,35 +17,25 @@
 /* Bytes of an entry of ListExecs and of ListRecordings, without the command line. */
 #define LISTED_SIZE 512
 
+static size_t row_size(const DbusCall *c, const Exec *e)
+{
+        return LISTED_SIZE + strlen(e->command_line ?: "");
+}
+
+static int append_row(sd_bus_message *reply, const Exec *e)
+{
+        char path[DBUS_EXEC_PATH_SIZE];
+
+        return sd_bus_message_append(reply, "(sossssut)", e->id, dbus_exec_path(e, path), e->container->name,
+                                     exec_status_name(e), e->command_line ?: "", e->unit,
+                                     (uint32_t) e->creator->uid, e->created_usec);
+}
+
 static void list_execs_run(DbusCall *c)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        char path[DBUS_EXEC_PATH_SIZE];
-        size_t size = 0;
-        int r;
+        static const DbusExecList rows = {"(sossssut)", row_size, append_row};
 
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (dbus_call_may_see(c, e))
-                        size += LISTED_SIZE + strlen(e->command_line ?: "");
-        }
-        if (!dbus_call_reserve(c, size))
-                return;
-        r = dbus_reply_new_array(c->message, "(sossssut)", &reply);
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (r < 0)
-                        break;
-                if (!dbus_call_may_see(c, e))
-                        continue;
-                r = sd_bus_message_append(reply, "(sossssut)", e->id, dbus_exec_path(e, path),
-                                          e->container->name, exec_status_name(e), e->command_line ?: "",
-                                          e->unit, (uint32_t) e->creator->uid, e->created_usec);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_reply_execs(c, &rows);
 }
 
 static void list_execs_authorize(DbusCall *c)
@@ -117,30 +107,16 @@ static int append_exec(sd_bus_message *reply, const Exec *e)
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static size_t wanted_size(const DbusCall *c, const Exec *e)
+{
+        return filter_matches(LIST_ENTRY(c, const FilterCall, call), e) ? exec_brief_size(e) : 0;
+}
+
 static void list_filtered_run(DbusCall *c)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const FilterCall *k = DBUS_CALL(c, FilterCall);
-        size_t size = 0;
-        int r;
+        static const DbusExecList wanted = {"(soa{sv})", wanted_size, append_exec};
 
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (dbus_call_may_see(c, e) && filter_matches(k, e))
-                        size += exec_brief_size(e);
-        }
-        if (!dbus_call_reserve(c, size))
-                return;
-        r = dbus_reply_new_array(c->message, "(soa{sv})", &reply);
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (r >= 0 && dbus_call_may_see(c, e) && filter_matches(k, e))
-                        r = append_exec(reply, e);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_reply_execs(c, &wanted);
 }
 
 static void list_filtered_authorize(DbusCall *c)
@@ -293,10 +269,7 @@ static void list_recordings_run(DbusCall *c)
                 r = recording_store_list(c->manager->recordings, append_recording, &l);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_finish(c, r, reply);
 }
 
 static void list_recordings_authorize(DbusCall *c)

@@ -87,10 +87,7 @@ static void read_run(DbusCall *c)
         if (r >= 0)
                 r = k->property ? append_value(reply, c->exec, k->property, true)
                                 : dbus_append_properties(reply, c->exec, true);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_finish(c, r, reply);
 }
 
 static void read_authorize(DbusCall *c)
@@ -142,29 +139,16 @@ static int append_object(sd_bus_message *reply, const Exec *e)
         return r < 0 ? r : dbus_close(reply, 3);
 }
 
+static size_t object_size(const DbusCall *c, const Exec *e)
+{
+        return exec_brief_size(e);
+}
+
 static void objects_run(DbusCall *c)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        size_t size = 0;
-        int r;
+        static const DbusExecList objects = {"{oa{sa{sv}}}", object_size, append_object};
 
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (dbus_call_may_see(c, e))
-                        size += exec_brief_size(e);
-        }
-        if (!dbus_call_reserve(c, size))
-                return;
-        r = dbus_reply_new_array(c->message, "{oa{sa{sv}}}", &reply);
-        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
-                if (r >= 0 && dbus_call_may_see(c, e))
-                        r = append_object(reply, e);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                dbus_call_fail(c, r);
-        else
-                dbus_call_send(c, reply);
+        dbus_call_reply_execs(c, &objects);
 }
 
 static void objects_authorize(DbusCall *c)

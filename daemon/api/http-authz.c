@@ -2,6 +2,8 @@
 
 #include "api/http-authz.h"
 
+#include "core/exec-access.h"
+
 static void on_verdict(void *userdata, const Refusal *refusal)
 {
         HttpExchange *x = userdata;
@@ -25,13 +27,15 @@ static void on_list_verdict(void *userdata, const Refusal *refusal)
                 x->authorized(x);
 }
 
-void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x))
+void http_authorize(HttpExchange *x, const AuthzQuestion *question, void (*next)(HttpExchange *x))
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        AuthzQuestion q = *question;
         int r;
 
+        q.peer = x->peer;
         x->authorized = next;
-        r = authz_check(x->manager, q, on_verdict, x, &x->authz, &refusal);
+        r = authz_check(x->manager, &q, on_verdict, x, &x->authz, &refusal);
         if (r < 0)
                 http_reply_refusal(x, &refusal);
         else if (r > 0)
@@ -41,24 +45,14 @@ void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpEx
 void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
                          void (*next)(HttpExchange *x))
 {
-        const Exec *e = x->exec;
-        AuthzQuestion q = {
-                .action = action,
-                .peer = x->peer,
-                .container = e->container,
-                .request = e->request,
-                .command_line = e->command_line ?: "",
-                .exec_id = e->id,
-                .verb = verb,
-                .owner = e->creator,
-        };
+        AuthzQuestion q = exec_access_question(x->exec, action, verb);
 
         http_authorize(x, &q, next);
 }
 
 void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x))
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .container = c, .verb = "inspect"};
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c, .verb = "inspect"};
 
         http_authorize(x, &q, next);
 }

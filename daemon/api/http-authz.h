@@ -6,7 +6,7 @@
 #include "api/http-server.h"
 #include "core/authz.h"
 
-/* Goes on with next(x) when it is allowed, at once or later; else answers 403. */
+/* Goes on with next(x) when it is allowed, at once or later; else answers 403. The peer is the client. */
 void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x));
 
 /* For what concerns x->exec: the one who created it may; others need `action` for it. */

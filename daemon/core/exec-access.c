@@ -6,6 +6,20 @@
 #include <string.h>
 
 #include "core/audit.h"
+#include "wire/signal-name.h"
+
+AuthzQuestion exec_access_question(const Exec *e, AuthzAction action, const char *verb)
+{
+        return (AuthzQuestion){
+                .action = action,
+                .container = e->container,
+                .request = e->request,
+                .command_line = e->command_line ?: "",
+                .exec_id = e->id,
+                .verb = verb,
+                .owner = e->creator,
+        };
+}
 
 static int record(AuditEvent event, const Exec *e, const Peer *peer, const char *detail, Refusal *reterr)
 {
@@ -33,10 +47,10 @@ int exec_access_kill(Exec *e, const Peer *peer, int signal_number, bool all,
                      sd_bus_message_handler_t callback, void *userdata, sd_bus_slot **ret_slot,
                      Refusal *reterr)
 {
-        char detail[32];
+        char detail[SIGNAL_TEXT_SIZE + 8], name[SIGNAL_TEXT_SIZE];
         int r = 0;
 
-        snprintf(detail, sizeof(detail), "with SIG%s", sigabbrev_np(signal_number) ?: "RT");
+        snprintf(detail, sizeof(detail), "with %s", signal_to_text(signal_number, name));
         if (exec_is_running(e))
                 r = record(AUDIT_KILLED, e, peer, detail, reterr);
         return r < 0 ? r : exec_kill(e, signal_number, all, callback, userdata, ret_slot, reterr);

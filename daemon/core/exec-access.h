@@ -6,7 +6,11 @@
  * the act recorded, and then done. An act that cannot be recorded is refused.
  */
 
+#include "core/authz.h"
 #include "core/exec.h"
+
+/* Whether a peer may do something with an exec. The question borrows from it, and `peer` is the caller's to set. */
+AuthzQuestion exec_access_question(const Exec *e, AuthzAction action, const char *verb);
 
 /* Before a client is added to the stream. `input` is the name of the option that asks for stdin. */
 int exec_access_attach(Exec *e, const Peer *peer, bool want_stdin, const char *input, Refusal *reterr);
