@@ -20,16 +20,6 @@ typedef struct Subscriber {
         char *name; /* unique on the bus */
 } Subscriber;
 
-static const char *attribute(const Event *e, const char *key)
-{
-        size_t n = strlen(key);
-
-        STRV_FOREACH (a, e->attributes)
-                if (strncmp(*a, key, n) == 0 && (*a)[n] == '=')
-                        return *a + n + 1;
-        return "";
-}
-
 static void tell(const DbusService *s, const Event *e)
 {
         bool is_new = strcmp(e->action, "start") == 0;
@@ -38,7 +28,7 @@ static void tell(const DbusService *s, const Event *e)
                 return;
         (void) sd_bus_emit_signal(s->manager->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
                                   is_new ? "ContainerNew" : "ContainerRemoved", "sss", e->container_id,
-                                  attribute(e, "name"), attribute(e, "org.execd1.kind"));
+                                  event_attribute(e, "name"), event_attribute(e, "org.execd1.kind"));
 }
 
 /* Each event is read as it comes, so that none is lost. */
@@ -145,19 +135,6 @@ static int subscriber_new(DbusService *s, sd_bus_message *m, uid_t uid, Refusal 
 }
 
 /* The spawner reports what comes and goes once it knows what is there. */
-static int subscribe_on_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        DbusCall *c = userdata;
-
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0)
-                dbus_call_refuse(c, &refusal);
-        else
-                dbus_call_reply(c, NULL);
-        return 0;
-}
-
 static void subscribe_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -166,7 +143,7 @@ static void subscribe_run(DbusCall *c)
         if (!find(c->service, sd_bus_message_get_sender(c->message)))
                 r = subscriber_new(c->service, c->message, peer_share(c->peer), &refusal);
         if (r >= 0)
-                r = spawner_list_containers(c->manager->spawner, false, subscribe_on_containers, c, &c->slot,
+                r = spawner_list_containers(c->manager->spawner, false, dbus_call_on_done, c, &c->slot,
                                             &refusal);
         if (r < 0)
                 dbus_call_refuse(c, &refusal);

@@ -11,11 +11,15 @@
 #include "api/http-route.h"
 #include "base/log.h"
 #include "wire/json-build.h"
+#include "wire/units.h"
 
 /* Events that one client is sent before others have their turn. */
 #define EVENTS_IN_TURN 16
 /* Bytes after which a client has had its turn. */
 #define BYTES_IN_TURN (16 * 1024)
+
+/* Of `since` and `until`. */
+#define SECONDS_MAX 999999999999
 
 typedef struct EventStream {
         HttpTask task;
@@ -29,20 +33,10 @@ typedef struct EventStream {
         bool held;
 } EventStream;
 
-static const char *attribute(const Event *e, const char *key)
-{
-        size_t n = strlen(key);
-
-        STRV_FOREACH (a, e->attributes)
-                if (strncmp(*a, key, n) == 0 && (*a)[n] == '=')
-                        return *a + n + 1;
-        return "";
-}
-
 /* By its whole name, or by its name without a tag. */
 static bool event_matches_image(const HttpFilter *f, const Event *e)
 {
-        const char *image = attribute(e, "image"), *base = strrchr(image, '/') ?: image,
+        const char *image = event_attribute(e, "image"), *base = strrchr(image, '/') ?: image,
                    *tag = strchr(base, ':');
         _cleanup_free_ char *untagged = strndup(image, tag ? (size_t) (tag - image) : strlen(image));
 
@@ -65,7 +59,7 @@ static bool event_passes(const HttpFilter *f, const Event *e)
                         return false;
         return (http_filter_match(f, "event", verb) || http_filter_match(f, "event", e->action)) &&
                http_filter_match(f, "type", "container") && http_filter_match(f, "scope", "local") &&
-               http_filter_match_container(f, "container", e->container_id, attribute(e, "name")) &&
+               http_filter_match_container(f, "container", e->container_id, event_attribute(e, "name")) &&
                event_matches_image(f, e) && http_filter_match_labels(f, e->attributes);
 }
 
@@ -79,11 +73,11 @@ static void event_write(HttpExchange *x, const Event *e)
                 _cleanup_free_ char *key = strndup(*a, strcspn(*a, "="));
 
                 if (key)
-                        json_add_text(attributes, key, attribute(e, key));
+                        json_add_text(attributes, key, event_attribute(e, key));
         }
         json_add_text(o, "status", e->action);
         json_add_text(o, "id", e->container_id);
-        json_add_text(o, "from", attribute(e, "image"));
+        json_add_text(o, "from", event_attribute(e, "image"));
         json_add_text(o, "Type", "container");
         json_add_text(o, "Action", e->action);
         json_add_text(actor, "ID", e->container_id);
@@ -169,24 +163,19 @@ static int events_on_until(sd_event_source *source, uint64_t usec, void *userdat
 static int read_time(HttpExchange *x, const char *name, uint64_t *ret, bool *ret_given, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL;
-        uint64_t seconds = 0, usec = 0, unit = USEC_PER_SEC;
-        const char *p;
+        const char *p, *fraction;
+        uint64_t seconds;
+        size_t n;
         int r;
 
         r = http_query(x, name, &text, reterr);
         if (r < 0 || !text || !*text)
                 return r;
-        for (p = text; *p >= '0' && *p <= '9' && p - text < 12; p++)
-                seconds = seconds * 10 + (uint64_t) (*p - '0');
-        if (*p == '.')
-                for (p++; *p >= '0' && *p <= '9'; p++) {
-                        unit /= 10;
-                        usec += (uint64_t) (*p - '0') * unit;
-                }
-        if (*p || p == text)
+        p = text;
+        if (units_take_decimal(&p, &seconds, &fraction, &n) < 0 || *p || seconds > SECONDS_MAX ||
+            units_scale(seconds, fraction, n, USEC_PER_SEC, ret) < 0)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "%s: \"%s\" is not a time in unix seconds", name, text);
-        *ret = seconds * USEC_PER_SEC + usec;
         *ret_given = true;
         return 0;
 }

@@ -36,6 +36,16 @@ static size_t event_size(const Event *e)
         return size;
 }
 
+const char *event_attribute(const Event *e, const char *key)
+{
+        size_t n = strlen(key);
+
+        STRV_FOREACH (a, e->attributes)
+                if (strncmp(*a, key, n) == 0 && (*a)[n] == '=')
+                        return *a + n + 1;
+        return "";
+}
+
 EventLog *event_log_new(void)
 {
         return calloc(1, sizeof(EventLog));

@@ -23,6 +23,9 @@ typedef struct Event {
         size_t size;       /* bytes that it takes */
 } Event;
 
+/* The value of an attribute, "" when there is none. */
+const char *event_attribute(const Event *e, const char *key);
+
 typedef struct EventLog EventLog;
 
 typedef struct EventReader {
