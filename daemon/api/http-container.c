@@ -9,6 +9,7 @@
 #include "api/container-filter.h"
 #include "api/container-json.h"
 #include "api/http-authz.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 
 typedef struct ContainerList {
@@ -175,23 +176,7 @@ static void details_run(HttpExchange *x)
         http_reply_json(x, 200, o);
 }
 
-static int details_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        HttpExchange *x = userdata;
-
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_authorize_inspect(x, x->container, details_run);
-        return 0;
-}
-
 void http_get_container(HttpExchange *x)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        if (spawner_get_container(x->manager->spawner, x->name, details_on_reply, x, &x->slot, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        http_need_container(x, details_run);
 }

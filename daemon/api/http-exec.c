@@ -19,6 +19,7 @@
 #include "core/exec-create.h"
 #include "wire/exec-json.h"
 #include "wire/json-build.h"
+#include "wire/signal-name.h"
 
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
@@ -288,35 +289,11 @@ void http_resize_exec(HttpExchange *x)
                 http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
 }
 
-/* "9", "KILL", "SIGKILL", in any case. */
-static int signal_from_text(const char *text)
-{
-        char *end;
-        long n;
-
-        n = strtol(text, &end, 10);
-        if (*text >= '0' && *text <= '9')
-                return *end == 0 && n >= 1 && n <= SIGRTMAX ? (int) n : -EINVAL;
-        if (strncasecmp(text, "SIG", 3) == 0)
-                text += 3;
-        for (int i = 1; i < SIGRTMIN; i++) {
-                const char *name = sigabbrev_np(i);
-
-                if (name && strcasecmp(name, text) == 0)
-                        return i;
-        }
-        return -EINVAL;
-}
-
 static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
 
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-        else
+        if (http_need_answer(x, m))
                 http_reply_empty(x, 204);
         return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/http-authz.h"
 #include "core/exec-restore.h"
 
 /* Shorter than the time in which a container can be paused and its state reported. */
@@ -48,6 +49,40 @@ bool http_need_json(HttpExchange *x)
         return false;
 }
 
+bool http_need_answer(HttpExchange *x, sd_bus_message *answer)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        x->slot = sd_bus_slot_unref(x->slot);
+        if (spawner_reply_refusal(answer, &refusal) >= 0)
+                return true;
+        http_reply_refusal(x, &refusal);
+        return false;
+}
+
+static int container_on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        HttpExchange *x = userdata;
+
+        if (!http_need_answer(x, m))
+                return 0;
+        if (container_info_read_reply(m, &x->container) < 0)
+                http_reply_error(x, 500, "internal error");
+        else
+                http_authorize_inspect(x, x->container, x->found);
+        return 0;
+}
+
+void http_need_container(HttpExchange *x, void (*next)(HttpExchange *x))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        x->found = next;
+        if (spawner_get_container(x->manager->spawner, x->name, container_on_answer, x, &x->slot, &refusal) <
+            0)
+                http_reply_refusal(x, &refusal);
+}
+
 static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
@@ -68,7 +103,7 @@ static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
                 http_reply_refusal(x, &refusal);
                 return 0;
         }
-        x->unpaused(x);
+        x->found(x);
         return 0;
 }
 
@@ -87,7 +122,7 @@ void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
                 next(x);
                 return;
         }
-        x->unpaused = next;
+        x->found = next;
         if (spawner_get_container(x->manager->spawner, x->exec->container->id, unpaused_on_reply, x,
                                   &x->slot, &refusal) < 0)
                 http_reply_refusal(x, &refusal);

@@ -8,6 +8,13 @@
 /* The exec that the path names, also put into x->exec; NULL if it does not exist. */
 Exec *http_need_exec(HttpExchange *x);
 
+/* The container that the path names: goes on with next(x) when it is there, with x->container, and the caller
+ * may inspect it. */
+void http_need_container(HttpExchange *x, void (*next)(HttpExchange *x));
+
+/* The spawner has answered what x->slot had asked; false if it refuses. */
+bool http_need_answer(HttpExchange *x, sd_bus_message *answer);
+
 /* Goes on with next(x) when the container of x->exec is there and not paused. */
 void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x));
 

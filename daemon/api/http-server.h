@@ -56,7 +56,7 @@ struct HttpExchange {
         Exec *exec; /* a reference */
         Authz *authz;
         void (*authorized)(HttpExchange *x); /* what follows when it is allowed */
-        void (*unpaused)(HttpExchange *x);   /* what follows when its container is seen not to be paused */
+        void (*found)(HttpExchange *x);      /* what follows when its container is there */
         bool may_see_all;
         char *stored_as;          /* owned: the name of its connection at systemd; NULL: it is not there */
         ContainerInfo *container; /* a reference */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "api/http-authz.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "api/stats-json.h"
 #include "base/time.h"
@@ -165,20 +165,7 @@ static void stats_run(HttpExchange *x)
         stats_sample(x);
 }
 
-static int stats_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        HttpExchange *x = userdata;
-
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_authorize_inspect(x, x->container, stats_run);
-        return 0;
-}
-
-static int stats_begin(HttpExchange *x, Stats *s, Refusal *reterr)
+static int stats_read_query(HttpExchange *x, Stats *s, Refusal *reterr)
 {
         int r;
 
@@ -190,7 +177,7 @@ static int stats_begin(HttpExchange *x, Stats *s, Refusal *reterr)
         if (s->is_stream && s->is_one_shot)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "cannot have stream=true and one-shot=true");
-        return spawner_get_container(x->manager->spawner, x->name, stats_on_container, x, &x->slot, reterr);
+        return 0;
 }
 
 void http_get_stats(HttpExchange *x)
@@ -200,6 +187,8 @@ void http_get_stats(HttpExchange *x)
 
         if (s)
                 s->task.done = stats_done;
-        if (!s || stats_begin(x, s, &refusal) < 0)
+        if (!s || stats_read_query(x, s, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
+        else
+                http_need_container(x, stats_run);
 }

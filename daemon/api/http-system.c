@@ -6,6 +6,7 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "base/controllers.h"
 #include "config.h"
@@ -95,17 +96,16 @@ static void add_abilities(struct json_object *o, const char *controllers_path)
 
 static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         struct json_object *o;
         HttpExchange *x = userdata;
         int running = 0, paused = 0;
         struct utsname u = {0};
         struct sysinfo si = {0};
 
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 ||
-            sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
-                http_reply_refusal(x, &refusal);
+        if (!http_need_answer(x, m))
+                return 0;
+        if (sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
+                http_reply_error(x, 500, "internal error");
                 return 0;
         }
         for (;;) {

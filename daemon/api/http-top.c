@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/http-authz.h"
+#include "api/http-need.h"
 #include "api/http-route.h"
 #include "api/top-column.h"
 
@@ -121,20 +121,19 @@ static struct json_object *top_row(const Top *t, const Process *p)
 
 static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        struct json_object *o, *titles = json_object_new_array(), *rows = json_object_new_array();
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        struct json_object *o, *titles, *rows;
         HttpExchange *x = userdata;
         const Top *t = HTTP_TASK(x, Top);
         Process p;
 
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 ||
-            sd_bus_message_enter_container(m, 'a', PROCESS_SIGNATURE) < 0) {
-                http_reply_refusal(x, &refusal);
-                json_object_put(titles);
-                json_object_put(rows);
+        if (!http_need_answer(x, m))
+                return 0;
+        if (sd_bus_message_enter_container(m, 'a', PROCESS_SIGNATURE) < 0) {
+                http_reply_error(x, 500, "internal error");
                 return 0;
         }
+        titles = json_object_new_array();
+        rows = json_object_new_array();
         while (sd_bus_message_read(m, PROCESS_SIGNATURE, &p.pid, &p.parent, &p.uid, &p.cpu_usec,
                                    &p.started_usec, &p.tty, &p.command, &p.comm, &p.vsize, &p.rss,
                                    &p.priority, &p.nice, &p.threads, &p.group, &p.session, &p.tty_group,
@@ -158,19 +157,6 @@ static void top_run(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
 }
 
-static int top_on_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        HttpExchange *x = userdata;
-
-        x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || container_info_read_reply(m, &x->container) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_authorize_inspect(x, x->container, top_run);
-        return 0;
-}
-
 void http_get_top(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -178,7 +164,8 @@ void http_get_top(HttpExchange *x)
         Top *t = HTTP_TASK_NEW(x, Top);
 
         if (!t || http_query(x, "ps_args", &arguments, &refusal) < 0 ||
-            top_read_arguments(t, arguments && *arguments ? arguments : "-ef", &refusal) < 0 ||
-            spawner_get_container(x->manager->spawner, x->name, top_on_container, x, &x->slot, &refusal) < 0)
+            top_read_arguments(t, arguments && *arguments ? arguments : "-ef", &refusal) < 0)
                 http_reply_refusal(x, &refusal);
+        else
+                http_need_container(x, top_run);
 }
