@@ -10,6 +10,10 @@
 /* What is delivered, and whether the sequence was completed. */
 static bool scan_simply(const DetachKeys *keys, const uint8_t *in, size_t size, Buf *out)
 {
+        if (keys->off) {
+                buf_append(out, in, size);
+                return false;
+        }
         for (size_t i = 0; i < size;) {
                 size_t n = 0;
 
@@ -62,9 +66,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 PROMISE(refusal.kind == REFUSAL_BAD_REQUEST && strstr(refusal.message, "DetachKeys"));
                 return 0;
         }
-        PROMISE(keys.n_keys <= DETACH_KEYS_MAX && (keys.n_keys == 0) == (*text == 0));
+        PROMISE(keys.off == (strcmp(text, "none") == 0));
+        PROMISE(keys.n_keys <= DETACH_KEYS_MAX && (keys.n_keys == 0) == (*text == 0 || keys.off));
 
-        detached = scan_simply(keys.n_keys > 0 ? &keys : &detach_keys_default, in.data, in.size, &simple);
+        detached = scan_simply(keys.n_keys > 0 || keys.off ? &keys : &detach_keys_default, in.data, in.size,
+                               &simple);
         PROMISE(scan_pieces(&keys, &in, NULL, &whole) == detached);
         PROMISE(scan_pieces(&keys, &in, &cuts, &pieces) == detached);
         check_same(&simple, &whole);
