@@ -4,6 +4,10 @@
  * execs, and invalid data creates no exec. */
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "core/exec-internal.h"
@@ -13,6 +17,7 @@
 #include "core/exec-start.h"
 #include "core/state-file.h"
 #include "unit/core/world.h"
+#include "wire/service-name.h"
 
 static Exec *created(World *w, ExecRequest *q)
 {
@@ -222,9 +227,59 @@ static void test_slots(void)
         world_free(w);
 }
 
+static pid_t make_main_process(ContainerInfo *c)
+{
+        _cleanup_close_ int proc = -EBADF;
+        pid_t parent = getpid(), pid = fork();
+        char path[64];
+
+        NEED(pid >= 0);
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                while (getppid() == parent)
+                        pause();
+                _exit(0);
+        }
+        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        free(c->kind);
+        c->kind = strdup(SERVICE_KIND);
+        c->leader = (uint32_t) pid;
+        NEED(c->kind && proc >= 0 && proc_start_time(proc, &c->leader_start) == 0);
+        return pid;
+}
+
+/* The next execd follows the main process of a service; one that has ended meanwhile is not missed. */
+static void test_main_process_of_a_service(bool meanwhile)
+{
+        World *w = world_new();
+        char id[EXEC_ID_SIZE];
+        Command c;
+        Exec *e;
+        pid_t pid = make_main_process(w->container);
+
+        e = running(w, world_request("sh", NULL), &c, NULL);
+        memcpy(id, e->id, sizeof(id));
+        if (meanwhile)
+                NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+        w = restart(w);
+        e = manager_find_exec(&w->manager, id);
+        NEED(e && e->state == EXEC_RUNNING);
+        if (!meanwhile) {
+                world_settle(w);
+                CHECK(!world_was_called(w, "Kill"));
+                NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+        }
+        WORLD_UNTIL(w, world_was_called(w, "Kill"));
+        command_done(&c);
+        world_free(w);
+}
+
 int main(void)
 {
         test_running();
+        test_main_process_of_a_service(false);
+        test_main_process_of_a_service(true);
         test_ended_meanwhile();
         test_ended_before();
         test_record_is_not_believed();
