@@ -88,6 +88,7 @@ static int append_bound(sd_bus_message *m, const ScopeRequest *q)
                 return 0;
         r = sd_bus_message_append(m, "(sv)(sv)", "BindsTo", "as", 1, q->bound_to, "KillSignal", "i",
                                   SIGKILL);
+        /* systemd refuses to start it after a unit that is not up. */
         if (r >= 0 && q->is_after_bound)
                 r = sd_bus_message_append(m, "(sv)", "After", "as", 1, q->bound_to);
         return r;
@@ -120,9 +121,10 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
 
         r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                            "StartTransientUnit");
-        /* To be bound to a service must not start that again when it has been stopped meanwhile. */
+        /* To be bound to a service must not start that again when it has been stopped meanwhile. To be ordered after it
+         * counts when it is stopped: while it reloads, the scope does not wait for it. */
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", name, q->bound_to ? "ignore-requirements" : "fail");
+                r = sd_bus_message_append(m, "ss", name, q->bound_to ? "ignore-dependencies" : "fail");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import host  # noqa: E402
 import scale  # noqa: E402
+import services  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -66,3 +67,17 @@ def module_machine():
     yield make
     for m in made:
         m.remove()
+
+
+@pytest.fixture
+def service():
+    """Makes services that go away with the test."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(services.Service(*arguments, **options))
+        return made[-1]
+
+    yield make
+    for s in made:
+        s.remove()

@@ -13,29 +13,29 @@ FORBIDDEN = 13
 
 
 @pytest.fixture(scope="module")
-def service():
+def programmed():
     made = services.Service("programs", ["User=daemon"])
     yield made
     made.remove()
 
 
 @pytest.mark.parametrize("kind", bpf.KINDS)
-def test_forbidden(service, kind):
+def test_forbidden(programmed, kind):
     """Also for a program that was attached when the service had commands already, and no longer when it was detached."""
     release = tuple(int(n) for n in os.uname().release.split(".")[:2])
     if kind in bpf.NEWER and release < (6, 7):
         pytest.skip("this kernel has no such programs")
     command = services.script(bpf.ATTEMPT, kind)
-    assert client.run(service.name, command).code == services.by_itself(service, command) == 0
+    assert client.run(programmed.name, command).code == services.by_itself(programmed, command) == 0
     program = bpf.Program(kind)
-    program.attach(service.group())
+    program.attach(programmed.group())
     try:
-        assert services.by_itself(service, command) == FORBIDDEN
-        assert client.run(service.name, command).code == FORBIDDEN
+        assert services.by_itself(programmed, command) == FORBIDDEN
+        assert client.run(programmed.name, command).code == FORBIDDEN
     finally:
-        program.detach(service.group())
+        program.detach(programmed.group())
         program.close()
-    assert client.run(service.name, command).code == 0
+    assert client.run(programmed.name, command).code == 0
 
 
 def test_forbidden_between_create_and_start():

@@ -44,19 +44,6 @@ UNITS = {
 
 
 @pytest.fixture
-def service():
-    made = []
-
-    def make(*arguments, **options):
-        made.append(services.Service(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for s in made:
-        s.remove()
-
-
-@pytest.fixture
 def rule():
     made = []
 
