@@ -16,6 +16,8 @@ PROVOKED = {
 ALLOWED = {
     "a machine that nobody may enter":
         r"USER_AVC .*denied  \{ exec \} .*container=plain .*scontext=unconfined_u:unconfined_r:unconfined_t:\S+ tcontext=\S+",
+    "a service that nobody may enter":
+        r"USER_AVC .*denied  \{ exec_service \} .*container=[\w.-]+\.service .*scontext=unconfined_u:unconfined_r:unconfined_t:\S+ tcontext=\S+",
     "what a command sees of a false /proc": r'comm="(sleep|true)" name="(self|/)" dev="tmpfs" .*:container_t:.* permissive=0',
     "the probe tries what it can": r'comm="probe" .*scontext=system_u:system_r:container_t:\S+ .* permissive=0',
     # Only while its test has SELinux watch.
