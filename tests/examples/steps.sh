@@ -46,6 +46,21 @@ check_curl() {
     said 1 'No such container: nosuch' "$examples/run-in-container.curl" nosuch id
 }
 
+install_postgresql() {
+    with_network apt-get -q update
+    with_network apt-get install -qy --no-install-recommends postgresql
+}
+
+# What README.md shows of it.
+check_postgresql() {
+    local script
+    rm -rf "$dir/readme"
+    "$TREE/tests/packages/man-pages" examples "$dir/readme" postgresql
+    for script in "$dir"/readme/*.sh; do
+        run_example "$script"
+    done
+}
+
 # Ansible has a root of its own here, while execd serves programs only whose root is the host's. A program of the host
 # carries its requests.
 carry_socket() {
