@@ -214,7 +214,7 @@ def test_mounts_over_the_hosts_files(scripted, what):
     outcome, pid = false_proc.run_marked(s.name)
     assert pid, outcome
     host.assert_confined_like(pid, s.main_pid(), 0)
-    # Whoever that name is in there, the command has no more than the service.
+    # Even if that name is root in there, the command has no more than the service.
     outcome, pid = false_proc.run_marked(s.name, User="1:1", Privileged=True)
     assert pid, outcome
     assert host.status_of(pid)["Uid"].split() == ["1"] * 4
