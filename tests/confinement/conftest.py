@@ -23,7 +23,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def tools():
-    for tool in ("probe", "hostile", "constructor.so", "clock.so"):
+    for tool in ("probe", "hostile", "constructor.so", "clock.so", "service-root.squashfs"):
         assert os.path.exists(f"{host.TOOLS}/{tool}"), f"{host.TOOLS}/{tool} is missing: run tests/confinement/run"
 
 

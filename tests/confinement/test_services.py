@@ -33,6 +33,7 @@ UNITS = {
     "rooted": ["User=daemon", f"RootDirectory={ROOT}", "MountAPIVFS=yes", "WorkingDirectory=/var"],
     "mapped-root": ["User=daemon", "PrivateUsers=yes", f"RootDirectory={ROOT}", "MountAPIVFS=yes", "WorkingDirectory=/var"],
     "imaged": ["User=daemon", f"RootImage={IMAGE}", "MountAPIVFS=yes", "WorkingDirectory=/var"],
+    "squashed": ["User=daemon", f"RootImage={host.TOOLS}/service-root.squashfs", "MountAPIVFS=yes", "WorkingDirectory=/var"],
     "nnp": ["User=daemon", "NoNewPrivileges=yes"],
     "limited": ["User=daemon", "LimitNOFILE=1000:2000", "LimitNPROC=5000:6000", "Nice=7", "OOMScoreAdjust=333",
                 "CPUAffinity=0", "IOSchedulingClass=best-effort", "IOSchedulingPriority=6", "CoredumpFilter=0x11",
