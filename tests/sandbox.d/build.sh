@@ -56,7 +56,7 @@ in_root() {
     ' in_root "$root" "$(readlink -f "$TREE")" "$work" "$@"
 }
 
-# build_product DEBIAN plain|asan STAGE: builds, and installs below the work directory's STAGE.
+# build_product DEBIAN plain|asan|coverage STAGE: builds, and installs below the work directory's STAGE.
 build_product() {
     local debian=$1 variant=$2 stage=$3 work root lock log options=()
     work=$(work_dir "$debian" "$variant")
@@ -64,7 +64,11 @@ build_product() {
     log=$work/log
     mkdir -p "$work"
     take_lock "build-$(tree_hash)-$debian-$variant" lock
-    [ "$variant" != asan ] || options+=("-Db_sanitize=address,undefined")
+    case $variant in
+    asan) options+=("-Db_sanitize=address,undefined") ;;
+    # What a child of the spawner executes must not write down first what its parent has counted.
+    coverage) options+=(-Db_coverage=true -Doptimization=0 "-Dc_args=-fprofile-update=atomic -fno-builtin-execve") ;;
+    esac
     # Another root is another compiler and other libraries: nothing of the old build holds.
     [ "$(cat "$work/root" 2>/dev/null)" = "$root" ] || rm -rf --one-file-system "$work/build"
     echo "$root" >"$work/root"
@@ -81,4 +85,16 @@ build_product() {
         die "the build failed; all of it is in $log"
     fi
     drop_lock "$lock"
+}
+
+# build_counted DEBIAN STAGE: execd and execd-spawner that count the lines they run, and the other programs as they are: those
+# run where no count can be written, or have their stderr looked at.
+build_counted() {
+    local program
+    build_product "$1" plain "$2"
+    build_product "$1" coverage "$2"
+    for program in lib/execd/execd-runner bin/execctl; do
+        cp "$(work_dir "$1" plain)/$2/usr/$program" "$(work_dir "$1" coverage)/$2/usr/$program"
+    done
+    rm -r "$(work_dir "$1" plain)/${2:?}"
 }
