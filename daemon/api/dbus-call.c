@@ -127,7 +127,8 @@ bool dbus_call_reserve(DbusCall *c, size_t size)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        r = dbus_answers_take(c->service->answers, peer_share(c->peer), size, &refusal);
+        r = dbus_answers_take(c->service->answers, peer_share(c->peer), size, now_usec(CLOCK_MONOTONIC),
+                              &refusal);
         if (r < 0) {
                 dbus_call_refuse(c, &refusal);
                 return false;

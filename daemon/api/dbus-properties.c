@@ -75,13 +75,21 @@ typedef struct ReadCall {
         const sd_bus_vtable *property; /* NULL: all */
 } ReadCall;
 
+/* A string that is not brief in lists has EXEC_STRING_MAX bytes at most, and is small. */
+static size_t read_size(const ReadCall *k)
+{
+        return k->property && !is_brief_in_lists(k->property->x.property.member)
+                       ? 256
+                       : exec_whole_size(k->call.exec);
+}
+
 static void read_run(DbusCall *c)
 {
         const ReadCall *k = DBUS_CALL(c, ReadCall);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
-        if (!dbus_call_reserve(c, exec_whole_size(c->exec)))
+        if (!dbus_call_reserve(c, read_size(k)))
                 return;
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Names, types and values of the properties that have one size. */
-#define FIXED_SIZE 3072
+#define FIXED_SIZE 2048
 /* What a string of an array takes beside its bytes, in any format. */
 #define STRING_SIZE 16
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
+#include "base/time.h"
 #include "unit/need.h"
 #include "unit/test.h"
 
@@ -66,47 +67,76 @@ static void read_all(void)
                 ;
 }
 
+/* All of it is read at once, as far as one can tell, which says nothing of the callers. */
+static void test_rate(DbusAnswers *a, uint64_t now)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        for (size_t i = 0; i < DBUS_ANSWERS_AT_ONCE / MIB; i++) {
+                CHECK(dbus_answers_take(a, 7, MIB, now, &refusal) == 1);
+                dbus_answers_sent(a, 7, MIB);
+        }
+        CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) < 0 && refusal.kind == REFUSAL_BUSY);
+        CHECK(strstr(refusal.message, "33554432") && strstr(refusal.message, "try again"));
+        CHECK(dbus_answers_take(a, 7, MIB, now + 1 * USEC_PER_SEC, &refusal) < 0);
+        CHECK(dbus_answers_take(a, 7, MIB, now + 5 * USEC_PER_SEC, &refusal) == 1);
+        dbus_answers_sent(a, 7, MIB);
+
+        CHECK(dbus_answers_take(a, 8, MIB, now, &refusal) == 1);
+        dbus_answers_sent(a, 8, MIB);
+        for (size_t i = 0; i < 2 * DBUS_ANSWERS_AT_ONCE / MIB; i++) {
+                CHECK(dbus_answers_take(a, 0, MIB, now, &refusal) == 1);
+                dbus_answers_sent(a, 0, MIB);
+        }
+}
+
 int main(void)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT, large = REFUSAL_INIT;
+        uint64_t now = 1000 * USEC_PER_SEC;
         DbusAnswers *a;
 
         connect_buses();
         NEED(dbus_answers_new(ours, &budget, &a) >= 0);
 
         /* What the bus takes at once is given back at once. */
-        CHECK(dbus_answers_take(a, 7, 1000, &refusal) == 1 && budget_held(&budget, 7) == 1000);
+        CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) == 1 && budget_held(&budget, 7) == 1000);
         send_bytes(1000);
         dbus_answers_sent(a, 7, 1000);
         CHECK(queued() == 0 && budget.used == 0);
 
-        CHECK(dbus_answers_take(a, 7, DBUS_ANSWER_MAX + 1, &large) < 0 && large.kind == REFUSAL_TOO_LARGE);
+        CHECK(dbus_answers_take(a, 7, DBUS_ANSWER_MAX + 1, now, &large) < 0 &&
+              large.kind == REFUSAL_TOO_LARGE);
         CHECK(strstr(large.message, "16777216") && strstr(large.message, "ListExecsFiltered"));
 
         /* A bus that does not read. */
         for (size_t i = 0; i < 3; i++) {
-                CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+                CHECK(dbus_answers_take(a, 7, 8 * MIB, now, &refusal) == 1);
                 send_bytes(8 * MIB);
                 dbus_answers_sent(a, 7, 8 * MIB);
         }
         CHECK(queued() > 0 && budget_held(&budget, 7) == 24 * MIB);
-        CHECK(dbus_answers_take(a, 7, 1000, &refusal) < 0 && refusal.kind == REFUSAL_BUSY);
-        CHECK(dbus_answers_take(a, 8, 1000, &refusal) == 1);
+        CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) < 0 && refusal.kind == REFUSAL_BUSY);
+        CHECK(dbus_answers_take(a, 8, 1000, now, &refusal) == 1);
         dbus_answers_sent(a, 8, 1000);
 
         read_all();
         CHECK(sd_event_run(event, 0) >= 0 && budget.used == 0);
-        CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+        now += 1000 * USEC_PER_SEC;
+        CHECK(dbus_answers_take(a, 7, 8 * MIB, now, &refusal) == 1);
         dbus_answers_sent(a, 7, 8 * MIB);
 
         /* A small one is always given to who has used up all otherwise, while the bus takes it. */
         budget_force(&budget, 7, 24 * MIB);
-        CHECK(dbus_answers_take(a, 7, 1000, &refusal) == 0);
-        CHECK(dbus_answers_take(a, 7, MIB, &refusal) < 0);
+        CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) == 0);
+        CHECK(dbus_answers_take(a, 7, MIB, now, &refusal) < 0);
         budget_give(&budget, 7, 24 * MIB);
 
+        test_rate(a, now += 1000 * USEC_PER_SEC);
+        now += 1000 * USEC_PER_SEC;
+
         /* The end with answers under way. */
-        CHECK(dbus_answers_take(a, 7, 8 * MIB, &refusal) == 1);
+        CHECK(dbus_answers_take(a, 7, 8 * MIB, now, &refusal) == 1);
         send_bytes(8 * MIB);
         dbus_answers_sent(a, 7, 8 * MIB);
         dbus_answers_free(a);
