@@ -142,6 +142,42 @@ class Bus:
         finally:
             lib.sd_bus_message_unref(m)
 
+    def ask(self, *words, **more):
+        """Asks; what is returned waits for the answer."""
+        m, cookie = self.message(*words, **more), ctypes.c_uint64()
+        try:
+            check(lib.sd_bus_send(self.bus, m, ctypes.byref(cookie)))
+            check(lib.sd_bus_flush(self.bus))
+        finally:
+            lib.sd_bus_message_unref(m)
+        return lambda: self.answer_to(cookie.value)
+
+    def answer_to(self, cookie):
+        while True:
+            m, to = ctypes.c_void_p(), ctypes.c_uint64()
+            if check(lib.sd_bus_process(self.bus, ctypes.byref(m))) == 0:
+                check(lib.sd_bus_wait(self.bus, ctypes.c_uint64(30_000_000)))
+            if not m:
+                continue
+            try:
+                if lib.sd_bus_message_get_reply_cookie(m, ctypes.byref(to)) >= 0 and to.value == cookie:
+                    return self.values_of(m)
+            finally:
+                lib.sd_bus_message_unref(m)
+
+    @staticmethod
+    def values_of(m):
+        address = lib.sd_bus_message_get_error(m)
+        if address:
+            error = ErrorStruct.from_address(address)
+            raise BusError(error.name.decode(), (error.message or b"").decode())
+        found = []
+        try:
+            while True:
+                found.append(read(m))
+        except StopIteration:
+            return found
+
     def call(self, path, interface, member, signature="", *values, timeout=30, interactive=False):
         m = self.message(path, interface, member, signature, *values, interactive=interactive)
         error, reply = ErrorStruct(), ctypes.c_void_p()

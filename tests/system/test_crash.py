@@ -7,11 +7,15 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
 
-from execd import Attached, create, inspect, journal, request, shell, wait_for
+from execd import Attached, connect, create, head_bytes, inspect, journal, read_head, request, shell, wait_for
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dbus"))
+from bus import Bus, BusError  # noqa: E402 (from another suite)
 
 DOCKER = ["docker", "-H", "unix:///run/execd/execd.sock"]
 
@@ -244,6 +248,51 @@ def test_a_client_that_is_cut_off_does_not_report_success():
     shell("systemctl stop execd.service")
     assert docker.wait(30) != 0
     shell("pkill -fx 'sleep 4321'; systemctl start execd.service")
+
+
+def test_who_follows_events_sees_that_they_are_not_all():
+    """The last chunk, which says that nothing is missing, does not come."""
+    with connect() as s:
+        s.sendall(head_bytes("GET", "/events"))
+        data = read_head(s)[2]
+        exec_id = create("web", ["true"])
+        while exec_id.encode() not in data:
+            data += s.recv(65536)
+        crash()
+        while piece := s.recv(65536):
+            data += piece
+    assert not data.endswith(b"0\r\n\r\n"), data
+
+
+def test_follower_of_events_fails():
+    docker = subprocess.Popen([*DOCKER, "events"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    # What is created before it follows, it does not see.
+    os.set_blocking(docker.stdout.fileno(), False)
+
+    def has_seen():
+        create("web", ["true"])
+        return docker.stdout.read()
+    wait_for(has_seen, what="docker to follow")
+    crash()
+    assert docker.wait(30) != 0
+
+
+def test_caller_on_the_bus_gets_an_error():
+    """Who waits there asks again: the status is not lost."""
+    exec_id = create("web", ["sleep", "4322"], AttachStdout=False, AttachStderr=False)
+    assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
+    wait_for_begin(exec_id)
+    path = f"/org/execd1/exec/_{exec_id}"
+    with Bus() as bus:
+        answer = bus.ask(path, "org.execd1.Exec", "Wait", "t", 0)
+        bus.call(path, "org.freedesktop.DBus.Peer", "Ping")  # execd has read both
+        crash()
+        with pytest.raises(BusError) as caught:
+            answer()
+    assert caught.value.name == "org.freedesktop.DBus.Error.NoReply", caught.value
+    assert request("POST", f"/exec/{exec_id}/kill?signal=KILL").status == 204
+    assert end_of(exec_id) == 137
+    assert shell(f"busctl call org.execd1 {path} org.execd1.Exec Wait t 0") == 'is 137 "signal"\n'
 
 
 def test_systemd_forgets_what_is_not_needed():
