@@ -179,7 +179,13 @@ static void list_run(HttpExchange *x)
         buf_puts(&list, "]\n");
         if (buf_error(&list) < 0)
                 http_reply_error(x, 500, "out of memory");
-        else
+        else if (!x->head_only && buf_length(&list) > room) {
+                (void) refuse(&refusal, REFUSAL_BUSY, EBUSY,
+                              "the list is larger than the %zu bytes that are left for answers to uid %u "
+                              "(RequestMemoryPerUserMax=, RequestMemoryMax=): use filters, or try again",
+                              room, (unsigned) x->peer->uid);
+                http_reply_refusal(x, &refusal);
+        } else
                 http_reply(x, 200, "application/json", buf_head(&list), buf_length(&list));
 }
 
