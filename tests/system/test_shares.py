@@ -302,6 +302,19 @@ def test_answers_that_nobody_reads(members):
         assert request("GET", f"/exec/{exec_id}/json").status == 200
 
 
+def test_list_that_is_too_large(members):
+    """Lists have the beginning of a command; one for which there is no room names the limit, and what to do."""
+    with limits("[Daemon]\nRequestMemoryPerUserMax=1M\n"):
+        assert set(members[0].tell("[execd.request('POST', '/containers/web/exec', {'Cmd': ['true', 'x' * 9000], "
+                                   "'Labels': {'test': 'large'}}).status for _ in range(200)]")) == {201, 503}
+        status, headers, body = members[0].tell("call('GET', '/exec/json')")
+        assert status == 503 and headers["retry-after"] == "1", body[:500]
+        assert "RequestMemoryPerUserMax=" in body and "use filters" in body, body[:500]
+        shown = [e for e in request("GET", "/exec/json").json() if e["Labels"] == {"test": "large"}]
+        assert len(shown) > 50 and {tuple(e["ProcessConfig"]["arguments"]) for e in shown} == {("…",)}
+        assert execd.inspect(shown[0]["ID"])["ProcessConfig"]["arguments"] == ["x" * 9000]
+
+
 def memory_of_execd():
     with open(f"/proc/{shell('systemctl show -P MainPID execd.service').strip()}/status", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
