@@ -12,7 +12,7 @@ extern const sd_bus_vtable dbus_exec_vtable[];
 extern const sd_bus_vtable dbus_log_vtable[];
 
 /* dbus-properties.c: all properties of an exec, as an a{sv}; without `whole` as lists have them. */
-int dbus_append_properties(sd_bus_message *m, const Exec *e, bool whole);
+int dbus_append_properties(sd_bus_message *reply, const Exec *e, bool whole);
 
 /* dbus-properties.c: answers for the properties of execs, before sd-bus does. */
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error);

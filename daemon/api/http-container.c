@@ -34,7 +34,7 @@ static int list_take(ContainerList *l, ContainerInfo *c)
 {
         if (l->n == l->room) {
                 size_t room = l->room * 2 + 16;
-                ContainerInfo **more = reallocarray(l->containers, room, sizeof(*more));
+                ContainerInfo **more = reallocarray(l->containers, room, sizeof(ContainerInfo *));
 
                 if (!more)
                         return -ENOMEM;
@@ -78,7 +78,7 @@ static int list_build(ContainerList *l, struct json_object *list, Refusal *reter
         int r;
 
         if (l->n > 0)
-                qsort(l->containers, l->n, sizeof(*l->containers), compare_created);
+                qsort(l->containers, l->n, sizeof(ContainerInfo *), compare_created);
         r = container_filter_resolve(l->filter, l->containers, l->n, reterr);
         for (size_t i = 0; i < l->n && r >= 0; i++) {
                 struct json_object *facts = container_facts(l->containers[i]);

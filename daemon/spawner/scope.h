@@ -29,8 +29,8 @@ int scope_manager_move(ScopeManager *m, sd_bus *bus);
 /* Called once, from the loop: NULL when the scope is there, else why not. */
 typedef void (*ScopeReady)(void *userdata, const Refusal *refusal);
 
-int scope_start(ScopeManager *m, const ScopeRequest *request, ScopeReady callback, void *userdata,
-                Scope **ret, Refusal *reterr);
+int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, void *userdata, Scope **ret,
+                Refusal *reterr);
 /* Forgets about it; the scope itself ends with its processes. */
 Scope *scope_free(Scope *s);
 /* The same, with a runner that was started for it: systemd may still be about to move the process of that
@@ -40,4 +40,4 @@ DEFINE_CLEANUP(Scope, scope_free);
 
 /* Changes what the scope of an exec is called in lists of units, a while after, unless the process (which
  * the scope ends with) is over by then. Nobody waits for it. */
-void scope_describe(ScopeManager *m, const char *exec_id, const char *description, int pidfd);
+void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd);

@@ -15,20 +15,20 @@ typedef struct SlicesEvents {
 
 /* `bus` is systemd's, PID 1's own (`is_private`) or the system's, and must live as long. */
 int slices_new(sd_bus *bus, bool is_private, const SlicesEvents *events, void *userdata, Slices **ret);
-Slices *slices_free(Slices *s);
+Slices *slices_free(Slices *all);
 DEFINE_CLEANUP(Slices, slices_free);
 
 /* The bus is gone, and the system's takes its place. */
-void slices_move(Slices *s, sd_bus *bus);
+void slices_move(Slices *all, sd_bus *bus);
 
 /* systemd has some, or may. */
-bool slices_are_there(const Slices *s);
+bool slices_are_there(const Slices *all);
 
 /* All containers are known: slices of no container are stopped. */
-void slices_settle(Slices *s, const ContainerTable *containers);
-void slices_on_container_gone(Slices *s, const Container *c);
+void slices_settle(Slices *all, const ContainerTable *containers);
+void slices_on_container_gone(Slices *all, const Container *c);
 
 /* The slice of a container; weak. NULL where there is none. */
-const Slice *slices_find(const Slices *s, const Container *c);
+const Slice *slices_find(const Slices *all, const Container *c);
 /* The slice for a scope in this container, with the limits that the container has now. A reference. */
-int slices_get(Slices *s, Container *c, Slice **ret, Refusal *reterr);
+int slices_get(Slices *all, Container *c, Slice **ret, Refusal *reterr);

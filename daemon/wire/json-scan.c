@@ -92,7 +92,7 @@ static int scan_escape(Scanner *s)
                                 return scan_unexpected(s, "in \\u hexadecimal character escape");
                 return 0;
         }
-        if (!memchr("\"\\/bfnrt", *s->p, 8))
+        if (!*s->p || !strchr("\"\\/bfnrt", *s->p))
                 return scan_unexpected(s, "in string escape code");
         s->p++;
         return 0;
