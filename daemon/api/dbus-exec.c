@@ -157,7 +157,7 @@ static int property_get_clients(sd_bus *bus, const char *path, const char *inter
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
 
 /*
- * To add a property: a row here, and its value in property_get(). If it changes, its name in tell_changes()
+ * To add a property: a row here, and its value in the getter of its type. If it changes, its name in tell_changes()
  * in api/dbus-service.c, which emits PropertiesChanged. api/dbus-properties.c restricts who may read it.
  * dbus/org.execd1.Exec.xml and org.execd1(5), which tests compare with the bus; ctl/status.c shows it.
  */

@@ -8,11 +8,16 @@
  * JSON rules are those of Docker: keys match in any case, unknown keys are ignored, null means the default,
  * nothing is coerced, of duplicate keys the last one wins, and content after the JSON value is refused.
  *
- * To add a field: a member of ExecRequest, which exec-request.c frees, counts and checks; a row in create_rules
- * of wire/exec-request-json.c (HTTP); a line in api/dbus-options.c (D-Bus); and lines in wire/exec-json.c, if
- * clients see it again (exec_view…) or if it has to survive an exit of execd (exec_record…). If the runner needs
- * it: core/spawner-call.c, dbus/org.execd1.Spawner.xml, spawner/spawner-args.c, wire/runner-spec.c. Both manuals, packaging/openapi.yaml; tests/unit/wire,
- * tests/conformance, tests/dbus.
+ * To add a field:
+ * - a member of ExecRequest, which exec-request.c frees, counts and checks;
+ * - HTTP: a row in create_rules of wire/exec-request-json.c; D-Bus: dbus_read_exec_option() in
+ *   api/dbus-options.c; execctl: a row in ctl/option-table.c, and ctl/options.c;
+ * - if clients see it again: exec_view_to_json() in wire/exec-json.c, and a property in api/dbus-exec.c;
+ * - if it has to survive an exit of execd: exec_json_write() and read_request() in wire/exec-json.c;
+ * - if the runner needs it: core/spawner-call.c, dbus/org.execd1.Spawner.xml, spawner/spawner-args.c,
+ *   wire/runner-spec.c;
+ * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml; tests/unit/wire, tests/conformance,
+ *   tests/dbus.
  */
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The form: a magic word and the version; then the fields in the order of spec_fields(), little endian. A
+ * The form: a magic word and the version; then the fields in the order of runner_spec_write(), little endian. A
  * string is its length (u32; UINT32_MAX is NULL) and its bytes without NUL; a list is the number of its
  * strings (u32) and the strings. Filters come last, each padded to eight bytes so that their instructions
  * can be used where they lie. A reader accepts exactly what a writer makes: nothing may be missing, nothing
