@@ -276,7 +276,7 @@ static void resize_unpaused(HttpExchange *x)
                 http_reply_error(x, 500, "out of memory");
 }
 
-static void resize_authorize(HttpExchange *x)
+static void resize_authorized(HttpExchange *x)
 {
         http_need_unpaused(x, resize_unpaused);
 }
@@ -292,7 +292,7 @@ void http_resize_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorize);
+                http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorized);
 }
 
 static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -310,7 +310,7 @@ typedef struct KillTask {
         bool all;
 } KillTask;
 
-static void kill_authorize(HttpExchange *x)
+static void kill_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const KillTask *k = HTTP_TASK(x, KillTask);
@@ -338,7 +338,7 @@ void http_kill_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_authorize);
+                http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_run);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)
@@ -383,7 +383,7 @@ static void wait_done(HttpTask *t)
         http_keep_forget(LIST_ENTRY(t, WaitTask, task)->exchange);
 }
 
-static void wait_authorize(HttpExchange *x)
+static void wait_run(HttpExchange *x)
 {
         WaitTask *t;
 
@@ -405,5 +405,5 @@ static void wait_authorize(HttpExchange *x)
 void http_wait_exec(HttpExchange *x)
 {
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_authorize);
+                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_run);
 }

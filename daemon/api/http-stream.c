@@ -135,7 +135,7 @@ static void start_unpaused(HttpExchange *x)
 }
 
 /* Before the socket leaves HTTP, while there can still be an error. */
-static void start_authorize(HttpExchange *x)
+static void start_authorized(HttpExchange *x)
 {
         http_need_unpaused(x, start_unpaused);
 }
@@ -153,7 +153,7 @@ void http_start_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_authorize);
+                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_authorized);
 }
 
 /* Used by attach and logs. */
@@ -162,7 +162,7 @@ typedef struct AttachTask {
         bool want_stdin, want_stdout, want_stderr, replay;
 } AttachTask;
 
-static void attach_authorize(HttpExchange *x)
+static void attach_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const AttachTask *a = HTTP_TASK(x, AttachTask);
@@ -199,7 +199,7 @@ void http_attach_exec(HttpExchange *x)
                 return;
         }
         if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_authorize);
+                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_run);
 }
 
 /* Bytes of output that one answer has at most. */
