@@ -31,13 +31,18 @@ static int open_root(void)
         return -EOPNOTSUPP;
 }
 
+static int kept_root = -EBADF; /* the host's hierarchy stays where it is */
+
+void cgroup_forget_root(void)
+{
+        kept_root = -EBADF;
+}
+
 static int keep_root(void)
 {
-        static int root = -EBADF; /* the host's hierarchy stays where it is */
-
-        if (root < 0)
-                root = open_root();
-        return root;
+        if (kept_root < 0)
+                kept_root = open_root();
+        return kept_root;
 }
 
 int cgroup_open(const char *path)

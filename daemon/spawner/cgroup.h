@@ -10,6 +10,8 @@
 
 /* A directory fd of a cgroup. */
 int cgroup_open(const char *path);
+/* In a child that has closed all descriptors. */
+void cgroup_forget_root(void);
 
 /* 1, 0, or a negative errno where the kernel does not say. */
 int cgroup_is_frozen(const char *path);

@@ -7,12 +7,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "spawner/leader-memory.h"
 #include "wire/spawner-protocol.h"
 
-/* A message that waits for the table, or for the filters of a leader. */
+/* A message that waits for the table, or for what is read of a leader. */
 typedef struct Request {
         ConnectionJob job;
         FiltersWait filters;
+        MemoryWait memory;
+        bool fresh; /* to be called with, after the leader was read */
         sd_bus_message *message;
         RequestMethod method;
 } Request;
@@ -35,6 +38,7 @@ static Request *request_free(Request *q)
 {
         connection_remove_job(&q->job);
         filters_wait_cancel(&q->filters);
+        leader_memory_wait_cancel(&q->memory);
         sd_bus_message_unref(q->message);
         free(q);
         return NULL;
@@ -77,23 +81,27 @@ static void on_refreshed(void *userdata)
         request_again(userdata, true);
 }
 
-static void on_filters(void *userdata)
+static void on_leader(void *userdata)
 {
-        request_again(userdata, false);
+        Request *q = userdata;
+
+        request_again(q, q->fresh);
 }
 
-int request_filters(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
-                    Refusal *reterr)
+int request_leader(Connection *c, sd_bus_message *message, RequestMethod method, bool fresh, Leader *leader,
+                   Refusal *reterr)
 {
         Request *q = request_new(c, message, method);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        r = filters_wait(leader, &q->filters, on_filters, q, reterr);
+        q->fresh = fresh;
+        r = leader->run ? filters_wait(leader, &q->filters, on_leader, q, reterr)
+                        : leader_memory_wait(leader, &q->memory, on_leader, q, reterr);
         if (r < 0)
                 request_free(q);
-        return r;
+        return r < 0 ? r : 1;
 }
 
 /* `later`: not before containers that are starting are looked at again. */

@@ -51,8 +51,10 @@ void connection_emit_container_removed(Connection *c, const Container *container
 typedef int (*RequestMethod)(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr);
 
 void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh);
-/* After -EINPROGRESS of leader_fill_spec(): the method is called again when its filters were read. */
-int request_filters(Connection *c, sd_bus_message *m, RequestMethod method, Leader *leader, Refusal *reterr);
+/* After -EINPROGRESS of leader_fill_spec(), leader_fill_inherited() or leader_memory_need(): the method is called
+ * again when what is read of the leader was read. 1, or an error. */
+int request_leader(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh, Leader *leader,
+                   Refusal *reterr);
 
 /* Answers with an error of ours: a refusal with its text, anything else as an internal error. */
 int reply_refusal(sd_bus_message *m, const Refusal *r, int error);

@@ -60,8 +60,7 @@ static int fill_from_leader(Container *c)
                 r = r == -ENODATA ? 0 : r;
         }
         if (r >= 0)
-                r = container_is_service(c) ? leader_comm(c->leader, &c->command)
-                                            : leader_command(c->leader, &c->command);
+                r = leader_comm(c->leader, &c->command);
         if (r >= 0)
                 r = leader_uid(c->leader, &c->leader_uid);
         return r;
@@ -199,6 +198,20 @@ const char *container_control_cgroup(const Container *c)
         return c->given_cgroup ?: c->unit_cgroup;
 }
 
+/* Until it is known, or when it cannot be read, the name of the program: in brackets, as ps(1) shows it. */
+static int append_command(const Container *c, sd_bus_message *m)
+{
+        const char *name = c->command && c->command[0] ? c->command[0] : "";
+        char shown[64];
+
+        if (container_is_service(c))
+                return sd_bus_message_append_strv(m, c->command);
+        if (c->leader->is_memory_known)
+                return sd_bus_message_append_strv(m, c->leader->command);
+        snprintf(shown, sizeof(shown), "[%s]", name);
+        return sd_bus_message_append(m, "as", 1, shown);
+}
+
 int container_append(const Container *c, sd_bus_message *m)
 {
         _cleanup_free_ char *label = NULL;
@@ -214,7 +227,7 @@ int container_append(const Container *c, sd_bus_message *m)
                                           c->leader->start_time, (uint32_t) c->leader_uid, c->created_usec,
                                           c->started_usec);
         if (r >= 0)
-                r = sd_bus_message_append_strv(m, c->command);
+                r = append_command(c, m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sss", label ?: "", c->user, c->working_dir);
         if (r >= 0)

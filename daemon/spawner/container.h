@@ -34,7 +34,7 @@ typedef struct Container {
         char *cgroup;       /* of the leader */
         char *unit_cgroup;  /* what lies directly in its slice; NULL without a cgroup */
         char *given_cgroup; /* the one that the container was given; NULL: that of its unit */
-        char **command;
+        char **command; /* the name of the leader's program; of others than services, the leader has more */
         char **environment;       /* for every exec in it */
         char *user, *working_dir; /* of an exec that says nothing; "": root, and the root directory */
         char **groups;            /* further ones of every exec, by name or number */

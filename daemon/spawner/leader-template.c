@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "base/fd.h"
+#include "spawner/leader-memory.h"
 #include "spawner/leader.h"
 #include "spawner/seccomp-filters.h"
 
@@ -223,30 +224,47 @@ static int read_number(const Leader *l, const char *name, int base, uint64_t *re
         return r < 0 ? r : proc_number_parse(text, base, UINT32_MAX, ret);
 }
 
-int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr)
+/* As it was when the container was found: the kernel says it only when the leader is not in execve(2). */
+static int fill_personality(Leader *l, RunnerSpec *spec, Refusal *reterr)
+{
+        int r = leader_memory_need(&l, 1);
+
+        if (r < 0)
+                return r;
+        spec->personality = l->personality;
+        if (l->is_memory_known || !leader_is_alive(l))
+                return 0;
+        return refuse(reterr, REFUSAL_UNAVAILABLE, l->memory_error,
+                      "failed to read the container's personality: %s", strerrordesc_np(-l->memory_error));
+}
+
+int leader_fill_inherited(Leader *l, RunnerSpec *spec, Refusal *reterr)
 {
         long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, l->pid);
-        uint64_t personality = 0, coredump_filter = 0;
+        uint64_t coredump_filter = 0;
         int r = ioprio < 0 && errno != ENOSYS ? -errno : 0;
 
-        if (r >= 0)
-                r = read_number(l, "personality", 16, &personality);
         if (r >= 0)
                 r = read_number(l, "coredump_filter", 16, &coredump_filter);
         if (r == -ENOENT) { /* a kernel that dumps nothing */
                 coredump_filter = RUNNER_NO_COREDUMP_FILTER;
                 r = 0;
         }
+        if (r >= 0)
+                r = fill_personality(l, spec, reterr);
+        if (r == -EINPROGRESS)
+                return r;
         /* By its number: it was the leader's if that one still lives. One that is about to be a zombie has
          * no memory to dump, and the file is empty. */
         if (!leader_is_alive(l) || r == -EBADMSG || r == -ESRCH)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
+        if (r < 0 && reterr->kind != REFUSAL_NONE)
+                return r;
         if (r < 0)
                 return refuse(reterr, REFUSAL_INTERNAL, r,
-                              "failed to read the container's I/O priority and personality: %s",
+                              "failed to read the container's I/O priority and core filter: %s",
                               strerrordesc_np(-r));
         spec->ioprio = ioprio < 0 ? 0 : (uint32_t) ioprio;
-        spec->personality = (uint32_t) personality;
         spec->coredump_filter = (uint32_t) coredump_filter;
         return 0;
 }

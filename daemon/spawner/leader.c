@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/strv.h"
 
-#define STATUS_MAX  (64 * 1024)
-#define TEXT_MAX    (16 * 1024)
-#define COMMAND_MAX (64 * 1024)
+#define STATUS_MAX (64 * 1024)
+#define TEXT_MAX   (16 * 1024)
 
-#define EXECUTOR    "/systemd-executor"
-#define STUB_COMM   "(sd-stubinit)"
+#define EXECUTOR   "/systemd-executor"
+#define STUB_COMM  "(sd-stubinit)"
 
 static int open_proc(pid_t pid)
 {
@@ -52,6 +52,7 @@ Leader *leader_unref(Leader *l)
         fd_close(l->proc_fd);
         leader_filters_free(l->filters);
         leader_facts_done(&l->found);
+        strv_free(l->command);
         free(l->unit_cgroup);
         free(l);
         return NULL;
@@ -402,19 +403,6 @@ int leader_cgroup(const Leader *l, char **ret)
         int r = file_read_at(l->proc_fd, "cgroup", TEXT_MAX, &text, NULL);
 
         return r < 0 ? r : proc_cgroup_parse(text, ret);
-}
-
-int leader_command(const Leader *l, char ***ret)
-{
-        _cleanup_free_ char *data = NULL;
-        size_t size;
-        int r = file_read_at(l->proc_fd, "cmdline", COMMAND_MAX, &data, &size);
-
-        if (r == -EFBIG) {
-                *ret = NULL;
-                return 0;
-        }
-        return r < 0 ? r : proc_cmdline_parse(data, size, ret);
 }
 
 int leader_comm(const Leader *l, char ***ret)

@@ -15,6 +15,7 @@
 #include "wire/runner-spec.h"
 
 typedef struct FiltersRun FiltersRun;
+typedef struct MemoryRun MemoryRun;
 
 /* Seccomp filters (seccomp-filters.h reads them). */
 typedef struct LeaderFilters {
@@ -39,6 +40,13 @@ typedef struct Leader {
         FiltersRun *run;        /* weak: they are being read (seccomp-filters.h) */
         int filters_error;      /* why they could not be read, and not before when it is tried again */
         uint64_t filters_again; /* CLOCK_MONOTONIC */
+        bool is_memory_known;   /* the next two were read (leader-memory.h) */
+        char **command;         /* owned; NULL: none, or too long */
+        uint32_t personality;
+        MemoryRun *memory_run; /* weak: they are being read */
+        int memory_error;      /* why they could not be read, and not before when it is tried again */
+        uint64_t memory_again; /* CLOCK_MONOTONIC */
+        unsigned n_stuck;      /* readers (reader.h) that hang in what they read of its container */
 } Leader;
 
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
@@ -76,14 +84,14 @@ int leader_explain(const Leader *l, int error, Refusal *reterr);
  * when their number has changed: -EINPROGRESS, see filters_wait(). Nothing exceeds what the container had
  * when it was found; a leader that has left its namespaces is refused. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
-/* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. */
-int leader_fill_inherited(const Leader *l, RunnerSpec *spec, Refusal *reterr);
+/* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. -EINPROGRESS
+ * when the personality is being read, see leader_memory_wait(). */
+int leader_fill_inherited(Leader *l, RunnerSpec *spec, Refusal *reterr);
 
 /* Outside id of the user namespace's root, for what is made outside and used inside. */
 int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid);
 
 int leader_cgroup(const Leader *l, char **ret);
-int leader_command(const Leader *l, char ***ret);
 /* The name of the program alone, which is the kernel's: the command line is in the memory of the process. */
 int leader_comm(const Leader *l, char ***ret);
 int leader_uid(const Leader *l, uid_t *ret);

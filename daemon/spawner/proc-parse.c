@@ -68,20 +68,22 @@ static int field_id(const char *text, const char *name, uint32_t *ret, bool *ret
         return 0;
 }
 
-static int field_last_pid(const char *text, const char *name, int32_t *ret)
+static int field_pids(const char *text, const char *name, int32_t *ret_last, uint32_t *ret_n)
 {
         const char *p = find_field(text, name);
         uint64_t v = 0;
 
         if (!p)
                 return -EBADMSG;
+        *ret_n = 0;
         do {
                 p = take_number(p, 10, INT32_MAX, &v);
                 if (!p)
                         return -EBADMSG;
+                (*ret_n)++;
                 p += strspn(p, " \t");
         } while (*p && *p != '\n');
-        *ret = (int32_t) v;
+        *ret_last = (int32_t) v;
         return 0;
 }
 
@@ -110,7 +112,7 @@ int proc_status_parse(const char *text, ProcStatus *ret)
         if (field_id(text, "Uid", &ret->uid, &ret->ids_differ) < 0 ||
             field_id(text, "Gid", &ret->gid, &ret->ids_differ) < 0)
                 return -EBADMSG;
-        if (field_last_pid(text, "NSpid", &ret->ns_pid) < 0)
+        if (field_pids(text, "NSpid", &ret->ns_pid, &ret->n_pid_namespaces) < 0)
                 return -EBADMSG;
         for (size_t i = 0; i < ELEMENTSOF(capabilities); i++)
                 if (field_number(text, capabilities[i].name, 16, UINT64_MAX, capabilities[i].value) < 0)

@@ -17,9 +17,10 @@
 typedef struct ProcStatus {
         char state; /* 'R', 'S', 'Z', … */
         int32_t ppid;
-        int32_t ns_pid;    /* in the innermost pid namespace */
-        uint32_t uid, gid; /* effective */
-        bool ids_differ;   /* the real, effective, saved and file system ids are not all the same */
+        int32_t ns_pid;            /* in the innermost pid namespace */
+        uint32_t n_pid_namespaces; /* that it is in, from ours on */
+        uint32_t uid, gid;         /* effective */
+        bool ids_differ;           /* the real, effective, saved and file system ids are not all the same */
         uint32_t umask;
         uint64_t cap_inheritable, cap_permitted, cap_effective, cap_bounding, cap_ambient;
         bool no_new_privs;

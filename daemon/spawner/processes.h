@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The processes of a container: those in its pid namespace. */
+/* Lists the processes of a container. A reader (reader.h) finds them, and what one process keeps it from reading
+ * is missing: the process is then listed with its name in brackets, as ps(1) does. */
 
-#include <systemd/sd-bus.h>
+#include "spawner/connection.h"
 
-#include "spawner/container.h"
-
-/* Appends an array of PROCESS_SIGNATURE; see org.execd1.Spawner.xml. */
-int processes_append(const Container *c, sd_bus_message *m);
+/* Answers the message with an array of PROCESS_SIGNATURE, now or later; see org.execd1.Spawner.xml. */
+int processes_list(Connection *c, sd_bus_message *m, Container *container, Refusal *reterr);

@@ -16,6 +16,7 @@
 #include "spawner/container-service.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
+#include "spawner/leader-memory.h"
 #include "spawner/processes.h"
 #include "spawner/scope-end.h"
 #include "spawner/spawner-args.h"
@@ -57,6 +58,30 @@ static bool is_listed(const Container *c, bool services)
         return container_is_alive(c) && (services || !container_is_service(c));
 }
 
+/* Container lists show how their first processes were called. */
+static int need_commands(Connection *c, sd_bus_message *m, RequestMethod method, bool services,
+                         Refusal *reterr)
+{
+        _cleanup_free_ Leader **leaders = NULL;
+        size_t n = 0;
+        int r;
+
+        LIST_FOREACH (const Container, container, &c->spawner->containers.containers, node)
+                n++;
+        leaders = calloc(n + 1, sizeof(*leaders));
+        if (!leaders)
+                return -ENOMEM;
+        n = 0;
+        LIST_FOREACH (Container, container, &c->spawner->containers.containers, node)
+                if (is_listed(container, services) && !container_is_service(container))
+                        leaders[n++] = container->leader;
+        r = leader_memory_need(leaders, n);
+        for (size_t i = 0; r == -EINPROGRESS && i < n; i++)
+                if (leaders[i]->memory_run)
+                        return request_leader(c, m, method, true, leaders[i], reterr);
+        return r;
+}
+
 static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -71,6 +96,9 @@ static int do_list(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr
                         service_want_all(c->spawner->providers);
                 return -ESTALE;
         }
+        r = need_commands(c, m, do_list, services, reterr);
+        if (r != 0)
+                return r;
         LIST_FOREACH (const Container, container, &c->spawner->containers.containers, node)
                 n += is_listed(container, services);
         /* If a provider fails, only its containers are missing; but "none" would not be true. */
@@ -158,7 +186,11 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                         (void) service_want(c->spawner->providers, reference);
                 return r < 0 ? r : -ENOENT;
         }
-        r = sd_bus_message_new_method_return(m, &reply);
+        r = container_is_service(found) ? 0 : leader_memory_need(&found->leader, 1);
+        if (r == -EINPROGRESS)
+                return request_leader(c, m, do_get, fresh, found->leader, reterr);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = container_append(found, reply);
         if (r >= 0)
@@ -220,8 +252,9 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
         /* A number needs no looking up to be a user. */
         if (has_names) {
                 r = check_user(c, m, a.container, user, on_user_checked, reterr);
-                return r == -EINPROGRESS ? request_filters(c, m, do_prepare, a.container->leader, reterr)
-                                         : r;
+                return r == -EINPROGRESS
+                               ? request_leader(c, m, do_prepare, false, a.container->leader, reterr)
+                               : r;
         }
         r = sd_bus_message_rewind(m, true);
         return r < 0 ? r : do_prepare_launch(c, m, fresh, reterr);
@@ -273,7 +306,7 @@ static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reter
         if (r >= 0)
                 r = start_launch(c, m, &a, &q, reterr);
         if (r == -EINPROGRESS)
-                r = request_filters(c, m, do_start, a.container->leader, reterr);
+                r = request_leader(c, m, do_start, false, a.container->leader, reterr);
         strv_free(q.argv);
         strv_free(q.env);
         return r;
@@ -331,7 +364,6 @@ static int do_end_exec(Connection *c, sd_bus_message *m, bool fresh, Refusal *re
 
 static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         Container *found;
         const char *id;
         int r;
@@ -346,10 +378,7 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
         }
         if (!found || !container_is_alive(found))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = processes_append(found, reply);
-        return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
+        return processes_list(c, m, found, reterr);
 }
 
 static int do_get_usage(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)

@@ -48,6 +48,7 @@ typedef struct Spawner {
         ScopeManager *scopes;
         List connections; /* Connection */
         List launches;    /* Launch */
+        List listings;    /* of processes.c */
 } Spawner;
 
 /* `listen_fd` becomes the spawner's. */

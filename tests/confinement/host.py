@@ -48,6 +48,14 @@ def status_of(pid):
         return {k: v.strip() for k, _, v in (line.partition(":") for line in stream)}
 
 
+def processes_of(leader):
+    """It, and all that come from it; what is read of them never waits."""
+    found = [leader]
+    for pid in found:
+        found += children_of(pid)
+    return found
+
+
 def namespaces_of(pid):
     return {name: os.readlink(f"/proc/{pid}/ns/{name}") for name in os.listdir(f"/proc/{pid}/ns")}
 

@@ -24,5 +24,7 @@ int key_holder(const char *description, char **argv);
 int device_programs(const char *cgroup);
 int fuse_hang(const char *target);
 int fuse_program(const char *target, const char *program, const char *quiet);
+int fuse_memory(const char *target, const char *asked);
+int fuse_flush(const char *target, const char *asked, char *const *argv);
 int leaver(const char *directory);
 int unshared(void);

@@ -48,7 +48,8 @@ static int usage(void)
                 "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND | "
                 "vforked KIND |\n"
                 "       http SOCKET REQUEST-FILE | with-key NAME CMD… |\n"
-                "       device-programs CGROUP | fuse-hang FILE | fuse-program FILE PROGRAM QUIET | leaver "
+                "       device-programs CGROUP | fuse-hang FILE | fuse-program FILE PROGRAM QUIET |\n"
+                "       fuse-memory FILE ASKED | fuse-flush FILE ASKED CMD… | leaver "
                 "DIRECTORY | unshared | sleep\n");
         return 2;
 }
@@ -77,6 +78,10 @@ int main(int argc, char **argv)
                 return fuse_hang(argv[2]);
         if (strcmp(what, "fuse-program") == 0 && argc == 5)
                 return fuse_program(argv[2], argv[3], argv[4]);
+        if (strcmp(what, "fuse-memory") == 0 && argc == 4)
+                return fuse_memory(argv[2], argv[3]);
+        if (strcmp(what, "fuse-flush") == 0 && argc > 4)
+                return fuse_flush(argv[2], argv[3], argv + 4);
         if (strcmp(what, "leaver") == 0 && argc == 3)
                 return leaver(argv[2]);
         if (strcmp(what, "unshared") == 0)

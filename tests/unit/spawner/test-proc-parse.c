@@ -24,7 +24,7 @@ static void test_status(void)
         ProcStatus s;
 
         NEED(proc_status_parse(STATUS_HEAD STATUS_CAPS STATUS_TAIL, &s) == 0);
-        NEED(s.state == 'S' && s.ppid == 70 && s.ns_pid == 1 && s.umask == 0027);
+        NEED(s.state == 'S' && s.ppid == 70 && s.ns_pid == 1 && s.n_pid_namespaces == 2 && s.umask == 0027);
         NEED(s.uid == 524289 && s.gid == 2 && s.ids_differ);
         NEED(s.cap_inheritable == 1 && s.cap_permitted == UINT64_C(0x1ffffffffff) && s.cap_effective == 3);
         NEED(s.cap_bounding == 0xfdecbfff && s.cap_ambient == 4);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/leader-memory.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "spawner/proc-parse.h"
+#include "spawner/reader.h"
+
+#define COMMAND_MAX     (64 * 1024)
+#define PERSONALITY_MAX 64
+
+/* The time until the next attempt. */
+#define FAILED_USEC (3 * USEC_PER_SEC)
+
+/* One leader, in the memory that is shared with the reader. */
+typedef struct Item {
+        int32_t error;
+        uint32_t personality;
+        uint32_t size; /* of the command line; 0: none, or too long */
+        char command[COMMAND_MAX];
+} Item;
+
+typedef struct Items {
+        ReaderMemory memory; /* its progress is the number of those that were read */
+        Item items[];
+} Items;
+
+struct MemoryRun {
+        Reader *reader;   /* NULL once it has ended */
+        Leader **leaders; /* owned references */
+        size_t n;
+        sd_event_source *tell;
+        List waits; /* MemoryWait */
+        unsigned n_waits;
+};
+
+/* The directory of the same process; owned. */
+static int open_same(const Leader *l)
+{
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t start_time;
+        char path[32];
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%d", l->pid);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = proc_start_time(fd, &start_time);
+        if (r < 0)
+                return r;
+        return start_time == l->start_time ? TAKE_FD(fd) : -ESRCH;
+}
+
+static int read_item(const Leader *l, Item *ret)
+{
+        _cleanup_free_ char *text = NULL, *command = NULL;
+        _cleanup_close_ int fd = open_same(l);
+        uint64_t personality = 0;
+        size_t size = 0;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = file_read_at(fd, "personality", PERSONALITY_MAX, &text, NULL);
+        if (r >= 0)
+                r = proc_number_parse(text, 16, UINT32_MAX, &personality);
+        if (r < 0)
+                return r;
+        ret->personality = (uint32_t) personality;
+        if (file_read_at(fd, "cmdline", COMMAND_MAX, &command, &size) < 0)
+                return 0;
+        memcpy(ret->command, command, size);
+        ret->size = (uint32_t) size;
+        return 0;
+}
+
+/* In the reader. */
+static void read_all(ReaderMemory *m, void *userdata)
+{
+        Items *items = (Items *) m;
+        const MemoryRun *run = userdata;
+
+        for (size_t i = 0; i < run->n; i++) {
+                items->items[i].error = read_item(run->leaders[i], &items->items[i]);
+                reader_advance(m);
+        }
+}
+
+static MemoryRun *run_free(MemoryRun *run)
+{
+        if (!run)
+                return NULL;
+        reader_free(run->reader, NULL);
+        sd_event_source_disable_unref(run->tell);
+        for (size_t i = 0; i < run->n; i++) {
+                if (run->leaders[i]->memory_run == run)
+                        run->leaders[i]->memory_run = NULL;
+                leader_unref(run->leaders[i]);
+        }
+        free(run->leaders);
+        free(run);
+        return NULL;
+}
+DEFINE_CLEANUP(MemoryRun, run_free);
+
+static void leader_fail(Leader *l, int error)
+{
+        l->memory_error = error;
+        l->memory_again = now_usec(CLOCK_MONOTONIC) + FAILED_USEC;
+}
+
+static void leader_take(Leader *l, const Item *item)
+{
+        if (item->error < 0) {
+                leader_fail(l, item->error);
+                return;
+        }
+        l->memory_error = 0;
+        l->is_memory_known = true;
+        l->personality = item->personality;
+        l->command = strv_free(l->command);
+        if (item->size > 0 && item->size <= COMMAND_MAX)
+                (void) proc_cmdline_parse(item->command, item->size, &l->command);
+}
+
+/* One in each turn of the loop: what it waits for is work. */
+static int on_tell(sd_event_source *source, void *userdata)
+{
+        MemoryRun *run = userdata;
+        MemoryWait *w;
+
+        if (list_is_empty(&run->waits)) {
+                run_free(run);
+                return 0;
+        }
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        w = LIST_ENTRY(run->waits.first, MemoryWait, node);
+        leader_memory_wait_cancel(w);
+        w->callback(w->userdata);
+        return 0;
+}
+
+/* One that holds the reader up is not asked again for a while. The reader of those behind it is another one. */
+static void on_done(void *userdata, int error)
+{
+        MemoryRun *run = userdata;
+        const Items *items = (const Items *) reader_memory(run->reader);
+        size_t n_read = reader_progress(&items->memory);
+
+        for (size_t i = 0; i < run->n; i++) {
+                Leader *l = run->leaders[i];
+
+                l->memory_run = NULL;
+                if (i < n_read)
+                        leader_take(l, &items->items[i]);
+                else if (i == n_read || error != -ETIMEDOUT)
+                        leader_fail(l, error < 0 ? error : -EIO);
+        }
+        run->reader = reader_free(run->reader, n_read < run->n ? run->leaders[n_read] : NULL);
+        if (sd_event_source_set_enabled(run->tell, SD_EVENT_ONESHOT) < 0)
+                log_error("Failed to answer a request for the command lines of containers");
+}
+
+static int run_start(MemoryRun *run)
+{
+        sd_event *event = NULL;
+        int r;
+
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(event, &run->tell, on_tell, run);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(run->tell, SD_EVENT_OFF);
+        if (r >= 0)
+                r = reader_new(event,
+                               &(ReaderJob){
+                                       .size = sizeof(Items) + run->n * sizeof(Item),
+                                       .read = read_all,
+                                       .on_done = on_done,
+                                       .userdata = run,
+                               },
+                               &run->reader);
+        sd_event_unref(event);
+        return r;
+}
+
+static int run_new(Leader *const *leaders, size_t n)
+{
+        _cleanup_(run_freep) MemoryRun *run = calloc(1, sizeof(*run));
+        int r;
+
+        if (!run)
+                return -ENOMEM;
+        run->leaders = calloc(n, sizeof(*run->leaders));
+        if (!run->leaders)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                run->leaders[run->n++] = leader_ref(leaders[i]);
+        r = run_start(run);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                leaders[i]->memory_run = run;
+        TAKE_PTR(run);
+        return 0;
+}
+
+static bool is_to_be_read(const Leader *l)
+{
+        return !l->is_memory_known && !l->memory_run &&
+               !(l->memory_error < 0 && now_usec(CLOCK_MONOTONIC) < l->memory_again);
+}
+
+int leader_memory_need(Leader *const *leaders, size_t n)
+{
+        _cleanup_free_ Leader **wanted = calloc(n + 1, sizeof(*wanted));
+        bool is_being_read = false;
+        size_t n_wanted = 0;
+        int r;
+
+        if (!wanted)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                Leader *l = leaders[i];
+
+                if (is_to_be_read(l) && !reader_is_allowed(l))
+                        leader_fail(l, -EBUSY);
+                else if (is_to_be_read(l))
+                        wanted[n_wanted++] = l;
+                is_being_read = is_being_read || l->memory_run;
+        }
+        if (n_wanted == 0)
+                return is_being_read ? -EINPROGRESS : 0;
+        r = run_new(wanted, n_wanted);
+        for (size_t i = 0; r < 0 && i < n_wanted; i++)
+                leader_fail(wanted[i], r);
+        return r < 0 && !is_being_read ? 0 : -EINPROGRESS;
+}
+
+int leader_memory_wait(Leader *l, MemoryWait *w, void (*callback)(void *userdata), void *userdata,
+                       Refusal *reterr)
+{
+        if (!l->memory_run)
+                return -ESTALE;
+        if (l->memory_run->n_waits >= MEMORY_WAITS_MAX)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                              "too many requests wait for the command line of a container (limit %d)",
+                              MEMORY_WAITS_MAX);
+        *w = (MemoryWait){.run = l->memory_run, .callback = callback, .userdata = userdata};
+        list_append(&l->memory_run->waits, &w->node);
+        l->memory_run->n_waits++;
+        return 0;
+}
+
+void leader_memory_wait_cancel(MemoryWait *w)
+{
+        if (!w->run)
+                return;
+        list_remove(&w->run->waits, &w->node);
+        w->run->n_waits--;
+        w->run = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A reader: a child of ours for files of /proc that a process can keep us waiting for. The kernel reads the
+ * arguments of a process out of the memory of the process, which may be a file of a file system that the
+ * container serves itself, and holds a lock of the process for others. Nobody waits for a reader: it is
+ * killed after a time without progress, and one that cannot be killed is left until it ends.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "spawner/leader.h"
+
+typedef struct Reader Reader;
+
+/* The first member of the memory that a reader shares with us. */
+typedef struct ReaderMemory {
+        uint32_t progress;
+} ReaderMemory;
+
+typedef struct ReaderJob {
+        size_t size; /* of the memory, which is zero at first */
+        /* In the child. All but the standard descriptors are closed. */
+        void (*read)(ReaderMemory *m, void *userdata);
+        /* Once, from the loop, with 0 or -errno. Frees the reader. */
+        void (*on_done)(void *userdata, int error);
+        void *userdata;
+} ReaderJob;
+
+int reader_new(sd_event *event, const ReaderJob *job, Reader **ret);
+/* A child that is still there is killed. It was reading of the container of `stuck_at`, unless that is NULL. */
+Reader *reader_free(Reader *r, Leader *stuck_at);
+ReaderMemory *reader_memory(const Reader *r);
+
+/* In the child: something was read. */
+void reader_advance(ReaderMemory *m);
+uint32_t reader_progress(const ReaderMemory *m);
+
+/* False while a reader of this container hangs, or too many others do. */
+bool reader_is_allowed(const Leader *l);

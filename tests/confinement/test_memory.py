@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A process that waits for a file system which its container serves, and holds locks of its own meanwhile: whoever
+reads of it in /proc waits with it. Nobody else does (R-K6)."""
+
+import os
+import signal
+import threading
+
+import client
+import host
+import pytest
+
+PREPARE = "mknod /dev/fuse c 10 229; : >/file; "
+MEMORY = "/probe/hostile fuse-memory /file /probe/asked"
+FLUSH = "/probe/hostile fuse-flush /file /probe/asked /probe/hostile sleep"
+
+
+def commands(name):
+    reply = client.request("GET", f"/containers/{name}/top")
+    assert reply.status == 200, reply.message
+    top = reply.json()
+    return [row[top["Titles"].index("CMD")] for row in top["Processes"]]
+
+
+@pytest.fixture
+def served(machine):
+    """Makes a machine in which a process waits; it goes on when the server of the file system is killed."""
+    servers = []
+
+    def make(script=None, payload=()):
+        m = machine("hostile-memory", script=script, payload=payload)
+        host.wait_until(lambda: os.path.exists(f"{m.shared}/asked"), "the file system to be asked")
+        with open(f"{m.shared}/asked", encoding="ascii") as stream:
+            inside = stream.read()
+        servers.extend(pid for pid in host.processes_of(m.leader()) if host.status_of(pid)["NSpid"].split()[-1] == inside)
+        assert servers
+        return m
+
+    yield make
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_command_line(served):
+    """The list of processes has the name in brackets. Who asks meanwhile gets the same answer, and who asks later
+    does not wait for another reader."""
+    m = served(script=f"{PREPARE} {MEMORY} &\n")
+    answers = []
+    tops = [threading.Thread(target=lambda: answers.append(commands(m.name))) for _ in range(5)]
+    for t in tops:
+        t.start()
+    while not answers:
+        assert client.run("web", ["/bin/true"]).code == 0
+    for t in tops:
+        t.join()
+    answers += [commands(m.name) for _ in range(3)]
+    assert len(answers) == 8 and all("[hostile]" in a for a in answers), answers
+    assert "[" not in "".join(commands("web"))
+    assert client.run(m.name, ["/bin/true"]).code == 0
+
+
+def test_command_line_of_a_leader(served):
+    m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {MEMORY}"])
+    # What looks at containers for the first time is the next spawner.
+    host.sh("systemctl restart execd-spawner.service")
+    assert client.run("web", ["/bin/true"]).code == 0
+    listed = {c["Names"][0][1:]: c["Command"] for c in client.request("GET", "/containers/json").json()}
+    assert listed[m.name] == "[hostile]"
+    assert "[" not in listed["web"]
+
+
+def test_process_in_execve(served):
+    """The others are listed, those of its own container and those elsewhere."""
+    m = served(script=f"{PREPARE} {FLUSH} &\n")
+    assert "/probe/hostile sleep" in commands(m.name)
+    assert commands("web")
+    assert client.run("web", ["/bin/true"]).code == 0
