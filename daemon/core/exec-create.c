@@ -110,7 +110,7 @@ static void creation_prepare(ExecCreation *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         /* One that took a spare has its runner already, and one whose time would begin gets none before. */
-        bool park = !c->exec->parked && manager_may_park(c->manager) &&
+        bool park = !c->exec->parked && manager_may_park(c->manager, c->peer->uid) &&
                     exec_request_runtime_max(c->exec->request) == UINT64_MAX;
         bool wait;
         UserSpec user = USER_SPEC_INIT;

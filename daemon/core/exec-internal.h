@@ -17,6 +17,9 @@ void exec_fail(Exec *e, RefusalKind kind, const char *text);
 /* Decides what follows from the facts that are on record. */
 void exec_advance(Exec *e);
 
+/* How long a runner waits for the start of an exec that was created. One that is started later gets another. */
+#define EXEC_PARKED_USEC (60 * USEC_PER_SEC)
+
 /* A runner is ready for it, which counts. */
 void exec_park(Exec *e);
 void exec_unpark(Exec *e);

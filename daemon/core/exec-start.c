@@ -20,11 +20,7 @@
 #include "core/fdstore.h"
 #include "wire/runner-spec.h"
 
-/* How long a runner waits for the start of an exec that was created. One that is started later gets another.
- */
-#define EXEC_PARKED_USEC (60 * USEC_PER_SEC)
-
-#define DESCRIPTION_MAX  256
+#define DESCRIPTION_MAX 256
 
 /* The spawner's view of it. */
 static SpawnerExec exec_describe(const Exec *e, char **ret_description)

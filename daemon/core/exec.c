@@ -61,7 +61,8 @@ void exec_park(Exec *e)
         if (e->parked)
                 return;
         e->parked = true;
-        e->env->n_parked++;
+        if (e->env->parked)
+                budget_force(e->env->parked, e->creator->uid, 1);
 }
 
 static int exec_on_leader(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -156,7 +157,8 @@ void exec_unpark(Exec *e)
         if (!e->parked)
                 return;
         e->parked = false;
-        e->env->n_parked--;
+        if (e->env->parked)
+                budget_give(e->env->parked, e->creator->uid, 1);
 }
 
 /* Gives up all that only a live exec needs. */

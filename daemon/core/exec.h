@@ -89,10 +89,10 @@ struct ExecEnv {
         RecordingStore *recordings;
         SlotPool *slots;
         Budget *outputs;             /* bytes of rings; NULL: they are not counted */
+        Budget *parked;              /* execs that have a runner ready; NULL likewise */
         const ManagerConfig *config; /* what is in it may change */
         const ExecEvents *events;
         void *userdata;
-        size_t n_parked; /* execs that have a runner ready */
 };
 
 struct Exec {

@@ -73,6 +73,19 @@ static void collect_created(Manager *m, uint64_t now)
         }
 }
 
+/* A runner that was made for an exec leaves by itself. One that was a spare would stay for as long as a spare. */
+static void collect_parked(Manager *m, uint64_t now)
+{
+        LIST_FOREACH (Exec, e, &m->created, queue_node) {
+                if (now <= e->created_monotonic + EXEC_PARKED_USEC)
+                        break;
+                if (!e->parked)
+                        continue;
+                spawner_drop(m->spawner, e->id);
+                exec_unpark(e);
+        }
+}
+
 static void collect_flushed(Manager *m)
 {
         LIST_FOREACH (Exec, e, &m->flushing, queue_node) {
@@ -132,6 +145,7 @@ static void manager_collect(Manager *m)
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
         collect_created(m, now);
+        collect_parked(m, now);
         collect_flushed(m);
         collect_ended(m, now);
         collect_outputs(m);
@@ -215,9 +229,9 @@ static void manager_count_ended(Manager *m, Exec *e)
         m->ended_size += e->size;
 }
 
-bool manager_may_park(const Manager *m)
+bool manager_may_park(const Manager *m, uid_t uid)
 {
-        return m->exec_env.n_parked < m->config.parked_max;
+        return budget_room(&m->parked_budget, uid) > 0;
 }
 
 /* Ids are random hex digits, so some of them are a good hash. */
@@ -379,6 +393,7 @@ int manager_execs_init(Manager *m)
                 .recordings = m->recordings,
                 .slots = m->slots,
                 .outputs = &m->outputs_budget,
+                .parked = &m->parked_budget,
                 .config = &m->config,
                 .events = &events,
                 .userdata = m,

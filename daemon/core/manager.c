@@ -85,6 +85,7 @@ static void manager_set_budgets(Manager *m)
                 {&m->calls_budget, "calls", NULL, NULL, CALLS_MAX, CALLS_PER_UID_MAX},
                 {&m->outputs_budget, "bytes of output", "OutputMemoryMax", "OutputMemoryPerUserMax",
                  c->output_memory_max, c->output_memory_per_uid_max},
+                {&m->parked_budget, "ready runners", "ReadyRunnersMax", NULL, c->parked_max, c->parked_max},
                 {&m->memory_budget, "bytes of requests and answers", "RequestMemoryMax",
                  "RequestMemoryPerUserMax", c->memory_max, c->memory_per_uid_max},
         };
@@ -222,6 +223,7 @@ Manager *manager_free(Manager *m)
         budget_done(&m->authz_budget);
         budget_done(&m->memory_budget);
         budget_done(&m->outputs_budget);
+        budget_done(&m->parked_budget);
         return mfree(m);
 }
 

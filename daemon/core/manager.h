@@ -42,6 +42,7 @@ struct Manager {
         ThinkTimes think_times; /* of clients over HTTP */
         Budget memory_budget;   /* bytes of requests, of answers, and of execs that have not ended */
         Budget outputs_budget;  /* bytes of rings of output */
+        Budget parked_budget;   /* execs that have a runner ready */
         SpawnerLink *spawner;
         sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
         BusWatch *bus_watch;    /* of that bus */
@@ -104,7 +105,7 @@ void manager_uncount_exec(Manager *m, Exec *e);
 void manager_link_exec(Manager *m, Exec *e);
 /* The manager's reference is the caller's. */
 void manager_unlink_exec(Manager *m, Exec *e);
-bool manager_may_park(const Manager *m);
+bool manager_may_park(const Manager *m, uid_t uid);
 
 /* No exec is between two states. */
 bool manager_execs_are_settled(const Manager *m);

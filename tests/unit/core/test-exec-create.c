@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/strv.h"
 #include "core/exec-create.h"
+#include "core/exec-internal.h"
 #include "unit/core/world.h"
 
 typedef struct Result {
@@ -317,6 +318,7 @@ static void test_takes_a_spare(World *w)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ScopePropertyList l = {0};
         char spare[13] = "";
+        char drop[32];
         ContainerInfo *other = world_container(w, "other", 9);
         ExecRequest *limited;
         ExecCreation *c;
@@ -349,6 +351,15 @@ static void test_takes_a_spare(World *w)
         world_settle(w);
         CHECK(r.exec && strncmp(r.exec->id, spare, 12) == 0 && r.exec->parked);
         CHECK(!world_was_called(w, "Prepare"));
+
+        /* It holds the runner no longer than one that was made for it, whatever the time of a spare. */
+        LIST_FOREACH (Exec, e, &w->manager.created, queue_node)
+                e->created_monotonic -= EXEC_PARKED_USEC + USEC_PER_SEC;
+        snprintf(drop, sizeof(drop), "Drop %s", spare);
+        (void) sd_event_source_set_time(w->manager.collect_source, 0);
+        (void) sd_event_source_set_enabled(w->manager.collect_source, SD_EVENT_ONESHOT);
+        WORLD_UNTIL(w, world_was_called(w, drop));
+        CHECK(r.exec->state == EXEC_CREATED && !r.exec->parked && w->manager.parked_budget.used == 0);
         done(c, &r);
         container_info_unref(other);
 }

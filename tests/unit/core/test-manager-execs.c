@@ -221,10 +221,16 @@ static void test_limits(World *w)
         }
         CHECK(manager_may_create(m, w->root, m->memory_budget.max + 1, &other) < 0 &&
               other.kind == REFUSAL_BUSY);
-        CHECK(manager_may_park(m));
-        m->exec_env.n_parked = m->config.parked_max;
-        CHECK(!manager_may_park(m));
-        m->exec_env.n_parked = 0;
+
+        /* One user leaves ready runners to others, and all leave some to root. */
+        while (manager_may_park(m, 1000))
+                budget_force(&m->parked_budget, 1000, 1);
+        CHECK(m->parked_budget.used == PARKED_MAX * 3 / 4);
+        CHECK(manager_may_park(m, 1001));
+        while (manager_may_park(m, 0))
+                budget_force(&m->parked_budget, 0, 1);
+        CHECK(m->parked_budget.used == PARKED_MAX && !manager_may_park(m, 1001));
+        budget_done(&m->parked_budget);
 }
 
 /* What a ring takes is given back with it, also of an exec that nobody ever found. */

@@ -453,6 +453,7 @@ static void make_manager(World *w)
                 .what = "execs", .key = "ExecsMax", .uid_key = "ExecsPerUserMax", .max = 100, .uid_max = 80};
         m->outputs_budget = (Budget){
                 .what = "bytes of output", .max = OUTPUT_MEMORY_MAX, .uid_max = OUTPUT_MEMORY_UID_MAX};
+        m->parked_budget = (Budget){.what = "ready runners", .max = PARKED_MAX, .uid_max = PARKED_MAX};
         m->authz_budget = (Budget){.what = "authorizations", .max = AUTHZ_MAX, .uid_max = AUTHZ_PER_UID_MAX};
         m->memory_budget = (Budget){.what = "bytes", .max = MEMORY_MAX, .uid_max = MEMORY_PER_UID_MAX};
         m->events = event_log_new();
@@ -515,6 +516,7 @@ World *world_free(World *w)
         budget_done(&m->memory_budget);
         budget_done(&m->authz_budget);
         budget_done(&m->outputs_budget);
+        budget_done(&m->parked_budget);
         sd_bus_message_unref(w->pending);
         sd_bus_message_unref(w->question);
         if (w->bus) {
