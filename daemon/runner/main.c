@@ -34,6 +34,7 @@ typedef struct Monitor {
         pid_t joiner, command; /* children, or 0 */
         int pidfd;             /* of the command, or negative */
         int tty;               /* pty master, or negative */
+        bool is_check;         /* no command is to be run */
         bool failed, checked;
         RunnerReport report;
 } Monitor;
@@ -267,6 +268,9 @@ static void monitor_finish(Monitor *k)
                 monitor_end_children(k);
                 k->report.type = RUNNER_FAILED;
                 report_send(&k->report, NULL, 0);
+                /* The spawner counts those that hang in a check, where there is no scope that would. */
+                if (k->is_check)
+                        reap(&k->joiner, NULL);
                 return;
         }
 
@@ -325,6 +329,7 @@ int main(void)
         sigprocmask(SIG_SETMASK, &all, NULL);
         setsid();
 
+        k.is_check = order.mode == RUNNER_MODE_CHECK;
         if (pipe2(channel, O_CLOEXEC) < 0 ||
             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tty) < 0)
                 return monitor_without_joiner(&k, "create pipe", errno);

@@ -47,6 +47,7 @@ typedef struct Leader {
         int memory_error;      /* why they could not be read, and not before when it is tried again */
         uint64_t memory_again; /* CLOCK_MONOTONIC */
         unsigned n_stuck;      /* readers (reader.h) that hang in what they read of its container */
+        unsigned n_checks;     /* runners that hang where they look a user up (user-check.h) */
 } Leader;
 
 /* The leader's SELinux context; NULL on a kernel without SELinux. */

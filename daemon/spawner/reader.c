@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
+#include "spawner/leftover.h"
 
 #define STALL_USEC    USEC_PER_SEC
 #define READ_USEC     (3 * USEC_PER_SEC)
@@ -27,18 +28,9 @@ struct Reader {
         uint64_t until; /* CLOCK_MONOTONIC */
 };
 
-/* A child that was killed, until it has ended. The kernel does not end one that waits for a file system which
- * has begun to answer. */
-typedef struct Leftover {
-        Leader *leader; /* owned reference, or NULL */
-        pid_t child;
-} Leftover;
-
-static unsigned n_leftovers;
-
 bool reader_is_allowed(const Leader *l)
 {
-        return l->n_stuck == 0 && n_leftovers < LEFTOVERS_MAX;
+        return l->n_stuck == 0 && leftover_count() < LEFTOVERS_MAX;
 }
 
 void reader_advance(ReaderMemory *m)
@@ -56,49 +48,16 @@ ReaderMemory *reader_memory(const Reader *r)
         return r->memory;
 }
 
-static void leftover_free(void *userdata)
-{
-        Leftover *l = userdata;
-
-        n_leftovers--;
-        if (l->leader)
-                l->leader->n_stuck--;
-        leader_unref(l->leader);
-        free(l);
-}
-
-static int on_leftover_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-        Leftover *l = userdata;
-
-        (void) waitpid(l->child, NULL, WNOHANG);
-        sd_event_source_disable_unref(source); /* frees it, and closes the pidfd */
-        return 0;
-}
-
 static int leave(Reader *r, Leader *stuck_at)
 {
-        sd_event *event = sd_event_source_get_event(r->timer);
-        sd_event_source *source = NULL;
-        Leftover *l = calloc(1, sizeof(*l));
         int e;
 
-        if (!l)
-                return -ENOMEM;
         r->ended = sd_event_source_disable_unref(r->ended);
-        e = sd_event_add_io(event, &source, r->pidfd, EPOLLIN, on_leftover_ended, l);
-        if (e < 0) {
-                free(l);
-                return e;
-        }
-        *l = (Leftover){.leader = leader_ref(stuck_at), .child = r->child};
-        n_leftovers++;
-        if (stuck_at)
-                stuck_at->n_stuck++;
-        (void) sd_event_source_set_destroy_callback(source, leftover_free);
-        (void) sd_event_source_set_io_fd_own(source, true);
-        r->pidfd = -EBADF;
-        return 0;
+        e = leftover_new(sd_event_source_get_event(r->timer), r->child, r->pidfd, stuck_at,
+                         stuck_at ? &stuck_at->n_stuck : NULL);
+        if (e >= 0)
+                r->pidfd = -EBADF;
+        return e;
 }
 
 Reader *reader_free(Reader *r, Leader *stuck_at)
@@ -193,7 +152,7 @@ int reader_new(sd_event *event, const ReaderJob *job, Reader **ret)
         Reader *r = NULL;
         int e;
 
-        if (n_leftovers >= LEFTOVERS_MAX)
+        if (leftover_count() >= LEFTOVERS_MAX)
                 return -EBUSY;
         r = calloc(1, sizeof(*r));
         if (!r)

@@ -2,21 +2,25 @@
 
 #include "spawner/user-check.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "spawner/leftover.h"
 #include "spawner/order.h"
 #include "spawner/runner-spawn.h"
 
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
 
+/* Of one container. They are in our own control group. */
+#define HANGING_MAX 16
+
 typedef struct Check {
         ConnectionJob job;
         Spawner *spawner; /* weak */
         sd_bus_message *message;
+        Leader *leader; /* owned reference */
         Runner runner;
         sd_event_source *control, *timer;
         CheckDone callback;
@@ -30,6 +34,7 @@ static Check *check_free(Check *k)
         sd_event_source_disable_unref(k->control);
         sd_event_source_disable_unref(k->timer);
         runner_release(&k->runner, k->spawner->event);
+        leader_unref(k->leader);
         sd_bus_message_unref(k->message);
         free(k);
         return NULL;
@@ -47,12 +52,24 @@ static void check_finish(Check *k, const Refusal *refusal)
         check_free(k);
 }
 
+/* A runner ends after all of its processes. */
+static void check_leave_runner(Check *k)
+{
+        int r = leftover_new(k->spawner->event, k->runner.pid, k->runner.pidfd, k->leader,
+                             &k->leader->n_checks);
+
+        if (r >= 0)
+                k->runner.pidfd = -EBADF;
+        else
+                log_error_errno(r, "Failed to watch runner %d", k->runner.pid);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Check *k = userdata;
 
-        (void) pidfd_signal(k->runner.pidfd, SIGKILL);
+        check_leave_runner(k);
         refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the user was not found in time");
         check_finish(k, &refusal);
         return 0;
@@ -75,6 +92,8 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *use
                 /* Nothing is to be run yet: a user that is not there is an error of the request. */
                 refuse(&refusal, report.kind == REFUSAL_NOT_RUNNABLE ? REFUSAL_BAD_REQUEST : report.kind,
                        EINVAL, "%s", report.text);
+                if (report.error == ETIMEDOUT)
+                        check_leave_runner(k);
                 check_finish(k, &refusal);
         } else
                 check_finish(k, NULL);
@@ -114,11 +133,16 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
                 return -ENOMEM;
         *k = (Check){
                 .spawner = c->spawner,
+                .leader = leader_ref(container->leader),
                 .message = sd_bus_message_ref(message),
                 .runner = RUNNER_INIT,
                 .callback = callback,
         };
         connection_add_job(c, &k->job, check_cancel);
+        if (k->leader->n_checks >= HANGING_MAX)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                              "the container does not answer: %d runners wait for its list of users",
+                              HANGING_MAX);
         r = runner_spawn(c->spawner->options.runner, &k->runner);
         if (r >= 0)
                 r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);

@@ -4,6 +4,7 @@
 import os
 import shutil
 import stat
+import threading
 import time
 
 import client
@@ -188,6 +189,25 @@ def test_user_file_that_never_answers(machine):
     if not outcome.ran:
         client.assert_refused(outcome)
     host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) <= runners + 1, "an end of the runner", 30)
+
+
+def test_user_file_that_hangs_many(machine):
+    """T-C10: runners that cannot be killed, because the file system has begun to answer, are few; whoever comes next is
+    refused at once."""
+    m = machine("hostile-fuse", script="mknod /dev/fuse c 10 229; cp /probe/hostile /copy; : >/quiet\n"
+                                       "/probe/hostile fuse-program /etc/passwd /copy /quiet &\n"
+                                       "while ! grep -q ^program /proc/mounts; do sleep 0.1; done")
+    replies = []
+    creates = [threading.Thread(target=lambda: replies.append(client.create(m.name, ["/bin/true"], User="app")))
+               for _ in range(20)]
+    for t in creates:
+        t.start()
+    for t in creates:
+        t.join()
+    assert [r.status for r in replies].count(201) == 0
+    reply = client.create(m.name, ["/bin/true"], User="app")
+    assert reply.status == 503 and "the container does not answer: 16 runners" in reply.message, reply.message
+    assert client.run("web", ["/bin/true"], User="app").code == 0
 
 
 LIBRARIES = ["libnss_files.so.2", "libnss_compat.so.2", "libnss_systemd.so.2", "libnss_dns.so.2", "libgcc_s.so.1",
