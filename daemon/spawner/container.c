@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/strv.h"
 #include "spawner/cgroup.h"
+#include "spawner/guard.h"
 #include "spawner/proc-parse.h"
 #include "wire/spawner-protocol.h"
 
@@ -219,7 +220,9 @@ int container_append(const Container *c, sd_bus_message *m)
 
         /* Without a label that should be there, the container is told of all the same; what execd then asks
          * the policy about it is denied. */
+        guard_enter(c->leader->pid, c->leader->pidfd);
         (void) leader_label(c->leader, &label);
+        guard_leave();
         r = sd_bus_message_open_container(m, 'r', CONTAINER_FIELDS);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "base/fd.h"
+#include "spawner/guard.h"
 #include "spawner/leader-memory.h"
 #include "spawner/leader.h"
 #include "spawner/seccomp-filters.h"
@@ -196,6 +197,7 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
         _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
         int r;
 
+        guard_enter(l->pid, l->pidfd);
         r = leader_facts_read(l->proc_fd, &now, &fds, reterr);
         if (r >= 0)
                 r = leader_facts_compare(&l->found, &now, reterr);
@@ -205,6 +207,7 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
                 r = leader_check_cgroup(l, reterr);
         if (r >= 0)
                 r = fill_from_facts(l, &now, spec, reterr);
+        guard_leave();
         /* The data belongs to the leader only if the leader still lives. */
         if (!leader_is_alive(l))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");

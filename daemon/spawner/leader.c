@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
+#include "spawner/guard.h"
 
 #define STATUS_MAX (64 * 1024)
 #define TEXT_MAX   (16 * 1024)
@@ -186,7 +187,7 @@ int leader_explain(const Leader *l, int error, Refusal *reterr)
                       "cannot be read");
 }
 
-int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
+static int open_container(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
 {
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
@@ -203,6 +204,17 @@ int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *re
                 return leader_explain(l, r, reterr);
         *ret = TAKE_PTR(l);
         return 0;
+}
+
+int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
+{
+        int r = guard_begin(pid, reterr);
+
+        if (r < 0)
+                return r;
+        r = open_container(pid, started, ret, reterr);
+        guard_leave();
+        return r;
 }
 
 /* One that started in the same tick is the older when its pid in the container is lower: there the numbers
@@ -284,10 +296,13 @@ int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
-        r = open_process(pid, &l);
+        r = guard_begin(pid, reterr);
         if (r < 0)
                 return r;
-        r = is_stub(l) ? open_payload(l, ret, reterr) : leader_open(pid, NULL, ret, reterr);
+        r = open_process(pid, &l);
+        if (r >= 0)
+                r = is_stub(l) ? open_payload(l, ret, reterr) : open_container(pid, NULL, ret, reterr);
+        guard_leave();
         if (r >= 0)
                 (*ret)->is_machine = true;
         return r;
@@ -363,13 +378,15 @@ int leader_open_service(pid_t pid, const char *unit_cgroup, Leader **ret, Refusa
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
-        r = open_process(pid, &l);
+        r = guard_begin(pid, reterr);
         if (r < 0)
                 return r;
-        l->unit_cgroup = strdup(unit_cgroup);
-        if (!l->unit_cgroup)
-                return -ENOMEM;
-        r = remember_service(l, reterr);
+        r = open_process(pid, &l);
+        if (r >= 0) {
+                l->unit_cgroup = strdup(unit_cgroup);
+                r = l->unit_cgroup ? remember_service(l, reterr) : -ENOMEM;
+        }
+        guard_leave();
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);

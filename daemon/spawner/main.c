@@ -9,9 +9,12 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/decimal.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "base/time.h"
 #include "config.h"
+#include "spawner/guard.h"
 #include "spawner/spawner-bus.h"
 #include "spawner/spawner.h"
 
@@ -114,13 +117,31 @@ static int find_peer(SpawnerOptions *options)
         return 0;
 }
 
+/* The listening socket, and what the last of us has left with systemd. */
+static void take_fds(int *ret_listener, int *ret_guard)
+{
+        _cleanup_strv_ char **names = NULL;
+        int n = sd_listen_fds_with_names(true, &names);
+
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (strcmp(names[i], GUARD_FD_NAME) == 0 && *ret_guard < 0)
+                        *ret_guard = fd;
+                else if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0 && *ret_listener < 0)
+                        *ret_listener = fd;
+                else
+                        fd_close(fd);
+        }
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_(spawner_freep) Spawner *spawner = NULL;
         SpawnerOptions options = {.runner = RUNNER_PATH,
                                   .idle_usec = IDLE_SEC_DEFAULT * USEC_PER_SEC,
                                   .methods = spawner_methods};
-        int r;
+        int listener = -EBADF, guard = -EBADF, r;
 
         if (parse_options(argc, argv, &options) < 0)
                 return EXIT_FAILURE;
@@ -131,13 +152,17 @@ int main(int argc, char **argv)
                 log_error_errno(r, "Failed to read the host's namespaces");
                 return EXIT_FAILURE;
         }
-        if (sd_listen_fds(true) != 1 ||
-            sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0) {
+        take_fds(&listener, &guard);
+        if (listener < 0) {
                 log_error("Failed to find the listening socket: execd-spawner is started by "
                           "execd-spawner.socket");
                 return EXIT_NO_SOCKET;
         }
-        r = spawner_new(&options, SD_LISTEN_FDS_START, &spawner);
+        r = guard_init(guard);
+        if (r < 0)
+                log_errno(LOG_WARNING, r,
+                          "Failed to guard against processes that do not let their state be read");
+        r = spawner_new(&options, listener, &spawner);
         if (r >= 0)
                 r = spawner_run(spawner);
         if (r < 0)

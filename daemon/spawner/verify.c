@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "spawner/guard.h"
 
 #define TEXT_MAX (64 * 1024)
 
@@ -210,7 +211,10 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
 
         snprintf(path, sizeof(path), "/proc/%d", pid);
         proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* A command that keeps us from it counts as its container. */
+        guard_enter(leader->pid, leader->pidfd);
         r = proc_fd < 0 ? -errno : check_all(proc_fd, &leader->found, spec, reterr);
+        guard_leave();
         /* The number was the command's if it still is. Where it is not, the runner was killed and the
          * command reaped by somebody else: nothing is left. */
         if (pidfd_get_pid(pidfd, &same) == -ESRCH) {

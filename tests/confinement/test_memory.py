@@ -75,3 +75,12 @@ def test_process_in_execve(served):
     assert "/probe/hostile sleep" in commands(m.name)
     assert commands("web")
     assert client.run("web", ["/bin/true"]).code == 0
+
+
+def test_leader_in_execve(served):
+    """Nothing but SIGKILL ends what the loop reads of it; the next execd-spawner leaves it alone."""
+    m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {FLUSH}"])
+    host.sh("systemctl restart execd-spawner.service")
+    host.wait_until(lambda: client.run("web", ["/bin/true"]).code == 0, "others to be served", 30)
+    client.assert_refused(client.run(m.name, ["/bin/true"]), "is left alone")
+    assert client.run("web", ["/bin/true"]).code == 0
