@@ -136,13 +136,16 @@ static bool may_be_wanted(const Options *o, const Wanted *w, const ExecRow *e, s
         return false;
 }
 
-static bool is_wanted(const Options *o, const Wanted *w, const Properties *p)
+static bool is_in_container(const Wanted *w, const Properties *p)
 {
         const char *name = w->container;
 
-        if (name && strcmp(text_of(p, "ContainerName"), name) != 0 &&
-            !(*name && strncmp(text_of(p, "ContainerId"), name, strlen(name)) == 0))
-                return false;
+        return !name || strcmp(text_of(p, "ContainerName"), name) == 0 ||
+               (*name && strncmp(text_of(p, "ContainerId"), name, strlen(name)) == 0);
+}
+
+static bool has_labels(const Options *o, const Properties *p)
+{
         STRV_FOREACH (label, o->labels)
                 if (!properties_has_word(p, "Labels", *label))
                         return false;
@@ -181,7 +184,7 @@ typedef struct Listing {
 
 static int add_if_wanted(Listing *l, const ExecRow *e, const Properties *p)
 {
-        if (!is_wanted(&l->c->options, l->wanted, p))
+        if (!is_in_container(l->wanted, p))
                 return 0;
         l->n++;
         return add_exec(l->table, l->c, e, p);
@@ -200,7 +203,7 @@ static int add_each(Listing *l, const bool *chosen)
                 r = properties_get_of_exec(l->c, e->path, &p);
                 if (r < 0) /* it has gone meanwhile */
                         r = 0;
-                else if (r == 0)
+                else if (r == 0 && has_labels(&l->c->options, &p))
                         r = add_if_wanted(l, e, &p);
         }
         return r;
@@ -213,7 +216,8 @@ static int add_many(Listing *l, const bool *chosen)
         size_t next = 0;
         int r;
 
-        r = properties_list_execs(l->c, l->wanted->state, &m);
+        /* execd compares the labels, since those in this answer may be cut. */
+        r = properties_list_execs(l->c, l->wanted->state, l->c->options.labels, &m);
         if (r < 0)
                 return r;
         for (;;) {
@@ -247,7 +251,8 @@ static int add_all(Listing *l)
                 chosen[i] = may_be_wanted(&l->c->options, l->wanted, &l->execs->rows[i], &l->n_ended);
                 n += chosen[i];
         }
-        if (n > QUESTIONS_MAX)
+        /* JSON has the labels, which must not be cut. */
+        if (n > QUESTIONS_MAX && l->c->options.json == JSON_OFF)
                 r = add_many(l, chosen);
         return r < 0 ? add_each(l, chosen) : r;
 }

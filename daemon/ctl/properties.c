@@ -241,7 +241,27 @@ int properties_get_of_exec(Ctl *c, const char *path, Properties *ret)
         return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 
-int properties_list_execs(Ctl *c, const char *state, sd_bus_message **ret)
+static int append_filters(sd_bus_message *m, const char *state, char *const *labels)
+{
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        if (r >= 0 && state)
+                r = sd_bus_message_append(m, "{sv}", "State", "s", state);
+        if (r >= 0 && labels) {
+                r = sd_bus_message_open_container(m, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", "Labels");
+                if (r >= 0)
+                        r = sd_bus_message_open_container(m, 'v', "as");
+                if (r >= 0)
+                        r = sd_bus_message_append_strv(m, (char **) labels);
+                for (int i = 0; i < 2 && r >= 0; i++)
+                        r = sd_bus_message_close_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int properties_list_execs(Ctl *c, const char *state, char *const *labels, sd_bus_message **ret)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
@@ -249,8 +269,7 @@ int properties_list_execs(Ctl *c, const char *state, sd_bus_message **ret)
         r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE,
                                            "ListExecsFiltered");
         if (r >= 0)
-                r = state ? sd_bus_message_append(m, "a{sv}", 1, "State", "s", state)
-                          : sd_bus_message_append(m, "a{sv}", 0);
+                r = append_filters(m, state, labels);
         if (r >= 0)
                 r = sd_bus_call(c->bus, m, 0, NULL, &reply);
         if (r >= 0)

@@ -27,9 +27,9 @@ int properties_get_all(Ctl *c, const char *path, const char *interface, Properti
 /* The properties of an exec in a list, without prompting. Negative if it has been removed meanwhile. */
 int properties_get_of_exec(Ctl *c, const char *path, Properties *ret);
 
-/* Those of all execs in one answer, in the order of the list of execs; with `state`, of those in this state. 0, or
- * negative if execd does not give them at once. */
-int properties_list_execs(Ctl *c, const char *state, sd_bus_message **ret);
+/* Those of all execs in one answer, in the order of the list of execs; with `state`, of those in this state, and with all
+ * of `labels`. Long commands and labels are cut. 0, or negative if execd does not give them at once. */
+int properties_list_execs(Ctl *c, const char *state, char *const *labels, sd_bus_message **ret);
 /* The next exec in that answer: 1, 0 at the end, or -errno. */
 int properties_next_exec(sd_bus_message *m, const char **ret_id, Properties *ret);
 

@@ -132,13 +132,18 @@ def test_status_has_the_duration():
 
 
 def test_many_execs_at_once():
-    """Each has its own properties, in the order of creation, however they are asked for."""
+    """Each has its own properties, in the order of creation, however they are asked for; also with labels that lists cut."""
     for count in (3, 12):
-        idents = [execctl("run", "-d", f"--label=count={count}", f"--label=number={n}", "web", "--", "sh", "-c",
-                          f"exit {n}").out.decode().strip() for n in range(count)]
+        labels = [(f"--label=count={count}", f"--label=number={n}", f"--label=a={'x' * 1000}", f"--label=z={'x' * 1000}")
+                  for n in range(count)]
+        idents = [execctl("run", "-d", *labels[n], "web", "--", "sh", "-c", f"exit {n}").out.decode().strip()
+                  for n in range(count)]
         for ident in idents:
             execctl("wait", ident)
-        rows = json.loads(execctl("list", "--all", f"--label=count={count}", "--json=short").out)
+        only = ("list", "--all", f"--label=count={count}", "--label=z", "--label=number")
+        rows = json.loads(execctl(*only, "--json=short").out)
         assert [r["id"] for r in rows] == idents
         assert [r["exit_status"] for r in rows] == list(range(count)), rows[0]
-        assert [r["labels"] for r in rows] == [{"count": str(count), "number": str(n)} for n in range(count)]
+        assert [r["labels"] for r in rows] == [dict(w.removeprefix("--label=").split("=") for w in words) for words in labels]
+        lines = [line.split() for line in execctl(*only, "--no-legend", "--full").out.decode().splitlines()]
+        assert [(line[0], line[3]) for line in lines] == [(ident, str(n)) for n, ident in enumerate(idents)]
