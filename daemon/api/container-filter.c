@@ -215,11 +215,20 @@ int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *container
         return r < 0 ? r : resolve_one(f, "since", containers, n, &f->since, &f->since_id, reterr);
 }
 
+static const char *engine_of(const ContainerInfo *c)
+{
+        return strcmp(c->kind, "docker") == 0   ? "Docker"
+               : strcmp(c->kind, "podman") == 0 ? "Podman"
+                                                : c->kind;
+}
+
+/* Docker 23 and later do not write the health down, and Podman 5 has a database for labels. */
 static int not_known(const ContainerInfo *c, const char *key, Refusal *reterr)
 {
         return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                      "the filter '%s' is not supported for container %s: execd does not know this about it",
-                      key, c->name);
+                      "the filter '%s' is not supported for container %s: it is not in the files of %s that "
+                      "execd reads",
+                      key, c->name, engine_of(c));
 }
 
 static int match_labels(const ContainerFilter *f, const ContainerInfo *c, Refusal *reterr)
