@@ -62,13 +62,20 @@ static bool is_not_there(const sd_bus_error *error)
                has_prefix(error->name, "org.freedesktop.systemd1.");
 }
 
+/* The field of the request that has the properties; people know it as an option. */
+#define PROPERTY_PREFIX "Properties."
+
 int bus_fail(const sd_bus_error *error, int r)
 {
+        const char *message = error->message && *error->message ? error->message : error->name;
+
         if (!sd_bus_error_is_set(error))
                 return fail_errno(r, "Failed to call execd");
         if (is_not_there(error))
                 return fail("execd is not available: %s", error->message ?: error->name);
-        (void) fail("%s", error->message && *error->message ? error->message : error->name);
+        if (has_prefix(message, PROPERTY_PREFIX))
+                return fail("--property: %s", message + strlen(PROPERTY_PREFIX));
+        (void) fail("%s", message);
         if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotFound"))
                 return 127;
         if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotRunnable"))

@@ -226,6 +226,8 @@ int verb_history(Ctl *c, int argc, char **argv)
         r = r ?: read_time("--until", o->until, &filter.until_usec);
         if (r != 0)
                 return r;
+        if (filter.until_usec > 0 && filter.since_usec > filter.until_usec)
+                return fail("--since is later than --until.");
         r = history_read(&h, &filter);
         if (r == -EACCES)
                 return fail("You are not allowed to read the system journal. Members of the groups adm and "

@@ -46,6 +46,8 @@ static int add_variable(Options *o, const char *argument)
         const char *value = getenv(argument);
         _cleanup_free_ char *text = NULL;
 
+        if (*argument == '=')
+                return fail("--setenv: NAME=VALUE or NAME is expected, not \"%s\"", argument);
         if (strchr(argument, '='))
                 text = strdup(argument);
         else if (!value)
@@ -120,6 +122,14 @@ static int parse_on_disconnect(const char *argument, const char **ret)
         return 0;
 }
 
+static int parse_working_dir(const char *argument, const char **ret)
+{
+        if (*argument && *argument != '/')
+                return fail("--working-directory: an absolute path is expected, not \"%s\"", argument);
+        *ret = argument;
+        return 0;
+}
+
 /* Options with an argument. */
 static int take_argument(Options *o, int option, const char *argument)
 {
@@ -133,8 +143,7 @@ static int take_argument(Options *o, int option, const char *argument)
         case OPTION_ENV_FILE:
                 return env_file_read(argument, &o->env_of_file);
         case 'w':
-                o->working_dir = argument;
-                return 0;
+                return parse_working_dir(argument, &o->working_dir);
         case 'P':
                 o->value = true;
                 return strv_append(&o->properties, argument) < 0 ? fail_memory() : 0;
@@ -169,7 +178,7 @@ static int take_argument(Options *o, int option, const char *argument)
                 return 0;
         case OPTION_CONTAINER:
                 o->container = argument;
-                return 0;
+                return *argument ? 0 : fail("--container: a name or an ID is expected");
         case OPTION_SPEED:
                 return parse_speed(argument, &o->speed);
         case OPTION_IDLE_LIMIT:
@@ -355,6 +364,14 @@ static int check_pairs(char *const *pairs, const char *option)
         return 0;
 }
 
+static int check_label_filters(char *const *labels)
+{
+        for (size_t i = 0; labels && labels[i]; i++)
+                if (!*labels[i] || *labels[i] == '=')
+                        return fail("--label: NAME or NAME=VALUE is expected, not \"%s\"", labels[i]);
+        return 0;
+}
+
 int options_check(const Options *o, Verb verb)
 {
         int r = 0;
@@ -365,6 +382,7 @@ int options_check(const Options *o, Verb verb)
         if (verb == VERB_RUN || verb == VERB_SHELL) {
                 r = check_pairs(o->properties, "--property");
                 r = r ?: check_pairs(o->labels, "--label");
-        }
+        } else
+                r = check_label_filters(o->labels);
         return r;
 }
