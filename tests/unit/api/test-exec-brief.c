@@ -84,5 +84,5 @@ int main(void)
         test_large_argument();
         test_many_arguments();
         test_labels();
-        return 0;
+        return test_finish("exec-brief");
 }

@@ -139,5 +139,5 @@ int main(void)
         test_closed();
         test_asked();
         test_too_many_wait();
-        return 0;
+        return test_finish("bus-watch");
 }
