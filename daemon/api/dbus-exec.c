@@ -121,16 +121,10 @@ static int property_get_warnings(sd_bus *bus, const char *path, const char *inte
 /* Nothing passes through execd: whoever has started it has the other ends. */
 static bool has_callers_pipes(const Exec *e)
 {
-        Origin o;
-        bool is_same;
-
-        if (!exec_is_running(e) || e->detached || !e->starter || e->starter->start_time == 0 ||
+        if (!exec_is_running(e) || e->detached || !e->starter ||
             (e->stream && stream_output_fd(e->stream, FRAME_STDOUT) >= 0))
                 return false;
-        o = origin_of_process(e->starter->pid, -EBADF);
-        is_same = o.start_time == e->starter->start_time && origin_is_alive(&o);
-        origin_done(&o);
-        return is_same;
+        return e->starter->pidfd >= 0 && pidfd_is_alive(e->starter->pidfd) == 1;
 }
 
 static int property_get_clients(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -237,11 +237,11 @@ static const char *judge(const Origin *o)
 }
 
 /* Everything is read through one directory of /proc. Where the pidfd was opened by number, the process of
- * that directory had the number then if it can still be read afterwards. */
+ * that directory had the number then if it can still be read afterwards, which judge() does. Where the pidfd
+ * was passed and its process still lives at the end, the number was its own all the time. */
 Origin origin_of_process(pid_t pid, int pidfd)
 {
         Origin o = {.pidfd = pidfd, .proc_fd = -EBADF, .pid = pid, .foreign = GONE};
-        uint64_t again = 0;
         char path[32];
 
         if (pid <= 0) {
@@ -250,13 +250,11 @@ Origin origin_of_process(pid_t pid, int pidfd)
         }
         snprintf(path, sizeof(path), "/proc/%d", (int) pid);
         o.proc_fd = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
-        if (o.proc_fd < 0 || proc_start_time(o.proc_fd, &o.start_time) < 0)
+        if (o.proc_fd < 0)
                 return o;
         if (o.pidfd < 0)
                 o.pidfd = pidfd_open_pid(pid);
         o.foreign = judge(&o);
-        if (!o.foreign && (proc_start_time(o.proc_fd, &again) < 0 || again != o.start_time))
-                o.foreign = GONE;
         if (!origin_is_alive(&o))
                 o.foreign = GONE;
         return o;

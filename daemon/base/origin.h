@@ -6,6 +6,10 @@
  * container hands out, so root there must not be taken for root here. A process is the host's when the
  * host's uids, pids and root directory are its own; the mount namespace does not count, since services of
  * the host have private ones.
+ *
+ * Only files of /proc are read that a process cannot delay. That excludes /proc/PID/stat and everything
+ * that the kernel checks as ptrace(2): newer kernels have a process that is in execve(2) finish that first,
+ * which closes files, and a file system that the process serves itself need never answer.
  */
 
 #include <stdbool.h>
@@ -18,7 +22,6 @@ typedef struct Origin {
         int pidfd;   /* owned; negative when the process has gone */
         int proc_fd; /* owned: /proc/PID of the same process; negative likewise */
         pid_t pid;
-        uint64_t start_time; /* in clock ticks since boot */
         const char *foreign; /* why the process is not believed to be the host's; NULL: it is */
 } Origin;
 

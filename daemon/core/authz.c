@@ -130,18 +130,19 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
 }
 
+/* polkit reads the start time itself if it is 0; execd must not, see base/origin.h. That it reads it of the
+ * caller is told by the pidfd, which is looked at when the answer is there. */
 static int append_process(sd_bus_message *m, const Peer *p)
 {
-        int r;
+        const uint64_t start_time = 0;
 
         /* pidfd is for polkit 124 and later, which then looks at nothing but it and the uid. */
         if (p->pidfd >= 0)
                 return sd_bus_message_append(m, "(sa{sv})", "unix-process", 4, "pid", "u", (uint32_t) p->pid,
-                                             "start-time", "t", p->start_time, "uid", "i", (int32_t) p->uid,
+                                             "start-time", "t", start_time, "uid", "i", (int32_t) p->uid,
                                              "pidfd", "h", p->pidfd);
-        r = sd_bus_message_append(m, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) p->pid,
-                                  "start-time", "t", p->start_time, "uid", "i", (int32_t) p->uid);
-        return r;
+        return sd_bus_message_append(m, "(sa{sv})", "unix-process", 3, "pid", "u", (uint32_t) p->pid,
+                                     "start-time", "t", start_time, "uid", "i", (int32_t) p->uid);
 }
 
 /* Rules compare texts, and people read them in a prompt: one user has one text, and nothing of the request

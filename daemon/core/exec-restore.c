@@ -65,24 +65,8 @@ static int exec_resume(Exec *e, StoredFds *f)
         return 0;
 }
 
-/* The first process of its container, by its number, if that still is the same process. */
-static int open_leader(const ContainerInfo *c)
-{
-        _cleanup_close_ int pidfd = pidfd_open_pid((pid_t) c->leader), proc = -EBADF;
-        uint64_t start = 0;
-        char path[32];
-
-        if (pidfd < 0)
-                return pidfd;
-        snprintf(path, sizeof(path), "/proc/%u", c->leader);
-        proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (proc < 0 || proc_start_time(proc, &start) < 0 || start != c->leader_start)
-                return -ESRCH;
-        return TAKE_FD(pidfd);
-}
-
 /* The kernel ends commands with the first process of a PID namespace. Services may have none. */
-static void restore_leader(Exec *e, const ExecJson *r)
+static void restore_leader(Exec *e, const ExecJson *r, StoredFds *f)
 {
         ContainerInfo *c = e->container;
 
@@ -90,7 +74,7 @@ static void restore_leader(Exec *e, const ExecJson *r)
                 return;
         c->leader = r->leader;
         c->leader_start = r->leader_start;
-        c->leader_pidfd = open_leader(c);
+        c->leader_pidfd = TAKE_FD(f->fds[KEEP_LEADER]);
         if (c->leader_pidfd < 0)
                 exec_container_gone(e);
         else if (exec_watch_leader(e) < 0)
@@ -122,7 +106,7 @@ static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
                 exec_unref(e);
                 return k;
         }
-        restore_leader(e, r);
+        restore_leader(e, r, f);
         return 0;
 }
 

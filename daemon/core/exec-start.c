@@ -345,7 +345,7 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY, "exec command %s %s", e->id,
                               e->state == EXEC_RUNNING || e->state == EXEC_STARTING ? "is already running"
                                                                                     : "has already run");
-        e->starter = peer_remember(starter);
+        e->starter = detached ? peer_remember(starter) : peer_remember_alive(starter);
         if (!e->starter)
                 return -ENOMEM;
         e->detached = detached;

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "core/exec-serialize.h"
+#include "wire/service-name.h"
 
 StoredFds *fdstore_find(FdStore *h, const char *id)
 {
@@ -42,9 +43,11 @@ static bool makes_way(StoredFds *f, const KeepFound *found, KeepRole first)
         if (found->sequence < f->sequences[first])
                 return false;
         f->slots[first] = slot_release(f->slots[first]);
-        if (first == KEEP_CONTROL)
+        if (first == KEEP_CONTROL) {
                 for (KeepRole role = KEEP_CONTROL; role <= KEEP_RECORD; role++)
                         f->fds[role] = fd_close(f->fds[role]);
+                f->fds[KEEP_LEADER] = fd_close(f->fds[KEEP_LEADER]);
+        }
         return true;
 }
 
@@ -145,6 +148,12 @@ bool fdstore_take_stream(StoredFds *f, Stream *s)
         return r >= 0;
 }
 
+/* The kernel ends the commands of all others. */
+static bool is_in_service(const Exec *e)
+{
+        return strcmp(e->container->kind ?: "", SERVICE_KIND) == 0;
+}
+
 static Slot *keep_exec(Exec *e, bool with_terminal)
 {
         _cleanup_free_ char *record = NULL;
@@ -156,6 +165,7 @@ static Slot *keep_exec(Exec *e, bool with_terminal)
                 {KEEP_STDOUT, with_output ? stream_output_fd(s, FRAME_STDOUT) : -EBADF},
                 {KEEP_STDERR, with_output ? stream_output_fd(s, FRAME_STDERR) : -EBADF},
                 {KEEP_MAP, s ? stream_map_fd(s) : -EBADF},
+                {KEEP_LEADER, is_in_service(e) ? e->container->leader_pidfd : -EBADF},
         };
 
         return exec_serialize(e, &record) < 0 ? NULL

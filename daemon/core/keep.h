@@ -24,8 +24,9 @@ typedef enum KeepRole {
         KEEP_LOG,        /* of a detached exec, to its runner */
         KEEP_STAGE_READ, /* the pipe between the command's and the client's */
         KEEP_STAGE_WRITE,
-        KEEP_CLIENTS, /* the first of them */
-        _KEEP_ROLE_MAX = KEEP_CLIENTS + KEEP_CLIENTS_MAX,
+        KEEP_CLIENTS,                                  /* the first of them */
+        KEEP_LEADER = KEEP_CLIENTS + KEEP_CLIENTS_MAX, /* a pidfd of the main process of a service */
+        _KEEP_ROLE_MAX,
 } KeepRole;
 
 typedef struct KeepFd {

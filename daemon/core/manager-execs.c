@@ -338,6 +338,8 @@ static void manager_on_exec_change(void *userdata, Exec *e, ExecState old)
         Manager *m = userdata;
 
         if (exec_has_ended(e)) {
+                if (e->starter)
+                        e->starter->pidfd = fd_close(e->starter->pidfd);
                 manager_uncount_exec(m, e);
                 manager_record_end(e);
         }

@@ -65,7 +65,6 @@ static bool is_machine(const char *unit)
 /* Takes the pidfd. What is read by number counts only if the process is still there afterwards. */
 static void peer_add_origin(Peer *p, Origin *o)
 {
-        p->start_time = o->start_time;
         p->foreign = o->foreign;
         if (o->proc_fd >= 0) {
                 p->loginuid = read_loginuid(o->proc_fd);
@@ -192,6 +191,15 @@ Peer *peer_remember(const Peer *p)
             !copy_text(&copy->session, p->session) || !copy_text(&copy->bus_name, p->bus_name))
                 return NULL;
         return TAKE_PTR(copy);
+}
+
+Peer *peer_remember_alive(const Peer *p)
+{
+        Peer *copy = peer_remember(p);
+
+        if (copy && p->pidfd >= 0)
+                copy->pidfd = fcntl(p->pidfd, F_DUPFD_CLOEXEC, 3);
+        return copy;
 }
 
 Peer *peer_ref(Peer *p)

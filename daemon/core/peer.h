@@ -17,13 +17,12 @@ typedef struct Peer {
         unsigned n_ref;
         uid_t uid;
         gid_t gid;
-        pid_t pid;           /* at connect time; a name for records, never used to reach the process */
-        uint64_t start_time; /* of that process, in clock ticks since boot; 0 if unknown */
-        int pidfd;           /* owned; negative when the process had exited already, and in records */
-        char *label;         /* SELinux context of the socket, NULL without SELinux */
-        uint32_t loginuid;   /* (uint32_t) -1: none */
-        char *unit;          /* systemd unit, NULL if unknown */
-        char *session;       /* of logind, NULL if it has none */
+        pid_t pid;         /* at connect time; a name for records, never used to reach the process */
+        int pidfd;         /* owned; negative when the process had exited already, and in records */
+        char *label;       /* SELinux context of the socket, NULL without SELinux */
+        uint32_t loginuid; /* (uint32_t) -1: none */
+        char *unit;        /* systemd unit, NULL if unknown */
+        char *session;     /* of logind, NULL if it has none */
         char program
                 [PEER_COMM_SIZE]; /* the kernel's name of what it ran, in printable ASCII; "" if unknown */
         char *bus_name;           /* unique name on the system bus, NULL on HTTP */
@@ -45,6 +44,8 @@ Peer *peer_new_remembered(uid_t uid, pid_t pid, uint32_t loginuid);
 
 /* A copy for records: all that is known, but no pidfd. */
 Peer *peer_remember(const Peer *p);
+/* The same with the pidfd, as long as it matters whether the process still lives. */
+Peer *peer_remember_alive(const Peer *p);
 
 /* Whose share of what execd holds for callers is used. Those in containers have one together, whatever uids
  * they are given there: it must not be root's. */

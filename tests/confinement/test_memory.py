@@ -4,6 +4,9 @@ reads of it in /proc waits with it. Nobody else does (R-K6)."""
 
 import os
 import signal
+import stat
+import subprocess
+import sys
 import threading
 
 import client
@@ -84,3 +87,54 @@ def test_leader_in_execve(served):
     host.wait_until(lambda: client.run("web", ["/bin/true"]).code == 0, "others to be served", 30)
     client.assert_refused(client.run(m.name, ["/bin/true"]), "is left alone")
     assert client.run("web", ["/bin/true"]).code == 0
+
+
+# A caller that is in the middle of execve(2) when execd looks at who it is.
+CALL = {
+    "http": """
+s = socket.socket(socket.AF_UNIX)
+s.connect("/run/execd/execd.sock")
+s.sendall(b"GET /_ping HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+s.set_inheritable(True)
+""",
+    "bus": """
+sys.path.insert(0, sys.argv[4])
+import bus
+b = bus.Bus()
+b.send("/org/execd1", "org.execd1.Manager", "ListContainers")
+os.set_inheritable(bus.lib.sd_bus_get_fd(b.bus), True)
+""",
+}
+BEGIN, EXECUTE = "import os, socket, sys", "os.execv(sys.argv[1], ['hostile', 'fuse-flush', *sys.argv[2:4], '/bin/true'])"
+
+
+@pytest.mark.parametrize("way", CALL)
+def test_caller_in_execve(way, tmp_path):
+    """R-K6: execd reads nothing of its callers that waits for them."""
+    asked, file = tmp_path / "asked", tmp_path / "file"
+    file.touch()
+    made = not os.path.exists("/dev/fuse")
+    if made:
+        os.mknod("/dev/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
+    assert client.run("web", ["/bin/true"]).code == 0
+    execd = host.main_pid("execd.service")
+    os.kill(execd, signal.SIGSTOP)
+    try:
+        caller = subprocess.Popen([sys.executable, "-c", "\n".join((BEGIN, CALL[way], EXECUTE)), f"{host.TOOLS}/hostile",
+                                   str(file), str(asked), os.path.join(os.path.dirname(__file__), "..", "dbus")],
+                                  start_new_session=True)
+        host.wait_until(asked.exists, "the caller to be in execve")
+        os.kill(execd, signal.SIGCONT)
+        for _ in range(3):
+            assert client.run("web", ["/bin/true"]).code == 0
+            assert "/web" in host.sh("busctl --json=short call org.execd1 /org/execd1 org.execd1.Manager ListContainers")
+        assert host.main_pid("execd.service") == execd
+        with open(f"/proc/{caller.pid}/status", encoding="ascii") as stream:
+            assert "\nState:\tD" in stream.read() and caller.poll() is None
+    finally:
+        os.kill(execd, signal.SIGCONT)
+        os.killpg(caller.pid, signal.SIGKILL)
+        caller.wait()
+        host.sh(f"umount --lazy {file}")
+        if made:
+            os.unlink("/dev/fuse")

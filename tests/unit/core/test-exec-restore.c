@@ -229,9 +229,7 @@ static void test_slots(void)
 
 static pid_t make_main_process(ContainerInfo *c)
 {
-        _cleanup_close_ int proc = -EBADF;
         pid_t parent = getpid(), pid = fork();
-        char path[64];
 
         NEED(pid >= 0);
         if (pid == 0) {
@@ -240,12 +238,11 @@ static pid_t make_main_process(ContainerInfo *c)
                         pause();
                 _exit(0);
         }
-        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
-        proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         free(c->kind);
         c->kind = strdup(SERVICE_KIND);
         c->leader = (uint32_t) pid;
-        NEED(c->kind && proc >= 0 && proc_start_time(proc, &c->leader_start) == 0);
+        c->leader_pidfd = pidfd_open_pid(pid);
+        NEED(c->kind && c->leader_pidfd >= 0);
         return pid;
 }
 
