@@ -225,6 +225,10 @@ def process_with_pid(pid, argv):
     return pid
 
 
+def stored_fds(unit):
+    return int(sh(["systemctl", "show", "-p", "NFileDescriptorStore", "--value", unit]) or 0)
+
+
 def main_pid(unit):
     return int(sh(["systemctl", "show", "-p", "MainPID", "--value", unit]) or 0)
 
@@ -279,7 +283,8 @@ class Usage:
         self.fds = {}
         self.rss = {}
         for unit, pid in self.pids.items():
-            self.fds[unit] = len(os.listdir(f"/proc/{pid}/fd")) if pid else 0
+            # What is kept with systemd is a pool that grows with the running execs.
+            self.fds[unit] = len(os.listdir(f"/proc/{pid}/fd")) - stored_fds(unit) if pid else 0
             self.rss[unit] = int(status_of(pid)["VmRSS"].split()[0]) if pid else 0
         self.scopes = len(exec_scopes())
         self.runners = own_processes().get(PRODUCT[2], 0)

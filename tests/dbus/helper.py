@@ -109,19 +109,20 @@ def pidfds_of(pid):
     return found
 
 
-# For each runner that waits for its exec: its pidfd, its socket, and a pidfd of the leader of its container.
-FDS_OF_RUNNER = 3
+# For each runner that waits for its exec: its pidfd, its socket, and a pidfd and a directory of the leader of its container.
+FDS_OF_RUNNER = 4
 
 
 def fd_counts():
-    """How many fds execd and its spawner have, without those for runners that wait for their exec: how many of them there are,
-    and for how long, depends on what was asked for before."""
+    """How many fds execd and its spawner have, without those for runners that wait for their exec and those that systemd keeps,
+    too: how many of them there are, and for how long, depends on what was asked for before."""
     counts = {}
     for unit in ("execd.service", "execd-spawner.service"):
         pid = service_pid(unit)
         if pid > 0:
             runners = sum(is_in_scope_of_exec(p) for p in pidfds_of(pid))
-            counts[pid] = len(os.listdir(f"/proc/{pid}/fd")) - FDS_OF_RUNNER * runners
+            stored = int(shell(f"systemctl show -P NFileDescriptorStore {unit}"))
+            counts[pid] = len(os.listdir(f"/proc/{pid}/fd")) - FDS_OF_RUNNER * runners - stored
     return counts
 
 
