@@ -14,8 +14,8 @@
 
 #define GUARD_FD_NAME "guard"
 
-/* `fd` is what systemd has kept of the last spawner, or negative. Takes it. */
-int guard_init(int fd);
+/* `kept` is what systemd has kept of the last spawner, or negative. Takes it. */
+int guard_init(int kept);
 
 /* Around what may wait for the process; may be nested. */
 void guard_enter(pid_t pid, int pidfd);
