@@ -151,7 +151,8 @@ def test_clients_with_pipes_of_their_own():
             return rows and rows[0][1]
 
         path = wait_for(found, what="the exec")
-        assert clients(path) == [(0, p.pid, True)]
+        # It is shown as running from the moment on that its start was requested.
+        wait_for(lambda: clients(path) == [(0, p.pid, True)], what=lambda: f"the caller among {clients(path)}")
     finally:
         p.stdin.close()
         assert p.wait() == 0
