@@ -120,8 +120,10 @@ static void leader_fail(Leader *l, int error)
 
 static void leader_take(Leader *l, const Item *item)
 {
+        /* The kernel has said no, without delay; the policy may allow it the next time. */
         if (item->error < 0) {
-                leader_fail(l, item->error);
+                l->memory_error = item->error;
+                l->memory_again = 0;
                 return;
         }
         l->memory_error = 0;
