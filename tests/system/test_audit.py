@@ -308,7 +308,8 @@ def test_denials_do_not_fill_the_journal(users):
     exec_id = create("web", ["true"])
     begun = execd.cursor()
     script = (f"import sys; sys.path.insert(0, {str(pathlib.Path(execd.__file__).parent)!r}); import execd\n"
-              f"print(sum(execd.request('POST', '/exec/{exec_id}/kill').status == 403 for _ in range(260)))")
+              f"print(sum(execd.request('POST', '/exec/{exec_id}/kill').status in (403, 503) for _ in range(260)))")
+    # One that polkit is late for is recorded as well.
     assert shell(f"setpriv --reuid=member --regid=execd --clear-groups python3 -c \"{script}\"").strip() == "260"
     assert request("GET", "/_ping").status == 200
     shell("systemctl stop execd.service")

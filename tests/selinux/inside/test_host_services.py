@@ -28,6 +28,17 @@ def boolean():
     vm.sh(["setsebool", "execd_enter_services", "off"])
 
 
+def main_of(unit):
+    return int(vm.vm_value("systemctl", "show", "-p", "MainPID", "--value", unit))
+
+
+def comm_of(pid):
+    try:
+        return vm.read(f"/proc/{pid}/comm").strip()
+    except FileNotFoundError:
+        return None
+
+
 @pytest.fixture
 def service():
     made = []
@@ -39,19 +50,15 @@ def service():
         made.append(unit)
         vm.sh(["systemctl", "daemon-reload"])
         vm.sh(["systemctl", "start", unit])
-        main = int(vm.vm_value("systemctl", "show", "-p", "MainPID", "--value", unit))
-        assert vm.wait_for(lambda: vm.read(f"/proc/{main}/comm") == "python3\n")
-        return unit, main
+        # With PrivatePIDs=, the main process is another one once systemd has entered the namespace.
+        assert vm.wait_for(lambda: comm_of(main_of(unit)) == "python3")
+        return unit, main_of(unit)
 
     yield make
     for unit in made:
         vm.sh(["systemctl", "stop", unit])
         os.unlink(f"{UNITS}/{unit}")
     vm.sh(["systemctl", "daemon-reload"])
-
-
-def main_of(unit):
-    return int(vm.vm_value("systemctl", "show", "-p", "MainPID", "--value", unit))
 
 
 def test_off(service):
