@@ -120,10 +120,8 @@ static void leader_fail(Leader *l, int error)
 
 static void leader_take(Leader *l, const Item *item)
 {
-        /* The kernel has said no, without delay; the policy may allow it the next time. */
         if (item->error < 0) {
-                l->memory_error = item->error;
-                l->memory_again = 0;
+                leader_fail(l, item->error);
                 return;
         }
         l->memory_error = 0;

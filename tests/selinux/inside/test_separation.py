@@ -119,6 +119,8 @@ def test_a_container_that_is_not_confined_is_refused_by_default():
         outcome = machine.run(["true"])
         client.assert_refused(outcome)
         vm.sh(["setsebool", "execd_enter_unconfined", "on"])
+        # What cannot be read of the first process is tried again after three seconds.
+        assert vm.wait_for(lambda: machine.run(["true"]).code == 0)
         outcome = machine.run(["cat", "/proc/self/attr/current"])
         assert outcome.code == 0 and outcome.out.decode().rstrip("\n\0") == vm.label_of(machine.leader()), outcome
     finally:
