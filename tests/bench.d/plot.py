@@ -10,6 +10,10 @@ COLORS = {"execd": "#2a78b8", "dockerd": "#b0b6bc", "floor, plain": "#d9dde0", "
 BAR, GAP, LABEL, WIDTH = 14, 10, 270, 420
 
 
+def number(value):
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def length(value, least, most):
     return WIDTH * (math.log10(value / least) + 0.1) / (math.log10(most / least) + 0.1)
 
@@ -35,7 +39,7 @@ def main():
     results = measured["results"]
     height, found, labels = bars(results)
     least, most = min(v for _, _, v in found), max(v for _, _, v in found)
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + 90}" height="{height + 24}" '
+    print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + 130}" height="{height + 24}" '
           'font-family="sans-serif" font-size="12">')
     print(f'<rect width="100%" height="100%" fill="white"/><text x="10" y="22" font-size="14">logarithmic scale; '
           f'{escape(", ".join(dict.fromkeys(name for _, name, _ in found)))}</text>')
@@ -47,7 +51,7 @@ def main():
     for y, name, value in found:
         wide = length(value, least, most)
         print(f'<rect x="{LABEL}" y="{y}" width="{wide:.1f}" height="{BAR - 2}" fill="{COLORS.get(name, "#888888")}"/>'
-              f'<text x="{LABEL + wide + 5:.1f}" y="{y + BAR - 3}" fill="#333333">{value:.4g} {escape(name)}</text>')
+              f'<text x="{LABEL + wide + 5:.1f}" y="{y + BAR - 3}" fill="#333333">{number(value)} {escape(name)}</text>')
     print("</svg>")
 
 
