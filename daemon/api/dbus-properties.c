@@ -16,6 +16,26 @@
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 #define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
+#define INTROSPECT_INTERFACE "org.freedesktop.DBus.Introspectable"
+
+/* What sd-bus says of a path that has nothing but children. */
+#define XML_HEAD                                                                             \
+        "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n" \
+        "\"https://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n"               \
+        "<node>\n"                                                                           \
+        " <interface name=\"org.freedesktop.DBus.Peer\">\n"                                  \
+        "  <method name=\"Ping\"/>\n"                                                        \
+        "  <method name=\"GetMachineId\">\n"                                                 \
+        "   <arg type=\"s\" name=\"machine_uuid\" direction=\"out\"/>\n"                     \
+        "  </method>\n"                                                                      \
+        " </interface>\n"                                                                    \
+        " <interface name=\"org.freedesktop.DBus.Introspectable\">\n"                        \
+        "  <method name=\"Introspect\">\n"                                                   \
+        "   <arg name=\"data\" type=\"s\" direction=\"out\"/>\n"                             \
+        "  </method>\n"                                                                      \
+        " </interface>\n"
+#define XML_CHILD " <node name=\"_%s\"/>\n"
+#define XML_END   "</node>\n"
 
 /* The row of the vtable for a property, or NULL. */
 static const sd_bus_vtable *find_property(const char *name)
@@ -164,6 +184,35 @@ static void objects_authorize(DbusCall *c)
         dbus_call_ask_inspect(c, objects_run);
 }
 
+/* The names of the execs that the caller may see. */
+static void introspect_run(DbusCall *c)
+{
+        size_t size = sizeof(XML_HEAD) + sizeof(XML_END);
+        _cleanup_buf_ Buf xml = BUF_INIT;
+
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e))
+                        size += sizeof(XML_CHILD) + EXEC_ID_SIZE;
+        }
+        if (!dbus_call_reserve(c, size))
+                return;
+        buf_puts(&xml, XML_HEAD);
+        LIST_FOREACH (const Exec, e, manager_all_execs(c->manager), node) {
+                if (dbus_call_may_see(c, e))
+                        buf_printf(&xml, XML_CHILD, e->id);
+        }
+        buf_append(&xml, XML_END, sizeof(XML_END));
+        if (buf_error(&xml) < 0)
+                dbus_call_fail(c, -ENOMEM);
+        else
+                dbus_call_reply(c, "s", buf_head(&xml));
+}
+
+static void introspect_authorize(DbusCall *c)
+{
+        dbus_call_ask_inspect(c, introspect_run);
+}
+
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *path = sd_bus_message_get_path(m);
@@ -174,6 +223,9 @@ int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
             strcmp(path, DBUS_MANAGER_PATH) == 0)
                 return dbus_call_serve(s, m, NULL, objects_authorize);
+        if (sd_bus_message_is_method_call(m, INTROSPECT_INTERFACE, "Introspect") > 0 &&
+            strcmp(path, DBUS_EXEC_PREFIX) == 0)
+                return dbus_call_serve(s, m, NULL, introspect_authorize);
         all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
         if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
                 return 0;

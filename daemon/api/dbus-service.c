@@ -21,29 +21,6 @@ static int find_exec(sd_bus *bus, const char *path, const char *interface, void 
         return *ret_found ? 1 : 0;
 }
 
-static int enumerate_execs(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
-                           sd_bus_error *error)
-{
-        _cleanup_strv_ char **nodes = NULL;
-        Manager *m = ((const DbusService *) userdata)->manager;
-        const List *execs = manager_all_execs(m);
-        char path[DBUS_EXEC_PATH_SIZE];
-
-        nodes = calloc(m->n_live + m->n_ended + 1, sizeof(char *));
-        if (!nodes)
-                return -ENOMEM;
-        size_t i = 0;
-        LIST_FOREACH (const Exec, e, execs, node) {
-                if (e->hidden)
-                        continue;
-                nodes[i] = strdup(dbus_exec_path(e, path));
-                if (!nodes[i++])
-                        return -ENOMEM;
-        }
-        *ret_nodes = TAKE_PTR(nodes);
-        return 0;
-}
-
 static void tell_changes(Manager *m, const char *path)
 {
         (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "State", "Result",
@@ -108,8 +85,6 @@ static int add_objects(DbusService *s, sd_bus *bus)
         if (r >= 0)
                 r = sd_bus_add_fallback_vtable(bus, NULL, DBUS_EXEC_PREFIX, DBUS_EXEC_INTERFACE,
                                                dbus_exec_vtable, find_exec, s);
-        if (r >= 0)
-                r = sd_bus_add_node_enumerator(bus, NULL, DBUS_EXEC_PREFIX, enumerate_execs, s);
         if (r >= 0)
                 r = sd_bus_add_object_manager(bus, NULL, DBUS_MANAGER_PATH);
         if (r >= 0)

@@ -254,6 +254,38 @@ def test_property_that_nobody_reads(rules, counts):
     end_created()
 
 
+# Makes execs, and asks for their names until there are too many bytes of answers.
+INTROSPECT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+bus = Bus()
+for _ in range(1000):
+    bus.manager("CreateExec", "sasa{sv}", "web", ["true"], {})
+for i in range(1000):
+    try:
+        names = bus.call("/org/execd1/exec", "org.freedesktop.DBus.Introspectable", "Introspect")[0]
+    except BusError as e:
+        print("refused", e)
+        break
+print(names.count("<node name="), i)
+"""
+
+
+def test_introspection_of_all_execs(rules, counts):
+    """R-H2: the names of all execs are an answer like other lists: of one's own, and counted."""
+    rules(creators_rules())
+    shell("systemctl restart execd.service")
+    foreign = execctl("run", "-d", "web", "--", "true").out.decode().strip()
+    done = helper.run("setpriv", "--reuid=user", "--regid=user", "--groups=execd", "--", "python3", "-c", INTROSPECT, helper.HERE,
+                      timeout=110)
+    refused, counted = done.out.decode().splitlines()
+    assert refused.startswith("refused org.execd1.Error.LimitExceeded: too many bytes of answers"), done
+    assert int(counted.split()[0]) >= 1000 and int(counted.split()[1]) >= 300, done
+    assert foreign.encode() in helper.run("busctl", "tree", "org.execd1").out
+    end_created()
+
+
 def test_bus_that_takes_no_more(rules, counts):
     """R-H2: root may have as many answers as he likes. Commands, and who is attached, do not notice; the others on the bus
     are served again after a while."""
