@@ -2,9 +2,7 @@
 
 #include "api/top-column.h"
 
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -13,23 +11,24 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "core/user-name.h"
 
 static void column_user(const Process *p, char *out, size_t size)
 {
-        const struct passwd *pw = getpwuid(p->uid);
+        const char *name = user_name(p->uid);
 
-        if (pw)
-                snprintf(out, size, "%s", pw->pw_name);
+        if (name)
+                snprintf(out, size, "%s", name);
         else
                 snprintf(out, size, "%" PRIu32, p->uid);
 }
 
 static void column_group(const Process *p, char *out, size_t size)
 {
-        const struct group *gr = getgrgid(p->gid);
+        const char *name = group_name(p->gid);
 
-        if (gr)
-                snprintf(out, size, "%s", gr->gr_name);
+        if (name)
+                snprintf(out, size, "%s", name);
         else
                 snprintf(out, size, "%" PRIu32, p->gid);
 }

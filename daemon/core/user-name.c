@@ -3,6 +3,7 @@
 #include "core/user-name.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,83 +11,117 @@
 #include "base/fd.h"
 #include "base/time.h"
 
-#define PASSWD     "/etc/passwd"
-#define PASSWD_MAX (1024 * 1024)
-#define NAME_SIZE  64
-#define CACHED_MAX 64
+#define FILE_SIZE_MAX (1024 * 1024)
 
 /* Each record of an exec names users, and several are written in a moment. */
 #define LOOK_USEC USEC_PER_SEC
 
-static struct {
-        struct stat file; /* as it was when the names were read */
-        struct {
-                uid_t uid;
-                char name[NAME_SIZE]; /* "": none */
-        } names[CACHED_MAX];
-        size_t n_names, next;
-        uint64_t looked; /* CLOCK_MONOTONIC: when the file was last looked at; 0: never */
-} cache;
+typedef struct Name {
+        uint32_t id;
+        const char *text; /* weak */
+} Name;
 
-static bool file_has_changed(const struct stat *st)
+typedef struct NameFile {
+        const char *path;
+        struct stat found; /* as it was when it was read */
+        char *text;        /* owned */
+        Name *names;       /* owned; by their numbers */
+        size_t n;
+        uint64_t looked; /* CLOCK_MONOTONIC: when the file was last looked at; 0: never */
+} NameFile;
+
+static bool file_has_changed(const NameFile *f, const struct stat *st)
 {
-        return st->st_dev != cache.file.st_dev || st->st_ino != cache.file.st_ino ||
-               st->st_size != cache.file.st_size || st->st_mtim.tv_sec != cache.file.st_mtim.tv_sec ||
-               st->st_mtim.tv_nsec != cache.file.st_mtim.tv_nsec;
+        return st->st_dev != f->found.st_dev || st->st_ino != f->found.st_ino ||
+               st->st_size != f->found.st_size || st->st_mtim.tv_sec != f->found.st_mtim.tv_sec ||
+               st->st_mtim.tv_nsec != f->found.st_mtim.tv_nsec;
 }
 
-static bool cache_is_fresh(void)
+/* Of two lines with one number the first one counts, as for the C library. */
+static int name_compare(const void *a, const void *b)
 {
-        uint64_t now = now_usec(CLOCK_MONOTONIC);
-        struct stat st;
+        const Name *x = a, *y = b;
 
-        if (cache.looked > 0 && now - cache.looked < LOOK_USEC)
-                return true;
-        if (stat(PASSWD, &st) < 0)
+        if (x->id != y->id)
+                return x->id < y->id ? -1 : 1;
+        return x->text < y->text ? -1 : x->text > y->text;
+}
+
+/* "name:password:number:…" */
+static bool read_line(char *line, Name *ret)
+{
+        char *name = strsep(&line, ":"), *end;
+        unsigned long id;
+
+        if (!strsep(&line, ":") || !line || !*name)
                 return false;
-        if (file_has_changed(&st)) {
-                cache.file = st;
-                cache.n_names = cache.next = 0;
-        }
-        cache.looked = now;
+        id = strtoul(line, &end, 10);
+        if (end == line || *end != ':' || id > UINT32_MAX)
+                return false;
+        *ret = (Name){.id = (uint32_t) id, .text = name};
         return true;
 }
 
-/* The first line with this uid counts, as for the C library. */
-static void find_name(char *text, uid_t uid, char ret[static NAME_SIZE])
+static void read_names(NameFile *f)
 {
-        char *line, *rest = text;
+        char *line, *rest;
+        size_t n_lines = 1;
 
-        while ((line = strsep(&rest, "\n"))) {
-                char name[NAME_SIZE];
-                unsigned found;
+        f->n = 0;
+        f->names = mfree(f->names);
+        f->text = mfree(f->text);
+        if (file_read_at(AT_FDCWD, f->path, FILE_SIZE_MAX, &f->text, NULL) < 0)
+                return;
+        for (const char *p = f->text; (p = strchr(p, '\n')); p++)
+                n_lines++;
+        f->names = calloc(n_lines, sizeof(Name));
+        for (rest = f->text; f->names && f->n < n_lines && (line = strsep(&rest, "\n"));)
+                f->n += read_line(line, &f->names[f->n]);
+        if (f->n > 1)
+                qsort(f->names, f->n, sizeof(Name), name_compare);
+}
 
-                if (sscanf(line, "%63[^:]:%*[^:]:%u:", name, &found) == 2 && found == uid) {
-                        strcpy(ret, name);
-                        return;
-                }
+static void refresh(NameFile *f)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+        struct stat st = {0};
+
+        if (f->looked > 0 && now - f->looked < LOOK_USEC)
+                return;
+        (void) stat(f->path, &st);
+        if (f->looked == 0 || file_has_changed(f, &st)) {
+                f->found = st;
+                read_names(f);
         }
+        f->looked = now;
+}
+
+static const char *find_name(NameFile *f, uint32_t id)
+{
+        size_t low = 0, high;
+
+        refresh(f);
+        for (high = f->n; low < high;) {
+                size_t middle = low + (high - low) / 2;
+
+                if (f->names[middle].id < id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < f->n && f->names[low].id == id ? f->names[low].text : NULL;
 }
 
 const char *user_name(uid_t uid)
 {
-        _cleanup_free_ char *text = NULL;
-        char *name;
+        static NameFile users = {.path = "/etc/passwd"};
 
-        if (!cache_is_fresh())
-                return NULL;
-        for (size_t i = 0; i < cache.n_names; i++)
-                if (cache.names[i].uid == uid)
-                        return cache.names[i].name[0] ? cache.names[i].name : NULL;
-        if (file_read_at(AT_FDCWD, PASSWD, PASSWD_MAX, &text, NULL) < 0)
-                return NULL;
-        if (cache.n_names < CACHED_MAX)
-                cache.next = cache.n_names++;
-        else
-                cache.next = (cache.next + 1) % CACHED_MAX;
-        name = cache.names[cache.next].name;
-        name[0] = 0;
-        cache.names[cache.next].uid = uid;
-        find_name(text, uid, name);
-        return name[0] ? name : NULL;
+        return find_name(&users, uid);
+}
+
+const char *group_name(gid_t gid)
+{
+        static NameFile groups = {.path = "/etc/group"};
+
+        return find_name(&groups, gid);
 }
