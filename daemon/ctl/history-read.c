@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 #include "ctl/history.h"
 #include "ctl/journal.h"
+#include "wire/exec-id.h"
 #include "wire/message-id.h"
 
 #define LABEL_PREFIX "EXEC_LABEL="
@@ -180,7 +181,7 @@ static bool kind_of(sd_journal *j, Kind *ret, HistoryAct *ret_act)
         return false;
 }
 
-/* An exec began before the time that was asked for, and only its end is in it. */
+/* The exec began before the first record that was read, which is the record of its end. */
 static void set_back(HistoryRow *row)
 {
         uint64_t duration =
@@ -190,17 +191,30 @@ static void set_back(HistoryRow *row)
         row->started = true;
 }
 
-/* A later record of an exec knows more. */
-static void merge(HistoryRow *row, HistoryRow *later)
+/* Adds what another record of the exec has. If both have a field, the earlier record decides. */
+static void merge(HistoryRow *row, HistoryRow *other, bool is_earlier)
 {
         for (size_t i = 0; i < _FIELD_MAX; i++)
-                if (!row->fields[i])
-                        row->fields[i] = TAKE_PTR(later->fields[i]);
-        if (!row->labels)
-                row->labels = TAKE_PTR(later->labels);
+                if (other->fields[i] && (is_earlier || !row->fields[i])) {
+                        free(row->fields[i]);
+                        row->fields[i] = TAKE_PTR(other->fields[i]);
+                }
+        if (other->labels && (is_earlier || !row->labels)) {
+                strv_free(row->labels);
+                row->labels = TAKE_PTR(other->labels);
+        }
+        if (is_earlier)
+                row->time_usec = other->time_usec;
 }
 
-static int take_entry(History *h, sd_journal *j, const HistoryFilter *f)
+static bool is_open(const HistoryRow *row)
+{
+        return row->act == ACT_RUN && !row->ended && !row->failed;
+}
+
+/* Adds the current entry of the journal to its exec, or as a row of its own. `ret` is the row: NULL if the
+ * entry is of no exec, or of one without a row while `known` is set. */
+static int take_entry(History *h, sd_journal *j, bool backward, bool known, HistoryRow **ret)
 {
         _cleanup_(row_freep) HistoryRow *row = NULL;
         HistoryRow *exec = NULL;
@@ -208,7 +222,8 @@ static int take_entry(History *h, sd_journal *j, const HistoryFilter *f)
         Kind kind;
         int r;
 
-        if (!kind_of(j, &kind, &act))
+        *ret = NULL;
+        if (!kind_of(j, &kind, &act) || (known && act != ACT_RUN))
                 return 0;
         r = read_entry(j, &row);
         if (r < 0)
@@ -219,28 +234,28 @@ static int take_entry(History *h, sd_journal *j, const HistoryFilter *f)
                         return 0;
                 exec = find_exec(h, row);
         }
-        /* Of what comes later only the ends of what was done before count. */
-        if (!exec && f->until_usec > 0 && row->time_usec > f->until_usec)
-                return 0;
         if (exec)
-                merge(exec, row);
+                merge(exec, row, backward);
+        else if (known)
+                return 0;
         else {
-                if (kind == KIND_EXITED)
-                        set_back(row);
                 r = append(h, row);
                 if (r < 0)
                         return r;
                 exec = TAKE_PTR(row);
         }
+        exec->created = exec->created || kind == KIND_CREATED;
         exec->started = exec->started || kind == KIND_STARTED;
         exec->ended = exec->ended || kind == KIND_EXITED;
         exec->failed = exec->failed || kind == KIND_FAILED;
+        *ret = exec;
         return 0;
 }
 
-static int open_records(sd_journal **ret)
+static int open_records(const HistoryFilter *f, sd_journal **ret)
 {
         _cleanup_journal_ sd_journal *j = NULL;
+        char match[sizeof("EXEC_ID=") + EXEC_ID_LENGTH];
         int r;
 
         r = journal_open(&j);
@@ -249,9 +264,11 @@ static int open_records(sd_journal **ret)
         if (r >= 0)
                 r = sd_journal_add_match(j, JOURNAL_UNIT_MATCH, 0);
         for (size_t i = 0; i < ELEMENTSOF(records) && r >= 0; i++) {
-                char match[64];
-
                 snprintf(match, sizeof(match), "MESSAGE_ID=%s", records[i].message_id);
+                r = sd_journal_add_match(j, match, 0);
+        }
+        for (size_t i = 0; f->ids && f->ids[i] && r >= 0; i++) {
+                snprintf(match, sizeof(match), "EXEC_ID=%s", f->ids[i]);
                 r = sd_journal_add_match(j, match, 0);
         }
         if (r >= 0)
@@ -305,17 +322,20 @@ static bool is_wanted(const HistoryRow *row, const HistoryFilter *f)
         return has_labels(row, f->labels);
 }
 
-static void narrow(History *h, const HistoryFilter *f)
+/* An exec whose creation was not read is older than the last ones if those were found already. */
+static void narrow(History *h, const HistoryFilter *f, bool found_last)
 {
         size_t n = 0;
 
         tdestroy(h->execs, keep);
         h->execs = NULL;
         for (size_t i = 0; i < h->n; i++) {
-                if (is_wanted(h->rows[i], f))
-                        h->rows[n++] = h->rows[i];
+                HistoryRow *row = h->rows[i];
+
+                if (is_wanted(row, f) && (row->act != ACT_RUN || row->created || !found_last))
+                        h->rows[n++] = row;
                 else
-                        row_free(h->rows[i]);
+                        row_free(row);
         }
         h->n = n;
 }
@@ -327,19 +347,95 @@ static int by_time(const void *a, const void *b)
         return x->time_usec < y->time_usec ? -1 : x->time_usec > y->time_usec;
 }
 
+/* How many of the rows are of execs that had not ended by the last record that was read. */
+static size_t count_open(const History *h, const HistoryFilter *f)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < h->n; i++)
+                n += is_open(h->rows[i]) && is_wanted(h->rows[i], f);
+        return n;
+}
+
+/* From the time asked for on. */
+static int read_forward(History *h, sd_journal *j, const HistoryFilter *f)
+{
+        int r = sd_journal_seek_realtime_usec(j, f->since_usec);
+
+        while (r >= 0 && (r = sd_journal_next(j)) > 0) {
+                HistoryRow *row;
+                uint64_t usec;
+
+                r = sd_journal_get_realtime_usec(j, &usec);
+                if (r < 0 || (f->until_usec > 0 && usec > f->until_usec))
+                        break;
+                r = take_entry(h, j, false, false, &row);
+        }
+        return r;
+}
+
+/* From the end backward, until the last rows are complete. An exec is complete with the record of its creation,
+ * which comes last here. */
+static int read_backward(History *h, sd_journal *j, const HistoryFilter *f, bool *ret_found)
+{
+        int r = f->until_usec > 0 ? sd_journal_seek_realtime_usec(j, f->until_usec + 1)
+                                  : sd_journal_seek_tail(j);
+        size_t found = 0;
+
+        while (r >= 0 && found < f->last && (r = sd_journal_previous(j)) > 0) {
+                HistoryRow *row;
+                uint64_t usec;
+
+                r = sd_journal_get_realtime_usec(j, &usec);
+                if (r < 0 || usec < f->since_usec)
+                        break;
+                if (f->until_usec > 0 && usec > f->until_usec)
+                        continue;
+                r = take_entry(h, j, true, false, &row);
+                if (r >= 0 && row && (row->act != ACT_RUN || row->created))
+                        found += is_wanted(row, f);
+        }
+        *ret_found = found >= f->last;
+        return r;
+}
+
+/* Later entries count only as the end of an exec that had begun before. */
+static int read_ends(History *h, sd_journal *j, const HistoryFilter *f)
+{
+        size_t n = count_open(h, f);
+        int r = sd_journal_seek_realtime_usec(j, f->until_usec + 1);
+
+        while (r >= 0 && n > 0 && (r = sd_journal_next(j)) > 0) {
+                HistoryRow *row;
+                uint64_t usec;
+
+                r = sd_journal_get_realtime_usec(j, &usec);
+                if (r < 0 || usec <= f->until_usec)
+                        continue;
+                r = take_entry(h, j, false, true, &row);
+                if (r >= 0 && row && !is_open(row))
+                        n -= is_wanted(row, f);
+        }
+        return r;
+}
+
 int history_read(History *h, const HistoryFilter *filter)
 {
         _cleanup_journal_ sd_journal *j = NULL;
+        bool found_last = false;
         int r;
 
-        r = open_records(&j);
+        r = open_records(filter, &j);
         if (r >= 0)
-                r = sd_journal_seek_realtime_usec(j, filter->since_usec);
-        while (r >= 0 && (r = sd_journal_next(j)) > 0)
-                r = take_entry(h, j, filter);
+                r = filter->last > 0 ? read_backward(h, j, filter, &found_last) : read_forward(h, j, filter);
+        if (r >= 0 && filter->until_usec > 0)
+                r = read_ends(h, j, filter);
         if (r < 0)
                 return r;
-        narrow(h, filter);
+        narrow(h, filter, found_last);
+        for (size_t i = 0; i < h->n; i++)
+                if (h->rows[i]->ended && !h->rows[i]->created && !h->rows[i]->started)
+                        set_back(h->rows[i]);
         if (h->n > 0)
                 qsort(h->rows, h->n, sizeof(HistoryRow *), by_time);
         return 0;

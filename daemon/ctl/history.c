@@ -66,7 +66,7 @@ static const char *result_color(const HistoryRow *row, const char *result)
         return row->ended ? COLOR_YELLOW : COLOR_GREY;
 }
 
-/* What the last column has: the command, and before it what there is to know of an act. */
+/* The last column: the command, preceded by the details of an act. */
 static char *make_details(const HistoryRow *row)
 {
         char *const *f = row->fields;
@@ -215,7 +215,10 @@ static int read_time(const char *option, const char *text, uint64_t *ret)
 int verb_history(Ctl *c, int argc, char **argv)
 {
         const Options *o = &c->options;
-        HistoryFilter filter = {.container = o->container, .user = o->user, .labels = o->labels};
+        HistoryFilter filter = {.container = o->container,
+                                .user = o->user,
+                                .labels = o->labels,
+                                .last = o->lines < 0 ? 0 : MAX((size_t) o->lines, 1U)};
         _cleanup_(history_done) History h = {0};
         size_t first;
         int r;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What was done in containers, as the journal has it: a row for each exec, put together from the records of
- * its creation, its start and its end, and a row for each other act and each refusal.
+ * The history of containers from the journal: a row for each exec, composed of the records of its creation,
+ * its start and its end, and a row for each other act and each refusal.
  */
 
 #include <stdbool.h>
@@ -47,10 +47,10 @@ typedef enum HistoryField {
 
 typedef struct HistoryRow {
         HistoryAct act;
-        uint64_t time_usec;       /* CLOCK_REALTIME: when it was asked for */
-        char *fields[_FIELD_MAX]; /* NULL: not recorded */
-        char **labels;            /* each "NAME=VALUE" */
-        bool started, ended, failed;
+        uint64_t time_usec;                   /* CLOCK_REALTIME: when it was asked for */
+        char *fields[_FIELD_MAX];             /* NULL: not recorded */
+        char **labels;                        /* each "NAME=VALUE" */
+        bool created, started, ended, failed; /* of an exec: the records that were read */
 } HistoryRow;
 
 /* The filter; NULL and 0 match everything. */
@@ -59,6 +59,8 @@ typedef struct HistoryFilter {
         const char *container;           /* its name, or the beginning of its ID */
         const char *user;                /* name or uid, of the caller or of the user who had logged in */
         char *const *labels;             /* each "NAME=VALUE" or "NAME"; all have to be there */
+        char *const *ids;                /* of execs */
+        size_t last;                     /* only the last ones, for which the journal is read from its end */
 } HistoryFilter;
 
 typedef struct History {
@@ -68,5 +70,6 @@ typedef struct History {
 } History;
 
 void history_done(History *h);
-/* Reads the journal. 0, -errno, or -EACCES where this user does not see it. */
+/* Reads the journal. There may be more rows than the last ones that were asked for. 0, -errno, or -EACCES if
+ * this user may not read it. */
 int history_read(History *h, const HistoryFilter *filter);

@@ -21,8 +21,8 @@ typedef struct Recording {
         uint64_t size, finished;
 } Recording;
 
-/* What is known of the exec beyond its recording: from the journal, where the caller may read it, or from
- * execd, as long as it remembers the exec. */
+/* The details of the exec: from the journal, if the caller may read it, or from execd, as long as it has the
+ * exec. */
 typedef struct Origin {
         char *container, *command, *caller;
 } Origin;
@@ -93,6 +93,26 @@ static int read_recordings(Ctl *c, sd_bus_message **ret)
         return r ?: bus_call(c, m, ret);
 }
 
+/* The records of these execs. A journal that the caller may not read is no failure: then less is known. */
+static int read_origins(const Ctl *c, sd_bus_message *reply, History *ret)
+{
+        _cleanup_strv_ char **ids = NULL;
+        const char *id, *file;
+        uint64_t size, finished;
+        int r;
+
+        if (c->options.host)
+                return 0;
+        r = sd_bus_message_enter_container(reply, 'a', "(sstt)");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "(sstt)", &id, &file, &size, &finished)) > 0)
+                r = strv_append(&ids, id);
+        if (r >= 0)
+                r = sd_bus_message_rewind(reply, true);
+        if (r >= 0 && ids)
+                (void) history_read(ret, &(HistoryFilter){.ids = ids});
+        return r;
+}
+
 int verb_recordings(Ctl *c, int argc, char **argv)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -105,10 +125,9 @@ int verb_recordings(Ctl *c, int argc, char **argv)
         status = read_recordings(c, &reply);
         if (status != 0)
                 return status;
-        /* A journal that may not be read is no failure: then less is known. */
-        if (!c->options.host)
-                (void) history_read(&h, &(HistoryFilter){0});
-        r = sd_bus_message_enter_container(reply, 'a', "(sstt)");
+        r = read_origins(c, reply, &h);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(sstt)");
         while (r >= 0) {
                 Recording k;
 

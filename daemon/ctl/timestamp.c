@@ -91,10 +91,30 @@ static int parse_date(char *text, uint64_t now, uint64_t *ret)
         return -EINVAL;
 }
 
+/* Seconds since 1970, with up to six digits after a point. */
+static int parse_seconds(char *text, uint64_t *ret)
+{
+        uint64_t seconds, fraction = 0;
+        char *point = strchr(text, '.');
+
+        if (point) {
+                size_t n = strlen(point + 1);
+
+                *point = 0;
+                if (n == 0 || n > 6 || decimal_parse(point + 1, USEC_PER_SEC - 1, &fraction) < 0)
+                        return -EINVAL;
+                for (; n < 6; n++)
+                        fraction *= 10;
+        }
+        if (decimal_parse(text, UINT64_MAX / 2 / USEC_PER_SEC, &seconds) < 0)
+                return -EINVAL;
+        *ret = seconds * USEC_PER_SEC + fraction;
+        return 0;
+}
+
 int timestamp_parse(const char *text, uint64_t now, uint64_t *ret)
 {
         char copy[TEXT_MAX];
-        uint64_t seconds;
 
         if (!*text || strlen(text) >= sizeof(copy))
                 return -EINVAL;
@@ -107,12 +127,8 @@ int timestamp_parse(const char *text, uint64_t now, uint64_t *ret)
                 return parse_day(0, now, ret);
         if (strcmp(text, "yesterday") == 0)
                 return parse_day(1, now, ret);
-        if (*text == '@') {
-                if (decimal_parse(text + 1, UINT64_MAX / 2 / USEC_PER_SEC, &seconds) < 0)
-                        return -EINVAL;
-                *ret = seconds * USEC_PER_SEC;
-                return 0;
-        }
+        if (*text == '@')
+                return parse_seconds(copy + 1, ret);
         if (*text == '-' || *text == '+' || strstr(text, " ago"))
                 return parse_relative(copy, now, ret);
         return parse_date(copy, now, ret);

@@ -4,6 +4,7 @@
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,7 @@ import uuid
 import pytest
 
 import helper
+from bus import Bus
 from helper import execctl, shell, wait_for
 
 DROP_IN = "/run/execd/execd.conf.d/history.conf"
@@ -149,19 +151,79 @@ def test_a_window_of_time():
     assert history("--since=2099-01-01") == []
 
 
+def read_last(*words):
+    """What --lines shows is the end of what is shown without it."""
+    rows = history(*words)
+    for n in (1, 2, 5, len(rows), len(rows) + 7):
+        last = history("-n", str(n), *words)
+        assert last == rows[len(rows) - n if n < len(rows) else 0:], (n, words)
+    assert history("-n", "0", *words) == []
+    return rows
+
+
+def test_the_last_ones(users):
+    """They are read from the end of the journal, in which the records of execs that ran side by side are mixed."""
+    marker = uuid.uuid4().hex
+    since = f"--since=@{float(shell('date +%s.%6N')):.6f}"
+    slow = [execctl("run", "-d", "web", "--", "sh", "-c", "sleep 600", marker).out.decode().strip() for _ in range(2)]
+    for i in range(4):
+        assert execctl("run", f"--label=number={i}", "booted", "--", "true", marker).status == 0
+    execctl_as("carol", "run", "web", "--", "id", login="carol")
+    execctl_as("bob", "run", "web", "--", "nosuch", login="bob")
+    execctl("kill", "-s", "KILL", slow[0])
+    execctl("wait", slow[0])
+    middle = f"--until=@{float(shell('date +%s.%6N')):.6f}"
+    execctl("run", "web", "--", "true", marker)
+    assert len(read_last(since)) == 10
+    assert len(read_last(since, "--container=booted")) == 4
+    assert [r["labels"] for r in read_last(since, "--label=number=2")] == [["number=2"]]
+    assert {r["user"] for r in read_last(since, "--user=carol")} == {"carol"}
+    # The end of the other slow one comes after the time asked for, and is shown all the same.
+    execctl("kill", "-s", "KILL", slow[1])
+    execctl("wait", slow[1])
+    rows = read_last(since, middle)
+    assert len(rows) == 9 and [r["result"] for r in rows if r["exec"] == slow[1]] == ["SIGKILL"]
+    assert [r["exec"] for r in history(since, middle, "-n", "100") if r["result"] == "SIGKILL"] == slow
+    # The beginning of an exec that ended within the time is known from its end.
+    late = f"--since=@{float(shell('date +%s.%6N')):.6f}"
+    assert execctl("run", "web", "--", "true", marker).status == 0
+    read_last(late)
+
+
+def cpu_of(*words):
+    """Processor time of a run of execctl."""
+    pid = os.posix_spawnp("execctl", ["execctl", *words], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+    _, status, usage = os.wait4(pid, 0)
+    assert status == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_the_last_ones_are_read_only():
+    """A long journal does not make a question about its end longer."""
+    with Bus() as bus:
+        _, path = bus.manager("CreateExec", "sasa{sv}", "web", ["sleep", "600"], {})
+        bus.exec(path, "Start", "")
+        for _ in range(2000):
+            bus.exec(path, "Kill", "ib", int(signal.SIGWINCH), False)
+        bus.exec(path, "Kill", "ib", int(signal.SIGKILL), False)
+    shell("journalctl --sync")
+    everything = cpu_of("history")
+    assert cpu_of("history", "-n", "1") < everything / 4, everything
+
+
 def test_who_may_not_read_the_journal(users):
     r = execctl_as("carol", "history")
     assert r.status == 1 and r.err == (b"execctl: You are not allowed to read the system journal. Members of the groups "
                                        b"adm and systemd-journal are.\n")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1parsec", "2026-13-01", "25:00", "1h", "@-1", "@x", "-1h ago", "x" * 99])
+@pytest.mark.parametrize("text", ["", "soon", "-1parsec", "2026-13-01", "25:00", "1h", "@-1", "@x", "@1.", "@.5", "@1.1234567", "@1.x", "-1h ago", "x" * 99])
 def test_times_that_are_none(text):
     r = execctl("history", f"--since={text}")
     assert r.status == 1 and r.err.decode().startswith("execctl: --since: a time such as "), r
 
 
-@pytest.mark.parametrize("text", ["now", "today", "yesterday", "-1h", "+1h", "1h 30min ago", "@1700000000", "10:00", "2026-01-31",
+@pytest.mark.parametrize("text", ["now", "today", "yesterday", "-1h", "+1h", "1h 30min ago", "@1700000000", "@1700000000.25", "10:00", "2026-01-31",
                                   "2026-01-31 10:00", "2026-01-31T10:00:00Z", "2026-01-31 10:00:00 UTC"])
 def test_times(text):
     assert execctl("history", f"--until={text}", "-n", "1").status == 0
