@@ -2,7 +2,7 @@
 
 /*
  * execd: sorts the sockets that systemd passed, makes the manager and its faces to the world, and runs until
- * told to stop or until there has been nothing to do for a while.
+ * it is stopped or has been idle for a while.
  */
 
 #include <getopt.h>
@@ -56,8 +56,8 @@ static struct {
 static void usage(FILE *out)
 {
         fprintf(out,
-                "Usage: execd [OPTION]…\n"
-                "       execd --check-config|--dump-config [FILE…]\n\n"
+                "Usage: execd [OPTION]...\n"
+                "       execd --check-config|--dump-config [FILE...]\n\n"
                 "Runs commands in running containers. systemd starts it for execd.socket.\n\n"
                 "  --idle-timeout=SECONDS   exit after being idle for this long\n"
                 "  --spawner-socket=PATH    connect to execd-spawner on this socket\n"
@@ -215,7 +215,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
-/* What systemd passed: sockets to listen on, and what was left with it of execs that run and who waits. */
+/* The descriptors that systemd passed: sockets to listen on, and those that execd has stored for running
+ * execs and waiting clients. */
 typedef struct Passed {
         int sockets[SOCKETS_MAX]; /* taken by the server */
         size_t n_sockets;

@@ -4,8 +4,8 @@
 /*
  * execctl, the command-line client of org.execd1.
  *
- * A verb, and whatever can end execctl, returns an exit status: 0 to go on or for success, and otherwise
- * what execctl ends with, the reason having been told.
+ * Verbs, and functions that can end execctl, return an exit status: 0 to continue or for success, otherwise
+ * the exit status of execctl, after the error was printed.
  */
 
 #include <stdbool.h>
@@ -99,15 +99,21 @@ int verb_attach(Ctl *c, int argc, char **argv);
 int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
 
 /* format.c */
-int fail(const char *format, ...) _printf_(1, 2); /* tells, and returns EXIT_FAILURE */
+int fail(const char *format, ...) _printf_(1, 2); /* prints the error, and returns EXIT_FAILURE */
 int fail_errno(int error, const char *format, ...) _printf_(2, 3);
 int fail_memory(void);
 /* A copy in which nothing can move the cursor: control characters are '?'. */
 char *text_clean(const char *text);
 /* Columns on a terminal. */
 size_t text_width(const char *text);
-/* Bytes of `text` that fit into this many columns. */
-size_t text_fit(const char *text, size_t columns);
+/* A copy that takes at most this many columns. If the text takes more, the copy ends with an ellipsis. */
+char *text_ellipsize(const char *text, size_t columns);
+/* One of two texts: the second one if the locale does not have UTF-8. */
+const char *text_mark(const char *utf8, const char *ascii);
+#define MARK_ELLIPSIS text_mark("…", "...")
+#define MARK_FAILED   text_mark("×", "x")
+#define MARK_FINE     text_mark("●", "*")
+#define MARK_LINE     text_mark("──", "--")
 /* "5min ago" into buf, "-" for 0. Returns buf. */
 #define AGE_SIZE 64
 char *format_age(char buf[static AGE_SIZE], uint64_t usec);

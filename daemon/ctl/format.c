@@ -3,6 +3,7 @@
 /* Texts for people. */
 
 #include <inttypes.h>
+#include <langinfo.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -102,11 +103,23 @@ size_t text_width(const char *text)
         return width;
 }
 
-size_t text_fit(const char *text, size_t columns)
+const char *text_mark(const char *utf8, const char *ascii)
 {
-        size_t width;
+        return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? utf8 : ascii;
+}
 
-        return walk(text, columns, &width);
+char *text_ellipsize(const char *text, size_t columns)
+{
+        const char *mark = MARK_ELLIPSIS;
+        size_t of_mark = text_width(mark), width, bytes;
+        char *shown;
+
+        if (text_width(text) <= columns)
+                return strdup(text);
+        bytes = walk(text, columns > of_mark ? columns - of_mark : 0, &width);
+        return asprintf(&shown, "%.*s%.*s", (int) bytes, text, (int) walk(mark, columns, &width), mark) < 0
+                       ? NULL
+                       : shown;
 }
 
 char *format_age(char buf[static AGE_SIZE], uint64_t usec)

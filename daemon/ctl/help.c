@@ -18,7 +18,7 @@ static void print_title(const Ctl *c, const char *title)
         printf("\n%s%s:%s\n", c->colors ? UNDERLINE : "", title, c->colors ? COLOR_OFF : "");
 }
 
-/* What is explained, and from the given column on the explanation. */
+/* The name of a command or option, and its explanation in a column of its own. */
 static void print_row(const char *what, const char *text)
 {
         size_t width = text_width(what);
@@ -72,7 +72,7 @@ static int print_whole(Ctl *c)
 {
         char what[128];
 
-        printf("execctl [OPTIONS…] COMMAND …\n\n"
+        printf("execctl [OPTIONS...] COMMAND ...\n\n"
                "Run commands in running containers, and look after them.\n");
         print_title(c, "Commands");
         for (size_t i = 0; i < _VERB_MAX; i++) {
@@ -99,7 +99,7 @@ int help_print(Ctl *c, Verb verb)
         pager_open(c);
         if (verb < 0)
                 return print_whole(c);
-        printf("execctl %s [OPTIONS…]%s%s\n\n%s.\n", v->name, *v->arguments ? " " : "", v->arguments,
+        printf("execctl %s [OPTIONS...]%s%s\n\n%s.\n", v->name, *v->arguments ? " " : "", v->arguments,
                v->summary);
         print_options(c, "Options", VERB_BIT(verb), 0);
         printf("\nSee execctl(1).\n");

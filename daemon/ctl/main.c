@@ -46,10 +46,10 @@ static bool is_for_all(const Ctl *c, const VerbRow *v)
 static int check_arguments(const Ctl *c, const VerbRow *v, int argc)
 {
         if (argc < v->min - is_for_all(c, v))
-                return fail("%s: too few arguments: execctl %s [OPTIONS…]%s%s", v->name, v->name,
+                return fail("%s: too few arguments: execctl %s [OPTIONS...]%s%s", v->name, v->name,
                             *v->arguments ? " " : "", v->arguments);
         if (argc > v->max)
-                return fail("%s: too many arguments: execctl %s [OPTIONS…]%s%s", v->name, v->name,
+                return fail("%s: too many arguments: execctl %s [OPTIONS...]%s%s", v->name, v->name,
                             *v->arguments ? " " : "", v->arguments);
         return 0;
 }
@@ -103,7 +103,7 @@ static int run(Ctl *c, int argc, char **argv)
         return run_verb(c, argc - first, argv + first);
 }
 
-/* What a caller left closed must not become some other file of ours. */
+/* A standard descriptor that the caller has closed must not become another file of execctl. */
 static void open_standard_fds(void)
 {
         int fd;
@@ -123,6 +123,31 @@ static bool want_colors(bool on_terminal)
         return on_terminal && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
 }
 
+/* The variable that chooses the character set. */
+static const char *name_of_locale(void)
+{
+        static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                const char *value = getenv(names[i]);
+
+                if (value && *value)
+                        return value;
+        }
+        return NULL;
+}
+
+/* Text is UTF-8 if the environment names no locale, as in programs of systemd, or one with UTF-8 that is not
+ * installed. */
+static void choose_locale(void)
+{
+        const char *name = name_of_locale();
+        bool found = setlocale(LC_ALL, "");
+
+        if (!name || (!found && (strcasestr(name, "UTF-8") || strcasestr(name, "UTF8"))))
+                (void) setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int main(int argc, char **argv)
 {
         Ctl c = {.options = {.signal_number = SIGTERM,
@@ -132,7 +157,7 @@ int main(int argc, char **argv)
         int r;
 
         open_standard_fds();
-        (void) setlocale(LC_ALL, "");
+        choose_locale();
         (void) signal(SIGPIPE, SIG_IGN);
         c.on_terminal = isatty(STDOUT_FILENO);
         c.colors = want_colors(c.on_terminal);

@@ -119,7 +119,7 @@ _Noreturn static void job_child(const Multi *m, const Job *j, const int pipes[st
 
         (void) sigprocmask(SIG_UNBLOCK, &m->signals, NULL);
         fd_close(m->signal_fd);
-        /* A pipe that another process could read from would never tell its writer that nobody does. */
+        /* The writer of a pipe gets SIGPIPE only if no process has the reading end. */
         for (size_t i = 0; i < m->n; i++) {
                 output_close(&m->jobs[i].out);
                 output_close(&m->jobs[i].err);
@@ -151,7 +151,7 @@ static int job_start(Multi *m, Job *j)
         if (m->together && (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0))
                 r = -errno;
         if (!m->together && !m->ctl->options.quiet)
-                fprintf(stderr, "%s── %s ──%s\n", color_of(m, j), j->target->name,
+                fprintf(stderr, "%s%s %s %s%s\n", color_of(m, j), MARK_LINE, j->target->name, MARK_LINE,
                         m->ctl->colors ? COLOR_OFF : "");
         j->out.fd = out[0];
         j->err.fd = err[0];
@@ -188,7 +188,8 @@ static void reap(Multi *m)
         }
 }
 
-/* What was sent to us alone is for all of them. Keys on the terminal reach them by themselves. */
+/* Forwards a signal that was sent to execctl alone. Keys on the terminal reach all processes by themselves.
+ * */
 static void on_signal(Multi *m)
 {
         struct signalfd_siginfo info;

@@ -88,17 +88,16 @@ static void print_head(const Ctl *c, const Properties *p)
         bool failed = strcmp(state, "failed") == 0 ||
                       (strcmp(state, "exited") == 0 && strcmp(result, "success") != 0);
         const char *color = strcmp(state, "running") == 0 ? COLOR_GREEN : failed ? COLOR_RED : COLOR_NONE;
-        _cleanup_free_ char *line = text_clean(text_of(p, "CommandLine"));
+        _cleanup_free_ char *line = text_clean(text_of(p, "CommandLine")), *shown = NULL;
         size_t room = terminal_columns();
 
         if (!c->colors)
                 color = COLOR_NONE;
-        room = room > ID_SHOWN + 6 ? room - ID_SHOWN - 6 : 1;
-        if (!line)
-                return;
-        printf("%s%s%s %.*s - %.*s%s\n", color ?: "", failed ? "×" : "●", color ? COLOR_OFF : "", ID_SHOWN,
-               text_of(p, "Id"), c->on_terminal && !c->options.full ? (int) text_fit(line, room) : INT32_MAX,
-               line, c->on_terminal && !c->options.full && text_width(line) > room ? "…" : "");
+        room = room > ID_SHOWN + 6 ? room - ID_SHOWN - 5 : 1;
+        if (line)
+                shown = text_ellipsize(line, c->on_terminal && !c->options.full ? room : SIZE_MAX);
+        printf("%s%s%s %.*s - %s\n", color ?: "", failed ? MARK_FAILED : MARK_FINE, color ? COLOR_OFF : "",
+               ID_SHOWN, text_of(p, "Id"), shown ?: "");
 }
 
 static void print_times(const Properties *p)

@@ -192,20 +192,16 @@ static void print_blanks(size_t n)
         printf("%*s", (int) n, "");
 }
 
-/* One cell: `width` columns wide, with what does not fit cut away. */
+/* One cell, `width` columns wide. A longer text is ellipsized. */
 static void print_cell(const char *text, size_t width, bool right, bool last, const char *before,
                        const char *after)
 {
-        size_t columns = text_width(text), bytes = strlen(text);
-        bool cut = columns > width;
+        _cleanup_free_ char *shown = text_ellipsize(text, width);
+        size_t columns = shown ? text_width(shown) : 0;
 
-        if (cut) {
-                bytes = text_fit(text, width > 0 ? width - 1 : 0);
-                columns = width;
-        }
         if (right)
                 print_blanks(width - columns);
-        printf("%s%.*s%s%s", before, (int) bytes, text, cut ? "…" : "", after);
+        printf("%s%s%s", before, shown ?: "", after);
         if (!right && !last)
                 print_blanks(width - columns);
 }

@@ -7,16 +7,16 @@
 #include "base/cleanup.h"
 
 const VerbRow verb_table[_VERB_MAX] = {
-        [VERB_RUN] = {"run", "CONTAINER[,CONTAINER…] [--] COMMAND…", 2, INT32_MAX, true,
+        [VERB_RUN] = {"run", "CONTAINER[,CONTAINER...] [--] COMMAND...", 2, INT32_MAX, true,
                       "Run a command in one or several containers"},
-        [VERB_SHELL] = {"shell", "[USER@]CONTAINER[,CONTAINER…] [COMMAND…]", 1, INT32_MAX, true,
+        [VERB_SHELL] = {"shell", "[USER@]CONTAINER[,CONTAINER...] [COMMAND...]", 1, INT32_MAX, true,
                         "Open a login shell, or run a command, on a terminal"},
         [VERB_ATTACH] = {"attach", "EXEC", 1, 1, false, "Join the streams of an exec"},
         [VERB_LIST] = {"list", "[CONTAINER]", 0, 1, false, "List execs"},
         [VERB_CONTAINERS] = {"containers", "", 0, 0, false, "List containers"},
-        [VERB_TOP] = {"top", "[CONTAINER…]", 0, INT32_MAX, false, "Show what execs use"},
-        [VERB_STATUS] = {"status", "EXEC…", 1, INT32_MAX, false, "Show an exec in detail"},
-        [VERB_SHOW] = {"show", "[EXEC|CONTAINER…]", 0, INT32_MAX, false,
+        [VERB_TOP] = {"top", "[CONTAINER...]", 0, INT32_MAX, false, "Show what execs use"},
+        [VERB_STATUS] = {"status", "EXEC...", 1, INT32_MAX, false, "Show an exec in detail"},
+        [VERB_SHOW] = {"show", "[EXEC|CONTAINER...]", 0, INT32_MAX, false,
                        "Show properties of an exec, a container or execd, for programs"},
         [VERB_HISTORY] = {"history", "", 0, 0, false,
                           "Show what was done in containers, and what was refused"},
@@ -24,7 +24,7 @@ const VerbRow verb_table[_VERB_MAX] = {
         [VERB_LOGS] = {"logs", "EXEC", 1, 1, false, "Show the output of an exec that runs without a client"},
         [VERB_REPLAY] = {"replay", "EXEC|FILE", 1, 1, false, "Play back the recording of an exec"},
         [VERB_RECORDINGS] = {"recordings", "", 0, 0, false, "List recordings"},
-        [VERB_KILL] = {"kill", "EXEC…", 1, INT32_MAX, false, "Send a signal to an exec"},
+        [VERB_KILL] = {"kill", "EXEC...", 1, INT32_MAX, false, "Send a signal to an exec"},
         [VERB_WAIT] = {"wait", "EXEC", 1, 1, false,
                        "Wait for the end of an exec; exit with its exit status"},
         [VERB_HELP] = {"help", "[COMMAND]", 0, 1, false, "Print the help, also of one command"},
@@ -38,7 +38,7 @@ Verb verb_from_string(const char *name)
         return _VERB_INVALID;
 }
 
-/* What one types who comes from docker or machinectl. */
+/* The commands of docker and machinectl that users may type. */
 static const char *known_elsewhere_as(const char *name)
 {
         static const char *const names[][2] = {

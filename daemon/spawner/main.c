@@ -41,7 +41,7 @@ static int parse_seconds(const char *text, uint64_t *ret_usec)
 static void usage(FILE *out)
 {
         fprintf(out,
-                "Usage: execd-spawner [OPTION]…\n\n"
+                "Usage: execd-spawner [OPTION]...\n\n"
                 "Starts commands in containers for execd. systemd starts it for execd-spawner.socket.\n\n"
                 "  --idle-timeout=SECONDS   exit after this long without connections, or infinity (default 30)\n"
                 "  --runner=PATH            start this program\n"

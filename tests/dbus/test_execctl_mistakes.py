@@ -20,13 +20,13 @@ MISTAKES = [
     ("web id", 1, 'Unknown command "web". See "execctl help".'),
     ("help nosuch", 1, 'There is no command "nosuch" to help with. See "execctl help".'),
     # Arguments.
-    ("run", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
-    ("run web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
-    ("run -- web", 1, "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
-    ("status", 1, "status: too few arguments: execctl status [OPTIONS…] EXEC…"),
-    ("wait", 1, "wait: too few arguments: execctl wait [OPTIONS…] EXEC"),
-    ("containers web", 1, "containers: too many arguments: execctl containers [OPTIONS…]"),
-    ("list a b", 1, "list: too many arguments: execctl list [OPTIONS…] [CONTAINER]"),
+    ("run", 1, "run: too few arguments: execctl run [OPTIONS...] CONTAINER[,CONTAINER...] [--] COMMAND..."),
+    ("run web", 1, "run: too few arguments: execctl run [OPTIONS...] CONTAINER[,CONTAINER...] [--] COMMAND..."),
+    ("run -- web", 1, "run: too few arguments: execctl run [OPTIONS...] CONTAINER[,CONTAINER...] [--] COMMAND..."),
+    ("status", 1, "status: too few arguments: execctl status [OPTIONS...] EXEC..."),
+    ("wait", 1, "wait: too few arguments: execctl wait [OPTIONS...] EXEC"),
+    ("containers web", 1, "containers: too many arguments: execctl containers [OPTIONS...]"),
+    ("list a b", 1, "list: too many arguments: execctl list [OPTIONS...] [CONTAINER]"),
     ("kill 0123456789", 1, 'There is no exec "0123456789" that you may see. "execctl list --all" shows execs.'),
     ("kill not-an-id", 1, '"not-an-id" is not the ID of an exec, nor the beginning of one. "execctl list" shows execs.'),
     ("wait " + "0" * 64, 1, 'There is no exec "...0" that you may see. "execctl list --all" shows execs.'),
@@ -83,11 +83,40 @@ def test_help_of_a_command():
     whole, of_run = execctl("help").out.decode(), execctl("help", "run").out.decode()
     assert execctl("run", "--help").out.decode() == of_run == execctl("run", "-h", "web").out.decode()
     assert execctl("--help").out.decode() == whole
-    assert "execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…" in of_run and "--env-file=FILE" in of_run
+    assert "execctl run [OPTIONS...] CONTAINER[,CONTAINER...] [--] COMMAND..." in of_run and "--env-file=FILE" in of_run
     assert "--speed" not in of_run and "--speed" in execctl("replay", "--help").out.decode()
     assert all(len(line) <= 100 for line in (whole + of_run).split("\n"))
     # After the container, --help is the command's.
     assert execctl("run", "web", "--", "echo", "--help").out == b"--help\n"
+
+
+VERBS = ("list", "containers", "top", "history", "recordings", "status", "show", "logs", "run", "shell", "help")
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "", "LC_CTYPE": "", "LANG": "C"}])
+def test_a_locale_without_utf8(locale):
+    """Everything that execctl itself says is ASCII then."""
+    ident = execctl("run", "-d", "web", "--", "false").out.decode().strip()
+    execctl("wait", ident)
+    said = b""
+    for words in (("status", ident), ("list", "--all"), ("containers",), ("history", "-n", "3"), ("help",), ("help", "run"), ("nosuch",),
+                  *((verb, "--nosuch") for verb in VERBS), *((verb, "--help") for verb in VERBS), ("run",), ("kill",),
+                  ("shell", "--no-ask-password", "web,booted", "true")):
+        done = run("execctl", *words, env=locale)
+        said += done.out + done.err
+    assert said.isascii(), [line for line in said.split(b"\n") if not line.isascii()]
+    assert b"x " + ident[:12].encode() in said and b"-- web --" in said
+    for program in ("execd", "execd-spawner"):
+        assert run(f"/usr/lib/execd/{program}", "--help", env=locale).out.isascii()
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "", "LC_CTYPE": "", "LANG": ""},
+                                    {"LC_ALL": "xx_XX.UTF-8"}, {"LC_ALL": "xx_XX.utf8"}])
+def test_a_locale_with_utf8(locale):
+    """Also if it is not installed, or none was chosen, which is how programs of systemd have it."""
+    ident = execctl("run", "-d", "web", "--", "false").out.decode().strip()
+    execctl("wait", ident)
+    assert run("execctl", "status", ident, env=locale).out.decode().startswith("× " + ident[:12])
 
 
 def test_a_bus_that_is_not_there():

@@ -39,7 +39,7 @@ def test_exit_status_and_summary():
     (["run", "-i", "web,booted", "--", "cat"], "--interactive cannot be combined with several containers."),
     (["run", "-t", "--all", "--", "top"], "--tty cannot be combined with several containers."),
     (["run", "--all"],
-     "run: too few arguments: execctl run [OPTIONS…] CONTAINER[,CONTAINER…] [--] COMMAND…"),
+     "run: too few arguments: execctl run [OPTIONS...] CONTAINER[,CONTAINER...] [--] COMMAND..."),
 ])
 def test_mistakes(words, message):
     r = execctl(*words)

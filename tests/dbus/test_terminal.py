@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 
@@ -207,12 +208,18 @@ def test_piped_input_on_a_terminal():
 def test_tables_on_a_terminal():
     execctl("run", "-d", "web", "--", "sh", "-c", "true " + "x" * 300)
     env = {"PAGER": "", "SYSTEMD_PAGER": ""}
-    with Terminal("execctl", "list", "--all", columns=70, env=env) as t:
+    with Terminal("execctl", "list", "--all", columns=80, env=env) as t:
         assert t.wait() == 0
         lines = t.seen.split(b"\r\n")
         assert lines[0].startswith(b"\033[4m") and "…".encode() in t.seen and b"x" * 100 not in t.seen
     with Terminal("execctl", "list", "--all", "--full", columns=70, env=env) as t:
         assert t.wait() == 0 and b"x" * 300 in t.seen
+    for row in lines[1:-3]:
+        assert len(re.sub("\x1b\\[[0-9;]*m", "", row.decode()).rstrip()) <= 80, row
+    # A locale that cannot show the mark has three dots, which fit into the line, too.
+    with Terminal("execctl", "list", "--all", columns=80, env={**env, "LC_ALL": "C", "NO_COLOR": "1"}) as t:
+        assert t.wait() == 0 and t.seen.isascii() and b"..." in t.seen
+        assert all(len(row.rstrip()) <= 80 for row in t.seen.split(b"\r\n")), t.seen
     with Terminal("execctl", "list", "--all", env={**env, "NO_COLOR": "1"}) as t:
         assert t.wait() == 0 and b"\033" not in t.seen and b"x" * 20 in t.seen
     # A caller with more rights than its user has gets less(1), which then starts nothing.

@@ -22,7 +22,7 @@ with_progress() {
     : >"$log"
     # The wait is a builtin: a child would keep the caller's files open after the monitor has been killed.
     while read -rt 10 _ || :; do
-        say "… $(tail -c 2000 "$log" | tr -d '\r' | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
+        say "... $(tail -c 2000 "$log" | tr -d '\r' | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
     done <> <(:) &
     monitor=$!
     "$@" >"$log" 2>&1 </dev/null || status=$?
