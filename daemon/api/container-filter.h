@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which containers a client wants to see: the filters of GET /containers/json. */
+/* The filters of GET /containers/json. */
 
 #include "api/http-filter.h"
 #include "core/container-info.h"

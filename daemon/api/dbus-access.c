@@ -80,7 +80,7 @@ static void access_ask(DbusCall *c)
                 access_on_verdict(c, r < 0 ? &refusal : NULL);
 }
 
-/* What polkit's rules see of a command is what they would see of it at create. */
+/* Polkit's rules get the same details of a command here as for its creation. */
 static int access_prepare(AccessCall *k)
 {
         int r;

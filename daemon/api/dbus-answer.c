@@ -16,7 +16,7 @@ typedef struct Answer {
         size_t size;
 } Answer;
 
-/* What a user was sent lately. */
+/* The bytes that were sent to a user recently. */
 typedef struct Recent {
         ListNode node;
         uid_t uid;

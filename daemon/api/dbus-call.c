@@ -14,7 +14,7 @@
 #include "core/audit.h"
 #include "core/exec-access.h"
 
-/* Who calls is not known before the bus has said so: until then all calls share the part of one user. */
+/* The caller is unknown until the bus has answered. Until then, all calls share the part of one user. */
 #define UNKNOWN_CALLER ((uid_t) -2)
 
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)

@@ -83,7 +83,7 @@ int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *erro
 void dbus_call_authorize(DbusCall *c, const AuthzQuestion *q, void (*next)(DbusCall *c));
 void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
 void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c));
-/* next(c) in any case; c->may_see_all tells whether the caller may do this to everybody's. */
+/* next(c) in any case; c->may_see_all is set if the caller may do this to the execs of all users. */
 void dbus_call_ask(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
 void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c));
 

@@ -10,8 +10,9 @@
 #include "api/exec-view.h"
 #include "base/origin.h"
 
-/* Properties, through a getter for each type: what they show is small. Lists and InterfacesAdded have what the
- * getters return; api/dbus-properties.c returns all of Command and Labels to whoever asks for an exec. */
+/* Properties, through a getter for each type: what they show is small. Lists and InterfacesAdded have what
+ * the getters return; api/dbus-properties.c returns all of Command and Labels to a caller that asks for one
+ * exec. */
 
 static int property_get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -118,7 +119,7 @@ static int property_get_warnings(sd_bus *bus, const char *path, const char *inte
         return sd_bus_message_append_strv(reply, e->warnings);
 }
 
-/* Nothing passes through execd: whoever has started it has the other ends. */
+/* Nothing passes through execd: the client that started the exec has the other ends. */
 static bool has_callers_pipes(const Exec *e)
 {
         if (!exec_is_running(e) || e->detached || !e->starter ||

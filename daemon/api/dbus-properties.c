@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who may read what of an exec: its creator all of it, others what org.execd1.inspect lets them. sd-bus
- * answers for properties at once, and polkit does not, so the calls that read them are taken out before
- * sd-bus sees them.
+ * The creator of an exec may read all its properties. Other users need org.execd1.inspect. sd-bus answers for
+ * properties at once, and polkit does not, so the calls that read them are taken out before sd-bus sees them.
  */
 
 #include <string.h>
@@ -46,7 +45,7 @@ static const sd_bus_vtable *find_property(const char *name)
         return NULL;
 }
 
-/* What lists have the beginning of. */
+/* The properties that lists truncate. */
 static int append_whole(sd_bus_message *reply, const Exec *e, const char *name)
 {
         if (strcmp(name, "Command") == 0)

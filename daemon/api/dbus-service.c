@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which objects there are on the bus, and what is told of them. */
+/* The objects on the bus, and the signals about them. */
 
 #include "api/dbus-service.h"
 
@@ -34,7 +34,7 @@ static void tell(Manager *m, const Exec *e, const char *signal, const char *path
                                   path);
 }
 
-/* Called by the manager after each change; an exec is told of between its first and its last. */
+/* The manager calls this after each change of an exec, from the first change to the last. */
 static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
 {
         char path[DBUS_EXEC_PATH_SIZE];

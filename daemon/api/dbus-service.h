@@ -12,7 +12,7 @@ typedef struct DbusService {
         Manager *manager; /* weak */
         List calls;       /* DbusCall: being served */
         DbusAnswers *answers;
-        List subscribers;   /* who wants to be told of containers */
+        List subscribers;   /* clients of Subscribe() */
         EventReader reader; /* while there are any */
 } DbusService;
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who wants to be told of containers: while there is such a client on the bus, execd stays, keeps its
- * connection to the spawner, and says ContainerNew and ContainerRemoved.
+ * The clients that have called Subscribe(). While one of them is on the bus, execd does not exit, keeps its
+ * connection to the spawner, and emits ContainerNew and ContainerRemoved.
  */
 
 #include "api/dbus-service.h"

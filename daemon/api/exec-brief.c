@@ -6,7 +6,7 @@
 
 /* Names, types and values of the properties that have one size. */
 #define FIXED_SIZE 2048
-/* What a string of an array takes beside its bytes, in any format. */
+/* The size of a string in an array without its bytes, in any format. */
 #define STRING_SIZE 16
 
 char **exec_brief_command(const Exec *e)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What lists have of an exec. A command may have 2 MiB of arguments and an exec 256 KiB of labels; a list of
- * thousands of execs has the beginning of them, and whoever asks for the exec itself gets all.
+ * The short form of an exec, for lists. A command may have 2 MiB of arguments and an exec 256 KiB of labels.
+ * A list of thousands of execs has the beginning of both; the properties of one exec have all.
  */
 
 #include "core/exec.h"

@@ -4,7 +4,7 @@
 
 #include <sys/wait.h>
 
-/* What ssh(1) exits with when the connection is lost. `docker exec` asks for the exit code as soon as its
+/* The exit status of ssh(1) after the connection is lost. `docker exec` asks for the exit code as soon as its
  * stream ends, and takes null for success. */
 #define EXIT_CODE_CLIENT_LOST 255
 

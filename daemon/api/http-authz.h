@@ -16,5 +16,5 @@ void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
 /* For looking at a container, or with NULL at all of them. */
 void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x));
 
-/* Like that, but next(x) comes in any case; x->may_see_all tells the verdict. */
+/* The same, but next(x) is called in any case; x->may_see_all is the verdict. */
 void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x));

@@ -226,8 +226,8 @@ static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error 
         return 0;
 }
 
-/* Containers that come and go are told by the spawner, which has to be there for it and to know those that
- * are there: a client that has read the head misses nothing that happens from then on. */
+/* The spawner reports containers that start and end. It has to be connected and know the running containers
+ * before the client gets the head, so that the client misses no later event. */
 static void events_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Who waits for the end of an exec while execd is restarted, or crashes, is answered by the next execd:
- * systemd has the connection, under a name that says what was asked, and the next execd asks it again.
+ * A client that waits for the end of an exec while execd is restarted or crashes gets its answer from the
+ * next execd: systemd stores the connection under a name that contains the request, and the next execd
+ * repeats the request.
  */
 
 #include "api/http-keep.h"

@@ -116,8 +116,7 @@ void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        /* What has ended needs no container, and one that was looked at just now is asked about again by the
-         * start itself. */
+        /* An exec that has ended needs no container. Starting an exec looks at its container anyway. */
         if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED && was_just_created(x->exec))) {
                 next(x);
                 return;

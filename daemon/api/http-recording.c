@@ -34,7 +34,7 @@ bool connection_feed_file(HttpConnection *c)
                 (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
                 return true;
         }
-        /* Not all that was announced: the client can tell only by the connection's end. */
+        /* The file is shorter than announced. The client notices it only by the end of the connection. */
         if (c->file_left > 0)
                 c->dead = true;
         c->file_fd = fd_close(c->file_fd);
@@ -42,7 +42,7 @@ bool connection_feed_file(HttpConnection *c)
         return true;
 }
 
-/* The fd is taken. What is added to the file from now on is not sent. */
+/* The fd is taken. Data that is appended to the file later is not sent. */
 static void reply_file(HttpExchange *x, const char *content_type, int fd)
 {
         HttpConnection *c = x->connection;

@@ -10,8 +10,9 @@
 
 #define HTTP_VERSION_MIN 1024
 #define HTTP_VERSION_MAX 1051
-/* The release of Docker's engine that brought this version of the API. It is told where clients look for the
- * engine's: Ansible compares it, and would take ours for a Docker that is too old to exec. */
+/* The release of Docker's engine that brought this version of the API. Clients find it where the engine's
+ * release is: Ansible compares it, and would take execd's own version for a Docker that is too old for exec.
+ * */
 #define HTTP_ENGINE_VERSION "28.3.0"
 
 /* Finds the handler and calls it, or answers with an error. */

@@ -57,7 +57,7 @@ static bool server_make_room(HttpServer *s, uid_t uid)
         return false;
 }
 
-/* A client that is turned away is told so as far as its socket takes it. Its request is not read. */
+/* A rejected client gets the answer if its socket takes it at once. Its request is not read. */
 static void server_turn_away(HttpServer *s, int fd, const Peer *peer)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -112,7 +112,7 @@ static void stats_tell(HttpExchange *x)
                 stats_fail(x, &none);
 }
 
-/* What has no exec, as a runner that waits for one, is counted with all of them. */
+/* Processes without an exec, such as a waiting runner, count for the container as a whole. */
 static int stats_read(HttpExchange *x, sd_bus_message *m)
 {
         Stats *s = HTTP_TASK(x, Stats);

@@ -31,7 +31,7 @@ void stats_sample_stamp(StatsSample *s)
         s->uptime_usec = now_usec(CLOCK_BOOTTIME);
 }
 
-/* What is not known is left out. */
+/* Unknown figures are left out. */
 static void add_known(struct json_object *o, const char *key, uint64_t value, uint64_t factor)
 {
         if (value != USAGE_UNKNOWN)

@@ -40,5 +40,5 @@ void origin_done(Origin *o);
 /* Whether what one mountinfo has at "/" is what another one has there. */
 bool origin_same_root(const char *mountinfo, const char *host);
 
-/* What the line of the mount at "/" begins with; NULL if there is none, or more than one. */
+/* The beginning of the line of the mount at "/"; NULL if there is none, or more than one. */
 char *origin_root_line(const char *mountinfo);

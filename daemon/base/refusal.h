@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Two sorts of failure travel up through execd. A *fault* is ours: a negative errno, which the client sees
- * as an internal error. A *refusal* is an answer: the client may be told why. A function that can refuse
+ * Two sorts of failure travel up through execd. A *fault* is ours: a negative errno, which the client sees as
+ * an internal error. A *refusal* is an answer: the client may know the reason. A function that can refuse
  * takes a `Refusal *reterr` as its last parameter, fills it, and returns a negative errno; where the Refusal
  * stays REFUSAL_NONE, the failure was a fault. The mapping from kinds to HTTP statuses and D-Bus error names
  * is in one place each (api/http-error, api/dbus-call).

@@ -6,8 +6,8 @@
 #include "base/refusal.h"
 
 /* 0 if `fd` is an anonymous pipe that is open in the direction that `number` (0, 1 or 2) needs, else -EINVAL
- * and a refusal that says what it is. Nothing else can be passed, whoever the caller is: a command may write
- * to a regular file of the host that was opened for reading, change its owner and its mode, enter a
- * namespace by its file, and receive more file descriptors over a socket. Each program checks the very file
- * descriptor that it hands on. */
+ * and a refusal that says what it is. No caller can pass anything else: a command may write to a regular file
+ * of the host that was opened for reading, change its owner and its mode, enter a namespace by its file, and
+ * receive more file descriptors over a socket. Each program checks the very file descriptor that it hands on.
+ * */
 int stdio_fd_check(int fd, int number, Refusal *reterr);

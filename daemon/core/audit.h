@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who did what, in the journal: one structured record for each event of an exec, which is on its way before
- * the act it records. Nothing here waits for journald (core/journal-queue). An act must not be done when its
+ * The records of acts in the journal: a structured record for each event of an exec, which is sent before the
+ * act that it records. Nothing here waits for journald (core/journal-queue). An act must not be done when its
  * record was not taken, and a command must not run before the record of its start is written. Values of
  * environment variables are never recorded; command lines are escaped and bounded.
  *

@@ -130,8 +130,8 @@ static void authz_on_outcome(void *userdata, PolkitOutcome outcome, sd_bus_messa
         a->callback(a->userdata, r < 0 ? &refusal : NULL);
 }
 
-/* polkit reads the start time itself if it is 0; execd must not, see base/origin.h. That it reads it of the
- * caller is told by the pidfd, which is looked at when the answer is there. */
+/* polkit reads the start time itself if it is 0; execd must not, see base/origin.h. execd checks the pidfd
+ * after the answer, so that the start time is the caller's. */
 static int append_process(sd_bus_message *m, const Peer *p)
 {
         const uint64_t start_time = 0;

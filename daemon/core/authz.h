@@ -49,8 +49,8 @@ int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr);
 /* `refusal` is NULL when it is allowed. The check is over; the callback may free it. */
 typedef void (*authz_callback_t)(void *userdata, const Refusal *refusal);
 
-/* A refusal is recorded here, whoever asks. 1: allowed at once, and there will be no callback. 0: *ret is
- * set and the callback will come. A negative errno with *reterr filled: denied. */
+/* Each refusal is recorded here. 1: allowed at once, and there will be no callback. 0: *ret is set and the
+ * callback will come. A negative errno with *reterr filled: denied. */
 int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, void *userdata, Authz **ret,
                 Refusal *reterr);
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What callers share: a total, and how much of it one uid may hold. The last tenth of the total is reserved
- * for root. The last quarter, that tenth included, is closed to uids that hold much, more than an eighth of
- * what one uid may: whoever takes all that he can leaves something to the others.
+ * A resource that callers share: a total, and the part of it that one uid may hold. The last tenth of the
+ * total is reserved for root. The last quarter, that tenth included, is closed to uids that hold much, more
+ * than an eighth of what one uid may: a user who takes as much as possible leaves something to the others.
  */
 
 #include <stdbool.h>
@@ -35,6 +35,6 @@ void budget_give(Budget *b, uid_t uid, uint64_t amount);
 /* Takes it in any case: what was there before, and what was counted otherwise. */
 void budget_force(Budget *b, uid_t uid, uint64_t amount);
 
-/* Which of the two limits is met, with its key. LimitExceeded is about what the caller holds itself; Busy is
- * about others, and about what passes by itself. */
+/* The limit that is reached, with its key. LimitExceeded: the caller itself holds too much. Busy: others do,
+ * or the shortage ends by itself. */
 int budget_refuse(const Budget *b, uid_t uid, RefusalKind own, Refusal *reterr);

@@ -77,8 +77,8 @@ static CallerWatch *find_untold(const CallerWatches *all, const char *name)
         return NULL;
 }
 
-/* A unique name is never given twice, so that any change of its owner while it is followed is its end. What
- * is told may free any of the followers, so each is looked for anew. */
+/* A unique name is never given twice, so that any change of its owner while it is followed is its end. A
+ * callback may free any of the followers, so each of them is looked up again. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         CallerWatches *all = userdata;

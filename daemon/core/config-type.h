@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the text of a key of execd.conf may be, for the table in config-key.c. */
+/* The types of the keys of execd.conf, for the table in config-key.c. */
 
 #include "core/config.h"
 
@@ -10,7 +10,7 @@ typedef struct ConfigType {
         int (*parse)(const ConfigKey *k, const char *text, void *value, Refusal *reterr);
         void (*print)(const ConfigKey *k, const void *value, Buf *b); /* with the newline */
         void (*expect)(const ConfigKey *k, Buf *b);                   /* what is allowed */
-        int (*copy)(const void *from, void *to); /* NULL: its bytes. What `to` has is given up. */
+        int (*copy)(const void *from, void *to); /* NULL: its bytes. The previous value of `to` is freed. */
 } ConfigType;
 
 struct ConfigKey {

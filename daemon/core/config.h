@@ -132,7 +132,7 @@ typedef struct ConfigLoadOptions {
         void (*tell)(const char *text);
 } ConfigLoadOptions;
 
-/* Only memory can be short. Whatever is wrong with the files is told, a line each, and counted. */
+/* Fails only if memory is short. Each fault in the files is logged on a line of its own, and counted. */
 int config_load(const ConfigLoadOptions *o, Config *ret);
 void config_done(Config *c);
 

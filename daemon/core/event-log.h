@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What happened, for those who follow it (GET /events): the newest events in one ring, which all readers
- * share. Each has a position in it and reads at its own pace; nothing is kept for one that falls behind.
+ * The newest events, for GET /events, in one ring that all readers share. Each reader has a position in it
+ * and reads at its own pace; nothing is kept for a reader that falls behind.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a caller does with an exec that it was allowed to: on whichever transport, the state is looked at,
- * the act recorded, and then done. An act that cannot be recorded is refused.
+ * The acts of an authorized caller on an exec, for both transports: the state is checked, the act is
+ * recorded, and then it is done. An act that cannot be recorded is refused.
  */
 
 #include "core/authz.h"

@@ -229,9 +229,7 @@ static int creation_on_container(sd_bus_message *m, void *userdata, sd_bus_error
         return 0;
 }
 
-/* What the configuration has to say of a request: which properties it may have, and what goes without
- * saying.
- */
+/* Applies the configuration to a request: the allowed properties, and the defaults. */
 static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal *reterr)
 {
         ScopePropertyList l = {.items = q->properties, .n = q->n_properties};

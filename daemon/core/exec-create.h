@@ -28,5 +28,5 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
 ExecCreation *exec_creation_free(ExecCreation *c);
 DEFINE_CLEANUP(ExecCreation, exec_creation_free);
 
-/* What the container was configured with holds where the request says nothing. */
+/* The container's configuration is the default for fields that the request does not have. */
 int exec_creation_apply_container(const ContainerInfo *c, ExecRequest *request);

@@ -16,6 +16,6 @@ void exec_apply_disconnect(Exec *e);
 /* The exec's streams, made when first asked for. NULL on lack of memory. */
 Stream *exec_stream(Exec *e);
 
-/* The command has the caller's own fds, and no stream tells when the client goes: the bus does. With `ask`
- * it may have gone before. */
+/* The command has the caller's own fds, and no stream shows that the client disconnects, but the bus does.
+ * With `ask`, it may have disconnected before. */
 int exec_follow_caller(Exec *e, const char *bus_name, bool ask);

@@ -12,7 +12,7 @@ int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Ref
 /* It ran when execd was last stopped, and is recorded on. */
 void exec_recording_resume(Exec *e);
 
-/* The command is about to run. What goes wrong is told in the journal, and the command runs all the same. */
+/* The command is about to run. Failures are logged, and the command runs anyway. */
 void exec_recording_begin(Exec *e);
 void exec_recording_output(Exec *e, FrameType type, const void *data, size_t size);
 void exec_recording_resize(Exec *e, uint16_t rows, uint16_t columns);

@@ -81,8 +81,8 @@ static void restore_leader(Exec *e, const ExecJson *r, StoredFds *f)
                 log_warning("Exec %.12s does not end with the main process of %s", e->id, c->name);
 }
 
-/* What it needs beyond the record of its end: somebody will ask for it, and its end is still to be recorded.
- */
+/* The needs of an exec that is not only a record of its end: clients will ask for it, and its end is yet to
+ * be recorded. */
 static int restore_running(Manager *m, Exec *e, ExecJson *r, StoredFds *f)
 {
         int k;

@@ -188,7 +188,7 @@ static int exec_take_streams(Exec *e, StartReply *p)
         return r;
 }
 
-/* The command runs, but cannot be served: it is ended, and its control socket will tell its end. */
+/* The command runs, but cannot be served: execd ends it, and its control socket reports the end. */
 static void exec_give_up(Exec *e, int error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -235,8 +235,8 @@ static int exec_on_lost_ended(sd_bus_message *m, void *userdata, sd_bus_error *e
         return 0;
 }
 
-/* The answer to the start is lost, and the command may run. The clients are told once it is certain that
- * nothing of it does. */
+/* The answer to the start is lost, and the command may run. The clients get the error once it is certain that
+ * no process of it runs. */
 static void exec_end_lost(Exec *e)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -19,5 +19,5 @@ int exec_start(Exec *e, Peer *starter, const ConsoleSize *size, bool detached, R
  * execd. */
 void exec_confirm(Exec *e);
 
-/* The runner's control socket, which tells the end from now on. Takes the fd, also on failure. */
+/* The runner's control socket, which reports the end of the command. Takes the fd, also on failure. */
 int exec_take_control(Exec *e, int fd);

@@ -23,7 +23,7 @@ static const char *const state_names[_EXEC_STATE_MAX] = {
         [EXEC_DRAINING] = "draining", [EXEC_EXITED] = "exited",     [EXEC_FAILED] = "failed",
 };
 
-/* Which moves there are: a bit for each state that may follow. */
+/* The allowed changes: a bit for each state that may follow. */
 static const unsigned moves[_EXEC_STATE_MAX] = {
         [EXEC_CREATED] = 1U << EXEC_STARTING | 1U << EXEC_FAILED,
         [EXEC_STARTING] = 1U << EXEC_RUNNING | 1U << EXEC_FAILED,
@@ -294,7 +294,7 @@ void exec_set_state(Exec *e, ExecState state)
         LIST_FOREACH (ExecWatch, w, &e->watches, node) {
                 w->callback(w, e);
         }
-        /* Only now do the clients see the end: whoever looks then finds the exit status. */
+        /* The clients see the end only now, when the exit status is stored. */
         if (exec_has_ended(e) && e->stream)
                 stream_finish(e->stream, e->detached);
         events->on_settled(e->env->userdata, e);

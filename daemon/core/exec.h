@@ -115,11 +115,11 @@ struct Exec {
         char *command_line;
         char **warnings; /* of limits that the kernel does not enforce; NULL: none */
 
-        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME: what people are told */
+        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME, for display */
         /* CLOCK_MONOTONIC: what anything is decided by, since the other may be set. Asked for is the start.
          */
         uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
-        uint64_t answered_monotonic; /* when its creator was told of it; 0: not known */
+        uint64_t answered_monotonic; /* when its creator got the answer; 0: unknown */
 
         JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
@@ -130,7 +130,8 @@ struct Exec {
         bool piped;      /* the caller gets the ends of the command's pipes, and nothing passes through us */
         bool one_output; /* of these: one pipe for stdout and stderr */
         CallerWatch *
-                caller; /* whose leaving the bus is what OnDisconnect speaks of; NULL where a stream tells */
+                caller; /* OnDisconnect applies when it leaves the bus; NULL if a stream shows the end of the
+                         * client */
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;
         Stream *stream;
@@ -139,20 +140,20 @@ struct Exec {
         bool detached;        /* started without a client: its output goes to the journal */
         Recording *recording; /* while it is recorded */
         char *recording_path; /* of its recording, which may have been removed; NULL: there never was one */
-        bool logging;         /* the runner was told to write the output there */
+        bool logging;         /* the runner writes the output there */
         bool log_ended;       /* and has written all of it */
         bool parked;          /* the spawner was asked to hold a runner ready */
         bool client_gone;     /* and OnDisconnect is still to be applied */
         bool client_lost;     /* execd crashed, and the client that started it lost its connection */
         bool exit_known;
         bool output_ended;
-        bool timed_out;  /* RuntimeMaxSec ended it, as far as one can tell */
+        bool timed_out;  /* RuntimeMaxSec ended it, according to the time */
         bool counted;    /* among its creator's that have not ended */
         bool linked;     /* the manager has it; not before its caller was found to be allowed */
         bool hidden;     /* its container has stopped and it never ran: it can no longer be found */
         size_t size;     /* as its creator, or what is kept of ended ones, was charged with */
         int wait_status; /* of waitpid(2), once exit_known */
-        int exit_code;   /* what clients are told; valid in EXITED, FAILED, DRAINING */
+        int exit_code;   /* as clients get it; valid in EXITED, FAILED, DRAINING */
         RefusalKind failure_kind;
         char *failure; /* why it never ran */
         List watches;

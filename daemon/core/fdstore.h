@@ -2,11 +2,10 @@
 #pragma once
 
 /*
- * execd is restarted, by an upgrade for example, or dies while commands run. What it holds of each running
- * exec is in slots (core/slot, core/keep) from the start on: the descriptors, the record, what the stream
- * has in memory and its clients' sockets. The execd that comes next takes them from there, whether its
- * predecessor left in good order or not, and nobody notices. Ended execs are in the state file
- * (state-file.c).
+ * How running execs survive the end of execd, such as a restart, an upgrade, or a crash. From the start of
+ * each exec, its state is in slots (core/slot, core/keep): the descriptors, the record, the memory of the
+ * stream, and the sockets of its clients. The next execd takes them over, after an orderly exit and after a
+ * crash alike, and clients do not notice. Ended execs are in the state file (state-file.c).
  */
 
 #include "core/exec.h"

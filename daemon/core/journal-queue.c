@@ -118,7 +118,7 @@ static void queue_arm(JournalQueue *q)
                 (void) sd_event_source_set_time(q->timer, at);
 }
 
-/* Takes a record out and tells who waited for it. */
+/* Takes a record out and calls back its waiters. */
 static void record_finish(JournalRecord *r, int error)
 {
         journal_written_t callback = r->callback;

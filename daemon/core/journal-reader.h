@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the journal still knows of an exec that execd has forgotten. Only entries of our own count: anybody
- * can write an EXEC_ID into the journal, but not under our uid and unit.
+ * Finds execs that execd no longer has in memory in the journal. Only entries of our own count: anybody can
+ * write an EXEC_ID into the journal, but not under our uid and unit.
  */
 
 #include "base/buf.h"

@@ -2,10 +2,9 @@
 #pragma once
 
 /*
- * What is kept of a running exec for the execd that comes next: descriptors, each with its role, in slots.
- * The message that has the runner's control socket also has the record of the exec. What ends before the
- * exec does has a slot of its own, so that nothing holds it open any longer: a client's socket, the
- * command's stdin.
+ * The descriptors of a running exec, each with its role, in slots for the next execd. The message that has
+ * the runner's control socket also has the record of the exec. A descriptor that ends before the exec has a
+ * slot of its own, so that nothing holds it open afterwards: a client's socket, the command's stdin.
  */
 
 #include "core/slot.h"

@@ -91,7 +91,7 @@ static void collect_flushed(Manager *m)
         LIST_FOREACH (Exec, e, &m->flushing, queue_node) {
                 if (e->stream && stream_count_clients(e->stream) > 0)
                         continue;
-                /* Not at its end already: whoever asks for the status right after a crash finds it. */
+                /* Not at its end already, so that clients find the status right after a crash. */
                 fdstore_forget(e);
                 if (is_watched(e))
                         continue;

@@ -75,7 +75,8 @@ struct Manager {
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
         Shutdown *shutdown;
-        void (*on_exec_changed)(Manager *m, const Exec *e, ManagerEvent event); /* NULL: nobody is told */
+        void (*on_exec_changed)(Manager *m, const Exec *e,
+                                ManagerEvent event); /* NULL: there is no observer */
 };
 
 /* Takes ownership of the contents of the configuration, also on failure. */
@@ -83,8 +84,8 @@ int manager_new(ManagerConfig *config, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager, manager_free);
 
-/* Another configuration, taken over. What it says holds for what comes; what is under way goes on as it was.
- */
+/* Another configuration, taken over. It applies to later requests; requests in progress continue as they
+ * began. */
 void manager_reconfigure(Manager *m, ManagerConfig *config);
 
 /* Counted: while anything is busy, execd stays. */
@@ -113,8 +114,8 @@ bool manager_execs_are_settled(const Manager *m);
 /* Has what is over looked for soon. */
 void manager_queue_collect(Manager *m);
 
-/* Before the end of execd: what runs is left in its slots, and of ended execs what their clients have not
- * read yet; `persistence` of each tells. */
+/* Before the end of execd: what runs is left in its slots, and of ended execs the output that their clients
+ * have not read yet; see `persistence` of each. */
 void manager_leave_execs(Manager *m);
 
 /* For manager_new() and manager_free(). */

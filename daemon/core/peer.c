@@ -62,7 +62,7 @@ static bool is_machine(const char *unit)
         return readlink(path, target, sizeof(target)) > 0;
 }
 
-/* Takes the pidfd. What is read by number counts only if the process is still there afterwards. */
+/* Takes the pidfd. Facts that are read by number count only if the process still exists afterwards. */
 static void peer_add_origin(Peer *p, Origin *o)
 {
         p->foreign = o->foreign;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who asks, as the kernel says of the other end of a connection: an immutable snapshot, shared by all that
- * the peer has under way.
+ * The caller at the other end of a connection, according to the kernel: an immutable snapshot that all its
+ * requests share.
  */
 
 #include <stdint.h>
@@ -47,8 +47,8 @@ Peer *peer_remember(const Peer *p);
 /* The same with the pidfd, as long as it matters whether the process still lives. */
 Peer *peer_remember_alive(const Peer *p);
 
-/* Whose share of what execd holds for callers is used. Those in containers have one together, whatever uids
- * they are given there: it must not be root's. */
+/* The uid whose share of execd's resources the caller uses. Callers in containers have one share together,
+ * whatever uids they have there: it must not be root's. */
 static inline uid_t peer_share(const Peer *p)
 {
         return p->foreign ? (uid_t) -1 : p->uid;

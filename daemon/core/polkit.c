@@ -149,7 +149,7 @@ static int question_arm(PolkitQuestion *q, uint64_t usec)
         return r < 0 ? r : sd_event_source_set_enabled(q->timer, SD_EVENT_ONESHOT);
 }
 
-/* The bus sets no limit of time: whether it still counts the call is told by the answer alone. */
+/* The bus sets no limit of time: only the answer shows that it no longer counts the call. */
 static int question_send(PolkitQuestion *q)
 {
         int r;

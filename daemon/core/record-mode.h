@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which execs are recorded, as the configuration has it. */
+/* The execs that the configuration wants to be recorded. */
 
 typedef enum RecordMode {
         RECORD_OFF,

@@ -101,7 +101,7 @@ static int keep(RecordingStore *s, const char *id, uid_t uid, uint64_t size, int
         return 0;
 }
 
-/* The oldest recording of whoever has the most. */
+/* The oldest recording of the user who has the most. */
 static Kept *find_removable(const RecordingStore *s, const Budget *b)
 {
         Kept *found = NULL;
@@ -162,7 +162,7 @@ static bool prune(RecordingStore *s, uid_t uid)
 
 /* The directory as it is found. */
 
-/* What the header says; (uid_t) -1 when it says nothing. */
+/* The uid in the header; (uid_t) -1 if there is none. */
 static uid_t read_uid(int fd)
 {
         CastInfo info = {.caller_uid = UINT32_MAX};

@@ -3,9 +3,9 @@
 
 /*
  * The directory of recordings: ID.cast for each exec that was recorded, ID.cast.partial while it is. Bounded
- * in all: when there is too much, the oldest goes of the user who has the most. An exec can be played back for as long as its file is
- * there. What runs while execd is restarted is recorded on into its file; what a crash left behind is closed
- * off at the next start.
+ * in all: when there is too much, the oldest goes of the user who has the most. An exec can be played back
+ * for as long as its file is there. The recording of an exec that runs while execd is restarted continues in
+ * its file; the next start completes the files that a crash has left.
  */
 
 #include <stdbool.h>
@@ -51,7 +51,7 @@ char *recording_store_path(const RecordingStore *s, const char *id);
  */
 int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
 
-/* The ids of files that are not whole, whoever writes them. */
+/* The ids of incomplete files, of any writer. */
 int recording_store_find_partial(RecordingStore *s, char ***ret);
 
 /* Those that are whole, oldest first: their size in bytes and when they were finished, in seconds since 1970.

@@ -3,9 +3,9 @@
 
 /*
  * One exec's output on its way into a file (wire/cast has the format). Taking it costs no more than putting
- * it into a buffer; the buffer is written when there is a chunk of it or a moment has passed, and a disk
- * that is slow is let alone for a while after each write. What then does not fit, and what is beyond the
- * limits, is not recorded: the recording says so where it ends, and the command never notices.
+ * it into a buffer; the buffer is written when there is a chunk of it or a moment has passed, and a disk that
+ * is slow is let alone for a while after each write. Output that does not fit then or exceeds the limits is
+ * not recorded: the recording says so at its end, and the command never notices.
  */
 
 #include "core/recording-store.h"
@@ -34,7 +34,7 @@ typedef struct Recording {
         void *userdata;
 } Recording;
 
-/* Begins now. `on_truncated` is told once, when not all of it can be recorded. */
+/* Begins now. `on_truncated` is called once if some output cannot be recorded. */
 int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncated)(void *, const char *),
                   void *userdata, Recording **ret);
 

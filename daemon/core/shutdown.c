@@ -15,7 +15,7 @@
 struct Shutdown {
         sd_event *event;        /* weak */
         sd_bus *bus;            /* weak, NULL when there is none */
-        sd_event_source *timer; /* NULL unless told to stop */
+        sd_event_source *timer; /* NULL unless execd is stopping */
         sd_event_source *last;  /* the last thing that is done */
         sd_bus_slot *question;
         bool is_stop;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * execd was told to stop. It leaves the loop as soon as no exec is between two states: what the spawner
- * hands over then would be lost, or output that is still on its way. Meanwhile it asks systemd what for:
- * clients are handed over to the execd that comes next only when there will be one at once, else they would
- * wait for nobody.
+ * How execd stops. It exits the loop as soon as no exec is between two states: otherwise, an exec that the
+ * spawner hands over would be lost, or output in transit. Meanwhile it asks systemd for the reason: it hands
+ * clients over to the next execd only if that is started immediately, because otherwise they would wait in
+ * vain.
  */
 
 #include <stdbool.h>

@@ -87,8 +87,8 @@ static int make_socket(void)
         return TAKE_FD(fd);
 }
 
-/* sd_pid_notify_with_fds() would wait for systemd when its socket is full. FDPOLL=0 tells it to keep the fds
- * whatever becomes of them. */
+/* sd_pid_notify_with_fds() would wait for systemd when its socket is full. With FDPOLL=0, systemd keeps the
+ * fds whatever becomes of them. */
 static int store_sockets(const int *fds, size_t n_fds)
 {
         static const char text[] = "FDSTORE=1\nFDPOLL=0\nFDNAME=" SLOT_FD_NAME;

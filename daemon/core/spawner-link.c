@@ -21,7 +21,7 @@
 /* Reconnects if a client follows the events and the connection is lost, but not in a loop. */
 #define LINK_AGAIN_USEC USEC_PER_SEC
 
-/* The time systemd has to start the spawner. Who asked is told then, before clients of HTTP give up by
+/* The time systemd has to start the spawner. After that, the requests fail, before clients of HTTP give up by
  * themselves. */
 #define LINK_START_USEC (15 * USEC_PER_SEC)
 

@@ -103,8 +103,8 @@ static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reter
         return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to connect to execd-spawner");
 }
 
-/* The connection is there only now, or was lost before the answer came. What has no effect, or none the
- * second time, is asked again; a start only when its ticket says that the command was not released. */
+/* The connection is there only now, or was lost before the answer came. execd repeats calls that have no
+ * effect, or none the second time, and a start only if its ticket says that the command was not released. */
 static bool link_call_again(LinkCall *call, const LinkBus *lost, bool was_lost)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -110,8 +110,8 @@ static bool client_finish_bulk(StreamClient *c)
         return true;
 }
 
-/* From the command's pipe to the stage, and from there to the socket: how much is still in the stage tells
- * how much was sent. */
+/* From the command's pipe to the stage, and from there to the socket: the difference is what is still in the
+ * stage. */
 static bool client_splice(StreamClient *c)
 {
         Stream *s = c->stream;
@@ -226,8 +226,8 @@ static void client_arm(StreamClient *c, uint64_t usec, sd_event_time_handler_t h
                 c->gone = true;
 }
 
-/* Flushed: tells the client that this was all, and waits for it to close, so that it reads an orderly end
- * and not a reset for bytes of its own that nobody took. */
+/* Flushed: shuts the connection down for writing, and waits until the client closes it, so that it reads an
+ * orderly end and not a reset for bytes of its own that nobody took. */
 static bool client_shut_down(StreamClient *c)
 {
         shutdown(c->fd, SHUT_WR);

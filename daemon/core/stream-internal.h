@@ -113,7 +113,7 @@ struct Stream {
         void *userdata;
         bool tty;
         bool begun;        /* the command's side is complete, so its end can come */
-        bool output_ended; /* on_output_end was told */
+        bool output_ended; /* on_output_end was called */
         bool finished;
         bool keep_output; /* after the end */
         bool in_turn;
@@ -125,7 +125,7 @@ struct Stream {
         StreamInput input;
         StreamLog log;
         List clients;
-        size_t n_clients, told_clients;  /* as on_clients was told */
+        size_t n_clients, told_clients;  /* as on_clients was called with */
         const StreamClient *told_writer; /* only compared */
         OutputRing output_ring;
         StreamMap *map; /* owned; NULL before the first client or output, and after the end */

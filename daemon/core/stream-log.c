@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The log of a stream: a packet pipe that the monitor of the exec reads and sends to the journal. What the
- * command writes is read only where the pipe has room, so that a journal that does not keep up holds up this
- * command and nobody else. A packet is written at once, so that none is ever cut.
+ * The log of a stream: a packet pipe that the monitor of the exec reads and sends to the journal. The output
+ * of the command is read only if the pipe has room, so that a slow journal delays this command and no other.
+ * Each packet is written with one call, so that none is ever truncated.
  */
 
 #include <limits.h>

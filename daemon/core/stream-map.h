@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What a stream has in memory, in a memfd that outlives execd: the ring of output, the position of each
- * client, and input that the command has not taken. Another process that maps it after a crash, or after a
- * planned restart, goes on with the exact byte.
+ * The memory of a stream, in a memfd that outlives execd: the ring of output, the position of each client,
+ * and input that the command has not taken. Another process that maps it after a crash, or after a planned
+ * restart, goes on with the exact byte.
  *
  * A process can be killed between any two instructions, also within a system call, which is then completed
  * by the kernel but whose result nobody sees. So

@@ -66,7 +66,7 @@ static bool stream_collect_clients(Stream *s)
         return primary_gone;
 }
 
-/* What is so before the command runs, or after its end, is told with that. */
+/* The start and the end of the command report changes of before and after them. */
 static bool stream_clients_changed(Stream *s)
 {
         bool changed = s->n_clients != s->told_clients || s->input.writer != s->told_writer;

@@ -45,7 +45,7 @@ typedef struct StreamClientOptions {
         bool want_stdout;
         bool want_stderr;
         bool writer;        /* its input goes to the command */
-        bool primary;       /* it started the exec: on_client_gone tells when it goes */
+        bool primary;       /* it started the exec: on_client_gone is called when it disconnects */
         bool replay;        /* begins with the recent output */
         bool gate;          /* let the client read the response head before the first byte follows */
         uint64_t gate_usec; /* and how long after that it follows */

@@ -50,7 +50,7 @@ int verb_attach(Ctl *c, int argc, char **argv)
                 return bus_fail(&error, r);
         s->path = e.path;
         s->tty = tty;
-        /* What is not typed is only passed on when asked for: an empty stdin would end the command's. */
+        /* Input from other files is forwarded only if requested: an empty stdin would end the command's. */
         s->take_input = c->options.interactive || isatty(STDIN_FILENO);
         s->end_input = !s->tty;
         r = join(c, e.path, &s->take_input, &reply);

@@ -158,7 +158,7 @@ static int set_name(ExecName *ret, const char *id, const char *path)
         return ret->path ? 1 : -fail_memory();
 }
 
-/* What ended long ago is in no list, but execd may know it from the journal. */
+/* An exec that ended long ago is in no list, but execd may find it in the journal. */
 static int find_by_id(Ctl *c, const char *id, ExecName *ret)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

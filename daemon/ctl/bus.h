@@ -51,8 +51,8 @@ typedef struct ExecName {
 void exec_name_done(ExecName *n);
 /* By a whole id or a unique prefix of one. */
 int exec_find(Ctl *c, const char *prefix, ExecName *ret);
-/* 1 where the text is the id of an exec or the unique beginning of one, else 0; negative: an exit status, as
- * -status, once the failure was told. */
+/* 1 if the text is the ID of an exec or a unique prefix of one, otherwise 0. Negative: an exit status, as
+ * -status; the error was printed. */
 int exec_find_any(Ctl *c, const char *prefix, ExecName *ret);
 
 /* Waits for the end, however long, and gives the command's exit status. */

@@ -7,5 +7,5 @@
  * as by docker and podman.
  */
 
-/* Adds the variables to *env; returns 0, or an exit status once the reason was told. */
+/* Adds the variables to *env; returns 0, or an exit status after the error was printed. */
 int env_file_read(const char *path, char ***env);

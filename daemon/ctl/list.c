@@ -91,7 +91,7 @@ static int add_exec(Table *t, const Ctl *c, const ExecRow *e, const Properties *
         return 0;
 }
 
-/* What the list is narrowed to. */
+/* The filters of the list. */
 typedef struct Wanted {
         const char *container, *state;
         bool by_caller;

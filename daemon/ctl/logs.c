@@ -161,7 +161,7 @@ int logs_print(const char *id, long lines, bool follow, const LogsView *view, si
         return r;
 }
 
-/* That of the user, of whom ssh has told us. */
+/* The terminal of the user, on the other side of ssh. */
 static bool ends_at_terminal(const char *stream)
 {
         const char *name = getenv("EXECCTL_TERMINAL");

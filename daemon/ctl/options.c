@@ -218,7 +218,7 @@ static bool *flag_of(Options *o, int option)
         return NULL;
 }
 
-/* What getopt_long(3) takes. */
+/* The arguments of getopt_long(3). */
 typedef struct Getopt {
         struct option names[OPTIONS_MAX + 1];
         char letters[2 * OPTIONS_MAX + 2];
@@ -273,7 +273,7 @@ static int note_given(Options *o, int value, const char *name)
         return 0;
 }
 
-/* "-j" is what suits whoever reads. */
+/* "-j" depends on the reader of the output. */
 static void take_json_letter(Ctl *c)
 {
         c->options.json = c->on_terminal ? JSON_PRETTY : JSON_SHORT;

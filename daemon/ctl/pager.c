@@ -70,7 +70,7 @@ void pager_open(Ctl *c)
         if (pid > 0) {
                 c->pager = pid;
                 (void) dup2(pipe_fds[1], STDOUT_FILENO);
-                /* What ^C means is the pager's matter while it is there. */
+                /* The pager handles ^C while it runs. */
                 (void) signal(SIGINT, SIG_IGN);
         }
         fd_close(pipe_fds[0]);

@@ -75,7 +75,7 @@ typedef struct Pump {
         char buffer[PUMP_BUFFER];
 } Pump;
 
-/* What to wait for: the number of entries set, 0 if there is nothing left to wait for. */
+/* Sets the entries to wait for. Returns their number, or 0 if there is nothing left to wait for. */
 size_t pump_wants(Pump *p, struct pollfd ret[static 2]);
 /* After poll(), with those entries: moves what is there and fits. */
 void pump_turn(Pump *p, const struct pollfd *fds, size_t n);

@@ -334,7 +334,7 @@ static int fetch(Ctl *c, const char *prefix, int *ret)
         return *ret < 0 ? fail_errno(errno, "Failed to duplicate the recording's file descriptor") : 0;
 }
 
-/* What could not be an id is a file. */
+/* An argument that cannot be an ID is a file. */
 static bool is_file_name(const char *word)
 {
         size_t length = strlen(word);
@@ -380,7 +380,7 @@ int verb_replay(Ctl *c, int argc, char **argv)
         r = play(&p, taken);
         if (p.on_terminal) {
                 (void) write_all(TERMINAL_RESET, strlen(TERMINAL_RESET));
-                /* What the terminal has answered to the recording is nothing that somebody typed. */
+                /* The answers of the terminal to the recording are not input of the user. */
                 if (p.keys_fd >= 0)
                         (void) tcflush(p.keys_fd, TCIFLUSH);
         }

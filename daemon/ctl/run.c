@@ -146,7 +146,7 @@ static int new_create_call(Ctl *c, const char *member, const char *container, ch
         return r < 0 ? fail_errno(r, "Failed to create method call %s", member) : 0;
 }
 
-/* What send_create_call() returns where the daemon has to carry the streams: nothing was told yet. */
+/* Returned by send_create_call() if execd has to carry the streams; no error was printed. */
 #define NEEDS_STREAM (-1)
 
 /* With `pipes` the reply also has the ends of the command's pipes, which are the caller's then. */

@@ -10,15 +10,16 @@
 #include "base/time.h"
 #include "ctl/terminal.h"
 
-/* The command has ended but others hold its pipes. What was in them is passed on, however long that takes;
- * then they are read until they have been silent for so long, and no longer than that. */
+/* The command has ended, but other processes hold its pipes. The data in the pipes is copied, however long
+ * that takes. Then they are read until no data has arrived for the first time, but no longer than for the
+ * second one. */
 #define SILENCE_MS   500
 #define DRAIN_MAX_MS 2000
 
 /*
- * On a terminal the end of the input is a character, and whoever reads next sees it once; a program that
- * changes the terminal's mode may even lose it. But our input has ended for good: it is said again, in
- * seconds, and so often at most.
+ * On a terminal, the end of the input is a character that only one read sees, and that is lost if a program
+ * changes the mode of the terminal. But the input of execctl has ended for good: it repeats the character
+ * after each of these seconds, up to this number of times.
  */
 #define END_AGAIN_MS  1000
 #define END_AGAIN_MAX 60
@@ -97,7 +98,7 @@ void session_use_stream(Session *s)
 
 /* Waiting, beside all else. */
 
-/* What is in the pipes now was written before the end, and is owed to whoever reads. */
+/* The data in the pipes was written before the end, and is copied in any case. */
 static void set_known(Session *s, int exit_status)
 {
         s->known = true;
@@ -237,8 +238,8 @@ static bool may_say_end(const Session *s)
                s->ends_said < END_AGAIN_MAX;
 }
 
-/* What the command has written before it ended, and is not written yet. Others may have read from the pipe.
- */
+/* The output from before the end of the command that is not copied yet. Other processes may have read from
+ * the pipe. */
 static bool is_owed(Session *s)
 {
         bool owed = false;

@@ -39,7 +39,7 @@ DEFINE_CLEANUP(Session, session_free);
 bool session_has_one_output(void);
 /* Joins our own stdin, stdout and stderr with the ends of the command's pipes, which it takes. */
 int session_use_pipes(Session *s, const int pipes[static 3]);
-/* Once the command reads no more, neither do we: whoever writes to our stdin notices. */
+/* When the command no longer reads, execctl does not either, so that the writer to its stdin notices. */
 void session_release_stdin(Session *s);
 /* The command has ended with this status: what execctl ends with. */
 int session_pipes_status(const Session *s, int status);

@@ -81,7 +81,7 @@ static int read_any(Ctl *c, const char *name, Properties *ret)
         return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 
-/* What was printed before is followed by an empty line. */
+/* An empty line separates the objects. */
 static int show_one(Ctl *c, const char *name, bool *printed)
 {
         _cleanup_properties_ Properties p = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which containers a command is for, when it is for several. */
+/* The containers of a command that runs in several. */
 
 #include "ctl/ctl.h"
 

@@ -57,7 +57,7 @@ int terminal_raw(int fd, bool watch)
                 return 0;
         raw = saved;
         cfmakeraw(&raw);
-        /* Who only watches can still leave by ^C. */
+        /* A user who only watches can still exit with ^C. */
         if (watch)
                 raw.c_lflag |= ISIG;
         return tcsetattr(fd, TCSADRAIN, &raw) < 0 ? -errno : 0;

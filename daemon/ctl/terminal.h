@@ -22,7 +22,7 @@ void terminal_catch_stops(void);
 bool terminal_wants_stop(void);
 /* Returns after SIGCONT. */
 void terminal_stop(void);
-/* For whoever is about to end: what is still to be written is written, and nothing is read. */
+/* Before the end of execctl: remaining output is written, and nothing is read. */
 void terminal_ignore_stops(void);
 
 /* The window of the terminal at stdout, stdin or stderr; false when there is none or it has no size. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What execd warns of when an exec is created, such as limits that the kernel does not enforce: on stderr. */
+/* Prints the warnings of execd about a new exec, such as limits that the kernel does not enforce, on stderr.
+ * */
 
 #include "ctl/ctl.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What is run: its environment, its directory, its program as Docker finds it, and at last execve(2).
+ * The command: its environment, its directory, its program, which is found as Docker does, and finally
+ * execve(2).
  */
 
 #include <fcntl.h>
@@ -90,8 +91,8 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr)
                                     error, "chdir to cwd (%s) set in config.json failed: %s", quoted ?: "",
                                     errno_text(error, text, sizeof(text)));
         }
-        /* What is not below the container's root has no path from it: a directory that leaked in from
-         * outside. The C library's getcwd() would walk the tree to find one. */
+        /* A directory that is not below the container's root has no path: it leaked in from outside. The C
+         * library's getcwd() would walk the tree to find one. */
         if (syscall(SYS_getcwd, path, sizeof(path)) < 0 || path[0] != '/')
                 return refuse_start(
                         reterr, REFUSAL_NOT_RUNNABLE, EPERM,

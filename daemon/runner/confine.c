@@ -79,8 +79,8 @@ static int set_scheduling(const RunnerSpec *s)
         return 0;
 }
 
-/* What is kept over execve(2), and would be that of execd-spawner. The leader's timer slack is not known: to
- * ask for it takes CAP_SYS_NICE. */
+/* The attributes that execve(2) keeps, which would be those of execd-spawner. The leader's timer slack is not
+ * known: to ask for it takes CAP_SYS_NICE. */
 static int set_inherited(const RunnerSpec *s)
 {
         long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);

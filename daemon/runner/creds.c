@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Whose rights the command has. Everything here happens after the namespaces were joined: joining a user
+ * The user and the rights of the command. All this happens after the namespaces were joined: joining a user
  * namespace gives a full bounding set back, and ids mean what the container's map says.
  */
 
@@ -24,8 +24,8 @@
 
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 
-/* Reads a file of the container, which may be anything: a link to a kernel file, a pipe that nobody writes,
- * a device, a file of a thousand gigabytes. What takes too long is ended by the monitor. */
+/* Reads a file of the container, which may be anything: a link to a kernel file, a pipe that nobody writes, a
+ * device, a file of a thousand gigabytes. The monitor ends a read that takes too long. */
 static int read_container_file(const char *path, char **ret, size_t *ret_size)
 {
         struct open_how how = {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The wait for a command that goes on for long. What the C library has written to is most of the memory of
- * a monitor, and there is one for each exec: all of it is given back, and what is left is the stack, a page
- * for the report, and the code of the wait, which makes system calls and nothing else.
+ * The wait for a command that goes on for long. Most of the memory of a monitor is data of the C library, and
+ * each exec has a monitor. It gives all of that back, and keeps the stack, a page for the report, and the
+ * code of the wait, which only makes system calls.
  */
 
 #include <sys/types.h>

@@ -25,7 +25,7 @@
 #include "runner/lean-wait.h"
 #include "runner/runner.h"
 
-/* What a command that is over so soon has the monitor hold is not worth giving back. */
+/* For a command that ends within this time, giving memory back is not worth it. */
 #define SHORT_MSEC 500
 
 typedef struct Monitor {
@@ -199,8 +199,7 @@ static void give_back_text(void)
         uintptr_t base = (uintptr_t) &__ehdr_start;
 
         /* The file begins with its header, at address 0 of a position-independent program: all other
-         * addresses count from there. What was relocated is in a segment that may be written to, and stays.
-         */
+         * addresses count from there. Relocated data is in a writable segment, and stays. */
         for (size_t i = 0; i < __ehdr_start.e_phnum; i++) {
                 uintptr_t start = base + (program[i].p_vaddr & ~(page - 1));
 

@@ -36,7 +36,7 @@
 #define WINDOW_LINES  2000
 #define DISTANCE_USEC (6 * USEC_PER_MSEC)
 
-/* What may wait in the socket: the largest record, or some tens of short ones, of the 512 that journald's
+/* The size of the socket's queue: the largest record, or some tens of short ones, of the 512 that journald's
  * queue holds for all. */
 #define SEND_BUFFER (24 * 1024)
 

@@ -93,8 +93,8 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
         return r;
 }
 
-/* What is mounted there, and not only what it shows: the same directory can be mounted twice. The mount is
- * not known before Linux 5.8. */
+/* Identifies the mount, and not only the directory: the same directory can be mounted twice. Before Linux
+ * 5.8, the mount is unknown. */
 static int check_root(int root, Refusal *reterr)
 {
         const unsigned what = STATX_INO | STATX_MNT_ID;

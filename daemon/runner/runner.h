@@ -97,7 +97,7 @@ int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
 int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_master, Refusal *reterr);
 int stdio_settle_pipes(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
 
-/* fork.c: forks the command as a child of our parent and tells the channel of it, which is then closed here.
+/* fork.c: forks the command as a child of our parent, sends its pid to the channel, and closes the channel.
  * Returns the pid, -errno, or 0 in the command, which has the only copy of the channel by then. */
 int fork_command(void);
 

@@ -155,7 +155,7 @@ static int copy_kind(int container, int parent, int slice, uint32_t type, bool n
         if (r >= 0)
                 r = query(parent, type, BPF_F_QUERY_EFFECTIVE, &shared);
         for (uint32_t i = 0; r >= 0 && i < theirs.n; i++)
-                /* What the parent has is effective for the slice already. */
+                /* The programs of the parent are effective for the slice already. */
                 if (!has_id(&shared, theirs.ids[i]) && !has_id(&own, theirs.ids[i]))
                         r = attach(slice, type, theirs.ids[i]);
         for (uint32_t i = 0; r >= 0 && i < own.n; i++)

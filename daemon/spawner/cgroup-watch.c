@@ -27,7 +27,7 @@ CgroupWatch *cgroup_watch_free(CgroupWatch *w)
         return NULL;
 }
 
-/* The kernel takes what was read for seen: the change is not told again. */
+/* Reading acknowledges a change: the kernel does not report it again. */
 static int read_now(int fd, CgroupEvents *ret)
 {
         char text[EVENTS_MAX + 1];

@@ -21,7 +21,7 @@ typedef void (*CgroupChanged)(void *userdata, const CgroupEvents *now);
  * at the beginning. */
 int cgroup_watch_new(sd_event *event, const char *cgroup, CgroupChanged callback, void *userdata,
                      CgroupWatch **ret, CgroupEvents *ret_now);
-/* How it is by now. A change up to then is not told. */
+/* The current state. Changes until now are not reported. */
 void cgroup_watch_read(const CgroupWatch *w, CgroupEvents *ret);
 CgroupWatch *cgroup_watch_free(CgroupWatch *w);
 DEFINE_CLEANUP(CgroupWatch, cgroup_watch_free);

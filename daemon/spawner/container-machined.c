@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A refresh is ListMachines, then the properties of each machine that is not known yet, side by side. Those
- * that have gone need not be looked for: machined tells, and the table sees leaders die.
+ * A refresh is ListMachines, then the properties of each machine that is not known yet, side by side.
+ * Machines that ended need not be looked for: machined reports them, and the table sees leaders die.
  */
 
 #include "spawner/container-machined.h"

@@ -172,10 +172,10 @@ typedef struct Expected {
         uint64_t start_time;
 } Expected;
 
-/* What becomes a container is first the runtime's own program in the container's namespaces, which takes on
- * its confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name
- * what it is. Both wait until the fifo is taken away. The name changes halfway through execve(2), before
- * the label does: to read the personality takes a lock of the kernel's that is held until the end. */
+/* Before a container runs its own program, its first process is the runtime's program, which takes on the
+ * confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name what
+ * it is. Both wait until the fifo is taken away. The name changes halfway through execve(2), before the label
+ * does: to read the personality takes a lock of the kernel's that is held until the end. */
 static int check_executed(const Leader *l, void *userdata, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL, *personality = NULL;

@@ -31,7 +31,7 @@ int container_table_add(ContainerTable *t, Container *c, bool is_new);
 /* Takes it out and calls on_removed. */
 void container_table_forget(ContainerTable *t, Container *c);
 void container_table_forget_dead(ContainerTable *t);
-/* Takes out all, and tells nobody. */
+/* Removes all containers without calling the observers. */
 void container_table_clear(ContainerTable *t);
 
 Container *container_table_by_name(const ContainerTable *t, const char *kind, const char *name);

@@ -218,8 +218,7 @@ int container_append(const Container *c, sd_bus_message *m)
         _cleanup_free_ char *label = NULL;
         int r;
 
-        /* Without a label that should be there, the container is told of all the same; what execd then asks
-         * the policy about it is denied. */
+        /* A container without its label is listed, but the policy then denies each access to it. */
         guard_enter(c->leader->pid, c->leader->pidfd);
         (void) leader_label(c->leader, &label);
         guard_leave();

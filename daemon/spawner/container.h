@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A container, as found once: immutable but for its details, and shared by whoever needs it. All containers
- * that are known are in one table (container-table.h), which providers fill (provider.h). The leader's pidfd
- * tells whether a container still lives.
+ * A container as it was found: immutable but for its details, shared, and counted. All containers that are
+ * known are in one table (container-table.h), which providers fill (provider.h). The leader's pidfd shows
+ * whether the container still runs.
  */
 
 #include <stdint.h>
@@ -84,7 +84,7 @@ int container_check_unpaused(const Container *c, Refusal *reterr);
 /* The cgroup that is frozen when the container is, and that it cannot leave; NULL without one. */
 const char *container_control_cgroup(const Container *c);
 
-/* The id: the same for one run of a container whoever asks and whenever, and another for each other run. */
+/* The ID: it is the same during one run of a container, and differs for each run. */
 void container_make_id(const char *boot_id, const char *kind, const char *name, pid_t pid,
                        uint64_t start_time, char ret[static CONTAINER_ID_SIZE]);
 

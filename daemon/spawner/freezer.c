@@ -107,7 +107,7 @@ static void on_change(void *userdata, const CgroupEvents *now)
 
         /* The container has ended: what is still in the unit is to end as well. */
         f->is_wanted = !now->is_gone && now->is_frozen;
-        /* What was refused may be possible now. */
+        /* A change that failed may be possible now. */
         f->again = sd_event_source_disable_unref(f->again);
         f->delay = 0;
         freezer_turn(f);

@@ -29,8 +29,8 @@ typedef struct Sweep {
         unsigned n_signalled;
 } Sweep;
 
-/* The runner is the parent of the command, as long as it lives. Namespaces do not tell it from the command:
- * those of a service may be the host's. */
+/* The runner is the parent of the command, as long as it lives. Namespaces do not distinguish it from the
+ * command: those of a service may be the host's. */
 static int find_runner(pid_t command, const char *scope, pid_t *ret)
 {
         _cleanup_free_ char *text = NULL, *path = NULL;

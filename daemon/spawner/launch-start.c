@@ -179,7 +179,7 @@ static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
         fill_service(spec, c, q);
         spec->argv = TAKE_PTR(q->argv);
         spec->env_request = TAKE_PTR(q->env);
-        /* What a service sets is for its own user. */
+        /* The variables of a service are for its own user. */
         spec->env_container = strv_copy(
                 container_is_service(c) && (!spec->as_leader || q->privileged) ? NULL : c->environment);
         if (*q->user && !spec->as_leader)

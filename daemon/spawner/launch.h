@@ -62,6 +62,6 @@ int launch_copy_programs(const Launch *l, Refusal *reterr);
 
 Launch *launch_find(const Spawner *s, const char *exec_id);
 
-/* What was made for a container goes on when that has got another name: it is `c` from now on. False when
- * this is another one, or another run of it. */
+/* Continues a launch after its container was renamed: the container is `c` from now on. False if `c` is
+ * another container, or another run of it. */
 bool launch_follow(Launch *l, Container *c);

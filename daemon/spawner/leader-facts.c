@@ -174,7 +174,7 @@ int leader_facts_check_service(const LeaderFacts *f, const NamespaceFds *fds, Re
 
 static int compare_namespaces(const Namespaces *found, const Namespaces *now, Refusal *reterr)
 {
-        /* The user namespace first: whoever leaves it can leave the others as well. */
+        /* The user namespace first: a process that leaves it can leave the others as well. */
         if (now->inode[NS_USER] != found->inode[NS_USER])
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
                               "the container's first process has left its user namespace");

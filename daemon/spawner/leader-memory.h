@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the kernel says of a leader only when its memory is at rest: its command line, and its personality. A
- * reader (reader.h) reads both once, and requests wait for it.
+ * Facts of a leader that the kernel reports only while its memory is at rest: its command line, and its
+ * personality. A reader (reader.h) reads both once, and requests wait for it.
  */
 
 #include "base/list.h"

@@ -89,8 +89,8 @@ static bool is_same_file(const struct statx *a, const struct statx *b)
                a->stx_ino == b->stx_ino;
 }
 
-/* Whether a process still runs the program that its parent runs: it was forked and has not executed
- * anything. What the kernel says of it then is what its maker is, not what the container is. */
+/* Whether a process still runs the program that its parent runs: it was forked and has not executed anything.
+ * Its attributes are then those of its parent and not those of the container. */
 static int is_unexecuted(int proc_fd)
 {
         _cleanup_close_ int parent = -EBADF;

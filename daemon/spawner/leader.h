@@ -53,7 +53,7 @@ typedef struct Leader {
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
 int leader_label(const Leader *l, char **ret);
 
-/* What its provider knows of when a process begins to be the container's. */
+/* The provider's knowledge about when a process becomes the container's. */
 typedef struct LeaderCheck {
         int (*check)(const Leader *l, void *userdata, Refusal *reterr);
         void *userdata;

@@ -238,7 +238,7 @@ static int read_bundle(const OciPlace *place, int dir_fd, const char *bundle, Oc
         return r < 0 ? name_file("the bundle's config.json", r, reterr) : 0;
 }
 
-/* Podman tells the container's process where its user's home is, as it does each exec anew. */
+/* Podman sets HOME for the container's process, and again for each exec. */
 static void drop_home(char **environment)
 {
         char **to = environment;

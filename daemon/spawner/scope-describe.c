@@ -13,7 +13,7 @@
 #include "spawner/systemd.h"
 #include "wire/exec-id.h"
 
-/* Most commands are over by then, and systemd tells all that listen to it of each change. */
+/* Most commands have ended by then, and systemd sends a signal for each change. */
 #define DESCRIBE_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Describing {

@@ -16,8 +16,8 @@
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
-/* A scope of the same exec, whose runner has ended with the spawner before us, is still there. It goes by
- * itself; but systemd may have missed that, and is told then. */
+/* A scope of the same exec, whose runner has ended with the spawner before us, is still there. It ends by
+ * itself; if systemd has missed that, it is stopped. */
 #define EXISTS_ERROR      "org.freedesktop.systemd1.UnitExists"
 #define EXISTS_AGAIN_USEC (20 * USEC_PER_MSEC)
 #define EXISTS_STOP_USEC  USEC_PER_SEC
@@ -166,7 +166,7 @@ static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         Scope *s = userdata;
 
         s->slot = sd_bus_slot_unref(s->slot);
-        /* Otherwise its job tells, and may have. */
+        /* Otherwise its job reports the end, and may have done so. */
         if (sd_bus_message_is_method_error(reply, NULL) && s->is_stopping)
                 scope_call_after_stop(s);
         return 0;
@@ -195,7 +195,7 @@ static bool scope_is_there(const Scope *s)
         return s->callback && cgroup_of_unit(s->runner_pid, s->name, &path) >= 0;
 }
 
-/* The slice is there, although nobody has told of it. The scope is asked for again when it is known. */
+/* The slice exists, but systemd has not reported it yet. The scope is requested again after that. */
 static void scope_wait_for_slice(Scope *s)
 {
         ScopeManager *m = s->manager;
@@ -275,8 +275,8 @@ static int scope_call(Scope *s)
         bool makes_slice = s->slice->state == SLICE_ABSENT;
         int r = 0;
 
-        /* The job of a scope that is bound to a service does not start other units. What comes of the call
-         * shows when the scope is looked at. */
+        /* The job of a scope that is bound to a service does not start other units. The state of the scope
+         * shows the result of the call. */
         if (makes_slice && s->is_bound)
                 r = scope_message_send_slice(m->bus, s->slice);
         if (r >= 0)
@@ -357,7 +357,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         if (r < 0)
                 return r;
 
-        /* Without waiting when there is room; a failure is told from the loop in any case. */
+        /* Without waiting if there is room; a failure is reported from the loop in any case. */
         if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && first_sendable(m) == s) {
                 r = scope_call(s);
                 if (r < 0)

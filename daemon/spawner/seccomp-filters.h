@@ -15,8 +15,8 @@
 /* How many may wait for the filters of one leader. */
 #define FILTERS_WAITS_MAX 256
 
-/* 0 when l->filters are exactly `n`. Otherwise they begin to be read: -EINPROGRESS, and filters_wait() tells
- * of the end. A refusal when that failed a moment ago. */
+/* 0 when l->filters are exactly `n`. Otherwise -EINPROGRESS: reading them begins, and filters_wait() reports
+ * the end. A refusal if reading failed a moment ago. */
 int filters_need(Leader *l, uint32_t n, Refusal *reterr);
 
 /* Refuses when they could not be read a moment ago, before anything is made for an exec. */

@@ -3,7 +3,8 @@
 /*
  * A look at a service asks systemd three things: which unit has the name (units that are not loaded stay so),
  * all properties of that unit, and, once the main process was opened, whether it still is the main process.
- * What systemd says of a pid holds for the process behind our pidfd only if it says so before and after.
+ * The properties are those of the process behind the pidfd only if the main process is the same before and
+ * after.
  */
 
 #include "spawner/service-look.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What systemd says of a service, all of one moment: the answer to one GetAll. Whatever a command cannot be
- * given too is refused here.
+ * The properties of a service at one moment: the reply to one GetAll. Settings that a command cannot get as
+ * well are refused here.
  */
 
 #include <stdbool.h>

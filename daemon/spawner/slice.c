@@ -121,7 +121,7 @@ static int on_stopped(sd_bus_message *reply, void *userdata, sd_bus_error *error
         Slice *s = userdata;
 
         s->slot = sd_bus_slot_unref(s->slot);
-        /* Otherwise its job tells. */
+        /* Otherwise its job reports the end. */
         if (!e)
                 return 0;
         if (!sd_bus_error_has_name(e, NO_SUCH_UNIT))

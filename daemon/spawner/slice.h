@@ -74,7 +74,7 @@ void slice_on_found(Slice *s);
 /* systemd does not have it. */
 void slice_on_gone(Slice *s);
 void slice_on_container_gone(Slice *s);
-/* Whether it is still there, which need not have been told yet. The caller has a reference. */
+/* Whether it still exists; its end may not have been reported yet. The caller has a reference. */
 void slice_look(Slice *s);
 
 /* A scope may be sent to systemd: it makes the slice (SLICE_ABSENT) or is in it (SLICE_READY). */

@@ -148,8 +148,8 @@ static int do_list_rejected(Connection *c, sd_bus_message *m, bool fresh, Refusa
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
-/* What is in the table by its name is taken from there, since providers are told of what comes and goes. A
- * prefix that fits one of those we know may fit another one that we do not know yet. */
+/* A container that is in the table by its name is taken from there, because providers learn about containers
+ * that start and end. A prefix that fits one of those we know may fit another one that we do not know yet. */
 static bool may_be_stale(const Connection *c, const Container *found, const char *reference)
 {
         return !found || !providers_are_primed(c->spawner->providers) ||

@@ -72,7 +72,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Spawner *s = userdata;
 
-        /* The listener stays with PID 1: whoever connects now starts the next one of us. */
+        /* The listener stays with PID 1: a connection starts the next execd-spawner. */
         (void) sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
         return sd_event_exit(s->event, 0);
 }
@@ -82,7 +82,7 @@ static void spawner_check_idle(Spawner *s)
         s->idle = sd_event_source_disable_unref(s->idle);
         if (s->leave && list_is_empty(&s->connections))
                 (void) sd_event_exit(s->event, 0);
-        /* What runs in slices may have to be frozen. */
+        /* Running execs may have to be frozen. */
         if (!list_is_empty(&s->connections) || slices_are_there(s->slices) ||
             s->options.idle_usec == UINT64_MAX)
                 return;
@@ -162,7 +162,7 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Spawner *s = userdata;
 
-        /* What runs goes on without us, and the socket unit starts another one when there is something to
+        /* Running execs continue, and the socket unit starts execd-spawner again when there is something to
          * do. */
         log_error("The system bus closed the connection");
         return sd_event_exit(s->event, EXIT_FAILURE);
@@ -197,8 +197,8 @@ static void on_first_look(void *userdata)
         slices_settle(s->slices, &s->containers);
 }
 
-/* PID 1 executes itself anew now and then. What it was asked for may be lost, and is asked for again over the
- * bus, which stays. */
+/* PID 1 executes itself anew now and then. Pending requests may be lost, and are sent again over the bus,
+ * which stays connected. */
 static int on_systemd_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Spawner *s = userdata;
@@ -315,8 +315,8 @@ static int on_leave(sd_event_source *source, uint64_t usec, void *userdata)
         return sd_event_exit(s->event, 0);
 }
 
-/* What is under way is finished. Who connects now waits for the next one of us; the peers send what is new
- * there, and close their connections with the last answer. */
+/* Requests in progress are completed. New connections wait for the next execd-spawner. Peers send new
+ * requests there, and close their connections after the last answer. */
 static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
         Spawner *s = userdata;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the execs of a container use. */
+/* The resources that the execs of a container use. */
 
 #include <systemd/sd-bus.h>
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The runner does as it was told, but from the first seccomp filter on the container decides what a system
- * call returns, so that it could be lied to. Here the kernel is asked from outside, and what it says is
- * compared with the container as it was found, not with what the runner was told. The command already runs,
- * and may by now have given up more than it was given (a namespace of its own, another filter): that is no
- * mismatch. One that has ended is kept by its runner until it was looked at; all but its namespaces can
- * still be seen.
+ * The runner follows its order, but after the first seccomp filter the container decides what system calls
+ * return, and could deceive the runner. Therefore the command is compared from outside, as the kernel
+ * describes it, with the container as it was found, and not with the order. The command already runs, and may
+ * have given up more than it was given (a namespace of its own, another filter): that is no mismatch. The
+ * runner keeps a command that has ended until it was compared; all but its namespaces can still be read.
  */
 
 #include "spawner/verify.h"

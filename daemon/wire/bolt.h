@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Looking up a value in a bbolt database, which is how Podman before 5 keeps its containers. Pure: the
- * caller has read the file, and bolt_transaction() tells it whether the file changed meanwhile.
+ * Looking up a value in a bbolt database, which is how Podman before 5 keeps its containers. Pure: the caller
+ * has read the file, and bolt_transaction() shows whether the file has changed meanwhile.
  */
 
 #include <stdbool.h>

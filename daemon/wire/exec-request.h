@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What one client asks for, validated: the same structure whether it came as JSON over HTTP or as a D-Bus
- * message. Parsing is pure. Every refusal names the field, and the limit where one was exceeded.
+ * The validated request of a client: the same structure for JSON over HTTP and for a D-Bus message. Parsing
+ * is pure. Every refusal names the field, and the limit where one was exceeded.
  *
  * JSON rules are those of Docker: keys match in any case, unknown keys are ignored, null means the default,
  * nothing is coerced, of duplicate keys the last one wins, and content after the JSON value is refused.
@@ -94,7 +94,7 @@ int exec_request_check_string(const char *name, const char *s, Refusal *reterr);
  * names of environment variables can be empty. 0 or a refusal. */
 int exec_request_validate(const ExecRequest *r, Refusal *reterr);
 
-/* Whom the command runs as, in the words of the request. */
+/* The user that the command runs as, as in the request. */
 static inline const char *exec_request_user(const ExecRequest *q)
 {
         return q->user && *q->user ? q->user : "root";

@@ -19,6 +19,6 @@ typedef struct HttpBody {
 
 void http_body_init(HttpBody *b, const HttpRequest *r, size_t max);
 void http_body_done(HttpBody *b);
-/* Consumes from `data`. Returns the bytes used (at most size; b->done tells whether the body is whole), or
+/* Consumes from `data`. Returns the bytes used (at most size; b->done is set after the end of the body), or
  * -EBADMSG with *reterr filled (413 when larger than max). */
 ssize_t http_body_feed(HttpBody *b, const char *data, size_t size, HttpParseError *reterr);

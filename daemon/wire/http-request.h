@@ -7,8 +7,8 @@
  *
  * It is strict where leniency has been used to smuggle requests (RFC 9112): one framing header only, decimal
  * Content-Length that agrees in all copies, chunked as the only transfer coding, no white space before a
- * colon, no folded lines, no bare CR, no NUL, tokens only in names. A bare LF ends a line as CRLF does. What
- * is refused carries the status to answer with; the connection is then closed.
+ * colon, no folded lines, no bare CR, no NUL, tokens only in names. A bare LF ends a line as CRLF does. A
+ * refusal has the status of the answer; the connection is then closed.
  */
 
 #include <stdbool.h>

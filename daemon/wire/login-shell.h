@@ -3,7 +3,7 @@
 
 /*
  * The command of `execctl shell`: a script that executes the user's own shell, as at a login, with SHELL,
- * USER and LOGNAME set. The script is always the same, so whoever shows commands recognizes it.
+ * USER and LOGNAME set. The script is always the same, so that programs that show commands recognize it.
  */
 
 #include <stdbool.h>

@@ -216,7 +216,7 @@ int oci_crun_status_parse(const char *json, size_t size, OciState *ret, Refusal 
         r = oci_member_text(&object, "cgroup-path", &s.cgroup);
         if (r == -ENOMEM)
                 return r;
-        /* Empty when crun was told to leave control groups alone. */
+        /* Empty if crun does not manage control groups. */
         if (r < 0 || (*s.cgroup && !cgroup_is_plain(s.cgroup)))
                 return oci_bad(reterr, "cgroup-path");
         if (!*s.cgroup)

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What the OCI runtimes and the engines above them write of a container, as structures. Pure. Whose the
- * files are and whether what they say is so is for the caller to see.
+ * The files of OCI runtimes and engines about a container, as structures. Pure. The caller checks who owns
+ * the files and whether their contents are true.
  *
- * A refusal says what is wrong with the text; whatever else such a file holds is passed over.
+ * A refusal says what is wrong with the text; all other contents of such a file are ignored.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@ typedef struct OciState {
         char *bundle;          /* absolute; NULL where the file does not have it */
         bool is_podmans;       /* where the file has annotations */
         char *run_directory;   /* where Podman has what a reboot may forget of it; NULL: not known */
-        char *docker;          /* where Docker has its containers' files, told by what it mounts; or NULL */
+        char *docker;          /* where Docker has its containers' files, according to its mounts; or NULL */
 } OciState;
 
 void oci_state_done(OciState *s);
@@ -71,8 +71,8 @@ void oci_config_done(OciConfig *c);
 int oci_bundle_config_parse(const char *json, size_t size, OciConfig *ret, Refusal *reterr);
 int oci_docker_config_parse(const char *json, size_t size, OciConfig *ret, Refusal *reterr);
 
-/* containers.json, in which Podman's storage has the names of all of them. What in it is no container with
- * an id, a name, an image and a time is passed over: it may be somebody else's. */
+/* containers.json, in which Podman's storage has the names of all of them. Entries without an ID, a name, an
+ * image or a time are ignored: other programs may use the file. */
 typedef struct OciStorage {
         OciConfig *items;
         size_t n;

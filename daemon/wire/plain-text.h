@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a terminal was sent, as text that can be read: without control characters and without the sequences
- * that begin with one. Lines end with "\n". The text may come in pieces, cut anywhere.
+ * Turns the output of a terminal into plain text, without control characters and control sequences. Lines end
+ * with "\n". The text may come in pieces, cut anywhere.
  */
 
 #include <stdbool.h>

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What the spawner tells a runner, and what the runner answers. The runner is one static program; both sides
- * are built from the same tree and always installed together, but the form is versioned and checked all the
- * same, since a running runner may be older than an upgraded spawner.
+ * The messages between the spawner and a runner. The runner is one static program; both sides are built from
+ * the same tree and always installed together, but the form is versioned and checked all the same, since a
+ * running runner may be older than an upgraded spawner.
  *
  * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. One
  * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, the namespaces to join in
@@ -75,7 +75,7 @@ typedef struct RunnerSpec {
         bool is_root_refused; /* of a service: nobody but its own user may be the host's root */
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
         uint32_t login_uid; /* of the caller, for the kernel's audit; UINT32_MAX: none */
-        char *audit;        /* what the kernel's audit is told of the command; NULL: nothing */
+        char *audit;        /* the text of the kernel's audit record; NULL: no record */
         bool own_pipes; /* the stdio fds are pipes that the spawner made for this exec: the user may own them
                          */
 
@@ -155,7 +155,7 @@ typedef struct RunnerReport {
         uint64_t time_usec;         /* STARTED, EXITED: CLOCK_REALTIME */
         uint32_t cpu_usec;          /* EXITED: user + system time, saturating */
         uint32_t max_rss_kib;       /* EXITED */
-        char text[RUNNER_TEXT_MAX]; /* FAILED: what the client is told, NUL-terminated */
+        char text[RUNNER_TEXT_MAX]; /* FAILED: the error for the client, NUL-terminated */
 } RunnerReport;
 
 /* -EBADMSG unless the bytes are well-formed texts without control characters. */

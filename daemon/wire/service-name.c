@@ -56,7 +56,8 @@ int service_id_parse(const char *id, uint8_t ret[static SERVICE_INVOCATION])
         return strcmp(same, id) == 0 ? 0 : -EINVAL;
 }
 
-/* What systemd tells one process, and nobody else. A name that ends with "_" is the beginning of several. */
+/* The variables that systemd sets for one process only. A name that ends with "_" is the beginning of
+ * several. */
 static bool is_private(const char *name, size_t n)
 {
         static const char *const names[] = {

@@ -26,6 +26,6 @@ bool service_name_is_valid(const char *text);
 void service_id_make(const uint8_t invocation[static SERVICE_INVOCATION], char ret[static SERVICE_ID_SIZE]);
 int service_id_parse(const char *id, uint8_t ret[static SERVICE_INVOCATION]);
 
-/* The environment of a main process, as /proc has it, without what belongs to that process alone. What is no
- * variable is left out: a program may have written over it. -E2BIG for too many. */
+/* The environment of a main process, as /proc has it, without what belongs to that process alone. Strings
+ * that are not variables are left out: a program may have overwritten them. -E2BIG for too many. */
 int service_environment_parse(const char *data, size_t size, char ***ret);

@@ -21,7 +21,7 @@
 #define PROCESS_FIELDS    "uuuttussttiiuuuuyu"
 #define PROCESS_SIGNATURE "(" PROCESS_FIELDS ")"
 
-/* What execs use (wire/usage.h): all of a container, and each with its id. */
+/* The usage of execs (wire/usage.h): of all in a container, and of each one with its ID. */
 #define USAGE_SIGNATURE "ata(sat)"
 
 /* The flags of Start. */

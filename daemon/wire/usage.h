@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the processes of a control group use, read from the kernel's texts. Pure. */
+/* The resources that a control group uses, read from the kernel's texts. Pure. */
 
 #include <stdint.h>
 

@@ -48,8 +48,8 @@ static bool is_number(const char *s)
         return *s && s[strspn(s, DIGITS)] == 0;
 }
 
-/* What a name may be made of. Not more than what passwd(5) can carry without doubt about where a field or a
- * line ends, and nothing that could be taken for a signed number or an option. */
+/* The allowed characters of a name: those that passwd(5) can have without ambiguity about the end of a field
+ * or a line, and none that make it a signed number or an option. */
 static bool name_is_valid(const char *s)
 {
         if (strlen(s) > USER_NAME_MAX || *s == '-' || *s == '+')
@@ -135,8 +135,8 @@ bool user_spec_has_names(const UserSpec *s)
         return (s->user && !is_number(s->user)) || (s->group && !is_number(s->group));
 }
 
-/* Takes the next line off `*file`. Over-long lines and lines with a NUL are skipped: whoever reads on after
- * a NUL and whoever stops there would see two different lines. */
+/* Takes the next line off `*file`. Over-long lines and lines with a NUL are skipped: readers that stop at a
+ * NUL and readers that do not would see two different lines. */
 static bool next_line(Span *file, Span *ret)
 {
         while (file->n > 0) {

@@ -28,8 +28,9 @@ typedef struct UserSpec {
 void user_spec_done(UserSpec *s);
 #define USER_SPEC_INIT ((UserSpec){0})
 
-/* Checks the grammar only: `user`, `user:group`, a number in each place; "" and NULL are the default. What
- * cannot be any user (control characters, bad numbers, over-long) is refused and the message names User. */
+/* Checks the grammar only: `user`, `user:group`, a number in each place; "" and NULL are the default. Text
+ * that cannot be a user (control characters, bad numbers, over-long) is refused, and the message names User.
+ * */
 int user_spec_parse(const char *text, UserSpec *ret, Refusal *reterr);
 
 /* True when the lookup needs the container's passwd for more than the home directory and groups, so that it
