@@ -134,16 +134,16 @@ static int read_action(const char *text, AuthzAction *ret, Refusal *reterr)
                 [AUTHZ_REPLAY] = "replay",
         };
         size_t prefix = strlen("org.execd1.");
+        int i;
 
         if (strncmp(text, "org.execd1.", prefix) == 0)
                 text += prefix;
-        for (int i = 0; i < _AUTHZ_ACTION_MAX; i++)
-                if (names[i] && strcmp(names[i], text) == 0) {
-                        *ret = (AuthzAction) i;
-                        return 0;
-                }
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                      "action: inspect, exec, exec-privileged, manage or replay is expected");
+        i = NAMES_FIND(names, text);
+        if (i < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "action: inspect, exec, exec-privileged, manage or replay is expected");
+        *ret = (AuthzAction) i;
+        return 0;
 }
 
 static int read_option(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
@@ -167,11 +167,9 @@ static int read_verb(sd_bus_message *m, const char *key, void *userdata, Refusal
         r = dbus_read_string(m, key, &k->verb, reterr);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                if (strcmp(known[i], k->verb) == 0)
-                        return 0;
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                      "Verb: start, attach, resize or kill is expected");
+        return NAMES_FIND(known, k->verb) >= 0 ? 0
+                                               : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                                        "Verb: start, attach, resize or kill is expected");
 }
 
 /* Without a command the question is of some command. */

@@ -131,11 +131,10 @@ static int read_state(sd_bus_message *m, char **field, Refusal *reterr)
 
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                if (strcmp(known[i], *field) == 0)
-                        return 0;
-        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                      "State: created, running, exited or failed is expected");
+        return NAMES_FIND(known, *field) >= 0
+                       ? 0
+                       : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                "State: created, running, exited or failed is expected");
 }
 
 static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)

@@ -129,14 +129,9 @@ static int check_status(const HttpFilter *f, Refusal *reterr)
         static const char *const known[] = {"created", "running", "exited", "failed"};
         char **values = http_filter_values(f, "status");
 
-        STRV_FOREACH (v, values) {
-                size_t i = 0;
-
-                while (i < ELEMENTSOF(known) && strcmp(known[i], *v) != 0)
-                        i++;
-                if (i == ELEMENTSOF(known))
+        STRV_FOREACH (v, values)
+                if (NAMES_FIND(known, *v) < 0)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter 'status=%s'", *v);
-        }
         return 0;
 }
 

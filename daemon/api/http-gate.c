@@ -38,12 +38,7 @@ static bool peer_forwards(const Peer *p)
                                             "haproxy", "envoy", "traefik",      "caddy", "ncat"};
         char name[PEER_COMM_SIZE];
 
-        if (peer_comm(p, name) < 0)
-                return false;
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (strcmp(name, names[i]) == 0)
-                        return true;
-        return false;
+        return peer_comm(p, name) >= 0 && NAMES_FIND(names, name) >= 0;
 }
 
 /* execd listens on Unix sockets only, so the name of a host is one of somebody in between; a client of one

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/strv.h"
+
 static const char *const kind_names[_REFUSAL_MAX] = {
         [REFUSAL_NONE] = "None",
         [REFUSAL_BAD_REQUEST] = "BadRequest",
@@ -59,10 +61,9 @@ const char *refusal_kind_to_string(RefusalKind kind)
 
 RefusalKind refusal_kind_from_string(const char *s)
 {
-        for (unsigned i = 0; s && i < _REFUSAL_MAX; i++)
-                if (strcmp(kind_names[i], s) == 0)
-                        return i;
-        return REFUSAL_INTERNAL;
+        int i = NAMES_FIND(kind_names, s);
+
+        return i < 0 ? REFUSAL_INTERNAL : (RefusalKind) i;
 }
 
 char *refusal_plain(const char *message)

@@ -102,3 +102,11 @@ char **strv_copy(char *const *v)
         }
         return TAKE_PTR(copy);
 }
+
+int names_find(const char *const *names, size_t n, const char *name)
+{
+        for (size_t i = 0; name && i < n; i++)
+                if (names[i] && strcmp(names[i], name) == 0)
+                        return (int) i;
+        return -EINVAL;
+}

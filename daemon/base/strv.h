@@ -25,3 +25,7 @@ int strv_append(char ***v, const char *s);
 /* For long arrays, whose length and room the caller keeps, both 0 at first. */
 int strv_append_counted(char ***v, size_t *n, size_t *room, const char *s);
 char **strv_copy(char *const *v);
+
+/* The index of a name, or -EINVAL if it is not in the table. Gaps in the table are NULL. */
+int names_find(const char *const *names, size_t n, const char *name);
+#define NAMES_FIND(names, name) names_find(names, ELEMENTSOF(names), name)

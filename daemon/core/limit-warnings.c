@@ -20,10 +20,7 @@ const char *limit_mode_to_string(LimitMode m)
 
 int limit_mode_from_string(const char *s)
 {
-        for (int i = 0; s && i < _LIMIT_MODE_MAX; i++)
-                if (strcmp(mode_names[i], s) == 0)
-                        return i;
-        return -EINVAL;
+        return NAMES_FIND(mode_names, s);
 }
 
 /* The controller that the property needs and the list lacks, or NULL. */

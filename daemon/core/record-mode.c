@@ -2,9 +2,7 @@
 
 #include "core/record-mode.h"
 
-#include <string.h>
-
-#include "base/cleanup.h"
+#include "base/strv.h"
 
 static const char *const names[_RECORD_MODE_MAX] = {
         [RECORD_OFF] = "off",
@@ -19,8 +17,5 @@ const char *record_mode_to_string(RecordMode m)
 
 int record_mode_from_string(const char *s)
 {
-        for (int i = 0; s && i < _RECORD_MODE_MAX; i++)
-                if (strcmp(names[i], s) == 0)
-                        return i;
-        return -EINVAL;
+        return NAMES_FIND(names, s);
 }

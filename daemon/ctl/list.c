@@ -101,16 +101,13 @@ typedef struct Wanted {
 static int read_wanted(const Options *o, int argc, char **argv, Wanted *ret)
 {
         static const char *const states[] = {"created", "running", "exited", "failed"};
-        bool known = !o->state;
         const struct passwd *user;
         uint64_t uid = 0;
 
         *ret = (Wanted){.container = argc > 0 ? argv[0] : o->container, .state = o->state};
         if (argc > 0 && o->container)
                 return fail("The container is given twice, as \"%s\" and with --container.", argv[0]);
-        for (size_t i = 0; i < ELEMENTSOF(states) && !known; i++)
-                known = strcmp(states[i], o->state) == 0;
-        if (!known)
+        if (o->state && NAMES_FIND(states, o->state) < 0)
                 return fail("--state: created, running, exited or failed is expected, not \"%s\"", o->state);
         if (!o->caller)
                 return 0;

@@ -63,13 +63,12 @@ static int parse_json_mode(const char *argument, JsonMode *ret)
 {
         static const char *const names[] = {
                 [JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"};
+        int i = NAMES_FIND(names, argument);
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (strcmp(argument, names[i]) == 0) {
-                        *ret = (JsonMode) i;
-                        return 0;
-                }
-        return fail("--json: short, pretty or off is expected, not \"%s\"", argument);
+        if (i < 0)
+                return fail("--json: short, pretty or off is expected, not \"%s\"", argument);
+        *ret = (JsonMode) i;
+        return 0;
 }
 
 static int parse_lines(const char *argument, long *ret)

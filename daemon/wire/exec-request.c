@@ -22,10 +22,7 @@ const char *on_disconnect_to_string(OnDisconnect o)
 
 int on_disconnect_from_string(const char *s)
 {
-        for (int i = 0; s && i < _ON_DISCONNECT_MAX; i++)
-                if (strcmp(on_disconnect_names[i], s) == 0)
-                        return i;
-        return -EINVAL;
+        return NAMES_FIND(on_disconnect_names, s);
 }
 
 void exec_request_done(ExecRequest *r)
