@@ -153,7 +153,10 @@ int config_key_set(const ConfigKey *k, const char *text, ManagerConfig *c, Refus
                 return r;
         if (why.message)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "%s", why.message);
-        k->type->expect(k, &expected);
+        if (k->type->expect)
+                k->type->expect(k, &expected);
+        else
+                buf_puts(&expected, k->type->expected);
         buf_append(&expected, "", 1);
         if (buf_error(&expected) < 0)
                 return -ENOMEM;

@@ -4,13 +4,25 @@
 /* The types of the keys of execd.conf, for the table in config-key.c. */
 
 #include "core/config.h"
+#include "wire/name-mask.h"
+#include "wire/units.h"
 
 typedef struct ConfigType {
         size_t size;
         int (*parse)(const ConfigKey *k, const char *text, void *value, Refusal *reterr);
         void (*print)(const ConfigKey *k, const void *value, Buf *b); /* with the newline */
-        void (*expect)(const ConfigKey *k, Buf *b);                   /* what is allowed */
+        void (*expect)(const ConfigKey *k, Buf *b);                   /* what is allowed; NULL: `expected` */
+        const char *expected;
         int (*copy)(const void *from, void *to); /* NULL: its bytes. The previous value of `to` is freed. */
+
+        /* Of a number with a unit. */
+        int (*read)(const char *text, uint64_t *ret);
+        char *(*format)(char text[static UNITS_TEXT_SIZE], uint64_t value);
+        const char *example;
+        /* Of one of some words, and of several. */
+        int (*from_string)(const char *text);
+        const char *(*to_string)(unsigned value);
+        NameAt name_at;
 } ConfigType;
 
 struct ConfigKey {
