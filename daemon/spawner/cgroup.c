@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -54,6 +56,20 @@ int cgroup_open(const char *path)
         path += strspn(path, "/");
         fd = openat(root, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         return fd < 0 ? -errno : fd;
+}
+
+/* The links of a directory are its own two, and one from each directory in it. */
+int cgroup_count_children(const char *path)
+{
+        int root = keep_root();
+        struct stat st;
+
+        if (root < 0)
+                return root;
+        path += strspn(path, "/");
+        if (fstatat(root, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        return st.st_nlink > 2 ? (int) MIN(st.st_nlink - 2, INT_MAX) : 0;
 }
 
 int cgroup_is_frozen(const char *path)

@@ -10,6 +10,8 @@
 
 /* A directory fd of a cgroup. */
 int cgroup_open(const char *path);
+/* How many cgroups are directly in it; a negative errno where there is no cgroup of that name. */
+int cgroup_count_children(const char *path);
 /* In a child that has closed all descriptors. */
 void cgroup_forget_root(void);
 

@@ -94,15 +94,16 @@ static int append_bound(sd_bus_message *m, const ScopeRequest *q)
         return r;
 }
 
-static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest *q, Refusal *reterr)
+static int append_unit(sd_bus_message *m, bool takes_pidfds, const char *slice, const ScopeRequest *q,
+                       Refusal *reterr)
 {
         char description[SCOPE_DESCRIPTION_SIZE];
         int r;
 
         scope_description(q->description, description);
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
-                                  q->slice->name, "CollectMode", "s", "inactive-or-failed",
-                                  "TimeoutStopUSec", "t", STOP_TIMEOUT_USEC);
+                                  slice, "CollectMode", "s", "inactive-or-failed", "TimeoutStopUSec", "t",
+                                  STOP_TIMEOUT_USEC);
         /* The runner has its number as long as nobody waits for it: see scope_abandon(). */
         if (r >= 0)
                 r = takes_pidfds
@@ -113,8 +114,8 @@ static int append_unit(sd_bus_message *m, bool takes_pidfds, const ScopeRequest 
         return r < 0 ? r : append_properties(m, q, reterr);
 }
 
-int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,
-                      sd_bus_message **ret, Refusal *reterr)
+int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const char *slice,
+                      const ScopeRequest *q, sd_bus_message **ret, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
@@ -128,7 +129,7 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
-                r = append_unit(m, takes_pidfds, q, reterr);
+                r = append_unit(m, takes_pidfds, slice, q, reterr);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r < 0)
@@ -137,8 +138,8 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const Sc
         return 0;
 }
 
-/* The properties of a slice. */
-static int append_slice(sd_bus_message *m, const Slice *slice)
+/* The properties of a slice; without limits for one below it, which has them already. */
+static int append_slice(sd_bus_message *m, const Slice *slice, bool with_limits)
 {
         char text[SCOPE_DESCRIPTION_SIZE + 64], description[SCOPE_DESCRIPTION_SIZE];
         const Container *c = slice->container;
@@ -150,7 +151,7 @@ static int append_slice(sd_bus_message *m, const Slice *slice)
         if (r >= 0)
                 r = sd_bus_message_append(m, "(sv)(sv)", "Description", "s", description, "CollectMode", "s",
                                           "inactive-or-failed");
-        if (r >= 0)
+        if (r >= 0 && with_limits)
                 r = limits_append(&slice->wanted, false, m);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
@@ -164,14 +165,14 @@ int scope_message_finish(sd_bus_message *m, const Slice *slice)
                 if (r >= 0)
                         r = sd_bus_message_append(m, "s", slice->name);
                 if (r >= 0)
-                        r = append_slice(m, slice);
+                        r = append_slice(m, slice, true);
                 if (r >= 0)
                         r = sd_bus_message_close_container(m);
         }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int scope_message_send_slice(sd_bus *bus, const Slice *slice)
+static int send_slice(sd_bus *bus, const char *name, const Slice *slice, bool with_limits)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
@@ -179,12 +180,25 @@ int scope_message_send_slice(sd_bus *bus, const Slice *slice)
         r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                            "StartTransientUnit");
         if (r >= 0)
-                r = sd_bus_message_append(m, "ss", slice->name, "fail");
+                r = sd_bus_message_append(m, "ss", name, "fail");
         if (r >= 0)
-                r = append_slice(m, slice);
+                r = append_slice(m, slice, with_limits);
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0);
         return r < 0 ? r : sd_bus_send(bus, m, NULL);
+}
+
+int scope_message_send_slice(sd_bus *bus, const Slice *slice)
+{
+        return send_slice(bus, slice->name, slice, true);
+}
+
+int scope_message_send_sub_slice(sd_bus *bus, const Slice *slice, SubSlice *sub)
+{
+        int r = sub->is_sent ? 0 : send_slice(bus, sub->name, slice, false);
+
+        sub->is_sent = r >= 0;
+        return r;
 }
 
 int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret)

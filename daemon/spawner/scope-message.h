@@ -22,14 +22,16 @@ typedef struct ScopeRequest {
         bool is_after_bound;     /* it is up, and is stopped only after the scope */
 } ScopeRequest;
 
-/* Without its last argument, which scope_message_finish() adds. */
-int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ScopeRequest *q,
-                      sd_bus_message **ret, Refusal *reterr);
+/* Without its last argument, which scope_message_finish() adds. `slice`: that of the request, or one below it. */
+int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const char *slice,
+                      const ScopeRequest *q, sd_bus_message **ret, Refusal *reterr);
 
 /* `slice`: the one that the call makes as well; NULL: none. */
 int scope_message_finish(sd_bus_message *m, const Slice *slice);
 /* Sends the call that makes the slice alone; nobody waits for its answer. */
 int scope_message_send_slice(sd_bus *bus, const Slice *slice);
+/* The same for one below it, once. */
+int scope_message_send_sub_slice(sd_bus *bus, const Slice *slice, SubSlice *sub);
 /* The same call for another connection; without its last argument, unless it is to be `whole`. */
 int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret);
 

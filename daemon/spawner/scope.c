@@ -46,7 +46,8 @@ struct Scope {
         ScopeReady callback;          /* NULL: an orphan, which has the runner */
         void *userdata;
         Runner runner;
-        Slice *slice; /* owned reference */
+        Slice *slice;  /* owned reference */
+        SubSlice *sub; /* weak: the one below it that the scope is in; NULL: none */
         bool makes_slice;
         bool is_bound; /* to a service */
 };
@@ -104,6 +105,7 @@ static Scope *scope_destroy(Scope *s)
         scope_made_slice(s, false);
         sd_bus_message_unref(s->message);
         runner_release(&s->runner, s->manager->event);
+        sub_slices_give(&s->slice->subs, s->sub);
         slice_unref(s->slice);
         free(s);
         return NULL;
@@ -279,6 +281,8 @@ static int scope_call(Scope *s)
          * shows the result of the call. */
         if (makes_slice && s->is_bound)
                 r = scope_message_send_slice(m->bus, s->slice);
+        if (r >= 0 && s->sub && (!makes_slice || s->is_bound))
+                r = scope_message_send_sub_slice(m->bus, s->slice, s->sub);
         if (r >= 0)
                 r = scope_message_finish(s->message, makes_slice && !s->is_bound ? s->slice : NULL);
         if (r >= 0)
@@ -350,10 +354,12 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
                      .runner_pid = q->runner->pid,
                      .runner = RUNNER_INIT};
         s->slice = slice_ref(q->slice);
+        s->sub = sub_slices_take(&s->slice->subs);
         s->is_bound = q->bound_to;
         exec_id_unit(q->exec_id, s->name);
         list_append(&m->queued, &s->node);
-        r = scope_message_new(m->bus, m->link.takes_pidfds, s->name, q, &s->message, reterr);
+        r = scope_message_new(m->bus, m->link.takes_pidfds, s->name, s->sub ? s->sub->name : s->slice->name,
+                              q, &s->message, reterr);
         if (r < 0)
                 return r;
 

@@ -3,11 +3,13 @@
 #include "spawner/slice-name.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/decimal.h"
 
 #define SUFFIX    ".slice"
 #define MARK      "execd"
@@ -18,7 +20,7 @@ int slice_name_make(const char *parent, const char *id, size_t digits, char ret[
         size_t length = strlen(parent), suffix = strlen(SUFFIX);
         int n;
 
-        if (length <= suffix || strcmp(parent + length - suffix, SUFFIX) != 0 || digits > EXEC_ID_LENGTH)
+        if (!slice_name_is_any(parent) || digits > EXEC_ID_LENGTH)
                 return -EINVAL;
         length -= suffix;
         if (length == 1 && parent[0] == '-')
@@ -26,6 +28,13 @@ int slice_name_make(const char *parent, const char *id, size_t digits, char ret[
         n = snprintf(ret, SLICE_NAME_SIZE, "%.*s%s" MARK "%.*s" SUFFIX, (int) length, parent,
                      length > 0 ? "-" : "", (int) digits, id);
         return n < SLICE_NAME_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+bool slice_name_is_any(const char *unit)
+{
+        size_t length = strlen(unit), suffix = strlen(SUFFIX);
+
+        return length > suffix && strcmp(unit + length - suffix, SUFFIX) == 0;
 }
 
 bool slice_name_parse(const char *name, char ret_digits[static EXEC_ID_SIZE])
@@ -45,13 +54,35 @@ bool slice_name_parse(const char *name, char ret_digits[static EXEC_ID_SIZE])
         return true;
 }
 
+int slice_name_make_sub(const char *name, unsigned number, char ret[static SLICE_NAME_SIZE])
+{
+        int length = (int) (strlen(name) - strlen(SUFFIX));
+        int n = snprintf(ret, SLICE_NAME_SIZE, "%.*s-%u" SUFFIX, length, name, number);
+
+        return n < SLICE_NAME_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+unsigned slice_name_parse_sub(const char *sub, const char *name)
+{
+        size_t length = strlen(name) - strlen(SUFFIX);
+        uint64_t number;
+
+        if (strncmp(sub, name, length) != 0 || sub[length] != '-')
+                return 0;
+        sub += length + 1;
+        /* Each number has one text. */
+        if (*sub == '0' || decimal_take(&sub, UINT_MAX, &number) < 0 || strcmp(sub, SUFFIX) != 0)
+                return 0;
+        return (unsigned) number;
+}
+
 int slice_name_cgroup(const char *name, char **ret)
 {
         size_t length = strlen(name), suffix = strlen(SUFFIX), n = 0;
         _cleanup_free_ char *path = NULL;
         unsigned depth = 0;
 
-        if (length <= suffix || length >= SLICE_NAME_SIZE || strcmp(name + length - suffix, SUFFIX) != 0)
+        if (!slice_name_is_any(name) || length >= SLICE_NAME_SIZE)
                 return -EINVAL;
         length -= suffix;
         for (size_t i = 0; i < length; i++)

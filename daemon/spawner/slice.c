@@ -34,6 +34,7 @@ Slice *slice_new(sd_bus *bus, const char *name, const char *digits, const SliceE
         strcpy(s->digits, digits);
         if (slice_name_cgroup(name, &s->cgroup) < 0)
                 return mfree(s);
+        s->subs = (SubSlices){.bus = bus, .name = s->name, .cgroup = s->cgroup};
         return s;
 }
 
@@ -51,12 +52,13 @@ static void slice_unwatch(Slice *s)
         s->timer = sd_event_source_disable_unref(s->timer);
         s->slot = sd_bus_slot_unref(s->slot);
         s->is_verified = false;
+        sub_slices_forget(&s->subs);
 }
 
 void slice_detach(Slice *s)
 {
+        s->bus = s->subs.bus = NULL;
         slice_unwatch(s);
-        s->bus = NULL;
 }
 
 Slice *slice_unref(Slice *s)
@@ -150,6 +152,7 @@ void slice_move(Slice *s, sd_bus *bus)
                 limits_follower_move(s->follower, bus);
         if (s->freezer)
                 freezer_move(s->freezer, bus);
+        sub_slices_move(&s->subs, bus);
         if (s->state == SLICE_STOPPING)
                 slice_stop(s);
 }
@@ -241,6 +244,8 @@ static int slice_follow(Slice *s, bool is_adopted)
         if (r >= 0)
                 r = limits_follower_new(s->bus, s->container, s->name, is_adopted ? NULL : &s->limits,
                                         on_limits, s, &s->follower);
+        if (r >= 0)
+                r = sub_slices_find(&s->subs);
         if (r < 0)
                 return r;
         if (!is_adopted)

@@ -17,6 +17,7 @@
 #include "spawner/freezer.h"
 #include "spawner/limits-follower.h"
 #include "spawner/slice-name.h"
+#include "spawner/sub-slice.h"
 
 typedef struct Slice Slice;
 
@@ -49,6 +50,7 @@ struct Slice {
         bool is_verified;      /* its cgroup has the limits */
         Limits limits, wanted; /* those that it has, and those that the container has */
         uint64_t bare;         /* for device_policy_copy() */
+        SubSlices subs;        /* those below it */
         LimitsFollower *follower;
         Freezer *freezer;
         CgroupWatch *watch; /* of its own cgroup */

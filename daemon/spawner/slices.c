@@ -143,11 +143,14 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         const char *unit;
         Slice *s;
 
-        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, NULL) < 0)
+        /* Most jobs are those of scopes. */
+        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, NULL) < 0 || !slice_name_is_any(unit))
                 return 0;
         s = find_by_name(all, unit);
         if (s && s->state == SLICE_STOPPING)
                 slice_on_gone(s);
+        LIST_FOREACH (Slice, above, &all->slices, node)
+                sub_slices_on_job(&above->subs, unit);
         return 0;
 }
 

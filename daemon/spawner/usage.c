@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "spawner/cgroup.h"
+#include "spawner/slice-name.h"
 #include "wire/exec-id.h"
 #include "wire/usage.h"
 
@@ -78,45 +79,61 @@ static bool name_is_scope(const char *name, char ret_id[static EXEC_ID_SIZE])
         return strcmp(unit, name) == 0;
 }
 
-static int read_execs(int dir, ExecUsage **ret, size_t *ret_n)
+typedef struct ExecUsages {
+        ExecUsage *items;
+        size_t n, room;
+} ExecUsages;
+
+static void usages_done(ExecUsages *all)
 {
-        _cleanup_free_ ExecUsage *all = NULL;
-        size_t n = 0, room = 0;
+        free(all->items);
+}
+
+static int read_exec(int scope, const char *id, ExecUsages *all)
+{
+        ExecUsage *u;
+
+        if (all->n == all->room) {
+                ExecUsage *more = reallocarray(all->items, all->room * 2 + 16, sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                all->items = more;
+                all->room = all->room * 2 + 16;
+        }
+        u = &all->items[all->n++];
+        strcpy(u->id, id);
+        read_usage(scope, &u->usage);
+        if (u->usage.values[USAGE_TASKS] == USAGE_UNKNOWN)
+                u->usage.values[USAGE_TASKS] = count_threads(scope);
+        return 0;
+}
+
+/* `slice`: its name; NULL for one below it, in which there is no other one. */
+static int read_execs(int dir, const char *slice, ExecUsages *all)
+{
         DIR *d = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
         int r = 0;
 
         if (!d)
                 return -errno;
-        for (struct dirent *e = readdir(d); e && r >= 0 && n < EXECS_MAX; e = readdir(d)) {
-                _cleanup_close_ int scope = -EBADF;
+        for (struct dirent *e = readdir(d); e && r >= 0 && all->n < EXECS_MAX; e = readdir(d)) {
+                bool is_sub = slice && slice_name_parse_sub(e->d_name, slice) > 0;
+                _cleanup_close_ int child = -EBADF;
                 char id[EXEC_ID_SIZE];
 
-                if (!name_is_scope(e->d_name, id))
+                if (!is_sub && !name_is_scope(e->d_name, id))
                         continue;
-                scope = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (scope < 0)
+                child = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (child < 0)
                         continue;
-                if (n == room) {
-                        ExecUsage *more = reallocarray(all, room = room * 2 + 16, sizeof(*all));
-
-                        if (!more) {
-                                r = -ENOMEM;
-                                break;
-                        }
-                        all = more;
-                }
-                memcpy(all[n].id, id, sizeof(id));
-                read_usage(scope, &all[n].usage);
-                if (all[n].usage.values[USAGE_TASKS] == USAGE_UNKNOWN)
-                        all[n].usage.values[USAGE_TASKS] = count_threads(scope);
-                n++;
+                if (is_sub)
+                        r = read_execs(child, NULL, all);
+                else
+                        r = read_exec(child, id, all);
         }
         closedir(d);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(all);
-        *ret_n = n;
-        return 0;
+        return r;
 }
 
 static int append_all(sd_bus_message *m, const Usage *together, const ExecUsage *execs, size_t n)
@@ -154,22 +171,21 @@ static int append_none(sd_bus_message *m)
 int usage_append(sd_bus_message *m, const char *slice)
 {
         _cleanup_close_ int dir = slice ? cgroup_open(slice) : -ENOENT;
-        _cleanup_free_ ExecUsage *execs = NULL;
+        _cleanup_(usages_done) ExecUsages execs = {0};
         Usage together;
-        size_t n = 0;
         int r;
 
         if (dir == -ENOENT)
                 return append_none(m);
-        r = dir < 0 ? dir : read_execs(dir, &execs, &n);
+        r = dir < 0 ? dir : read_execs(dir, strrchr(slice, '/') + 1, &execs);
         if (r < 0)
                 return r;
         read_usage(dir, &together);
         if (together.values[USAGE_TASKS] == USAGE_UNKNOWN) {
                 together.values[USAGE_TASKS] = 0;
-                for (size_t i = 0; i < n; i++)
-                        if (execs[i].usage.values[USAGE_TASKS] != USAGE_UNKNOWN)
-                                together.values[USAGE_TASKS] += execs[i].usage.values[USAGE_TASKS];
+                for (size_t i = 0; i < execs.n; i++)
+                        if (execs.items[i].usage.values[USAGE_TASKS] != USAGE_UNKNOWN)
+                                together.values[USAGE_TASKS] += execs.items[i].usage.values[USAGE_TASKS];
         }
-        return append_all(m, &together, execs, n);
+        return append_all(m, &together, execs.items, execs.n);
 }

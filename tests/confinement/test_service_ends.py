@@ -197,6 +197,21 @@ def test_private_pids(service):
     wait_for_end(exec_id)
 
 
+def test_many_commands_end_with_the_service(service):
+    """Their scopes are in more than one slice, and no slice is left."""
+    s = service("crowded", ["User=daemon"])
+    for _ in range(40):
+        exec_id = running(s.name)
+    scope = host.sh(["systemctl", "show", "-P", "ControlGroup", f"exec-{exec_id}.scope"]).strip()
+    sub, above = scope.split("/")[-2], scope.split("/")[-3]
+    assert sub.startswith(above[:-len(".slice")] + "-")
+    assert host.sh(["systemctl", "show", "-P", "ActiveState", sub]).strip() == "active"
+    s.stop()
+    wait_for_end(exec_id)
+    host.wait_until(lambda: not host.sh(["systemctl", "list-units", "--all", "--plain", "--no-legend", sub, above]).strip(),
+                    "no slice is left")
+
+
 def test_manager_of_a_user_is_none(unit):
     """What runs in user.slice, instances of templates as well, is a user's."""
     unit("execd-usermanager@.service", "[Service]\nUser=daemon\nSlice=user-1.slice\nExecStart=/bin/sleep 1000\n")

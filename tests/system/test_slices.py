@@ -13,7 +13,9 @@ from execd import Attached, create, let_pass, request, run, shell, wait_for
 MACHINE = "/usr/lib/execd-tests/machine"
 ROOT = "/sys/fs/cgroup"
 TICKER = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i >/tick; usleep 2000; done"]
-FREEZES = 10
+# In SCALE 1 as often as the product promises; with tests/run --all.
+FREEZES = 10 if float(os.environ.get("EXECD_TEST_SCALE", "1")) < 1 else 50
+SCOPES = 32  # in one slice
 
 
 def unit(name):
@@ -31,6 +33,11 @@ def digits_of(name):
 def slice_of(name):
     """The directory of the slice."""
     return f"{ROOT}/machine.slice/machine-execd{digits_of(name)}.slice"
+
+
+def sub_slices(directory):
+    """The directories of those below it."""
+    return sorted(glob.glob(f"{directory}/*.slice"))
 
 
 def scope_directory(exec_id):
@@ -82,6 +89,7 @@ def test_one_slice_for_all_execs(machine):
     directory = slice_of(machine)
     assert {os.path.dirname(scope_directory(i)) for i in ids} == {directory}
     assert property_of(os.path.basename(directory), "Description") == "Execs in machine sliced"
+    assert not sub_slices(directory)
     end(*ids)
 
 
@@ -121,8 +129,7 @@ def test_made_by_somebody_else(machine):
 def test_goes_when_it_is_empty(machine):
     end(detached(machine))
     wait_for(lambda: os.path.basename(slice_of(machine)) in slices(), what="the slice")
-    # The runner that is ready for the next exec goes after a minute.
-    shell("systemctl kill --signal=KILL '" + os.path.basename(slice_of(machine)) + "'", check=False)
+    end_all(slice_of(machine))
     wait_for(lambda: os.path.basename(slice_of(machine)) not in slices(), what="no slice")
 
 
@@ -231,6 +238,97 @@ def test_slices_of_others_are_left_alone():
         assert property_of("other.service", "ActiveState") == "active"
     finally:
         shell("systemctl stop other.service machine-execdition.slice")
+
+
+def end_all(*directories):
+    """Also the runner that is ready for the next exec, which would stay for a while."""
+    names = " ".join(f"'{os.path.basename(directory)}'" for directory in directories)
+    shell(f"systemctl kill --signal=KILL {names}", check=False)
+
+
+def end_all_but_one(directory, ids):
+    """The one is in the slice itself, where the next runner that is ready has room then."""
+    stays = next(i for i in ids if os.path.dirname(scope_directory(i)) == directory)
+    end(*(i for i in ids if i != stays))
+    end_all(*sub_slices(directory))
+    wait_for(lambda: not sub_slices(directory), what="no slice below it")
+    return stays
+
+
+@pytest.fixture
+def crowd(machine):
+    """So many execs that their scopes are in three slices."""
+    ids = [detached(machine) for _ in range(2 * SCOPES + 3)]
+    yield ids
+    end_all(*sub_slices(slice_of(machine)))
+    end(*ids)
+    wait_for(lambda: not sub_slices(slice_of(machine)), what="one slice")
+
+
+def test_many_execs_are_spread(machine, crowd):
+    """systemd looks at all units of a slice for each new one: none has more of them than these."""
+    directory = slice_of(machine)
+    subs = sub_slices(directory)
+    assert len(subs) >= 2
+    for each in [directory, *subs]:
+        assert len(glob.glob(f"{each}/exec-*.scope")) <= SCOPES
+        assert property_of(os.path.basename(each), "Description") == "Execs in machine sliced"
+    assert {os.path.dirname(scope_directory(i)) for i in crowd} == {directory, *subs}
+
+
+def test_many_execs_at_the_same_time(machine):
+    shell(f"systemctl stop 'machine-execd{digits_of(machine)}.slice'")
+    count = 3 * SCOPES
+    out = shell("i=0; while [ $i -lt %d ]; do execctl run %s -- echo $i & i=$((i + 1)); done; wait" % (count, machine))
+    assert sorted(int(word) for word in out.split()) == list(range(count))
+
+
+def test_sub_slices_go_when_they_are_empty(machine, crowd):
+    """The slice itself stays, since an exec is in it."""
+    directory = slice_of(machine)
+    stays = end_all_but_one(directory, crowd)
+    assert f"{os.path.basename(directory)[:-len('.slice')]}-1.slice" not in slices()
+    assert request("GET", f"/exec/{stays}/json").json()["Running"]
+
+
+def test_sub_slices_are_known_again(machine, crowd):
+    """After a restart the next execs go to one that has room, and all of them go when they are empty."""
+    directory = slice_of(machine)
+    subs = sub_slices(directory)
+    restart_spawner("systemctl kill --signal=KILL execd-spawner.service")
+    crowd += [detached(machine) for _ in range(SCOPES // 2)]
+    assert sub_slices(directory) == subs
+    assert all(len(glob.glob(f"{each}/exec-*.scope")) <= SCOPES for each in subs)
+    end_all_but_one(directory, crowd)
+    assert os.path.basename(directory) in slices()
+
+
+def test_many_execs_are_frozen(machine, crowd):
+    shell(f"systemctl freeze {unit(machine)}")
+    try:
+        wait_for(lambda: all(is_frozen(scope_directory(i)) for i in crowd), what="all scopes are frozen")
+    finally:
+        shell(f"systemctl thaw {unit(machine)}")
+    wait_for(lambda: not any(is_frozen(scope_directory(i)) for i in crowd), what="all scopes are thawed")
+
+
+def test_usage_of_many_execs(machine, crowd):
+    found = request("GET", f"/containers/{machine}/stats?stream=0&one-shot=1").json()
+    used = {entry["id"]: entry["tasks"] for entry in found["execs"]}
+    assert all(used[i] >= 1 for i in crowd)
+    assert found["pids_stats"]["current"] >= sum(used[i] for i in crowd)
+
+
+def test_many_execs_end_with_their_container():
+    shell(f"{MACHINE} start crowded")
+    wait_for(lambda: request("GET", "/containers/crowded/json").status == 200, what="the machine")
+    for _ in range(SCOPES + 3):
+        detached("crowded")
+    directory = slice_of("crowded")
+    assert sub_slices(directory)
+    shell(f"{MACHINE} remove crowded")
+    wait_for(lambda: not os.path.exists(directory), what="no slice")
+    assert not [s for s in slices() if s.startswith(os.path.basename(directory)[:-len(".slice")])]
 
 
 def machines(count):

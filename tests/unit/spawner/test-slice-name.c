@@ -85,10 +85,50 @@ static void test_cgroup(void)
         }
 }
 
+static void test_sub(void)
+{
+        static const struct {
+                const char *sub;
+                unsigned number;
+        } rows[] = {
+                {"a-execd0123456789ab-1.slice", 1},
+                {"a-execd0123456789ab-256.slice", 256},
+                {"a-execd0123456789ab-0.slice", 0},
+                {"a-execd0123456789ab-01.slice", 0},
+                {"a-execd0123456789ab-1x.slice", 0},
+                {"a-execd0123456789ab-+1.slice", 0},
+                {"a-execd0123456789ab-99999999999.slice", 0},
+                {"a-execd0123456789ab-1-2.slice", 0},
+                {"a-execd0123456789ab-.slice", 0},
+                {"a-execd0123456789ab-1.scope", 0},
+                {"a-execd0123456789ab.slice", 0},
+                {"a-execd0123456789abc-1.slice", 0},
+                {"b-execd0123456789ab-1.slice", 0},
+                {"a-execd", 0},
+        };
+        char name[SLICE_NAME_SIZE], digits[EXEC_ID_SIZE], parent[SLICE_NAME_SIZE];
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                unsigned number = slice_name_parse_sub(rows[i].sub, "a-execd0123456789ab.slice");
+
+                NEED_ROW(rows[i].sub, number == rows[i].number);
+                if (number == 0)
+                        continue;
+                NEED_ROW(rows[i].sub, slice_name_make_sub("a-execd0123456789ab.slice", number, name) == 0);
+                NEED_ROW(rows[i].sub, same_text(name, rows[i].sub));
+                /* It does not name the slice of a container. */
+                NEED_ROW(rows[i].sub, !slice_name_parse(name, digits));
+        }
+        memset(parent, 'x', 248);
+        strcpy(parent + 248, ".slice");
+        NEED(slice_name_make_sub(parent, 1, name) == -ENAMETOOLONG);
+}
+
 int main(void)
 {
         test_make();
         test_parse();
+        test_sub();
         test_cgroup();
         return 0;
 }

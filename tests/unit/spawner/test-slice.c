@@ -18,6 +18,7 @@
 #define ID    "aa11000000000000000000000000000000000000000000000000000000000000"
 #define OWN   "/machine.slice/web.service"
 #define SLICE "machine-execdaa1100000000.slice"
+#define SUB   "machine-execdaa1100000000-1.slice"
 
 typedef struct World {
         char dir[64]; /* of cgroups */
@@ -34,6 +35,7 @@ static World world;
 
 /* What the linker puts in place of the kernel's. */
 int __wrap_cgroup_open(const char *path);
+int __wrap_cgroup_count_children(const char *path);
 int __wrap_leader_cgroup(const Leader *l, char **ret);
 
 int __wrap_cgroup_open(const char *path)
@@ -44,6 +46,17 @@ int __wrap_cgroup_open(const char *path)
         snprintf(full, sizeof(full), "%s/%s", world.dir, strrchr(path, '/') + 1);
         fd = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
+}
+
+int __wrap_cgroup_count_children(const char *path)
+{
+        int fd = __wrap_cgroup_open(path);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        NEED(fstat(fd, &st) == 0 && close(fd) == 0);
+        return (int) st.st_nlink - 2;
 }
 
 int __wrap_leader_cgroup(const Leader *l, char **ret)
@@ -171,7 +184,7 @@ static void test_copied(void)
         const char *unit;
         char found[2048];
 
-        NEED(scope_message_new(world.bus, false, "exec-1.scope", &q, &m, &refusal) == 0);
+        NEED(scope_message_new(world.bus, false, "exec-1.scope", SLICE, &q, &m, &refusal) == 0);
         NEED(scope_message_finish(m, s) >= 0 && sd_bus_message_seal(m, 1, 0) >= 0);
         NEED(sd_bus_message_rewind(m, true) >= 0 && sd_bus_message_skip(m, "ss") >= 0);
         dump_properties(m, found, sizeof(found));
@@ -245,12 +258,101 @@ static void test_followed(void)
         NEED(world.settled.values[LIMIT_MEMORY_MAX] == 524288);
 }
 
+static void make_cgroup(const char *path)
+{
+        char full[256];
+
+        snprintf(full, sizeof(full), "%s/%s", world.dir, path);
+        NEED(mkdir(full, 0700) == 0 || errno == EEXIST);
+}
+
+static void make_scopes(const char *slice, unsigned n)
+{
+        char path[128];
+
+        make_cgroup(slice);
+        for (unsigned i = 0; i < n; i++) {
+                snprintf(path, sizeof(path), "%s/exec-%u.scope", slice, i);
+                make_cgroup(path);
+        }
+}
+
+/* Scopes that are being made count as well; and nothing is left of what did not come to be. */
+static void test_spread(void)
+{
+        Slice *s = make_slice();
+        SubSlice *subs[3 * SUB_SLICE_SCOPES];
+
+        for (unsigned i = 0; i < ELEMENTSOF(subs); i++) {
+                subs[i] = sub_slices_take(&s->subs);
+                NEED((subs[i] ? subs[i]->number : 0) == i / SUB_SLICE_SCOPES);
+        }
+        NEED(same_text(subs[SUB_SLICE_SCOPES]->name, SUB));
+        sub_slices_give(&s->subs, subs[0]);
+        NEED(!(subs[0] = sub_slices_take(&s->subs)));
+        for (unsigned i = 0; i < ELEMENTSOF(subs); i++)
+                sub_slices_give(&s->subs, subs[i]);
+        NEED(list_is_empty(&s->subs.list) && s->subs.n_listed == 0 && s->subs.n_making == 0);
+        slice_detach(s);
+        slice_unref(s);
+}
+
+/* Those that are there are known again, and their scopes are counted. */
+static void test_spread_again(void)
+{
+        Slice *s = make_slice();
+        SubSlice *sub;
+
+        make_scopes(SLICE, SUB_SLICE_SCOPES);
+        make_scopes(SUB, SUB_SLICE_SCOPES - 1);
+        write_limit(SUB, "cgroup.events", "populated 1\nfrozen 0\n");
+        make_cgroup(SLICE "/" SUB);
+        NEED(sub_slices_find(&s->subs) == 0 && s->subs.n_listed == 1);
+        NEED(sub_slices_find(&s->subs) == 0 && s->subs.n_listed == 1);
+        sub = sub_slices_take(&s->subs);
+        NEED(sub && sub->number == 1 && sub->is_sent);
+        sub = sub_slices_take(&s->subs);
+        NEED(sub && sub->number == 2 && !sub->is_sent);
+        slice_detach(s);
+        sub_slices_give(&s->subs, sub);
+        sub_slices_give(&s->subs, LIST_ENTRY(s->subs.list.first, SubSlice, node));
+        NEED(s->subs.n_listed == 0);
+        slice_unref(s);
+}
+
+/* None is made in one that is being stopped, and its end is not that of its namesake. */
+static void test_none_in_one_that_goes(void)
+{
+        Slice *s = make_slice();
+        SubSlice *sub, *other;
+
+        make_scopes(SLICE, SUB_SLICE_SCOPES);
+        sub = sub_slices_take(&s->subs);
+        sub_slices_on_job(&s->subs, SUB);
+        NEED(sub && s->subs.n_listed == 1);
+        sub->is_stopping = true;
+        other = sub_slices_take(&s->subs);
+        NEED(other && other != sub);
+        sub_slices_forget(&s->subs);
+        NEED(sub->is_stopping);
+        sub_slices_give(&s->subs, sub);
+        NEED(s->subs.n_listed == 2);
+        sub_slices_on_job(&s->subs, SUB);
+        NEED(s->subs.n_listed == 1);
+        slice_detach(s);
+        sub_slices_give(&s->subs, other);
+        slice_unref(s);
+}
+
 int main(void)
 {
         world_open();
         test_copied();
+        test_spread();
         test_verified();
         test_followed();
+        test_spread_again();
+        test_none_in_one_that_goes();
         world_close();
         return 0;
 }
