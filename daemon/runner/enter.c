@@ -220,20 +220,57 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         return command_find(e, reterr);
 }
 
-void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
+/* Waits for the order: 1. The spawner went away instead: 0. Anything else is no order, or we were started by
+ * somebody else (a container can have its script run by what executes it). */
+static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+{
+        ssize_t n = fd_recv_message(RUNNER_CONTROL_FD, ret, sizeof(*ret), ret_fds, max_fds, ret_n_fds);
+
+        if (n <= 0)
+                return (int) n;
+        return n == sizeof(*ret) && ret->version == RUNNER_SPEC_VERSION &&
+                               (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
+                               ret->n_namespaces <= RUNNER_N_NAMESPACES &&
+                               (*ret_n_fds == 2 + ret->n_namespaces || *ret_n_fds == 5 + ret->n_namespaces)
+                       ? 1
+                       : -EBADMSG;
+}
+
+/* The monitor counts the time from here on, and does not end for a signal either. */
+static void tell_ordered(int channel, RunnerMode mode)
+{
+        ChannelMessage m = {.type = CHANNEL_ORDERED, .kind = mode};
+        sigset_t all;
+
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        (void) !write(channel, &m, sizeof(m));
+}
+
+void enter_run(pid_t monitor, int channel, int tty_socket)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         static Entry e = {.tty_master = -EBADF};
-        RunnerMode mode = order->mode;
+        int fds[RUNNER_ORDER_FDS_MAX], r, r_spec;
+        size_t n_fds = 0;
+        RunnerOrder order;
         ChannelMessage m;
-        int r, r_spec;
+
+        /* A command has its monitor. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != monitor)
+                _exit(1);
+        r = receive_order(&order, fds, ELEMENTSOF(fds), &n_fds);
+        if (r <= 0)
+                _exit(r < 0);
+        tell_ordered(channel, order.mode);
 
         r_spec = read_spec(fds[ORDER_SPEC], &e.spec);
-        r = settle_fds(order, fds, n_fds, channel, tty_socket);
+        r = settle_fds(&order, fds, n_fds, channel, tty_socket);
         if (r < 0)
                 _exit(1);
-        r = r_spec < 0 ? r_spec : enter(order, n_fds, &e, &refusal);
-        if (r >= 0 && mode == RUNNER_MODE_EXEC) {
+        r = r_spec < 0 ? r_spec : enter(&order, n_fds, &e, &refusal);
+        if (r >= 0 && order.mode == RUNNER_MODE_EXEC) {
                 r = send_tty(&e);
                 if (r >= 0)
                         r = start_command(&e, &refusal);
@@ -241,7 +278,7 @@ void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int chann
 
         if (r < 0)
                 channel_fail(&refusal, r);
-        else if (mode == RUNNER_MODE_CHECK) {
+        else if (order.mode == RUNNER_MODE_CHECK) {
                 m = (ChannelMessage){.type = CHANNEL_CHECKED};
                 channel_send(&m);
         }

@@ -34,8 +34,11 @@ typedef struct Monitor {
         pid_t joiner, command; /* children, or 0 */
         int pidfd;             /* of the command, or negative */
         int tty;               /* pty master, or negative */
+        bool is_ordered;       /* the order has come */
+        uint64_t deadline;     /* of what it asks for; CLOCK_MONOTONIC */
         bool is_check;         /* no command is to be run */
         bool failed, checked;
+        bool is_end_told; /* the end of the command */
         RunnerReport report;
 } Monitor;
 
@@ -57,6 +60,18 @@ static void monitor_fail(Monitor *k, RefusalKind kind, int error, const char *te
         snprintf(k->report.text, sizeof(k->report.text), "%s", text);
 }
 
+/* Stopping the scope must end the command, not the report of its end. A runner without an order has nothing to
+ * report, and ends. */
+static void monitor_take_order(Monitor *k)
+{
+        sigset_t all;
+
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        k->is_ordered = true;
+        k->deadline = now_usec(CLOCK_MONOTONIC) + RUNNER_SETUP_SEC_MAX * USEC_PER_SEC;
+}
+
 /* A child of ours, whether or not it has ended: nobody can name any other process to us. */
 static bool is_child(pid_t pid)
 {
@@ -69,6 +84,12 @@ static void monitor_take_message(Monitor *k, ChannelMessage *m)
 {
         m->text[sizeof(m->text) - 1] = 0;
         switch (m->type) {
+        case CHANNEL_ORDERED:
+                if (k->command == 0 && !k->failed) {
+                        monitor_take_order(k);
+                        k->is_check = m->kind == RUNNER_MODE_CHECK;
+                }
+                break;
         case CHANNEL_FORKED:
                 if (k->command == 0 && m->pid != k->joiner && is_child(m->pid)) {
                         k->command = m->pid;
@@ -100,19 +121,27 @@ static void monitor_take_tty(Monitor *k)
         k->tty_socket = fd_close(k->tty_socket);
 }
 
+/* Of poll(2): there is no hurry before the order. */
+static int setup_timeout(const Monitor *k)
+{
+        uint64_t now;
+
+        if (!k->is_ordered)
+                return -1;
+        now = now_usec(CLOCK_MONOTONIC);
+        return now >= k->deadline ? 0 : (int) ((k->deadline - now) / USEC_PER_MSEC) + 1;
+}
+
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
 static void monitor_watch_setup(Monitor *k)
 {
-        uint64_t deadline = now_usec(CLOCK_MONOTONIC) + RUNNER_SETUP_SEC_MAX * USEC_PER_SEC;
-
         for (;;) {
-                uint64_t now = now_usec(CLOCK_MONOTONIC);
                 struct pollfd p = {.fd = k->channel, .events = POLLIN};
+                int timeout = setup_timeout(k), r;
                 ChannelMessage m;
                 ssize_t n;
-                int r;
 
-                r = now >= deadline ? 0 : poll(&p, 1, (int) ((deadline - now) / USEC_PER_MSEC) + 1);
+                r = timeout == 0 ? 0 : poll(&p, 1, timeout);
                 if (r < 0 && errno == EINTR)
                         continue;
                 if (r <= 0) {
@@ -176,13 +205,47 @@ static uint64_t timeval_usec(const struct timeval *t)
         return (uint64_t) t->tv_sec * USEC_PER_SEC + (uint64_t) t->tv_usec;
 }
 
+static void monitor_report_end(Monitor *k, int wait_status, const struct rusage *usage)
+{
+        k->report.wait_status = wait_status;
+        k->report.type = RUNNER_EXITED;
+        k->report.cpu_usec = saturate(timeval_usec(&usage->ru_utime) + timeval_usec(&usage->ru_stime));
+        k->report.max_rss_kib = saturate((uint64_t) usage->ru_maxrss);
+        report_send(&k->report, NULL, 0);
+        k->is_end_told = true;
+}
+
+/* As waitpid(2) has it. */
+static int wait_status_of(const siginfo_t *info)
+{
+        if (info->si_code == CLD_EXITED)
+                return (info->si_status & 0xff) << 8;
+        return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+/* The end of a command that is over already is in the socket when execd takes it over. The command stays there
+ * to be looked at. The C library's waitid(3) does not return the usage. */
+static void monitor_report_early_end(Monitor *k)
+{
+        struct rusage usage = {0};
+        siginfo_t info = {0};
+
+        if (syscall(SYS_waitid, P_PID, k->command, &info, WEXITED | WNOHANG | WNOWAIT, &usage) >= 0 &&
+            info.si_pid > 0)
+                monitor_report_end(k, wait_status_of(&info), &usage);
+}
+
 /* The spawner looks at the command before anything else may happen to it, and execd takes it over after
  * that: until then an ended command stays there to be looked at. The byte of execd, or 0 when nobody has the
  * control socket any longer. */
-static char wait_until_taken(void)
+static char wait_until_taken(Monitor *k)
 {
+        struct pollfd p[] = {{.fd = RUNNER_CONTROL_FD, .events = POLLIN},
+                             {.fd = k->pidfd, .events = POLLIN}};
         char byte;
 
+        if (poll(p, ELEMENTSOF(p), -1) > 0 && !p[0].revents)
+                monitor_report_early_end(k);
         return fd_recv_message(RUNNER_CONTROL_FD, &byte, 1, NULL, 0, NULL) > 0 ? byte : 0;
 }
 
@@ -219,7 +282,7 @@ static bool ends_within(int pidfd, int msec)
 
 static void monitor_run_command(Monitor *k)
 {
-        int fds[2] = {k->pidfd, -EBADF};
+        int fds[2] = {k->pidfd, -EBADF}, status;
         struct rusage usage = {0};
         char taken;
         bool log;
@@ -232,7 +295,7 @@ static void monitor_run_command(Monitor *k)
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
         k->tty = fd_close(k->tty);
         /* Without the byte nobody has compared it with its container, or nobody knows that it runs. */
-        taken = wait_until_taken();
+        taken = wait_until_taken(k);
         if (taken == 0) {
                 monitor_end_children(k);
                 return;
@@ -241,18 +304,16 @@ static void monitor_run_command(Monitor *k)
         log = taken == RUNNER_TAKEN_LOG[0];
         if (log)
                 output_log_run(k->pidfd);
-        else if (!ends_within(k->pidfd, SHORT_MSEC)) {
+        else if (!k->is_end_told && !ends_within(k->pidfd, SHORT_MSEC)) {
                 k->pidfd = fd_close(k->pidfd);
                 lean_wait(&k->report, k->command);
                 give_back_text();
         }
         k->pidfd = fd_close(k->pidfd);
 
-        k->report.wait_status = reap(&k->command, &usage);
-        k->report.type = RUNNER_EXITED;
-        k->report.cpu_usec = saturate(timeval_usec(&usage.ru_utime) + timeval_usec(&usage.ru_stime));
-        k->report.max_rss_kib = saturate((uint64_t) usage.ru_maxrss);
-        report_send(&k->report, NULL, 0);
+        status = reap(&k->command, &usage);
+        if (!k->is_end_told)
+                monitor_report_end(k, status, &usage);
         if (log)
                 output_log_finish();
 }
@@ -282,70 +343,100 @@ static void monitor_finish(Monitor *k)
         report_send(&k->report, NULL, 0);
 }
 
-/* Parks until the spawner sends the order: 1. It went away instead: 0. Anything else is no order, or we were
- * started by somebody else (a container can have its script run by what executes it). */
-static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
+/* Parks until the spawner sends something: 1. It went away instead: 0. The order is the joiner's to receive. */
+static int wait_for_message(bool *ret_is_order)
 {
-        ssize_t n = fd_recv_message(RUNNER_CONTROL_FD, ret, sizeof(*ret), ret_fds, max_fds, ret_n_fds);
+        RunnerOrder order;
+        ssize_t n;
 
+        do
+                n = recv(RUNNER_CONTROL_FD, &order, sizeof(order), MSG_PEEK);
+        while (n < 0 && errno == EINTR);
         if (n <= 0)
-                return (int) n;
-        return n == sizeof(*ret) && ret->version == RUNNER_SPEC_VERSION &&
-                               (ret->mode == RUNNER_MODE_EXEC || ret->mode == RUNNER_MODE_CHECK) &&
-                               ret->n_namespaces <= RUNNER_N_NAMESPACES &&
-                               (*ret_n_fds == 2 + ret->n_namespaces || *ret_n_fds == 5 + ret->n_namespaces)
-                       ? 1
-                       : -EBADMSG;
+                return n < 0 ? -errno : 0;
+        *ret_is_order = n != sizeof(RUNNER_PREPARE) - 1;
+        if (!*ret_is_order && recv(RUNNER_CONTROL_FD, &order, sizeof(order), 0) < 0)
+                return -errno;
+        return 1;
 }
 
-/* There is no joiner that could say so: no task, no memory or no descriptor is left for one. */
+/* Fails where no task, no memory or no descriptor is left; `act` is what failed. */
+static int monitor_fork_joiner(Monitor *k, const char **ret_act)
+{
+        _cleanup_close_ int channel = -EBADF, tty = -EBADF;
+        int ends[2], sockets[2];
+        pid_t self = getpid();
+
+        setsid();
+        *ret_act = "create pipe";
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        k->channel = ends[0];
+        channel = ends[1];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
+                return -errno;
+        k->tty_socket = sockets[0];
+        tty = sockets[1];
+
+        *ret_act = "fork";
+        k->joiner = fork();
+        if (k->joiner == 0)
+                enter_run(self, channel, tty);
+        return k->joiner < 0 ? -errno : 0;
+}
+
+/* Before the order: what cannot be done yet is done after it. */
+static bool monitor_prepare(Monitor *k)
+{
+        const char *act;
+
+        if (monitor_fork_joiner(k, &act) >= 0)
+                return true;
+        k->joiner = 0;
+        k->channel = fd_close(k->channel);
+        k->tty_socket = fd_close(k->tty_socket);
+        return false;
+}
+
+/* There is no joiner that could say so. */
 static int monitor_without_joiner(Monitor *k, const char *act, int error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        refuse_start(&refusal, REFUSAL_NOT_RUNNABLE, error, "failed to %s: %s", act, strerrordesc_np(error));
-        monitor_fail(k, REFUSAL_NOT_RUNNABLE, error, refusal.message ?: act);
+        k->joiner = 0;
+        refuse_start(&refusal, REFUSAL_NOT_RUNNABLE, error, "failed to %s: %s", act,
+                     strerrordesc_np(-error));
+        monitor_fail(k, REFUSAL_NOT_RUNNABLE, -error, refusal.message ?: act);
         monitor_finish(k);
         return 1;
 }
 
 int main(void)
 {
-        static Monitor k = {.pidfd = -EBADF, .tty = -EBADF};
-        int fds[RUNNER_ORDER_FDS_MAX], channel[2], tty[2];
-        RunnerOrder order;
-        size_t n_fds = 0;
-        sigset_t all;
+        static Monitor k = {.channel = -EBADF, .tty_socket = -EBADF, .pidfd = -EBADF, .tty = -EBADF};
+        bool is_order = false, is_prepared = false;
+        const char *act;
         int r;
 
         prctl(PR_SET_DUMPABLE, 0);
-        r = receive_order(&order, fds, ELEMENTSOF(fds), &n_fds);
-        if (r <= 0)
-                return r < 0;
+        do {
+                r = wait_for_message(&is_order);
+                if (r <= 0)
+                        return r < 0;
+                if (!is_order)
+                        is_prepared = monitor_prepare(&k);
+        } while (!is_order && !is_prepared);
 
-        /* Stopping the scope must end the command, not the report of its end. */
-        sigfillset(&all);
-        sigprocmask(SIG_SETMASK, &all, NULL);
-        setsid();
-
-        k.is_check = order.mode == RUNNER_MODE_CHECK;
-        if (pipe2(channel, O_CLOEXEC) < 0 ||
-            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, tty) < 0)
-                return monitor_without_joiner(&k, "create pipe", errno);
-        k.joiner = fork();
-        if (k.joiner < 0)
-                return monitor_without_joiner(&k, "fork", errno);
-        if (k.joiner == 0)
-                enter_run(&order, fds, n_fds, channel[1], tty[1]);
-
-        fd_close(channel[1]);
-        fd_close(tty[1]);
-        for (size_t i = 0; i < n_fds; i++)
-                fd_close(fds[i]);
-        k.channel = channel[0];
-        k.tty_socket = tty[0];
+        if (!is_prepared) {
+                monitor_take_order(&k);
+                r = monitor_fork_joiner(&k, &act);
+                if (r < 0)
+                        return monitor_without_joiner(&k, act, r);
+        }
         monitor_watch_setup(&k);
         fd_close(k.channel);
-        monitor_finish(&k);
+        /* Otherwise the spawner went away, or what it sent was no order. */
+        if (k.is_ordered)
+                monitor_finish(&k);
         return 0;
 }

@@ -7,8 +7,9 @@
  *   monitor   what the spawner starts, in the scope. Parks on its control socket, and later is the parent of
  * the command: waits for it and reports. Never joins a namespace, so nothing inside can see it and it holds
  *            nothing of the container.
- *   joiner  child of the monitor. Takes the leader's confinement, joins, becomes the user. It is still in
- * the host's pid namespace, so nothing inside can see it; it leaves as soon as the command is forked.
+ *   joiner  child of the monitor. Receives the order, for which it may have been forked beforehand. Takes the
+ * leader's confinement, joins, becomes the user. It is still in the host's pid namespace, so nothing inside can
+ * see it; it exits as soon as the command is forked.
  *   command  forked by the joiner as a child of the monitor (CLONE_PARENT). The first that can be seen
  * inside: it has its three stdio fds and the channel, close-on-exec, and no more rights than what it will
  * execute.
@@ -33,6 +34,7 @@ typedef enum ChannelType {
         CHANNEL_FORKED = 1,  /* `pid`: the command */
         CHANNEL_FAILED = 2,  /* `kind`, `error`, `text` */
         CHANNEL_CHECKED = 3, /* the user exists */
+        CHANNEL_ORDERED = 4, /* `kind`: the mode of the order */
 } ChannelType;
 
 typedef struct ChannelMessage {
@@ -58,9 +60,8 @@ typedef struct Entry {
         const char *program; /* what execve(2) gets: argv[0] or owned */
 } Entry;
 
-/* enter.c: the joiner, from its first instruction. `fds` are those of the order. */
-void enter_run(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
-        __attribute__((noreturn));
+/* enter.c: the joiner, from its first instruction. */
+void enter_run(pid_t monitor, int channel, int tty_socket) __attribute__((noreturn));
 
 /* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */
 int confine_outside(const RunnerSpec *s, Refusal *reterr);

@@ -27,6 +27,10 @@
 #define PIPE_SIZE      (1024 * 1024)
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
 
+/* Parked runners of which each has forked already, at most; and where fewer tasks are allowed, none does. */
+#define PREPARED_MAX       64
+#define PREPARED_TASKS_MIN 64
+
 /* Of output that goes to the journal, which is slower: what is left in it at the end takes its time. */
 #define LOGGED_PIPE_SIZE (64 * 1024)
 
@@ -388,10 +392,23 @@ static void on_report(Launch *l)
                 fd_close(fds[i]);
 }
 
+/* Its scope counts what it forks, and so does the slice: where few tasks are allowed, they are for commands. */
+static void prepare_runner(Launch *l)
+{
+        if (l->slice->limits.values[LIMIT_TASKS_MAX] < PREPARED_TASKS_MIN ||
+            l->spawner->n_prepared >= PREPARED_MAX ||
+            fd_send_message(l->runner.control, RUNNER_PREPARE, strlen(RUNNER_PREPARE), NULL, 0) < 0)
+                return;
+        l->is_prepared = true;
+        l->spawner->n_prepared++;
+}
+
 static void on_scope_ready(Launch *l)
 {
         if (l->start)
                 release_or_fail(l);
+        else
+                prepare_runner(l);
 }
 
 static void on_leader_gone(Launch *l)

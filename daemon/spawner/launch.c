@@ -188,6 +188,7 @@ Launch *launch_free(Launch *l)
                 return NULL;
         connection_remove_job(&l->job);
         list_remove(&l->spawner->launches, &l->node);
+        l->spawner->n_prepared -= l->is_prepared;
         sd_event_source_disable_unref(l->timer);
         sd_event_source_disable_unref(l->control);
         sd_event_source_disable_unref(l->leader);

@@ -40,6 +40,7 @@ struct Launch {
         Slice *slice; /* owned reference */
         Scope *scope;
         bool scope_is_ready;
+        bool is_prepared; /* counted by the spawner */
         sd_event_source *timer, *control, *leader;
         Start *start; /* launch-start.c's; NULL while parked */
 };

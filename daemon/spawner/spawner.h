@@ -46,9 +46,10 @@ typedef struct Spawner {
         Providers *providers;
         Slices *slices;
         ScopeManager *scopes;
-        List connections; /* Connection */
-        List launches;    /* Launch */
-        List listings;    /* of processes.c */
+        List connections;  /* Connection */
+        List launches;     /* Launch */
+        size_t n_prepared; /* of these: how many runners have forked before their order */
+        List listings;     /* of processes.c */
 } Spawner;
 
 /* `listen_fd` becomes the spawner's. */

@@ -6,8 +6,9 @@
  * the same tree and always installed together, but the form is versioned and checked all the same, since a
  * running runner may be older than an upgraded spawner.
  *
- * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. One
- * message releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, the namespaces to join in
+ * The runner is started with its control socket (SOCK_SEQPACKET) as fd 3 and parks in a read of it. When its
+ * scope is there it may be sent RUNNER_PREPARE, and then does what can be done before the order. One message
+ * releases it: RunnerOrder with fds [spec memfd (sealed), leader pidfd, the namespaces to join in
  * the order of runner_namespaces, then stdin, stdout, stderr unless a tty is to be made]. Everything else is
  * in the memfd. After RUNNER_STARTED the runner leaves the command unreaped until it was sent one byte (or
  * its peer is gone), so that the spawner can look at the command however short it ran.
@@ -123,6 +124,9 @@ typedef enum RunnerReportType {
 } RunnerReportType;
 
 #define RUNNER_TEXT_MAX 4096
+
+/* The byte for a runner that is parked in its scope: it forks the process that receives the order. */
+#define RUNNER_PREPARE "p"
 
 /* The byte by which execd says that it has the command, which was compared with its container: from then on
  * the runner may reap it. With _LOG, a RunnerLog follows. When the control socket ends without the byte, the

@@ -209,13 +209,18 @@ def test_ambient_set_raised(container, kind, moment):
     assert host.caps(status["CapBnd"]) == bounding
 
 
-def runner_of(exec_id):
-    """The runner that waits in the scope of an exec which was not started."""
-    scope = f"exec-{exec_id}.scope"
-    host.wait_until(lambda: scope in host.exec_scopes(), "the scope")
+def processes_of(scope):
     group = host.sh(["systemctl", "show", "-p", "ControlGroup", "--value", scope]).strip()
     with open(f"/sys/fs/cgroup{group}/cgroup.procs", encoding="ascii") as stream:
-        return int(stream.read())
+        return sorted(map(int, stream.read().split()))
+
+
+def runner_of(exec_id):
+    """The process that waits for the order in the scope of an exec which was not started: a child of the runner."""
+    scope = f"exec-{exec_id}.scope"
+    host.wait_until(lambda: scope in host.exec_scopes(), "the scope")
+    host.wait_until(lambda: len(processes_of(scope)) == 2, "both processes of the runner")
+    return max(processes_of(scope), key=lambda pid: int(host.status_of(pid)["PPid"]) in processes_of(scope))
 
 
 def waiting_for(pid, fd):
@@ -243,6 +248,8 @@ def test_runner_joins_what_was_compared(container, what):
     thread = threading.Thread(target=lambda: outcomes.append(client.start(exec_id)))
     os.kill(runner, signal.SIGSTOP)
     try:
+        # It may have been about to read.
+        host.wait_until(lambda: host.status_of(runner)["State"].startswith("T"), "it to be stopped")
         thread.start()
         host.wait_until(lambda: waiting_for(runner, 3) > 0, "the order for the runner")
         tell(c, what)

@@ -253,6 +253,29 @@ def test_command_that_nobody_has_verified_is_ended():
     assert shell("pgrep -fx 'sleep 3336'", check=False) == ""
 
 
+def processes_of(exec_id):
+    group = shell(f"systemctl show -P ControlGroup exec-{exec_id}.scope").strip()
+    if not group:
+        return []
+    with contextlib.suppress(FileNotFoundError), open(f"/sys/fs/cgroup{group}/cgroup.procs") as f:
+        return sorted(map(int, f.read().split()))
+    return []
+
+
+def test_runner_that_waits_is_outside_and_ends_as_a_whole():
+    """A runner has forked the process that will enter. It joins nothing beforehand, and never runs without its parent."""
+    exec_id = parked(["echo", "here"])
+    wait_for(lambda: len(processes_of(exec_id)) == 2, what="the process that will enter")
+    parent, child = processes_of(exec_id)
+    for name in os.listdir("/proc/self/ns"):
+        links = {os.readlink(f"/proc/{pid}/ns/{name}") for pid in (spawner(), parent, child)}
+        assert len(links) == 1, name
+    # Stopped, it does not come to see that it is alone.
+    shell(f"kill -STOP {child}; kill -KILL {parent}")
+    wait_for(lambda: not processes_of(exec_id), what="the end of both")
+    assert Start(exec_id).end() == (0, b"here\n")
+
+
 def has_answered(pid):
     """The spawner has the ends of a command's pipes until it has handed them over."""
     directory = f"/proc/{pid}/fd"
