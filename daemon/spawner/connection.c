@@ -7,14 +7,12 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "spawner/leader-memory.h"
 #include "wire/spawner-protocol.h"
 
 /* A message that waits for the table, or for what is read of a leader. */
 typedef struct Request {
         ConnectionJob job;
-        FiltersWait filters;
-        MemoryWait memory;
+        LeaderWait wait;
         bool fresh; /* to be called with, after the leader was read */
         sd_bus_message *message;
         RequestMethod method;
@@ -37,8 +35,7 @@ void connection_remove_job(ConnectionJob *j)
 static Request *request_free(Request *q)
 {
         connection_remove_job(&q->job);
-        filters_wait_cancel(&q->filters);
-        leader_memory_wait_cancel(&q->memory);
+        leader_wait_cancel(&q->wait);
         sd_bus_message_unref(q->message);
         free(q);
         return NULL;
@@ -97,8 +94,7 @@ int request_leader(Connection *c, sd_bus_message *message, RequestMethod method,
         if (!q)
                 return -ENOMEM;
         q->fresh = fresh;
-        r = leader->run ? filters_wait(leader, &q->filters, on_leader, q, reterr)
-                        : leader_memory_wait(leader, &q->memory, on_leader, q, reterr);
+        r = leader_wait(leader->filters_waits ?: leader->memory_waits, &q->wait, on_leader, q, reterr);
         if (r < 0)
                 request_free(q);
         return r < 0 ? r : 1;

@@ -8,7 +8,6 @@
 #include <systemd/sd-event.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
 #include "spawner/proc-parse.h"
@@ -16,6 +15,7 @@
 
 #define COMMAND_MAX     (64 * 1024)
 #define PERSONALITY_MAX 64
+#define WAITS_MAX       1024
 
 /* The time until the next attempt. */
 #define FAILED_USEC (3 * USEC_PER_SEC)
@@ -33,14 +33,12 @@ typedef struct Items {
         Item items[];
 } Items;
 
-struct MemoryRun {
+typedef struct MemoryRun {
+        LeaderWaits waits;
         Reader *reader;   /* NULL once it has ended */
         Leader **leaders; /* owned references */
         size_t n;
-        sd_event_source *tell;
-        List waits; /* MemoryWait */
-        unsigned n_waits;
-};
+} MemoryRun;
 
 /* The directory of the same process; owned. */
 static int open_same(const Leader *l)
@@ -100,10 +98,10 @@ static MemoryRun *run_free(MemoryRun *run)
         if (!run)
                 return NULL;
         reader_free(run->reader, NULL);
-        sd_event_source_disable_unref(run->tell);
+        leader_waits_done(&run->waits);
         for (size_t i = 0; i < run->n; i++) {
-                if (run->leaders[i]->memory_run == run)
-                        run->leaders[i]->memory_run = NULL;
+                if (run->leaders[i]->memory_waits == &run->waits)
+                        run->leaders[i]->memory_waits = NULL;
                 leader_unref(run->leaders[i]);
         }
         free(run->leaders);
@@ -132,21 +130,9 @@ static void leader_take(Leader *l, const Item *item)
                 (void) proc_cmdline_parse(item->command, item->size, &l->command);
 }
 
-/* One in each turn of the loop: what it waits for is work. */
-static int on_tell(sd_event_source *source, void *userdata)
+static void on_told(LeaderWaits *l)
 {
-        MemoryRun *run = userdata;
-        MemoryWait *w;
-
-        if (list_is_empty(&run->waits)) {
-                run_free(run);
-                return 0;
-        }
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        w = LIST_ENTRY(run->waits.first, MemoryWait, node);
-        leader_memory_wait_cancel(w);
-        w->callback(w->userdata);
-        return 0;
+        run_free(LIST_ENTRY(l, MemoryRun, waits));
 }
 
 /* One that holds the reader up is not asked again for a while. The reader of those behind it is another one. */
@@ -159,15 +145,14 @@ static void on_done(void *userdata, int error)
         for (size_t i = 0; i < run->n; i++) {
                 Leader *l = run->leaders[i];
 
-                l->memory_run = NULL;
+                l->memory_waits = NULL;
                 if (i < n_read)
                         leader_take(l, &items->items[i]);
                 else if (i == n_read || error != -ETIMEDOUT)
                         leader_fail(l, error < 0 ? error : -EIO);
         }
         run->reader = reader_free(run->reader, n_read < run->n ? run->leaders[n_read] : NULL);
-        if (sd_event_source_set_enabled(run->tell, SD_EVENT_ONESHOT) < 0)
-                log_error("Failed to answer a request for the command lines of containers");
+        leader_waits_tell(&run->waits);
 }
 
 static int run_start(MemoryRun *run)
@@ -178,9 +163,7 @@ static int run_start(MemoryRun *run)
         r = sd_event_default(&event);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(event, &run->tell, on_tell, run);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(run->tell, SD_EVENT_OFF);
+        r = leader_waits_init(&run->waits, event);
         if (r >= 0)
                 r = reader_new(event,
                                &(ReaderJob){
@@ -201,6 +184,8 @@ static int run_new(Leader *const *leaders, size_t n)
 
         if (!run)
                 return -ENOMEM;
+        run->waits = (LeaderWaits){
+                .max = WAITS_MAX, .what = "the command line of a container", .on_told = on_told};
         run->leaders = calloc(n, sizeof(*run->leaders));
         if (!run->leaders)
                 return -ENOMEM;
@@ -210,14 +195,14 @@ static int run_new(Leader *const *leaders, size_t n)
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++)
-                leaders[i]->memory_run = run;
+                leaders[i]->memory_waits = &run->waits;
         TAKE_PTR(run);
         return 0;
 }
 
 static bool is_to_be_read(const Leader *l)
 {
-        return !l->is_memory_known && !l->memory_run &&
+        return !l->is_memory_known && !l->memory_waits &&
                !(l->memory_error < 0 && now_usec(CLOCK_MONOTONIC) < l->memory_again);
 }
 
@@ -237,7 +222,7 @@ int leader_memory_need(Leader *const *leaders, size_t n)
                         leader_fail(l, -EBUSY);
                 else if (is_to_be_read(l))
                         wanted[n_wanted++] = l;
-                is_being_read = is_being_read || l->memory_run;
+                is_being_read = is_being_read || l->memory_waits;
         }
         if (n_wanted == 0)
                 return is_being_read ? -EINPROGRESS : 0;
@@ -245,28 +230,4 @@ int leader_memory_need(Leader *const *leaders, size_t n)
         for (size_t i = 0; r < 0 && i < n_wanted; i++)
                 leader_fail(wanted[i], r);
         return r < 0 && !is_being_read ? 0 : -EINPROGRESS;
-}
-
-int leader_memory_wait(Leader *l, MemoryWait *w, void (*callback)(void *userdata), void *userdata,
-                       Refusal *reterr)
-{
-        if (!l->memory_run)
-                return -ESTALE;
-        if (l->memory_run->n_waits >= MEMORY_WAITS_MAX)
-                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                              "too many requests wait for the command line of a container (limit %d)",
-                              MEMORY_WAITS_MAX);
-        *w = (MemoryWait){.run = l->memory_run, .callback = callback, .userdata = userdata};
-        list_append(&l->memory_run->waits, &w->node);
-        l->memory_run->n_waits++;
-        return 0;
-}
-
-void leader_memory_wait_cancel(MemoryWait *w)
-{
-        if (!w->run)
-                return;
-        list_remove(&w->run->waits, &w->node);
-        w->run->n_waits--;
-        w->run = NULL;
 }

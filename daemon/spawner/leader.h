@@ -12,10 +12,8 @@
 
 #include "base/refusal.h"
 #include "spawner/leader-facts.h"
+#include "spawner/leader-wait.h"
 #include "wire/runner-spec.h"
-
-typedef struct FiltersRun FiltersRun;
-typedef struct MemoryRun MemoryRun;
 
 /* Seccomp filters (seccomp-filters.h reads them). */
 typedef struct LeaderFilters {
@@ -37,17 +35,17 @@ typedef struct Leader {
         char *unit_cgroup;      /* owned: of the service whose main process it is; NULL for others */
         LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
         LeaderFilters *filters; /* owned: as read last, or NULL */
-        FiltersRun *run;        /* weak: they are being read (seccomp-filters.h) */
-        int filters_error;      /* why they could not be read, and not before when it is tried again */
-        uint64_t filters_again; /* CLOCK_MONOTONIC */
-        bool is_memory_known;   /* the next two were read (leader-memory.h) */
-        char **command;         /* owned; NULL: none, or too long */
+        LeaderWaits *filters_waits; /* weak: they are being read (seccomp-filters.h) */
+        int filters_error;          /* why they could not be read, and not before when it is tried again */
+        uint64_t filters_again;     /* CLOCK_MONOTONIC */
+        bool is_memory_known;       /* the next two were read (leader-memory.h) */
+        char **command;             /* owned; NULL: none, or too long */
         uint32_t personality;
-        MemoryRun *memory_run; /* weak: they are being read */
-        int memory_error;      /* why they could not be read, and not before when it is tried again */
-        uint64_t memory_again; /* CLOCK_MONOTONIC */
-        unsigned n_stuck;      /* readers (reader.h) that hang in what they read of its container */
-        unsigned n_checks;     /* runners that hang where they look a user up (user-check.h) */
+        LeaderWaits *memory_waits; /* weak: they are being read */
+        int memory_error;          /* why they could not be read, and not before when it is tried again */
+        uint64_t memory_again;     /* CLOCK_MONOTONIC */
+        unsigned n_stuck;          /* readers (reader.h) that hang in what they read of its container */
+        unsigned n_checks;         /* runners that hang where they look a user up (user-check.h) */
 } Leader;
 
 /* The leader's SELinux context; NULL on a kernel without SELinux. */
@@ -82,11 +80,11 @@ int leader_explain(const Leader *l, int error, Refusal *reterr);
 
 /* leader-template.c: fills the half of a spec that describes the leader, and opens the namespaces that
  * differ from ours. All of it is read anew, but for filters, which can only be added to and are read again
- * when their number has changed: -EINPROGRESS, see filters_wait(). Nothing exceeds what the container had
+ * when their number has changed: -EINPROGRESS, see leader_wait(). Nothing exceeds what the container had
  * when it was found; a leader that has left its namespaces is refused. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
 /* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. -EINPROGRESS
- * when the personality is being read, see leader_memory_wait(). */
+ * when the personality is being read, see leader_wait(). */
 int leader_fill_inherited(Leader *l, RunnerSpec *spec, Refusal *reterr);
 
 /* Outside id of the user namespace's root, for what is made outside and used inside. */

@@ -83,6 +83,11 @@ Reader *reader_free(Reader *r, Leader *stuck_at)
 
 /* The connection of execd and the control sockets of runners end with the spawner, and not with a child that
  * hangs. */
+static bool close_all_but(unsigned fd)
+{
+        return (fd <= 3 || close_range(3, fd - 1, 0) >= 0) && close_range(MAX(fd + 1, 3U), ~0U, 0) >= 0;
+}
+
 static void run_child(const Reader *r, pid_t parent) __attribute__((noreturn));
 static void run_child(const Reader *r, pid_t parent)
 {
@@ -90,7 +95,8 @@ static void run_child(const Reader *r, pid_t parent)
 
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        if (close_range(3, ~0U, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        if (!close_all_but((unsigned) r->job.pidfd) || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+            getppid() != parent)
                 _exit(1);
         cgroup_forget_root();
         r->job.read(r->memory, r->job.userdata);

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * A reader: a child of ours for files of /proc that a process can keep us waiting for. The kernel reads the
- * arguments of a process out of the memory of the process, which may be a file of a file system that the
- * container serves itself, and holds a lock of the process for others. Nobody waits for a reader: it is
- * killed after a time without progress, and one that cannot be killed is left until it ends.
+ * A reader: a child of ours for what a process can keep us waiting for. A process that sleeps in the kernel
+ * cannot be stopped for ptrace(2). The kernel reads the arguments of a process out of the memory of the process,
+ * which may be a file of a file system that the container serves itself, and holds a lock of the process for
+ * others. Nobody waits for a reader: it is killed after a time without progress, and one that cannot be killed
+ * is left until it ends.
  */
 
 #include <stdbool.h>
@@ -23,7 +24,8 @@ typedef struct ReaderMemory {
 
 typedef struct ReaderJob {
         size_t size; /* of the memory, which is zero at first */
-        /* In the child. All but the standard descriptors are closed. */
+        int pidfd;   /* weak: of what is read; 0: none */
+        /* In the child. All but that and the standard descriptors are closed. */
         void (*read)(ReaderMemory *m, void *userdata);
         /* Once, from the loop, with 0 or -errno. Frees the reader. */
         void (*on_done)(void *userdata, int error);

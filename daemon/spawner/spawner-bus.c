@@ -77,7 +77,7 @@ static int need_commands(Connection *c, sd_bus_message *m, RequestMethod method,
                         leaders[n++] = container->leader;
         r = leader_memory_need(leaders, n);
         for (size_t i = 0; r == -EINPROGRESS && i < n; i++)
-                if (leaders[i]->memory_run)
+                if (leaders[i]->memory_waits)
                         return request_leader(c, m, method, true, leaders[i], reterr);
         return r;
 }
@@ -362,23 +362,31 @@ static int do_end_exec(Connection *c, sd_bus_message *m, bool fresh, Refusal *re
         return scope_end(c, m, exec_id, reterr);
 }
 
-static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+/* The container whose id is the argument. */
+static int read_running(Connection *c, sd_bus_message *m, bool fresh, Container **ret, Refusal *reterr)
 {
-        Container *found;
         const char *id;
         int r;
 
         r = sd_bus_message_read(m, "s", &id);
         if (r < 0)
                 return r;
-        found = container_table_by_id(&c->spawner->containers, id);
-        if (!found && !fresh) {
+        *ret = container_table_by_id(&c->spawner->containers, id);
+        if (!*ret && !fresh) {
                 (void) service_want(c->spawner->providers, id);
                 return -ESTALE;
         }
-        if (!found || !container_is_alive(found))
+        if (!*ret || !container_is_alive(*ret))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        return processes_list(c, m, found, reterr);
+        return 0;
+}
+
+static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
+{
+        Container *found;
+        int r = read_running(c, m, fresh, &found, reterr);
+
+        return r < 0 ? r : processes_list(c, m, found, reterr);
 }
 
 static int do_get_usage(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
@@ -386,17 +394,11 @@ static int do_get_usage(Connection *c, sd_bus_message *m, bool fresh, Refusal *r
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const Slice *slice;
         Container *found;
-        const char *id;
         int r;
 
-        r = sd_bus_message_read(m, "s", &id);
+        r = read_running(c, m, fresh, &found, reterr);
         if (r < 0)
                 return r;
-        found = container_table_by_id(&c->spawner->containers, id);
-        if (!found && !fresh)
-                return -ESTALE;
-        if (!found || !container_is_alive(found))
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         slice = slices_find(c->spawner->slices, found);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Requests that wait for what is being read of a leader. Each is called once, when it was read or could not
+ * be, and one in each turn of the loop: what they wait for is work.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "base/refusal.h"
+
+/* The member of what is being read. */
+typedef struct LeaderWaits {
+        List list; /* LeaderWait, oldest first */
+        unsigned n, max;
+        const char *what; /* they wait for, in the text of a refusal */
+        sd_event_source *tell;
+        void (*on_told)(struct LeaderWaits *l); /* after the last one; frees them */
+} LeaderWaits;
+
+/* One request, embedded in what owns it. */
+typedef struct LeaderWait {
+        ListNode node;
+        LeaderWaits *waits; /* weak; NULL when nothing is waited for */
+        void (*callback)(void *userdata);
+        void *userdata;
+} LeaderWait;
+
+/* With `max`, `what` and `on_told` set. */
+int leader_waits_init(LeaderWaits *l, sd_event *event);
+/* They are called from now on. */
+void leader_waits_tell(LeaderWaits *l);
+/* Nobody waits any longer. */
+void leader_waits_done(LeaderWaits *l);
+
+/* -ESTALE without `l`: nothing is being read. */
+int leader_wait(LeaderWaits *l, LeaderWait *w, void (*callback)(void *userdata), void *userdata,
+                Refusal *reterr);
+void leader_wait_cancel(LeaderWait *w);
