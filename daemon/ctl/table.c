@@ -109,19 +109,6 @@ void table_add_number(Table *t, const char *shown, uint64_t value)
         table_add(t, shown ?: digits, strdup(digits));
 }
 
-void table_add_integer(Table *t, int64_t value)
-{
-        char digits[24];
-
-        snprintf(digits, sizeof(digits), "%" PRIi64, value);
-        table_add(t, digits, strdup(digits));
-}
-
-void table_add_flag(Table *t, bool value)
-{
-        table_add(t, value ? "yes" : "no", strdup(value ? "true" : "false"));
-}
-
 void table_add_strings(Table *t, char *const *values)
 {
         _cleanup_buf_ Buf b = BUF_INIT;

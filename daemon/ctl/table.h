@@ -37,8 +37,6 @@ void table_add_digits(Table *t, const char *shown, const char *digits);
 /* Shown as one text, and another text in JSON. */
 void table_add_short(Table *t, const char *shown, const char *text);
 void table_add_number(Table *t, const char *shown, uint64_t value); /* `shown` NULL: the digits */
-void table_add_integer(Table *t, int64_t value);
-void table_add_flag(Table *t, bool value);
 void table_add_strings(Table *t, char *const *values);
 /* Shown as a text, and in JSON as a value that is JSON already. */
 void table_add_json(Table *t, const char *shown, const char *json);

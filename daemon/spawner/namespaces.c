@@ -41,11 +41,6 @@ uint64_t namespace_flag(NamespaceType type)
         return types[type].flag;
 }
 
-const char *namespace_name(NamespaceType type)
-{
-        return types[type].name;
-}
-
 const char *namespace_title(NamespaceType type)
 {
         return types[type].title;

@@ -42,9 +42,8 @@ const Namespaces *namespaces_host(void);
 /* The capabilities that the host's PID 1 may give. */
 uint64_t namespaces_host_bounding(void);
 
-/* The CLONE_NEW flag of a type, its name in /proc/PID/ns, and its name for people. */
+/* The CLONE_NEW flag of a type, and its name for people. */
 uint64_t namespace_flag(NamespaceType type);
-const char *namespace_name(NamespaceType type);
 const char *namespace_title(NamespaceType type);
 
 /* Through a /proc/PID directory: the numbers, or the files with their numbers. */
