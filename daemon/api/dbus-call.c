@@ -349,79 +349,71 @@ int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c))
         return 1; /* answered later */
 }
 
-int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, void (*known)(DbusCall *c))
-{
-        DbusCall *c;
-        int r = dbus_call_new(s, message, exec, sizeof(DbusCall), &c);
-
-        return r < 0 ? r : dbus_call_begin(c, known);
-}
-
 static void call_on_verdict(void *userdata, const Refusal *refusal)
 {
         DbusCall *c = userdata;
-
-        c->authz = authz_free(c->authz);
-        if (!refusal) {
-                c->authorized(c);
-                return;
-        }
-        dbus_call_refuse(c, refusal);
-}
-
-void dbus_call_authorize(DbusCall *c, const AuthzQuestion *question, void (*next)(DbusCall *c))
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        AuthzQuestion q = *question;
-        int r;
-
-        c->authorized = next;
-        q.peer = c->peer;
-        q.interactive = sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
-        r = authz_check(c->manager, &q, call_on_verdict, c, &c->authz, &refusal);
-        if (r != 0)
-                call_on_verdict(c, r < 0 ? &refusal : NULL);
-}
-
-void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c))
-{
-        AuthzQuestion q = exec_access_question(c->exec, action, verb);
-
-        dbus_call_authorize(c, &q, next);
-}
-
-void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c))
-{
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = container, .verb = "inspect"};
-
-        dbus_call_authorize(c, &q, next);
-}
-
-static void call_on_list_verdict(void *userdata, const Refusal *refusal)
-{
-        DbusCall *c = userdata;
+        bool shows_part = c->act && c->act->shows_part;
 
         c->authz = authz_free(c->authz);
         c->may_see_all = !refusal;
-        if (refusal && refusal->kind == REFUSAL_BUSY)
+        if (refusal && (!shows_part || refusal->kind == REFUSAL_BUSY))
                 dbus_call_refuse(c, refusal);
         else
                 c->authorized(c);
 }
 
-void dbus_call_ask(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c))
+static void call_authorize(DbusCall *c, const AuthzQuestion *question)
 {
-        AuthzQuestion q = {.action = action, .peer = c->peer, .verb = verb};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        AuthzQuestion q = *question;
         int r;
 
-        c->authorized = next;
-        r = authz_check(c->manager, &q, call_on_list_verdict, c, &c->authz, &refusal);
+        q.peer = c->peer;
+        r = authz_check(c->manager, &q, call_on_verdict, c, &c->authz, &refusal);
         if (r != 0)
-                call_on_list_verdict(c, r < 0 ? &refusal : NULL);
+                call_on_verdict(c, r < 0 ? &refusal : NULL);
 }
 
-void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c))
+static bool call_is_interactive(const DbusCall *c)
 {
-        dbus_call_ask(c, AUTHZ_INSPECT, "list", next);
+        return sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
+}
+
+static void call_authorize_act(DbusCall *c)
+{
+        const DbusAct *a = c->act;
+        AuthzQuestion q = {.action = a->action, .verb = a->verb};
+
+        if (c->exec)
+                q = exec_access_question(c->exec, a->action, a->verb);
+        q.interactive = !a->shows_part && call_is_interactive(c);
+        c->authorized = a->run;
+        call_authorize(c, &q);
+}
+
+int dbus_call_begin_act(DbusCall *c, const DbusAct *act)
+{
+        c->act = act;
+        return dbus_call_begin(c, call_authorize_act);
+}
+
+int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act)
+{
+        DbusCall *c;
+        int r = dbus_call_new(s, message, exec, sizeof(DbusCall), &c);
+
+        return r < 0 ? r : dbus_call_begin_act(c, act);
+}
+
+void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c))
+{
+        const AuthzQuestion q = {
+                .action = AUTHZ_INSPECT,
+                .container = container,
+                .verb = "inspect",
+                .interactive = call_is_interactive(c),
+        };
+
+        c->authorized = next;
+        call_authorize(c, &q);
 }

@@ -15,6 +15,14 @@
 
 typedef struct DbusCall DbusCall;
 
+/* What a caller has to be allowed before a method runs: this for c->exec, or, without one, for all execs. */
+typedef struct DbusAct {
+        AuthzAction action;
+        const char *verb;
+        void (*run)(DbusCall *c);
+        bool shows_part; /* to callers who may not do this, too: c->may_see_all tells */
+} DbusAct;
+
 /* The first member of what a method keeps of its call, where that is more than this. */
 struct DbusCall {
         DbusService *service; /* weak */
@@ -30,6 +38,7 @@ struct DbusCall {
         size_t answer_size;              /* bytes that the answer was charged with */
         void (*known)(DbusCall *c);      /* the method proper, once the peer is known */
         void (*authorized)(DbusCall *c); /* what follows when it is allowed */
+        const DbusAct *act;              /* NULL where `known` authorizes in a way of its own */
         sd_bus_slot *slot;
         Authz *authz;
         Exec *exec; /* a reference; NULL where the method is not about one */
@@ -47,8 +56,10 @@ int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t si
 /* Asks the bus who calls, then goes on with known(). Takes the call. It is refused when there are too many,
  * or when others of c->size bytes, which the call holds until it is answered, have taken what there is. */
 int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c));
-/* Both, for methods whose calls have nothing of their own. */
-int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, void (*known)(DbusCall *c));
+/* Then the act is authorized, and runs. */
+int dbus_call_begin_act(DbusCall *c, const DbusAct *act);
+/* All of this, for methods whose calls have nothing of their own. */
+int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act);
 DbusCall *dbus_call_free(DbusCall *c);
 DEFINE_CLEANUP(DbusCall, dbus_call_free);
 
@@ -78,16 +89,10 @@ bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer);
 /* For handlers of such an answer that only says that it was done. */
 int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *error);
 
-/* As their counterparts in http-authz: next(c) when it is allowed, else the refusal as answer. `container`
- * may be NULL: all of them. */
-void dbus_call_authorize(DbusCall *c, const AuthzQuestion *q, void (*next)(DbusCall *c));
-void dbus_call_authorize_exec(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
+/* next(c) if the caller may look at this container, else the refusal is the answer. */
 void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c));
-/* next(c) in any case; c->may_see_all is set if the caller may do this to the execs of all users. */
-void dbus_call_ask(DbusCall *c, AuthzAction action, const char *verb, void (*next)(DbusCall *c));
-void dbus_call_ask_inspect(DbusCall *c, void (*next)(DbusCall *c));
 
-/* After dbus_call_ask_inspect(): whether an exec is in what this caller is shown. */
+/* In an act that shows a part: whether an exec is in what this caller is shown. */
 static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
 {
         return !e->hidden && (c->may_see_all || (e->creator->uid == c->peer->uid && !c->peer->foreign));

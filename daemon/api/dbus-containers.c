@@ -78,24 +78,18 @@ static void list_services_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void list_containers_authorize(DbusCall *c)
-{
-        dbus_call_authorize_inspect(c, NULL, list_containers_run);
-}
+static const DbusAct list_containers_act = {AUTHZ_INSPECT, "inspect", list_containers_run};
 
 int dbus_method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, list_containers_authorize);
+        return dbus_call_serve(userdata, m, NULL, &list_containers_act);
 }
 
-static void list_services_authorize(DbusCall *c)
-{
-        dbus_call_authorize_inspect(c, NULL, list_services_run);
-}
+static const DbusAct list_services_act = {AUTHZ_INSPECT, "inspect", list_services_run};
 
 int dbus_method_list_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, list_services_authorize);
+        return dbus_call_serve(userdata, m, NULL, &list_services_act);
 }
 
 typedef struct ContainerCall {
@@ -208,7 +202,7 @@ static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_erro
         return 0;
 }
 
-static void get_container_authorize(DbusCall *c)
+static void get_container_known(DbusCall *c)
 {
         const ContainerCall *k = DBUS_CALL(c, ContainerCall);
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -232,7 +226,7 @@ static int serve_container(DbusService *s, sd_bus_message *m, void (*run)(DbusCa
         r = dbus_read_reference(m, &DBUS_CALL(c, ContainerCall)->reference, &refusal);
         if (r < 0)
                 return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin(TAKE_PTR(c), get_container_authorize);
+        return dbus_call_begin(TAKE_PTR(c), get_container_known);
 }
 
 int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -288,12 +282,9 @@ static void list_rejected_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void list_rejected_authorize(DbusCall *c)
-{
-        dbus_call_authorize_inspect(c, NULL, list_rejected_run);
-}
+static const DbusAct list_rejected_act = {AUTHZ_INSPECT, "inspect", list_rejected_run};
 
 int dbus_method_list_rejected_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, list_rejected_authorize);
+        return dbus_call_serve(userdata, m, NULL, &list_rejected_act);
 }

@@ -25,10 +25,7 @@ static void resize_run(DbusCall *c)
                 dbus_call_reply(c, NULL);
 }
 
-static void resize_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "resize", resize_run);
-}
+static const DbusAct resize_act = {AUTHZ_MANAGE, "resize", resize_run};
 
 int dbus_method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -41,7 +38,7 @@ int dbus_method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r;
         k = DBUS_CALL(c, ResizeCall);
         r = sd_bus_message_read(m, "qq", &k->rows, &k->columns);
-        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), resize_authorize);
+        return r < 0 ? r : dbus_call_begin_act(TAKE_PTR(c), &resize_act);
 }
 
 typedef struct KillCall {
@@ -60,10 +57,7 @@ static void kill_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void kill_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "kill", kill_run);
-}
+static const DbusAct kill_act = {AUTHZ_MANAGE, "kill", kill_run};
 
 int dbus_method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -82,7 +76,7 @@ int dbus_method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (k->signal_number < 1 || k->signal_number > SIGRTMAX)
                 return dbus_error_from_refusal(error, &bad);
         k->all = all;
-        return dbus_call_begin(TAKE_PTR(c), kill_authorize);
+        return dbus_call_begin_act(TAKE_PTR(c), &kill_act);
 }
 
 typedef struct WaitCall {
@@ -140,10 +134,7 @@ static void wait_run(DbusCall *c)
                 exec_watch(c->exec, &w->watch, wait_on_state);
 }
 
-static void wait_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "wait", wait_run);
-}
+static const DbusAct wait_act = {AUTHZ_INSPECT, "wait", wait_run};
 
 int dbus_method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -155,5 +146,5 @@ int dbus_method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r;
         c->done = wait_done;
         r = sd_bus_message_read(m, "t", &DBUS_CALL(c, WaitCall)->timeout_usec);
-        return r < 0 ? r : dbus_call_begin(TAKE_PTR(c), wait_authorize);
+        return r < 0 ? r : dbus_call_begin_act(TAKE_PTR(c), &wait_act);
 }

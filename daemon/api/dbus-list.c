@@ -38,14 +38,11 @@ static void list_execs_run(DbusCall *c)
         dbus_call_reply_execs(c, &rows);
 }
 
-static void list_execs_authorize(DbusCall *c)
-{
-        dbus_call_ask_inspect(c, list_execs_run);
-}
+static const DbusAct list_execs_act = {AUTHZ_INSPECT, "list", list_execs_run, .shows_part = true};
 
 int dbus_method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, list_execs_authorize);
+        return dbus_call_serve(userdata, m, NULL, &list_execs_act);
 }
 
 typedef struct FilterCall {
@@ -119,10 +116,7 @@ static void list_filtered_run(DbusCall *c)
         dbus_call_reply_execs(c, &wanted);
 }
 
-static void list_filtered_authorize(DbusCall *c)
-{
-        dbus_call_ask_inspect(c, list_filtered_run);
-}
+static const DbusAct list_filtered_act = {AUTHZ_INSPECT, "list", list_filtered_run, .shows_part = true};
 
 static int read_state(sd_bus_message *m, char **field, Refusal *reterr)
 {
@@ -176,7 +170,7 @@ int dbus_method_list_execs_filtered(sd_bus_message *m, void *userdata, sd_bus_er
                 r = refuse(&refusal, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
         if (r < 0)
                 return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin(TAKE_PTR(c), list_filtered_authorize);
+        return dbus_call_begin_act(TAKE_PTR(c), &list_filtered_act);
 }
 
 /* By the id that a message has. */
@@ -217,10 +211,7 @@ static void get_recording_run(DbusCall *c)
                 dbus_call_reply(c, "h", fd);
 }
 
-static void get_recording_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_REPLAY, "replay", get_recording_run);
-}
+static const DbusAct get_recording_act = {AUTHZ_REPLAY, "replay", get_recording_run};
 
 int dbus_method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -228,7 +219,7 @@ int dbus_method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *e
         Exec *e;
         int r = find_exec(s->manager, m, &e, error);
 
-        return r < 0 ? r : dbus_call_serve(s, m, e, get_recording_authorize);
+        return r < 0 ? r : dbus_call_serve(s, m, e, &get_recording_act);
 }
 
 /* Recordings outlive what execd remembers of their execs. */
@@ -271,12 +262,9 @@ static void list_recordings_run(DbusCall *c)
         dbus_call_finish(c, r, reply);
 }
 
-static void list_recordings_authorize(DbusCall *c)
-{
-        dbus_call_ask(c, AUTHZ_REPLAY, "list", list_recordings_run);
-}
+static const DbusAct list_recordings_act = {AUTHZ_REPLAY, "list", list_recordings_run, .shows_part = true};
 
 int dbus_method_list_recordings(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, list_recordings_authorize);
+        return dbus_call_serve(userdata, m, NULL, &list_recordings_act);
 }

@@ -117,10 +117,7 @@ static void read_run(DbusCall *c)
         dbus_call_finish(c, r, reply);
 }
 
-static void read_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_INSPECT, "inspect", read_run);
-}
+static const DbusAct read_act = {AUTHZ_INSPECT, "inspect", read_run};
 
 /* Get and GetAll; what concerns no property of ours is left to sd-bus. */
 static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
@@ -144,7 +141,7 @@ static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
         if (r < 0)
                 return r;
         DBUS_CALL(c, ReadCall)->property = property;
-        return dbus_call_begin(c, read_authorize);
+        return dbus_call_begin_act(c, &read_act);
 }
 
 static int append_object(sd_bus_message *reply, const Exec *e)
@@ -178,10 +175,7 @@ static void objects_run(DbusCall *c)
         dbus_call_reply_execs(c, &objects);
 }
 
-static void objects_authorize(DbusCall *c)
-{
-        dbus_call_ask_inspect(c, objects_run);
-}
+static const DbusAct objects_act = {AUTHZ_INSPECT, "list", objects_run, .shows_part = true};
 
 /* The names of the execs that the caller may see. */
 static void introspect_run(DbusCall *c)
@@ -207,10 +201,7 @@ static void introspect_run(DbusCall *c)
                 dbus_call_reply(c, "s", buf_head(&xml));
 }
 
-static void introspect_authorize(DbusCall *c)
-{
-        dbus_call_ask_inspect(c, introspect_run);
-}
+static const DbusAct introspect_act = {AUTHZ_INSPECT, "list", introspect_run, .shows_part = true};
 
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -221,10 +212,10 @@ int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
             strcmp(path, DBUS_MANAGER_PATH) == 0)
-                return dbus_call_serve(s, m, NULL, objects_authorize);
+                return dbus_call_serve(s, m, NULL, &objects_act);
         if (sd_bus_message_is_method_call(m, INTROSPECT_INTERFACE, "Introspect") > 0 &&
             strcmp(path, DBUS_EXEC_PREFIX) == 0)
-                return dbus_call_serve(s, m, NULL, introspect_authorize);
+                return dbus_call_serve(s, m, NULL, &introspect_act);
         all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
         if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
                 return 0;

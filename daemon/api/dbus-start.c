@@ -109,17 +109,14 @@ static void start_run(DbusCall *c)
         dbus_start_exec(s, s->fds[0] < 0 && !s->piped, s->piped ? reply_pipes : reply_started);
 }
 
-static void start_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_run);
-}
+static const DbusAct start_act = {AUTHZ_MANAGE, "start", start_run};
 
 int dbus_method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         DbusStart *s;
         int r = dbus_start_new(dbus_service_of(m), m, userdata, sizeof(DbusStart), &s);
 
-        return r < 0 ? r : dbus_call_begin(&s->call, start_authorize);
+        return r < 0 ? r : dbus_call_begin_act(&s->call, &start_act);
 }
 
 int dbus_start_read_pipes(sd_bus_message *m, DbusStart *s, bool passed, Refusal *reterr)
@@ -152,7 +149,7 @@ static int start_with_pipes(sd_bus_message *m, Exec *e, bool passed, sd_bus_erro
                 r = exec_recording_decide(e->env, e->request, true, &refusal);
         if (r < 0)
                 return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin(TAKE_PTR(c), start_authorize);
+        return dbus_call_begin_act(TAKE_PTR(c), &start_act);
 }
 
 int dbus_method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -214,17 +211,14 @@ static void start_attached_run(DbusCall *c)
                 dbus_start_exec(s, false, reply_stream);
 }
 
-static void start_attached_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "start", start_attached_run);
-}
+static const DbusAct start_attached_act = {AUTHZ_MANAGE, "start", start_attached_run};
 
 int dbus_method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         DbusStart *s;
         int r = dbus_start_new(dbus_service_of(m), m, userdata, sizeof(DbusStart), &s);
 
-        return r < 0 ? r : dbus_call_begin(&s->call, start_attached_authorize);
+        return r < 0 ? r : dbus_call_begin_act(&s->call, &start_attached_act);
 }
 
 typedef struct AttachCall {
@@ -259,10 +253,7 @@ static void attach_run(DbusCall *c)
                 dbus_call_reply(c, "h", fd);
 }
 
-static void attach_authorize(DbusCall *c)
-{
-        dbus_call_authorize_exec(c, AUTHZ_MANAGE, "attach", attach_run);
-}
+static const DbusAct attach_act = {AUTHZ_MANAGE, "attach", attach_run};
 
 int dbus_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -275,5 +266,5 @@ int dbus_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 r = dbus_read_attach_options(m, &DBUS_CALL(c, AttachCall)->options, &refusal);
         if (r < 0)
                 return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin(TAKE_PTR(c), attach_authorize);
+        return dbus_call_begin_act(TAKE_PTR(c), &attach_act);
 }

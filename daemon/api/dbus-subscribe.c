@@ -149,14 +149,11 @@ static void subscribe_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static void subscribe_authorize(DbusCall *c)
-{
-        dbus_call_authorize_inspect(c, NULL, subscribe_run);
-}
+static const DbusAct subscribe_act = {AUTHZ_INSPECT, "inspect", subscribe_run};
 
 int dbus_method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        return dbus_call_serve(userdata, m, NULL, subscribe_authorize);
+        return dbus_call_serve(userdata, m, NULL, &subscribe_act);
 }
 
 int dbus_method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
