@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/audit.h"
-#include "core/manager.h"
 
 static bool copy(char **to, const char *from)
 {
@@ -13,12 +12,12 @@ static bool copy(char **to, const char *from)
         return !from || *to;
 }
 
-int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const AuthzQuestion *q)
+int authz_record_init(AuthzRecord *a, Denials *denials, const char *action, const AuthzQuestion *q)
 {
         const char *user = q->request ? exec_request_user(q->request) : NULL;
 
         *a = (AuthzRecord){
-                .denials = m->denials,
+                .denials = denials,
                 .action = action,
                 .peer = peer_ref(q->peer),
                 .container = q->container ? container_info_ref((ContainerInfo *) q->container) : NULL,

@@ -16,7 +16,7 @@ typedef struct AuthzRecord {
 } AuthzRecord;
 
 /* -ENOMEM leaves it to be done, too. */
-int authz_record_init(AuthzRecord *a, Manager *m, const char *action, const AuthzQuestion *q);
+int authz_record_init(AuthzRecord *a, Denials *denials, const char *action, const AuthzQuestion *q);
 void authz_record_done(AuthzRecord *a);
 
 /* Whatever the reason is; that somebody is to try again is none. */

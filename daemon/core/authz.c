@@ -277,7 +277,7 @@ static int authz_begin(Manager *m, const AuthzQuestion *q, authz_callback_t call
         a->interactive = q->interactive;
         a->callback = callback;
         a->userdata = userdata;
-        r = authz_record_init(&a->record, m, action_names[action], q);
+        r = authz_record_init(&a->record, m->denials, action_names[action], q);
         if (r < 0)
                 return r;
         if (!m->polkit)
@@ -300,7 +300,7 @@ int authz_check(Manager *m, const AuthzQuestion *q, authz_callback_t callback, v
         int r = authz_begin(m, q, callback, userdata, ret, reterr);
 
         if (r < 0 && !q->probe &&
-            authz_record_init(&record, m, action_names[authz_service_action(q)], q) >= 0)
+            authz_record_init(&record, m->denials, action_names[authz_service_action(q)], q) >= 0)
                 authz_record_refusal(&record, reterr);
         return r;
 }

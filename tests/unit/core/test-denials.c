@@ -94,7 +94,7 @@ static void test_outlives_question(World *w)
         *peer = (Peer){.n_ref = 1, .uid = 1002, .pidfd = -EBADF, .loginuid = UINT32_MAX};
         q->privileged = true;
         NEED((q->user = strdup("nobody")));
-        NEED(authz_record_init(&record, &w->manager, "org.execd1.exec-privileged", &question) >= 0);
+        NEED(authz_record_init(&record, w->manager.denials, "org.execd1.exec-privileged", &question) >= 0);
         exec_request_free(q);
         peer_unref(peer);
         memset(verb, 'x', sizeof(verb) - 1);
