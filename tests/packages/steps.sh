@@ -429,7 +429,7 @@ check_purged() {
     local left
     inside env DEBIAN_FRONTEND=noninteractive apt-get purge -y execd
     check_nothing_runs
-    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*')
+    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' '*-execd*.slice')
     [ -z "$left" ] || fail "systemd still knows: $left"
     inventory >"$dir/after"
     diff "$dir/before" "$dir/after" || fail "(< before the first install, > after purge)"
