@@ -1,30 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Execs over execd's HTTP socket, with nothing between the test and the bytes."""
+"""Execs and what becomes of them: run, or refused in one of several ways."""
 
-import json
 import os
 import socket
-import struct
+import sys
 
-SOCKET = os.environ.get("EXECD_TEST_SOCKET", "/run/execd/execd.sock")
-DEADLINE = 40
+# In a VM of tests/selinux both files are in one directory.
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "shared"))
+
+from exchange import SOCKET, Stream, connect, create, inspect, read_head, request, request_bytes  # noqa: E402
+
+__all__ = ["SOCKET", "connect", "read_head", "request_bytes"]
+
 REFUSED_CODES = (126, 127, 128)
-
-
-class Reply:
-    def __init__(self, status, body):
-        self.status = status
-        self.body = body
-
-    @property
-    def message(self):
-        try:
-            return json.loads(self.body)["message"]
-        except (ValueError, KeyError, TypeError):
-            return self.body.decode(errors="replace")
-
-    def json(self):
-        return json.loads(self.body)
 
 
 class Outcome:
@@ -52,114 +40,6 @@ class Outcome:
 
     def __repr__(self):
         return f"<{self.status} code {self.code}: {self.text[:600]!r}>"
-
-
-def connect(path=SOCKET):
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(DEADLINE)
-    s.connect(path)
-    return s
-
-
-def request_bytes(method, path, body=None, headers=()):
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    if body is not None:
-        if not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    lines += list(headers)
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + (body or b"")
-
-
-def read_head(s):
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = s.recv(65536)
-        if not piece:
-            raise EOFError(f"closed within the head: {data!r}")
-        data += piece
-    head, rest = data.split(b"\r\n\r\n", 1)
-    return int(head.split()[1]), head, rest
-
-
-def read_to_end(s, data=b""):
-    pieces = [data]
-    while True:
-        piece = s.recv(1 << 20)
-        if not piece:
-            return b"".join(pieces)
-        pieces.append(piece)
-
-
-def request(method, path, body=None, headers=()):
-    with connect() as s:
-        s.sendall(request_bytes(method, path, body, ["Connection: close", *headers]))
-        status, head, rest = read_head(s)
-        data = read_to_end(s, rest)
-        if b"\r\ntransfer-encoding: chunked" in head.lower():
-            data = dechunk(data)
-        return Reply(status, data)
-
-
-def dechunk(data):
-    out = b""
-    while data:
-        size, data = data.split(b"\r\n", 1)
-        size = int(size.split(b";")[0], 16)
-        if size == 0:
-            break
-        out += data[:size]
-        data = data[size + 2:]
-    return out
-
-
-def create(container, cmd, **fields):
-    body = {"Cmd": cmd, "AttachStdout": True, "AttachStderr": True}
-    body.update(fields)
-    return request("POST", f"/v1.41/containers/{container}/exec", body)
-
-
-class Stream:
-    """A started exec and its hijacked socket, or the refusal."""
-
-    def __init__(self, exec_id, tty=False):
-        self.tty = tty
-        self.socket = connect()
-        self.socket.sendall(request_bytes("POST", f"/v1.41/exec/{exec_id}/start", {"Detach": False, "Tty": tty},
-                                          ["Connection: Upgrade", "Upgrade: tcp"]))
-        self.status, self.head, self.rest = read_head(self.socket)
-        self.refusal = None
-        if self.status != 101:
-            length = next((int(line.split(b":")[1]) for line in self.head.lower().split(b"\r\n")
-                           if line.startswith(b"content-length:")), 0)
-            while len(self.rest) < length:
-                self.rest += self.socket.recv(65536)
-            self.refusal = Reply(self.status, self.rest)
-
-    def read_until(self, text):
-        while text not in self.rest:
-            piece = self.socket.recv(65536)
-            assert piece, f"ended before {text!r}: {self.rest!r}"
-            self.rest += piece
-        return self.rest
-
-    def read_all(self):
-        data = read_to_end(self.socket, self.rest)
-        return (data, b"") if self.tty else demux(data)
-
-    def close(self):
-        self.socket.close()
-
-
-def demux(data):
-    streams = {1: [], 2: []}
-    at = 0
-    while at < len(data):
-        kind, size = struct.unpack(">BxxxI", data[at:at + 8])
-        assert len(data) >= at + 8 + size, "a frame is cut"
-        streams[kind].append(data[at + 8:at + 8 + size])
-        at += 8 + size
-    return b"".join(streams[1]), b"".join(streams[2])
 
 
 def start(exec_id, tty=False, stdin=None):
@@ -196,12 +76,6 @@ def fields(outcome):
     """The lines of the probe, as far as it could be run."""
     assert outcome.ran and outcome.code == 0, outcome
     return dict(line.split("=", 1) for line in outcome.out.decode().replace("\r\n", "\n").splitlines())
-
-
-def inspect(exec_id):
-    reply = request("GET", f"/exec/{exec_id}/json")
-    assert reply.status == 200, reply.body
-    return reply.json()
 
 
 def start_detached(exec_id):

@@ -160,7 +160,7 @@ def test_socket_within_a_container(machine, what):
         "inspect": ("GET", f"/v1.41/exec/{created}/json", None),
     }[what]
     with open(f"{m.shared}/http", "wb") as stream:
-        stream.write(client.request_bytes(method, path, body, ["Connection: close"]))
+        stream.write(client.request_bytes(method, path, body, [("Connection", "close")]))
     answer = parity.ask_payload(m, 0, 0, [0], ["/probe/hostile", "http", "/execd.sock", "/probe/http"])
     assert "connect:" not in answer, answer
     assert answer.startswith("HTTP/1.1 403 "), answer[:300]
@@ -178,6 +178,6 @@ def test_socket_within_a_container_of_users(machine):
     m = machine("hostile-socket2", ["--bind=/run/execd/execd.sock:/execd.sock", "--private-users=851968:65536",
                                     "--private-users-ownership=chown"], ["/probe/probe", "serve", "/probe"])
     with open(f"{m.shared}/http", "wb") as stream:
-        stream.write(client.request_bytes("GET", "/containers/json", None, ["Connection: close"]))
+        stream.write(client.request_bytes("GET", "/containers/json", None, [("Connection", "close")]))
     answer = parity.ask_payload(m, 0, 0, [0], ["/probe/hostile", "http", "/execd.sock", "/probe/http"])
     assert "EACCES" in answer or "HTTP/1.1 403 " in answer, answer

@@ -8,7 +8,7 @@ SELINUX_TREE=${TREE:?}/tests/selinux
 # What a file context of the policy is about is below ROOT; the machines' files have labels that no pattern gives.
 MACHINES=/var/lib/machines
 # What the tests in the VM share with others.
-SHARED_TOOLS=("$TREE"/tests/confinement/{client.py,host.py,parity.py,parity-differences.txt}
+SHARED_TOOLS=("$TREE"/tests/confinement/{client.py,host.py,parity.py,parity-differences.txt} "$TREE/tests/shared/exchange.py"
     "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine")
 
 vm_packages() {

@@ -12,8 +12,8 @@ body = json.loads(sys.argv[3]) if len(sys.argv) > 3 else None
 try:
     if path.endswith(("/attach", "/start")):
         with client.connect() as s:
-            s.sendall(client.request_bytes(method, path, body, ["Connection: Upgrade", "Upgrade: tcp"]))
-            status, head, rest = client.read_head(s)
+            s.sendall(client.request_bytes(method, path, body, [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+            status, _, rest = client.read_head(s)
             print(status, rest.decode(errors="replace"))
     else:
         reply = client.request(method, path, body)
