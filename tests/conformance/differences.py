@@ -46,7 +46,6 @@ DIFFERENCES = {
         CONTRACT, "a wrong field is a validation error, whatever the container"),
     "test_create.py::test_console_size[*": Difference(NEWER, "ConsoleSize came with API 1.42"),
     "test_create.py::test_console_size_of_start_wins": Difference(NEWER, "ConsoleSize came with API 1.42"),
-    "test_create.py::test_console_size_refused*": Difference(NEWER, "ConsoleSize came with API 1.42"),
     "test_create.py::test_more_than_4096_variables": Difference(LIMIT, "4096 entries of Env"),
     "test_create.py::test_string_of_8_kib*": Difference(LIMIT, "4096 bytes of User, WorkingDir"),
     "test_env.py::test_empty_name_fails_at_start": Difference(

@@ -30,37 +30,6 @@ def test_product_contract():
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", answer["data"]["created_at"])
 
 
-@pytest.mark.parametrize("body, field", [
-    ({"Cmd": 5}, "Cmd"),
-    ({}, "Cmd"),
-    ({"Cmd": ["a", 5]}, "Cmd"),
-    ({"Cmd": ["id"], "Env": "A=1"}, "Env"),
-    ({"Cmd": ["id"], "Env": [1]}, "Env"),
-    ({"Cmd": ["id"], "Tty": "yes"}, "Tty"),
-    ({"Cmd": ["id"], "User": 7}, "User"),
-    ({"Cmd": ["id"], "User": "99999999999"}, "User"),
-    ({"Cmd": ["id"], "Privileged": 1}, "Privileged"),
-    ({"Cmd": ["id"], "DetachKeys": "abc"}, "DetachKeys"),
-    ({"Cmd": ["id"], "AttachStdin": "x"}, "AttachStdin"),
-    ({"Cmd": ["id"], "AttachStdout": []}, "AttachStdout"),
-    ({"Cmd": ["id"], "AttachStderr": {}}, "AttachStderr"),
-    ({"Cmd": ["id"], "WorkingDir": True}, "WorkingDir"),
-    ({"Cmd": ["id"], "ConsoleSize": [1]}, "ConsoleSize"),
-    ({"Cmd": ["id"], "Labels": []}, "Labels"),
-    ({"Cmd": ["id"], "OnDisconnect": "explode"}, "OnDisconnect"),
-    ({"Cmd": ["id"], "Properties": {"ExecStart": "/bin/sh"}}, "Properties"),
-    ({"Cmd": ["id"], "Properties": {"MemoryMax": "lots"}}, "MemoryMax"),
-])
-def test_bad_field_is_named(body, field):
-    reply = request("POST", "/v1.42/containers/web/exec", body)
-    answer = reply.json()
-    assert reply.status == 400
-    assert answer["success"] is False
-    assert answer["error"]["code"] == "VALIDATION_ERROR"
-    assert field in answer["error"]["message"]
-    assert answer["message"] == answer["error"]["message"]
-
-
 def test_unknown_container():
     reply = request("POST", "/v1.33/containers/nosuch/exec", {"Cmd": ["id"]})
     assert reply.status == 404
