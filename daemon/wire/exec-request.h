@@ -11,13 +11,16 @@
  * To add a field:
  * - a member of ExecRequest, which exec-request.c frees, counts and checks;
  * - HTTP: a row in create_rules of wire/exec-request-json.c; D-Bus: dbus_read_exec_option() in
- *   api/dbus-options.c; execctl: a row in ctl/option-table.c, and ctl/options.c;
- * - if clients see it again: exec_view_to_json() in wire/exec-json.c, and a property in api/dbus-exec.c;
+ *   api/dbus-options.c, and the options of CreateExec in dbus/org.execd1.Manager.xml;
+ * - execctl: a member of Options in ctl/ctl.h, a row in ctl/option-table.c, ctl/options.c, and append_options()
+ *   in ctl/run.c;
+ * - if clients see it again: exec_view_to_json() in wire/exec-json.c, a property in api/dbus-exec.c and in
+ *   dbus/org.execd1.Exec.xml, and its size in api/exec-brief.c if it has no fixed one;
  * - if it has to survive an exit of execd: exec_json_write() and read_request() in wire/exec-json.c;
- * - if the runner needs it: core/spawner-call.c, dbus/org.execd1.Spawner.xml, spawner/spawner-args.c,
- *   wire/runner-spec.c;
- * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml; tests/unit/wire, tests/conformance,
- *   tests/dbus.
+ * - if the runner needs it: core/spawner-call.c (a flag: wire/spawner-protocol.h), dbus/org.execd1.Spawner.xml,
+ *   spawner/spawner-args.c, wire/runner-spec.c;
+ * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml, packaging/NEWS.md; a row in
+ *   tests/unit/wire/test-exec-request.c (request-dump.h prints it), tests/conformance, tests/dbus.
  */
 
 #include <stdbool.h>
