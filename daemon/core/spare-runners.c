@@ -117,7 +117,7 @@ static void spare_make(SpareRunners *l, const ContainerInfo *c)
                 .leader = c->leader, .leader_start = c->leader_start, .made = now_usec(CLOCK_MONOTONIC)};
         made.until = made.made + l->stay_usec;
         if (strlen(c->id) >= sizeof(made.container_id) || exec_make_id(made.exec_id) < 0 ||
-            asprintf(&description, "%s: ready for the next exec", c->name) < 0)
+            asprintf(&description, "%s: runner for an exec", c->name) < 0)
                 return;
         strcpy(made.container_id, c->id);
         describe = (SpawnerExec){

@@ -13,8 +13,10 @@
 #include "spawner/systemd.h"
 #include "wire/exec-id.h"
 
-/* Most commands have ended by then, and systemd sends a signal for each change. */
-#define DESCRIBE_USEC (100 * USEC_PER_MSEC)
+/* Most commands have ended by then. Each change costs systemd, the bus and their listeners half a millisecond
+ * of processor time together. */
+#define DESCRIBE_USEC          (20 * USEC_PER_MSEC)
+#define DESCRIBE_ACCURACY_USEC (5 * USEC_PER_MSEC)
 
 typedef struct Describing {
         ScopeDescriptions *owner; /* weak */
@@ -71,8 +73,8 @@ static int describing_new(ScopeDescriptions *l, const char *exec_id, const char 
                 return -errno;
         exec_id_unit(exec_id, d->name);
         scope_description(text, d->description);
-        r = sd_event_add_time_relative(l->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC, DESCRIBE_USEC,
-                                       on_describe, d);
+        r = sd_event_add_time_relative(l->event, &d->timer, CLOCK_MONOTONIC, DESCRIBE_USEC,
+                                       DESCRIBE_ACCURACY_USEC, on_describe, d);
         if (r < 0)
                 return r;
         TAKE_PTR(d);

@@ -232,7 +232,7 @@ def test_another_name(container, name):
 
 def spares(name):
     lines = host.sh(["systemctl", "list-units", "--plain", "--no-legend", "exec-*.scope"]).splitlines()
-    return [line.split()[0] for line in lines if f"{name}: ready for the next exec" in line]
+    return [line.split()[0] for line in lines if f"{name}: runner for an exec" in line]
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["before create", "before start"])

@@ -215,7 +215,7 @@ def test_idle_timeout_of_a_running_daemon():
 
 
 def spare_scopes():
-    return shell("systemctl list-units --no-legend --plain 'exec-*.scope' | grep 'web: ready for the next exec' | cut -d' ' -f1",
+    return shell("systemctl list-units --no-legend --plain 'exec-*.scope' | grep 'web: runner for an exec' | cut -d' ' -f1",
                  check=False).split()
 
 
@@ -304,7 +304,7 @@ def test_drain_timeout():
 
 
 def scopes_ready():
-    return shell("systemctl list-units --plain --no-legend 'exec-*.scope'").count("ready for the next exec")
+    return shell("systemctl list-units --plain --no-legend 'exec-*.scope'").count("runner for an exec")
 
 
 def test_spare_runners():

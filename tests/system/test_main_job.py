@@ -209,14 +209,14 @@ def test_scope():
 
 def test_scope_made_in_advance():
     assert run("web", ["true"])[0] == 0
-    wait_for(lambda: "web: ready for the next exec" in shell("systemctl list-units --plain --no-legend 'exec-*.scope'"),
+    wait_for(lambda: "web: runner for an exec" in shell("systemctl list-units --plain --no-legend 'exec-*.scope'"),
              what="the spare")
     exec_id = create("web", ["sleep", "1000"])
     unit = f"exec-{exec_id}.scope"
 
     def description():
         return shell(f"systemctl show --value -p Description {unit}").strip()
-    assert description() == "web: ready for the next exec"
+    assert description() == "web: runner for an exec"
     a = Attached(exec_id)
     wait_for(lambda: description() == "web: sleep 1000", what="the description")
     shell(f"systemctl stop {unit}")
