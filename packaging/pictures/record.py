@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Records the terminal of the README, in a sandbox: record.py, prints the asciicast.
+"""Records the terminal of the README, in a sandbox: record.py, prints the asciicast. record.py --check FILE fails if the
+recording has other commands than this program types.
 
 execd records what a terminal in a container shows. The shell of the recording runs on the host, so that its terminal is
 carried through one in the machine 'booted': two FIFOs below the machine's root connect them. Keys are typed at the pace of
@@ -7,6 +8,7 @@ a person.
 """
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -17,15 +19,15 @@ import sys
 import termios
 import time
 
-COLUMNS, ROWS = 110, 30
+COLUMNS, ROWS = 110, 28
 PROMPT = b"\x1b[32m#\x1b[0m "
 COMMANDS = """\
 docker ps --format 'table {{.Names}}\\t{{.Status}}'
 docker exec web id
 execctl run web -- sh -c 'exit 7'; echo $?
-id=$(execctl run --detach --property=MemoryMax=64M web -- sleep 1000)
+id=$(execctl run --detach --property=RuntimeMaxSec=10min web -- sleep 1000)
 execctl list web
-systemctl status --lines=0 exec-$id.scope | cut -c 1-108
+systemctl status --lines=0 exec-$id.scope | cut -c 1-109
 execctl kill $id; execctl wait $id; echo $?
 execctl history --container=web --lines=3
 """
@@ -96,7 +98,17 @@ def recording():
     return re.findall(r'"ID":"([0-9a-f]{64})"', listed)[-1]
 
 
+def check(path):
+    """Whether each command is in the recording, in this order, and nothing else was typed."""
+    with open(path, encoding="utf-8") as f:
+        text = "".join(event[2] for event in map(json.loads, list(f)[1:]) if event[1] == "o")
+    typed = [line.split("\r")[0] for line in text.split(PROMPT.decode())[1:]]
+    return [line for line in typed if line] == COMMANDS.splitlines()
+
+
 def main():
+    if sys.argv[1:2] == ["--check"]:
+        sys.exit(0 if check(sys.argv[2]) else f"{sys.argv[2]} has other commands: packaging/pictures/make --record")
     root = subprocess.run(["/usr/lib/execd-tests/machine", "root", "booted"], capture_output=True, text=True, check=True).stdout.strip()
     directory = root + "/root"
     for name in ("picture.in", "picture.out"):
