@@ -7,12 +7,14 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "spawner/leader-picture.h"
 #include "wire/spawner-protocol.h"
 
 /* A message that waits for the table, or for what is read of a leader. */
 typedef struct Request {
         ConnectionJob job;
         LeaderWait wait;
+        LeaderPicture picture;
         bool fresh; /* to be called with, after the leader was read */
         sd_bus_message *message;
         RequestMethod method;
@@ -36,6 +38,7 @@ static Request *request_free(Request *q)
 {
         connection_remove_job(&q->job);
         leader_wait_cancel(&q->wait);
+        leader_picture_done(&q->picture);
         sd_bus_message_unref(q->message);
         free(q);
         return NULL;
@@ -95,6 +98,21 @@ int request_leader(Connection *c, sd_bus_message *message, RequestMethod method,
                 return -ENOMEM;
         q->fresh = fresh;
         r = leader_wait(leader->filters_waits ?: leader->memory_waits, &q->wait, on_leader, q, reterr);
+        if (r < 0)
+                request_free(q);
+        return r < 0 ? r : 1;
+}
+
+int request_picture(Connection *c, sd_bus_message *message, RequestMethod method, bool fresh, Leader *leader,
+                    Refusal *reterr)
+{
+        Request *q = request_new(c, message, method);
+        int r;
+
+        if (!q)
+                return -ENOMEM;
+        q->fresh = fresh;
+        r = leader_picture_take(&q->picture, leader, on_leader, q, reterr);
         if (r < 0)
                 request_free(q);
         return r < 0 ? r : 1;

@@ -56,5 +56,10 @@ void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool
 int request_leader(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh, Leader *leader,
                    Refusal *reterr);
 
+/* The method is called again with the picture of a leader (leader-picture.h), which leader_fill_spec() needs. 1, or an
+ * error. */
+int request_picture(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh, Leader *leader,
+                    Refusal *reterr);
+
 /* Answers with an error of ours: a refusal with its text, anything else as an internal error. */
 int reply_refusal(sd_bus_message *m, const Refusal *r, int error);

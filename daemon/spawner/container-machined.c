@@ -11,6 +11,7 @@
 
 #include "base/strv.h"
 #include "base/time.h"
+#include "spawner/leader-look.h"
 #include "spawner/proc-parse.h"
 
 #define MACHINED_NAME    "org.freedesktop.machine1"
@@ -26,12 +27,15 @@
 
 typedef struct Machined Machined;
 
-/* A machine whose properties are being asked for. */
+/* A machine whose properties are being asked for, and then its leader looked at. */
 typedef struct Query {
         ListNode node;
         Machined *machined; /* weak */
         char *name;
         sd_bus_slot *slot;
+        sd_bus_message *properties;
+        LeaderLook look;
+        bool is_slow; /* its leader keeps us waiting, and no round waits for it */
 } Query;
 
 struct Machined {
@@ -47,14 +51,32 @@ static Query *query_free(Query *q)
 {
         list_remove(&q->machined->queries, &q->node);
         sd_bus_slot_unref(q->slot);
+        sd_bus_message_unref(q->properties);
+        leader_look_cancel(&q->look);
         free(q->name);
         free(q);
         return NULL;
 }
 
+static Query *query_find(const Machined *m, const char *name)
+{
+        LIST_FOREACH (Query, q, &m->queries, node)
+                if (strcmp(q->name, name) == 0)
+                        return q;
+        return NULL;
+}
+
+static bool is_waited_for(const Machined *m)
+{
+        LIST_FOREACH (const Query, q, &m->queries, node)
+                if (!q->is_slow)
+                        return true;
+        return m->slot_list;
+}
+
 static void refresh_maybe_done(Machined *m)
 {
-        if (m->provider.is_running && !m->slot_list && list_is_empty(&m->queries))
+        if (m->provider.is_running && !is_waited_for(m))
                 provider_refreshed(&m->provider, &m->failure);
 }
 
@@ -151,18 +173,16 @@ static int check_unit(const MachineProperties *p, const Leader *leader, Refusal 
                       "its leader is not in the control group of its unit %s, but in %s", p->unit, path);
 }
 
-static int add_machine(Machined *m, const char *name, const MachineProperties *p, Refusal *reterr)
+static int add_machine(Machined *m, const char *name, const MachineProperties *p, Leader *leader,
+                       Refusal *reterr)
 {
         _cleanup_(container_unrefp) Container *c = NULL;
-        _cleanup_(leader_unrefp) Leader *leader = NULL;
         _cleanup_strv_ char **environment = NULL;
         int r;
 
-        if (p->leader <= 1)
-                return -ESRCH;
-        r = leader_open_machine((pid_t) p->leader, &leader, reterr);
-        if (r >= 0)
-                r = check_owner(p, leader, reterr);
+        if (container_table_by_name(m->table, KIND, name))
+                return 0;
+        r = check_owner(p, leader, reterr);
         if (r >= 0)
                 r = check_unit(p, leader, reterr);
         if (r >= 0)
@@ -181,23 +201,77 @@ static int add_machine(Machined *m, const char *name, const MachineProperties *p
         return r < 0 ? r : provider_add(&m->provider, c);
 }
 
+static void query_end(Query *q, int error, Refusal *refusal)
+{
+        Machined *m = q->machined;
+
+        if (error < 0)
+                provider_reject(&m->provider, q->name, error, refusal);
+        /* Somebody may wait for another round. */
+        if (q->is_slow)
+                provider_changed(&m->provider);
+        query_free(q);
+        refresh_maybe_done(m);
+}
+
+static void on_leader(void *userdata, Leader *leader, int error, Refusal *refusal)
+{
+        MachineProperties p = {0};
+        Query *q = userdata;
+        int r = error;
+
+        if (r >= 0)
+                r = sd_bus_message_rewind(q->properties, true);
+        if (r >= 0)
+                r = read_properties(q->properties, &p);
+        if (r >= 0)
+                r = add_machine(q->machined, q->name, &p, leader, refusal);
+        query_end(q, r, refusal);
+}
+
+static void query_reject_slow(Query *q)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        provider_reject(&q->machined->provider, q->name, leader_look_refuse_slow(&refusal), &refusal);
+}
+
+static void on_slow(void *userdata)
+{
+        Query *q = userdata;
+
+        q->is_slow = true;
+        query_reject_slow(q);
+        refresh_maybe_done(q->machined);
+}
+
+static int query_look(Query *q, sd_bus_message *reply, const MachineProperties *p, Refusal *reterr)
+{
+        if (p->leader <= 1)
+                return -ESRCH;
+        q->properties = sd_bus_message_ref(reply);
+        q->look = (LeaderLook){.on_found = on_leader, .on_slow = on_slow, .userdata = q};
+        return leader_look_start(&q->look, &(LeaderQuery){.kind = LEADER_MACHINE, .pid = (pid_t) p->leader},
+                                 reterr);
+}
+
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Query *q = userdata;
-        Machined *m = q->machined;
         MachineProperties p = {0};
-        int r;
+        int r = 0;
 
+        q->slot = sd_bus_slot_unref(q->slot);
         if (!sd_bus_message_is_method_error(reply, NULL)) {
                 r = read_properties(reply, &p);
-                if (r >= 0 && p.class && strcmp(p.class, "container") == 0)
-                        r = add_machine(m, q->name, &p, &refusal);
-                if (r < 0)
-                        provider_reject(&m->provider, q->name, r, &refusal);
+                if (r >= 0 && p.class && strcmp(p.class, "container") == 0) {
+                        r = query_look(q, reply, &p, &refusal);
+                        if (r >= 0)
+                                return 0;
+                }
         }
-        query_free(q);
-        refresh_maybe_done(m);
+        query_end(q, r, &refusal);
         return 0;
 }
 
@@ -237,6 +311,7 @@ static int query_start(Machined *m, const char *name, const char *path)
 static int take_machines(Machined *m, sd_bus_message *reply)
 {
         const char *name, *class, *path;
+        Query *q;
         int r;
 
         r = sd_bus_message_enter_container(reply, 'a', "(ssso)");
@@ -248,6 +323,11 @@ static int take_machines(Machined *m, sd_bus_message *reply)
                         continue;
                 if (container_table_by_name(m->table, KIND, name))
                         continue;
+                q = query_find(m, name);
+                if (q) {
+                        query_reject_slow(q);
+                        continue;
+                }
                 r = query_start(m, name, path);
                 if (r < 0)
                         return r;
@@ -301,9 +381,13 @@ static int on_machine_removed(sd_bus_message *signal, void *userdata, sd_bus_err
         Machined *m = userdata;
         const char *name;
         Container *c;
+        Query *q;
 
         if (sd_bus_message_read(signal, "s", &name) < 0)
                 return 0;
+        q = query_find(m, name);
+        if (q && q->is_slow)
+                query_free(q);
         c = container_table_by_name(m->table, KIND, name);
         if (c)
                 container_table_forget(m->table, c);

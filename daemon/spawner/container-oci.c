@@ -18,13 +18,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "spawner/oci-files.h"
+#include "spawner/oci-leader.h"
 #include "spawner/oci-watch.h"
-#include "spawner/proc-parse.h"
 #include "spawner/root-file.h"
 
 #define RENAMED_MASK (IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
-#define STAT_MAX     4096
-#define RUNC_INIT    "runc:["
 #define PODMAN_KIND  "podman"
 
 typedef struct Oci Oci;
@@ -54,8 +52,10 @@ struct Oci {
         sd_event *event;       /* weak */
         OciWatch watches[OCI_PLACES];
         List known;
+        OciLeaders leaders;
         OciNames names;
         List storages;
+        Refusal failure; /* of the running refresh */
 };
 
 static void storage_free(Oci *o, Storage *s)
@@ -167,74 +167,6 @@ static int remember(Oci *o, const OciPlace *place, const char *id, OciState *sta
         return r;
 }
 
-typedef struct Expected {
-        int dir_fd;
-        uint64_t start_time;
-} Expected;
-
-/* Before a container runs its own program, its first process is the runtime's program, which takes on the
- * confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name what
- * it is. Both wait until the fifo is taken away. The name changes halfway through execve(2), before the label
- * does: to read the personality takes a lock of the kernel's that is held until the end. */
-static int check_executed(const Leader *l, void *userdata, Refusal *reterr)
-{
-        _cleanup_free_ char *text = NULL, *personality = NULL;
-        const Expected *e = userdata;
-        ProcStat stat;
-        int r;
-
-        if (l->start_time != e->start_time)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        if (faccessat(e->dir_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
-        r = file_read_at(l->proc_fd, "stat", STAT_MAX, &text, NULL);
-        if (r >= 0)
-                r = proc_stat_parse(text, &stat);
-        if (r < 0)
-                return r;
-        if (stat.unexecuted || strncmp(stat.comm, RUNC_INIT, strlen(RUNC_INIT)) == 0)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
-        return file_read_at(l->proc_fd, "personality", STAT_MAX, &personality, NULL);
-}
-
-/* A container may make control groups below its own, and be in one of them. */
-static int check_cgroup(const Leader *l, const OciState *state, Refusal *reterr)
-{
-        _cleanup_free_ char *path = NULL;
-        size_t n;
-        int r;
-
-        r = leader_cgroup(l, &path);
-        if (r == -ENODATA)
-                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP, "it is in no unified control group");
-        if (r < 0 || !state->cgroup)
-                return r;
-        n = strlen(state->cgroup);
-        if (strncmp(path, state->cgroup, n) != 0 || (path[n] && path[n] != '/'))
-                return refuse(reterr, REFUSAL_DENIED, EPERM,
-                              "its first process is in the control group %s, and not in %s", path,
-                              state->cgroup);
-        return 0;
-}
-
-static int open_leader(const OciState *state, int dir_fd, Leader **ret, Refusal *reterr)
-{
-        Expected expected = {dir_fd, state->start_time};
-        const LeaderCheck started = {check_executed, &expected};
-        _cleanup_(leader_unrefp) Leader *l = NULL;
-        int r;
-
-        r = leader_open(state->pid, &started, &l, reterr);
-        if (r == -ESRCH && reterr->kind == REFUSAL_NONE)
-                return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
-        if (r >= 0)
-                r = check_cgroup(l, state, reterr);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(l);
-        return 0;
-}
-
 static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
 {
         if (container_table_by_id(o->table, c->id))
@@ -284,7 +216,7 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
         bool is_engines = place->is_dockers || state->is_podmans;
         int r;
 
-        r = open_leader(state, dir_fd, &leader, reterr);
+        r = oci_leader_open(&o->leaders, place, id, state, dir_fd, &leader, reterr);
         if (r >= 0)
                 r = container_new(
                         &(ContainerFacts){
@@ -338,7 +270,7 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
                 r = oci_read_config(place, dir_fd, id, &state, &o->names, &seen, &config, &refusal);
         if (r >= 0)
                 r = add_container(o, place, place_fd, dir_fd, id, &state, &st, &seen, &config, &refusal);
-        if (r < 0)
+        if (r < 0 && r != -EINPROGRESS)
                 provider_reject(&o->provider, config.name ?: id, r, &refusal);
 }
 
@@ -390,12 +322,33 @@ static void look_everywhere(Oci *o, Refusal *failure)
         }
 }
 
-static void oci_refresh(Provider *p)
+static void refresh_maybe_done(void *userdata)
+{
+        Oci *o = userdata;
+
+        if (o->provider.is_running && !oci_leaders_are_waited_for(&o->leaders))
+                provider_refreshed(&o->provider, &o->failure);
+}
+
+static void on_looked(void *userdata, const OciPlace *place, const char *id, bool was_slow)
 {
         _cleanup_refusal_ Refusal failure = REFUSAL_INIT;
+        _cleanup_close_ int fd = -EBADF;
+        Oci *o = userdata;
 
-        look_everywhere((Oci *) p, &failure);
-        provider_refreshed(p, &failure);
+        if (root_directory_open(place->directory, &fd, &failure) >= 0)
+                look_at(o, place, fd, id);
+        /* Somebody may wait for another round. */
+        if (was_slow)
+                provider_changed(&o->provider);
+}
+
+static void oci_refresh(Provider *p)
+{
+        Oci *o = (Oci *) p;
+
+        look_everywhere(o, &o->failure);
+        refresh_maybe_done(o);
 }
 
 /* Not only in the next round, for which others may still be waited for. */
@@ -434,6 +387,8 @@ static Provider *oci_free(Provider *p)
                 sd_event_source_disable_unref(o->watches[i].source);
         LIST_FOREACH (Known, k, &o->known, node)
                 known_free(o, k);
+        oci_leaders_done(&o->leaders);
+        refusal_done(&o->failure);
         LIST_FOREACH (Storage, s, &o->storages, node)
                 storage_free(o, s);
         oci_names_done(&o->names);
@@ -450,6 +405,7 @@ static int oci_new(Providers *all, Provider **ret)
                 return -ENOMEM;
         o->table = all->table;
         o->event = all->event;
+        o->leaders = (OciLeaders){.on_looked = on_looked, .on_settled = refresh_maybe_done, .userdata = o};
         for (size_t i = 0; i < OCI_PLACES; i++) {
                 o->watches[i] = (OciWatch){.event = o->event,
                                            .directory = oci_places[i].directory,

@@ -11,7 +11,6 @@
 #include "base/hash.h"
 #include "base/strv.h"
 #include "spawner/cgroup.h"
-#include "spawner/guard.h"
 #include "spawner/proc-parse.h"
 #include "wire/spawner-protocol.h"
 
@@ -215,13 +214,9 @@ static int append_command(const Container *c, sd_bus_message *m)
 
 int container_append(const Container *c, sd_bus_message *m)
 {
-        _cleanup_free_ char *label = NULL;
+        const char *label = c->leader->found.label;
         int r;
 
-        /* A container without its label is listed, but the policy then denies each access to it. */
-        guard_enter(c->leader->pid, c->leader->pidfd);
-        (void) leader_label(c->leader, &label);
-        guard_leave();
         r = sd_bus_message_open_container(m, 'r', CONTAINER_FIELDS);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),

@@ -41,6 +41,8 @@ struct Start {
         int command[3];          /* owned: the command's ends */
         int peer[3];             /* owned: the peer's ends, where we made pipes */
         int ticket;              /* weak: the message has it */
+        VerifyJob verify;
+        int pidfd, tty; /* owned: of the command */
         bool released;
         bool log; /* the runner is to write the output to the journal */
 };
@@ -49,8 +51,11 @@ static Start *start_free(Start *s)
 {
         if (!s)
                 return NULL;
+        verify_cancel(&s->verify);
         sd_bus_message_unref(s->message);
         runner_spec_done(&s->spec);
+        fd_close(s->pidfd);
+        fd_close(s->tty);
         namespace_fds_done(&s->namespaces);
         for (int i = 0; i < 3; i++) {
                 fd_close(s->command[i]);
@@ -278,6 +283,7 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
         if (!s)
                 return -ENOMEM;
         s->namespaces = NAMESPACE_FDS_INIT;
+        s->pidfd = s->tty = -EBADF;
         s->log = q->log;
         for (int i = 0; i < 3; i++)
                 s->command[i] = s->peer[i] = -EBADF;
@@ -320,40 +326,66 @@ static int append_streams(sd_bus_message *reply, const Start *s, int tty)
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int reply_started(Launch *l, pid_t pid, int pidfd, int tty)
+static int reply_started(Launch *l)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Start *s = l->start;
         int r;
 
-        r = sd_bus_message_new_method_return(l->start->message, &reply);
+        r = sd_bus_message_new_method_return(s->message, &reply);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "hhu", l->runner.control, pidfd, (uint32_t) pid);
+                r = sd_bus_message_append(reply, "hhu", l->runner.control, s->pidfd,
+                                          (uint32_t) s->verify.pid);
         if (r >= 0)
-                r = append_streams(reply, l->start, tty);
+                r = append_streams(reply, s, s->tty);
         return r < 0 ? r : sd_bus_send(l->job.connection->bus, reply, NULL);
 }
 
-/* The command runs. */
-static void take_started(Launch *l, const RunnerReport *report, const int *fds, size_t n_fds)
+static void hand_over(Launch *l, int error, const Refusal *refusal)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        bool tty = l->start->spec.tty;
-        int r = n_fds == (tty ? 2 : 1) ? 0 : -EBADMSG;
-
-        if (r >= 0 && tty)
-                r = fd_set_nonblock(fds[1], true);
-        if (r >= 0)
-                r = verify_command(report->pid, fds[0], l->container->leader, &l->start->spec, &refusal);
         /* The peer takes it over. If the answer does not arrive, the runner ends it. */
-        if (r >= 0)
-                r = reply_started(l, report->pid, fds[0], tty ? fds[1] : -EBADF);
+        int r = error < 0 ? error : reply_started(l);
+
         if (r < 0) {
                 log_error_errno(r, "Exec %s: %s", l->exec_id,
-                                refusal.message ?: "failed to hand over the command");
-                launch_fail(l, &refusal, r);
+                                refusal->message ?: "failed to hand over the command");
+                launch_fail(l, refusal, r);
                 return;
         }
         launch_free(l);
+}
+
+static void on_verified(void *userdata, int error, const Refusal *refusal)
+{
+        hand_over(userdata, error, refusal);
+}
+
+/* The command runs. What else its runner writes is for the peer. */
+static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t n_fds)
+{
+        const Refusal none = REFUSAL_INIT;
+        Start *s = l->start;
+        int r = n_fds == (s->spec.tty ? 2 : 1) ? 0 : -EBADMSG;
+
+        if (r >= 0 && s->spec.tty)
+                r = fd_set_nonblock(fds[1], true);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(l->control, SD_EVENT_OFF);
+        if (r >= 0) {
+                s->pidfd = TAKE_FD(fds[0]);
+                s->tty = s->spec.tty ? TAKE_FD(fds[1]) : -EBADF;
+                s->verify = (VerifyJob){
+                        .pid = report->pid,
+                        .pidfd = s->pidfd,
+                        .leader = l->container->leader,
+                        .spec = &s->spec,
+                        .callback = on_verified,
+                        .userdata = l,
+                };
+                r = verify_start(&s->verify);
+        }
+        if (r < 0)
+                hand_over(l, r, &none);
 }
 
 static void take_failed(Launch *l, const RunnerReport *report)

@@ -11,8 +11,8 @@
 #include <sys/syscall.h>
 
 #include "base/fd.h"
-#include "spawner/guard.h"
 #include "spawner/leader-memory.h"
+#include "spawner/leader-picture.h"
 #include "spawner/leader.h"
 #include "spawner/seccomp-filters.h"
 
@@ -36,10 +36,9 @@ static int fill_ids(const LeaderFacts *now, RunnerSpec *spec)
         return 0;
 }
 
-static int fill_limits(const Leader *l, RunnerSpec *spec)
+static int fill_limits(const Leader *l, const ProcStat *stat, RunnerSpec *spec)
 {
-        _cleanup_free_ char *limits = NULL, *oom = NULL, *stat_text = NULL;
-        ProcStat stat;
+        _cleanup_free_ char *limits = NULL, *oom = NULL;
         int r;
 
         r = file_read_at(l->proc_fd, "limits", TEXT_MAX, &limits, NULL);
@@ -47,20 +46,17 @@ static int fill_limits(const Leader *l, RunnerSpec *spec)
                 r = proc_limits_parse(limits, spec->rlimits);
         if (r >= 0)
                 r = file_read_at(l->proc_fd, "oom_score_adj", TEXT_MAX, &oom, NULL);
-        if (r >= 0)
-                r = file_read_at(l->proc_fd, "stat", TEXT_MAX, &stat_text, NULL);
-        if (r >= 0)
-                r = proc_stat_parse(stat_text, &stat);
         if (r < 0)
                 return r;
         spec->rlimits_set = true;
         spec->oom_score_adj = atoi(oom);
-        spec->nice = stat.nice;
-        spec->sched_policy = stat.policy;
-        spec->sched_priority = stat.policy == SCHED_FIFO || stat.policy == SCHED_RR ? stat.rt_priority : 0;
+        spec->nice = stat->nice;
+        spec->sched_policy = stat->policy;
+        spec->sched_priority =
+                stat->policy == SCHED_FIFO || stat->policy == SCHED_RR ? stat->rt_priority : 0;
         /* A deadline is the leader's own: another process cannot have the same. */
-        if (stat.policy != SCHED_FIFO && stat.policy != SCHED_RR && stat.policy != SCHED_BATCH &&
-            stat.policy != SCHED_IDLE)
+        if (stat->policy != SCHED_FIFO && stat->policy != SCHED_RR && stat->policy != SCHED_BATCH &&
+            stat->policy != SCHED_IDLE)
                 spec->sched_policy = SCHED_OTHER;
         return 0;
 }
@@ -152,13 +148,14 @@ static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spe
         return 0;
 }
 
-static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusal *reterr)
+static int fill_from_picture(Leader *l, RunnerSpec *spec, Refusal *reterr)
 {
+        LeaderFacts *now = &l->picture->facts;
         int r;
 
         r = fill_ids(now, spec);
         if (r >= 0)
-                r = fill_limits(l, spec);
+                r = fill_limits(l, &l->picture->stat, spec);
         if (r < 0)
                 return r;
         spec->namespaces = namespaces_to_join(&now->namespaces);
@@ -183,39 +180,29 @@ static int fill_from_facts(Leader *l, LeaderFacts *now, RunnerSpec *spec, Refusa
         return 0;
 }
 
-/* Namespaces that this process already has are not joined. */
-static void drop_own(NamespaceFds *fds, uint64_t to_join)
-{
-        for (NamespaceType t = 0; t < _NS_MAX; t++)
-                if (!(to_join & namespace_flag(t)))
-                        fds->fds[t] = fd_close(fds->fds[t]);
-}
-
+/* What is read here of the leader waits for nobody: it is not in the picture. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr)
 {
-        _cleanup_(leader_facts_done) LeaderFacts now = {0};
-        _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
-        int r;
+        LeaderPicture *p = l->picture;
+        int r = p ? p->error : -EINVAL;
 
-        guard_enter(l->pid, l->pidfd);
-        r = leader_facts_read(l->proc_fd, &now, &fds, reterr);
+        if (r < 0 && p && p->refusal.kind != REFUSAL_NONE)
+                r = refuse(reterr, p->refusal.kind, -r, "%s", p->refusal.message ?: "");
         if (r >= 0)
-                r = leader_facts_compare(&l->found, &now, reterr);
+                r = leader_facts_compare(&l->found, &p->facts, reterr);
         if (r >= 0 && leader_is_service(l))
-                r = leader_facts_compare_user(&l->found, &now, reterr);
+                r = leader_facts_compare_user(&l->found, &p->facts, reterr);
         if (r >= 0)
                 r = leader_check_cgroup(l, reterr);
         if (r >= 0)
-                r = fill_from_facts(l, &now, spec, reterr);
-        guard_leave();
+                r = fill_from_picture(l, spec, reterr);
         /* The data belongs to the leader only if the leader still lives. */
         if (!leader_is_alive(l))
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         if (r < 0)
                 return leader_explain(l, r, reterr);
-        drop_own(&fds, spec->namespaces);
-        *ret_fds = fds;
-        fds = NAMESPACE_FDS_INIT;
+        *ret_fds = p->namespaces;
+        p->namespaces = NAMESPACE_FDS_INIT;
         return 0;
 }
 

@@ -11,7 +11,6 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
-#include "spawner/guard.h"
 
 #define STATUS_MAX (64 * 1024)
 #define TEXT_MAX   (16 * 1024)
@@ -187,7 +186,7 @@ int leader_explain(const Leader *l, int error, Refusal *reterr)
                       "cannot be read");
 }
 
-static int open_container(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
+int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
 {
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
@@ -197,24 +196,13 @@ static int open_container(pid_t pid, const LeaderCheck *started, Leader **ret, R
                 return r;
         r = check_started(l, reterr);
         if (r >= 0 && started)
-                r = started->check(l, started->userdata, reterr);
+                r = started->check(l, started->fd, started->start_time, reterr);
         if (r >= 0)
                 r = remember_facts(l, reterr);
         if (r < 0)
                 return leader_explain(l, r, reterr);
         *ret = TAKE_PTR(l);
         return 0;
-}
-
-int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr)
-{
-        int r = guard_begin(pid, reterr);
-
-        if (r < 0)
-                return r;
-        r = open_container(pid, started, ret, reterr);
-        guard_leave();
-        return r;
 }
 
 /* One that started in the same tick is the older when its pid in the container is lower: there the numbers
@@ -296,13 +284,9 @@ int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr)
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
-        r = guard_begin(pid, reterr);
-        if (r < 0)
-                return r;
         r = open_process(pid, &l);
         if (r >= 0)
-                r = is_stub(l) ? open_payload(l, ret, reterr) : open_container(pid, NULL, ret, reterr);
-        guard_leave();
+                r = is_stub(l) ? open_payload(l, ret, reterr) : leader_open(pid, NULL, ret, reterr);
         if (r >= 0)
                 (*ret)->is_machine = true;
         return r;
@@ -378,15 +362,11 @@ int leader_open_service(pid_t pid, const char *unit_cgroup, Leader **ret, Refusa
         _cleanup_(leader_unrefp) Leader *l = NULL;
         int r;
 
-        r = guard_begin(pid, reterr);
-        if (r < 0)
-                return r;
         r = open_process(pid, &l);
         if (r >= 0) {
                 l->unit_cgroup = strdup(unit_cgroup);
                 r = l->unit_cgroup ? remember_service(l, reterr) : -ENOMEM;
         }
-        guard_leave();
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);
@@ -407,11 +387,6 @@ int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid)
                 return n;
         *ret_gid = id_map_to_outside(map, (size_t) n, 0);
         return 0;
-}
-
-int leader_label(const Leader *l, char **ret)
-{
-        return process_read_label(l->proc_fd, ret);
 }
 
 int leader_cgroup(const Leader *l, char **ret)

@@ -15,6 +15,8 @@
 #include "spawner/leader-wait.h"
 #include "wire/runner-spec.h"
 
+typedef struct LeaderPicture LeaderPicture;
+
 /* Seccomp filters (seccomp-filters.h reads them). */
 typedef struct LeaderFilters {
         RunnerFilter items[RUNNER_FILTERS_MAX]; /* oldest first; point into data */
@@ -44,22 +46,24 @@ typedef struct Leader {
         LeaderWaits *memory_waits; /* weak: they are being read */
         int memory_error;          /* why they could not be read, and not before when it is tried again */
         uint64_t memory_again;     /* CLOCK_MONOTONIC */
+        LeaderPicture *picture;    /* weak: of now, for the exec that is being started (leader-picture.h) */
+        uint64_t picture_again;    /* CLOCK_MONOTONIC: the leader is left alone until then */
+        unsigned n_strikes;        /* how often it has kept a scout waiting */
         unsigned n_stuck;          /* readers (reader.h) that hang in what they read of its container */
         unsigned n_checks;         /* runners that hang where they look a user up (user-check.h) */
 } Leader;
 
-/* The leader's SELinux context; NULL on a kernel without SELinux. */
-int leader_label(const Leader *l, char **ret);
-
 /* The provider's knowledge about when a process becomes the container's. */
 typedef struct LeaderCheck {
-        int (*check)(const Leader *l, void *userdata, Refusal *reterr);
-        void *userdata;
+        int (*check)(const Leader *l, int fd, uint64_t start_time, Refusal *reterr);
+        int fd; /* weak */
+        uint64_t start_time;
 } LeaderCheck;
 
-/* Opens a process as leader. Refuses one that shares the host's mount or pid namespace, one that has left
- * the user namespace it was made in, and one that has not yet executed anything of its own (-EAGAIN): it
- * still is its parent's program. `started` may be NULL; it is asked before anything is remembered. */
+/* Opens a process as leader, and waits for it if it is in execve(2): for a scout (leader-look.h). Refuses a process
+ * that shares the host's mount or pid namespace, one that has left the user namespace it was made in, and one that has
+ * not yet executed anything of its own (-EAGAIN): it still is its parent's program. `started` may be NULL; it is asked
+ * before anything is remembered. */
 int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr);
 /* The same for what was registered with systemd-machined, which of nspawn may be a stub that has the
  * container's payload as its child. */
@@ -78,9 +82,9 @@ bool leader_is_alive(const Leader *l);
 /* Puts an error of reading one that lives into words, where there are none yet. */
 int leader_explain(const Leader *l, int error, Refusal *reterr);
 
-/* leader-template.c: fills the half of a spec that describes the leader, and opens the namespaces that
- * differ from ours. All of it is read anew, but for filters, which can only be added to and are read again
- * when their number has changed: -EINPROGRESS, see leader_wait(). Nothing exceeds what the container had
+/* leader-template.c: fills the half of a spec that describes the leader from its picture, which must be there, and
+ * takes the namespaces that differ from ours. All of it is read anew, but for filters, which can only be added to and
+ * are read again when their number has changed: -EINPROGRESS, see leader_wait(). Nothing exceeds what the container had
  * when it was found; a leader that has left its namespaces is refused. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
 /* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. -EINPROGRESS

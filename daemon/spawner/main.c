@@ -11,10 +11,8 @@
 #include "base/decimal.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/strv.h"
 #include "base/time.h"
 #include "config.h"
-#include "spawner/guard.h"
 #include "spawner/spawner-bus.h"
 #include "spawner/spawner.h"
 
@@ -117,22 +115,20 @@ static int find_peer(SpawnerOptions *options)
         return 0;
 }
 
-/* The listening socket, and what the last of us has left with systemd. */
-static void take_fds(int *ret_listener, int *ret_guard)
+/* Or negative. Earlier versions have left more with systemd, which is closed. */
+static int take_listener(void)
 {
-        _cleanup_strv_ char **names = NULL;
-        int n = sd_listen_fds_with_names(true, &names);
+        int n = sd_listen_fds(true), listener = -EBADF;
 
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (strcmp(names[i], GUARD_FD_NAME) == 0 && *ret_guard < 0)
-                        *ret_guard = fd;
-                else if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0 && *ret_listener < 0)
-                        *ret_listener = fd;
+                if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0 && listener < 0)
+                        listener = fd;
                 else
                         fd_close(fd);
         }
+        return listener;
 }
 
 int main(int argc, char **argv)
@@ -141,7 +137,7 @@ int main(int argc, char **argv)
         SpawnerOptions options = {.runner = RUNNER_PATH,
                                   .idle_usec = IDLE_SEC_DEFAULT * USEC_PER_SEC,
                                   .methods = spawner_methods};
-        int listener = -EBADF, guard = -EBADF, r;
+        int listener, r;
 
         if (parse_options(argc, argv, &options) < 0)
                 return EXIT_FAILURE;
@@ -152,16 +148,12 @@ int main(int argc, char **argv)
                 log_error_errno(r, "Failed to read the host's namespaces");
                 return EXIT_FAILURE;
         }
-        take_fds(&listener, &guard);
+        listener = take_listener();
         if (listener < 0) {
                 log_error("Failed to find the listening socket: execd-spawner is started by "
                           "execd-spawner.socket");
                 return EXIT_NO_SOCKET;
         }
-        r = guard_init(guard);
-        if (r < 0)
-                log_errno(LOG_WARNING, r,
-                          "Failed to guard against processes that do not let their state be read");
         r = spawner_new(&options, listener, &spawner);
         if (r >= 0)
                 r = spawner_run(spawner);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "spawner/leader-look.h"
 #include "spawner/service-properties.h"
 #include "wire/service-name.h"
 
@@ -32,6 +33,9 @@ typedef struct Look {
         char *reference;     /* what was asked for; NULL: one of all */
         char *path;          /* of the unit's object; NULL until it is known */
         sd_bus_slot *slot;
+        sd_bus_message *properties; /* while the main process is looked at */
+        LeaderLook leader;
+        bool is_slow;     /* that one keeps us waiting, and no round waits for it */
         Container *found; /* owned; until it is confirmed */
 } Look;
 
@@ -40,6 +44,8 @@ static Look *look_free(Look *l)
         if (!l)
                 return NULL;
         sd_bus_slot_unref(l->slot);
+        sd_bus_message_unref(l->properties);
+        leader_look_cancel(&l->leader);
         container_unref(l->found);
         free(l->reference);
         free(l->path);
@@ -69,6 +75,13 @@ static void look_end(Look *l)
 {
         ServiceLooks *s = l->looks;
 
+        if (l->is_slow) {
+                list_remove(&s->slow, &l->node);
+                look_free(l);
+                /* Somebody may wait for another round. */
+                provider_changed(s->provider);
+                return;
+        }
         list_remove(&s->running, &l->node);
         s->n_running--;
         look_free(l);
@@ -127,16 +140,13 @@ static int describe_user(const Leader *leader, char ret_user[static USER_SIZE], 
         return 0;
 }
 
-static int make_container(const ServiceProperties *p, Container **ret, Refusal *reterr)
+static int make_container(const ServiceProperties *p, Leader *leader, Container **ret, Refusal *reterr)
 {
-        _cleanup_(leader_unrefp) Leader *leader = NULL;
         char id[SERVICE_ID_SIZE], user[USER_SIZE];
         const char *image = NULL;
         int r;
 
-        r = leader_open_service((pid_t) p->main_pid, p->control_group, &leader, reterr);
-        if (r >= 0)
-                r = describe_user(leader, user, reterr);
+        r = describe_user(leader, user, reterr);
         if (r < 0)
                 return r;
         service_id_make(p->invocation, id);
@@ -213,7 +223,61 @@ static int look_ask_main_pid(Look *l, sd_bus_message_handler_t callback)
                                         "MainPID");
 }
 
-static int look_take(Look *l, const ServiceProperties *p, Refusal *reterr)
+static void on_leader(void *userdata, Leader *leader, int error, Refusal *refusal)
+{
+        _cleanup_(service_properties_done) ServiceProperties p = {0};
+        Look *l = userdata;
+        int r = error;
+
+        if (r >= 0)
+                r = sd_bus_message_rewind(l->properties, true);
+        if (r >= 0)
+                r = service_properties_read(l->properties, &p);
+        if (r >= 0)
+                r = make_container(&p, leader, &l->found, refusal);
+        l->properties = sd_bus_message_unref(l->properties);
+        if (r >= 0)
+                r = look_ask_main_pid(l, on_main_pid);
+        if (r < 0)
+                look_reject(l, p.id, r, refusal);
+}
+
+static void reject_slow(ServiceLooks *s, const char *reference)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (reference)
+                provider_reject(s->provider, reference, leader_look_refuse_slow(&refusal), &refusal);
+}
+
+/* The round goes on without it. */
+static void on_slow(void *userdata)
+{
+        Look *l = userdata;
+        ServiceLooks *s = l->looks;
+
+        list_remove(&s->running, &l->node);
+        s->n_running--;
+        l->is_slow = true;
+        list_append(&s->slow, &l->node);
+        reject_slow(s, l->reference);
+        run_next(s);
+}
+
+static int look_at_leader(Look *l, sd_bus_message *reply, const ServiceProperties *p, Refusal *reterr)
+{
+        l->properties = sd_bus_message_ref(reply);
+        l->leader = (LeaderLook){.on_found = on_leader, .on_slow = on_slow, .userdata = l};
+        return leader_look_start(&l->leader,
+                                 &(LeaderQuery){
+                                         .kind = LEADER_SERVICE,
+                                         .pid = (pid_t) p->main_pid,
+                                         .unit_cgroup = p->control_group,
+                                 },
+                                 reterr);
+}
+
+static int look_take(Look *l, sd_bus_message *reply, const ServiceProperties *p, Refusal *reterr)
 {
         Container *known = container_table_by_name(l->looks->provider->all->table, SERVICE_KIND, p->id);
         int r;
@@ -225,10 +289,7 @@ static int look_take(Look *l, const ServiceProperties *p, Refusal *reterr)
                 look_end(l);
                 return 0;
         }
-        r = make_container(p, &l->found, reterr);
-        if (r < 0)
-                return r;
-        return look_ask_main_pid(l, on_main_pid);
+        return look_at_leader(l, reply, p, reterr);
 }
 
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -248,7 +309,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
         if (r < 0)
                 refuse(&refusal, REFUSAL_UNAVAILABLE, r, "systemd's answer cannot be read");
         else
-                r = look_take(l, &p, &refusal);
+                r = look_take(l, reply, &p, &refusal);
         if (r < 0)
                 look_reject(l, p.id, r, &refusal);
         return 0;
@@ -337,6 +398,19 @@ static int look_ask_unit(Look *l)
         return r < 0 ? r : sd_bus_call_async(bus, &l->slot, m, on_unit, l, 0);
 }
 
+static bool is_same(const char *a, const char *b)
+{
+        return a && b && strcmp(a, b) == 0;
+}
+
+static bool is_being_looked_at(const ServiceLooks *s, const Look *l)
+{
+        LIST_FOREACH (const Look, slow, &s->slow, node)
+                if (is_same(slow->reference, l->reference) || is_same(slow->path, l->path))
+                        return true;
+        return false;
+}
+
 static void look_run(Look *l)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -344,6 +418,11 @@ static void look_run(Look *l)
         int r;
 
         list_remove(&s->queued, &l->node);
+        if (is_being_looked_at(s, l)) {
+                reject_slow(s, l->reference);
+                look_free(l);
+                return;
+        }
         list_append(&s->running, &l->node);
         s->n_running++;
         r = l->path ? look_ask_properties(l) : look_ask_unit(l);
@@ -351,18 +430,17 @@ static void look_run(Look *l)
                 look_reject(l, NULL, r, &refusal);
 }
 
-static void run_next(ServiceLooks *s)
-{
-        if (s->n_running < LOOKS_MAX && s->queued.first)
-                look_run(LIST_ENTRY(s->queued.first, Look, node));
-        else if (service_looks_are_done(s))
-                s->on_done(s->provider);
-}
-
 void service_looks_run(ServiceLooks *s)
 {
         while (s->n_running < LOOKS_MAX && s->queued.first)
                 look_run(LIST_ENTRY(s->queued.first, Look, node));
+}
+
+static void run_next(ServiceLooks *s)
+{
+        service_looks_run(s);
+        if (service_looks_are_done(s))
+                s->on_done(s->provider);
 }
 
 bool service_looks_are_done(const ServiceLooks *s)
@@ -375,5 +453,7 @@ void service_looks_clear(ServiceLooks *s)
         LIST_FOREACH (Look, l, &s->queued, node)
                 look_free(l);
         LIST_FOREACH (Look, l, &s->running, node)
+                look_free(l);
+        LIST_FOREACH (Look, l, &s->slow, node)
                 look_free(l);
 }

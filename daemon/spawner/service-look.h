@@ -8,6 +8,7 @@
 typedef struct ServiceLooks {
         Provider *provider; /* weak: the one that looks */
         List queued, running;
+        List slow; /* no round waits for them */
         unsigned n_running;
         void (*on_done)(Provider *p); /* none is left; not called within service_looks_run() */
 } ServiceLooks;

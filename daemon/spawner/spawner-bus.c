@@ -17,6 +17,7 @@
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/leader-memory.h"
+#include "spawner/leader-picture.h"
 #include "spawner/processes.h"
 #include "spawner/scope-end.h"
 #include "spawner/spawner-args.h"
@@ -250,6 +251,8 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
         if (r < 0)
                 return r;
         /* A number needs no looking up to be a user. */
+        if (has_names && !a.container->leader->picture)
+                return request_picture(c, m, do_prepare, false, a.container->leader, reterr);
         if (has_names) {
                 r = check_user(c, m, a.container, user, on_user_checked, reterr);
                 return r == -EINPROGRESS
@@ -268,6 +271,8 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
         if (!l) {
                 int r = filters_check_failure(a->container->leader, reterr);
 
+                if (r >= 0)
+                        r = leader_picture_check(a->container->leader, reterr);
                 return r < 0 ? r : make_launch(c, a, PARKED_USEC_MAX, ret, reterr);
         }
         if (l->start || l->job.connection != c || !launch_follow(l, a->container))
@@ -276,9 +281,13 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
         return 0;
 }
 
+static int do_start(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr);
+
+/* The scope is made while the leader is looked at. */
 static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments *a, LaunchStart *q,
                         Refusal *reterr)
 {
+        Leader *leader = a->container->leader;
         Launch *l;
         int r;
 
@@ -288,7 +297,8 @@ static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments 
         /* A spare, made before it was known for what. */
         if (strcmp(l->description, a->description) != 0)
                 scope_describe(c->spawner->scopes, a->exec_id, a->description, l->runner.pidfd);
-        r = launch_start(l, m, q, reterr);
+        r = leader->picture ? launch_start(l, m, q, reterr)
+                            : request_picture(c, m, do_start, false, leader, reterr);
         if (r < 0 && r != -EINPROGRESS)
                 launch_free(l);
         return r;

@@ -15,6 +15,7 @@
 #include "spawner/container-machined.h"
 #include "spawner/container-oci.h"
 #include "spawner/container-service.h"
+#include "spawner/scout.h"
 
 /* Peers get so long to take their last answers, less than systemd gives us. */
 #define LEAVE_USEC              (5 * USEC_PER_SEC)
@@ -264,6 +265,8 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
         r = sd_event_default(&s->event);
         s->containers = (ContainerTable){.event = s->event, .events = &events, .userdata = s};
         if (r >= 0)
+                r = scouts_init(s->event);
+        if (r >= 0)
                 r = open_bus(s);
         if (r < 0)
                 return r;
@@ -296,6 +299,7 @@ Spawner *spawner_free(Spawner *s)
         scope_manager_free(s->scopes);
         slices_free(s->slices);
         container_table_clear(&s->containers);
+        scouts_done();
         sd_event_source_disable_unref(s->listener);
         sd_event_source_disable_unref(s->idle);
         sd_event_source_disable_unref(s->leave);

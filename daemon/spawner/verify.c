@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "spawner/guard.h"
+#include "spawner/facts-image.h"
 
 #define TEXT_MAX (64 * 1024)
 
@@ -210,10 +210,7 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
 
         snprintf(path, sizeof(path), "/proc/%d", pid);
         proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        /* A command that keeps us from it counts as its container. */
-        guard_enter(leader->pid, leader->pidfd);
         r = proc_fd < 0 ? -errno : check_all(proc_fd, &leader->found, spec, reterr);
-        guard_leave();
         /* The number was the command's if it still is. Where it is not, the runner was killed and the
          * command reaped by somebody else: nothing is left. */
         if (pidfd_get_pid(pidfd, &same) == -ESRCH) {
@@ -226,4 +223,81 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
                 return refuse(reterr, REFUSAL_INTERNAL, r,
                               "failed to check the command, which was killed: %s", strerrordesc_np(-r));
         return r;
+}
+
+/* What a scout needs to know of the leader, and of what the command was to get. */
+typedef struct Given {
+        pid_t pid;
+        bool privileged, no_new_privs, as_leader;
+        uint32_t n_filters;
+        uint64_t cap_privileged, cap_bounding;
+        int error;
+        FactsImage found;
+} Given;
+
+static int prepare(void *userdata, void *data)
+{
+        const VerifyJob *v = userdata;
+        Given *g = data;
+
+        g->pid = v->pid;
+        g->privileged = v->spec->privileged;
+        g->no_new_privs = v->spec->no_new_privs;
+        g->as_leader = v->spec->as_leader;
+        g->n_filters = v->spec->n_filters;
+        g->cap_privileged = v->spec->cap_privileged;
+        g->cap_bounding = v->spec->cap_bounding;
+        g->error = facts_image_write(&v->leader->found, &g->found, SCOUT_DATA_SIZE - offsetof(Given, found));
+        return v->pidfd;
+}
+
+/* In the scout. */
+static int run(void *data, int pidfd, ScoutFindings *ret)
+{
+        Leader leader = {.n_ref = 1};
+        const Given *g = data;
+        const RunnerSpec spec = {
+                .privileged = g->privileged,
+                .no_new_privs = g->no_new_privs,
+                .as_leader = g->as_leader,
+                .n_filters = g->n_filters,
+                .cap_privileged = g->cap_privileged,
+                .cap_bounding = g->cap_bounding,
+        };
+        int r = g->error;
+
+        if (r >= 0)
+                r = facts_image_read(&g->found, SCOUT_DATA_SIZE - offsetof(Given, found), &leader.found);
+        if (r >= 0)
+                r = verify_command(g->pid, pidfd, &leader, &spec, &ret->refusal);
+        leader_facts_done(&leader.found);
+        return r;
+}
+
+static void on_done(void *userdata, int error, const void *data, ScoutFindings *found)
+{
+        VerifyJob *v = userdata;
+
+        if (error == -ETIMEDOUT)
+                refuse(&found->refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT,
+                       "the command does not let its state be read, and was killed");
+        else if (error == -EBUSY)
+                refuse(&found->refusal, REFUSAL_UNAVAILABLE, EBUSY,
+                       "too many commands of the container do not let their state be read; this one was killed");
+        else if (error < 0 && found->refusal.kind == REFUSAL_NONE)
+                refuse(&found->refusal, REFUSAL_INTERNAL, error,
+                       "failed to check the command, which was killed: %s", strerrordesc_np(-error));
+        v->callback(v->userdata, error, &found->refusal);
+}
+
+int verify_start(VerifyJob *v)
+{
+        static const ScoutWork work = {.prepare = prepare, .run = run, .on_done = on_done};
+
+        return scout_job_start(&v->job, &work, v, v->leader->pid);
+}
+
+void verify_cancel(VerifyJob *v)
+{
+        scout_job_cancel(&v->job);
 }

@@ -2,8 +2,10 @@
 """A process that waits for a file system which its container serves, and holds locks of its own meanwhile: whoever
 reads of it in /proc waits with it. Nobody else does (R-K6)."""
 
+import ctypes
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 
 PREPARE = "mknod /dev/fuse c 10 229; : >/file; "
 MEMORY = "/probe/hostile fuse-memory /file /probe/asked"
+ALONE = "the container's first process does not let its state be read"
 FLUSH = "/probe/hostile fuse-flush /file /probe/asked /probe/hostile sleep"
 
 
@@ -26,22 +29,56 @@ def commands(name):
 
 
 @pytest.fixture
-def served(machine):
-    """Makes a machine in which a process waits; it goes on when the server of the file system is killed."""
+def asked():
+    """Waits for the file system of a machine to be asked; it answers when its server is killed."""
     servers = []
 
-    def make(script=None, payload=()):
-        m = machine("hostile-memory", script=script, payload=payload)
-        host.wait_until(lambda: os.path.exists(f"{m.shared}/asked"), "the file system to be asked")
-        with open(f"{m.shared}/asked", encoding="ascii") as stream:
+    def wait(m, name="asked", ancestor=None):
+        host.wait_until(lambda: os.path.exists(f"{m.shared}/{name}"), "the file system to be asked")
+        with open(f"{m.shared}/{name}", encoding="ascii") as stream:
             inside = stream.read()
-        servers.extend(pid for pid in host.processes_of(m.leader()) if host.status_of(pid)["NSpid"].split()[-1] == inside)
-        assert servers
+        found = [pid for pid in host.processes_of(ancestor or m.leader()) if host.status_of(pid)["NSpid"].split()[-1] == inside]
+        assert found
+        servers.extend(found)
+
+    yield wait
+    for pid in servers:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+@pytest.fixture
+def served(machine, asked):
+    """Makes a machine in which a process waits."""
+
+    def make(script=None, payload=(), name="hostile-memory"):
+        m = machine(name, script=script, payload=payload)
+        asked(m)
         return m
 
-    yield make
-    for pid in servers:
-        os.kill(pid, signal.SIGKILL)
+    return make
+
+
+class Attempt:
+    """A command in a container, beside which others run elsewhere: `others` were over before it."""
+
+    def __init__(self, container, command=("/bin/true",)):
+        self.outcome = None
+        self.others = 0
+        self.thread = threading.Thread(target=self.run, args=(container, list(command)))
+        self.thread.start()
+
+    def run(self, container, command):
+        self.outcome = client.run(container, command)
+
+    def beside(self, container="web"):
+        while not self.outcome:
+            assert client.run(container, ["/bin/true"]).code == 0
+            self.others += not self.outcome
+        self.thread.join()
+        return self
 
 
 def test_command_line(served):
@@ -81,12 +118,92 @@ def test_process_in_execve(served):
 
 
 def test_leader_in_execve(served):
-    """Nothing but SIGKILL ends what the loop reads of it; the next execd-spawner leaves it alone."""
+    """No container is found later because of it, and execd-spawner goes on."""
     m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {FLUSH}"])
     host.sh("systemctl restart execd-spawner.service")
-    host.wait_until(lambda: client.run("web", ["/bin/true"]).code == 0, "others to be served", 30)
-    client.assert_refused(client.run(m.name, ["/bin/true"]), "is left alone")
     assert client.run("web", ["/bin/true"]).code == 0
+    spawner = host.main_pid("execd-spawner.service")
+    attempt = Attempt(m.name).beside()
+    client.assert_refused(attempt.outcome, ALONE)
+    assert attempt.others
+    client.assert_refused(client.run(m.name, ["/bin/true"]), ALONE)
+    assert client.run("web", ["/bin/true"]).code == 0
+    assert host.main_pid("execd-spawner.service") == spawner
+
+
+def test_leaders_in_execve_one_after_another(served, service):
+    """Each one is new, and none of them has been left alone before. A service is looked for in rounds, which do not
+    wait for them either."""
+    other = service("scouted")
+    assert client.run("web", ["/bin/true"]).code == 0 and client.run(other.name, ["/bin/true"]).code == 0
+    spawner = host.main_pid("execd-spawner.service")
+    for i in range(3):
+        m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {FLUSH}"], name=f"hostile-memory-{i}")
+        attempt = Attempt(m.name).beside(other.name)
+        client.assert_refused(attempt.outcome, ALONE)
+    assert client.run("web", ["/bin/true"]).code == 0
+    assert host.main_pid("execd-spawner.service") == spawner
+
+
+def test_known_leader_in_execve(machine, asked):
+    m = machine("hostile-memory", payload=["/bin/sh", "-c", f"{PREPARE} until [ -e /probe/go ]; do sleep 0.1; done; exec {FLUSH}"])
+    assert client.run(m.name, ["/bin/true"]).code == 0
+    spawner = host.main_pid("execd-spawner.service")
+    with open(f"{m.shared}/go", "w", encoding="ascii"):
+        pass
+    asked(m)
+    attempts = [Attempt(m.name) for _ in range(4)]
+    for attempt in attempts:
+        client.assert_refused(attempt.beside().outcome, ALONE)
+    assert attempts[0].others
+    client.assert_refused(client.run(m.name, ["/bin/true"]), ALONE)
+    assert host.main_pid("execd-spawner.service") == spawner
+
+
+def order_of(runner):
+    """The socket that a parked runner gets its order from."""
+    pidfd = os.pidfd_open(runner)
+    fd = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, 3, 0)  # pidfd_getfd
+    os.close(pidfd)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return socket.socket(fileno=fd)
+
+
+def test_commands_in_execve(machine, asked):
+    """A command that executes another program before it was compared with its container: the order is made by a
+    stopped runner and a stopped execd-spawner."""
+    m = machine("hostile-memory", script="mknod /dev/fuse c 10 229\n")
+    spawner = host.main_pid("execd-spawner.service")
+    for i in range(3):
+        assert client.run(m.name, ["/bin/sh", "-c", f": >/file{i}"]).code == 0
+        exec_id = client.create(m.name, ["/probe/hostile", "fuse-flush", f"/file{i}", f"/probe/asked{i}", "/probe/hostile", "sleep"]).json()["Id"]
+        unit = f"exec-{exec_id}.scope"
+        host.wait_until(lambda u=unit: host.sh(f"systemctl show -P ControlGroup {u}").strip(), "the scope")
+        group = host.sh(f"systemctl show -P ControlGroup {unit}").strip()
+        with open(f"/sys/fs/cgroup{group}/cgroup.procs", encoding="ascii") as stream:
+            runner = int(stream.read())
+        outcome = []
+        os.kill(runner, signal.SIGSTOP)
+        try:
+            thread = threading.Thread(target=lambda e=exec_id, o=outcome: o.append(client.start(e)))
+            thread.start()
+            with order_of(runner) as order:
+                order.recv(1, socket.MSG_PEEK)
+            os.kill(spawner, signal.SIGSTOP)
+            os.kill(runner, signal.SIGCONT)
+            asked(m, f"asked{i}", runner)
+        finally:
+            os.kill(runner, signal.SIGCONT)
+            os.kill(spawner, signal.SIGCONT)
+        others = 0
+        while not outcome:
+            assert client.run("web", ["/bin/true"]).code == 0
+            others += not outcome
+        thread.join()
+        client.assert_refused(outcome[0], "the command does not let its state be read, and was killed")
+        assert others
+    assert client.run(m.name, ["/bin/true"]).code == 0
+    assert host.main_pid("execd-spawner.service") == spawner
 
 
 # A caller that is in the middle of execve(2) when execd looks at who it is.

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "spawner/scout.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "spawner/leftover.h"
+#include "spawner/scout-process.h"
+
+#define SCOUTS_MAX      16
+#define IDLE_MAX        2
+#define LEFTOVERS_MAX   64
+#define OF_GROUP_MAX    2
+#define OF_SUSPECTS_MAX (SCOUTS_MAX / 2)
+
+/* How often those at work are looked at, and how long a job may take: in the scout, and until a scout is free. One
+ * that waits for the processor, and not for a process, may take longer. */
+#define LOOK_USEC    (100 * USEC_PER_MSEC)
+#define WORK_USEC    USEC_PER_SEC
+#define RUNNING_USEC (10 * USEC_PER_SEC)
+#define QUEUED_USEC  (5 * USEC_PER_SEC)
+
+#define SUSPECTS_MAX 64
+#define SUSPECT_USEC (60 * USEC_PER_SEC)
+
+struct Scout {
+        ListNode node;
+        pid_t pid;
+        int pidfd, socket; /* owned */
+        ScoutMemory *memory;
+        sd_event_source *replies;
+        ScoutJob *job; /* weak; NULL at work: it was cancelled */
+        bool is_at_work;
+        pid_t group;
+        uint64_t since;
+};
+
+typedef struct Suspect {
+        pid_t group;
+        uint64_t until;
+} Suspect;
+
+static struct {
+        sd_event *event;
+        sd_event_source *timer;
+        bool timer_runs;
+        List all, waiting;
+        size_t n;
+        Suspect suspects[SUSPECTS_MAX];
+} scouts;
+
+static bool is_suspect(pid_t group)
+{
+        uint64_t now = 0;
+
+        for (size_t i = 0; i < SUSPECTS_MAX; i++)
+                if (scouts.suspects[i].group == group) {
+                        now = now ?: now_usec(CLOCK_MONOTONIC);
+                        return now < scouts.suspects[i].until;
+                }
+        return false;
+}
+
+/* In the place that it has, or in that of the one that is over first. */
+static void suspect(pid_t group)
+{
+        Suspect *place = &scouts.suspects[0];
+
+        for (size_t i = 0; i < SUSPECTS_MAX; i++) {
+                Suspect *s = &scouts.suspects[i];
+
+                if (s->group == group) {
+                        place = s;
+                        break;
+                }
+                if (s->until < place->until)
+                        place = s;
+        }
+        *place = (Suspect){.group = group, .until = now_usec(CLOCK_MONOTONIC) + SUSPECT_USEC};
+}
+
+/* The child ends at once as a rule. */
+static Scout *scout_free(Scout *s)
+{
+        if (!s)
+                return NULL;
+        sd_event_source_disable_unref(s->replies);
+        fd_close(s->socket);
+        if (s->pid > 0) {
+                int r;
+
+                (void) kill(s->pid, SIGKILL);
+                r = s->pidfd < 0 ? s->pidfd : leftover_new(scouts.event, s->pid, s->pidfd, NULL, NULL);
+                if (r >= 0)
+                        s->pidfd = -EBADF;
+                else if (r != -ESTALE)
+                        log_error_errno(r, "Failed to watch scout %d", s->pid);
+        }
+        fd_close(s->pidfd);
+        if (s->memory)
+                munmap(s->memory, sizeof(*s->memory));
+        free(s);
+        return NULL;
+}
+DEFINE_CLEANUP(Scout, scout_free);
+
+static int on_reply(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static int scout_new(Scout **ret)
+{
+        _cleanup_(scout_freep) Scout *s = NULL;
+        int r;
+
+        if (scouts.n >= SCOUTS_MAX || leftover_count() >= LEFTOVERS_MAX)
+                return -EBUSY;
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->pidfd = s->socket = -EBADF;
+        r = scout_process_start(&s->memory, &s->pid, &s->pidfd, &s->socket);
+        if (r >= 0)
+                r = sd_event_add_io(scouts.event, &s->replies, s->socket, EPOLLIN, on_reply, s);
+        if (r < 0)
+                return r;
+        list_append(&scouts.all, &s->node);
+        scouts.n++;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static void scout_dismiss(Scout *s)
+{
+        list_remove(&scouts.all, &s->node);
+        scouts.n--;
+        scout_free(s);
+}
+
+static int scout_give(Scout *s, ScoutJob *j)
+{
+        const char order = 0;
+        int fd, r;
+
+        s->memory->work = j->work;
+        fd = j->work->prepare(j->userdata, s->memory->data);
+        r = fd_send_message(s->socket, &order, sizeof(order), &fd, fd >= 0 ? 1 : 0);
+        if (r < 0)
+                return r;
+        list_remove(&scouts.waiting, &j->node);
+        j->scout = s;
+        s->job = j;
+        s->is_at_work = true;
+        s->group = j->group;
+        s->since = now_usec(CLOCK_MONOTONIC);
+        return 0;
+}
+
+static bool may_work(const ScoutJob *j)
+{
+        size_t n_group = 0, n_suspects = 0;
+
+        LIST_FOREACH (const Scout, s, &scouts.all, node) {
+                if (!s->is_at_work)
+                        continue;
+                n_group += s->group == j->group;
+                n_suspects += is_suspect(s->group);
+        }
+        return n_group < OF_GROUP_MAX && (n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->group));
+}
+
+static ScoutJob *next_job(void)
+{
+        LIST_FOREACH (ScoutJob, j, &scouts.waiting, node)
+                if (may_work(j))
+                        return j;
+        return NULL;
+}
+
+static Scout *idle_scout(void)
+{
+        Scout *s;
+        int r;
+
+        LIST_FOREACH (Scout, idle, &scouts.all, node)
+                if (!idle->is_at_work)
+                        return idle;
+        r = scout_new(&s);
+        if (r < 0 && r != -EBUSY)
+                log_error_errno(r, "Failed to start a scout");
+        return r < 0 ? NULL : s;
+}
+
+static void start_timer(void)
+{
+        if (scouts.timer_runs || sd_event_source_set_time_relative(scouts.timer, LOOK_USEC) < 0 ||
+            sd_event_source_set_enabled(scouts.timer, SD_EVENT_ONESHOT) < 0)
+                return;
+        scouts.timer_runs = true;
+}
+
+/* Those that no scout is free for wait, and fail after a while. */
+static void give_jobs(void)
+{
+        ScoutJob *j;
+
+        while ((j = next_job())) {
+                Scout *s = idle_scout();
+
+                if (!s)
+                        break;
+                if (scout_give(s, j) < 0) {
+                        scout_dismiss(s); /* it has ended */
+                        break;
+                }
+        }
+}
+
+static void job_end(ScoutJob *j, int error, const void *data, ScoutFindings *found)
+{
+        const ScoutWork *work = TAKE_PTR(j->work);
+
+        j->scout = NULL;
+        list_remove(&scouts.waiting, &j->node);
+        work->on_done(j->userdata, error, data, found);
+        scout_findings_done(found);
+}
+
+static void job_fail(ScoutJob *j, int error)
+{
+        ScoutFindings none = {0};
+
+        job_end(j, error, NULL, &none);
+}
+
+static void dismiss_idle(void)
+{
+        size_t n = 0;
+
+        LIST_FOREACH (Scout, s, &scouts.all, node)
+                if (!s->is_at_work && ++n > IDLE_MAX)
+                        scout_dismiss(s);
+}
+
+/* The memory is the scout's findings until the job has ended. */
+static int on_reply(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        ScoutFindings found = {0};
+        Scout *s = userdata;
+        ScoutJob *j = s->job;
+        char answer;
+        ssize_t n;
+
+        n = fd_recv_message(fd, &answer, sizeof(answer), found.fds, SCOUT_FDS_MAX, &found.n_fds);
+        if (n == -EAGAIN)
+                return 0;
+        if (n <= 0) { /* it was killed */
+                scout_dismiss(s);
+                if (j)
+                        job_fail(j, -EIO);
+                give_jobs();
+                return 0;
+        }
+        s->job = NULL;
+        if (j) {
+                const ScoutMemory *m = s->memory;
+
+                if (m->refusal != REFUSAL_NONE)
+                        refuse(&found.refusal, (RefusalKind) m->refusal, 0, "%s", m->message);
+                job_end(j, m->error, m->data, &found);
+        } else
+                scout_findings_done(&found);
+        s->is_at_work = false;
+        give_jobs();
+        return 0;
+}
+
+/* Whether it waits in the kernel, and not for the processor or for us. Of a scout, the kernel says so at once. */
+static bool is_waiting(const Scout *s)
+{
+        _cleanup_free_ char *text = NULL;
+        const char *state;
+        char path[32];
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", s->pid);
+        if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
+                return false;
+        state = strrchr(text, ')');
+        return state && strncmp(state, ") D", 3) == 0;
+}
+
+static bool is_over(const Scout *s, uint64_t now)
+{
+        return s->is_at_work && now >= s->since + WORK_USEC &&
+               (now >= s->since + RUNNING_USEC || is_waiting(s));
+}
+
+/* Each call may change the lists. */
+static bool end_one(uint64_t now)
+{
+        LIST_FOREACH (Scout, s, &scouts.all, node) {
+                ScoutJob *j = s->job;
+
+                if (!is_over(s, now))
+                        continue;
+                suspect(s->group);
+                scout_dismiss(s);
+                if (j)
+                        job_fail(j, -ETIMEDOUT);
+                return true;
+        }
+        LIST_FOREACH (ScoutJob, j, &scouts.waiting, node) {
+                if (now < j->since + QUEUED_USEC)
+                        continue;
+                job_fail(j, -EBUSY);
+                return true;
+        }
+        return false;
+}
+
+/* The process keeps a scout waiting, or the job waits for a scout. */
+static ScoutJob *find_slow(uint64_t now)
+{
+        LIST_FOREACH (const Scout, s, &scouts.all, node)
+                if (s->job && s->job->work->on_slow && !s->job->is_slow && is_waiting(s))
+                        return s->job;
+        LIST_FOREACH (ScoutJob, j, &scouts.waiting, node)
+                if (j->work->on_slow && !j->is_slow && now >= j->since + LOOK_USEC)
+                        return j;
+        return NULL;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+        bool is_busy = false;
+        ScoutJob *slow;
+
+        scouts.timer_runs = false;
+        while (end_one(now))
+                ;
+        while ((slow = find_slow(now))) {
+                slow->is_slow = true;
+                slow->work->on_slow(slow->userdata);
+        }
+        give_jobs();
+        dismiss_idle();
+        LIST_FOREACH (const Scout, s, &scouts.all, node)
+                is_busy = is_busy || s->is_at_work;
+        if (is_busy || !list_is_empty(&scouts.waiting))
+                start_timer();
+        return 0;
+}
+
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group)
+{
+        if (!scouts.event)
+                return -EUNATCH;
+        *j = (ScoutJob){
+                .work = work,
+                .userdata = userdata,
+                .group = group,
+                .since = now_usec(CLOCK_MONOTONIC),
+        };
+        list_append(&scouts.waiting, &j->node);
+        give_jobs();
+        start_timer();
+        return 0;
+}
+
+void scout_job_cancel(ScoutJob *j)
+{
+        if (!j->work)
+                return;
+        list_remove(&scouts.waiting, &j->node);
+        if (j->scout)
+                j->scout->job = NULL;
+        *j = (ScoutJob){0};
+}
+
+int scouts_init(sd_event *event)
+{
+        Scout *first;
+        int r;
+
+        r = sd_event_add_time_relative(event, &scouts.timer, CLOCK_MONOTONIC, LOOK_USEC, USEC_PER_SEC / 100,
+                                       on_timer, NULL);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(scouts.timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        scouts.event = event;
+        return scout_new(&first);
+}
+
+/* One that waits for a process may need a moment to end, and nobody waits for it. */
+void scouts_done(void)
+{
+        LIST_FOREACH (Scout, s, &scouts.all, node) {
+                if (!s->is_at_work) {
+                        (void) kill(s->pid, SIGKILL);
+                        (void) waitpid(s->pid, NULL, 0);
+                        s->pid = 0;
+                }
+                scout_dismiss(s);
+        }
+        scouts.timer = sd_event_source_disable_unref(scouts.timer);
+        scouts.event = NULL;
+}

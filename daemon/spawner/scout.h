@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Scouts: children of ours that read the state of processes in /proc for the loop. The kernel has the reader wait
+ * while the process is in execve(2), and a container decides how long that takes: its file system may not answer.
+ * Nothing but SIGKILL ends such a wait, so the loop itself never reads what may wait.
+ *
+ * A scout is forked before it is needed, and does one job after the other. It has none of our descriptors but those
+ * that it is given, and shares memory with us for what it needs and finds. A scout that waits for a process for
+ * too long is killed, and its job fails. At most a few work for one container at a time, and all containers that
+ * have kept a scout waiting lately share half of the scouts: others never wait for them.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "base/list.h"
+#include "base/refusal.h"
+
+#define SCOUT_FDS_MAX   10
+#define SCOUT_DATA_SIZE (512 * 1024)
+
+typedef struct Scout Scout;
+
+typedef struct ScoutFindings {
+        int fds[SCOUT_FDS_MAX]; /* owned; taken by replacing with a negative number */
+        size_t n_fds;
+        Refusal refusal; /* owned */
+} ScoutFindings;
+
+typedef struct ScoutWork {
+        /* In the loop, when a scout is free: writes what it needs. Returns a descriptor to give to it, which stays
+         * the caller's, or a negative number. */
+        int (*prepare)(void *userdata, void *data);
+        /* In the scout: replaces the data by what was found. The descriptor is closed after it, as are those that
+         * were found. */
+        int (*run)(void *data, int fd, ScoutFindings *ret);
+        /* Once, from the loop, unless the job was cancelled. -ETIMEDOUT: the process kept the scout waiting. Without
+         * data where nothing was found. */
+        void (*on_done)(void *userdata, int error, const void *data, ScoutFindings *found);
+        /* Once, if it takes more than a moment; may be NULL. */
+        void (*on_slow)(void *userdata);
+} ScoutWork;
+
+/* Embedded in what owns it. */
+typedef struct ScoutJob {
+        ListNode node;
+        const ScoutWork *work; /* NULL: not started */
+        void *userdata;
+        pid_t group;    /* the first process of the container, or the process itself */
+        Scout *scout;   /* weak; NULL: it waits for one */
+        uint64_t since; /* CLOCK_MONOTONIC */
+        bool is_slow;
+} ScoutJob;
+
+/* The scouts end with the loop. */
+int scouts_init(sd_event *event);
+void scouts_done(void);
+
+/* Never calls back from within. */
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group);
+void scout_job_cancel(ScoutJob *j);
