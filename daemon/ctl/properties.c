@@ -79,10 +79,38 @@ static int read_pairs(sd_bus_message *m, Property *k)
         return r < 0 ? r : set_words(k, true);
 }
 
+/* The clients that are attached to an exec. */
+static int read_clients(sd_bus_message *m, Property *k)
+{
+        _cleanup_buf_ Buf text = BUF_INIT, json = BUF_INIT;
+        uint32_t uid, pid;
+        int has_input, r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(uub)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(uub)", &uid, &pid, &has_input)) > 0) {
+                const char *between = buf_length(&text) > 0 ? " " : "";
+
+                buf_printf(&text, "%suid=%u,pid=%u,input=%s", between, uid, pid, has_input ? "yes" : "no");
+                buf_printf(&json, "%s{\"uid\":%u,\"pid\":%u,\"input\":%s}", *between ? "," : "", uid, pid,
+                           has_input ? "true" : "false");
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        k->text = json_take(&text);
+        buf_append(&json, "", 1);
+        if (buf_error(&json) < 0 || asprintf(&k->json, "[%s]", buf_head(&json)) < 0)
+                k->json = NULL;
+        return k->text && k->json ? 0 : -ENOMEM;
+}
+
 static int read_array(sd_bus_message *m, const char *type, Property *k)
 {
         int r;
 
+        if (strcmp(type, "(uub)") == 0)
+                return read_clients(m, k);
         if (strcmp(type, "{ss}") == 0)
                 return read_pairs(m, k);
         if (strcmp(type, "s") != 0 && strcmp(type, "o") != 0)

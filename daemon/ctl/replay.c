@@ -26,7 +26,8 @@
 
 typedef struct Player {
         const Options *options;
-        int in; /* owned */
+        const char *name; /* as the user gave it */
+        int in;           /* owned */
         Buf lines;
         bool at_end;
         unsigned line; /* number of the line read last */
@@ -103,7 +104,8 @@ static int next_line(Player *p, const char **ret, size_t *ret_size, size_t *take
 
 static int refused(const Player *p, const Refusal *refusal)
 {
-        return fail("line %u of the recording: %s", p->line, refusal->message ?: "not an asciicast event");
+        return fail("Failed to play \"%s\": line %u: %s", p->name, p->line,
+                    refusal->message ?: "not an asciicast event");
 }
 
 static int read_header(Player *p, size_t *taken)
@@ -358,6 +360,7 @@ int verb_replay(Ctl *c, int argc, char **argv)
 {
         _cleanup_(player_done) Player p = {
                 .options = &c->options,
+                .name = argv[0],
                 .in = -EBADF,
                 .signal_fd = -EBADF,
                 .keys_fd = -EBADF,
@@ -388,7 +391,7 @@ int verb_replay(Ctl *c, int argc, char **argv)
         if (r == 0 && p.marker && !p.quit) {
                 _cleanup_free_ char *clean = text_clean(p.marker);
 
-                fprintf(stderr, "execctl: it ends here: %s\n", clean ?: "");
+                fprintf(stderr, "execctl: The recording ends here: %s\n", clean ?: "");
         }
         return r;
 }

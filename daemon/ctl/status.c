@@ -15,14 +15,14 @@ static const TableColumn columns[] = {
         {"ID"},          {"CONTAINER"},  {"CONTAINER ID"}, {"COMMAND"}, {"ARGUMENTS"}, {"USER"},
         {"TTY"},         {"PRIVILEGED"}, {"UNIT"},         {"CALLER"},  {"STATE"},     {"RESULT"},
         {"EXIT STATUS"}, {"ERROR"},      {"PID"},          {"CREATED"}, {"STARTED"},   {"FINISHED"},
-        {"RECORDING"},   {"LABELS"},     {"WARNINGS"},
+        {"RECORDING"},   {"LABELS"},     {"WARNINGS"},     {"CLIENTS"},
 };
 static const char *const names[ELEMENTSOF(columns)] = {
         "Id",          "ContainerName", "ContainerId",  "CommandLine",   "Command",
         "User",        "Tty",           "Privileged",   "Unit",          "CallerUID",
         "State",       "Result",        "ExitStatus",   "Error",         "Pid",
         "CreatedUSec", "StartedUSec",   "FinishedUSec", "RecordingPath", "Labels",
-        "Warnings",
+        "Warnings",    "Clients",
 };
 
 static int print_json(const Ctl *c, const Properties *p)
@@ -148,6 +148,7 @@ static void print_status(const Ctl *c, const Properties *p)
         print_warnings(p);
         if (properties_number(p, "Pid") > 0)
                 print_text("PID", text_of(p, "Pid"), tty ? " (on a terminal)" : "");
+        print_property(p, "Clients", "Clients");
         print_property(p, "Unit", "Unit");
         print_times(p);
         print_property(p, "Recording", "RecordingPath");

@@ -136,6 +136,13 @@ def test_clients_and_who_has_the_input():
         assert clients(path) == [(0, os.getpid(), True)]
         two = second.exec(path, "Attach", "a{sv}", {})[0]
         assert clients(path) == [(0, os.getpid(), True), (0, os.getpid(), False)]
+        ident, pid = path.rpartition("_")[2], os.getpid()
+        shown = f"uid=0,pid={pid},input=yes uid=0,pid={pid},input=no"
+        assert execctl("show", "-P", "Clients", ident).out.decode() == shown + "\n"
+        assert f"Clients: {shown}\n" in execctl("status", ident).out.decode()
+        assert json.loads(execctl("status", "--json=short", ident).out)["clients"] == [
+            {"uid": 0, "pid": pid, "input": True}, {"uid": 0, "pid": pid, "input": False}]
+        assert b"unprintable" not in execctl("show", ident).out + execctl("show").out + execctl("show", "web").out
         os.close(two)
         wait_for(lambda: len(clients(path)) == 1, what="the second client to be gone")
         os.close(one)

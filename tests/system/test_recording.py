@@ -366,7 +366,7 @@ def test_replay_as_text(tmp_path):
 @pytest.mark.parametrize("words, text", [
     (["0" * 64], b"There is no exec"),
     (["./nosuch"], b"Failed to open"),
-    (["/etc/passwd"], b"line 1 of the recording"),
+    (["/etc/passwd"], b'Failed to play "/etc/passwd": line 1: '),
     (["/dev/null"], b"empty"),
     (["--speed=0", "x"], b"--speed"), (["--speed=fast", "x"], b"--speed"), (["--speed=1001", "x"], b"--speed"),
     (["--idle-limit=-1", "x"], b"--idle-limit"),
