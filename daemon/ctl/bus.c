@@ -295,6 +295,16 @@ static int append_forever(sd_bus_message *m)
         return sd_bus_message_append(m, "t", UINT64_C(0));
 }
 
+int exec_read_end(const Ctl *c, sd_bus_message *reply, int *ret_exit_status)
+{
+        const char *result;
+        int r = sd_bus_message_read(reply, "is", ret_exit_status, &result);
+
+        if (r >= 0 && strcmp(result, "timeout") == 0 && !c->options.quiet)
+                fprintf(stderr, "execctl: The command has reached RuntimeMaxSec and was ended.\n");
+        return r;
+}
+
 int exec_wait(Ctl *c, const char *path, int *ret_exit_status)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -303,7 +313,7 @@ int exec_wait(Ctl *c, const char *path, int *ret_exit_status)
         r = ask(c, path, EXEC_INTERFACE, "Wait", append_forever, &reply);
         if (r != 0)
                 return r;
-        r = sd_bus_message_read(reply, "is", ret_exit_status, NULL);
+        r = exec_read_end(c, reply, ret_exit_status);
         return r < 0 ? fail_errno(r, "Invalid reply from execd") : 0;
 }
 

@@ -55,6 +55,8 @@ int exec_find(Ctl *c, const char *prefix, ExecName *ret);
  * -status; the error was printed. */
 int exec_find_any(Ctl *c, const char *prefix, ExecName *ret);
 
+/* The reply of Wait(): the exit status. Says so if a time limit has ended the command. 0 or -errno. */
+int exec_read_end(const Ctl *c, sd_bus_message *reply, int *ret_exit_status);
 /* Waits for the end, however long, and gives the command's exit status. */
 int exec_wait(Ctl *c, const char *path, int *ret_exit_status);
 int exec_is_running(Ctl *c, const char *path, bool *ret);

@@ -120,7 +120,7 @@ static int wait_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *unused
         }
         if (error)
                 status = bus_fail_question(s->path, error, 0);
-        else if (sd_bus_message_read(m, "is", &status, NULL) < 0)
+        else if (exec_read_end(s->ctl, m, &status) < 0)
                 status = fail("Invalid reply from execd");
         set_known(s, status);
         return 0;

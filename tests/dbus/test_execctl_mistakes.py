@@ -67,6 +67,8 @@ MISTAKES = [
     ("run web -- nosuch", 127, '"nosuch": executable file not found in $PATH'),
     ("run -t web -- nosuch", 127, '"nosuch": executable file not found in $PATH'),
     ("run -w /nosuch web -- true", 127, 'chdir to cwd ("/nosuch") failed: no such file or directory'),
+    ("run -p RuntimeMaxSec=100ms web -- sleep 600", 143, "The command has reached RuntimeMaxSec and was ended."),
+    ("run -t -p RuntimeMaxSec=100ms web -- sleep 600", 143, "The command has reached RuntimeMaxSec and was ended."),
     ("run web -- /etc", 126, "...is a directory"),
 ]
 
