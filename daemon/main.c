@@ -53,21 +53,20 @@ static struct {
         bool debug;
 } options = {.spawner_socket = SPAWNER_SOCKET_PATH};
 
-static void usage(FILE *out)
+static void usage(void)
 {
-        fprintf(out,
-                "Usage: execd [OPTION]...\n"
-                "       execd --check-config|--dump-config [FILE...]\n\n"
-                "Runs commands in running containers. systemd starts it for execd.socket.\n\n"
-                "  --idle-timeout=SECONDS   exit after being idle for this long\n"
-                "  --spawner-socket=PATH    connect to execd-spawner on this socket\n"
-                "  --debug                  log debug messages\n"
-                "  --check-config           check the configuration, and exit\n"
-                "  --dump-config            print the configuration with its sources, and exit\n"
-                "  --version                print the version, and exit\n"
-                "  --help                   print this help, and exit\n\n"
-                "If no FILE is given, the configuration is execd.conf and execd.conf.d/*.conf in /etc/execd,\n"
-                "/run/execd, /usr/local/lib/execd and /usr/lib/execd.\n");
+        printf("Usage: execd [OPTION]...\n"
+               "       execd --check-config|--dump-config [FILE...]\n\n"
+               "Runs commands in running containers. systemd starts it for execd.socket.\n\n"
+               "  --idle-timeout=SECONDS   exit after being idle for this long\n"
+               "  --spawner-socket=PATH    connect to execd-spawner on this socket\n"
+               "  --debug                  log debug messages\n"
+               "  --check-config           check the configuration, and exit\n"
+               "  --dump-config            print the configuration with its sources, and exit\n"
+               "  --version                print the version, and exit\n"
+               "  --help                   print this help, and exit\n\n"
+               "If no FILE is given, the configuration is execd.conf and execd.conf.d/*.conf in /etc/execd,\n"
+               "/run/execd, /usr/local/lib/execd and /usr/lib/execd.\n");
 }
 
 static int parse_seconds(const char *text, char ret[static UNITS_TEXT_SIZE])
@@ -119,14 +118,14 @@ static int parse_arguments(int argc, char **argv)
                         printf("execd %s\n", EXECD_VERSION);
                         return 0;
                 case 'h':
-                        usage(stdout);
+                        usage();
                         return 0;
                 default:
-                        usage(stderr);
+                        fprintf(stderr, "See \"execd --help\".\n");
                         return -EINVAL;
                 }
         if (optind < argc && options.action == ACTION_RUN) {
-                usage(stderr);
+                fprintf(stderr, "execd: unexpected argument '%s'\nSee \"execd --help\".\n", argv[optind]);
                 return -EINVAL;
         }
         if (optind < argc)

@@ -69,12 +69,16 @@ static void line_send(const char *line, size_t size)
 
 static void log_line(int level, const char *suffix, const char *format, va_list ap)
 {
+        static int on_terminal = -1;
         char line[LINE_SIZE + SUFFIX_SIZE];
-        int n;
+        int n, skip;
 
+        if (on_terminal < 0)
+                on_terminal = isatty(STDERR_FILENO);
         if (level > max_level)
                 return;
         n = snprintf(line, LINE_SIZE, "<%d>", level);
+        skip = on_terminal ? n : 0; /* the level is for the journal */
         vsnprintf(line + n, LINE_SIZE - n, format, ap);
         /* One line is one record: what a message quotes must not start another one. */
         for (char *p = line; *p; p++)
@@ -82,7 +86,7 @@ static void log_line(int level, const char *suffix, const char *format, va_list 
                         *p = '?';
         n = (int) strlen(line);
         n += snprintf(line + n, SUFFIX_SIZE, "%s%.*s\n", suffix ? ": " : "", SUFFIX_SIZE - 4, suffix ?: "");
-        line_send(line, (size_t) n);
+        line_send(line + skip, (size_t) (n - skip));
 }
 
 void log_message(int level, const char *format, ...)

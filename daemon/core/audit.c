@@ -96,6 +96,8 @@ static void add_exit(Buf *b, const Exec *e)
         journal_addf(b, "EXIT_CODE", "%d", e->exit_code);
         if (WIFSIGNALED(e->wait_status))
                 journal_addf(b, "EXIT_SIGNAL", "%d", WTERMSIG(e->wait_status));
+        if (e->timed_out)
+                add_text(b, "EXEC_TIMED_OUT", "1");
         journal_addf(b, "DURATION_USEC", "%" PRIu64,
                      e->ended_monotonic - MIN(e->started_monotonic, e->ended_monotonic));
 }

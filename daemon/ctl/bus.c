@@ -59,7 +59,8 @@ static bool is_not_there(const sd_bus_error *error)
         return sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
                sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
                has_prefix(error->name, "org.freedesktop.DBus.Error.Spawn.") ||
-               has_prefix(error->name, "org.freedesktop.systemd1.");
+               has_prefix(error->name, "org.freedesktop.systemd1.") ||
+               (error->message && has_prefix(error->message, "Unit dbus-org.execd1.service "));
 }
 
 /* The field of the request that has the properties; people know it as an option. */
@@ -71,6 +72,9 @@ int bus_fail(const sd_bus_error *error, int r)
 
         if (!sd_bus_error_is_set(error))
                 return fail_errno(r, "Failed to call execd");
+        if (sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
+                return fail("execd is disabled. To enable it: systemctl enable --now execd.socket "
+                            "execd-spawner.socket");
         if (is_not_there(error))
                 return fail("execd is not available: %s", error->message ?: error->name);
         if (has_prefix(message, PROPERTY_PREFIX))

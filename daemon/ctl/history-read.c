@@ -31,6 +31,7 @@ static const char *const field_names[_FIELD_MAX] = {
         [FIELD_N_DENIALS] = "N_DENIALS",
         [FIELD_EXIT_CODE] = "EXIT_CODE",
         [FIELD_EXIT_SIGNAL] = "EXIT_SIGNAL",
+        [FIELD_EXEC_TIMED_OUT] = "EXEC_TIMED_OUT",
         [FIELD_DURATION_USEC] = "DURATION_USEC",
         [FIELD_RECORDING_PATH] = "RECORDING_PATH",
 };

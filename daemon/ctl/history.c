@@ -48,6 +48,8 @@ static const char *result_of(const HistoryRow *row, char buf[static RESULT_SIZE]
                 return "not started";
         if (!row->ended)
                 return "not ended";
+        if (row->fields[FIELD_EXEC_TIMED_OUT])
+                return "timeout";
         if (number)
                 return signal_to_text((int) number_of(number), buf);
         if (number_of(row->fields[FIELD_EXIT_CODE]) > 0)

@@ -40,6 +40,7 @@ typedef enum HistoryField {
         FIELD_N_DENIALS, /* of refusals that have no records of their own */
         FIELD_EXIT_CODE,
         FIELD_EXIT_SIGNAL,
+        FIELD_EXEC_TIMED_OUT,
         FIELD_DURATION_USEC,
         FIELD_RECORDING_PATH,
         _FIELD_MAX,

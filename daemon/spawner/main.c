@@ -36,18 +36,17 @@ static int parse_seconds(const char *text, uint64_t *ret_usec)
         return 0;
 }
 
-static void usage(FILE *out)
+static void usage(void)
 {
-        fprintf(out,
-                "Usage: execd-spawner [OPTION]...\n\n"
-                "Starts commands in containers for execd. systemd starts it for execd-spawner.socket.\n\n"
-                "  --idle-timeout=SECONDS   exit after this long without connections, or infinity (default 30)\n"
-                "  --runner=PATH            start this program\n"
-                "  --no-services            do not use services of the host\n"
-                "  --allow-root             serve root if there is no user execd; for tests\n"
-                "  --debug                  log debug messages\n"
-                "  --version                print the version, and exit\n"
-                "  --help                   print this help, and exit\n");
+        printf("Usage: execd-spawner [OPTION]...\n\n"
+               "Starts commands in containers for execd. systemd starts it for execd-spawner.socket.\n\n"
+               "  --idle-timeout=SECONDS   exit after this long without connections, or infinity (default 30)\n"
+               "  --runner=PATH            start this program\n"
+               "  --no-services            do not use services of the host\n"
+               "  --allow-root             serve root if there is no user execd; for tests\n"
+               "  --debug                  log debug messages\n"
+               "  --version                print the version, and exit\n"
+               "  --help                   print this help, and exit\n");
 }
 
 static int parse_options(int argc, char **argv, SpawnerOptions *options)
@@ -91,12 +90,17 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
                         puts("execd-spawner " EXECD_VERSION);
                         exit(EXIT_SUCCESS);
                 case 'h':
-                        usage(stdout);
+                        usage();
                         exit(EXIT_SUCCESS);
                 default:
-                        usage(stderr);
+                        fprintf(stderr, "See \"execd-spawner --help\".\n");
                         return -EINVAL;
                 }
+        if (optind < argc) {
+                fprintf(stderr, "execd-spawner: unexpected argument '%s'\nSee \"execd-spawner --help\".\n",
+                        argv[optind]);
+                return -EINVAL;
+        }
         return 0;
 }
 

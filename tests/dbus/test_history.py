@@ -161,6 +161,12 @@ def read_last(*words):
     return rows
 
 
+def test_a_timeout():
+    assert execctl("run", "-q", "--property=RuntimeMaxSec=100ms", "web", "--", "sleep", "600").status == 143
+    (row,) = history("-n", "1")
+    assert row["result"] == "timeout" and row["signal"] == 15 and row["exit_status"] == 143
+
+
 def test_the_last_ones(users):
     """They are read from the end of the journal, in which the records of execs that ran side by side are mixed."""
     marker = uuid.uuid4().hex

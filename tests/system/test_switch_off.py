@@ -93,7 +93,7 @@ def test_nobody_starts_what_is_switched_off(command, running):
     for words in (["list"], ["run", "web", "--", "true"]):
         done = subprocess.run(["execctl", *words], capture_output=True, text=True)
         assert done.returncode == 1
-        assert done.stderr.startswith(("execctl: execd is not available: ", "execctl: Unit dbus-org.execd1.service"))
+        assert done.stderr.startswith(("execctl: execd is disabled. To enable it: systemctl ", "execctl: execd is not available: "))
     with pytest.raises(OSError):
         connect()
     assert set(states().values()) == {"inactive"}
