@@ -97,6 +97,15 @@ int bus_new_call(Ctl *c, const char *path, const char *interface, const char *me
         return r < 0 ? fail_errno(r, "Failed to create method call %s", member) : 0;
 }
 
+int bus_new_manager_call(Ctl *c, const char *member, const char *text, sd_bus_message **ret)
+{
+        int r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, member, ret);
+
+        if (r != 0 || !text)
+                return r;
+        return sd_bus_message_append(*ret, "s", text) < 0 ? fail_memory() : 0;
+}
+
 int bus_call(Ctl *c, sd_bus_message *m, sd_bus_message **ret)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -105,6 +114,14 @@ int bus_call(Ctl *c, sd_bus_message *m, sd_bus_message **ret)
         agent_open(c);
         r = sd_bus_call(c->bus, m, 0, &error, ret);
         return r < 0 ? bus_fail(&error, r) : 0;
+}
+
+int bus_ask(Ctl *c, const char *member, const char *text, sd_bus_message **ret)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = bus_new_manager_call(c, member, text, &m);
+
+        return r ?: bus_call(c, m, ret);
 }
 
 void exec_list_done(ExecList *l)
@@ -121,7 +138,7 @@ int exec_list_read(Ctl *c, ExecList *ret)
         size_t allocated = 0;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListExecs", &m);
+        r = bus_new_manager_call(c, "ListExecs", NULL, &m);
         if (r != 0)
                 return r;
         r = sd_bus_call(c->bus, m, 0, &error, &ret->message);
@@ -170,11 +187,9 @@ static int find_by_id(Ctl *c, const char *id, ExecName *ret)
         const char *path;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetExec", &m);
+        r = bus_new_manager_call(c, "GetExec", id, &m);
         if (r != 0)
                 return -r;
-        if (sd_bus_message_append(m, "s", id) < 0)
-                return -fail_memory();
         agent_open(c);
         r = sd_bus_call(c->bus, m, 0, &error, &reply);
         if (r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchExec"))

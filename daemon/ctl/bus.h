@@ -22,6 +22,9 @@ int bus_fail(const sd_bus_error *error, int r);
 /* A call whose answer may take a password first. */
 int bus_call(Ctl *c, sd_bus_message *m, sd_bus_message **ret);
 int bus_new_call(Ctl *c, const char *path, const char *interface, const char *member, sd_bus_message **ret);
+/* To the manager, with one text as argument, or with none if it is NULL; bus_ask() sends it as well. */
+int bus_new_manager_call(Ctl *c, const char *member, const char *text, sd_bus_message **ret);
+int bus_ask(Ctl *c, const char *member, const char *text, sd_bus_message **ret);
 
 /* polkit's agent on this terminal, for the calls that follow; and no more of it, before the terminal is
  * used. */

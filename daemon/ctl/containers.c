@@ -39,11 +39,9 @@ static int read_details(Ctl *c, const char *id, Properties *ret)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetContainer", &m);
+        r = bus_new_manager_call(c, "GetContainer", id, &m);
         if (r != 0)
                 return -r;
-        if (sd_bus_message_append(m, "s", id) < 0)
-                return -fail_memory();
         r = sd_bus_call(c->bus, m, 0, &error, &reply);
         if (r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchContainer"))
                 return 0;
@@ -51,14 +49,6 @@ static int read_details(Ctl *c, const char *id, Properties *ret)
                 return -bus_fail(&error, r);
         r = properties_read(ret, reply);
         return r < 0 ? -fail_errno(r, "Invalid reply from execd") : 1;
-}
-
-static bool has_labels(const Options *o, const Properties *p)
-{
-        STRV_FOREACH (label, o->labels)
-                if (!properties_has_word(p, "Labels", *label))
-                        return false;
-        return true;
 }
 
 typedef struct Row {
@@ -80,7 +70,7 @@ static int add_row(Table *t, Ctl *c, const Row *k)
                 r = read_details(c, k->id, &p);
                 if (r < 0)
                         return -r;
-                if (r == 0 || !has_labels(&c->options, &p))
+                if (r == 0 || !properties_have_words(&p, "Labels", c->options.labels))
                         return 0;
         }
         property = properties_find(&p, "Labels");
@@ -119,13 +109,11 @@ static void hint_at_machined(Ctl *c)
 /* Below the table: containers that were found and are not in it. */
 static int print_refused(Ctl *c)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *name, *kind, *reason;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListRejectedContainers", &m);
-        if (r == 0)
-                r = bus_call(c, m, &reply);
+        r = bus_ask(c, "ListRejectedContainers", NULL, &reply);
         if (r != 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(sss)");
@@ -146,12 +134,10 @@ static int print_refused(Ctl *c)
 static int add_listed(Ctl *c, Table *t, bool services, bool *any)
 {
         const char *member = services ? "ListServices" : "ListContainers";
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r, status = 0;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, member, &m);
-        if (r == 0)
-                r = bus_call(c, m, &reply);
+        r = bus_ask(c, member, NULL, &reply);
         if (r != 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(sssssut)");

@@ -141,14 +141,6 @@ static bool is_in_container(const Wanted *w, const Properties *p)
                (*name && strncmp(text_of(p, "ContainerId"), name, strlen(name)) == 0);
 }
 
-static bool has_labels(const Options *o, const Properties *p)
-{
-        STRV_FOREACH (label, o->labels)
-                if (!properties_has_word(p, "Labels", *label))
-                        return false;
-        return true;
-}
-
 /* Nothing was listed of the container: does it exist at all? A caller without access to the container sees an empty list. */
 static int check_container(Ctl *c, const char *name)
 {
@@ -156,11 +148,10 @@ static int check_container(Ctl *c, const char *name)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetContainer", &m);
+        r = bus_new_manager_call(c, "GetContainer", name, &m);
         if (r != 0)
                 return r;
-        if (sd_bus_message_append(m, "s", name) < 0 ||
-            sd_bus_message_set_allow_interactive_authorization(m, false) < 0)
+        if (sd_bus_message_set_allow_interactive_authorization(m, false) < 0)
                 return fail_memory();
         r = sd_bus_call(c->bus, m, 0, &error, NULL);
         return r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchContainer")
@@ -200,7 +191,7 @@ static int add_each(Listing *l, const bool *chosen)
                 r = properties_get_of_exec(l->c, e->path, &p);
                 if (r < 0) /* it has gone meanwhile */
                         r = 0;
-                else if (r == 0 && has_labels(&l->c->options, &p))
+                else if (r == 0 && properties_have_words(&p, "Labels", l->c->options.labels))
                         r = add_if_wanted(l, e, &p);
         }
         return r;

@@ -344,9 +344,8 @@ uint64_t properties_number(const Properties *p, const char *name)
         return text ? strtoull(text, NULL, 10) : 0;
 }
 
-bool properties_has_word(const Properties *p, const char *name, const char *word)
+static bool has_word(const Property *k, const char *word)
 {
-        const Property *k = properties_find(p, name);
         size_t n = strcspn(word, "=");
 
         for (size_t i = 0; k && k->words && k->words[i]; i++)
@@ -354,4 +353,14 @@ bool properties_has_word(const Properties *p, const char *name, const char *word
                             : strncmp(k->words[i], word, n) == 0 && k->words[i][n] == '=')
                         return true;
         return false;
+}
+
+bool properties_have_words(const Properties *p, const char *name, char **words)
+{
+        const Property *k = properties_find(p, name);
+
+        STRV_FOREACH (word, words)
+                if (!has_word(k, *word))
+                        return false;
+        return true;
 }

@@ -39,5 +39,5 @@ const Property *properties_find(const Properties *p, const char *name);
 const char *properties_text(const Properties *p, const char *name);
 /* Its number, or 0. */
 uint64_t properties_number(const Properties *p, const char *name);
-/* "NAME" or "NAME=VALUE" is among its words. */
-bool properties_has_word(const Properties *p, const char *name, const char *word);
+/* Each of these, "NAME" or "NAME=VALUE", is among its words. */
+bool properties_have_words(const Properties *p, const char *name, char **words);

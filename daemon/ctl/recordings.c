@@ -85,14 +85,6 @@ static void add_recording(Table *t, Ctl *c, const History *h, const Recording *k
         table_add_text(t, k->file);
 }
 
-static int read_recordings(Ctl *c, sd_bus_message **ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListRecordings", &m);
-
-        return r ?: bus_call(c, m, ret);
-}
-
 /* The records of these execs. A journal that the caller may not read is no failure: then less is known. */
 static int read_origins(const Ctl *c, sd_bus_message *reply, History *ret)
 {
@@ -122,7 +114,7 @@ int verb_recordings(Ctl *c, int argc, char **argv)
 
         if (!t)
                 return fail_memory();
-        status = read_recordings(c, &reply);
+        status = bus_ask(c, "ListRecordings", NULL, &reply);
         if (status != 0)
                 return status;
         r = read_origins(c, reply, &h);

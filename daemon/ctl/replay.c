@@ -316,18 +316,13 @@ static int play(Player *p, size_t taken)
 
 static int fetch(Ctl *c, const char *prefix, int *ret)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(exec_name_done) ExecName e = {0};
         int fd, r;
 
         r = exec_find(c, prefix, &e);
         if (r == 0)
-                r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetRecording", &m);
-        if (r != 0)
-                return r;
-        if (sd_bus_message_append(m, "s", e.id) < 0)
-                return fail_memory();
-        r = bus_call(c, m, &reply);
+                r = bus_ask(c, "GetRecording", e.id, &reply);
         if (r != 0)
                 return r;
         if (sd_bus_message_read(reply, "h", &fd) < 0)

@@ -60,7 +60,7 @@ static void print_json(const Options *o, const Properties *p)
 /* Whatever answers to the name: an exec first, for execs are named by digits alone. */
 static int read_any(Ctl *c, const char *name, Properties *ret)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(exec_name_done) ExecName e = {0};
         int r;
 
@@ -69,12 +69,7 @@ static int read_any(Ctl *c, const char *name, Properties *ret)
                 return -r;
         if (r > 0)
                 return properties_get_all(c, e.path, EXEC_INTERFACE, ret);
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetContainer", &m);
-        if (r != 0)
-                return r;
-        if (sd_bus_message_append(m, "s", name) < 0)
-                return fail_memory();
-        r = bus_call(c, m, &reply);
+        r = bus_ask(c, "GetContainer", name, &reply);
         if (r != 0)
                 return r;
         r = properties_read(ret, reply);

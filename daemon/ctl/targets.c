@@ -45,14 +45,6 @@ static int add(Targets *t, const char *name, const char *reference)
         return 0;
 }
 
-static int list_containers(Ctl *c, sd_bus_message **ret)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListContainers", &m);
-
-        return r ?: bus_call(c, m, ret);
-}
-
 /* Those that run and match. Services of the host are none of "all containers": they have to be named. The ID is of this run of the container: another one is not meant. */
 static int add_matching(Targets *t, sd_bus_message *containers, const char *pattern)
 {
@@ -94,7 +86,7 @@ int targets_read(Ctl *c, const char *text, Targets *ret)
         if (!copy)
                 return fail_memory();
         if (!text || strpbrk(text, "*?["))
-                r = list_containers(c, &containers);
+                r = bus_ask(c, "ListContainers", NULL, &containers);
         if (!text)
                 return r ?: add_matching(ret, containers, NULL);
         while (r == 0 && (word = strsep(&rest, ",")))

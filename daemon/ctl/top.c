@@ -94,11 +94,9 @@ static int sample_container(Ctl *c, const char *name, bool is_named, Entries *e)
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "GetContainerUsage", &m);
+        r = bus_new_manager_call(c, "GetContainerUsage", name, &m);
         if (r != 0)
                 return r;
-        if (sd_bus_message_append(m, "s", name) < 0)
-                return fail_memory();
         if (is_named)
                 r = bus_call(c, m, &reply);
         else if (sd_bus_call(c->bus, m, 0, &error, &reply) < 0)
@@ -111,13 +109,11 @@ static int sample_container(Ctl *c, const char *name, bool is_named, Entries *e)
 
 static int sample_all(Ctl *c, Entries *e)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *name;
         int r, status = 0;
 
-        r = bus_new_call(c, MANAGER_PATH, MANAGER_INTERFACE, "ListContainers", &m);
-        if (r == 0)
-                r = bus_call(c, m, &reply);
+        r = bus_ask(c, "ListContainers", NULL, &reply);
         if (r != 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "(sssssut)");
