@@ -140,24 +140,33 @@ ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_
         return take_message(socket, MSG_PEEK | MSG_DONTWAIT, data, size, ret_fds, max_fds, ret_n_fds);
 }
 
-int memfd_sealed(const char *name, const void *data, size_t size)
+int fd_write_all(int fd, const void *data, size_t size)
 {
-        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
         const char *p = data;
 
-        if (fd < 0)
-                return -errno;
         while (size > 0) {
                 ssize_t n = write(fd, p, size);
 
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
                         return -errno;
-                }
                 p += n;
-                size -= n;
+                size -= (size_t) n;
         }
+        return 0;
+}
+
+int memfd_sealed(const char *name, const void *data, size_t size)
+{
+        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = fd_write_all(fd, data, size);
+        if (r < 0)
+                return r;
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
                 return -errno;
         return TAKE_FD(fd);
@@ -292,6 +301,16 @@ int pidfd_get_pid(int pidfd, pid_t *ret)
                 return -ESRCH;
         *ret = pid;
         return 0;
+}
+
+int proc_open(pid_t pid)
+{
+        char path[32];
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
 }
 
 int proc_start_time(int proc_fd, uint64_t *ret)

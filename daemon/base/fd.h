@@ -28,6 +28,9 @@ ssize_t fd_recv_message(int socket, void *data, size_t size, int *ret_fds, size_
 ssize_t fd_peek_message(int socket, void *data, size_t size, int *ret_fds, size_t max_fds,
                         size_t *ret_n_fds);
 
+/* To a file, which never takes less than it can. */
+int fd_write_all(int fd, const void *data, size_t size);
+
 /* A sealed memfd with these bytes, or -errno; and all bytes of a sealed memfd of at most `max` bytes. */
 int memfd_sealed(const char *name, const void *data, size_t size);
 int memfd_read(int fd, size_t max, char **ret, size_t *ret_size);
@@ -42,5 +45,7 @@ int pidfd_signal(int pidfd, int signal_number);
 /* The pid in our pid namespace, or -ESRCH. */
 int pidfd_get_pid(int pidfd, pid_t *ret);
 
+/* The directory of a process in /proc (O_PATH), found by its number. */
+int proc_open(pid_t pid);
 /* The start time of a process in clock ticks since boot (field 22 of stat), through a /proc/PID dirfd. */
 int proc_start_time(int proc_fd, uint64_t *ret);

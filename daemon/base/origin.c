@@ -242,14 +242,12 @@ static const char *judge(const Origin *o)
 Origin origin_of_process(pid_t pid, int pidfd)
 {
         Origin o = {.pidfd = pidfd, .proc_fd = -EBADF, .pid = pid, .foreign = GONE};
-        char path[32];
 
         if (pid <= 0) {
                 o.foreign = "it is in a PID namespace that cannot be seen from here";
                 return o;
         }
-        snprintf(path, sizeof(path), "/proc/%d", (int) pid);
-        o.proc_fd = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
+        o.proc_fd = proc_open(pid);
         if (o.proc_fd < 0)
                 return o;
         if (o.pidfd < 0)

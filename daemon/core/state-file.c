@@ -16,22 +16,6 @@
 #define STATE_FILE_TEMP "execs.json.new"
 #define STATE_SIZE_MAX  (64 * 1024 * 1024)
 
-static int write_all(int fd, const char *data, size_t size)
-{
-        while (size > 0) {
-                ssize_t n = write(fd, data, size);
-
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        return -errno;
-                }
-                data += n;
-                size -= (size_t) n;
-        }
-        return 0;
-}
-
 /* Replaces the file at once. */
 static int save(Manager *m, int dir)
 {
@@ -53,7 +37,7 @@ static int save(Manager *m, int dir)
         fd = openat(dir, STATE_FILE_TEMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, b.data ? buf_head(&b) : "", buf_length(&b));
+        r = fd_write_all(fd, b.data ? buf_head(&b) : "", buf_length(&b));
         if (r < 0)
                 return r;
         return renameat(dir, STATE_FILE_TEMP, dir, STATE_FILE) < 0 ? -errno : 0;

@@ -97,33 +97,21 @@ static int program_open(uint32_t id)
         return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
 }
 
-static int attach(int cgroup_fd, uint32_t type, uint32_t id)
+/* BPF_PROG_ATTACH, or BPF_PROG_DETACH. */
+static int change(int command, int cgroup_fd, uint32_t type, uint32_t id)
 {
         _cleanup_close_ int program = program_open(id);
         union bpf_attr attr;
 
         if (program < 0)
-                return program;
+                return program == -ENOENT && command == BPF_PROG_DETACH ? 0 : program;
         memset(&attr, 0, sizeof(attr));
         attr.target_fd = (uint32_t) cgroup_fd;
         attr.attach_bpf_fd = (uint32_t) program;
         attr.attach_type = type;
-        attr.attach_flags = BPF_F_ALLOW_MULTI;
-        return bpf(BPF_PROG_ATTACH, &attr);
-}
-
-static int detach(int cgroup_fd, uint32_t type, uint32_t id)
-{
-        _cleanup_close_ int program = program_open(id);
-        union bpf_attr attr;
-
-        if (program < 0)
-                return program == -ENOENT ? 0 : program;
-        memset(&attr, 0, sizeof(attr));
-        attr.target_fd = (uint32_t) cgroup_fd;
-        attr.attach_bpf_fd = (uint32_t) program;
-        attr.attach_type = type;
-        return bpf(BPF_PROG_DETACH, &attr);
+        if (command == BPF_PROG_ATTACH)
+                attr.attach_flags = BPF_F_ALLOW_MULTI;
+        return bpf(command, &attr);
 }
 
 static bool has_id(const Programs *p, uint32_t id)
@@ -157,10 +145,10 @@ static int copy_kind(int container, int parent, int slice, uint32_t type, bool n
         for (uint32_t i = 0; r >= 0 && i < theirs.n; i++)
                 /* The programs of the parent are effective for the slice already. */
                 if (!has_id(&shared, theirs.ids[i]) && !has_id(&own, theirs.ids[i]))
-                        r = attach(slice, type, theirs.ids[i]);
+                        r = change(BPF_PROG_ATTACH, slice, type, theirs.ids[i]);
         for (uint32_t i = 0; r >= 0 && i < own.n; i++)
                 if (!has_id(&theirs, own.ids[i]))
-                        r = detach(slice, type, own.ids[i]);
+                        r = change(BPF_PROG_DETACH, slice, type, own.ids[i]);
         return r;
 }
 

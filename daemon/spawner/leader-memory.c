@@ -43,15 +43,12 @@ typedef struct MemoryRun {
 /* The directory of the same process; owned. */
 static int open_same(const Leader *l)
 {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_ int fd = proc_open(l->pid);
         uint64_t start_time;
-        char path[32];
         int r;
 
-        snprintf(path, sizeof(path), "/proc/%d", l->pid);
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return -errno;
+                return fd;
         r = proc_start_time(fd, &start_time);
         if (r < 0)
                 return r;

@@ -18,16 +18,6 @@
 #define EXECUTOR   "/systemd-executor"
 #define STUB_COMM  "(sd-stubinit)"
 
-static int open_proc(pid_t pid)
-{
-        char path[32];
-        int fd;
-
-        snprintf(path, sizeof(path), "/proc/%d", pid);
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 LeaderFilters *leader_filters_free(LeaderFilters *f)
 {
         if (!f)
@@ -103,7 +93,7 @@ static int is_unexecuted(int proc_fd)
         /* Its maker has gone, and PID 1 was never anybody's. */
         if (status.ppid <= 1)
                 return 0;
-        parent = open_proc(status.ppid);
+        parent = proc_open(status.ppid);
         if (parent < 0)
                 return parent == -ENOENT ? 0 : parent;
         if (stat_program(proc_fd, &mine) < 0)
@@ -124,7 +114,7 @@ static int open_process(pid_t pid, Leader **ret)
         l->pidfd = pidfd_open_pid(pid);
         if (l->pidfd < 0)
                 return l->pidfd;
-        l->proc_fd = open_proc(pid);
+        l->proc_fd = proc_open(pid);
         if (l->proc_fd < 0)
                 return l->proc_fd;
         r = proc_start_time(l->proc_fd, &l->start_time);
@@ -231,7 +221,7 @@ static int find_child(pid_t parent, pid_t *ret)
 
                 if (pid <= 0)
                         continue;
-                fd = open_proc(pid);
+                fd = proc_open(pid);
                 if (fd < 0 || read_status(fd, &status) < 0 || status.ppid != parent || status.state == 'Z' ||
                     proc_start_time(fd, &time) < 0)
                         continue;

@@ -87,11 +87,8 @@ static int add(Listing *l, const Container *c, pid_t pid, int proc_fd)
 
 static int add_member(pid_t pid, void *userdata)
 {
-        char path[32];
-        int fd;
+        int fd = proc_open(pid);
 
-        snprintf(path, sizeof(path), "/proc/%d", pid);
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? 0 : add(userdata, NULL, pid, fd);
 }
 

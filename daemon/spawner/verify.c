@@ -203,14 +203,11 @@ static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *sp
 
 int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec *spec, Refusal *reterr)
 {
-        _cleanup_close_ int proc_fd = -EBADF;
-        char path[32];
+        _cleanup_close_ int proc_fd = proc_open(pid);
         pid_t same = 0;
         int r;
 
-        snprintf(path, sizeof(path), "/proc/%d", pid);
-        proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        r = proc_fd < 0 ? -errno : check_all(proc_fd, &leader->found, spec, reterr);
+        r = proc_fd < 0 ? proc_fd : check_all(proc_fd, &leader->found, spec, reterr);
         /* The number was the command's if it still is. Where it is not, the runner was killed and the
          * command reaped by somebody else: nothing is left. */
         if (pidfd_get_pid(pidfd, &same) == -ESRCH) {
