@@ -18,6 +18,7 @@
 #include "base/strv.h"
 #include "base/ticket.h"
 #include "base/time.h"
+#include "spawner/hanging.h"
 #include "spawner/kernel-audit.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
@@ -250,6 +251,9 @@ static void launch_fail(Launch *l, const Refusal *refusal, int error)
                         log_error_errno(r, "Failed to answer a start");
                 if (l->start->released)
                         kill_scope_of(l->runner.pid, l->exec_id);
+                if (l->start->released && abs(error) == ETIMEDOUT)
+                        hanging_count_scope(l->spawner->event, l->runner.pid, l->exec_id,
+                                            l->container->leader);
         } else if (refusal)
                 log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "failed to prepare the exec");
         launch_free(l);

@@ -50,7 +50,7 @@ typedef struct Leader {
         uint64_t picture_again;    /* CLOCK_MONOTONIC: the leader is left alone until then */
         unsigned n_strikes;        /* how often it has kept a scout waiting */
         unsigned n_stuck;          /* readers (reader.h) that hang in what they read of its container */
-        unsigned n_checks;         /* runners that hang where they look a user up (user-check.h) */
+        unsigned n_hanging;        /* processes of ours that hang in its container (hanging.h) */
 } Leader;
 
 /* The provider's knowledge about when a process becomes the container's. */

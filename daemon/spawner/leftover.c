@@ -5,39 +5,33 @@
 #include <sys/wait.h>
 
 typedef struct Leftover {
-        Leader *leader; /* owned reference, or NULL */
-        unsigned *counter;
-        pid_t child;
+        LeftoverOf of; /* with an owned reference of the leader */
+        pid_t pid;
 } Leftover;
-
-static unsigned n_leftovers;
-
-unsigned leftover_count(void)
-{
-        return n_leftovers;
-}
 
 static void leftover_free(void *userdata)
 {
         Leftover *l = userdata;
 
-        n_leftovers--;
-        if (l->leader)
-                (*l->counter)--;
-        leader_unref(l->leader);
+        if (l->of.of_leader)
+                (*l->of.of_leader)--;
+        if (l->of.of_all)
+                (*l->of.of_all)--;
+        leader_unref(l->of.leader);
         free(l);
 }
 
+/* It need not be a child. */
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
         Leftover *l = userdata;
 
-        (void) waitpid(l->child, NULL, WNOHANG);
+        (void) waitpid(l->pid, NULL, WNOHANG);
         sd_event_source_disable_unref(source); /* frees it, and closes the pidfd */
         return 0;
 }
 
-int leftover_new(sd_event *event, pid_t child, int pidfd, Leader *leader, unsigned *counter)
+int leftover_new(sd_event *event, const LeftoverOf *of, pid_t pid, int pidfd)
 {
         sd_event_source *source = NULL;
         Leftover *l = calloc(1, sizeof(*l));
@@ -50,10 +44,12 @@ int leftover_new(sd_event *event, pid_t child, int pidfd, Leader *leader, unsign
                 free(l);
                 return r;
         }
-        *l = (Leftover){.leader = leader_ref(leader), .counter = counter, .child = child};
-        n_leftovers++;
-        if (leader)
-                (*counter)++;
+        *l = (Leftover){.of = *of, .pid = pid};
+        (void) leader_ref(of->leader);
+        if (of->of_leader)
+                (*of->of_leader)++;
+        if (of->of_all)
+                (*of->of_all)++;
         (void) sd_event_source_set_destroy_callback(source, leftover_free);
         (void) sd_event_source_set_io_fd_own(source, true);
         return 0;

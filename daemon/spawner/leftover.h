@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A child of ours that was given up, until it has ended. The kernel does not end one that waits for a file system
+/* A process of ours that was given up, until it has ended. The kernel does not end one that waits for a file system
  * which has begun to answer, and the container may serve that itself. */
 
 #include <systemd/sd-event.h>
 
 #include "spawner/leader.h"
 
-/* Takes the pidfd on success. The child was in the way of `leader`, unless that is NULL: `counter`, which is a
- * member of it, counts the child until its end. */
-int leftover_new(sd_event *event, pid_t child, int pidfd, Leader *leader, unsigned *counter);
+/* What counts it until then. All may be NULL. */
+typedef struct LeftoverOf {
+        Leader *leader;      /* whose container it hangs in */
+        unsigned *of_leader; /* a member of that */
+        unsigned *of_all;    /* static */
+} LeftoverOf;
 
-/* All that there are. */
-unsigned leftover_count(void);
+/* Takes the pidfd on success. */
+int leftover_new(sd_event *event, const LeftoverOf *of, pid_t pid, int pidfd);

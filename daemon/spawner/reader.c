@@ -28,9 +28,11 @@ struct Reader {
         uint64_t until; /* CLOCK_MONOTONIC */
 };
 
+static unsigned n_left; /* killed readers that have not ended yet */
+
 bool reader_is_allowed(const Leader *l)
 {
-        return l->n_stuck == 0 && leftover_count() < LEFTOVERS_MAX;
+        return l->n_stuck == 0 && n_left < LEFTOVERS_MAX;
 }
 
 void reader_advance(ReaderMemory *m)
@@ -53,8 +55,13 @@ static int leave(Reader *r, Leader *stuck_at)
         int e;
 
         r->ended = sd_event_source_disable_unref(r->ended);
-        e = leftover_new(sd_event_source_get_event(r->timer), r->child, r->pidfd, stuck_at,
-                         stuck_at ? &stuck_at->n_stuck : NULL);
+        e = leftover_new(sd_event_source_get_event(r->timer),
+                         &(LeftoverOf){
+                                 .leader = stuck_at,
+                                 .of_leader = stuck_at ? &stuck_at->n_stuck : NULL,
+                                 .of_all = &n_left,
+                         },
+                         r->child, r->pidfd);
         if (e >= 0)
                 r->pidfd = -EBADF;
         return e;
@@ -158,7 +165,7 @@ int reader_new(sd_event *event, const ReaderJob *job, Reader **ret)
         Reader *r = NULL;
         int e;
 
-        if (leftover_count() >= LEFTOVERS_MAX)
+        if (n_left >= LEFTOVERS_MAX)
                 return -EBUSY;
         r = calloc(1, sizeof(*r));
         if (!r)

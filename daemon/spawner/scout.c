@@ -54,6 +54,7 @@ static struct {
         bool timer_runs;
         List all, waiting;
         size_t n;
+        unsigned n_left; /* killed ones that have not ended yet */
         Suspect suspects[SUSPECTS_MAX];
 } scouts;
 
@@ -98,7 +99,9 @@ static Scout *scout_free(Scout *s)
                 int r;
 
                 (void) kill(s->pid, SIGKILL);
-                r = s->pidfd < 0 ? s->pidfd : leftover_new(scouts.event, s->pid, s->pidfd, NULL, NULL);
+                r = s->pidfd < 0 ? s->pidfd
+                                 : leftover_new(scouts.event, &(LeftoverOf){.of_all = &scouts.n_left},
+                                                s->pid, s->pidfd);
                 if (r >= 0)
                         s->pidfd = -EBADF;
                 else if (r != -ESTALE)
@@ -119,7 +122,7 @@ static int scout_new(Scout **ret)
         _cleanup_(scout_freep) Scout *s = NULL;
         int r;
 
-        if (scouts.n >= SCOUTS_MAX || leftover_count() >= LEFTOVERS_MAX)
+        if (scouts.n >= SCOUTS_MAX || scouts.n_left >= LEFTOVERS_MAX)
                 return -EBUSY;
         s = calloc(1, sizeof(*s));
         if (!s)

@@ -14,6 +14,7 @@
 #include "base/strv.h"
 #include "base/ticket.h"
 #include "spawner/container-service.h"
+#include "spawner/hanging.h"
 #include "spawner/kill.h"
 #include "spawner/label.h"
 #include "spawner/leader-memory.h"
@@ -36,8 +37,11 @@
 static int make_launch(Connection *c, const LaunchArguments *a, uint64_t parked_usec, Launch **ret,
                        Refusal *reterr)
 {
+        int r = hanging_check(a->container->leader, reterr);
         size_t n = 0;
 
+        if (r < 0)
+                return r;
         LIST_FOREACH (Launch, l, &c->spawner->launches, node)
                 n++;
         if (n >= LAUNCHES_MAX)

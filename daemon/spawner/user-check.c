@@ -7,14 +7,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "spawner/leftover.h"
+#include "spawner/hanging.h"
 #include "spawner/order.h"
 #include "spawner/runner-spawn.h"
 
 #define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
-
-/* Of one container. They are in our own control group. */
-#define HANGING_MAX 16
 
 typedef struct Check {
         ConnectionJob job;
@@ -55,8 +52,7 @@ static void check_finish(Check *k, const Refusal *refusal)
 /* A runner ends after all of its processes. */
 static void check_leave_runner(Check *k)
 {
-        int r = leftover_new(k->spawner->event, k->runner.pid, k->runner.pidfd, k->leader,
-                             &k->leader->n_checks);
+        int r = hanging_count(k->spawner->event, k->runner.pid, k->runner.pidfd, k->leader);
 
         if (r >= 0)
                 k->runner.pidfd = -EBADF;
@@ -139,10 +135,9 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
                 .callback = callback,
         };
         connection_add_job(c, &k->job, check_cancel);
-        if (k->leader->n_checks >= HANGING_MAX)
-                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                              "the container does not answer: %d runners wait for its list of users",
-                              HANGING_MAX);
+        r = hanging_check(k->leader, reterr);
+        if (r < 0)
+                return r;
         r = runner_spawn(c->spawner->options.runner, &k->runner);
         if (r >= 0)
                 r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);

@@ -61,8 +61,19 @@ def served(machine, asked):
     return make
 
 
+def is_scout_waiting():
+    for pid in host.children_of(host.main_pid("execd-spawner.service")):
+        try:
+            if host.comm_of(pid) == "execd-scout" and host.status_of(pid)["State"][0] == "D":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return False
+
+
 class Attempt:
-    """A command in a container, beside which others run elsewhere: `others` were over before it."""
+    """A command in a container, beside which others run elsewhere: `others` began when a process already kept a scout
+    waiting for it, and were over before it."""
 
     def __init__(self, container, command=("/bin/true",)):
         self.outcome = None
@@ -75,8 +86,9 @@ class Attempt:
 
     def beside(self, container="web"):
         while not self.outcome:
+            is_waiting = is_scout_waiting()
             assert client.run(container, ["/bin/true"]).code == 0
-            self.others += not self.outcome
+            self.others += is_waiting and not self.outcome
         self.thread.join()
         return self
 
@@ -123,9 +135,7 @@ def test_leader_in_execve(served):
     host.sh("systemctl restart execd-spawner.service")
     assert client.run("web", ["/bin/true"]).code == 0
     spawner = host.main_pid("execd-spawner.service")
-    attempt = Attempt(m.name).beside()
-    client.assert_refused(attempt.outcome, ALONE)
-    assert attempt.others
+    client.assert_refused(Attempt(m.name).beside().outcome, ALONE)
     client.assert_refused(client.run(m.name, ["/bin/true"]), ALONE)
     assert client.run("web", ["/bin/true"]).code == 0
     assert host.main_pid("execd-spawner.service") == spawner
@@ -137,10 +147,13 @@ def test_leaders_in_execve_one_after_another(served, service):
     other = service("scouted")
     assert client.run("web", ["/bin/true"]).code == 0 and client.run(other.name, ["/bin/true"]).code == 0
     spawner = host.main_pid("execd-spawner.service")
+    others = 0
     for i in range(3):
         m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {FLUSH}"], name=f"hostile-memory-{i}")
         attempt = Attempt(m.name).beside(other.name)
         client.assert_refused(attempt.outcome, ALONE)
+        others += attempt.others
+    assert others
     assert client.run("web", ["/bin/true"]).code == 0
     assert host.main_pid("execd-spawner.service") == spawner
 
@@ -152,10 +165,16 @@ def test_known_leader_in_execve(machine, asked):
     with open(f"{m.shared}/go", "w", encoding="ascii"):
         pass
     asked(m)
-    attempts = [Attempt(m.name) for _ in range(4)]
-    for attempt in attempts:
-        client.assert_refused(attempt.beside().outcome, ALONE)
-    assert attempts[0].others
+    others = 0
+    for i in range(3):
+        attempts = [Attempt(m.name) for _ in range(4)]
+        for attempt in attempts:
+            client.assert_refused(attempt.beside().outcome, ALONE)
+            others += attempt.others
+        if others:
+            break
+        host.let_pass(3 << i)  # it is left alone for so long; this machine was slower than the scout
+    assert others
     client.assert_refused(client.run(m.name, ["/bin/true"]), ALONE)
     assert host.main_pid("execd-spawner.service") == spawner
 
@@ -197,13 +216,10 @@ def test_commands_in_execve(machine, asked):
             asked(m, f"asked{i}", runner)
         finally:
             host.sh(["kill", "-CONT", str(spawner), *map(str, runners)], check=False)
-        others = 0
         while not outcome:
             assert client.run("web", ["/bin/true"]).code == 0
-            others += not outcome
         thread.join()
         client.assert_refused(outcome[0], "the command does not let its state be read, and was killed")
-        assert others
     assert client.run(m.name, ["/bin/true"]).code == 0
     assert host.main_pid("execd-spawner.service") == spawner
 
