@@ -129,6 +129,7 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
         Place place;
         int r;
 
+        step_begin(STEP_JOIN);
         if (pidfd_is_alive(LEADER_FD) <= 0)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         r = place_open(s, LEADER_FD, fd_of_mounts(s), &place, reterr);
@@ -168,8 +169,10 @@ static int start_command(const Entry *e, Refusal *reterr)
 {
         int pid = fork_command();
 
-        if (pid == 0)
+        if (pid == 0) {
+                step_begin(STEP_EXECUTE);
                 command_run(e);
+        }
         if (pid > 0)
                 return 0;
         /* The error of the kernel if the PID namespace has lost its PID 1. */
@@ -201,9 +204,11 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         r = creds_enter_user_namespace(s, reterr);
         if (r < 0)
                 return r;
+        step_begin(STEP_USER);
         r = creds_lookup(s, &e->user, reterr);
         if (r < 0 || mode == RUNNER_MODE_CHECK)
                 return r;
+        step_begin(STEP_TERMINAL);
         r = s->tty ? stdio_open_tty(s, &e->user, &e->tty_master, reterr)
                    : stdio_settle_pipes(s, &e->user, reterr);
         if (r < 0)
@@ -211,12 +216,14 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         r = command_build_env(e, reterr);
         if (r < 0)
                 return r;
+        step_begin(STEP_DIRECTORY);
         r = command_enter_directory(s, reterr);
         if (r < 0)
                 return r;
         r = creds_become(s, &e->user, reterr);
         if (r < 0)
                 return r;
+        step_begin(STEP_PROGRAM);
         return command_find(e, reterr);
 }
 

@@ -132,6 +132,17 @@ static int setup_timeout(const Monitor *k)
         return now >= k->deadline ? 0 : (int) ((k->deadline - now) / USEC_PER_MSEC) + 1;
 }
 
+/* By the name of the child, which no container can change before the command is executed. */
+static void monitor_time_out(Monitor *k)
+{
+        const char *step = step_of(k->command > 0 ? k->command : k->joiner);
+        char text[128];
+
+        snprintf(text, sizeof(text), "timed out while %s: something in the container does not answer",
+                 step ?: "entering the container");
+        monitor_fail(k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT, text);
+}
+
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
 static void monitor_watch_setup(Monitor *k)
 {
@@ -145,9 +156,7 @@ static void monitor_watch_setup(Monitor *k)
                 if (r < 0 && errno == EINTR)
                         continue;
                 if (r <= 0) {
-                        monitor_fail(
-                                k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT,
-                                "timed out while entering the container: something in it does not answer");
+                        monitor_time_out(k);
                         return;
                 }
 

@@ -108,6 +108,20 @@ int command_enter_directory(const RunnerSpec *s, Refusal *reterr);
 int command_find(Entry *e, Refusal *reterr);
 void command_run(const Entry *e) __attribute__((noreturn));
 
+/* step.c: what a joiner or a command is about to do in the container; and the step of a child that hangs, or NULL. */
+typedef enum Step {
+        STEP_JOIN,
+        STEP_USER,
+        STEP_TERMINAL,
+        STEP_DIRECTORY,
+        STEP_PROGRAM,
+        STEP_EXECUTE,
+        _STEP_MAX,
+} Step;
+
+void step_begin(Step step);
+const char *step_of(pid_t pid);
+
 /* output-log.c: the monitor of a detached exec writes its output to the journal, as the scope's. It waits for
  * journald where it has to, and nobody waits for it but the command. Until the command has ended; and after
  * the report of its end, until all is written. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,18 +78,20 @@ int device_programs(const char *cgroup)
         return 0;
 }
 
-/* Mounts a FUSE file system whose only file, the root itself, is opened but never answered for: whoever
+/* Mounts a FUSE file system whose only file or directory, the root itself, is opened but never answered for: whoever
  * opens `target` waits until it is killed. */
 int fuse_hang(const char *target)
 {
-        char options[128];
         int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        char options[128];
+        struct stat st;
 
-        if (fd < 0) {
+        if (fd < 0 || stat(target, &st) < 0) {
                 perror("/dev/fuse");
                 return 3;
         }
-        snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=0,group_id=0,allow_other", fd);
+        snprintf(options, sizeof(options), "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other", fd,
+                 (st.st_mode & S_IFMT) | 0755);
         if (mount("hang", target, "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
                 perror("mount");
                 return 3;
