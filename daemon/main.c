@@ -273,7 +273,7 @@ static void load_execs(Manager *m, FdStore *h)
         exec_restore_stored(m, h);
         fdstore_done(h);
         slot_pool_prepare(m->slots);
-        recordings_recover(m->recordings);
+        recorder_recover(m->recorder);
 }
 
 static void save_state(Manager *m)

@@ -11,7 +11,6 @@
 #include "core/command-line.h"
 #include "core/exec-access.h"
 #include "core/exec-create.h"
-#include "core/exec-restore.h"
 
 typedef struct AccessCall {
         DbusCall call;
@@ -21,6 +20,7 @@ typedef struct AccessCall {
         ContainerInfo *container;
         char *command_line;
         char *verb; /* of what is to be managed; NULL: attach */
+        bool is_of_exec;
 } AccessCall;
 
 static void access_done(DbusCall *c)
@@ -117,7 +117,9 @@ static void access_known(DbusCall *c)
         const AccessCall *k = DBUS_CALL(c, AccessCall);
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (c->exec || !*k->reference)
+        if (k->is_of_exec)
+                dbus_call_find_exec(c, "object", k->reference, access_ask);
+        else if (!*k->reference)
                 access_ask(c);
         else if (spawner_get_container(c->manager->spawner, k->reference, access_on_container, c, &c->slot,
                                        &refusal) < 0)
@@ -195,8 +197,6 @@ static int read_command(AccessCall *k, sd_bus_message *m, Refusal *reterr)
 static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
 {
         const char *action, *object;
-        Manager *manager = k->call.manager;
-        Exec *e;
         int r;
 
         r = sd_bus_message_read(m, "ss", &action, &object);
@@ -211,13 +211,7 @@ static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
                 return -ENOMEM;
         if (k->action == AUTHZ_EXEC || k->action == AUTHZ_EXEC_PRIVILEGED)
                 return read_command(k, m, reterr);
-        if (k->action == AUTHZ_MANAGE || k->action == AUTHZ_REPLAY) {
-                e = manager_find_exec(manager, object) ?: exec_restore_from_journal(manager, object);
-                if (!e)
-                        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "object: unknown exec \"%.64s\"",
-                                      object);
-                k->call.exec = exec_ref(e);
-        }
+        k->is_of_exec = k->action == AUTHZ_MANAGE || k->action == AUTHZ_REPLAY;
         return dbus_read_options(m, read_verb, k, reterr);
 }
 

@@ -72,6 +72,7 @@ DbusCall *dbus_call_free(DbusCall *c)
                 c->done(c);
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
+        c->lookup = exec_lookup_free(c->lookup);
         c->caller = caller_watch_free(c->caller);
         if (c->answer_size > 0)
                 dbus_answers_sent(c->service->answers, peer_share(c->peer), c->answer_size);
@@ -210,6 +211,42 @@ void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list)
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         dbus_call_finish(c, r, reply);
+}
+
+static void call_on_exec(void *userdata, Exec *e, const Refusal *refusal)
+{
+        _cleanup_refusal_ Refusal unknown = REFUSAL_INIT;
+        DbusCall *c = userdata;
+
+        c->lookup = NULL;
+        if (!e && !refusal) {
+                if (c->argument)
+                        (void) refuse(&unknown, REFUSAL_NO_EXEC, ENOENT, "%s: unknown exec \"%.64s\"",
+                                      c->argument, c->exec_id);
+                else
+                        (void) refuse(&unknown, REFUSAL_NO_EXEC, ENOENT, "there is no such exec");
+                refusal = &unknown;
+        }
+        if (refusal) {
+                dbus_call_refuse(c, refusal);
+                return;
+        }
+        c->exec = exec_ref(e);
+        c->authorized(c);
+}
+
+void dbus_call_find_exec(DbusCall *c, const char *argument, const char *id, void (*next)(DbusCall *c))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = NULL;
+
+        c->authorized = next;
+        c->argument = argument;
+        c->exec_id = id;
+        if (exec_lookup(c->manager, id, peer_share(c->peer), call_on_exec, c, &e, &c->lookup, &refusal) < 0)
+                dbus_call_refuse(c, &refusal);
+        else if (!c->lookup)
+                call_on_exec(c, e, NULL);
 }
 
 bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer)
@@ -379,11 +416,11 @@ static bool call_is_interactive(const DbusCall *c)
         return sd_bus_message_get_allow_interactive_authorization(c->message) > 0;
 }
 
-static void call_authorize_act(DbusCall *c)
+void dbus_call_authorize_act(DbusCall *c, const DbusAct *a)
 {
-        const DbusAct *a = c->act;
         AuthzQuestion q = {.action = a->action, .verb = a->verb};
 
+        c->act = a;
         if (c->exec)
                 q = exec_access_question(c->exec, a->action, a->verb);
         q.interactive = !a->shows_part && call_is_interactive(c);
@@ -391,10 +428,15 @@ static void call_authorize_act(DbusCall *c)
         call_authorize(c, &q);
 }
 
+static void call_known(DbusCall *c)
+{
+        dbus_call_authorize_act(c, c->act);
+}
+
 int dbus_call_begin_act(DbusCall *c, const DbusAct *act)
 {
         c->act = act;
-        return dbus_call_begin(c, call_authorize_act);
+        return dbus_call_begin(c, call_known);
 }
 
 int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act)

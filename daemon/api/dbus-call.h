@@ -12,6 +12,7 @@
 #include "api/dbus-service.h"
 #include "core/authz.h"
 #include "core/caller-watch.h"
+#include "core/exec-lookup.h"
 
 typedef struct DbusCall DbusCall;
 
@@ -37,11 +38,13 @@ struct DbusCall {
         bool charged;
         size_t answer_size;              /* bytes that the answer was charged with */
         void (*known)(DbusCall *c);      /* the method proper, once the peer is known */
-        void (*authorized)(DbusCall *c); /* what follows when it is allowed */
+        void (*authorized)(DbusCall *c); /* what follows when it is allowed, or its exec is found */
         const DbusAct *act;              /* NULL where `known` authorizes in a way of its own */
         sd_bus_slot *slot;
         Authz *authz;
-        Exec *exec; /* a reference; NULL where the method is not about one */
+        ExecLookup *lookup;
+        const char *argument, *exec_id; /* what is looked up; weak */
+        Exec *exec;                     /* a reference; NULL where the method is not about one */
         bool may_see_all;
 };
 
@@ -58,6 +61,8 @@ int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t si
 int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c));
 /* Then the act is authorized, and runs. */
 int dbus_call_begin_act(DbusCall *c, const DbusAct *act);
+/* The same in a call that has begun. */
+void dbus_call_authorize_act(DbusCall *c, const DbusAct *act);
 /* All of this, for methods whose calls have nothing of their own. */
 int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act);
 DbusCall *dbus_call_free(DbusCall *c);
@@ -83,6 +88,10 @@ typedef struct DbusExecList {
 
 /* With those of the execs in the list that this caller may see. */
 void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list);
+
+/* The exec with this id, which is in the message: goes on with next(c) when it is found, in c->exec. `argument` names
+ * the id if it is not the only one. */
+void dbus_call_find_exec(DbusCall *c, const char *argument, const char *id, void (*next)(DbusCall *c));
 
 /* The spawner has answered what c->slot had asked. False if it refuses: then the call is over. */
 bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer);

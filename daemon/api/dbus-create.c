@@ -84,9 +84,10 @@ static int create_read(CreateCall *k, sd_bus_message *m, bool with_options, Stdi
                 r = dbus_start_read_pipes(m, &k->start, stdio == STDIO_PASSED, reterr);
         if (r >= 0 && with_pipes && k->request->tty)
                 r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
-        return r < 0 ? r
-                     : exec_recording_decide(&k->start.call.manager->exec_env, k->request, with_pipes,
-                                             reterr);
+        /* Of all others when they are created. */
+        return r < 0 || !with_pipes ? r
+                                    : exec_recording_decide(&k->start.call.manager->exec_env, k->request,
+                                                            with_pipes, reterr);
 }
 
 /* The first arguments of CreateExec, Run, RunExec and RunPiped. */

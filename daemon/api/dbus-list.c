@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Methods of the manager that find execs and what was recorded of them. */
+/* Methods of the manager that find execs. */
 
 #include <string.h>
 
@@ -10,11 +10,8 @@
 #include "api/dbus-options.h"
 #include "api/dbus-path.h"
 #include "api/exec-brief.h"
-#include "core/exec-access.h"
-#include "core/exec-recording.h"
-#include "core/exec-restore.h"
 
-/* Bytes of an entry of ListExecs and of ListRecordings, without the command line. */
+/* Bytes of an entry of ListExecs, without the command line. */
 #define LISTED_SIZE 512
 
 static size_t row_size(const DbusCall *c, const Exec *e)
@@ -173,98 +170,41 @@ int dbus_method_list_execs_filtered(sd_bus_message *m, void *userdata, sd_bus_er
         return dbus_call_begin_act(TAKE_PTR(c), &list_filtered_act);
 }
 
-/* By the id that a message has. */
-static int find_exec(Manager *manager, sd_bus_message *m, Exec **ret, sd_bus_error *error)
+typedef struct GetCall {
+        DbusCall call;
+        const char *id; /* in the message */
+} GetCall;
+
+static void get_exec_run(DbusCall *c)
 {
-        Refusal unknown = {.kind = REFUSAL_NO_EXEC, .message = (char *) "there is no such exec"};
+        char path[DBUS_EXEC_PATH_SIZE];
+
+        dbus_call_reply(c, "o", dbus_exec_path(c->exec, path));
+}
+
+static void get_exec_find(DbusCall *c)
+{
+        dbus_call_find_exec(c, NULL, DBUS_CALL(c, GetCall)->id, get_exec_run);
+}
+
+int dbus_method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        DbusService *s = userdata;
+        char path[DBUS_EXEC_PATH_SIZE];
         const char *id;
+        DbusCall *c;
+        Exec *e;
         int r;
 
         r = sd_bus_message_read(m, "s", &id);
         if (r < 0)
                 return r;
-        *ret = manager_find_exec(manager, id) ?: exec_restore_from_journal(manager, id);
-        return *ret ? 0 : dbus_error_from_refusal(error, &unknown);
-}
-
-int dbus_method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        const DbusService *s = userdata;
-        char path[DBUS_EXEC_PATH_SIZE];
-        Exec *e;
-        int r = find_exec(s->manager, m, &e, error);
-
+        e = manager_find_exec(s->manager, id);
+        if (e)
+                return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
+        r = dbus_call_new(s, m, NULL, sizeof(GetCall), &c);
         if (r < 0)
                 return r;
-        return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
-}
-
-static void get_recording_run(DbusCall *c)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_close_ int fd = -EBADF;
-
-        if (exec_recording_open(c->exec, &fd, &refusal) < 0 ||
-            exec_access_replay(c->exec, c->peer, "from its recording", &refusal) < 0)
-                dbus_call_refuse(c, &refusal);
-        else
-                dbus_call_reply(c, "h", fd);
-}
-
-static const DbusAct get_recording_act = {AUTHZ_REPLAY, "replay", get_recording_run};
-
-int dbus_method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        DbusService *s = userdata;
-        Exec *e;
-        int r = find_exec(s->manager, m, &e, error);
-
-        return r < 0 ? r : dbus_call_serve(s, m, e, &get_recording_act);
-}
-
-/* Recordings outlive what execd remembers of their execs. */
-
-typedef struct RecordingList {
-        DbusCall *call;
-        sd_bus_message *reply;
-} RecordingList;
-
-static int append_recording(void *userdata, const char *id, uint64_t size, int64_t finished)
-{
-        const RecordingList *l = userdata;
-        const Manager *m = l->call->manager;
-        const Exec *e = manager_find_exec((Manager *) m, id);
-        _cleanup_free_ char *path = NULL;
-
-        if (!l->call->may_see_all && (!e || e->creator->uid != l->call->peer->uid))
-                return 0;
-        path = recording_store_path(m->recordings, id);
-        if (!path)
-                return -ENOMEM;
-        return sd_bus_message_append(l->reply, "(sstt)", id, path, size, (uint64_t) finished * USEC_PER_SEC);
-}
-
-static void list_recordings_run(DbusCall *c)
-{
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        RecordingList l = {.call = c};
-        int r;
-
-        if (!dbus_call_reserve(c, c->manager->recordings->files.used * LISTED_SIZE))
-                return;
-        r = dbus_reply_new_array(c->message, "(sstt)", &reply);
-        l.reply = reply;
-        /* Where there is no directory of them, there are none. */
-        if (r >= 0 && recording_store_open(c->manager->recordings) >= 0)
-                r = recording_store_list(c->manager->recordings, append_recording, &l);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        dbus_call_finish(c, r, reply);
-}
-
-static const DbusAct list_recordings_act = {AUTHZ_REPLAY, "list", list_recordings_run, .shows_part = true};
-
-int dbus_method_list_recordings(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &list_recordings_act);
+        DBUS_CALL(c, GetCall)->id = id;
+        return dbus_call_begin(c, get_exec_find);
 }

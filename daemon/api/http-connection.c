@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "api/http-fetch.h"
 #include "api/http-route.h"
 #include "base/fd.h"
 #include "wire/units.h"
@@ -32,7 +33,6 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
         }
         c->server = s;
         c->fd = fd;
-        c->file_fd = -EBADF;
         c->peer = peer;
         budget_force(&s->manager->connections_budget, peer_share(peer), 1);
         c->counted = true;
@@ -63,10 +63,12 @@ void exchange_done(HttpExchange *x)
         if (x->task && x->task->done)
                 x->task->done(x->task);
         free(x->task);
+        http_fetch_free(x->fetch);
         x->authz = authz_free(x->authz);
         x->slot = sd_bus_slot_unref(x->slot);
         x->timer = sd_event_source_disable_unref(x->timer);
         exec_unwatch(&x->watch);
+        exec_lookup_free(x->lookup);
         x->exec = exec_unref(x->exec);
         x->container = container_info_unref(x->container);
         free(x->path);
@@ -81,7 +83,6 @@ static void connection_reset(HttpConnection *c)
         c->request = http_request_free(c->request);
         http_body_done(&c->body);
         buf_done(&c->extra_headers);
-        c->file_fd = fd_close(c->file_fd);
         c->answering = false;
         if (c->busy) {
                 c->busy = false;
@@ -349,7 +350,7 @@ static void connection_update(HttpConnection *c)
         if (c->blocked)
                 wants |= EPOLLOUT;
         (void) sd_event_source_set_io_events(c->io, wants);
-        if ((c->state == CONNECTION_REPLIED || c->file_fd >= 0) && c->blocked)
+        if ((c->state == CONNECTION_REPLIED || c->exchange.body) && c->blocked)
                 connection_arm(c, c->server->manager->config.body_usec);
 }
 
@@ -375,7 +376,7 @@ void connection_process(HttpConnection *c)
                 moved = connection_send(c) || moved;
         }
         /* One piece of a file or a stream in a turn: others have theirs in between. */
-        if (!c->dead && !c->hijacked && (c->file_fd >= 0 ? connection_feed_file(c) : connection_feed(c)))
+        if (!c->dead && !c->hijacked && connection_feed(c))
                 (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
         /* A client that is done and has nothing under way is let go. */
         if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&

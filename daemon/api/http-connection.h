@@ -28,18 +28,16 @@ struct HttpConnection {
         HttpRequest *request;
         HttpBody body;
         HttpExchange exchange;
-        int file_fd;        /* owned: the body of the answer is read from it; else negative */
-        uint64_t file_left; /* bytes of the body still to be read */
-        uint64_t charged;   /* bytes of its buffers, to its uid */
-        bool counted;       /* among those of its uid */
-        bool busy;          /* counted with the manager */
-        bool eof;           /* the client sends no more */
-        bool blocked;       /* the socket takes no more for now */
-        bool close;         /* after `out` has been sent */
-        bool refused;       /* in the middle of a request, of which more may be on its way */
-        bool dead;          /* to be freed */
-        bool hijacked;      /* the fd is somebody else's now */
-        bool answering;     /* 100 Continue was sent */
+        uint64_t charged; /* bytes of its buffers, to its uid */
+        bool counted;     /* among those of its uid */
+        bool busy;        /* counted with the manager */
+        bool eof;         /* the client sends no more */
+        bool blocked;     /* the socket takes no more for now */
+        bool close;       /* after `out` has been sent */
+        bool refused;     /* in the middle of a request, of which more may be on its way */
+        bool dead;        /* to be freed */
+        bool hijacked;    /* the fd is somebody else's now */
+        bool answering;   /* 100 Continue was sent */
 };
 
 struct HttpServer {
@@ -77,6 +75,3 @@ void connection_refuse_busy(HttpConnection *c);
 void exchange_done(HttpExchange *x);
 /* A whole answer, 503, to somebody who gets no connection. */
 void http_put_busy(Buf *out, const char *message);
-
-/* http-recording.c: puts the next piece of a file into the answer. True when there was one. */
-bool connection_feed_file(HttpConnection *c);

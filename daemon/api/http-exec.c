@@ -97,8 +97,7 @@ static void get_run(HttpExchange *x)
 
 void http_get_exec(HttpExchange *x)
 {
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "inspect", get_run);
+        http_need_exec(x, AUTHZ_INSPECT, "inspect", get_run);
 }
 
 /* Its own labels, and those that execd gives its container. */
@@ -286,8 +285,7 @@ void http_resize_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "resize", resize_authorized);
+        http_need_exec(x, AUTHZ_MANAGE, "resize", resize_authorized);
 }
 
 static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -332,8 +330,7 @@ void http_kill_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "kill", kill_run);
+        http_need_exec(x, AUTHZ_MANAGE, "kill", kill_run);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)
@@ -399,6 +396,5 @@ static void wait_run(HttpExchange *x)
 
 void http_wait_exec(HttpExchange *x)
 {
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "wait", wait_run);
+        http_need_exec(x, AUTHZ_INSPECT, "wait", wait_run);
 }

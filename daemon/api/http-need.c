@@ -7,24 +7,43 @@
 #include <strings.h>
 
 #include "api/http-authz.h"
-#include "core/exec-restore.h"
 
 /* Shorter than the time in which a container can be paused and its state reported. */
 #define JUST_USEC (5 * USEC_PER_MSEC)
 
-Exec *http_need_exec(HttpExchange *x)
+static void exec_on_found(void *userdata, Exec *e, const Refusal *refusal)
 {
         _cleanup_free_ char *message = NULL;
-        Exec *e = manager_find_exec(x->manager, x->name) ?: exec_restore_from_journal(x->manager, x->name);
+        HttpExchange *x = userdata;
 
+        x->lookup = NULL;
+        if (refusal) {
+                http_reply_refusal(x, refusal);
+                return;
+        }
         if (e) {
                 x->exec = exec_ref(e);
-                return e;
+                http_authorize_exec(x, x->action, x->verb, x->found);
+                return;
         }
         if (asprintf(&message, "No such exec instance: %s", x->name) < 0)
                 message = NULL;
         http_reply_error(x, 404, message ?: "No such exec instance");
-        return NULL;
+}
+
+void http_need_exec(HttpExchange *x, AuthzAction action, const char *verb, void (*next)(HttpExchange *x))
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = NULL;
+
+        x->action = action;
+        x->verb = verb;
+        x->found = next;
+        if (exec_lookup(x->manager, x->name, peer_share(x->peer), exec_on_found, x, &e, &x->lookup,
+                        &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+        else if (!x->lookup)
+                exec_on_found(x, e, NULL);
 }
 
 bool http_need_json(HttpExchange *x)

@@ -5,8 +5,9 @@
 
 #include "api/http-server.h"
 
-/* The exec that the path names, also put into x->exec; NULL if it does not exist. */
-Exec *http_need_exec(HttpExchange *x);
+/* The exec that the path names: goes on with next(x) when it is found, in x->exec, and the caller is authorized
+ * for it. */
+void http_need_exec(HttpExchange *x, AuthzAction action, const char *verb, void (*next)(HttpExchange *x));
 
 /* The container that the path names: goes on with next(x) when it is there, with x->container, and the caller
  * may inspect it. */

@@ -1,81 +1,77 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Answers that are files: read piece by piece as the client takes them, never held whole. */
-
-#include <sys/stat.h>
+/* GET /exec/{id}/recording: the file, as far as it is written. */
 
 #include "api/http-authz.h"
-#include "api/http-connection.h"
+#include "api/http-fetch.h"
 #include "api/http-need.h"
 #include "api/http-route.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"
 
-#define PIECE          (128 * 1024)
+#define PIECE          (64 * 1024)
 
 #define TYPE_RECORDING "application/x-asciicast"
 
-bool connection_feed_file(HttpConnection *c)
-{
-        size_t size = (size_t) MIN(c->file_left, (uint64_t) PIECE);
-        ssize_t n = 0;
-        char *p;
+typedef struct RecordingTask {
+        HttpTask task;
+        RecorderQuestion *question;
+} RecordingTask;
 
-        if (buf_length(&c->out) > 0)
-                return false;
-        p = size > 0 ? buf_reserve(&c->out, size) : NULL;
-        if (p)
-                n = read(c->file_fd, p, size);
-        if (n < 0 && errno == EINTR)
-                return true;
-        if (n > 0) {
-                buf_commit(&c->out, (size_t) n);
-                c->file_left -= (uint64_t) n;
-                (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-                return true;
+/* In the helper. What is added to the file from now on is not sent. */
+static void read_file(int socket, void *userdata)
+{
+        uint64_t left = *(const uint64_t *) userdata;
+        static char piece[PIECE];
+        ssize_t n;
+
+        fetch_answer(socket, 0, left);
+        while (left > 0) {
+                n = read(HELPER_FD, piece, (size_t) MIN(left, (uint64_t) PIECE));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return;
+                fetch_write(socket, piece, (size_t) n);
+                left -= (uint64_t) n;
         }
-        /* The file is shorter than announced. The client notices it only by the end of the connection. */
-        if (c->file_left > 0)
-                c->dead = true;
-        c->file_fd = fd_close(c->file_fd);
-        c->state = CONNECTION_REPLIED;
-        return true;
 }
 
-/* The fd is taken. Data that is appended to the file later is not sent. */
-static void reply_file(HttpExchange *x, const char *content_type, int fd)
+static void recording_on_opened(void *userdata, int error, int fd, uint64_t size)
 {
-        HttpConnection *c = x->connection;
-        struct stat st;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        HttpExchange *x = userdata;
+        const FetchJob job = {.run = read_file, .userdata = &size, .uid = peer_share(x->peer), .fd = fd};
 
-        if (fstat(fd, &st) < 0) {
-                fd_close(fd);
-                http_reply_error(x, 500, "failed to read the recording");
-                return;
-        }
-        connection_put_head(c, 200, content_type, st.st_size);
-        c->file_fd = fd;
-        c->file_left = (uint64_t) st.st_size;
-        c->state = CONNECTION_STREAMING;
-        (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
+        HTTP_TASK(x, RecordingTask)->question = NULL;
+        if (exec_recording_opened(x->exec, error, &refusal) < 0 ||
+            exec_access_replay(x->exec, x->peer, "from its recording", &refusal) < 0 ||
+            http_fetch(x, &job, TYPE_RECORDING, "failed to read the recording", &refusal) < 0)
+                http_reply_refusal(x, &refusal);
 }
 
 static void recording_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        int fd;
+        RecordingTask *t = HTTP_TASK(x, RecordingTask);
 
-        if (exec_recording_open(x->exec, &fd, &refusal) < 0)
+        if (exec_recording_open(x->exec, recording_on_opened, x, &t->question, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
-        else if (exec_access_replay(x->exec, x->peer, "from its recording", &refusal) < 0) {
-                fd_close(fd);
-                http_reply_refusal(x, &refusal);
-        } else
-                reply_file(x, TYPE_RECORDING, fd);
+}
+
+static void recording_done(HttpTask *t)
+{
+        recorder_question_free(LIST_ENTRY(t, RecordingTask, task)->question);
 }
 
 void http_get_recording(HttpExchange *x)
 {
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_REPLAY, "replay", recording_run);
+        RecordingTask *t = HTTP_TASK_NEW(x, RecordingTask);
+
+        if (!t) {
+                http_reply_error(x, 500, "out of memory");
+                return;
+        }
+        t->task.done = recording_done;
+        http_need_exec(x, AUTHZ_REPLAY, "replay", recording_run);
 }

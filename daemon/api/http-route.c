@@ -17,8 +17,8 @@ typedef struct Route {
 /*
  * To add a route: a row here, and a handler http_VERB_NOUN() in the file of its object, declared in
  * api/http-route.h. The handler answers with http_reply_…(), now or later; until then, its pending work is
- * attached to the exchange. http_need_exec() finds the exec of the path, http_need_json() checks the body,
- * and api/http-authz.h authorizes the caller. packaging/openapi.yaml and execd-http-api(7) describe it;
+ * attached to the exchange. http_need_exec() finds the exec of the path and authorizes the caller for it,
+ * http_need_json() checks the body, and api/http-authz.h authorizes for the rest. packaging/openapi.yaml and execd-http-api(7) describe it;
  * tests/conformance/test_openapi.py needs a case for each status of the YAML, and a route that Docker does not
  * have is tested in test_extras.py and described in EXTRAS.md.
  */

@@ -14,6 +14,7 @@
 #include <systemd/sd-bus.h>
 
 #include "core/authz.h"
+#include "core/exec-lookup.h"
 #include "core/manager.h"
 #include "wire/http-request.h"
 
@@ -21,6 +22,7 @@ typedef struct HttpServer HttpServer;
 typedef struct HttpConnection HttpConnection;
 typedef struct HttpExchange HttpExchange;
 typedef struct HttpTask HttpTask;
+typedef struct HttpFetch HttpFetch;
 
 /* The first member of what a handler keeps of its request until the answer. */
 struct HttpTask {
@@ -54,13 +56,17 @@ struct HttpExchange {
         sd_event_source *timer;
         ExecWatch watch;
         Exec *exec; /* a reference */
+        ExecLookup *lookup;
         Authz *authz;
         void (*authorized)(HttpExchange *x); /* what follows when it is allowed */
         void (*found)(HttpExchange *x);      /* what follows when its container is there */
+        AuthzAction action;                  /* what is to be done with its exec, once that is found */
+        const char *verb;
         bool may_see_all;
         char *stored_as;          /* owned: the name of its connection at systemd; NULL: it is not there */
         ContainerInfo *container; /* a reference */
         HttpTask *task;           /* owned: what else the handler has */
+        HttpFetch *fetch;         /* owned: reads the answer from a disk (http-fetch.h) */
         /* Writes the next piece of an endless answer. Called when everything before it has been sent. */
         void (*feed)(HttpExchange *x);
 };

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "api/http-authz.h"
+#include "api/http-fetch.h"
 #include "api/http-gate.h"
 #include "api/http-need.h"
 #include "api/http-route.h"
@@ -152,8 +153,7 @@ void http_start_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "start", start_authorized);
+        http_need_exec(x, AUTHZ_MANAGE, "start", start_authorized);
 }
 
 /* Used by attach and logs. */
@@ -198,8 +198,7 @@ void http_attach_exec(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_MANAGE, "attach", attach_run);
+        http_need_exec(x, AUTHZ_MANAGE, "attach", attach_run);
 }
 
 /* Bytes of output that one answer has at most. */
@@ -227,6 +226,26 @@ static void logs_collect(const Exec *e, const AttachTask *a, Buf *body)
         }
 }
 
+/* The journal has output that did not fit into memory or was dropped. */
+static void logs_fetch(HttpExchange *x)
+{
+        const AttachTask *a = HTTP_TASK(x, AttachTask);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        JournalOutput output = {
+                .exec_id = x->exec->id,
+                .raw = x->exec->request->tty,
+                .want_stdout = a->want_stdout,
+                .want_stderr = a->want_stderr,
+                .max = LOGS_MAX,
+        };
+        const FetchJob job = {.run = journal_read_output, .userdata = &output, .uid = peer_share(x->peer)};
+
+        if (journal_may_search(&x->manager->journal_reader, job.uid, &refusal) < 0 ||
+            http_fetch(x, &job, stream_media_type(x, output.raw), "failed to read the journal", &refusal) <
+                    0)
+                http_reply_refusal(x, &refusal);
+}
+
 static void logs_run(HttpExchange *x)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -242,14 +261,11 @@ static void logs_run(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        /* The journal has output that did not fit into memory or was dropped. */
-        if (e->stream && !stream_output_ring(e->stream)->dropped)
-                logs_collect(e, a, &body);
-        else if (journal_read_output(&x->manager->journal_reader, e->id, e->request->tty, a->want_stdout,
-                                     a->want_stderr, LOGS_MAX, &body) < 0) {
-                http_reply_error(x, 503, "failed to read the journal");
+        if (!e->stream || stream_output_ring(e->stream)->dropped) {
+                logs_fetch(x);
                 return;
         }
+        logs_collect(e, a, &body);
         http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
                    buf_length(&body));
 }
@@ -264,6 +280,5 @@ void http_get_logs(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        if (http_need_exec(x))
-                http_authorize_exec(x, AUTHZ_INSPECT, "logs", logs_run);
+        http_need_exec(x, AUTHZ_INSPECT, "logs", logs_run);
 }

@@ -25,6 +25,7 @@ struct ExecCreation {
         sd_bus_slot *slot;
         Authz *authz;
         JournalRecord *record;
+        RecorderQuestion *probe;
         exec_created_t callback;
         void *userdata;
 };
@@ -39,6 +40,7 @@ ExecCreation *exec_creation_free(ExecCreation *c)
                 spawner_drop(c->manager->spawner, c->exec->id);
         c->slot = sd_bus_slot_unref(c->slot);
         journal_wait_free(c->record);
+        recorder_question_free(c->probe);
         if (c->exec && !c->finished)
                 manager_uncount_exec(c->manager, c->exec);
         exec_unref(c->exec);
@@ -264,6 +266,32 @@ static int creation_check_limits(ExecCreation *c, Refusal *reterr)
         return limit_check(config->unenforceable_limits, &l, config->controllers_path, &c->warnings, reterr);
 }
 
+static int creation_find_container(ExecCreation *c, Refusal *reterr)
+{
+        return spawner_get_container(c->manager->spawner, c->reference, creation_on_container, c, &c->slot,
+                                     reterr);
+}
+
+static void creation_on_probed(void *userdata, int error, int fd, uint64_t size)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ExecCreation *c = userdata;
+
+        c->probe = NULL;
+        if (exec_recording_probed(&c->manager->exec_env, error, &refusal) < 0 ||
+            creation_find_container(c, &refusal) < 0)
+                creation_refuse(c, &refusal);
+}
+
+/* A recording that is asked for must be possible. */
+static int creation_probe(ExecCreation *c, Refusal *reterr)
+{
+        const ExecEnv *env = &c->manager->exec_env;
+        int r = recorder_ask(env->recorder, RECORDER_PROBE, "", creation_on_probed, c, &c->probe);
+
+        return r < 0 ? exec_recording_probed(env, r, reterr) : 0;
+}
+
 int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callback, void *userdata,
                 ExecCreation **ret, Refusal *reterr)
 {
@@ -292,7 +320,8 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
                 r = exec_recording_decide(&m->exec_env, c->request, false, reterr);
         if (r < 0)
                 return r;
-        r = spawner_get_container(m->spawner, c->reference, creation_on_container, c, &c->slot, reterr);
+        r = r > 0 && !recorder_is_usable(m->recorder) ? creation_probe(c, reterr)
+                                                      : creation_find_container(c, reterr);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

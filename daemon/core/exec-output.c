@@ -48,6 +48,11 @@ static void exec_on_output(void *userdata, FrameType type, const void *data, siz
         exec_recording_output(e, type, data, size);
 }
 
+static bool exec_has_room(void *userdata)
+{
+        return exec_recording_has_room(userdata);
+}
+
 static void exec_on_output_end(void *userdata)
 {
         Exec *e = userdata;
@@ -132,6 +137,7 @@ static const StreamEvents stream_events_observed = {
         .on_detached = exec_on_detached,
         .on_clients = exec_on_clients,
         .on_output = exec_on_output,
+        .has_room = exec_has_room,
 };
 
 /* Rings are in memory from the first byte of output on. One of a user who has many is smaller, and nobody is

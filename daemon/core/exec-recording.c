@@ -14,7 +14,6 @@
 int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Refusal *reterr)
 {
         RecordMode mode = env->config->record;
-        int r;
 
         if (mode == RECORD_OFF && q->record)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
@@ -25,16 +24,18 @@ int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Ref
                               "use StartAttached or Start",
                               q->record ? "Record: it is to be recorded"
                                         : "every exec is to be recorded (Record=always)");
-        if (q->record) {
-                r = recording_store_open(env->recordings);
-                if (r < 0)
-                        return refuse(reterr, REFUSAL_UNAVAILABLE, r,
-                                      "Record: failed to write recordings to %s: %s", env->recordings->path,
-                                      strerror(-r));
-        }
-        if (mode == RECORD_ALWAYS)
-                q->record = true;
+        if (q->record)
+                return 1;
+        q->record = mode == RECORD_ALWAYS;
         return 0;
+}
+
+int exec_recording_probed(const ExecEnv *env, int error, Refusal *reterr)
+{
+        if (error >= 0)
+                return 0;
+        return refuse(reterr, REFUSAL_UNAVAILABLE, error, "Record: failed to write recordings to %s: %s",
+                      recorder_path(env->recorder), strerror(-error));
 }
 
 /* The value of TERM that the command is given; Docker's when it has a terminal and no other was asked for.
@@ -49,24 +50,56 @@ static const char *find_term(const ExecRequest *q)
         return term;
 }
 
-static void tell_truncated(Exec *e, const char *why)
+static void on_over(void *userdata, bool exists, const char *why)
 {
+        Exec *e = userdata;
+
+        if (!exists)
+                e->recording_path = mfree(e->recording_path);
         (void) audit_exec(AUDIT_UNRECORDED, e, e->starter, why);
         /* The output is no longer recorded. */
-        if (e->stream)
+        if (e->stream) {
                 stream_ignore_output(e->stream);
+                stream_wake(e->stream);
+        }
 }
 
-static void on_truncated(void *userdata, const char *why)
+static void on_room(void *userdata)
 {
-        tell_truncated(userdata, why);
+        const Exec *e = userdata;
+
+        if (e->stream)
+                stream_wake(e->stream);
+}
+
+static void on_closed(void *userdata)
+{
+        Exec *e = userdata;
+
+        e->recording = NULL;
+        if (e->recording_closed)
+                e->recording_closed(e);
+}
+
+static const RecordingEvents recording_events = {
+        .on_over = on_over,
+        .on_room = on_room,
+        .on_closed = on_closed,
+};
+
+static void tell_unrecorded(Exec *e, bool exists, const char *what, int error)
+{
+        char why[160];
+
+        snprintf(why, sizeof(why), "because its file could not be %s (%s)", what, strerror(-error));
+        on_over(e, exists, why);
 }
 
 void exec_recording_begin(Exec *e)
 {
         const ExecRequest *q = e->request;
         const ConsoleSize *size = &e->start_size;
-        _cleanup_free_ char *title = NULL, *why = NULL;
+        _cleanup_free_ char *title = NULL;
         CastHeader header = {
                 .columns = size->set && size->columns > 0 ? size->columns : COLUMNS,
                 .rows = size->set && size->rows > 0 ? size->rows : ROWS,
@@ -86,33 +119,28 @@ void exec_recording_begin(Exec *e)
         if (asprintf(&title, "%s: %s", e->container->name, e->command_line) < 0)
                 title = NULL;
         header.title = title;
-        e->recording_path = recording_store_path(e->env->recordings, e->id);
-        r = e->recording_path ? recording_new(e->env->recordings, &header, on_truncated, e, &e->recording)
+        e->recording_path = recorder_path_of(e->env->recorder, e->id);
+        r = e->recording_path ? recording_new(e->env->recorder, &header, &recording_events, e, &e->recording)
                               : -ENOMEM;
-        if (r >= 0)
-                return;
-        e->recording_path = mfree(e->recording_path);
-        if (asprintf(&why, "because its file could not be created (%s)", strerror(-r)) < 0)
-                why = NULL;
-        tell_truncated(e, why ?: "because there is no file for it");
+        if (r < 0)
+                tell_unrecorded(e, false, "created", r);
 }
 
 void exec_recording_resume(Exec *e)
 {
-        uint64_t now = now_usec(CLOCK_MONOTONIC);
-        _cleanup_free_ char *why = NULL;
         int r;
 
         if (!e->request->record || !e->recording_path)
                 return;
-        r = recording_resume(e->env->recordings, e->id, e->request->tty, on_truncated, e, &e->recording);
-        if (r >= 0) {
-                recording_set_elapsed(e->recording, now - MIN(now, e->started_monotonic));
-                return;
-        }
-        if (asprintf(&why, "because its file could not be reopened (%s)", strerror(-r)) < 0)
-                why = NULL;
-        tell_truncated(e, why ?: "because its file could not be reopened");
+        r = recording_resume(e->env->recorder, e->id, e->creator->uid, e->request->tty, e->started_monotonic,
+                             &recording_events, e, &e->recording);
+        if (r < 0)
+                tell_unrecorded(e, true, "reopened", r);
+}
+
+bool exec_recording_has_room(const Exec *e)
+{
+        return !e->recording || recording_has_room(e->recording);
 }
 
 void exec_recording_output(Exec *e, FrameType type, const void *data, size_t size)
@@ -127,21 +155,52 @@ void exec_recording_resize(Exec *e, uint16_t rows, uint16_t columns)
                 recording_resize(e->recording, columns, rows);
 }
 
-void exec_recording_end(Exec *e)
+bool exec_recording_finish(Exec *e, void (*closed)(Exec *e))
 {
-        if (e->recording && e->persistence == EXEC_STORED)
-                recording_suspend(TAKE_PTR(e->recording));
-        else if (e->recording)
-                recording_end(TAKE_PTR(e->recording), !exec_has_ended(e));
+        if (!e->recording)
+                return true;
+        e->recording_closed = closed;
+        if (!recording_is_ending(e->recording))
+                recording_end(e->recording, false);
+        return false;
 }
 
-int exec_recording_open(const Exec *e, int *ret_fd, Refusal *reterr)
+void exec_recording_end(Exec *e)
 {
-        int r = e->recording_path ? recording_read(e->env->recordings, e->id, ret_fd) : -ENOENT;
+        Recording *r = TAKE_PTR(e->recording);
 
-        if (r >= 0)
+        if (!r)
+                return;
+        if (recording_is_ending(r))
+                recording_forget(r);
+        else if (e->persistence == EXEC_STORED)
+                recording_suspend(r);
+        else {
+                recording_end(r, !exec_has_ended(e));
+                recording_forget(r);
+        }
+}
+
+int exec_recording_open(const Exec *e, recorder_answer_t callback, void *userdata, RecorderQuestion **ret,
+                        Refusal *reterr)
+{
+        int r;
+
+        if (!e->recording_path)
+                return exec_recording_opened(e, -ENOENT, reterr);
+        if (e->recording)
+                recording_flush(e->recording);
+        r = recorder_ask(e->env->recorder, RECORDER_OPEN, e->id, callback, userdata, ret);
+        return r < 0 ? exec_recording_opened(e, r, reterr) : 0;
+}
+
+int exec_recording_opened(const Exec *e, int error, Refusal *reterr)
+{
+        if (error >= 0)
                 return 0;
-        if (r != -ENOENT)
-                log_errno(LOG_WARNING, r, "Failed to open the recording %s", e->recording_path);
-        return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "exec %s has no recording", e->id);
+        if (error == -ENOENT)
+                return refuse(reterr, REFUSAL_NO_EXEC, ENOENT, "exec %s has no recording", e->id);
+        log_errno(LOG_WARNING, error, "Failed to open the recording %s", e->recording_path);
+        return refuse(reterr, REFUSAL_UNAVAILABLE, error, "failed to open the recording of exec %s: %s",
+                      e->id, strerror(-error));
 }

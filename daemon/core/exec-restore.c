@@ -13,7 +13,6 @@
 #include "core/exec-output.h"
 #include "core/exec-recording.h"
 #include "core/exec-start.h"
-#include "core/journal-reader.h"
 #include "core/manager.h"
 #include "wire/exec-json.h"
 #include "wire/service-name.h"
@@ -221,15 +220,11 @@ void exec_restore_stored(Manager *m, FdStore *h)
         }
 }
 
-Exec *exec_restore_from_journal(Manager *m, const char *id)
+Exec *exec_restore_ended(Manager *m, const char *id, const char *record)
 {
-        _cleanup_free_ char *line = NULL;
         Exec *e = NULL;
 
-        if (!exec_id_is_valid(id))
-                return NULL;
-        if (journal_find_record(&m->journal_reader, id, &line) < 0 ||
-            exec_restore_line(m, line, NULL, &e) < 0 || strcmp(e->id, id) != 0)
+        if (exec_restore_line(m, record, NULL, &e) < 0 || strcmp(e->id, id) != 0)
                 return NULL;
         /* It was requested now, so its retention begins now. */
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);

@@ -14,5 +14,5 @@ int exec_restore_line(Manager *m, const char *line, FdStore *h, Exec **ret);
 /* The execs that ran, all but those that the manager knows already. */
 void exec_restore_stored(Manager *m, FdStore *h);
 
-/* By its full id, from the record of its end in the journal. Weak; NULL when there is none. */
-Exec *exec_restore_from_journal(Manager *m, const char *id);
+/* From the record of its end in the journal. Weak; NULL if it is not one of the exec with this id. */
+Exec *exec_restore_ended(Manager *m, const char *id, const char *record);

@@ -363,7 +363,7 @@ void exec_advance(Exec *e)
                         e->output_ended = e->log_ended = true;
                 exec_set_state(e, EXEC_DRAINING);
         }
-        if (e->state == EXEC_DRAINING && exec_has_drained(e))
+        if (e->state == EXEC_DRAINING && exec_has_drained(e) && exec_recording_finish(e, exec_advance))
                 exec_set_state(e, EXEC_EXITED);
 }
 

@@ -86,7 +86,7 @@ struct ExecEnv {
         SpawnerLink *spawner;
         JournalQueue *journal;
         EventLog *event_log;
-        RecordingStore *recordings;
+        Recorder *recorder;
         SlotPool *slots;
         Budget *outputs;             /* bytes of rings; NULL: they are not counted */
         Budget *parked;              /* execs that have a runner ready; NULL likewise */
@@ -138,7 +138,8 @@ struct Exec {
         Slot *slot; /* what the next execd needs of it; NULL when it has not run, and after its end */
         ConsoleSize start_size;
         bool detached;        /* started without a client: its output goes to the journal */
-        Recording *recording; /* while it is recorded */
+        Recording *recording; /* while it is recorded, and until that is on the disk */
+        void (*recording_closed)(Exec *e);
         char *recording_path; /* of its recording, which may have been removed; NULL: there never was one */
         bool logging;         /* the runner writes the output there */
         bool log_ended;       /* and has written all of it */

@@ -11,21 +11,35 @@
 
 #define UNIT "execd.service"
 
-/* Searches in one second. */
-#define SEARCHES_MAX 20
+/* Searches in one second, and those of one user. */
+#define SEARCHES_MAX     40
+#define SEARCHES_UID_MAX 20
 
 /* Records of one exec that are looked at for the one of its end. */
 #define RECORDS_MAX    64
 
-#define FIELD_SIZE_MAX (256 * 1024)
+#define FIELD_SIZE_MAX JOURNAL_RECORD_MAX
 
-static bool may_search(JournalReader *r)
+void journal_reader_done(JournalReader *r)
+{
+        budget_done(&r->searches);
+}
+
+int journal_may_search(JournalReader *r, uid_t uid, Refusal *reterr)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC) / USEC_PER_SEC;
 
-        if (now != r->second)
-                *r = (JournalReader){.second = now};
-        return r->n++ < SEARCHES_MAX;
+        if (now != r->second) {
+                budget_done(&r->searches);
+                *r = (JournalReader){
+                        .second = now,
+                        .searches = {.what = "searches in the journal",
+                                     .max = SEARCHES_MAX,
+                                     .uid_max = SEARCHES_UID_MAX},
+                };
+        }
+        return budget_take(&r->searches, uid, 1) ? 0
+                                                 : budget_refuse(&r->searches, uid, REFUSAL_BUSY, reterr);
 }
 
 static void journal_closep(sd_journal **j)
@@ -89,23 +103,39 @@ static int get_field(sd_journal *j, const char *field, char **ret, size_t *ret_s
         return 0;
 }
 
-int journal_find_record(JournalReader *reader, const char *exec_id, char **ret)
+static int find_record(const char *exec_id, char **ret, size_t *ret_size)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
         int r;
 
-        if (!may_search(reader))
-                return -EBUSY;
         r = open_for(exec_id, &j);
         if (r < 0)
                 return r;
         for (unsigned i = 0; i < RECORDS_MAX && sd_journal_previous(j) > 0; i++) {
-                size_t size;
-
-                if (get_field(j, "EXEC_RECORD", ret, &size) >= 0)
+                if (get_field(j, "EXEC_RECORD", ret, ret_size) >= 0)
                         return 0;
         }
         return -ENOENT;
+}
+
+static void read_record(int socket, void *exec_id)
+{
+        char *record = NULL;
+        size_t size = 0;
+        int r = find_record(exec_id, &record, &size);
+
+        fetch_answer(socket, r, size);
+        if (r >= 0)
+                fetch_write(socket, record, size);
+}
+
+int journal_fetch_record(JournalReader *reader, HelperPool *p, const char *exec_id, uid_t uid,
+                         const FetchEvents *events, void *userdata, Fetch **ret, Refusal *reterr)
+{
+        const FetchJob job = {.run = read_record, .userdata = (void *) exec_id, .uid = uid};
+        int r = journal_may_search(reader, uid, reterr);
+
+        return r < 0 ? r : fetch_new(p, &job, events, userdata, ret, reterr);
 }
 
 static void append_line(Buf *b, bool raw, bool is_stderr, const char *line, size_t size)
@@ -133,16 +163,12 @@ static void seek_back(sd_journal *j, size_t max)
         }
 }
 
-int journal_read_output(JournalReader *reader, const char *exec_id, bool raw, bool want_stdout,
-                        bool want_stderr, size_t max, Buf *ret)
+static int open_output(const char *exec_id, sd_journal **ret)
 {
         _cleanup_(journal_closep) sd_journal *j = NULL;
-        bool more = true;
         char unit[80];
         int r;
 
-        if (!may_search(reader))
-                return -EBUSY;
         r = open_for(exec_id, &j);
         /* Its runner wrote it, from the scope of the exec. */
         snprintf(unit, sizeof(unit), "exec-%.64s.scope", exec_id);
@@ -154,7 +180,20 @@ int journal_read_output(JournalReader *reader, const char *exec_id, bool raw, bo
                 r = add_match(j, "MESSAGE_ID", RUNNER_LOG_MESSAGE_ID);
         if (r < 0)
                 return r;
-        seek_back(j, max);
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+static int read_lines(const JournalOutput *o, Buf *ret)
+{
+        _cleanup_(journal_closep) sd_journal *j = NULL;
+        bool more = true;
+        int r;
+
+        r = open_output(o->exec_id, &j);
+        if (r < 0)
+                return r;
+        seek_back(j, o->max);
         for (; more; more = sd_journal_next(j) > 0) {
                 _cleanup_free_ char *line = NULL, *stream = NULL;
                 size_t size, n_stream;
@@ -164,8 +203,18 @@ int journal_read_output(JournalReader *reader, const char *exec_id, bool raw, bo
                     get_field(j, "EXEC_STREAM", &stream, &n_stream) < 0)
                         continue;
                 is_stderr = strcmp(stream, "stderr") == 0;
-                if (is_stderr ? want_stderr : want_stdout)
-                        append_line(ret, raw, is_stderr, line, size);
+                if (is_stderr ? o->want_stderr : o->want_stdout)
+                        append_line(ret, o->raw, is_stderr, line, size);
         }
         return buf_error(ret);
+}
+
+void journal_read_output(int socket, void *output)
+{
+        _cleanup_buf_ Buf lines = BUF_INIT;
+        int r = read_lines(output, &lines);
+
+        fetch_answer(socket, r, buf_length(&lines));
+        if (r >= 0 && buf_length(&lines) > 0)
+                fetch_write(socket, buf_head(&lines), buf_length(&lines));
 }

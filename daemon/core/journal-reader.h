@@ -3,23 +3,38 @@
 
 /*
  * Finds execs that execd no longer has in memory in the journal. Only entries of our own count: anybody can
- * write an EXEC_ID into the journal, but not under our uid and unit.
+ * write an EXEC_ID into the journal, but not under our uid and unit. Helpers read the journal: it is on a disk, and
+ * may be large.
  */
 
-#include "base/buf.h"
+#include "core/budget.h"
+#include "core/fetch.h"
 #include "wire/frame.h"
+
+/* Bytes of the record of an exec. */
+#define JOURNAL_RECORD_MAX (256 * 1024)
 
 /* How often was searched of late. */
 typedef struct JournalReader {
         uint64_t second; /* CLOCK_MONOTONIC */
-        unsigned n;      /* searches in it */
+        Budget searches; /* in it */
 } JournalReader;
 
-/* The record of its end (wire/exec-json: exec_json_read() takes it). -ENOENT when there is none, -EBUSY
- * when too much is being looked up: a search may have to read much of the journal. */
-int journal_find_record(JournalReader *reader, const char *exec_id, char **ret);
+void journal_reader_done(JournalReader *r);
 
-/* The lines that a detached exec has written, oldest first, as frames or, `raw`, as they are. At most `max`
- * bytes; what is older is left out. */
-int journal_read_output(JournalReader *reader, const char *exec_id, bool raw, bool want_stdout,
-                        bool want_stderr, size_t max, Buf *ret);
+/* The record of its end (wire/exec-json: exec_json_read() takes it). The answer is -ENOENT when there is none.
+ * A refusal when too much is being looked up: a search may have to read much of the journal. */
+int journal_fetch_record(JournalReader *r, HelperPool *p, const char *exec_id, uid_t uid,
+                         const FetchEvents *events, void *userdata, Fetch **ret, Refusal *reterr);
+
+typedef struct JournalOutput {
+        const char *exec_id;
+        bool raw; /* the lines as they are, and not as frames */
+        bool want_stdout, want_stderr;
+        size_t max; /* bytes; what is older is left out */
+} JournalOutput;
+
+/* Whether one more search is possible now for this user, which it counts. */
+int journal_may_search(JournalReader *r, uid_t uid, Refusal *reterr);
+/* For the helper: the lines that a detached exec has written, oldest first. */
+void journal_read_output(int socket, void *output);

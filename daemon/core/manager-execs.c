@@ -392,7 +392,7 @@ int manager_execs_init(Manager *m)
                 .spawner = m->spawner,
                 .journal = m->journal,
                 .event_log = m->events,
-                .recordings = m->recordings,
+                .recorder = m->recorder,
                 .slots = m->slots,
                 .outputs = &m->outputs_budget,
                 .parked = &m->parked_budget,

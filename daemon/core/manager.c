@@ -154,15 +154,18 @@ int manager_new(ManagerConfig *config, Manager **ret)
         m->events = event_log_new();
         m->slots = slot_pool_new();
         m->spawner = spawner_link_new(m->event, m->config.spawner_socket, &link_events, m);
-        m->recordings =
-                recording_store_new(m->event, &(RecordingStoreOptions){
-                                                      .path = m->config.record_path ?: RECORDINGS_PATH,
-                                                      .size_max = m->config.record_size_max,
-                                                      .total_max = m->config.record_total_max,
-                                              });
+        m->helpers = helper_pool_new(m->event);
+        m->recorder = m->helpers ? recorder_new(m->event, m->helpers,
+                                                &(RecordingStoreOptions){
+                                                        .path = m->config.record_path ?: RECORDINGS_PATH,
+                                                        .size_max = m->config.record_size_max,
+                                                        .total_max = m->config.record_total_max,
+                                                },
+                                                m->config.state_path)
+                                 : NULL;
         m->journal = journal_queue_new(m->event, JOURNAL_SOCKET);
         m->denials = denials_new(m->event, m->journal);
-        if (!m->events || !m->slots || !m->spawner || !m->recordings || !m->journal || !m->denials)
+        if (!m->events || !m->slots || !m->spawner || !m->recorder || !m->journal || !m->denials)
                 return -ENOMEM;
 
         r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0, manager_on_idle, m);
@@ -185,9 +188,6 @@ int manager_new(ManagerConfig *config, Manager **ret)
         r = manager_execs_init(m);
         if (r < 0)
                 return r;
-        r = recording_store_open(m->recordings);
-        if (r < 0 && (m->config.record == RECORD_ALWAYS || r != -ENOENT))
-                log_errno(LOG_WARNING, r, "Failed to use %s for recordings", m->recordings->path);
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -198,9 +198,7 @@ Manager *manager_free(Manager *m)
                 return NULL;
         manager_execs_done(m);
         m->spares = spare_runners_free(m->spares);
-        if (m->recordings)
-                recordings_close(m->recordings);
-        m->recordings = recording_store_free(m->recordings);
+        m->recorder = recorder_free(m->recorder);
         m->idle_timer = sd_event_source_disable_unref(m->idle_timer);
         m->shutdown = shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);
@@ -215,6 +213,7 @@ Manager *manager_free(Manager *m)
         journal_queue_free(m->journal);
         event_log_free(m->events);
         slot_pool_free(m->slots);
+        helper_pool_free(m->helpers);
         sd_event_unref(m->event);
         manager_config_done(&m->config);
         budget_done(&m->execs_budget);
@@ -224,6 +223,7 @@ Manager *manager_free(Manager *m)
         budget_done(&m->memory_budget);
         budget_done(&m->outputs_budget);
         budget_done(&m->parked_budget);
+        journal_reader_done(&m->journal_reader);
         return mfree(m);
 }
 
@@ -243,8 +243,7 @@ void manager_reconfigure(Manager *m, ManagerConfig *config)
         spare_runners_drop_from(m->spares, scope_property_lists_equal(&old.properties, &m->config.properties)
                                                    ? m->config.spares_max
                                                    : 0);
-        m->recordings->options.size_max = m->config.record_size_max;
-        m->recordings->options.total_max = m->config.record_total_max;
+        recorder_set_limits(m->recorder, m->config.record_size_max, m->config.record_total_max);
         manager_spread_stay(m);
         manager_arm_idle(m, manager_stay(m));
         manager_queue_collect(m);

@@ -14,6 +14,7 @@
 #include "core/config.h"
 #include "core/denials.h"
 #include "core/exec.h"
+#include "core/helper.h"
 #include "core/journal-reader.h"
 #include "core/polkit.h"
 #include "core/recurrence.h"
@@ -50,7 +51,8 @@ struct Manager {
         CallerWatches *callers; /* the same */
         JournalReader journal_reader;
         EventLog *events;
-        RecordingStore *recordings;
+        HelperPool *helpers;
+        Recorder *recorder;
         JournalQueue *journal; /* records of who did what, on their way */
         Denials *denials;
         Exec *buckets[EXEC_BUCKETS];

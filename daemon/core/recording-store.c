@@ -2,7 +2,6 @@
 
 #include "core/recording-store.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,13 +51,12 @@ static bool name_is(const char *name, const char *suffix, char ret_id[static REC
         return true;
 }
 
-RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions *options)
+RecordingStore *recording_store_new(const RecordingStoreOptions *options)
 {
         RecordingStore *s = calloc(1, sizeof(RecordingStore));
 
         if (!s)
                 return NULL;
-        s->event = event;
         s->options = *options;
         s->dir_fd = -EBADF;
         s->bytes.max = s->bytes.uid_max = s->files.max = s->files.uid_max = UINT64_MAX;
@@ -78,7 +76,6 @@ RecordingStore *recording_store_free(RecordingStore *s)
 {
         if (!s)
                 return NULL;
-        assert(list_is_empty(&s->open));
         while (s->kept.first)
                 kept_free(s, LIST_ENTRY(s->kept.first, Kept, node));
         budget_done(&s->bytes);
@@ -215,7 +212,7 @@ static int64_t cut_to_lines(int fd, uint64_t *ret_last, bool *ret_over)
         return st.st_size;
 }
 
-int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
+int recording_store_reopen(RecordingStore *s, const char *id, bool wait, int *ret_fd, uint64_t *ret_size,
                            uid_t *ret_uid, uint64_t *ret_last, bool *ret_over)
 {
         _cleanup_close_ int fd = -EBADF;
@@ -229,8 +226,11 @@ int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint6
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -EBADMSG;
-        /* Its writer is gone: the lock has gone with it. */
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        /* If its writer is gone, the lock has gone with it. */
+        if (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
+                return -errno;
+        /* Meanwhile the writer may have finished it. */
+        if (wait && fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
         size = cut_to_lines(fd, ret_last, ret_over);
         if (size < 0)
@@ -357,11 +357,11 @@ int recording_store_open(RecordingStore *s)
         return 0;
 }
 
-char *recording_store_path(const RecordingStore *s, const char *id)
+bool recording_store_has(RecordingStore *s, const char *id)
 {
-        char name[NAME_SIZE], *path;
+        char name[NAME_SIZE];
 
-        return asprintf(&path, "%s/%s", s->path, file_name(name, id, SUFFIX)) < 0 ? NULL : path;
+        return faccessat(s->dir_fd, file_name(name, id, SUFFIX), F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 int recording_store_read(RecordingStore *s, const char *id, int *ret_fd)
@@ -387,20 +387,6 @@ int recording_store_read(RecordingStore *s, const char *id, int *ret_fd)
         return 0;
 }
 
-int recording_store_list(RecordingStore *s,
-                         int (*each)(void *userdata, const char *id, uint64_t size, int64_t finished),
-                         void *userdata)
-{
-        int r = recording_store_open(s);
-
-        LIST_FOREACH (const Kept, k, &s->kept, node) {
-                if (r < 0)
-                        break;
-                r = each(userdata, k->id, k->size, k->mtime);
-        }
-        return r;
-}
-
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
 {
         char name[NAME_SIZE];
@@ -410,7 +396,7 @@ int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
         if (r < 0)
                 return r;
         fd = openat(s->dir_fd, file_name(name, id, SUFFIX_PARTIAL),
-                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+                    O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
         if (fd < 0)
                 return -errno;
         /* While it lasts, nobody else takes the file for a leftover. */
@@ -436,4 +422,51 @@ int recording_store_keep(RecordingStore *s, const char *id, uid_t uid, uint64_t 
 
         (void) prune(s, uid);
         return r;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+        const RecordingListed *x = a, *y = b;
+
+        return x->finished < y->finished ? -1 : x->finished > y->finished;
+}
+
+static int list_entry(int dir_fd, const char *name, RecordingListed **list, size_t *n)
+{
+        RecordingListed one = {0}, *more;
+        struct stat st;
+
+        if (!name_is(name, SUFFIX, one.id) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(st.st_mode))
+                return 0;
+        more = reallocarray(*list, *n + 1, sizeof(one));
+        if (!more)
+                return -ENOMEM;
+        *list = more;
+        one.size = (uint64_t) st.st_size;
+        one.finished = st.st_mtime;
+        (*list)[(*n)++] = one;
+        return 0;
+}
+
+int recordings_list(const char *path, RecordingListed **ret, size_t *ret_n)
+{
+        _cleanup_free_ RecordingListed *list = NULL;
+        DIR *dir = opendir(path);
+        struct dirent *d;
+        size_t n = 0;
+        int r = 0;
+
+        if (!dir)
+                return -errno;
+        while (r >= 0 && n < RECORDINGS_MAX && (d = readdir(dir)))
+                r = list_entry(dirfd(dir), d->d_name, &list, &n);
+        closedir(dir);
+        if (r < 0)
+                return r;
+        if (n > 1)
+                qsort(list, n, sizeof(*list), compare_listed);
+        *ret = TAKE_PTR(list);
+        *ret_n = n;
+        return 0;
 }

@@ -6,11 +6,12 @@
  * in all: when there is too much, the oldest goes of the user who has the most. An exec can be played back
  * for as long as its file is there. The recording of an exec that runs while execd is restarted continues in
  * its file; the next start completes the files that a crash has left.
+ * Each function may wait for the disk: the recorder calls them (core/recorder.h), and not the loop.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
+#include <sys/types.h>
 
 #include "base/list.h"
 #include "base/refusal.h"
@@ -26,26 +27,20 @@ typedef struct RecordingStoreOptions {
 } RecordingStoreOptions;
 
 typedef struct RecordingStore {
-        sd_event *event; /* weak */
         RecordingStoreOptions options;
         char *path;   /* owned */
         int dir_fd;   /* owned; negative while it cannot be used */
         Budget bytes; /* of all files, by the uid whose exec it was */
         Budget files; /* finished ones */
         List kept;    /* finished ones, oldest first */
-        List open;    /* Recordings (core/recording.h) that are being written */
 } RecordingStore;
 
-/* All recordings are closed before the store is freed. */
-RecordingStore *recording_store_new(sd_event *event, const RecordingStoreOptions *options);
+RecordingStore *recording_store_new(const RecordingStoreOptions *options);
 RecordingStore *recording_store_free(RecordingStore *s);
 DEFINE_CLEANUP(RecordingStore, recording_store_free);
 
 /* Opens the directory, if that was not done or could not be. 0, or a negative errno. */
 int recording_store_open(RecordingStore *s);
-
-/* Owned by the caller; NULL on lack of memory. */
-char *recording_store_path(const RecordingStore *s, const char *id);
 
 /* The file to be read, from its beginning: what has been written of it so far. -ENOENT when there is none.
  */
@@ -54,17 +49,23 @@ int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
 /* The ids of incomplete files, of any writer. */
 int recording_store_find_partial(RecordingStore *s, char ***ret);
 
-/* Those that are whole, oldest first: their size in bytes and when they were finished, in seconds since 1970.
- * Ends early with what each() returns, when that is negative. */
-int recording_store_list(RecordingStore *s,
-                         int (*each)(void *userdata, const char *id, uint64_t size, int64_t finished),
-                         void *userdata);
+typedef struct RecordingListed {
+        uint64_t size;
+        int64_t finished; /* seconds since 1970 */
+        char id[RECORDING_ID_SIZE];
+} RecordingListed;
+
+/* Those of a directory that are whole, oldest first. */
+int recordings_list(const char *path, RecordingListed **ret, size_t *ret_n);
 
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);
 /* One that was left unfinished, cut after its last whole line; *ret_last is that line's time, and *ret_over
- * whether it says that nothing more is recorded. */
-int recording_store_reopen(RecordingStore *s, const char *id, int *ret_fd, uint64_t *ret_size,
+ * whether it says that nothing more is recorded. -EWOULDBLOCK if another process writes it, unless its end is
+ * waited for. */
+int recording_store_reopen(RecordingStore *s, const char *id, bool wait, int *ret_fd, uint64_t *ret_size,
                            uid_t *ret_uid, uint64_t *ret_last, bool *ret_over);
+/* Whether there is a whole one. */
+bool recording_store_has(RecordingStore *s, const char *id);
 /* Counts bytes that were written for a uid; false when that is too much and nothing is left to be removed for
  * it. */
 bool recording_store_count(RecordingStore *s, uid_t uid, uint64_t size);

@@ -2,30 +2,40 @@
 
 #include "core/recording.h"
 
-#include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/log.h"
-#include "base/strv.h"
 #include "base/time.h"
 
-/* The amount of data for which a write is worthwhile, and the maximum of one write. */
+/* The amount of data for which a write is worthwhile. */
 #define CHUNK_MIN (64 * 1024)
-#define CHUNK_MAX (256 * 1024)
 
 /* How long less than that waits. */
 #define FLUSH_USEC (250 * USEC_PER_MSEC)
 
-/* A write that took longer than this was waiting for the disk. After it the disk has a rest, so that at most
- * a third of the daemon's time is spent on waiting. */
-#define SLOW_USEC    (50 * USEC_PER_MSEC)
-#define REST_FOR     2
-#define REST_MAX     (2 * USEC_PER_SEC)
+/* How long the end of an exec waits for the disk. */
+#define END_USEC (2 * USEC_PER_SEC)
 
-#define MARKER_SPACE 64 /* bytes that are kept free for such a marker */
+struct Recording {
+        RecorderTarget target;
+        Recorder *recorder; /* weak */
+        char id[RECORDING_ID_SIZE];
+        uid_t uid; /* whose exec it is */
+        RecorderMessage begin;
+        RecorderType end;          /* how it ends; RECORDER_NEW: not yet */
+        bool has_begun, has_ended; /* the recorder was told */
+        Buf buffer;
+        CastText texts[2]; /* stdout and stderr */
+        uint64_t began;    /* CLOCK_MONOTONIC */
+        uint64_t unacked;  /* bytes that the recorder has not written */
+        sd_event_source *timer;
+        bool armed;
+        bool over;                     /* nothing more is taken */
+        bool refused;                  /* somebody waits for room */
+        const RecordingEvents *events; /* NULL: it was forgotten */
+        void *userdata;
+};
 
 static uint64_t recording_now(const Recording *r)
 {
@@ -36,126 +46,93 @@ static Recording *recording_free(Recording *r)
 {
         if (!r)
                 return NULL;
-        if (r->store)
-                list_remove(&r->store->open, &r->node);
-        r->timer = sd_event_source_disable_unref(r->timer);
-        fd_close(r->fd);
+        recorder_give(r->recorder, r->uid, buf_length(&r->buffer));
+        recorder_leave(r->recorder, &r->target);
+        sd_event_source_disable_unref(r->timer);
         buf_done(&r->buffer);
         return mfree(r);
 }
 DEFINE_CLEANUP(Recording, recording_free);
 
-static void tell_truncated(Recording *r, const char *why)
+static void drop_buffer(Recording *r)
 {
-        if (r->on_truncated)
-                r->on_truncated(r->userdata, why);
-        r->on_truncated = NULL;
+        recorder_give(r->recorder, r->uid, buf_length(&r->buffer));
+        buf_done(&r->buffer);
 }
 
-/* The pending data is still written, followed by the marker. */
-static void truncate_here(Recording *r, const char *why)
+static void tell_over(Recording *r, bool exists, const char *why)
 {
+        const RecordingEvents *events = r->events;
+
         if (r->over)
                 return;
         r->over = true;
-        cast_put_marker(&r->buffer, recording_now(r), CAST_TRUNCATED);
-        tell_truncated(r, why);
+        drop_buffer(r);
+        if (events)
+                events->on_over(r->userdata, exists, why);
 }
 
-/* The file takes no more: it ends with its last whole line, and with the marker if that goes in. */
-static void give_up(Recording *r, int error)
+/* What is to be sent next; false if nothing is. */
+static bool next_message(const Recording *r, bool whatever, RecorderMessage *ret, size_t *ret_size)
 {
-        _cleanup_buf_ Buf marker = BUF_INIT;
-        _cleanup_free_ char *why = NULL;
-        ssize_t n;
+        size_t all = buf_length(&r->buffer), size = MIN(all, (size_t) RECORDER_DATA_MAX);
 
-        buf_done(&r->buffer);
-        if (ftruncate(r->fd, (off_t) r->lines) >= 0) {
-                recording_store_uncount(r->store, r->uid, r->written - r->lines);
-                r->written = r->lines;
-                cast_put_marker(&marker, recording_now(r), CAST_TRUNCATED);
-                n = buf_error(&marker) < 0 || r->lines == 0
-                            ? 0
-                            : pwrite(r->fd, buf_head(&marker), buf_length(&marker), (off_t) r->lines);
-                if (n == (ssize_t) buf_length(&marker)) {
-                        r->written += (uint64_t) n;
-                        (void) recording_store_count(r->store, r->uid, (uint64_t) n);
-                } else if (n > 0)
-                        (void) !ftruncate(r->fd, (off_t) r->lines);
+        *ret_size = size;
+        if (!r->has_begun) {
+                *ret = r->begin;
+                *ret_size = r->begin.type == RECORDER_NEW ? size : 0;
+                return true;
         }
-        r->over = true;
-        if (asprintf(&why, "because of a write error (%s)", strerror(-error)) < 0)
-                why = NULL;
-        tell_truncated(r, why ?: "because of a write error");
+        *ret = (RecorderMessage){.type = RECORDER_DATA};
+        if (r->end != RECORDER_NEW && size == all) {
+                ret->type = r->end;
+                return !r->has_ended;
+        }
+        return size > 0 && (whatever || r->unacked + size <= RECORDER_WINDOW);
 }
 
-/* One write. 0, or what is in the way. */
-static int write_chunk(Recording *r)
+/* All that the recorder takes, which may not be in the way of others' bytes. */
+static void send_out(Recording *r, bool whatever)
 {
-        size_t size = MIN(buf_length(&r->buffer), (size_t) CHUNK_MAX);
-        uint64_t before = now_usec(CLOCK_MONOTONIC), after;
-        const char *last;
-        ssize_t n;
+        RecorderMessage m;
+        size_t size;
 
-        n = write(r->fd, buf_head(&r->buffer), size);
-        if (n < 0)
-                return errno == EINTR ? 0 : -errno;
-        if (n == 0)
-                return -EIO;
-        last = memrchr(buf_head(&r->buffer), '\n', (size_t) n);
-        if (last)
-                r->lines = r->written + (uint64_t) (last - buf_head(&r->buffer)) + 1;
-        r->written += (uint64_t) n;
-        buf_consume(&r->buffer, (size_t) n);
+        while (next_message(r, whatever, &m, &size)) {
+                int k = recorder_send(r->recorder, &r->target, &m, size > 0 ? buf_head(&r->buffer) : NULL,
+                                      size);
 
-        after = now_usec(CLOCK_MONOTONIC);
-        if (after > before + SLOW_USEC)
-                r->rests_until = after + MIN(REST_FOR * (after - before), REST_MAX);
-        if (!recording_store_count(r->store, r->uid, (uint64_t) n))
-                truncate_here(r, "because all recordings together have reached their limit");
-        return 0;
-}
-
-/* Writes while there are at least so many bytes; of a disk that is slow no more than one chunk, unless that
- * no longer matters. */
-static void write_out(Recording *r, size_t least, bool whatever)
-{
-        while (buf_length(&r->buffer) >= MAX(least, (size_t) 1) &&
-               (whatever || now_usec(CLOCK_MONOTONIC) >= r->rests_until)) {
-                int k = write_chunk(r);
-
-                if (k < 0) {
-                        give_up(r, k);
+                if (k == -EAGAIN)
                         return;
+                if (k < 0) {
+                        tell_over(r, r->has_begun,
+                                  "because of an error of the process that writes recordings");
+                        return;
+                }
+                r->has_begun = true;
+                r->has_ended = m.type == RECORDER_END || m.type == RECORDER_SUSPEND;
+                r->unacked += m.type == RECORDER_DATA ? size : 0;
+                if (size > 0) {
+                        buf_consume(&r->buffer, size);
+                        recorder_give(r->recorder, r->uid, size);
                 }
         }
 }
 
-/* The rest of an incomplete character. */
-static void put_ends(Recording *r)
-{
-        for (size_t i = 0; i < ELEMENTSOF(r->texts); i++)
-                cast_put_output_end(&r->buffer, &r->texts[i], recording_now(r));
-}
-
-static void close_file(Recording *r)
-{
-        int k = recording_store_keep(r->store, r->id, r->uid, r->written);
-
-        if (k < 0)
-                log_errno(LOG_WARNING, k, "Failed to rename the recording of exec %.12s", r->id);
-        recording_free(r);
-}
-
 static void arm(Recording *r)
 {
-        uint64_t now = now_usec(CLOCK_MONOTONIC),
-                 due = r->rests_until > now ? r->rests_until - now : (uint64_t) FLUSH_USEC;
-
-        if (r->armed || buf_length(&r->buffer) == 0)
+        if (r->armed || buf_length(&r->buffer) == 0 || r->end != RECORDER_NEW)
                 return;
-        r->armed = sd_event_source_set_time_relative(r->timer, due) >= 0 &&
+        r->armed = sd_event_source_set_time_relative(r->timer, FLUSH_USEC) >= 0 &&
                    sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT) >= 0;
+}
+
+static void tell_closed(Recording *r)
+{
+        const RecordingEvents *events = r->events;
+
+        r->events = NULL;
+        if (events)
+                events->on_closed(r->userdata);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -163,26 +140,113 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Recording *r = userdata;
 
         r->armed = false;
-        write_out(r, 1, false);
-        if (r->closing && buf_length(&r->buffer) == 0)
-                close_file(r);
+        if (r->end != RECORDER_NEW)
+                tell_closed(r);
         else
-                arm(r);
+                send_out(r, false);
         return 0;
 }
 
-static int new_recording(RecordingStore *s, const char *id, bool tty, Recording **ret)
+bool recording_has_room(Recording *r)
 {
+        bool has_room = r->over || (buf_length(&r->buffer) < CHUNK_MIN &&
+                                    recorder_has_room(r->recorder, &r->target, r->uid));
+
+        r->refused = !has_room;
+        return has_room;
+}
+
+static void tell_room(Recording *r)
+{
+        if (r->refused && recording_has_room(r) && r->events)
+                r->events->on_room(r->userdata);
+}
+
+static void target_on_written(RecorderTarget *t, uint64_t size)
+{
+        Recording *r = LIST_ENTRY(t, Recording, target);
+
+        r->unacked -= MIN(r->unacked, size);
+        send_out(r, false);
+        tell_room(r);
+}
+
+static void target_on_ready(RecorderTarget *t)
+{
+        Recording *r = LIST_ENTRY(t, Recording, target);
+
+        send_out(r, false);
+        tell_room(r);
+}
+
+static void target_on_over(RecorderTarget *t, int error, const char *why)
+{
+        Recording *r = LIST_ENTRY(t, Recording, target);
+        bool is_new = r->begin.type == RECORDER_NEW;
+        char text[256];
+
+        if (error < 0) {
+                snprintf(text, sizeof(text), "because its file could not be %s (%s)",
+                         is_new ? "created" : "reopened", strerror(-error));
+                why = text;
+        }
+        tell_over(r, error >= 0 || !is_new, why);
+        tell_room(r);
+}
+
+static void target_on_closed(RecorderTarget *t)
+{
+        Recording *r = LIST_ENTRY(t, Recording, target);
+
+        if (r->end == RECORDER_NEW)
+                return;
+        tell_closed(r);
+        recording_free(r);
+}
+
+static bool target_on_leave(RecorderTarget *t)
+{
+        Recording *r = LIST_ENTRY(t, Recording, target);
+
+        r->end = r->end == RECORDER_NEW ? RECORDER_SUSPEND : r->end;
+        send_out(r, true);
+        return r->has_ended;
+}
+
+static void target_on_drop(RecorderTarget *t)
+{
+        recording_free(LIST_ENTRY(t, Recording, target));
+}
+
+static int recording_alloc(Recorder *c, RecorderType begin, const char *id, uid_t uid, bool tty,
+                           uint64_t began, Recording **ret)
+{
+        static const RecorderTargetEvents target_events = {
+                .on_written = target_on_written,
+                .on_over = target_on_over,
+                .on_closed = target_on_closed,
+                .on_ready = target_on_ready,
+                .on_leave = target_on_leave,
+                .on_drop = target_on_drop,
+        };
         _cleanup_(recording_freep) Recording *r = calloc(1, sizeof(Recording));
         int k;
 
         if (!r)
                 return -ENOMEM;
-        r->fd = -EBADF;
-        r->began = now_usec(CLOCK_MONOTONIC);
-        r->texts[0].crlf = r->texts[1].crlf = !tty;
-        snprintf(r->id, sizeof(r->id), "%s", id);
-        k = sd_event_add_time_relative(s->event, &r->timer, CLOCK_MONOTONIC, FLUSH_USEC, 0, on_timer, r);
+        *r = (Recording){
+                .target.events = &target_events,
+                .recorder = c,
+                .uid = uid,
+                .begin = {.type = begin, .uid = uid, .value = began},
+                .end = RECORDER_NEW,
+                .began = began,
+                .texts = {{.crlf = !tty}, {.crlf = !tty}},
+        };
+        snprintf(r->begin.id, sizeof(r->begin.id), "%s", id);
+        recorder_join(c, &r->target);
+        k = sd_event_add_time_relative(recorder_event(c), &r->timer, CLOCK_MONOTONIC, FLUSH_USEC, 0,
+                                       on_timer, r);
         if (k >= 0)
                 k = sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
         if (k < 0)
@@ -191,102 +255,56 @@ static int new_recording(RecordingStore *s, const char *id, bool tty, Recording 
         return 0;
 }
 
-/* The file has been created. */
-static void join(Recording *r, RecordingStore *s, void (*on_truncated)(void *, const char *), void *userdata)
+static int recording_begin(Recording *r, const RecordingEvents *events, void *userdata, Recording **ret)
 {
-        assert(!r->store);
-        r->store = s;
-        list_append(&s->open, &r->node);
-        r->on_truncated = on_truncated;
-        r->userdata = userdata;
-}
-
-int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncated)(void *, const char *),
-                  void *userdata, Recording **ret)
-{
-        _cleanup_(recording_freep) Recording *r = NULL;
-        int k;
-
-        k = new_recording(s, header->exec_id, header->tty, &r);
-        if (k < 0)
-                return k;
-        r->uid = header->caller_uid;
-        cast_put_header(&r->buffer, header);
-        if (buf_error(&r->buffer) < 0)
-                return -ENOMEM;
-        k = recording_store_create(s, r->id, &r->fd);
-        if (k < 0)
-                return k;
-        join(r, s, on_truncated, userdata);
-        /* A reader never gets the recording without its header. */
-        while (k >= 0 && buf_length(&r->buffer) > 0)
-                k = write_chunk(r);
-        if (k < 0) {
-                recording_store_uncount(s, r->uid, r->written);
-                (void) recording_store_keep(s, r->id, r->uid, 0);
-                return k;
+        /* A recorder that cannot be started is found out at once. */
+        send_out(r, false);
+        if (r->over) {
+                recording_free(r);
+                return -ECHILD;
         }
-        *ret = TAKE_PTR(r);
+        r->events = events;
+        r->userdata = userdata;
+        *ret = r;
         return 0;
 }
 
-int recording_resume(RecordingStore *s, const char *id, bool tty, void (*on_truncated)(void *, const char *),
-                     void *userdata, Recording **ret)
+int recording_new(Recorder *c, const CastHeader *header, const RecordingEvents *events, void *userdata,
+                  Recording **ret)
 {
-        _cleanup_(recording_freep) Recording *r = NULL;
-        uint64_t last;
+        Recording *r;
         int k;
 
-        k = new_recording(s, id, tty, &r);
-        if (k >= 0)
-                k = recording_store_open(s);
-        if (k >= 0)
-                k = recording_store_reopen(s, id, &r->fd, &r->written, &r->uid, &last, &r->over);
+        k = recording_alloc(c, RECORDER_NEW, header->exec_id, header->caller_uid, header->tty,
+                            now_usec(CLOCK_MONOTONIC), &r);
         if (k < 0)
                 return k;
-        r->lines = r->written;
-        /* One without even a header is none. */
-        r->over = r->over || r->written == 0;
-        r->began -= last;
-        join(r, s, on_truncated, userdata);
-        *ret = TAKE_PTR(r);
-        return 0;
+        cast_put_header(&r->buffer, header);
+        recorder_take(c, r->uid, buf_length(&r->buffer));
+        if (buf_error(&r->buffer) < 0) {
+                recording_free(r);
+                return -ENOMEM;
+        }
+        return recording_begin(r, events, userdata, ret);
 }
 
-void recording_set_elapsed(Recording *r, uint64_t usec)
+int recording_resume(Recorder *c, const char *id, uid_t uid, bool tty, uint64_t began,
+                     const RecordingEvents *events, void *userdata, Recording **ret)
 {
-        if (recording_now(r) < usec)
-                r->began = now_usec(CLOCK_MONOTONIC) - usec;
-}
+        Recording *r;
+        int k = recording_alloc(c, RECORDER_RESUME, id, uid, tty, began, &r);
 
-void recording_suspend(Recording *r)
-{
-        r->on_truncated = NULL;
-        if (!r->over)
-                put_ends(r);
-        write_out(r, 1, true);
-        recording_store_uncount(r->store, r->uid, r->written);
-        recording_free(r);
+        return k < 0 ? k : recording_begin(r, events, userdata, ret);
 }
 
 /* After something was put into the buffer, of which there were `before` bytes. */
 static void added(Recording *r, size_t before)
 {
-        uint64_t max = r->store->options.size_max, size = r->written + buf_length(&r->buffer) + MARKER_SPACE;
-        char why[96];
-
-        if (buf_error(&r->buffer) < 0) {
-                give_up(r, -ENOMEM);
-                return;
-        }
-        if (max > 0 && size > max) {
-                r->buffer.end = r->buffer.start + before;
-                snprintf(why, sizeof(why), "because it has reached its limit of %" PRIu64 " bytes", max);
-                truncate_here(r, why);
-        } else if (buf_length(&r->buffer) >= CHUNK_MIN)
-                write_out(r, CHUNK_MIN, false);
-        if (!r->over && buf_length(&r->buffer) > RECORDING_BUFFER_MAX)
-                truncate_here(r, "because the disk is too slow for it");
+        recorder_take(r->recorder, r->uid, buf_length(&r->buffer) - before);
+        if (buf_error(&r->buffer) < 0)
+                tell_over(r, true, "because there is no memory");
+        else if (buf_length(&r->buffer) >= CHUNK_MIN)
+                send_out(r, false);
         arm(r);
 }
 
@@ -310,53 +328,46 @@ void recording_resize(Recording *r, uint16_t columns, uint16_t rows)
         added(r, before);
 }
 
+void recording_flush(Recording *r)
+{
+        send_out(r, false);
+}
+
+static void finish(Recording *r, RecorderType end, bool interrupted)
+{
+        size_t before = buf_length(&r->buffer);
+
+        /* The rest of an incomplete character. */
+        for (size_t i = 0; i < ELEMENTSOF(r->texts) && !r->over; i++)
+                cast_put_output_end(&r->buffer, &r->texts[i], recording_now(r));
+        if (!r->over && interrupted)
+                cast_put_marker(&r->buffer, recording_now(r), CAST_INTERRUPTED);
+        recorder_take(r->recorder, r->uid, buf_length(&r->buffer) - before);
+        r->end = end;
+        (void) sd_event_source_set_time_relative(r->timer, END_USEC);
+        (void) sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+        send_out(r, false);
+}
+
 void recording_end(Recording *r, bool interrupted)
 {
-        r->on_truncated = NULL;
-        if (!r->over) {
-                put_ends(r);
-                if (interrupted)
-                        cast_put_marker(&r->buffer, recording_now(r), CAST_INTERRUPTED);
-        }
-        r->over = r->closing = true;
-        write_out(r, 1, false);
-        if (buf_length(&r->buffer) == 0)
-                close_file(r);
-        else
-                arm(r);
+        finish(r, RECORDER_END, interrupted);
 }
 
-int recording_read(RecordingStore *s, const char *id, int *ret_fd)
+bool recording_is_ending(const Recording *r)
 {
-        LIST_FOREACH (Recording, r, &s->open, node) {
-                if (strcmp(r->id, id) == 0)
-                        write_out(r, 1, false);
-        }
-        return recording_store_read(s, id, ret_fd);
+        return r->end != RECORDER_NEW;
 }
 
-void recordings_close(RecordingStore *s)
+void recording_forget(Recording *r)
 {
-        LIST_FOREACH (Recording, r, &s->open, node) {
-                write_out(r, 1, true);
-                close_file(r);
-        }
+        r->events = NULL;
+        if (!recording_is_ending(r))
+                recording_end(r, true);
 }
 
-void recordings_recover(RecordingStore *s)
+void recording_suspend(Recording *r)
 {
-        _cleanup_strv_ char **partial = NULL;
-
-        if (recording_store_find_partial(s, &partial) < 0)
-                log_warning("Failed to look for unfinished recordings in %s", s->path);
-        STRV_FOREACH (id, partial) {
-                Recording *r;
-                int k = recording_resume(s, *id, false, NULL, NULL, &r);
-
-                if (k >= 0)
-                        recording_end(r, true);
-                else if (k != -EWOULDBLOCK)
-                        log_errno(LOG_WARNING, k, "Failed to finish the recording of exec %.12s in %s", *id,
-                                  s->path);
-        }
+        r->events = NULL;
+        finish(r, RECORDER_SUSPEND, false);
 }

@@ -2,62 +2,45 @@
 #pragma once
 
 /*
- * One exec's output on its way into a file (wire/cast has the format). Taking it costs no more than putting
- * it into a buffer; the buffer is written when there is a chunk of it or a moment has passed, and a disk that
- * is slow is let alone for a while after each write. Output that does not fit then or exceeds the limits is
- * not recorded: the recording says so at its end, and the command never notices.
+ * One exec's output on its way to the recorder (core/recorder.h). Some of it waits in memory: until there is
+ * enough for a write, or because the disk is slow. Then recording_has_room() says so, and the command waits as
+ * for a slow client: nothing is left out. What is beyond the limits, or does not fit on the disk, is not
+ * recorded: the recording says so where it ends, and the command never notices.
  */
 
-#include "core/recording-store.h"
+#include "core/recorder.h"
 #include "wire/cast.h"
 #include "wire/frame.h"
 
-#define RECORDING_BUFFER_MAX (1024 * 1024) /* bytes that wait to be written */
+typedef struct Recording Recording;
 
-typedef struct Recording {
-        RecordingStore *store; /* weak */
-        ListNode node;
-        char id[RECORDING_ID_SIZE];
-        uid_t uid; /* whose exec it is */
-        int fd;    /* owned */
-        Buf buffer;
-        CastText texts[2]; /* stdout and stderr */
-        uint64_t began;    /* CLOCK_MONOTONIC */
-        uint64_t written;  /* bytes in the file */
-        uint64_t lines;    /* of those, the bytes of whole lines */
-        uint64_t rests_until;
-        sd_event_source *timer;
-        bool armed;
-        bool over;    /* nothing more is taken */
-        bool closing; /* and the file is closed once all is written */
-        void (*on_truncated)(void *userdata, const char *why);
-        void *userdata;
-} Recording;
+typedef struct RecordingEvents {
+        /* Once: nothing more is recorded, and why. `exists`: there is a file. */
+        void (*on_over)(void *userdata, bool exists, const char *why);
+        /* After recording_has_room() was false. */
+        void (*on_room)(void *userdata);
+        /* After recording_end(): the recording is on the disk under its name, or that takes longer than two
+         * seconds. It is forgotten. */
+        void (*on_closed)(void *userdata);
+} RecordingEvents;
 
-/* Begins now. `on_truncated` is called once if some output cannot be recorded. */
-int recording_new(RecordingStore *s, const CastHeader *header, void (*on_truncated)(void *, const char *),
-                  void *userdata, Recording **ret);
+/* Begins now. `events` is weak. */
+int recording_new(Recorder *c, const CastHeader *header, const RecordingEvents *events, void *userdata,
+                  Recording **ret);
+/* Goes on with one of an execd before. It began at `began` (CLOCK_MONOTONIC). */
+int recording_resume(Recorder *c, const char *id, uid_t uid, bool tty, uint64_t began,
+                     const RecordingEvents *events, void *userdata, Recording **ret);
 
+bool recording_has_room(Recording *r);
 void recording_output(Recording *r, FrameType type, const void *data, size_t size);
 void recording_resize(Recording *r, uint16_t columns, uint16_t rows);
+/* What is waiting is sent, so that it is in the file before what is asked of the recorder next. */
+void recording_flush(Recording *r);
 
-/* Its end; the rest is written at once unless the disk is slow. `interrupted`: execd leaves, and what
- * comes after it is not recorded. The recording is the store's from here on. */
+/* Its end. `interrupted`: execd leaves, and what comes after it is not recorded. */
 void recording_end(Recording *r, bool interrupted);
-
-/* execd leaves, and is to go on with it: the file stays as it is. */
+bool recording_is_ending(const Recording *r);
+/* Nobody is told of it any longer; it ends by itself. */
+void recording_forget(Recording *r);
+/* execd leaves, and the next one is to go on with it. It is forgotten. */
 void recording_suspend(Recording *r);
-/* Goes on with one that was suspended, or cut off by a crash. The time goes on from its last event, or from
- * where recording_set_elapsed() says. -EWOULDBLOCK when another process writes it. */
-int recording_resume(RecordingStore *s, const char *id, bool tty, void (*on_truncated)(void *, const char *),
-                     void *userdata, Recording **ret);
-void recording_set_elapsed(Recording *r, uint64_t usec);
-
-/* The file to be read, from its beginning: what has been written of it so far, which is all of it unless the
- * disk is slow. -ENOENT when there is none. */
-int recording_read(RecordingStore *s, const char *id, int *ret_fd);
-
-/* At start-up, when what is to be recorded on has its file: closes off the others that are not whole. */
-void recordings_recover(RecordingStore *s);
-/* Writes and closes all, whatever time that takes; before the store is freed. */
-void recordings_close(RecordingStore *s);

@@ -124,6 +124,7 @@ struct Stream {
         size_t n_outputs;
         StreamInput input;
         StreamLog log;
+        bool observer_full; /* as it was last seen */
         List clients;
         size_t n_clients, told_clients;  /* as on_clients was called with */
         const StreamClient *told_writer; /* only compared */

@@ -56,7 +56,9 @@ static size_t output_room(const StreamOutput *o)
 
 uint32_t stream_output_wants(const StreamOutput *o)
 {
-        return !o->resting && !o->stream->log.full && output_room(o) > 0 ? EPOLLIN : 0;
+        const Stream *s = o->stream;
+
+        return !o->resting && !s->log.full && !s->observer_full && output_room(o) > 0 ? EPOLLIN : 0;
 }
 
 static int output_on_rested(sd_event_source *source, uint64_t usec, void *userdata)
@@ -107,6 +109,13 @@ static ssize_t output_waiting(const StreamOutput *o)
         return n > 0 ? n : -EAGAIN;
 }
 
+/* What may be read now can be observed as a whole. */
+static bool observer_has_room(Stream *s)
+{
+        s->observer_full = s->events.on_output && s->events.has_room && !s->events.has_room(s->userdata);
+        return !s->observer_full;
+}
+
 /* Tells who observes the stream, and the log, of the newest frame, or of the first one that they have not
  * seen. */
 void stream_output_tell(Stream *s)
@@ -117,7 +126,8 @@ void stream_output_tell(Stream *s)
                 return;
         if (!s->events.on_output && s->log.fd < 0)
                 stream_map_store64(&s->map->observed, h->end);
-        for (uint64_t at = MAX(s->map->observed, h->start); at < h->end && stream_log_has_room(s);) {
+        for (uint64_t at = MAX(s->map->observed, h->start);
+             at < h->end && stream_log_has_room(s) && observer_has_room(s);) {
                 struct iovec iov[2];
                 FrameType type;
                 uint32_t size = 0;
@@ -133,15 +143,15 @@ void stream_output_tell(Stream *s)
         }
 }
 
-/* The log takes more, and all that was read before is in it. */
-static bool output_is_logged(Stream *s)
+/* The log and who observes take more, and have all that was read before. */
+static bool output_is_told(Stream *s)
 {
-        if (s->log.fd < 0)
+        if (s->log.fd < 0 && !s->events.on_output)
                 return true;
         /* Read by an execd that has crashed. */
         if (s->map && s->map->observed < s->output_ring.end)
                 stream_output_tell(s);
-        return stream_log_has_room(s);
+        return stream_log_has_room(s) && observer_has_room(s);
 }
 
 bool stream_output_read(StreamOutput *o)
@@ -150,7 +160,7 @@ bool stream_output_read(StreamOutput *o)
         size_t room;
         ssize_t n;
 
-        s->log.full = false;
+        s->log.full = s->observer_full = false;
         room = output_room(o);
 
         if (room == 0)
@@ -161,7 +171,7 @@ bool stream_output_read(StreamOutput *o)
         }
         if (o->resting && !o->limited)
                 return false;
-        if (!output_is_logged(s))
+        if (!output_is_told(s))
                 return false;
         if (s->log.fd >= 0)
                 room = MIN(room, (size_t) STREAM_LOG_CHUNK);

@@ -354,6 +354,13 @@ size_t stream_count_clients(const Stream *s)
 void stream_ignore_output(Stream *s)
 {
         s->events.on_output = NULL;
+        s->observer_full = false;
+}
+
+void stream_wake(Stream *s)
+{
+        s->observer_full = false;
+        stream_turn(s);
 }
 
 void stream_release_idle(Stream *s)

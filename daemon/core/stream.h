@@ -32,6 +32,8 @@ typedef struct StreamEvents {
         void (*on_detached)(void *userdata);
         /* Output as it comes; while set, nothing bypasses it. */
         void (*on_output)(void *userdata, FrameType type, const void *data, size_t size);
+        /* Before output is read: false while nothing more can be observed. Then stream_wake() follows. */
+        bool (*has_room)(void *userdata);
         /* While the command runs: clients have come or gone, or another one has the input. */
         void (*on_clients)(void *userdata);
 } StreamEvents;
@@ -118,6 +120,9 @@ size_t stream_list_clients(const Stream *s, StreamClientInfo *ret, size_t max);
 
 /* The output is no longer observed: on_output is not called again. */
 void stream_ignore_output(Stream *s);
+
+/* More can be observed. */
+void stream_wake(Stream *s);
 
 /* The command runs: clients that asked for none of its streams have nothing to wait for. */
 void stream_release_idle(Stream *s);

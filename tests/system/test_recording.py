@@ -453,7 +453,7 @@ def test_a_crash_leaves_nothing_open():
         f.write(b'{"version": 2, "width": 80, "height": 24}\n[1.5, "o", "begun\\r\\n"]\n[2.5, "o", "cut of')
     shell(f"chown execd: {path}.partial; chmod 600 {path}.partial")
     assert request("GET", "/_ping").body == b"OK"
-    assert leftovers() == []
+    wait_for(lambda: leftovers() == [], what="it to be completed")
     with open(path, "rb") as f:
         cast = Cast(f.read())
     assert cast.output() == "begun\r\n" and cast.of("m") == ["recording interrupted"]

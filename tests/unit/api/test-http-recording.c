@@ -55,22 +55,6 @@ static void test_file(HttpWorld *h)
         CHECK(http_status(h) == 200);
 }
 
-/* A file that has become shorter ends the connection: the client sees that something is missing. */
-static void test_cut(HttpWorld *h)
-{
-        HttpConnection *c;
-
-        http_connect(h, 0);
-        c = LIST_ENTRY(h->server->connections.last, HttpConnection, node);
-        c->file_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        c->file_left = 10;
-        c->state = CONNECTION_STREAMING;
-        NEED(c->file_fd >= 0);
-        CHECK(connection_feed_file(c) && c->dead && c->file_fd < 0);
-        connection_process(c);
-        CHECK(h->server->n_connections == 0);
-}
-
 /* No record, no recording. */
 static void test_refused(HttpWorld *h)
 {
@@ -92,7 +76,6 @@ int main(void)
         _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
 
         test_file(h);
-        test_cut(h);
         test_refused(h);
         return test_finish("http-recording");
 }

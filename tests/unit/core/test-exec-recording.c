@@ -43,21 +43,19 @@ static void test_decide(World *w)
         w->manager.config.record = RECORD_REQUESTED;
 }
 
-/* There is no place for it: that is said before the command runs. */
-static void test_no_directory(World *w)
+/* What is asked for must be possible, and what the configuration asks for need not be. */
+static void test_probe(World *w)
 {
-        RecordingStore *before = w->manager.exec_env.recordings;
-        RecordingStore *nowhere =
-                recording_store_new(w->event, &(RecordingStoreOptions){.path = "/nonexistent/x"});
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        ExecRequest q = {.record = true};
+        ExecRequest asked = {.record = true}, not_asked = {0};
 
-        w->manager.exec_env.recordings = nowhere;
-        CHECK(exec_recording_decide(&w->manager.exec_env, &q, false, &refusal) < 0);
-        CHECK(refusal.kind == REFUSAL_UNAVAILABLE && strstr(refusal.message, "Record"));
-        w->manager.exec_env.recordings = before;
-        recordings_close(nowhere);
-        recording_store_free(nowhere);
+        w->manager.config.record = RECORD_ALWAYS;
+        CHECK(exec_recording_decide(&w->manager.exec_env, &asked, false, &refusal) == 1);
+        CHECK(exec_recording_decide(&w->manager.exec_env, &not_asked, false, &refusal) == 0);
+        w->manager.config.record = RECORD_REQUESTED;
+        CHECK(exec_recording_probed(&w->manager.exec_env, 0, &refusal) == 0);
+        CHECK(exec_recording_probed(&w->manager.exec_env, -EROFS, &refusal) < 0);
+        CHECK(refusal.kind == REFUSAL_UNAVAILABLE && strstr(refusal.message, "Record: failed to write"));
 }
 
 static Exec *recorded(World *w, bool tty)
@@ -73,36 +71,52 @@ static Exec *recorded(World *w, bool tty)
         return e;
 }
 
-static char *read_recording(Exec *e)
+static char text[8192];
+
+static void on_opened(void *userdata, int error, int fd, uint64_t size)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_close_ int fd = -EBADF;
-        static char text[8192];
+        int *ret = userdata;
         ssize_t n;
 
-        NEED(exec_recording_open(e, &fd, &refusal) >= 0);
-        n = read(fd, text, sizeof(text) - 1);
-        NEED(n > 0);
+        *ret = error < 0 ? error : 1;
+        n = error < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+        NEED(n >= 0);
         text[n] = 0;
-        return text;
+}
+
+/* 1, or the error. */
+static int read_recording(World *w, Exec *e)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        RecorderQuestion *q = NULL;
+        int answer = 0, r;
+
+        r = exec_recording_open(e, on_opened, &answer, &q, &refusal);
+        if (r < 0)
+                return r;
+        WORLD_UNTIL(w, answer != 0);
+        return answer < 0 ? exec_recording_opened(e, answer, &refusal) : answer;
 }
 
 static void test_whole(World *w)
 {
         Exec *e = recorded(w, true);
-        char *text;
 
         e->start_size = (ConsoleSize){.set = true, .rows = 50, .columns = 132};
         exec_recording_begin(e);
-        CHECK(e->recording && e->recording_path);
+        CHECK(e->recording && e->recording_path && exec_recording_has_room(e));
         exec_recording_output(e, FRAME_STDOUT, "hello", 5);
         exec_recording_resize(e, 10, 20);
-        text = read_recording(e);
+        CHECK(read_recording(w, e) == 1);
         CHECK(strstr(text, "132") && strstr(text, "50") && strstr(text, "web"));
         CHECK(strstr(text, "hello") && strstr(text, "\"r\", \"20x10\""));
         e->state = EXEC_DRAINING;
-        exec_set_state(e, EXEC_EXITED);
-        CHECK(!e->recording && !strstr(read_recording(e), "interrupted"));
+        e->output_ended = true;
+        exec_advance(e);
+        /* Its end waits for the file. */
+        CHECK(e->state == EXEC_DRAINING && e->recording);
+        WORLD_UNTIL(w, e->state == EXEC_EXITED);
+        CHECK(!e->recording && read_recording(w, e) == 1 && !strstr(text, "interrupted"));
         exec_unref(e);
 }
 
@@ -110,19 +124,19 @@ static void test_whole(World *w)
 static void test_execd_leaves(World *w)
 {
         Exec *stays = recorded(w, false), *goes = recorded(w, false);
-        _cleanup_free_ char *path = NULL;
 
         exec_recording_begin(stays);
         exec_recording_begin(goes);
         stays->persistence = EXEC_STORED;
         exec_recording_end(stays);
         exec_recording_end(goes);
-        CHECK(!strstr(read_recording(stays), "interrupted") && strstr(read_recording(goes), "interrupted"));
+        CHECK(read_recording(w, stays) == 1 && !strstr(text, "interrupted"));
+        CHECK(read_recording(w, goes) == 1 && strstr(text, "interrupted"));
         stays->persistence = EXEC_RESTORED;
         exec_recording_resume(stays);
         CHECK(stays->recording != NULL);
         exec_recording_output(stays, FRAME_STDOUT, "again", 5);
-        CHECK(strstr(read_recording(stays), "again"));
+        CHECK(read_recording(w, stays) == 1 && strstr(text, "again"));
         stays->state = EXEC_DRAINING;
         exec_set_state(stays, EXEC_EXITED);
         exec_unref(stays);
@@ -133,18 +147,17 @@ static void test_execd_leaves(World *w)
 static void test_cannot_be_written(World *w)
 {
         Exec *e = recorded(w, false);
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         char name[256];
-        int fd = -EBADF;
 
         while (*world_record(w))
                 ;
         snprintf(name, sizeof(name), "%s/recordings/%s.cast.partial", w->dir, e->id);
         NEED(mkdir(name, 0700) == 0);
         exec_recording_begin(e);
-        CHECK(!e->recording && !e->recording_path && world_find_record(w, "is no longer recorded"));
+        WORLD_UNTIL(w, !e->recording_path);
+        CHECK(world_find_record(w, "is no longer recorded because its file could not be created"));
+        CHECK(exec_recording_has_room(e) && read_recording(w, e) < 0);
         exec_recording_output(e, FRAME_STDOUT, "x", 1);
-        CHECK(exec_recording_open(e, &fd, &refusal) < 0 && refusal.kind == REFUSAL_NO_EXEC);
         exec_unref(e);
 }
 
@@ -153,7 +166,7 @@ int main(void)
         _cleanup_(world_freep) World *w = world_new();
 
         test_decide(w);
-        test_no_directory(w);
+        test_probe(w);
         test_whole(w);
         test_execd_leaves(w);
         test_cannot_be_written(w);

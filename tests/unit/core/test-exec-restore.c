@@ -185,9 +185,9 @@ static void test_record_is_not_believed(void)
         CHECK(exec_restore_line(&w->manager, "{}", &empty, &again) < 0);
         CHECK(exec_restore_line(&w->manager, "", &empty, &again) < 0);
         CHECK(list_is_empty(&w->manager.execs) && w->manager.execs_budget.used == 0);
-        /* No search is made for what is no id. */
-        CHECK(!exec_restore_from_journal(&w->manager, "web"));
-        CHECK(!exec_restore_from_journal(&w->manager, "../../../../etc/passwd"));
+        /* The record must be of the exec. */
+        CHECK(!exec_restore_ended(&w->manager, "web", "{}"));
+        CHECK(!exec_restore_ended(&w->manager, "../../../../etc/passwd", "x"));
         command_done(&c);
         world_settle(w);
         world_free(w);

@@ -129,7 +129,7 @@ static void test_reconfigure(void)
         CHECK_TEXT("the state", m->config.state_path, dir);
         CHECK(m->execs_budget.used == 5 && budget_held(&m->execs_budget, 1000) == 5);
         CHECK(!budget_take(&m->execs_budget, 1000, 1) && budget_take(&m->execs_budget, 1001, 1));
-        CHECK(m->connections_budget.max == 7 && m->recordings->options.size_max == 4711);
+        CHECK(m->connections_budget.max == 7 && m->config.record_size_max == 4711);
         NEED(sd_event_source_get_enabled(m->idle_timer, &on) >= 0);
         CHECK(on == SD_EVENT_OFF);
         CHECK(budget_refuse(&m->execs_budget, 1000, REFUSAL_LIMIT, &refusal) < 0 &&

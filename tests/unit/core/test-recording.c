@@ -1,424 +1,377 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/recording and core/recording-store on a real directory: names, bounds, what is told when something
- * does not fit, and what a crash leaves behind. */
+/* core/recording and core/recorder: what reaches the file, and who waits while it does not. A disk that hangs is a
+ * recorder that waits for an earlier one, which is this test. */
 
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <ftw.h>
+#include <inttypes.h>
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "core/recorder-turn.h"
 #include "core/recording.h"
+#include "unit/need.h"
 #include "unit/test.h"
 
 #define ID_A        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ID_B        "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define ID_C        "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
-#define MARKER      "\"m\", \"recording truncated\"]\n"
 #define INTERRUPTED "\"m\", \"recording interrupted\"]\n"
-#define FILE_64     (1024 * 1024 * 64)
+#define PIECE       (32 * 1024)
+#define FILL_MAX    2000
+#define FILE_MAX    (64 * 1024 * 1024)
 
-static char dir[64];
-static int dir_fd;
+typedef struct Seen {
+        Recording *recording;
+        unsigned n_over, n_room, n_closed;
+        bool exists;
+        char why[256];
+} Seen;
+
+static char dir[64], casts[128], turns[128];
 static sd_event *event;
-static unsigned n_told;
-static char told[256];
+static HelperPool *pool;
+static Recorder *recorder;
 
-static void on_truncated(void *userdata, const char *why)
+static void on_over(void *userdata, bool exists, const char *why)
 {
-        n_told++;
-        snprintf(told, sizeof(told), "%s", why);
+        Seen *s = userdata;
+
+        s->n_over++;
+        s->exists = exists;
+        snprintf(s->why, sizeof(s->why), "%s", why);
 }
 
-static void store_free(RecordingStore *s)
+static void on_room(void *userdata)
 {
-        recordings_close(s);
-        recording_store_free(s);
+        ((Seen *) userdata)->n_room++;
 }
 
-static RecordingStore *store_new(uint64_t size_max, uint64_t total_max)
+static void on_closed(void *userdata)
 {
-        const RecordingStoreOptions o = {.path = dir, .size_max = size_max, .total_max = total_max};
-        RecordingStore *s = recording_store_new(event, &o);
+        Seen *s = userdata;
 
-        CHECK(s && recording_store_open(s) == 0);
-        n_told = 0;
-        return s;
+        s->n_closed++;
+        s->recording = NULL;
 }
 
-static Recording *begin_for(RecordingStore *s, const char *id, unsigned uid)
+static const RecordingEvents events = {.on_over = on_over, .on_room = on_room, .on_closed = on_closed};
+
+/* Of what another process does, nobody tells. */
+#define LOOP_UNTIL(condition)                                                  \
+        do {                                                                   \
+                uint64_t end_ = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC; \
+                while (!(condition) && now_usec(CLOCK_MONOTONIC) < end_)       \
+                        NEED(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);   \
+                NEED(condition);                                               \
+        } while (0)
+
+static void start_recorder(const char *path)
+{
+        recorder = recorder_new(event, pool, &(RecordingStoreOptions){.path = path}, dir);
+        NEED(recorder);
+}
+
+static void stop_recorder(void)
+{
+        recorder = recorder_free(recorder);
+}
+
+/* Until this is closed, a recorder writes nothing. */
+static int hang_disk(void)
+{
+        uint64_t turn;
+        int fd = recorder_take_turn(turns, &turn);
+
+        NEED(fd >= 0);
+        return fd;
+}
+
+static void begin(Seen *s, const char *id, unsigned uid)
 {
         const CastHeader header = {
                 .columns = 80, .rows = 24, .exec_id = id, .container = "web", .caller_uid = uid};
-        Recording *r = NULL;
 
-        CHECK(recording_new(s, &header, on_truncated, NULL, &r) == 0);
-        return r;
+        *s = (Seen){0};
+        NEED(recording_new(recorder, &header, &events, s, &s->recording) == 0);
 }
 
-static Recording *begin(RecordingStore *s, const char *id)
-{
-        return begin_for(s, id, 0);
-}
-
-/* The file, or NULL when there is none. */
 static char *content(const char *id, const char *suffix)
 {
-        char name[128], *text = NULL;
+        char path[256], *text = NULL;
 
-        snprintf(name, sizeof(name), "%s%s", id, suffix);
-        return file_read_at(dir_fd, name, FILE_64, &text, NULL) < 0 ? NULL : text;
+        snprintf(path, sizeof(path), "%s/%s%s", casts, id, suffix);
+        return file_read_at(AT_FDCWD, path, FILE_MAX, &text, NULL) < 0 ? NULL : text;
 }
 
-static bool exists(const char *id, const char *suffix)
+static bool has(const char *id, const char *suffix, const char *what)
 {
         _cleanup_free_ char *text = content(id, suffix);
 
-        return text;
+        return text && strstr(text, what);
 }
 
-static bool ends_with(const char *text, const char *end)
+static void forget(const char *id)
 {
-        size_t n = text ? strlen(text) : 0;
+        char path[256];
 
-        return n >= strlen(end) && strcmp(text + n - strlen(end), end) == 0;
+        snprintf(path, sizeof(path), "%s/%s.cast", casts, id);
+        (void) unlink(path);
 }
 
-static void clean(void)
+static void output(Seen *s, const char *text)
 {
-        static const char *const ids[] = {ID_A, ID_B, ID_C}, *const suffixes[] = {".cast", ".cast.partial"};
-        char name[128];
-
-        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
-                for (size_t k = 0; k < ELEMENTSOF(suffixes); k++) {
-                        snprintf(name, sizeof(name), "%s%s", ids[i], suffixes[k]);
-                        (void) unlinkat(dir_fd, name, 0);
-                }
+        recording_output(s->recording, FRAME_STDOUT, text, strlen(text));
 }
 
 static void test_whole(void)
 {
-        RecordingStore *s = store_new(0, 0);
-        Recording *r = begin(s, ID_A);
-        _cleanup_free_ char *text = NULL;
-        struct stat st;
-        int fd;
+        Seen s;
 
-        recording_output(r, FRAME_STDOUT, "one\xc3", 4);
-        recording_output(r, FRAME_STDERR, "err\n", 4);
-        recording_output(r, FRAME_STDOUT, "\xa9\n", 2);
-        recording_resize(r, 100, 30);
-        CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
-        CHECK(recording_read(s, ID_A, &fd) == 0);
-        CHECK(write(fd, "x", 1) < 0);
-        fd_close(fd);
-        recording_end(r, false);
-
-        text = content(ID_A, ".cast");
-        CHECK(text && !exists(ID_A, ".cast.partial"));
-        CHECK(text && strstr(text, "\"o\", \"one\"]\n") && strstr(text, "\"o\", \"err\\r\\n\"]\n"));
-        CHECK(ends_with(text, "\"r\", \"100x30\"]\n") && strstr(text, "\"o\", \"\xc3\xa9\\r\\n\"]\n"));
-        CHECK(fstatat(dir_fd, ID_A ".cast", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 07777) == 0600);
-        CHECK(n_told == 0 && s->bytes.used == (uint64_t) st.st_size && s->files.used == 1);
-        CHECK(recording_read(s, ID_B, &fd) == -ENOENT);
-        store_free(s);
-        clean();
+        start_recorder(casts);
+        begin(&s, ID_A, 0);
+        output(&s, "one\xc3");
+        recording_output(s.recording, FRAME_STDERR, "err\n", 4);
+        output(&s, "\xa9\n");
+        recording_resize(s.recording, 100, 30);
+        CHECK(recording_has_room(s.recording));
+        /* It is written after a moment. */
+        LOOP_UNTIL(has(ID_A, ".cast.partial", "100x30"));
+        output(&s, "\xe2\x82");
+        recording_end(s.recording, false);
+        CHECK(recording_is_ending(s.recording));
+        LOOP_UNTIL(s.n_closed > 0);
+        CHECK(has(ID_A, ".cast", "\"o\", \"one\"]\n") && has(ID_A, ".cast", "\"o\", \"err\\r\\n\"]\n"));
+        CHECK(has(ID_A, ".cast", "\"o\", \"\xc3\xa9\\r\\n\"]\n") && has(ID_A, ".cast", "\xef\xbf\xbd"));
+        CHECK(s.n_over == 0 && s.n_room == 0 && !has(ID_A, ".cast.partial", ""));
+        begin(&s, ID_B, 0);
+        recording_end(s.recording, true);
+        recording_forget(s.recording);
+        LOOP_UNTIL(has(ID_B, ".cast", INTERRUPTED));
+        CHECK(s.n_closed == 0);
+        stop_recorder();
+        forget(ID_A);
+        forget(ID_B);
 }
 
-static void test_flush(void)
+/* As much as there is room for: numbered pieces, from *n on. */
+static void fill(Seen *s, unsigned *n)
 {
-        RecordingStore *s = store_new(0, 0);
-        Recording *r = begin(s, ID_A);
-        _cleanup_free_ char *text = content(ID_A, ".cast.partial");
-        uint64_t header = r->written;
-        int fd;
+        static char piece[PIECE];
 
-        CHECK(header > 0 && ends_with(text, "}\n"));
-        recording_output(r, FRAME_STDOUT, "soon", 4);
-        CHECK(r->written == header);
-        for (uint64_t end = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC;
-             r->written == header && now_usec(CLOCK_MONOTONIC) < end;)
-                (void) sd_event_run(event, 100000);
-        free(text);
-        text = content(ID_A, ".cast.partial");
-        CHECK(ends_with(text, "\"soon\"]\n"));
-        /* Who reads it need not wait. */
-        recording_output(r, FRAME_STDOUT, "now", 3);
-        CHECK(recording_read(s, ID_A, &fd) == 0);
-        fd_close(fd);
-        free(text);
-        text = content(ID_A, ".cast.partial");
-        CHECK(ends_with(text, "\"now\"]\n"));
-        /* Nothing was ended: execd leaves. */
-        recording_end(r, true);
-        free(text);
-        text = content(ID_A, ".cast");
-        CHECK(ends_with(text, INTERRUPTED));
-        store_free(s);
-        clean();
-}
-
-static void put_much(Recording *r, size_t size)
-{
-        static char piece[32 * 1024];
-
-        memset(piece, 'x', sizeof(piece));
-        for (; size >= sizeof(piece); size -= sizeof(piece))
-                recording_output(r, FRAME_STDOUT, piece, sizeof(piece));
-}
-
-static void test_size_max(void)
-{
-        const uint64_t max = 300 * 1024;
-        RecordingStore *s = store_new(max, 0);
-        Recording *r = begin(s, ID_A);
-        _cleanup_free_ char *text = NULL;
-
-        put_much(r, 8 * 1024 * 1024);
-        CHECK(n_told == 1 && strstr(told, "limit of 307200 bytes"));
-        CHECK(buf_length(&r->buffer) <= RECORDING_BUFFER_MAX);
-        recording_resize(r, 1, 1);
-        recording_end(r, false);
-        text = content(ID_A, ".cast");
-        CHECK(text && strlen(text) <= max && strlen(text) > max / 2);
-        CHECK(ends_with(text, MARKER));
-        store_free(s);
-        clean();
-}
-
-/* The disk is let alone: what comes meanwhile is kept up to a bound, and then no more. */
-static void test_buffer_max(void)
-{
-        RecordingStore *s = store_new(0, 0);
-        Recording *r = begin(s, ID_A);
-        uint64_t header = r->written;
-        _cleanup_free_ char *text = NULL;
-
-        r->rests_until = now_usec(CLOCK_MONOTONIC) + 2 * USEC_PER_SEC;
-        put_much(r, 16 * 1024 * 1024);
-        CHECK(r->written == header && n_told == 1 && strstr(told, "too slow"));
-        CHECK(buf_length(&r->buffer) < RECORDING_BUFFER_MAX + 64 * 1024);
-        recording_end(r, false);
-        CHECK(exists(ID_A, ".cast.partial") && !list_is_empty(&s->open));
-        for (uint64_t end = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC;
-             !list_is_empty(&s->open) && now_usec(CLOCK_MONOTONIC) < end;)
-                (void) sd_event_run(event, 100000);
-        text = content(ID_A, ".cast");
-        CHECK(ends_with(text, MARKER));
-        store_free(s);
-        clean();
-}
-
-/* As a full disk, which takes part of a line. */
-static void test_write_error(void)
-{
-        RecordingStore *s = store_new(0, 0);
-        Recording *r = begin(s, ID_A);
-        struct rlimit old, small = {.rlim_cur = 150 * 1024};
-        _cleanup_free_ char *text = NULL;
-
-        CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
-        small.rlim_max = old.rlim_max;
-        CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
-        put_much(r, 1024 * 1024);
-        CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
-        CHECK(n_told == 1 && strstr(told, "because of a write error (File too large)"));
-        recording_end(r, false);
-        text = content(ID_A, ".cast");
-        CHECK(ends_with(text, MARKER) && strlen(text) <= 150 * 1024 && strlen(text) > 64 * 1024);
-        CHECK(s->bytes.used == strlen(text ?: ""));
-        store_free(s);
-        clean();
-}
-
-static void test_total_max(void)
-{
-        RecordingStore *s = store_new(0, 256 * 1024);
-        Recording *a = begin(s, ID_A), *b, *c;
-        _cleanup_free_ char *text = NULL;
-
-        put_much(a, 100 * 1024);
-        recording_end(a, false);
-        b = begin(s, ID_B);
-        put_much(b, 100 * 1024);
-        recording_end(b, false);
-        CHECK(exists(ID_A, ".cast") && exists(ID_B, ".cast") && s->files.used == 2);
-
-        /* The oldest goes, then the next; then there is nothing but what is being written. */
-        c = begin(s, ID_C);
-        put_much(c, 130 * 1024);
-        CHECK(!exists(ID_A, ".cast") && exists(ID_B, ".cast") && n_told == 0);
-        put_much(c, 1024 * 1024);
-        CHECK(!exists(ID_B, ".cast") && n_told == 1 && strstr(told, "all recordings together"));
-        recording_end(c, false);
-        text = content(ID_C, ".cast");
-        CHECK(ends_with(text, MARKER) || !text);
-        CHECK(s->bytes.used <= 256 * 1024);
-        store_free(s);
-        clean();
-}
-
-/* A user who records much loses his own recordings, also when it is another execd that finds them. */
-static void test_shares(bool is_found_again)
-{
-        RecordingStore *s = store_new(0, 256 * 1024);
-        Recording *a = begin_for(s, ID_A, 1000), *b, *c;
-
-        put_much(a, 60 * 1024);
-        recording_end(a, false);
-        b = begin_for(s, ID_B, 1001);
-        put_much(b, 100 * 1024);
-        recording_end(b, false);
-        if (is_found_again) {
-                store_free(s);
-                s = store_new(0, 256 * 1024);
+        for (unsigned i = 0; i < FILL_MAX && recording_has_room(s->recording); i++) {
+                memset(piece, 'x', sizeof(piece));
+                NEED(snprintf(piece, sizeof(piece), "%u:", (*n)++) > 0);
+                recording_output(s->recording, FRAME_STDOUT, piece, sizeof(piece));
         }
-        c = begin_for(s, ID_C, 1001);
-        put_much(c, 100 * 1024);
-        CHECK(exists(ID_A, ".cast") && !exists(ID_B, ".cast") && n_told == 0);
-        put_much(c, 1024 * 1024);
-        CHECK(exists(ID_A, ".cast") && n_told == 1 && strstr(told, "all recordings together"));
-        recording_end(c, false);
-        CHECK(budget_held(&s->bytes, 1001) <= 130 * 1024);
-        store_free(s);
-        clean();
 }
 
-static void leave(const char *name, const char *text)
+static void check_pieces(const char *id, unsigned n)
 {
-        int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        _cleanup_free_ char *text = content(id, ".cast");
+        const char *p = text;
+        char number[32];
 
-        CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t) strlen(text));
-        fd_close(fd);
+        NEED(text);
+        for (unsigned i = 0; i < n && p; i++) {
+                snprintf(number, sizeof(number), "\"%u:", i);
+                p = strstr(p, number);
+        }
+        CHECK(p && !strstr(text, "\"m\""));
 }
 
-static void test_leftovers(void)
+/* Those whose recordings are full wait, and are told when they need not any longer. Nothing is left out. */
+static void test_hanging(void)
 {
-        static const char header[] = "{\"version\": 2, \"width\": 80, \"height\": 24}\n";
-        _cleanup_free_ char *a = NULL, *b = NULL, *line = NULL;
-        RecordingStore *s;
+        int disk = hang_disk();
+        unsigned n = 0, at_first;
+        Seen s, little;
 
-        CHECK(asprintf(&line, "%s[1.000000, \"o\", \"x\"]\n[2.500000, \"o\", \"cut of", header) > 0);
-        leave(ID_A ".cast.partial", line);
-        leave(ID_B ".cast.partial", header);
-        leave(ID_C ".cast.partial", "{\"version\"");
-        leave("foreign", "x");
-        s = store_new(0, 0);
-        CHECK(s->files.used == 0);
-        recordings_recover(s);
-        a = content(ID_A, ".cast");
-        b = content(ID_B, ".cast");
-        CHECK(a && strstr(a, "[1.000000, \"o\", \"x\"]\n[1.0") && ends_with(a, INTERRUPTED));
-        CHECK(b && strstr(b, "24}\n[0.0") && ends_with(b, INTERRUPTED));
-        CHECK(!exists(ID_C, ".cast") && !exists(ID_C, ".cast.partial") && exists("foreign", ""));
-        CHECK(s->files.used == 2 && s->bytes.used == strlen(a ?: "") + strlen(b ?: ""));
-        store_free(s);
-        (void) unlinkat(dir_fd, "foreign", 0);
-        clean();
+        start_recorder(casts);
+        begin(&s, ID_A, 0);
+        fill(&s, &n);
+        at_first = n;
+        CHECK(n > 0 && (uint64_t) n * PIECE < 1024 * 1024);
+        begin(&little, ID_B, 1000);
+        CHECK(recording_has_room(little.recording));
+        output(&little, "little");
+        /* Its end does not wait for ever. */
+        recording_end(little.recording, false);
+        LOOP_UNTIL(little.n_closed > 0);
+        CHECK(s.n_room == 0 && s.n_over == 0 && !recording_has_room(s.recording) && n == at_first);
+        CHECK(!content(ID_B, ".cast.partial"));
+
+        fd_close(disk);
+        while (n < 500) {
+                unsigned before = s.n_room;
+
+                fill(&s, &n);
+                LOOP_UNTIL(s.n_room > before);
+        }
+        recording_end(s.recording, false);
+        LOOP_UNTIL(s.n_closed > 0);
+        check_pieces(ID_A, n);
+        CHECK(has(ID_B, ".cast", "little"));
+        stop_recorder();
+        forget(ID_A);
+        forget(ID_B);
 }
 
-/* One that another process writes is no leftover; nor is a link followed. */
-static void test_not_ours(void)
+/* What many recordings of one user keep in memory is bounded, and others have room. */
+static void test_memory(void)
 {
-        RecordingStore *first = store_new(0, 0), *second;
-        Recording *r = begin(first, ID_A), *none = NULL;
-        const CastHeader header = {.columns = 80, .rows = 24, .exec_id = ID_B};
-        int fd;
+        enum { MANY = 300 };
+        static Seen many[MANY];
+        int disk = hang_disk();
+        size_t pieces = 0;
+        unsigned n;
+        Seen other;
+        char id[RECORDING_ID_SIZE];
 
-        put_much(r, 100 * 1024);
-        second = store_new(0, 0);
-        recordings_recover(second);
-        CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
-        CHECK(symlinkat("/etc/passwd", dir_fd, ID_B ".cast.partial") == 0);
-        CHECK(recording_new(second, &header, on_truncated, NULL, &none) == -EEXIST && !none);
-        CHECK(recording_read(second, ID_B, &fd) == -ELOOP);
-        recording_end(r, false);
-        store_free(second);
-        store_free(first);
-        clean();
+        start_recorder(casts);
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(id, sizeof(id), "%064u", i);
+                begin(&many[i], id, 1000);
+                n = 0;
+                fill(&many[i], &n);
+                pieces += n;
+        }
+        CHECK(pieces * PIECE < 10 * 1024 * 1024 && !recording_has_room(many[MANY - 1].recording));
+        begin(&other, ID_B, 1001);
+        CHECK(recording_has_room(other.recording));
+        fd_close(disk);
+        for (unsigned i = 0; i < MANY; i++) {
+                LOOP_UNTIL(many[i].n_room > 0);
+                recording_end(many[i].recording, false);
+        }
+        recording_end(other.recording, false);
+        for (unsigned i = 0; i < MANY; i++) {
+                LOOP_UNTIL(many[i].n_closed > 0);
+                forget(many[i].recording ? "" : (snprintf(id, sizeof(id), "%064u", i), id));
+        }
+        LOOP_UNTIL(other.n_closed > 0);
+        stop_recorder();
+        forget(ID_B);
 }
 
-/* execd is restarted: the next process goes on where the last one was. */
-static void test_resume(void)
+/* execd ends while the disk hangs: what it has gets there, and what the next one has comes after it. */
+static void test_execds(void)
 {
-        RecordingStore *s = store_new(300 * 1024, 0);
-        Recording *r = begin(s, ID_A);
-        _cleanup_free_ char *text = NULL;
+        int disk = hang_disk();
+        unsigned n = 0;
+        Seen s;
 
-        recording_output(r, FRAME_STDOUT, "one\n", 4);
-        recording_suspend(r);
-        store_free(s);
-        CHECK(exists(ID_A, ".cast.partial") && !exists(ID_A, ".cast"));
-
-        s = store_new(300 * 1024, 0);
-        CHECK(recording_resume(s, ID_A, false, on_truncated, NULL, &r) == 0);
-        recordings_recover(s);
-        recording_set_elapsed(r, 5 * USEC_PER_SEC);
-        recording_output(r, FRAME_STDOUT, "two\n", 4);
-        recording_suspend(r);
-        store_free(s);
-        text = content(ID_A, ".cast.partial");
-        CHECK(text && strstr(text, "\"one\\r\\n\"]\n[5.0") && ends_with(text, ", \"o\", \"two\\r\\n\"]\n"));
-
-        /* The bounds hold over all of it, and what has reached them stays so. */
-        s = store_new(300 * 1024, 0);
-        CHECK(recording_resume(s, ID_A, false, on_truncated, NULL, &r) == 0 && !r->over);
-        put_much(r, 1024 * 1024);
-        CHECK(n_told == 1);
-        recording_suspend(r);
-        store_free(s);
-        s = store_new(300 * 1024, 0);
-        CHECK(recording_resume(s, ID_A, false, on_truncated, NULL, &r) == 0 && r->over);
-        recording_output(r, FRAME_STDOUT, "more\n", 5);
-        recording_end(r, false);
-        free(text);
-        text = content(ID_A, ".cast");
-        CHECK(ends_with(text, MARKER) && strlen(text) <= 300 * 1024 && s->bytes.used == strlen(text));
-        CHECK(n_told == 0);
-        CHECK(recording_resume(s, ID_B, false, on_truncated, NULL, &r) == -ENOENT);
-        store_free(s);
-        clean();
+        start_recorder(casts);
+        begin(&s, ID_A, 0);
+        fill(&s, &n);
+        recording_suspend(s.recording);
+        stop_recorder();
+        for (unsigned i = 0; i < 2; i++) {
+                start_recorder(casts);
+                s = (Seen){0};
+                NEED(recording_resume(recorder, ID_A, 0, false, now_usec(CLOCK_MONOTONIC), &events, &s,
+                                      &s.recording) == 0);
+                fill(&s, &n);
+                if (i == 0) {
+                        recording_suspend(s.recording);
+                        stop_recorder();
+                }
+        }
+        fd_close(disk);
+        recording_end(s.recording, false);
+        LOOP_UNTIL(has(ID_A, ".cast", ""));
+        CHECK(s.n_over == 0);
+        check_pieces(ID_A, n);
+        stop_recorder();
+        forget(ID_A);
 }
 
-static void test_directory(void)
+static void on_answer(void *userdata, int error, int fd, uint64_t size)
 {
-        const RecordingStoreOptions o = {.path = dir};
-        RecordingStore *s = recording_store_new(event, &o);
+        int *ret = userdata;
 
-        CHECK(fchmod(dir_fd, 0777) == 0);
-        CHECK(recording_store_open(s) == -EPERM);
-        CHECK(fchmod(dir_fd, 0700) == 0);
-        CHECK(recording_store_open(s) == 0);
-        store_free(s);
+        *ret = error < 0 ? error : (int) size + 1;
+        NEED(error < 0 || size == 0 || fd >= 0);
+}
+
+static int ask(RecorderType type, const char *id)
+{
+        RecorderQuestion *q;
+        int answer = 0;
+
+        NEED(recorder_ask(recorder, type, id, on_answer, &answer, &q) == 0);
+        LOOP_UNTIL(answer != 0);
+        return answer;
+}
+
+static void test_questions(void)
+{
+        RecorderQuestion *q;
+        int answer = 0;
+        Seen s;
+
+        start_recorder(casts);
+        CHECK(!recorder_is_usable(recorder) && ask(RECORDER_PROBE, "") == 1 && recorder_is_usable(recorder));
+        CHECK(ask(RECORDER_OPEN, ID_A) == -ENOENT);
+        begin(&s, ID_A, 0);
+        output(&s, "so far");
+        recording_flush(s.recording);
+        CHECK(ask(RECORDER_OPEN, ID_A) > 100 && has(ID_A, ".cast.partial", "so far"));
+        /* Given up. */
+        NEED(recorder_ask(recorder, RECORDER_OPEN, ID_A, on_answer, &answer, &q) == 0);
+        recorder_question_free(q);
+        recording_end(s.recording, false);
+        LOOP_UNTIL(s.n_closed > 0);
+        CHECK(answer == 0 && ask(RECORDER_OPEN, ID_A) > 100);
+        stop_recorder();
+        forget(ID_A);
+}
+
+/* The command is not held up, and the reason is told. */
+static void test_no_directory(void)
+{
+        unsigned n = 0;
+        Seen s;
+
+        start_recorder("/nonexistent/x");
+        CHECK(ask(RECORDER_PROBE, "") == -ENOENT && !recorder_is_usable(recorder));
+        begin(&s, ID_A, 0);
+        LOOP_UNTIL(s.n_over > 0);
+        CHECK(!s.exists && strstr(s.why, "could not be created (No such file or directory)"));
+        CHECK(recording_has_room(s.recording));
+        output(&s, "x");
+        recording_end(s.recording, false);
+        LOOP_UNTIL(s.n_closed > 0);
+        NEED(recording_resume(recorder, ID_B, 0, false, 0, &events, &s, &s.recording) == 0);
+        n = s.n_over;
+        LOOP_UNTIL(s.n_over > n);
+        CHECK(s.exists && strstr(s.why, "could not be reopened"));
+        recording_end(s.recording, false);
+        recording_forget(s.recording);
+        stop_recorder();
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        return remove(path);
 }
 
 int main(void)
 {
         const char *base = getenv("TMPDIR");
 
-        /* What exceeds a limit is to be an error and not the end. */
-        (void) signal(SIGXFSZ, SIG_IGN);
         snprintf(dir, sizeof(dir), "%.30s/test-recording-XXXXXX", base && *base ? base : "/tmp");
-        if (!mkdtemp(dir) || sd_event_new(&event) < 0)
-                return 1;
-        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        NEED(mkdtemp(dir) && sd_event_new(&event) >= 0 && (pool = helper_pool_new(event)));
+        snprintf(casts, sizeof(casts), "%s/casts", dir);
+        snprintf(turns, sizeof(turns), "%s/recorders", dir);
         test_whole();
-        test_flush();
-        test_size_max();
-        test_buffer_max();
-        test_write_error();
-        test_total_max();
-        test_shares(false);
-        test_shares(true);
-        test_leftovers();
-        test_not_ours();
-        test_resume();
-        test_directory();
+        test_hanging();
+        test_memory();
+        test_execds();
+        test_questions();
+        test_no_directory();
+        helper_pool_free(pool);
         sd_event_unref(event);
-        fd_close(dir_fd);
-        (void) rmdir(dir);
+        (void) nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return test_finish("recording");
 }

@@ -459,13 +459,15 @@ static void make_manager(World *w)
         m->events = event_log_new();
         m->slots = slot_pool_new();
         m->spawner = spawner_link_new(w->event, spawner_path, &link_events, m);
-        m->recordings = recording_store_new(w->event, &(RecordingStoreOptions){.path = recordings_path});
+        m->helpers = helper_pool_new(w->event);
+        m->recorder = recorder_new(w->event, m->helpers, &(RecordingStoreOptions){.path = recordings_path},
+                                   w->dir);
         m->journal = journal_queue_new(w->event, journal_path);
         m->denials = denials_new(w->event, m->journal);
         m->spares = spare_runners_new(w->event, m->spawner, &m->config);
         m->shutdown = shutdown_new(w->event, NULL, is_settled, m);
-        NEED(m->events && m->slots && m->spawner && m->recordings && m->journal && m->denials && m->spares &&
-             m->shutdown);
+        NEED(m->events && m->slots && m->spawner && m->helpers && m->recorder && m->journal && m->denials &&
+             m->spares && m->shutdown);
         NEED(manager_execs_init(m) >= 0);
 }
 
@@ -504,14 +506,14 @@ World *world_free(World *w)
         m = &w->manager;
         manager_execs_done(m);
         spare_runners_free(m->spares);
-        recordings_close(m->recordings);
-        recording_store_free(m->recordings);
+        recorder_free(m->recorder);
         shutdown_free(m->shutdown);
         spawner_link_free(m->spawner);
         denials_free(m->denials);
         journal_queue_free(m->journal);
         event_log_free(m->events);
         slot_pool_free(m->slots);
+        helper_pool_free(m->helpers);
         budget_done(&m->execs_budget);
         budget_done(&m->memory_budget);
         budget_done(&m->authz_budget);
