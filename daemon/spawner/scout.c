@@ -21,15 +21,17 @@
 #define OF_GROUP_MAX    2
 #define OF_SUSPECTS_MAX (SCOUTS_MAX / 2)
 
-/* How often those at work are looked at, and how long a job may take: in the scout, and until a scout is free. One
- * that waits for the processor, and not for a process, may take longer. */
+/* How often those at work are looked at, how often one may be found in the same wait of the kernel, and how long a job
+ * may take: in the scout, and until a scout is free. A scout that waits for the processor or for memory is not held
+ * up by a process. */
 #define LOOK_USEC    (100 * USEC_PER_MSEC)
-#define WORK_USEC    USEC_PER_SEC
-#define RUNNING_USEC (10 * USEC_PER_SEC)
+#define WAITS_MAX    10
+#define WORK_USEC    (10 * USEC_PER_SEC)
 #define QUEUED_USEC  (5 * USEC_PER_SEC)
 
 #define SUSPECTS_MAX 64
 #define SUSPECT_USEC (60 * USEC_PER_SEC)
+#define STATUS_MAX   (64 * 1024)
 
 struct Scout {
         ListNode node;
@@ -41,6 +43,8 @@ struct Scout {
         bool is_at_work;
         pid_t group;
         uint64_t since;
+        uint64_t switches; /* how often it has waited when it was looked at last */
+        unsigned n_waits;  /* how often it was found in this wait */
 };
 
 typedef struct Suspect {
@@ -162,6 +166,7 @@ static int scout_give(Scout *s, ScoutJob *j)
         s->is_at_work = true;
         s->group = j->group;
         s->since = now_usec(CLOCK_MONOTONIC);
+        s->n_waits = 0;
         return 0;
 }
 
@@ -284,24 +289,31 @@ static int on_reply(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-/* Whether it waits in the kernel, and not for the processor or for us. Of a scout, the kernel says so at once. */
-static bool is_waiting(const Scout *s)
+/* Of a scout, the kernel says all this at once. */
+static void look_at_scout(Scout *s)
 {
+        static const char state_key[] = "\nState:\t", switches_key[] = "\nvoluntary_ctxt_switches:\t";
         _cleanup_free_ char *text = NULL;
-        const char *state;
+        const char *state, *switches;
+        uint64_t n;
         char path[32];
 
-        snprintf(path, sizeof(path), "/proc/%d/stat", s->pid);
-        if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
-                return false;
-        state = strrchr(text, ')');
-        return state && strncmp(state, ") D", 3) == 0;
+        snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+        if (file_read_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) < 0)
+                return;
+        state = strstr(text, state_key);
+        switches = strstr(text, switches_key);
+        n = switches ? strtoull(switches + strlen(switches_key), NULL, 10) : 0;
+        if (state && state[strlen(state_key)] != 'D')
+                s->n_waits = 0;
+        else
+                s->n_waits = s->n_waits > 0 && n == s->switches ? s->n_waits + 1 : 1;
+        s->switches = n;
 }
 
 static bool is_over(const Scout *s, uint64_t now)
 {
-        return s->is_at_work && now >= s->since + WORK_USEC &&
-               (now >= s->since + RUNNING_USEC || is_waiting(s));
+        return s->is_at_work && (s->n_waits > WAITS_MAX || now >= s->since + WORK_USEC);
 }
 
 /* Each call may change the lists. */
@@ -331,7 +343,7 @@ static bool end_one(uint64_t now)
 static ScoutJob *find_slow(uint64_t now)
 {
         LIST_FOREACH (const Scout, s, &scouts.all, node)
-                if (s->job && s->job->work->on_slow && !s->job->is_slow && is_waiting(s))
+                if (s->job && s->job->work->on_slow && !s->job->is_slow && s->n_waits > 0)
                         return s->job;
         LIST_FOREACH (ScoutJob, j, &scouts.waiting, node)
                 if (j->work->on_slow && !j->is_slow && now >= j->since + LOOK_USEC)
@@ -346,6 +358,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         ScoutJob *slow;
 
         scouts.timer_runs = false;
+        LIST_FOREACH (Scout, s, &scouts.all, node)
+                if (s->is_at_work)
+                        look_at_scout(s);
         while (end_one(now))
                 ;
         while ((slow = find_slow(now))) {
