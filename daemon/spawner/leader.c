@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -202,39 +203,70 @@ static bool is_older(uint64_t start_time, int32_t ns_pid, uint64_t than_time, in
         return start_time != than_time ? start_time < than_time : ns_pid < than_ns_pid;
 }
 
-/* The oldest child of a process. Kernels need not have the file that would say so, and a lower pid says
- * nothing: numbers are given again. */
-static int find_child(pid_t parent, pid_t *ret)
+typedef struct Child {
+        pid_t pid; /* 0: none was found */
+        int32_t ns_pid;
+        uint64_t start_time;
+} Child;
+
+/* Takes a process for the child if it is an older one of this parent. */
+static void consider_child(pid_t pid, pid_t parent, Child *oldest)
+{
+        _cleanup_close_ int fd = pid > 0 ? proc_open(pid) : -EBADF;
+        ProcStatus status;
+        uint64_t time;
+
+        if (fd < 0 || read_status(fd, &status) < 0 || status.ppid != parent || status.state == 'Z' ||
+            proc_start_time(fd, &time) < 0)
+                return;
+        if (oldest->pid == 0 || is_older(time, status.ns_pid, oldest->start_time, oldest->ns_pid))
+                *oldest = (Child){.pid = pid, .ns_pid = status.ns_pid, .start_time = time};
+}
+
+/* The kernel need not have this file. */
+static void consider_children(pid_t parent, Child *oldest)
+{
+        _cleanup_free_ char *text = NULL;
+        char path[64], *end;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+        if (file_read_at(AT_FDCWD, path, TEXT_MAX, &text, NULL) < 0)
+                return;
+        for (const char *p = text; *p; p = end) {
+                long pid = strtol(p, &end, 10);
+
+                if (end == p)
+                        break;
+                consider_child((pid_t) pid, parent, oldest);
+        }
+}
+
+static int consider_all(pid_t parent, Child *oldest)
 {
         DIR *d = opendir("/proc");
-        uint64_t oldest = UINT64_MAX;
-        int32_t oldest_ns_pid = 0;
-        pid_t found = 0;
 
         if (!d)
                 return -errno;
-        for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-                _cleanup_close_ int fd = -EBADF;
-                ProcStatus status;
-                uint64_t time;
-                int pid = atoi(e->d_name);
-
-                if (pid <= 0)
-                        continue;
-                fd = proc_open(pid);
-                if (fd < 0 || read_status(fd, &status) < 0 || status.ppid != parent || status.state == 'Z' ||
-                    proc_start_time(fd, &time) < 0)
-                        continue;
-                if (found == 0 || is_older(time, status.ns_pid, oldest, oldest_ns_pid)) {
-                        found = pid;
-                        oldest = time;
-                        oldest_ns_pid = status.ns_pid;
-                }
-        }
+        for (struct dirent *e = readdir(d); e; e = readdir(d))
+                consider_child(atoi(e->d_name), parent, oldest);
         closedir(d);
-        if (found == 0)
+        return 0;
+}
+
+/* The oldest child of a process. A lower pid says nothing: numbers are given again. */
+static int find_child(pid_t parent, pid_t *ret)
+{
+        Child oldest = {0};
+        int r = 0;
+
+        consider_children(parent, &oldest);
+        if (oldest.pid == 0)
+                r = consider_all(parent, &oldest);
+        if (r < 0)
+                return r;
+        if (oldest.pid == 0)
                 return -ESRCH;
-        *ret = found;
+        *ret = oldest.pid;
         return 0;
 }
 
