@@ -141,7 +141,10 @@ bool dbus_call_reserve(DbusCall *c, size_t size)
 
 void dbus_call_send(DbusCall *c, sd_bus_message *reply)
 {
-        int r = sd_bus_send(NULL, reply, NULL);
+        int r;
+
+        dbus_signals_flush(c->service->signals);
+        r = sd_bus_send(NULL, reply, NULL);
 
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Failed to answer a method call");
@@ -170,6 +173,7 @@ void dbus_call_refuse(DbusCall *c, const Refusal *refusal)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 
+        dbus_signals_flush(c->service->signals);
         (void) dbus_error_from_refusal(&error, refusal);
         (void) sd_bus_reply_method_error(c->message, &error);
         dbus_call_free(c);

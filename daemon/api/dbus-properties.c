@@ -210,6 +210,7 @@ int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *erro
         bool all;
         Exec *e;
 
+        dbus_signals_flush(s->signals);
         if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
             strcmp(path, DBUS_MANAGER_PATH) == 0)
                 return dbus_call_serve(s, m, NULL, &objects_act);

@@ -21,47 +21,9 @@ static int find_exec(sd_bus *bus, const char *path, const char *interface, void 
         return *ret_found ? 1 : 0;
 }
 
-static void tell_changes(Manager *m, const char *path)
+static void on_exec_changed(void *userdata, Exec *e, ManagerEvent event)
 {
-        (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "State", "Result",
-                                              "ExitStatus", "Error", "Pid", "StartedUSec", "FinishedUSec",
-                                              "RecordingPath", "Clients", NULL);
-}
-
-static void tell(Manager *m, const Exec *e, const char *signal, const char *path)
-{
-        (void) sd_bus_emit_signal(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE, signal, "so", e->id,
-                                  path);
-}
-
-/* The manager calls this after each change of an exec, from the first change to the last. */
-static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
-{
-        char path[DBUS_EXEC_PATH_SIZE];
-
-        dbus_exec_path(e, path);
-        switch (event) {
-        case MANAGER_EXEC_NEW:
-                (void) sd_bus_emit_object_added(m->bus, path);
-                tell(m, e, "ExecNew", path);
-                break;
-        case MANAGER_EXEC_CHANGED:
-                tell_changes(m, path);
-                if (e->state == EXEC_RUNNING)
-                        tell(m, e, "ExecStarted", path);
-                else if (exec_has_ended(e))
-                        (void) sd_bus_emit_signal(m->bus, DBUS_MANAGER_PATH, DBUS_MANAGER_INTERFACE,
-                                                  "ExecExited", "soi", e->id, path, e->exit_code);
-                break;
-        case MANAGER_EXEC_CLIENTS:
-                (void) sd_bus_emit_properties_changed(m->bus, path, DBUS_EXEC_INTERFACE, "Clients", NULL);
-                break;
-        case MANAGER_EXEC_REMOVED:
-                tell(m, e, "ExecRemoved", path);
-                (void) sd_bus_emit_object_removed(m->bus, path);
-                break;
-        }
-        bus_watch_sent(m->bus_watch);
+        dbus_signals_add(userdata, e, event);
 }
 
 /* The bus may still have the connection of an execd that has left it: the name is the next one's. Only the user
@@ -110,7 +72,11 @@ int dbus_service_new(Manager *m, DbusService **ret)
                 r = add_objects(s, m->bus);
                 if (r < 0)
                         return r;
+                r = dbus_signals_new(m, &s->signals);
+                if (r < 0)
+                        return r;
                 m->on_exec_changed = on_exec_changed;
+                m->on_exec_changed_userdata = s->signals;
                 r = sd_bus_request_name_async(m->bus, NULL, DBUS_NAME, NAME_FLAGS, on_name, NULL);
                 if (r < 0)
                         return r;
@@ -127,6 +93,7 @@ DbusService *dbus_service_free(DbusService *s)
         dbus_subscribers_drop(s);
         dbus_answers_free(s->answers);
         s->manager->on_exec_changed = NULL;
+        dbus_signals_free(s->signals);
         return mfree(s);
 }
 

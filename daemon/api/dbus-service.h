@@ -4,6 +4,7 @@
 /* org.execd1 on the system bus: the manager at /org/execd1 and each exec at /org/execd1/exec/_ID. */
 
 #include "api/dbus-answer.h"
+#include "api/dbus-signals.h"
 #include "base/list.h"
 #include "core/event-log.h"
 #include "core/manager.h"
@@ -12,8 +13,9 @@ typedef struct DbusService {
         Manager *manager; /* weak */
         List calls;       /* DbusCall: being served */
         DbusAnswers *answers;
-        List subscribers;   /* clients of Subscribe() */
-        EventReader reader; /* while there are any */
+        DbusSignals *signals; /* NULL without a bus */
+        List subscribers;     /* clients of Subscribe() */
+        EventReader reader;   /* while there are any */
 } DbusService;
 
 /* Adds the objects to the manager's bus, then asks for the name. Without a bus nothing is done. */

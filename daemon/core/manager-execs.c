@@ -176,10 +176,10 @@ static int manager_on_collect_timer(sd_event_source *source, uint64_t usec, void
         return 0;
 }
 
-static void manager_tell(Manager *m, const Exec *e, ManagerEvent event)
+static void manager_tell(Manager *m, Exec *e, ManagerEvent event)
 {
         if (m->on_exec_changed && !e->hidden)
-                m->on_exec_changed(m, e, event);
+                m->on_exec_changed(m->on_exec_changed_userdata, e, event);
 }
 
 void manager_queue_collect(Manager *m)

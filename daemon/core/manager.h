@@ -77,8 +77,9 @@ struct Manager {
         sd_event_source *collect_timer;
         sd_event_source *idle_timer;
         Shutdown *shutdown;
-        void (*on_exec_changed)(Manager *m, const Exec *e,
-                                ManagerEvent event); /* NULL: there is no observer */
+        /* NULL: there is no observer */
+        void (*on_exec_changed)(void *userdata, Exec *e, ManagerEvent event);
+        void *on_exec_changed_userdata;
 };
 
 /* Takes ownership of the contents of the configuration, also on failure. */

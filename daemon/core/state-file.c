@@ -98,7 +98,7 @@ static int open_and_load(Manager *m, FdStore *h)
 /* They are older than those that are there. They are nothing new to anybody. */
 static void read_saved(Manager *m)
 {
-        void (*tell)(Manager *, const Exec *, ManagerEvent) = m->on_exec_changed;
+        void (*tell)(void *, Exec *, ManagerEvent) = m->on_exec_changed;
         List newer = m->execs;
         FdStore none = {0};
         int r;

@@ -9,7 +9,7 @@
 
 static char told[1024];
 
-static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
+static void on_exec_changed(void *userdata, Exec *e, ManagerEvent event)
 {
         static const char *const names[] = {
                 [MANAGER_EXEC_NEW] = "new", [MANAGER_EXEC_CHANGED] = "", [MANAGER_EXEC_REMOVED] = "removed"};

@@ -68,7 +68,7 @@ static World *next_world(const World *before)
 
 static unsigned n_told;
 
-static void on_exec_changed(Manager *m, const Exec *e, ManagerEvent event)
+static void on_exec_changed(void *userdata, Exec *e, ManagerEvent event)
 {
         n_told++;
 }
