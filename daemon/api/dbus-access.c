@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* CheckAccess: whether the caller may do something, without doing it. polkit is asked as it would be then,
- * but nobody for a password. */
+/* CheckAccess: whether the caller may do something, without doing it. polkit gets the same question as for
+ * the act itself, but prompts nobody for a password. */
 
 #include <string.h>
 

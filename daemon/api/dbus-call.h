@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * One method call that is being served: who calls is asked from the bus first, then comes what the method
- * does, in as many steps as it takes. A caller that leaves the bus takes its calls with it: nothing they had
- * under way goes on.
+ * A method call in progress: first the bus identifies the caller, then the method runs, in as many steps as
+ * it takes. If the caller leaves the bus, its calls and all their pending work are cancelled.
  */
 
 #include <systemd/sd-bus.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An exec's face on the bus. */
+/* The D-Bus interface of an exec. */
 
 #include <string.h>
 

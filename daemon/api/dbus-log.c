@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.freedesktop.LogControl1: how much execd logs, changed while it runs (systemctl service-log-level execd
- * debug). */
+/* org.freedesktop.LogControl1: changes the log level of execd while it runs (systemctl service-log-level
+ * execd debug). */
 
 #include "api/dbus-methods.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The manager's face on the bus. */
+/* The D-Bus interface of the manager. */
 
 #include "api/dbus-methods.h"
 #include "api/dbus-service.h"

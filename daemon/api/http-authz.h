@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Between a request that was understood and what it asks for: is the caller allowed to? */
+/* Checks whether the caller may do what a parsed request asks for. */
 
 #include "api/http-server.h"
 #include "core/authz.h"

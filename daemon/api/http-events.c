@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* GET /events: what has happened since, and what happens until, one JSON object after another. */
+/* GET /events: the events between `since` and `until`, as a sequence of JSON objects. */
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The product's route, and what goes with it: create, look, list, resize, kill, wait. */
+/* The routes of execs: create, inspect, list, resize, kill, wait. */
 
 #include <inttypes.h>
 #include <signal.h>

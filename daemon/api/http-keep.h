@@ -3,8 +3,8 @@
 
 /*
  * Connections that systemd has as well, so that they outlive execd: those of clients that wait for the end of
- * an exec. The name says what was asked: a prefix, the id of the exec, and a number, so that each connection
- * has a name of its own.
+ * an exec. The name contains the request: a prefix, the ID of the exec, and a number that makes the name
+ * unique.
  */
 
 #include "api/http-server.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* GET /_ping, /version and /info: what clients ask before anything else. */
+/* GET /_ping, /version and /info: the first requests of clients. */
 
 #include <string.h>
 #include <sys/sysinfo.h>

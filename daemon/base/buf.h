@@ -3,8 +3,8 @@
 
 /*
  * A growing byte buffer that is filled at its end and consumed at its front. Errors are sticky: after an
- * allocation failed, appends do nothing and buf_error() tells, so that a sequence of appends needs one
- * check.
+ * allocation failed, appends do nothing and buf_error() returns the error, so that a sequence of appends
+ * needs one check.
  */
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The list of what may become a command's stdin, stdout or stderr. */
+/* The files that may become a command's stdin, stdout or stderr. */
 
 #include "base/refusal.h"
 

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * May the caller do this? The host's root may; everybody else is judged by polkit, for each request anew,
- * with what is asked for as details. Where there is SELinux, the policy has to allow it in addition: to root
- * and to an exec's owner as well. Errors, timeouts and a caller that has exited all mean no. A pending
- * check is an object: freeing it cancels the request to polkit, and the callback is not called.
+ * Decides whether the caller may do something. The host's root may. For all others, polkit decides on each
+ * request, with the details of the request. Where there is SELinux, the policy has to allow it in addition:
+ * to root and to an exec's owner as well. Errors, timeouts and a caller that has exited all mean no. A
+ * pending check is an object: freeing it cancels the request to polkit, and the callback is not called.
  *
  * To add an action: dbus/org.execd1.policy, an AuthzAction and its name in authz.c, dbus/org.execd1.rules if the
  * group has it, and execd.service(8).

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Whether the system bus still serves us. It ends the connection for reasons of its own, and it reads nothing
- * more from a connection of whose messages it has 127 MiB that their recipients do not read: then callers on
- * the bus get no answers, and polkit gets no questions.
+ * Detects that the system bus no longer serves execd. It ends the connection for reasons of its own, and it
+ * reads nothing more from a connection of whose messages it has 127 MiB that their recipients do not read:
+ * then callers on the bus get no answers, and polkit gets no questions.
  */
 
 #include <systemd/sd-bus.h>

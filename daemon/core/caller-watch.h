@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A client on the bus, followed until it leaves. (sd_bus_track_add_name(3) asks the bus and waits for the
- * answer, which nothing here may do.)
+ * Follows a client until it leaves the bus. (sd_bus_track_add_name(3) asks the bus and waits for the answer,
+ * which nothing here may do.)
  */
 
 #include <stdbool.h>

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Records of refusals. Anybody can cause them, as fast as he likes, and the journal keeps so many bytes only:
- * the first ones of a user in an interval are written one by one, the others are counted, and the count is
- * written when the interval is over.
+ * Records of refusals. Any user can cause them at any rate, and the size of the journal is limited. Therefore
+ * the first ones of a user in an interval have records of their own; the others are counted, and one record
+ * at the end of the interval has their number.
  */
 
 #include "core/audit.h"

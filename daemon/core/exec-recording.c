@@ -20,10 +20,9 @@ int exec_recording_decide(const ExecEnv *env, ExecRequest *q, bool with_fds, Ref
                               "Record: recordings are disabled in execd.conf (Record=off)");
         if (with_fds && (q->record || mode == RECORD_ALWAYS))
                 return refuse(reterr, q->record ? REFUSAL_BAD_REQUEST : REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                              "%s, and streams that are passed as file descriptors cannot be: "
+                              "%s: streams that are passed as file descriptors cannot be recorded, "
                               "use StartAttached or Start",
-                              q->record ? "Record: it is to be recorded"
-                                        : "every exec is to be recorded (Record=always)");
+                              q->record ? "Record" : "Record=always in execd.conf");
         if (q->record)
                 return 1;
         q->record = mode == RECORD_ALWAYS;

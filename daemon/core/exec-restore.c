@@ -150,7 +150,7 @@ static int exec_restore(Manager *m, ExecJson *r, StoredFds *f, Exec **ret)
         if (!e->container || !e->creator || !e->command_line)
                 return -ENOMEM;
         if (restore_warnings(e) < 0)
-                log_warning("Failed to find out which limits of exec %.12s are not enforced", r->id);
+                log_warning("Failed to determine the unenforced limits of exec %.12s", r->id);
         e->container->id = TAKE_PTR(r->container_id);
         e->container->name = TAKE_PTR(r->container_name);
         e->container->kind = TAKE_PTR(r->container_kind);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* An exec of before, made again from its line of JSON (core/exec-serialize). */
+/* Restores an exec from its line of JSON (core/exec-serialize). */
 
 #include "core/fdstore.h"
 

@@ -316,7 +316,7 @@ static int exec_launch(Exec *e, Refusal *reterr)
         exec_close_stdio(e);
         if (r < 0) {
                 exec_fail(e, reterr->kind ?: REFUSAL_INTERNAL,
-                          reterr->message ?: "the start could not be asked for");
+                          reterr->message ?: "failed to call execd-spawner");
                 return r;
         }
         return 0;

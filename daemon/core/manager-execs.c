@@ -439,8 +439,7 @@ void manager_leave_execs(Manager *m)
 
                 settle(e);
                 if (e->state == EXEC_RUNNING && !e->slot)
-                        log_error("Exec %.12s could not be stored with systemd, its end will not be known",
-                                  e->id);
+                        log_error("Failed to store exec %.12s with systemd, its end will be unknown", e->id);
                 if (e->state == EXEC_RUNNING && e->slot) {
                         e->persistence = EXEC_STORED;
                         n_running++;

@@ -26,7 +26,7 @@ static int join(Ctl *c, const char *path, bool *take_input, sd_bus_message **ret
                         return bus_fail(&error, r);
                 *take_input = false;
                 if (!c->options.quiet)
-                        fprintf(stderr, "Another client writes to it; you can only watch.\n");
+                        fprintf(stderr, "Another client has the input. Only the output is shown.\n");
         }
 }
 

@@ -73,7 +73,7 @@ static int print_whole(Ctl *c)
         char what[128];
 
         printf("execctl [OPTIONS...] COMMAND ...\n\n"
-               "Run commands in running containers, and look after them.\n");
+               "Run commands in running containers, and manage them.\n");
         print_title(c, "Commands");
         for (size_t i = 0; i < _VERB_MAX; i++) {
                 const VerbRow *v = &verb_table[i];

@@ -192,7 +192,7 @@ int verb_logs(Ctl *c, int argc, char **argv)
                 return fail_errno(r, "Failed to read the journal");
         if (printed == 0 && c->options.lines != 0)
                 fprintf(stderr,
-                        "No output in the journal. (It has that of execs which run without a client; "
-                        "reading it takes root or the group systemd-journal.)\n");
+                        "No output in the journal. It has the output of execs that run without a client; only root and "
+                        "the group systemd-journal may read it.\n");
         return 0;
 }

@@ -74,7 +74,7 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv)
         if (!host)
                 return fail_memory();
         if (strchr(host, '/'))
-                return fail("--host: \"%s\" takes a host, and no container of it", verb);
+                return fail("--host: \"%s\" takes a host without a container", verb);
 
         write_command(&command, c, verb, tty, argc, argv);
         if (buf_error(&command) < 0)

@@ -135,7 +135,7 @@ static int prepare_terminal(Player *p)
         p->on_terminal = isatty(STDOUT_FILENO);
         r = p->on_terminal ? terminal_await(STDOUT_FILENO) : 0;
         if (r < 0)
-                return fail_errno(r, "Failed to use the terminal, which execctl is in the background of");
+                return fail_errno(r, "Failed to use the terminal: execctl is in the background");
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);

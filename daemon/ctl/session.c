@@ -62,7 +62,7 @@ int session_begin(Session *s)
          * each time it goes on. */
         r = s->tty ? terminal_await(STDIN_FILENO) : 0;
         if (r < 0)
-                return fail_errno(r, "Failed to use the terminal, which execctl is in the background of");
+                return fail_errno(r, "Failed to use the terminal: execctl is in the background");
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
@@ -352,8 +352,8 @@ static int stream_end(Session *s)
         if (is_running) {
                 terminal_restore();
                 if (!s->ctl->options.quiet)
-                        fprintf(stderr, "The command goes on; to come back: execctl attach %.*s\n", ID_SHOWN,
-                                s->path + strlen(s->path) - EXEC_ID_LENGTH);
+                        fprintf(stderr, "The command continues. To attach again: execctl attach %.*s\n",
+                                ID_SHOWN, s->path + strlen(s->path) - EXEC_ID_LENGTH);
                 return 0;
         }
         r = exec_wait(s->ctl, s->path, &status);

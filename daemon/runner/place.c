@@ -88,7 +88,7 @@ int place_open(RunnerSpec *s, int leader, int mount_namespace, Place *ret, Refus
                               s->service ? "service" : "container");
         if (r < 0 && reterr->kind == REFUSAL_NONE)
                 return refuse(reterr, REFUSAL_INTERNAL, r,
-                              "cannot look up the root directory of the main process: %s",
+                              "failed to open the root directory of the main process: %s",
                               strerrordesc_np(-r));
         return r;
 }

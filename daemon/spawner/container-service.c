@@ -73,7 +73,7 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         else
                 r = take_units(s, reply);
         if (r < 0)
-                refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "systemd's answer cannot be read");
+                refuse(&s->failure, REFUSAL_UNAVAILABLE, r, "invalid reply from systemd");
         run_looks(s);
         return 0;
 }

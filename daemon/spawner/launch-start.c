@@ -275,7 +275,7 @@ static int check_is_no_host(const Container *c, const LaunchStart *q, Refusal *r
                 return 0;
         return refuse(
                 reterr, REFUSAL_DENIED, EPERM,
-                "Privileged: %s runs as root without any confinement, where a command is one of the host's",
+                "Privileged: %s runs as root without any confinement: a command in it is a command on the host",
                 c->name);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A process of ours that was given up, until it has ended. The kernel does not end one that waits for a file system
+/* An abandoned process of execd-spawner, until it ends. The kernel does not end one that waits for a file system
  * which has begun to answer, and the container may serve that itself. */
 
 #include <systemd/sd-event.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Keeps the limits of a slice what those of its container are: an administrator or an engine may change
- * them. */
+/* Keeps the limits of a slice equal to those of its container, which an administrator or an engine may
+ * change. */
 
 #include <systemd/sd-bus.h>
 

@@ -190,7 +190,7 @@ static int find_in_storage(const char *bundle, const char *id, OciNames *names, 
 
         tail = (size_t) snprintf(expected, sizeof(expected), "/%s/userdata", id);
         if (n <= tail || strcmp(bundle + n - tail, expected) != 0)
-                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "Podman's storage cannot be told from %s",
+                return refuse(reterr, REFUSAL_INTERNAL, EBADMSG, "failed to find Podman's storage from %s",
                               bundle);
         directory = memdup_text(bundle, n - tail);
         if (!directory)
@@ -214,7 +214,7 @@ static int find_in_storage(const char *bundle, const char *id, OciNames *names, 
                         return 0;
                 }
         }
-        return refuse(reterr, REFUSAL_INTERNAL, ENOENT, "Podman's storage does not have it");
+        return refuse(reterr, REFUSAL_INTERNAL, ENOENT, "it is not in Podman's storage");
 }
 
 static int read_bundle(const OciPlace *place, int dir_fd, const char *bundle, OciConfig *ret,

@@ -78,7 +78,8 @@ static int check_cgroup(const Leader *l, const OciState *state, Refusal *reterr)
 
         r = leader_cgroup(l, &path);
         if (r == -ENODATA)
-                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP, "it is in no unified control group");
+                return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
+                              "it is not in a unified control group");
         if (r < 0 || !state->cgroup)
                 return r;
         n = strlen(state->cgroup);

@@ -196,7 +196,7 @@ int processes_list(Connection *c, sd_bus_message *m, Container *container, Refus
         l = listing_find(c->spawner, container, &n);
         if (l ? l->n_waits >= WAITS_MAX : n >= LISTINGS_MAX)
                 return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                              "too many lists of processes are being made (limit %d)",
+                              "too many process lists are being read (limit %d)",
                               l ? WAITS_MAX : LISTINGS_MAX);
         w = calloc(1, sizeof(*w));
         if (!w)

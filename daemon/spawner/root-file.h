@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Files that only root can have written: what they say is as good as root's word. */
+/* Files that only root can have written, so that their contents can be trusted. */
 
 #include <stdbool.h>
 #include <sys/stat.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A runner: the static program in a process of its own, with nothing of ours but its control socket. */
+/* Starts a runner: the static program in a process of its own, with its control socket and no other file
+ * descriptor. */
 
 #include <sys/types.h>
 #include <systemd/sd-event.h>

@@ -307,7 +307,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
         }
         r = service_properties_read(reply, &p);
         if (r < 0)
-                refuse(&refusal, REFUSAL_UNAVAILABLE, r, "systemd's answer cannot be read");
+                refuse(&refusal, REFUSAL_UNAVAILABLE, r, "invalid reply from systemd");
         else
                 r = look_take(l, reply, &p, &refusal);
         if (r < 0)

@@ -343,7 +343,8 @@ int slice_verify(Slice *s, const char *scope, Refusal *reterr)
                 r = -EOPNOTSUPP;
         if (r < 0)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                              "cannot give the execs of the container its limits: %s", strerrordesc_np(-r));
+                              "failed to apply the container's limits to its execs: %s",
+                              strerrordesc_np(-r));
         s->is_verified = true;
         return 0;
 }

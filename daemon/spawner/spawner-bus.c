@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * org.execd1.Spawner. Every argument is checked here, as if the peer were not known: execd is trusted to
- * decide who may do what, not to be well.
+ * org.execd1.Spawner. All arguments are checked here as if the peer were unknown: execd is trusted to
+ * authorize callers, but it may be compromised.
  */
 
 #include "spawner/spawner-bus.h"

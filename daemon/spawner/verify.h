@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* After the command was executed: does it have what its container had when that was found, and no more? */
+/* Checks after execve(2) that the command has the confinement that its container had when it was found. */
 
 #include "base/refusal.h"
 #include "spawner/leader.h"

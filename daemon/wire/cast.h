@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Recordings of terminal sessions: asciicast v2, a line of JSON for what is known at the beginning and one
- * for each event. cast-write.c makes lines, cast-read.c takes them apart.
+ * Recordings of terminal sessions: asciicast v2, a line of JSON with the header, and one for each event.
+ * cast-write.c makes lines, cast-read.c takes them apart.
  *
  * A recording is UTF-8, and what a command writes need not be: bytes that are no character become U+FFFD,
  * and a character that was cut between two reads is put together again. Control characters are escaped, so

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* MESSAGE_ID of each record that execd writes to the journal; packaging/catalog has their texts. Of lines of
- * output, which the runner writes, wire/runner-spec.h has it. */
+/* MESSAGE_ID of each record that execd writes to the journal; packaging/catalog has their texts. The one of
+ * output lines, which the runner writes, is in wire/runner-spec.h. */
 
 #define MESSAGE_EXEC_CREATED    "0dfec8a647e04ac0a3fe00b9f09e7f71"
 #define MESSAGE_EXEC_DENIED     "9b64e2bb69b54967818a6c2220391d34"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * How systemd's services are called: their names, their ids as containers, and which of the variables of a
- * main process are for its commands as well. Pure.
+ * The names of systemd's services, their IDs as containers, and the variables of a main process that its
+ * commands get as well. Pure.
  */
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 
 /*
  * Numbers as people write them in unit files: sizes, time spans, booleans. Each function takes a whole text
- * and returns 0, -EINVAL when it is none, or -ERANGE when it does not fit.
+ * and returns 0, -EINVAL if it is malformed, or -ERANGE if the value does not fit.
  */
 
 #include <stdbool.h>

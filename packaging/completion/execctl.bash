@@ -101,7 +101,7 @@ _execctl() {
     elif [[ $prev == -* ]] && __execctl_options "${verb:-run}" | grep -qx -e "$prev="; then
         return
     elif [ "$verb" = run ] || [ "$verb" = shell ]; then
-        # What follows the container is the command's.
+        # The words after the container belong to the command.
         [ -z "$container" ] || return
         if [[ $cur == -* ]]; then words=$(__execctl_options "$verb"); else words=$(__execctl_containers); fi
     elif [[ $cur == -* ]]; then

@@ -53,7 +53,7 @@ function __execctl_takes_options
     end
 end
 
-# What may follow an option, as arguments of complete.
+# The values of an option, as arguments of complete.
 function __execctl_values
     switch $argv[1]
         case signal

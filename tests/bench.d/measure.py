@@ -22,7 +22,7 @@ SOCKETS = {"execd": "/run/execd/execd.sock", "dockerd": "/run/docker.sock"}
 PROCESSES = {"execd": ("execd", "execd-spawner"), "dockerd": ("dockerd", "containerd")}
 HELPERS = {"execd": ("execd-runner",), "dockerd": ("containerd-shim",)}
 ELSEWHERE = {"execd": "booted", "dockerd": "elsewhere-docker"}
-# What README shows first, for a run that is ended early.
+# The figures that README shows first, for a run that is ended early.
 PARTS = ("latency", "rate", "streams", "echo", "cold", "attached", "peers", "pauses", "health", "memory", "cpu", "floor",
          "neighbours")
 OF_EXECD = ("cold", "attached", "floor")

@@ -122,7 +122,7 @@ def test_workdir(web):
 
 def test_privileged(web):
     code, out = web.exec_run("echo x", privileged=True)
-    # Where root itself lacks capabilities, runc says that it cannot.
+    # If root itself lacks capabilities, runc fails.
     assert (code, out) == (0, b"x\n") or b"unable to apply caps" in out
 
 

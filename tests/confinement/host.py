@@ -82,7 +82,7 @@ class Machine:
         # Not sticky: what a user inside wrote, its init may take away.
         os.chmod(self.shared, 0o777)
         if script is not None:
-            # What the container does to itself before it goes to sleep; /probe/ready says that it is done.
+            # The container does this to itself before it sleeps; /probe/ready appears after it.
             with open(f"{self.shared}/script", "w", encoding="utf-8") as stream:
                 stream.write(script + "\ntouch /probe/ready\nexec /probe/hostile sleep\n")
             payload = ["/bin/sh", "/probe/script"]
@@ -276,7 +276,7 @@ def product_hashes():
 
 
 class Usage:
-    """What the two daemons hold."""
+    """The resources that the two daemons hold."""
 
     def __init__(self):
         self.pids = {unit: main_pid(unit) for unit in SERVICES}

@@ -176,7 +176,7 @@ def soon_idle():
 
 
 def settled():
-    """What is held once nothing runs."""
+    """The resources that are held when nothing runs."""
     host.wait_until(lambda: not [s for s in host.exec_scopes()] and host.own_processes().get(host.PRODUCT[2], 0) == 0,
                     "an end of all scopes and runners", 100)
     time.sleep(1)  # journald and systemd end their part

@@ -29,7 +29,7 @@ def test_stacked_filters(machine, count, stubbed):
 
 
 def test_more_filters_than_can_be_taken(machine):
-    """What cannot be taken over is a refusal that says so."""
+    """Filters that cannot be copied cause a refusal that says so."""
     m = filtered(machine, "mkdir", 100)
     outcome, pid = run_marked(m.name)
     if pid is None:

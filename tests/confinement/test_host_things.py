@@ -46,7 +46,7 @@ def read_grabs(report):
 
 
 def foreign_things(grab, allowed_caps):
-    """What a seized process has that is not the container's."""
+    """The attributes of a seized process that are not the container's."""
     found = []
     for fd in grab["fd"]:
         number, target = fd.split(" ", 1)

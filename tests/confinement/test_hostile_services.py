@@ -233,7 +233,7 @@ time.sleep(1000)
 
 
 def test_environment_that_it_has_made_up(service):
-    """What it writes into its memory may come to commands of its own user, and to nobody else."""
+    """Data in its memory may reach commands of its own user, and of no other."""
     padding = "Environment=" + " ".join(f"A{i}=xxxxxxxxxxxxxxxx" for i in range(10))
     s = service("preloading", ["User=daemon", padding], program="/usr/bin/python3 {inside}/script", wait=False)
     with open(f"{s.shared}/script", "w", encoding="utf-8") as stream:

@@ -64,7 +64,7 @@ def listed():
 
 
 class Events:
-    """What GET /events tells while it runs, as (action, name)."""
+    """The events of GET /events while it runs, as (action, name)."""
 
     def __init__(self):
         self.seen = []
@@ -238,7 +238,7 @@ def spares(name):
 @pytest.mark.parametrize("taken", [False, True], ids=["before create", "before start"])
 @pytest.mark.parametrize("name", ["docker", "podman"])
 def test_another_name_at_once(container, name, taken):
-    """What was made in advance for the container is of use under its new name as well."""
+    """A runner that was made in advance is used under the new name of the container as well."""
     c = container(ENGINES[name], f"oci-{name}-old")
     assert client.run(c.name, ["true"]).code == 0
     host.wait_until(lambda: spares(c.name), "a spare")

@@ -275,7 +275,7 @@ def test_leader_that_stays_is_found_again(container):
 
 
 def test_command_with_namespaces_of_its_own(container):
-    """What the command has made itself by the time it is looked at is no mismatch, also when it has ended."""
+    """Confinement that the command adds before it is compared is no mismatch, also if the command has ended."""
     for kind, options in (("nspawn", []), ("docker", UNCONFINED)):
         c = container(kind, options)
         for _ in range(times(100)):

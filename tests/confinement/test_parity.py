@@ -151,7 +151,7 @@ def test_machines_are_what_they_are_for(machines):
 
 
 def test_sees_a_naive_join(machines):
-    """What joins all namespaces and no more is found to differ in every part of its confinement."""
+    """A process that only joins all namespaces differs in every part of its confinement."""
     m = machines("web")
     reference = parity.from_payload(m, *USERS["root"])
     text = host.sh(["env", "-i", "MARK=1", "nsenter", "-t", str(m.leader()), "-a", "/probe/probe", "report"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What Podman's own files say of its containers: labels above all, by which tools find them."""
+"""The facts in Podman's own files about its containers, above all labels, by which tools find them."""
 
 import json
 import os

@@ -213,7 +213,7 @@ def test_many_commands_end_with_the_service(service):
 
 
 def test_manager_of_a_user_is_none(unit):
-    """What runs in user.slice, instances of templates as well, is a user's."""
+    """Services in user.slice, including instances of templates, belong to a user."""
     unit("execd-usermanager@.service", "[Service]\nUser=daemon\nSlice=user-1.slice\nExecStart=/bin/sleep 1000\n")
     host.sh(["systemctl", "start", "execd-usermanager@1.service"])
     client.assert_refused(client.run("execd-usermanager@1.service", ["/bin/true"]), "user.slice")

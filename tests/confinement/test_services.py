@@ -103,7 +103,7 @@ def execctl(*words, uid=None, check=False):
 
 
 def test_environment_and_credentials(service):
-    """What the unit has set, and nothing that belongs to one process alone."""
+    """The variables of the unit, without those that belong to one process alone."""
     os.makedirs(host.SHARED, exist_ok=True)
     with open(f"{host.SHARED}/note", "w", encoding="ascii") as stream:
         stream.write("loaded")
@@ -242,7 +242,7 @@ LEAVE = ["/bin/sh", "-c", "(exec </dev/null >/dev/null 2>&1; trap '' TERM HUP; s
 
 
 def test_stop_ends_all_in_the_scope(service):
-    """What an exec has left behind, which execd no longer knows, ends with the service too."""
+    """Processes of an exec that execd no longer knows end with the service, too."""
     s = service("leaving", ["DynamicUser=yes"])
     outcome = client.run(s.name, LEAVE)
     assert outcome.code == 0, outcome
@@ -359,7 +359,7 @@ def test_oneshot_while_it_runs(service):
 
 
 def test_traceable_after_a_change_of_user(service):
-    """Where the kernel lets a service trace what has become its user, nothing is run: it is not confined yet then."""
+    """If the kernel lets a service trace its user's processes, commands are refused: they are not confined yet at that moment."""
     s = service("tracing", ["User=daemon"])
     with open(f"{host.SHARED}/suid_dumpable", "w", encoding="ascii") as stream:
         stream.write("1\n")
@@ -495,7 +495,7 @@ def test_no_services(service):
 
 
 def test_refused(service):
-    """What is no container, by its reason."""
+    """Services that are not containers, by reason."""
     for name, properties, program, word in (
             ("once", ["Type=oneshot", "RemainAfterExit=yes"], "/bin/true", "no main process"),
             ("limited", ["User=daemon", "RestrictFileSystems=ext4 tmpfs proc"], None, "RestrictFileSystems="),

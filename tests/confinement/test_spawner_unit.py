@@ -6,13 +6,13 @@ import host
 import parity
 import pytest
 
-# What systemd makes with seccomp, with no_new_privs or with the bounding set.
+# The settings that systemd implements with seccomp, no_new_privs or the bounding set.
 INHERITED = ["NoNewPrivileges=yes", "CapabilityBoundingSet=~CAP_NET_RAW", "LockPersonality=yes",
              "MemoryDenyWriteExecute=yes", "PrivateDevices=yes", "ProtectClock=yes", "ProtectHostname=yes",
              "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes",
              "RestrictAddressFamilies=AF_UNIX AF_NETLINK", "RestrictNamespaces=~user", "RestrictRealtime=yes",
              "RestrictSUIDSGID=yes", "SystemCallArchitectures=native", "SystemCallFilter=~@swap", "SystemCallLog=@swap"]
-# What the runner undoes: its command gets the container's.
+# The settings that the runner undoes: its command gets the container's.
 UNDONE = ["Nice=7", "OOMScoreAdjust=500", "LimitNOFILE=300:400000", "LimitSTACK=1M:infinity", "UMask=0000",
           "CPUAffinity=0", "CPUSchedulingPolicy=batch", "IOSchedulingClass=idle", "TimerSlackNSec=1s",
           "IgnoreSIGPIPE=yes", "KeyringMode=inherit", "Environment=LD_PRELOAD=/probe/none.so", "Personality=x86",
@@ -63,7 +63,7 @@ def test_undone_is_not_inherited(web, spawner_with, line):
 
 
 def test_without_another_line(web, spawner_with):
-    """What the two above rest on: the unit as it is makes no difference."""
+    """The premise of the two tests above: the unit as it is makes no difference."""
     spawner_with("# nothing")
     found = parity.differences(parity.from_payload(web, 0, 0, [0]), client.fields(report(web)), {"all", "web"})
     assert not found, "\n".join(found)

@@ -27,7 +27,7 @@ FALSE_PTMX = {
     "slave": "umount -l /dev/pts; mkdir /p; mount -t devpts -o newinstance,ptmxmode=666 devpts /p; "
              "mount --bind /dev/zero /p/ptmx; rmdir /dev/pts; ln -s /p /dev/pts",
 }
-# What the container may do to itself without losing terminals.
+# The changes that a container may make to itself without losing terminals.
 STILL_WORKS = ("dev-ptmx-fifo", "dev-ptmx-file", "dev-ptmx-null")
 
 

@@ -16,7 +16,7 @@ WRONG_TYPES = [
     ("Cmd", "{}", "object", "[]string"), ("Cmd", "[1]", "number", "string"), ("Cmd", '["sh",["x"]]', "array", "string"),
 ]
 
-# What execd refuses besides, and the name in its message: dockerd finds some of it later, and does not have the others.
+# Further requests that execd refuses, and the name in its message: dockerd finds some of it later, and does not have the others.
 VALUES = [
     ("Cmd", "[]", "Cmd"), ("Cmd", '""', "Cmd"), ("Env", '["=x"]', "environment variable"), ("User", '"a b"', "User"),
     ("User", '"99999999999"', "User"), ("DetachKeys", '"abc"', "DetachKeys"),

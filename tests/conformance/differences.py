@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where execd means to answer otherwise than dockerd 20.10 (API 1.41), and why.
+"""The intended differences between execd and dockerd 20.10 (API 1.41), and their reasons.
 
 The keys are tests (file::test, a * stands for anything). A listed test asserts what each target does; one that expects
 different things without being listed fails, as does an entry here that is no test.

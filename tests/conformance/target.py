@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the suites talk to: dockerd or execd, and the container that is there for them.
+"""The target of the suites: dockerd or execd, and the container for them.
 
 execd finds the sandbox's machines. For dockerd the same container is made from the same busybox root; with
 EXECD_TEST_ENGINE=docker, execd is asked about that one, too. A Victim is a container of a test's own, to be paused,

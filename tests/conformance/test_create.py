@@ -332,7 +332,7 @@ def every_capability():
 
 
 def all_that_there_is(api):
-    """What the host's root itself has not cannot be given; in a user namespace of its own a container has all."""
+    """Capabilities that the host's root lacks cannot be given; a container with a user namespace of its own has all."""
     init = api.get(f"/containers/{api.container}/json").json()["State"]["Pid"]
     if os.readlink(f"/proc/{init}/ns/user") != os.readlink("/proc/self/ns/user"):
         return every_capability()

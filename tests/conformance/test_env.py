@@ -7,7 +7,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def environment(api, *extra, **fields):
-    """What `env` prints, as a list of pairs in order."""
+    """The output of `env`, as a list of pairs in order."""
     result = api.run("/usr/bin/env", Env=list(extra) or None, **fields)
     assert result.code == 0, result
     return [tuple(line.split("=", 1)) for line in result.out.decode().replace("\r\n", "\n").splitlines()]

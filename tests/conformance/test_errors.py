@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong: statuses, texts, exit codes (exec-api §3)."""
+"""Errors: statuses, texts, exit codes (exec-api §3)."""
 
 import threading
 

@@ -474,7 +474,7 @@ def test_detaching_by_keys_is_no_disconnect(api, running):
 
 
 def test_a_reader_that_leaves_is_no_disconnect(api, running):
-    """What counts is the client that started it."""
+    """Only the client that started it counts."""
     exec_id, c = running("sh", "-c", "echo ready; sleep 30", OnDisconnect="kill")
     c.read_until(b"ready")
     with attach(api, exec_id) as reader:

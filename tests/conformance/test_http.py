@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the HTTP parser takes, and how connections live (exec-api §1, security R-H1)."""
+"""The requests that the HTTP parser accepts, and the life of connections (exec-api §1, security R-H1)."""
 
 import json
 import resource
@@ -156,7 +156,7 @@ def test_get_with_a_body(api):
         assert [c.read_response().status for _ in range(2)] == [200, 200]
 
 
-# What is accepted.
+# Accepted requests.
 
 def test_bare_lf_line_ends(api):
     assert api.raw(b"GET /_ping HTTP/1.1\nHost: x\nConnection: close\n\n").status == 200
@@ -184,7 +184,7 @@ def test_equal_content_lengths(api):
     assert api.raw(framed(api, b"Content-Length: %d\r\n" % len(BODY) * 2, BODY)).status == 201
 
 
-# What is refused by both.
+# Requests that both refuse.
 
 REFUSED = {
     "no host": (b"GET /_ping HTTP/1.1\r\n\r\n", 400),
@@ -230,7 +230,7 @@ def test_refused_and_closed(api, case):
         assert b"HTTP/1.1 200" not in rest
 
 
-# Where execd is stricter or more bounded than Go's server.
+# Requests for which execd is stricter or more bounded than Go's server.
 
 def test_folded_header(api, differ):
     answer = api.raw(b"GET /_ping HTTP/1.1\r\nHost: x\r\nX-Y: 1\r\n 2\r\nConnection: close\r\n\r\n")

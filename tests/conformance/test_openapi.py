@@ -29,7 +29,7 @@ OTHER_UID = 1001  # in no group that the rules know
 
 pytestmark = pytest.mark.openapi
 
-# What no test can bring about from outside, and why.
+# The answers that no test can cause from outside, and why.
 UNPROVOKED = {
     ("createExec", "501"): "takes another configuration, or a kernel that cannot tell a container's confinement",
     ("listContainers", "501"): "takes a container of Podman",
@@ -442,7 +442,7 @@ def every_property(call):
 
 @case("createExec", 400)
 def properties_that_do_not_fit_the_file(call):
-    """What the file refuses, the daemon does too."""
+    """The daemon refuses what the file refuses."""
     answers, create = [], f"/containers/{call.api.container}/exec"
     schema = call.contract.spec["components"]["schemas"]["ScopeProperties"]
     for name, value in (("TasksMax", 0), ("CPUQuota", "20"), ("CPUWeight", 10001), ("IOWeight", 0), ("MemoryMax", True),
@@ -685,7 +685,7 @@ def test_case(call, c):
         assert str(answer.status) == c.status, answer
 
 
-# What any request can be answered with: the bytes of one, and what comes of it.
+# The answers that any request can get: the bytes of a request, and its answer.
 ANY = [
     ("301", build("GET", "//_ping")),
     ("301", build("GET", "/containers/../version?x=1")),

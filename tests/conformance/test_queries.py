@@ -157,7 +157,7 @@ def queries_of(line, fixed, reads):
 
 
 def is_endless(line, query):
-    """What would be answered as long as somebody reads."""
+    """Routes whose answer lasts as long as a client reads."""
     try:
         first = {}
         for name, value in parameters(query):

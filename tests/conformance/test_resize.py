@@ -123,7 +123,7 @@ def test_after_a_failed_start(api, differ):
 
 
 def test_right_after_the_head(api, running):
-    """What the CLI does: resize goes out on another connection as soon as the head is there."""
+    """As the CLI does it: resize is sent on another connection as soon as the head has arrived."""
     for n in range(5):
         exec_id = api.create("sh", "-c", "sleep 0.2; stty -a; exec sleep 0.1", Tty=True)
         with api.start(exec_id, tty=True) as c:

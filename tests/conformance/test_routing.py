@@ -248,7 +248,7 @@ def test_upper_case_id_is_no_id(api, container_id):
 
 
 def test_routes_execd_does_not_serve(api, target, differ):
-    """What only an engine does: dockerd does it, execd says what it is."""
+    """Requests for a container engine: dockerd serves them, and execd says what it is."""
     answer = api.post("/containers/create", {"Image": "nosuch-image"})
     assert answer.status == differ(dockerd=404, execd=501)
     if target.is_execd:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whom a command runs as (exec-api §2.4)."""
+"""The user that a command runs as (exec-api §2.4)."""
 
 import re
 

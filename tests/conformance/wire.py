@@ -317,7 +317,7 @@ def join(frames, stream):
 
 
 class Result:
-    """What a finished attached exec left: the frames (or raw bytes with a tty), and inspect's answer."""
+    """The result of a finished attached exec: the frames (or raw bytes with a tty), and inspect's answer."""
 
     def __init__(self, exec_id, head, frames, raw, inspect):
         self.id, self.head, self.frames, self.raw, self.inspect = exec_id, head, frames, raw, inspect

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests of the bus share: commands as root and as a user, busctl, terminals."""
+"""Helpers for the tests of the bus: commands as root and as a user, busctl, terminals."""
 
 import errno
 import fcntl

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What else could be a command's stdin, stdout or stderr, and what becomes of it. Prints a line for each that was taken.
+"""Files other than pipes as a command's stdin, stdout or stderr, and the result. Prints a line for each that was taken.
 
 usage: stdio_kinds.py execd|start|spawner CONTAINER, as whoever is to ask
 """

@@ -40,7 +40,7 @@ class Shell(Terminal):
     def complete(self, line):
         """The line after a TAB, and the words that were shown meanwhile."""
         self.send(line + "\t")
-        # What is typed meanwhile waits until the completion is there. The line is printed in place of being executed.
+        # Input that is typed meanwhile waits for the completion. The line is printed in place of being executed.
         self.send("\x01echo 'line='\"[\x05]\"\n")
         seen = ESCAPES.sub(b"", self.expect(b"line=[") + self.expect(b"]"))
         self.expect("> ")
@@ -84,7 +84,7 @@ def test_options_are_those_of_the_command(shell):
 
 
 def test_nothing_after_the_container(shell):
-    """What follows is the command's, which runs elsewhere."""
+    """The words after the container belong to a command that runs elsewhere."""
     line, words = shell.complete("execctl run web --ver")
     assert line == "execctl run web --ver"
     line, _ = shell.complete("execctl run web we")

@@ -18,7 +18,7 @@ EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 
 def described(node, name):
-    """What of an interface clients depend on, as a set of lines."""
+    """The parts of an interface that clients depend on, as a set of lines."""
     lines = set()
     interface = next(i for i in node.iter("interface") if i.get("name") == name)
     for member in interface:

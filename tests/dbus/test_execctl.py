@@ -42,7 +42,7 @@ def test_options_of_run():
     lines = r.out.decode().split("\n")
     assert {"A=1", "FROM_HERE=yes", "/tmp"} <= set(lines) and "uid=1 gid=2" in r.out.decode()
     assert "NOT_SET" not in r.out.decode()
-    # What stands behind the container is the command's, with and without "--".
+    # The words after the container belong to the command, with and without "--".
     assert execctl("run", "web", "echo", "-i", "--help").out == b"-i --help\n"
     assert execctl("run", "web", "--", "echo", "--", "-t").out == b"-- -t\n"
 
@@ -253,7 +253,7 @@ def test_json_is_json():
 
 
 def test_logs_keep_their_order():
-    """Where stdout and stderr are one file, the lines come as they were written."""
+    """If stdout and stderr are one file, the lines have the order in which they were written."""
     ident = detached("web", "--", "sh", "-c", "for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done")
     execctl("wait", ident)
     shell("journalctl --sync")

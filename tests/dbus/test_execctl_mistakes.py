@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What people type wrong, and what execctl answers: one line that says what is wrong and what to do."""
+"""Typical mistakes, and the answers of execctl: one line that says what is wrong and what to do."""
 
 import re
 
@@ -60,7 +60,7 @@ MISTAKES = [
     ("shell -u app root@web", 1, 'The user is given twice, in "root@web" and with --user.'),
     ("list --json=nosuch", 1, '--json: short, pretty or off is expected, not "nosuch"'),
     ("kill -s NOSUCH 0", 1, '--signal: there is no signal "NOSUCH"'),
-    # What the container says.
+    # Errors of the container.
     ("run nosuch -- true", 1, "No such container: nosuch"),
     ("run -u nosuch web -- true", 1, "unable to find user nosuch: no matching entries in passwd file"),
     ("shell nosuch@web", 1, "unable to find user nosuch: no matching entries in passwd file"),

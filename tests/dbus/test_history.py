@@ -152,7 +152,7 @@ def test_a_window_of_time():
 
 
 def read_last(*words):
-    """What --lines shows is the end of what is shown without it."""
+    """--lines shows the last entries of the whole history."""
     rows = history(*words)
     for n in (1, 2, 5, len(rows), len(rows) + 7):
         last = history("-n", str(n), *words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who is in which container, with which labels, and what changes: seen without polling, by those who may."""
+"""Clients see who is in which container with which labels, and follow changes without polling, if they are authorized."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_what_an_exec_says(long_exec):
 
 
 def unenforced(name, controller):
-    """What is said of the limit here."""
+    """The warning about the limit on this system."""
     if helper.has_controller(controller):
         return []
     return [f"{name}: not enforced, since the kernel has no {controller} controller in the unified cgroup hierarchy"]
@@ -123,7 +123,7 @@ def test_others_see_their_own_only(long_exec):
     assert ident in filtered(user="member")
 
 
-# Who is attached.
+# Attached clients.
 
 def clients(path):
     return [tuple(c) for c in exec_property(path, "Clients")]
@@ -166,7 +166,7 @@ def test_clients_with_pipes_of_their_own():
 
 
 class Monitor:
-    """What busctl sees, as a user; ready once it has seen something."""
+    """The output of busctl monitor, as a user; ready after the first signal."""
 
     def __init__(self, tmp_path):
         self.log = open(tmp_path / "monitor", "w+")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may do what: polkit decides, and a caller that goes away leaves nothing."""
+"""polkit decides who may do what, and a caller that disconnects leaves nothing."""
 
 import os
 import signal
@@ -107,7 +107,7 @@ def test_root_has_one_name_for_rules(rules, counts, text):
 
 @pytest.mark.parametrize("text", ["app:0", "app:root", "1000"])
 def test_a_group_is_not_let_through_with_its_user(rules, counts, text):
-    """What a rule allows is that user as it is, not with a group that the caller has chosen."""
+    """A rule allows the user with its own groups, and not with a group that the caller has chosen."""
     rules(NOT_AS_ROOT)
     r = as_user("execctl", "run", f"--user={text}", "web", "--", "true")
     assert r.status == 1 and b"access denied" in r.err, r

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What one caller takes, others still have: questions to polkit."""
+"""No caller takes the share of others in questions to polkit."""
 
 import contextlib
 import os
@@ -197,7 +197,7 @@ sys.stdin.readline()
 
 
 def end_created():
-    """What is not started stays for minutes otherwise."""
+    """Execs that are never started stay for minutes otherwise."""
     shell("systemctl stop execd.service execd-spawner.service; rm -f /run/execd/state/execs.json")
 
 
@@ -346,13 +346,13 @@ def test_questions_that_were_given_up_still_count(rules, impatient, counts):
 
 
 def test_many_questions_of_one_user_take_turns(rules, patient, counts):
-    """What is asked at once is answered all the same, a few at a time."""
+    """Simultaneous requests are all answered, a few at a time."""
     rules(ALLOW)
     assert {a[-4:] for a in lists_at_once(60)()} == {" 200"}
 
 
 def test_polkit_that_ends_has_not_said_no(rules, patient, counts):
-    """Who is asked about when an administrator restarts polkit is told to try again."""
+    """If an administrator restarts polkit, a pending request fails with the advice to try again."""
     rules(ALLOW)
     with questions() as question, halted_polkit():
         answers = lists_at_once(5)

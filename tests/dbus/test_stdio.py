@@ -35,7 +35,7 @@ def test_nothing_but_pipes_can_be_passed(call, user):
 
 
 def test_the_spawner_believes_nobody():
-    """What execd would pass on if it were taken over."""
+    """The descriptors that a compromised execd could pass on."""
     r = helper.as_user("python3", KINDS, "spawner", "web", user="execd", timeout=90)
     assert r.status == 0, r.out.decode() + r.err.decode()
 
@@ -335,7 +335,7 @@ def test_files_that_fail(redirect, status, text):
 
 
 def test_a_slow_reader_gets_all(tmp_path):
-    """What the command has written before it ended is passed on, when the reader is stopped meanwhile, too."""
+    """Output from before the end of the command is copied, even if the reader is stopped meanwhile."""
     size = 3 * MIB
     r, w = os.pipe()
     p = subprocess.Popen(["execctl", "run", "web", "--", "head", "-c", str(size), "/dev/zero"], stdout=w)

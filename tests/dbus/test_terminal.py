@@ -116,7 +116,7 @@ def test_keys_that_detach_and_attach():
         t = terminals.enter_context(Terminal("execctl", "attach", ident))
         t.expect(PROMPT)
         watcher = terminals.enter_context(Terminal("execctl", "attach", ident))
-        watcher.expect("only watch")
+        watcher.expect("Only the output is shown")
         watcher.expect(PROMPT)
         t.send("echo is $A\n")
         t.expect("\ris kept\r\n")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What tests/sandbox, tests/run and packaging/quickstart share: where things are kept, and how progress is told.
+# Shared by tests/sandbox, tests/run and packaging/quickstart: directories, and the report of progress.
 # Sourced; the caller has set TREE to the top of the source tree.
 
 CACHE=${EXECD_TEST_CACHE:-/var/cache/execd-tests}

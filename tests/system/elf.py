@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an ELF file says of how it was built, as far as the tests ask: 64 bits, the byte order of this machine."""
+"""Facts in an ELF file about how it was built: 64 bits, the byte order of this machine."""
 
 import re
 import struct

@@ -183,7 +183,7 @@ def test_container_goes_while_polkit_is_asked(users):
 
 
 def test_caller_goes_while_polkit_is_asked(users):
-    """What polkit then answers is an answer to nobody: nothing is done. The caller's process is still there."""
+    """A later answer of polkit has no effect. The caller's process is still there."""
     exec_id = create("web", ["sleep", "1000"])
     request("POST", f"/exec/{exec_id}/start", {"Detach": True})
     allow("org.execd1.manage", "web")

@@ -133,7 +133,7 @@ def test_command_line_wins():
     assert "# command line\nIdleTimeoutSec=7s\n" in out and "# command line\nLogLevel=debug\n" in out
 
 
-# What is wrong.
+# Faults.
 
 
 def test_check_config():
@@ -191,7 +191,7 @@ def test_file_that_execd_cannot_read():
     assert f"{DROP_IN}: failed to read: Permission denied" in journal_since(begun)
 
 
-# What they change.
+# The effects of the settings.
 
 
 def test_idle_timeout():

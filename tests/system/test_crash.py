@@ -96,7 +96,7 @@ def test_numbered_lines(n, lines, crashes):
 
 @pytest.mark.parametrize("size", [16 << 20, 256 << 20])
 def test_both_directions(size):
-    """What a client sends comes back unchanged. The larger one is spliced, and execd dies in the midst of it."""
+    """Input of a client comes back unchanged. The larger one is spliced, and execd dies in the midst of it."""
     exec_id = create("web", ["sh", "-c", "cat; echo wrong >&2; exit 3"], AttachStdin=True)
     a = Attached(exec_id)
     wait_for_begin(exec_id)
@@ -138,7 +138,7 @@ def test_terminal():
 
 @pytest.mark.parametrize("tty", [False, True])
 def test_its_client_leaves_while_execd_is_away(tty):
-    """What is bound to the client ends with it, and a terminal is hung up: nothing else holds it open."""
+    """Execs that are bound to the client end with it, and a terminal is hung up: nothing else holds it open."""
     exec_id = create("web", ["sh", "-c", "trap 'exit 3' HUP; echo ready; while :; do sleep 0.1; done"], Tty=tty,
                      OnDisconnect="hangup")
     a = Attached(exec_id, tty=tty)
@@ -266,7 +266,7 @@ def test_who_follows_events_sees_that_they_are_not_all():
 
 def test_follower_of_events_fails():
     docker = subprocess.Popen([*DOCKER, "events"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    # What is created before it follows, it does not see.
+    # It does not see execs that were created before it followed.
     os.set_blocking(docker.stdout.fileno(), False)
 
     def has_seen():
@@ -278,7 +278,7 @@ def test_follower_of_events_fails():
 
 
 def test_caller_on_the_bus_gets_an_error():
-    """Who waits there asks again: the status is not lost."""
+    """Waiting clients ask again: the status is not lost."""
     exec_id = create("web", ["sleep", "4322"], AttachStdout=False, AttachStderr=False)
     assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
     wait_for_begin(exec_id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an exec prints can be recorded, bounded and without holding it up, and is played back to whom it concerns."""
+"""Recordings of the output of execs: limited, without delay for the command, and replayed to authorized users."""
 
 import json
 import os
@@ -392,7 +392,7 @@ def test_replay_of_what_others_made(tmp_path):
 
 
 def on_terminal(*words, keys=b"", at=b"", seconds=20):
-    """What a terminal is shown, and how it ended; `keys` are typed when `at` was seen."""
+    """The output on a terminal and the exit status; `keys` are typed after `at` was seen."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execvp("execctl", ["execctl", *words])
@@ -512,7 +512,7 @@ def test_always(configured):
     done = busctl(*MANAGER, "Run", "sas", "web", "2", "echo", "by hand")
     assert done.returncode == 0 and recording(json.loads(done.stdout)["data"][1][-64:]).output() == "by hand\r\n"
 
-    # What cannot be recorded is refused, and execctl has the daemon carry the streams.
+    # Streams that cannot be recorded are refused, and execctl lets the daemon carry them.
     here = os.path.dirname(os.path.abspath(__file__))
     done = subprocess.run([sys.executable, "-c", FDS_ALWAYS, os.path.join(here, "../dbus")], capture_output=True, text=True,
                           timeout=60, check=True)

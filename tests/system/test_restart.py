@@ -226,7 +226,7 @@ def test_end_of_input_while_execd_is_away():
     exec_id = create("web", ["sh", "-c", "wc -c"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.sendall(b"before ")
-    # What it is sent while it does not look, its successor finds.
+    # Its successor finds the messages that arrive meanwhile.
     shell("systemctl kill -s STOP execd.service")
     a.socket.sendall(b"meanwhile")
     a.socket.shutdown(socket.SHUT_WR)
@@ -386,7 +386,7 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
 
 
 def test_spawner_that_cannot_be_started_is_told_of():
-    """Who asks gets an answer that says where to look; with the cause gone, the next exec runs."""
+    """The error says where to look; after the cause is removed, the next exec runs."""
     drop_in = "/run/systemd/system/execd-spawner.service.d/broken.conf"
     shell(f"mkdir -p {drop_in.rpartition('/')[0]}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{drop_in};"
           "systemctl daemon-reload; systemctl stop execd-spawner.service")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What callers share: whoever takes all that he can leaves something to those who have little, and to root."""
+"""Shared resources: a user who takes as much as possible leaves something to users with little, and to root."""
 
 import contextlib
 import json

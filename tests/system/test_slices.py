@@ -229,7 +229,7 @@ def test_container_ends_while_no_spawner_runs():
 
 
 def test_slices_of_others_are_left_alone():
-    """What only looks like ours is no container's."""
+    """A slice with a similar name does not belong to a container."""
     shell("systemd-run --quiet --unit=other --slice=machine-execdition.slice sleep 100")
     try:
         restart_spawner("systemctl restart execd-spawner.service")

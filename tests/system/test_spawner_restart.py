@@ -140,7 +140,7 @@ def test_systemd_executes_itself_anew_before_it_answers(busy_systemd):
 
 
 def test_events_go_on():
-    """Who follows the events hears of containers from the next one, without asking for anything."""
+    """Followers of the events get those of containers from the next spawner, without a new request."""
     lines = []
     with request_events() as s:
         shell("systemctl restart execd-spawner.service")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What execd.service keeps out, by whichever of its settings; and that both services start at once."""
+"""The protections of execd.service, by any of its settings; and both services start at once."""
 
 import subprocess
 
