@@ -16,7 +16,7 @@ int hanging_check(const Leader *l, Refusal *reterr)
         if (l->n_hanging < HANGING_MAX)
                 return 0;
         return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                      "the container does not answer: %d runners hang in its file systems (limit %d)",
+                      "the container does not answer: %u runners hang in its file systems (limit %d)",
                       l->n_hanging, HANGING_MAX);
 }
 
