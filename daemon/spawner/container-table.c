@@ -32,6 +32,8 @@ int container_table_add(ContainerTable *t, Container *c, bool is_new)
         }
         c->table = t;
         list_append(&t->containers, &container_ref(c)->node);
+        if (t->events && t->events->on_added)
+                t->events->on_added(t->userdata, c);
         if (is_new && t->events)
                 t->events->on_new(t->userdata, c);
         return 0;

@@ -16,6 +16,7 @@
 typedef struct ContainerEvents {
         void (*on_new)(void *userdata, Container *c);
         void (*on_removed)(void *userdata, Container *c);
+        void (*on_added)(void *userdata, Container *c); /* also one that was there before us; or NULL */
 } ContainerEvents;
 
 struct ContainerTable {

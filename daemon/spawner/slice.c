@@ -266,6 +266,21 @@ static void slice_begin(Slice *s, bool is_adopted)
         slice_stop(s);
 }
 
+/* No container is known for it. That it is not known does not mean that it has ended: what runs is left alone,
+ * and ends with the namespaces of the container, or with the service. */
+static void slice_wait_for_container(Slice *s)
+{
+        CgroupEvents now = {0};
+        int r = cgroup_watch_new(sd_bus_get_event(s->bus), s->cgroup, on_cgroup, s, &s->watch, &now);
+
+        if (r >= 0)
+                slice_consider(s, now.is_populated);
+        else if (r == -ENOENT)
+                slice_arm(s, EMPTY_USEC);
+        else
+                log_errno(LOG_WARNING, r, "Failed to watch %s", s->name);
+}
+
 void slice_on_found(Slice *s)
 {
         if (!s->bus)
@@ -274,6 +289,8 @@ void slice_on_found(Slice *s)
         s->state = SLICE_ADOPTED;
         if (s->container)
                 slice_begin(s, true);
+        else
+                slice_wait_for_container(s);
 }
 
 static bool is_lost(const Slice *s)

@@ -71,7 +71,7 @@ void slice_detach(Slice *s);
 void slice_set_container(Slice *s, Container *c);
 /* As just read. */
 void slice_set_limits(Slice *s, const Limits *limits);
-/* systemd has it, against what we knew: it begins to be adopted. */
+/* systemd has it, against what we knew: it begins to be adopted, if its container is known. */
 void slice_on_found(Slice *s);
 /* systemd does not have it. */
 void slice_on_gone(Slice *s);

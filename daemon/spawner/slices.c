@@ -12,7 +12,7 @@ struct Slices {
         sd_bus_slot *slot_job, *slot_list;
         List slices;
         bool is_listed;                   /* systemd has said which ones it has */
-        const ContainerTable *containers; /* weak; NULL until all are known */
+        const ContainerTable *containers; /* weak */
         const SlicesEvents *events;
         void *userdata;
 };
@@ -59,10 +59,10 @@ static bool is_of(const Slice *s, const Container *c)
         return strncmp(s->digits, c->id, strlen(s->digits)) == 0;
 }
 
-/* Those of a spawner before us: each belongs to a container that still runs, or goes. */
+/* Those of a spawner before us: each belongs to a container that still runs, or goes when it is empty. */
 static void settle_one(Slices *all, Slice *s)
 {
-        if (s->state != SLICE_ADOPTED || s->container || s->is_ended)
+        if (s->state != SLICE_ADOPTED || s->container)
                 return;
         LIST_FOREACH (Container, c, &all->containers->containers, node) {
                 if (!is_of(s, c) || !container_is_alive(c))
@@ -71,21 +71,12 @@ static void settle_one(Slices *all, Slice *s)
                 slice_on_found(s);
                 return;
         }
-        log_debug("%s belongs to no container", s->name);
-        slice_on_container_gone(s);
 }
 
-static void settle(Slices *all)
+void slices_settle(Slices *all)
 {
-        if (all->is_listed && all->containers)
-                LIST_FOREACH (Slice, s, &all->slices, node)
-                        settle_one(all, s);
-}
-
-void slices_settle(Slices *all, const ContainerTable *containers)
-{
-        all->containers = containers;
-        settle(all);
+        LIST_FOREACH (Slice, s, &all->slices, node)
+                settle_one(all, s);
 }
 
 static void take_unit(Slices *all, const char *name)
@@ -131,7 +122,7 @@ static int on_listed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         LIST_FOREACH (Slice, s, &all->slices, node)
                 if (s->state == SLICE_UNKNOWN)
                         s->state = SLICE_ABSENT;
-        settle(all);
+        slices_settle(all);
         all->events->on_usable(all->userdata);
         all->events->on_fewer(all->userdata);
         return 0;
@@ -168,7 +159,8 @@ static int slices_listen(Slices *all, bool is_private)
         return r;
 }
 
-int slices_new(sd_bus *bus, bool is_private, const SlicesEvents *events, void *userdata, Slices **ret)
+int slices_new(sd_bus *bus, bool is_private, const ContainerTable *containers, const SlicesEvents *events,
+               void *userdata, Slices **ret)
 {
         _cleanup_(slices_freep) Slices *all = calloc(1, sizeof(*all));
         int r;
@@ -176,6 +168,7 @@ int slices_new(sd_bus *bus, bool is_private, const SlicesEvents *events, void *u
         if (!all)
                 return -ENOMEM;
         all->bus = bus;
+        all->containers = containers;
         all->events = events;
         all->userdata = userdata;
         r = slices_listen(all, is_private);

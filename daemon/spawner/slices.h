@@ -13,8 +13,9 @@ typedef struct SlicesEvents {
         void (*on_fewer)(void *userdata);
 } SlicesEvents;
 
-/* `bus` is systemd's, PID 1's own (`is_private`) or the system's, and must live as long. */
-int slices_new(sd_bus *bus, bool is_private, const SlicesEvents *events, void *userdata, Slices **ret);
+/* `bus` is systemd's, PID 1's own (`is_private`) or the system's; it and the containers must live as long. */
+int slices_new(sd_bus *bus, bool is_private, const ContainerTable *containers, const SlicesEvents *events,
+               void *userdata, Slices **ret);
 Slices *slices_free(Slices *all);
 DEFINE_CLEANUP(Slices, slices_free);
 
@@ -24,8 +25,8 @@ void slices_move(Slices *all, sd_bus *bus);
 /* systemd has some, or may. */
 bool slices_are_there(const Slices *all);
 
-/* All containers are known: slices of no container are stopped. */
-void slices_settle(Slices *all, const ContainerTable *containers);
+/* Containers have become known: slices that were there before are theirs. */
+void slices_settle(Slices *all);
 void slices_on_container_gone(Slices *all, const Container *c);
 
 /* The slice of a container; weak. NULL where there is none. */

@@ -136,6 +136,13 @@ static int on_connection(sd_event_source *source, int listen_fd, uint32_t events
         return 0;
 }
 
+static void on_container_added(void *userdata, Container *c)
+{
+        Spawner *s = userdata;
+
+        slices_settle(s->slices);
+}
+
 static void on_container_new(void *userdata, Container *c)
 {
         Spawner *s = userdata;
@@ -188,15 +195,8 @@ static int make_managers(Spawner *s, sd_bus *bus, bool is_private)
         static const SlicesEvents events = {.on_usable = on_slices_usable, .on_fewer = on_fewer_slices};
         int r;
 
-        r = slices_new(bus, is_private, &events, s, &s->slices);
+        r = slices_new(bus, is_private, &s->containers, &events, s, &s->slices);
         return r < 0 ? r : scope_manager_new(bus, is_private, &s->scopes);
-}
-
-static void on_first_look(void *userdata)
-{
-        Spawner *s = userdata;
-
-        slices_settle(s->slices, &s->containers);
 }
 
 /* PID 1 executes itself anew now and then. Pending requests may be lost, and are sent again over the bus,
@@ -269,7 +269,8 @@ static int keep_inotify(Spawner *s)
 int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
 {
         static const ContainerEvents events = {.on_new = on_container_new,
-                                               .on_removed = on_container_removed};
+                                               .on_removed = on_container_removed,
+                                               .on_added = on_container_added};
         _cleanup_(spawner_freep) Spawner *s = calloc(1, sizeof(*s));
         _cleanup_close_ int fd = listen_fd;
         int r;
@@ -291,9 +292,6 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
         if (r >= 0)
                 r = providers_new(provider_types, ELEMENTSOF(provider_types) - options->no_services, s->bus,
                                   s->event, &s->containers, &s->providers);
-        /* Slices of no container are known by all that are. */
-        if (r >= 0)
-                r = providers_refresh(s->providers, on_first_look, s);
         if (r >= 0)
                 r = fd_set_nonblock(fd, true);
         if (r >= 0)

@@ -234,17 +234,23 @@ static bool has_room(const char *cgroup, unsigned n_making, unsigned n_others)
 
 static SubSlice *find_room(SubSlices *all)
 {
-        unsigned number = 1;
-
         LIST_FOREACH (SubSlice, sub, &all->list, node) {
                 if (!sub->is_stopping && has_room(sub->cgroup, sub->n_making, 0))
                         return sub;
         }
-        if (all->n_listed >= SUB_SLICES_MAX)
-                return NULL;
-        while (find(all, number))
-                number++;
-        return sub_slice_new(all, number);
+        for (unsigned number = 1; number <= SUB_SLICES_MAX; number++) {
+                SubSlice *sub;
+
+                if (find(all, number))
+                        continue;
+                sub = sub_slice_new(all, number);
+                if (!sub || has_room(sub->cgroup, 0, 0))
+                        return sub;
+                /* After a restart it is there before anybody has looked. */
+                sub->is_sent = true;
+                sub_slice_watch(sub);
+        }
+        return NULL;
 }
 
 SubSlice *sub_slices_take(SubSlices *all)

@@ -228,6 +228,28 @@ def test_container_ends_while_no_spawner_runs():
     wait_for(lambda: name not in slices(), what="the slice is stopped")
 
 
+def test_execs_outlive_a_spawner_that_knows_no_container(machine):
+    """That systemd-machined does not answer the next one does not mean that the container has ended."""
+    exec_id = detached(machine)
+    name = os.path.basename(slice_of(machine))
+    shell("systemctl kill --signal=STOP systemd-machined.service")
+    try:
+        shell("systemctl kill --signal=KILL execd-spawner.service")
+        let_pass(12)  # it waits 5 s for the answer
+        assert property_of(name, "ActiveState") == "active"
+    finally:
+        shell("systemctl kill --signal=CONT systemd-machined.service")
+    wait_for(lambda: request("GET", f"/containers/{machine}/json").status == 200, what="the machine")
+    assert request("GET", f"/exec/{exec_id}/json").json()["Running"]
+    # It is followed from then on.
+    shell(f"systemctl freeze {unit(machine)}")
+    try:
+        wait_for(lambda: is_frozen(slice_of(machine)), what="the slice is frozen")
+    finally:
+        shell(f"systemctl thaw {unit(machine)}")
+    end(exec_id)
+
+
 def test_slices_of_others_are_left_alone():
     """A slice with a similar name does not belong to a container."""
     shell("systemd-run --quiet --unit=other --slice=machine-execdition.slice sleep 100")

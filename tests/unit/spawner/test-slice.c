@@ -277,6 +277,14 @@ static void make_scopes(const char *slice, unsigned n)
         }
 }
 
+static void remove_scope(const char *slice, unsigned n)
+{
+        char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s/exec-%u.scope", world.dir, slice, n);
+        NEED(rmdir(path) == 0);
+}
+
 /* Scopes that are being made count as well; and nothing is left of what did not come to be. */
 static void test_spread(void)
 {
@@ -304,9 +312,14 @@ static void test_spread_again(void)
         SubSlice *sub;
 
         make_scopes(SLICE, SUB_SLICE_SCOPES);
-        make_scopes(SUB, SUB_SLICE_SCOPES - 1);
         write_limit(SUB, "cgroup.events", "populated 1\nfrozen 0\n");
         make_cgroup(SLICE "/" SUB);
+        make_scopes(SUB, SUB_SLICE_SCOPES);
+        sub = sub_slices_take(&s->subs);
+        NEED(sub && sub->number == 2 && s->subs.n_listed == 2);
+        sub_slices_give(&s->subs, sub);
+        NEED(s->subs.n_listed == 1);
+        remove_scope(SUB, 0);
         NEED(sub_slices_find(&s->subs) == 0 && s->subs.n_listed == 1);
         NEED(sub_slices_find(&s->subs) == 0 && s->subs.n_listed == 1);
         sub = sub_slices_take(&s->subs);
