@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A refresh is ListMachines, then the properties of each machine that is not known yet, side by side.
+ * A refresh is ListMachines, then the properties of each machine that is not known yet, side by side but not too
+ * many at a time: the bus refuses a connection that waits for more than 128 answers.
  * Machines that ended need not be looked for: machined reports them, and the table sees leaders die.
  */
 
@@ -20,6 +21,9 @@
 #define MACHINED_MACHINE "org.freedesktop.machine1.Machine"
 #define KIND             "machine"
 
+#define NO_SUCH_MACHINE  "org.freedesktop.machine1.NoSuchMachine"
+#define QUERIES_MAX      32
+
 /* Others wait for it meanwhile, for a name may be a machine's. One that has not answered the last time is
  * given less. */
 #define ANSWER_USEC  (5 * USEC_PER_SEC)
@@ -32,6 +36,7 @@ typedef struct Query {
         ListNode node;
         Machined *machined; /* weak */
         char *name;
+        char *path; /* NULL: it has been asked for */
         sd_bus_slot *slot;
         sd_bus_message *properties;
         LeaderLook look;
@@ -44,16 +49,26 @@ struct Machined {
         ContainerTable *table; /* weak */
         sd_bus_slot *slot_new, *slot_removed, *slot_list;
         List queries;
-        Refusal failure; /* of the running refresh */
+        unsigned n_asking; /* so many have a slot */
+        Refusal failure;   /* of the running refresh */
 };
+
+static void query_answered(Query *q)
+{
+        if (!q->slot)
+                return;
+        q->slot = sd_bus_slot_unref(q->slot);
+        q->machined->n_asking--;
+}
 
 static Query *query_free(Query *q)
 {
         list_remove(&q->machined->queries, &q->node);
-        sd_bus_slot_unref(q->slot);
+        query_answered(q);
         sd_bus_message_unref(q->properties);
         leader_look_cancel(&q->look);
         free(q->name);
+        free(q->path);
         free(q);
         return NULL;
 }
@@ -255,14 +270,24 @@ static int query_look(Query *q, sd_bus_message *reply, const MachineProperties *
                                  reterr);
 }
 
+static void queries_send(Machined *m);
+
 static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Query *q = userdata;
+        Machined *m = q->machined;
         MachineProperties p = {0};
         int r = 0;
 
-        q->slot = sd_bus_slot_unref(q->slot);
+        query_answered(q);
+        queries_send(m);
+        /* It is there, and nobody may take it for one that has ended. */
+        if (e && !sd_bus_error_has_name(e, NO_SUCH_MACHINE) &&
+            !sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                refuse(&m->failure, REFUSAL_UNAVAILABLE, EIO, "systemd-machined does not describe %s: %s",
+                       q->name, e->message ?: e->name);
         if (!sd_bus_message_is_method_error(reply, NULL)) {
                 r = read_properties(reply, &p);
                 if (r >= 0 && p.class && strcmp(p.class, "container") == 0) {
@@ -290,22 +315,49 @@ static int machined_ask(Machined *m, const char *path, const char *interface, co
         return r < 0 ? r : sd_bus_call_async(m->bus, ret, call, on_answer, userdata, usec);
 }
 
-static int query_start(Machined *m, const char *name, const char *path)
+static int query_send(Query *q)
+{
+        int r = machined_ask(q->machined, q->path, "org.freedesktop.DBus.Properties", "GetAll",
+                             MACHINED_MACHINE, on_properties, q, &q->slot);
+
+        q->path = mfree(q->path);
+        if (r >= 0)
+                q->machined->n_asking++;
+        return r;
+}
+
+static void queries_send(Machined *m)
+{
+        LIST_FOREACH (Query, q, &m->queries, node) {
+                int r;
+
+                if (m->n_asking >= QUERIES_MAX)
+                        break;
+                if (!q->path)
+                        continue;
+                r = query_send(q);
+                if (r >= 0)
+                        continue;
+                refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "failed to ask for %s: %s", q->name,
+                       strerrordesc_np(-r));
+                query_free(q);
+        }
+}
+
+static int query_new(Machined *m, const char *name, const char *path)
 {
         Query *q = calloc(1, sizeof(*q));
-        int r;
 
         if (!q)
                 return -ENOMEM;
         q->machined = m;
         list_append(&m->queries, &q->node);
         q->name = strdup(name);
-        r = q->name ? machined_ask(m, path, "org.freedesktop.DBus.Properties", "GetAll", MACHINED_MACHINE,
-                                   on_properties, q, &q->slot)
-                    : -ENOMEM;
-        if (r < 0)
-                query_free(q);
-        return r;
+        q->path = strdup(path);
+        if (q->name && q->path)
+                return 0;
+        query_free(q);
+        return -ENOMEM;
 }
 
 static int take_machines(Machined *m, sd_bus_message *reply)
@@ -328,7 +380,7 @@ static int take_machines(Machined *m, sd_bus_message *reply)
                         query_reject_slow(q);
                         continue;
                 }
-                r = query_start(m, name, path);
+                r = query_new(m, name, path);
                 if (r < 0)
                         return r;
         }
@@ -350,6 +402,7 @@ static int on_list(sd_bus_message *reply, void *userdata, sd_bus_error *error)
                 r = take_machines(m, reply);
         if (r < 0)
                 refuse(&m->failure, REFUSAL_UNAVAILABLE, r, "invalid reply from systemd-machined");
+        queries_send(m);
         refresh_maybe_done(m);
         return 0;
 }
