@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
+#include "spawner/cgroup.h"
 
 #define STATUS_MAX (64 * 1024)
 #define TEXT_MAX   (16 * 1024)
@@ -241,6 +242,33 @@ static void consider_children(pid_t parent, Child *oldest)
         }
 }
 
+typedef struct ChildSearch {
+        pid_t parent;
+        Child *oldest;
+} ChildSearch;
+
+static int consider_member(pid_t pid, void *userdata)
+{
+        const ChildSearch *s = userdata;
+
+        consider_child(pid, s->parent, s->oldest);
+        return 0;
+}
+
+/* In the control group of the machine's unit. */
+static void consider_unit(const Leader *stub, Child *oldest)
+{
+        _cleanup_free_ char *path = NULL, *slice = NULL, *unit = NULL;
+        ChildSearch s = {.parent = stub->pid, .oldest = oldest};
+        int r;
+
+        r = leader_cgroup(stub, &path);
+        if (r >= 0)
+                r = cgroup_path_split(path, &slice, &unit);
+        if (r >= 0)
+                (void) cgroup_foreach_process(unit, consider_member, &s);
+}
+
 static int consider_all(pid_t parent, Child *oldest)
 {
         DIR *d = opendir("/proc");
@@ -253,15 +281,18 @@ static int consider_all(pid_t parent, Child *oldest)
         return 0;
 }
 
-/* The oldest child of a process. A lower pid says nothing: numbers are given again. */
-static int find_child(pid_t parent, pid_t *ret)
+/* The oldest child of a process. A lower pid says nothing: numbers are given again. All processes of a host with
+ * many machines are looked at only where nothing else helps. */
+static int find_child(const Leader *stub, pid_t *ret)
 {
         Child oldest = {0};
         int r = 0;
 
-        consider_children(parent, &oldest);
+        consider_children(stub->pid, &oldest);
         if (oldest.pid == 0)
-                r = consider_all(parent, &oldest);
+                consider_unit(stub, &oldest);
+        if (oldest.pid == 0)
+                r = consider_all(stub->pid, &oldest);
         if (r < 0)
                 return r;
         if (oldest.pid == 0)
@@ -285,7 +316,7 @@ static int open_payload(const Leader *stub, Leader **ret, Refusal *reterr)
         pid_t child = 0;
         int r;
 
-        r = find_child(stub->pid, &child);
+        r = find_child(stub, &child);
         if (r == -ESRCH)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is starting");
         if (r < 0)
