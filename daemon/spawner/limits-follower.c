@@ -23,39 +23,34 @@ struct LimitsFollower {
         sd_event *event;      /* weak */
         Container *container; /* owned reference */
         char *unit;
-        Limits now, wanted, asked; /* the last in the call under way */
-        bool is_known;             /* `now` is what the unit has */
-        sd_event_source *watch, *timer;
+        Limits now, wanted, asked;           /* the last in the call under way */
+        bool is_known;                       /* `now` is what the unit has */
+        sd_event_source *watches[2], *timer; /* of the unit's cgroup, and of the container's own */
         sd_bus_slot *slot;
         void (*on_settled)(void *userdata, const Limits *now);
         void *userdata;
 };
 
-/* An engine may have given the container a cgroup below that of its unit, or below one for all. Limits there
- * are none of systemd's. */
-static int check_below(const Container *c, const char *own, Refusal *reterr)
+/* An engine may have given the container a cgroup below that of its unit, as crun does, or below one for all:
+ * what is limited there binds the container as well. */
+static int lower_below(const Container *c, const char *own, Limits *l)
 {
         _cleanup_free_ char *path = c->given_cgroup ? strdup(c->given_cgroup) : NULL;
         size_t n = strlen(own);
         Limits limits;
-        int r;
+        int r = 0;
 
         if (!c->given_cgroup)
                 return 0;
         if (!path)
                 return -ENOMEM;
-        while (strncmp(path, own, n) == 0 && path[n] == '/') {
+        while (r >= 0 && strncmp(path, own, n) == 0 && path[n] == '/') {
                 r = limits_read(path, &limits);
-                if (r < 0)
-                        return r;
-                if (!limits_are_none(&limits))
-                        return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                                      "the container has limits in the control group %s, which systemd does "
-                                      "not manage: they cannot be copied",
-                                      path);
+                if (r >= 0)
+                        r = limits_lower(l, &limits);
                 *strrchr(path, '/') = 0;
         }
-        return 0;
+        return r;
 }
 
 int container_limits_read(const Container *c, Limits *ret, Refusal *reterr)
@@ -69,12 +64,10 @@ int container_limits_read(const Container *c, Limits *ret, Refusal *reterr)
         if (r >= 0)
                 r = limits_read(own, ret);
         if (r >= 0)
-                r = check_below(c, own, reterr);
+                r = lower_below(c, own, ret);
         if (r < 0)
-                return reterr->kind != REFUSAL_NONE
-                               ? r
-                               : refuse(reterr, REFUSAL_UNSUPPORTED, r,
-                                        "failed to read the container's limits: %s", strerrordesc_np(-r));
+                return refuse(reterr, REFUSAL_UNSUPPORTED, r, "failed to read the container's limits: %s",
+                              strerrordesc_np(-r));
         return 0;
 }
 
@@ -82,7 +75,8 @@ LimitsFollower *limits_follower_free(LimitsFollower *f)
 {
         if (!f)
                 return NULL;
-        sd_event_source_disable_unref(f->watch);
+        for (size_t i = 0; i < ELEMENTSOF(f->watches); i++)
+                sd_event_source_disable_unref(f->watches[i]);
         sd_event_source_disable_unref(f->timer);
         sd_bus_slot_unref(f->slot);
         container_unref(f->container);
@@ -207,19 +201,30 @@ void limits_follower_set(LimitsFollower *f, const Limits *wanted)
         follower_turn(f);
 }
 
-/* Without it, limits are followed whenever somebody asks for an exec. */
-static void watch(LimitsFollower *f)
+static int watch_one(LimitsFollower *f, const char *cgroup, sd_event_source **ret)
 {
-        int dir = f->container->unit_cgroup ? cgroup_open(f->container->unit_cgroup) : -ENOENT, r = dir;
+        int dir = cgroup ? cgroup_open(cgroup) : -ENOENT, r = dir;
         char path[32];
 
         if (dir >= 0) {
                 snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-                r = sd_event_add_inotify(f->event, &f->watch, path, IN_MODIFY | IN_ONLYDIR, on_written, f);
+                r = sd_event_add_inotify(f->event, ret, path, IN_MODIFY | IN_ONLYDIR, on_written, f);
         }
         fd_close(dir);
+        return r;
+}
+
+/* Without it, limits are followed whenever somebody asks for an exec. */
+static void watch(LimitsFollower *f)
+{
+        const Container *c = f->container;
+        int r;
+
+        r = watch_one(f, c->unit_cgroup, &f->watches[0]);
+        if (r >= 0 && c->given_cgroup)
+                r = watch_one(f, c->given_cgroup, &f->watches[1]);
         if (r < 0)
-                log_errno(LOG_WARNING, r, "Failed to watch the limits of container %s", f->container->name);
+                log_errno(LOG_WARNING, r, "Failed to watch the limits of container %s", c->name);
 }
 
 int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const Limits *now,

@@ -9,7 +9,8 @@
 #include "spawner/container.h"
 #include "spawner/limits.h"
 
-/* From the cgroup that the host gave the container, not from those that it has made in it. */
+/* From the cgroups that the host gave the container, and not from those that it has made in them: of each limit the
+ * lowest. */
 int container_limits_read(const Container *c, Limits *ret, Refusal *reterr);
 
 typedef struct LimitsFollower LimitsFollower;

@@ -19,8 +19,6 @@ typedef struct LimitRule {
         uint64_t absent;                   /* what the kernel has when nobody set anything */
 } LimitRule;
 
-#define WEIGHT_DEFAULT 100
-
 static const LimitRule rules[_LIMIT_MAX] = {
         [LIMIT_MEMORY_MAX] = {"memory.max", "MemoryMax", "MemoryMaxScale", LIMIT_NONE},
         [LIMIT_MEMORY_HIGH] = {"memory.high", "MemoryHigh", "MemoryHighScale", LIMIT_NONE},
@@ -189,16 +187,47 @@ int limits_read(const char *cgroup, Limits *ret)
         return r < 0 ? r : read_io(fd, ret);
 }
 
-bool limits_are_none(const Limits *l)
+static void lower_mask(LimitMask *mask, const LimitMask *below)
 {
-        for (LimitType t = 0; t < _LIMIT_MAX; t++) {
-                bool is_weight = t == LIMIT_CPU_WEIGHT || t == LIMIT_IO_WEIGHT;
+        LimitMask common = {0};
 
-                if (l->values[t] != LIMIT_NONE && l->values[t] != rules[t].absent &&
-                    !(is_weight && l->values[t] == WEIGHT_DEFAULT))
-                        return false;
+        if (!below->set)
+                return;
+        for (size_t i = 0; mask->set && i < LIMITS_MASK_BYTES; i++) {
+                common.bytes[i] = mask->bytes[i] & below->bytes[i];
+                common.set = common.set || common.bytes[i];
         }
-        return !l->cpus.set && !l->memory_nodes.set && l->n_io == 0;
+        *mask = common.set ? common : *below;
+}
+
+static int lower_io(Limits *l, const LimitIo *below)
+{
+        size_t i = 0;
+
+        while (i < l->n_io && strcmp(l->io[i].device, below->device) != 0)
+                i++;
+        if (i == l->n_io) {
+                if (l->n_io == LIMITS_IO_MAX)
+                        return -E2BIG;
+                l->io[l->n_io++] = *below;
+        }
+        for (int k = 0; k < 4; k++)
+                l->io[i].values[k] = MIN(l->io[i].values[k], below->values[k]);
+        return 0;
+}
+
+int limits_lower(Limits *l, const Limits *below)
+{
+        int r = 0;
+
+        for (LimitType t = 0; t < _LIMIT_MAX; t++)
+                if (t != LIMIT_CPU_WEIGHT && t != LIMIT_IO_WEIGHT)
+                        l->values[t] = MIN(l->values[t], below->values[t]);
+        lower_mask(&l->cpus, &below->cpus);
+        lower_mask(&l->memory_nodes, &below->memory_nodes);
+        for (size_t i = 0; r >= 0 && i < below->n_io; i++)
+                r = lower_io(l, &below->io[i]);
+        return r;
 }
 
 static uint64_t read_number(const char *path)

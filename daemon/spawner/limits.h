@@ -50,8 +50,9 @@ typedef struct Limits {
 /* Reads those of a cgroup; a file that is not there is a controller that is not used. */
 int limits_read(const char *cgroup, Limits *ret);
 
-/* None of them says more than a cgroup that was just made. */
-bool limits_are_none(const Limits *l);
+/* What a cgroup may use that has the limits `below`, and is in one that has these. Weights stay: they are of the
+ * upper one. -E2BIG: too many devices. */
+int limits_lower(Limits *l, const Limits *below);
 
 /* The texts of single files; pure. */
 int limits_parse_value(LimitType type, const char *text, uint64_t *ret);

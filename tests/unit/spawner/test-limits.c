@@ -185,30 +185,38 @@ static void test_old_hierarchy(void)
         }
 }
 
-/* What a control group has that was just made. */
-static void test_none(void)
+/* Of a cgroup in another one: the lower of each, and what only one of them has. */
+static void test_lower(void)
 {
-        Limits l = {0};
+        Limits l = {0}, below = {0}, before;
 
         for (LimitType t = 0; t < _LIMIT_MAX; t++)
-                l.values[t] = t == LIMIT_MEMORY_LOW || t == LIMIT_MEMORY_MIN ? 0 : LIMIT_NONE;
-        NEED(limits_are_none(&l));
-        l.values[LIMIT_CPU_WEIGHT] = l.values[LIMIT_IO_WEIGHT] = 100;
-        NEED(limits_are_none(&l));
-        l.values[LIMIT_CPU_WEIGHT] = 99;
-        NEED(!limits_are_none(&l));
-        l.values[LIMIT_CPU_WEIGHT] = 100;
-        l.values[LIMIT_TASKS_MAX] = 100;
-        NEED(!limits_are_none(&l));
-        l.values[LIMIT_TASKS_MAX] = LIMIT_NONE;
-        l.values[LIMIT_MEMORY_LOW] = 1;
-        NEED(!limits_are_none(&l));
-        l.values[LIMIT_MEMORY_LOW] = 0;
-        l.cpus.set = true;
-        NEED(!limits_are_none(&l));
-        l.cpus.set = false;
-        l.n_io = 1;
-        NEED(!limits_are_none(&l));
+                l.values[t] = below.values[t] =
+                        t == LIMIT_MEMORY_LOW || t == LIMIT_MEMORY_MIN ? 0 : LIMIT_NONE;
+        l.values[LIMIT_CPU_WEIGHT] = 50;
+        below.values[LIMIT_CPU_WEIGHT] = 20;
+        before = l;
+        NEED(limits_lower(&l, &below) == 0 && limits_equal(&l, &before));
+        l.values[LIMIT_TASKS_MAX] = 10;
+        below.values[LIMIT_TASKS_MAX] = 20;
+        below.values[LIMIT_MEMORY_MAX] = 64 << 20;
+        below.values[LIMIT_MEMORY_LOW] = 1 << 20;
+        below.cpus = (LimitMask){.set = true, .bytes = {6}};
+        below.n_io = 1;
+        below.io[0] = (LimitIo){.device = "/dev/block/8:0", .values = {1000, LIMIT_NONE, 10, LIMIT_NONE}};
+        NEED(limits_lower(&l, &below) == 0);
+        NEED(l.values[LIMIT_TASKS_MAX] == 10 && l.values[LIMIT_MEMORY_MAX] == 64 << 20);
+        NEED(l.values[LIMIT_MEMORY_LOW] == 0 && l.values[LIMIT_CPU_WEIGHT] == 50);
+        NEED(l.cpus.set && l.cpus.bytes[0] == 6 && !l.memory_nodes.set);
+        NEED(l.n_io == 1 && l.io[0].values[0] == 1000);
+        below.cpus.bytes[0] = 12;
+        below.io[0].values[0] = 2000;
+        below.io[0].values[1] = 5;
+        NEED(limits_lower(&l, &below) == 0 && l.cpus.bytes[0] == 4);
+        NEED(l.n_io == 1 && l.io[0].values[0] == 1000 && l.io[0].values[1] == 5);
+        l.n_io = LIMITS_IO_MAX;
+        strcpy(l.io[0].device, "/dev/block/9:0");
+        NEED(limits_lower(&l, &below) == -E2BIG);
 }
 
 /* What is read of a slice, and what the container has. */
@@ -256,7 +264,7 @@ static void test_within(void)
 int main(void)
 {
         test_within();
-        test_none();
+        test_lower();
         test_values();
         test_masks();
         test_io();

@@ -221,6 +221,23 @@ static void test_verified(void)
         slice_unref(s);
 }
 
+/* The engine has limited the container in a cgroup of its own below that of the unit, as crun does. */
+static void test_given_cgroup(void)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Limits limits;
+
+        world.container->given_cgroup = strdup(OWN "/container");
+        write_limit("container", "memory.max", "524288\n");
+        write_limit("container", "pids.max", "max\n");
+        NEED(container_limits_read(world.container, &limits, &refusal) == 0);
+        NEED(limits.values[LIMIT_MEMORY_MAX] == 524288 && limits.values[LIMIT_TASKS_MAX] == 100);
+        write_limit("container", "memory.max", "many\n");
+        NEED(container_limits_read(world.container, &limits, &refusal) < 0);
+        free(world.container->given_cgroup);
+        world.container->given_cgroup = NULL;
+}
+
 static void on_settled(void *userdata, const Limits *now)
 {
         world.settled = *now;
@@ -363,6 +380,7 @@ int main(void)
         test_copied();
         test_spread();
         test_verified();
+        test_given_cgroup();
         test_followed();
         test_spread_again();
         test_none_in_one_that_goes();
