@@ -78,12 +78,13 @@ void http_get_version(HttpExchange *x)
 static void add_abilities(struct json_object *o, const char *controllers_path)
 {
         static const struct {
-                const char *key, *controller; /* NULL: always */
+                const char *key, *controller, *file; /* NULL: always */
         } rows[] = {
-                {"MemoryLimit", "memory"},   {"SwapLimit", "memory"},  {"CpuCfsPeriod", "cpu"},
-                {"CpuCfsQuota", "cpu"},      {"CPUShares", "cpu"},     {"CPUSet", "cpuset"},
-                {"PidsLimit", "pids"},       {"IPv4Forwarding", NULL}, {"BridgeNfIptables", NULL},
-                {"BridgeNfIp6tables", NULL},
+                {"MemoryLimit", "memory", NULL},    {"SwapLimit", "memory", "memory.swap.max"},
+                {"CpuCfsPeriod", "cpu", "cpu.max"}, {"CpuCfsQuota", "cpu", "cpu.max"},
+                {"CPUShares", "cpu", NULL},         {"CPUSet", "cpuset", NULL},
+                {"PidsLimit", "pids", NULL},        {"IPv4Forwarding", NULL, NULL},
+                {"BridgeNfIptables", NULL, NULL},   {"BridgeNfIp6tables", NULL, NULL},
         };
         _cleanup_free_ char *controllers = NULL;
         bool known = controllers_read(controllers_path, &controllers) >= 0;
@@ -91,7 +92,8 @@ static void add_abilities(struct json_object *o, const char *controllers_path)
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 json_add_bool(o, rows[i].key,
                               !rows[i].controller ||
-                                      (known && controllers_have(controllers, rows[i].controller)));
+                                      (known && controllers_have(controllers, rows[i].controller) &&
+                                       !(rows[i].file && controllers_lack_file(controllers, rows[i].file))));
 }
 
 static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)

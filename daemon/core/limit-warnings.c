@@ -23,12 +23,20 @@ int limit_mode_from_string(const char *s)
         return NAMES_FIND(mode_names, s);
 }
 
-/* The controller that the property needs and the list lacks, or NULL. */
-static const char *missing_controller(const ScopeProperty *p, const char *controllers)
-{
-        const char *name = scope_property_controller(p);
+#define MISSING_SIZE 64
 
-        return name && !controllers_have(controllers, name) ? name : NULL;
+/* "pids controller" or "io.weight": what the property needs and the kernel lacks. */
+static bool is_missing(const ScopeProperty *p, const char *controllers, char ret[static MISSING_SIZE])
+{
+        const char *name = scope_property_controller(p), *file = scope_property_file(p);
+
+        if (name && !controllers_have(controllers, name))
+                snprintf(ret, MISSING_SIZE, "%s controller", name);
+        else if (file && controllers_lack_file(controllers, file))
+                snprintf(ret, MISSING_SIZE, "%s", file);
+        else
+                return false;
+        return true;
 }
 
 int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***ret)
@@ -36,14 +44,13 @@ int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***
         _cleanup_strv_ char **warnings = NULL;
 
         for (size_t i = 0; i < l->n; i++) {
-                const char *missing = missing_controller(&l->items[i], controllers);
-                char *text;
+                char missing[MISSING_SIZE], *text;
                 int r;
 
-                if (!missing)
+                if (!is_missing(&l->items[i], controllers, missing))
                         continue;
                 if (asprintf(&text,
-                             "%s: not enforced, since the kernel has no %s controller in the unified cgroup "
+                             "%s: not enforced, since the kernel has no %s in the unified cgroup "
                              "hierarchy",
                              l->items[i].name, missing) < 0)
                         return -ENOMEM;
@@ -58,14 +65,13 @@ int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***
 int limit_refuse(const ScopePropertyList *l, const char *controllers, Refusal *reterr)
 {
         for (size_t i = 0; i < l->n; i++) {
-                const char *missing = missing_controller(&l->items[i], controllers);
+                char missing[MISSING_SIZE];
 
-                if (missing)
-                        return refuse(
-                                reterr, REFUSAL_DENIED, EACCES,
-                                "Properties.%s: refused by UnenforceableLimits=refuse in execd.conf, "
-                                "since the kernel has no %s controller in the unified cgroup hierarchy",
-                                l->items[i].name, missing);
+                if (is_missing(&l->items[i], controllers, missing))
+                        return refuse(reterr, REFUSAL_DENIED, EACCES,
+                                      "Properties.%s: refused by UnenforceableLimits=refuse in execd.conf, "
+                                      "since the kernel has no %s in the unified cgroup hierarchy",
+                                      l->items[i].name, missing);
         }
         return 0;
 }

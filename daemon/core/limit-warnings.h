@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Limits that the kernel cannot enforce, since the unified cgroup hierarchy lacks the controller: systemd
+ * Limits that the kernel cannot enforce, since the unified cgroup hierarchy lacks the controller or its file: systemd
  * accepts them all the same. Callers are warned of them, or refused, as the configuration has it.
  */
 
@@ -17,7 +17,7 @@ typedef enum LimitMode {
 const char *limit_mode_to_string(LimitMode m); /* "warn", "refuse" */
 int limit_mode_from_string(const char *s);     /* or -EINVAL */
 
-/* A text for each limit that needs a controller that is not in the list; NULL if there is none. */
+/* A text for each limit that needs what is not in the list; NULL if there is none. */
 int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***ret);
 
 /* Refuses the first of these limits. */

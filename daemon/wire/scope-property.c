@@ -28,6 +28,7 @@ typedef struct PropertyRule {
         const char *expected;
         const char *controller; /* the one that enforces it, or NULL */
         bool protects;          /* 0 means that there is nothing to enforce, and not infinity */
+        const char *file;       /* one of base/controllers that it needs, or NULL */
 } PropertyRule;
 
 /* "50%", "12.5%", "12.25%" in hundredths of a percent; -ENODATA when the text is no percentage. */
@@ -215,13 +216,13 @@ static const PropertyRule rules[] = {
         {"MemoryHigh", "MemoryHigh", "MemoryHighScale", 1, parse_memory, MEMORY_TEXT, "memory", false},
         {"MemoryMax", "MemoryMax", "MemoryMaxScale", 1, parse_memory, MEMORY_TEXT, "memory", false},
         {"MemorySwapMax", "MemorySwapMax", "MemorySwapMaxScale", 0, parse_memory, MEMORY_TEXT, "memory",
-         false},
+         false, "memory.swap.max"},
         {"TasksMax", "TasksMax", "TasksMaxScale", 1, parse_tasks,
          "a number of at least 1, a percentage up to 100%, or infinity", "pids", false},
         {"CPUQuota", "CPUQuotaPerSecUSec", NULL, 1, parse_cpu_quota,
-         "a percentage above 0 (such as 20% or 150%)", "cpu", false},
+         "a percentage above 0 (such as 20% or 150%)", "cpu", false, "cpu.max"},
         {"CPUWeight", "CPUWeight", NULL, 1, parse_cpu_weight, "1 to 10000, or idle", "cpu", false},
-        {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000", "io", false},
+        {"IOWeight", "IOWeight", NULL, 1, parse_weight, "1 to 10000", "io", false, "io.weight"},
         {"AllowedCPUs", "AllowedCPUs", NULL, 0, parse_mask, MASK_TEXT, "cpuset", false},
         {"AllowedMemoryNodes", "AllowedMemoryNodes", NULL, 0, parse_mask, MASK_TEXT, "cpuset", false},
         {"RuntimeMaxSec", "RuntimeMaxUSec", NULL, 1, parse_span,
@@ -304,10 +305,16 @@ const char *scope_property_controller(const ScopeProperty *p)
         return rule && !has_nothing_to_enforce(rule, p) ? rule->controller : NULL;
 }
 
+const char *scope_property_file(const ScopeProperty *p)
+{
+        return scope_property_controller(p) ? rule_find(p->name)->file : NULL;
+}
+
 bool scope_property_has_all_controllers(const char *list)
 {
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (rules[i].controller && !controllers_have(list, rules[i].controller))
+                if ((rules[i].controller && !controllers_have(list, rules[i].controller)) ||
+                    (rules[i].file && controllers_lack_file(list, rules[i].file)))
                         return false;
         return true;
 }

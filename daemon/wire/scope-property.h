@@ -57,6 +57,8 @@ const char *scope_property_name(size_t i);
 /* The cgroup controller that the kernel needs to enforce it; NULL if it needs none or if there is nothing to
  * enforce, as with "infinity". */
 const char *scope_property_controller(const ScopeProperty *p);
+/* The file of the controller that it needs and a kernel may lack; NULL if there is none. */
+const char *scope_property_file(const ScopeProperty *p);
 /* Whether a list of controllers (base/controllers.h) is enough for all properties. */
 bool scope_property_has_all_controllers(const char *list);
 

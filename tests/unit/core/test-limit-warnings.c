@@ -100,8 +100,38 @@ static void test_all_names(void)
         for (; scope_property_name(n); n++)
                 CHECK_TEXT("name", scope_property_name(n), n < ELEMENTSOF(known) ? known[n] : "");
         CHECK(n == ELEMENTSOF(known));
+        CHECK(!scope_property_has_all_controllers(ALL " -io.weight"));
         CHECK(scope_property_has_all_controllers(ALL) && !scope_property_has_all_controllers("") &&
               !scope_property_has_all_controllers("cpuset io memory pids"));
+}
+
+/* The controller is there, and the file that the property needs is not. */
+static void test_files(void)
+{
+        static const char *const rows[][3] = {
+                {"MemorySwapMax", "0", "memory.swap.max"},
+                {"CPUQuota", "20%", "cpu.max"},
+                {"IOWeight", "50", "io.weight"},
+        };
+        static const char list[] = ALL " -memory.swap.max -cpu.max -io.weight";
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(scope_property_list_done) ScopePropertyList l = list_of(rows[i][0], rows[i][1]);
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+                _cleanup_strv_ char **warnings = NULL;
+                char wanted[256];
+
+                snprintf(wanted, sizeof(wanted),
+                         "%s: not enforced, since the kernel has no %s in the unified cgroup hierarchy",
+                         rows[i][0], rows[i][2]);
+                CHECK(limit_warnings(&l, list, &warnings) == 0 && strv_length(warnings) == 1);
+                CHECK_TEXT(rows[i][0], warnings ? warnings[0] : "", wanted);
+                CHECK(limit_refuse(&l, list, &refusal) == -EACCES && strstr(refusal.message, rows[i][2]));
+                check(rows[i][0], rows[i][1], ALL, NULL);
+        }
+        check("MemoryMax", "1G", list, NULL);
+        check("CPUWeight", "50", list, NULL);
+        check("MemorySwapMax", "infinity", list, NULL);
 }
 
 static void test_several(void)
@@ -147,6 +177,7 @@ int main(void)
         test_each();
         test_none();
         test_all_names();
+        test_files();
         test_several();
         test_check();
         return test_finish("limit-warnings");
