@@ -85,11 +85,22 @@ static int list_units(Services *s)
                                         "activating", 1, "*.service");
 }
 
+static void want(Services *s, const char *reference)
+{
+        STRV_FOREACH (other, s->wanted)
+                if (strcmp(*other, reference) == 0)
+                        return;
+        (void) strv_append(&s->wanted, reference);
+}
+
 static void services_refresh(Provider *p)
 {
         Services *s = (Services *) p;
+        _cleanup_strv_ char **again = TAKE_PTR(s->looks.again);
         int r;
 
+        STRV_FOREACH (reference, again)
+                want(s, *reference);
         /* Without memory one is not found. */
         STRV_FOREACH (reference, s->wanted)
                 (void) service_looks_add(&s->looks, *reference, NULL);
@@ -119,10 +130,7 @@ bool service_want(Providers *all, const char *reference)
 
         if (!s || (!service_name_is_valid(reference) && service_id_parse(reference, invocation) < 0))
                 return false;
-        STRV_FOREACH (other, s->wanted)
-                if (strcmp(*other, reference) == 0)
-                        return true;
-        (void) strv_append(&s->wanted, reference);
+        want(s, reference);
         return true;
 }
 

@@ -152,6 +152,8 @@ static void round_start(Providers *a)
 
         a->is_running = a->is_starting = true;
         move_all(&a->next, &a->waiting);
+        /* This round may be the only one that looks for their containers. */
+        move_all(&a->later, &a->waiting);
         container_table_forget_dead(a->table);
         for (size_t i = 0; i < a->n_providers; i++) {
                 Provider *p = a->providers[i];
@@ -269,7 +271,6 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Providers *a = userdata;
 
-        move_all(&a->later, &a->next);
         (void) providers_refresh(a, ignore_refresh, NULL);
         return 0;
 }

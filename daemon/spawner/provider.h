@@ -94,7 +94,7 @@ struct Providers {
         bool is_running, is_starting;
         List waiting; /* for the end of the running round */
         List next;    /* of the one after it */
-        List later;   /* of the one in which containers that are starting are looked at again */
+        List later;   /* of the next one, which comes after a while: containers are starting */
         sd_event_source *end, *retry;
         unsigned n_retries;
 };

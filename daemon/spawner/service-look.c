@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/strv.h"
 #include "spawner/leader-look.h"
 #include "spawner/service-properties.h"
 #include "wire/service-name.h"
@@ -88,6 +89,15 @@ static void look_end(Look *l)
         run_next(s);
 }
 
+/* Each round forgets what was rejected before it, and another one may come before the one that somebody waits for. */
+static void look_again(ServiceLooks *s, const char *reference)
+{
+        STRV_FOREACH (other, s->again)
+                if (strcmp(*other, reference) == 0)
+                        return;
+        (void) strv_append(&s->again, reference);
+}
+
 /* The request is for all services: this one is not listed. */
 static void look_reject(Look *l, const char *name, int error, Refusal *refusal)
 {
@@ -97,6 +107,8 @@ static void look_reject(Look *l, const char *name, int error, Refusal *refusal)
 
         if (known)
                 container_table_forget(s->provider->all->table, known);
+        if (l->reference && error == -EAGAIN)
+                look_again(s, l->reference);
         if (l->reference)
                 provider_reject(s->provider, l->reference, error, refusal);
         look_end(l);
@@ -246,8 +258,10 @@ static void reject_slow(ServiceLooks *s, const char *reference)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        if (reference)
-                provider_reject(s->provider, reference, leader_look_refuse_slow(&refusal), &refusal);
+        if (!reference)
+                return;
+        look_again(s, reference);
+        provider_reject(s->provider, reference, leader_look_refuse_slow(&refusal), &refusal);
 }
 
 /* The round goes on without it. */
@@ -456,4 +470,5 @@ void service_looks_clear(ServiceLooks *s)
                 look_free(l);
         LIST_FOREACH (Look, l, &s->slow, node)
                 look_free(l);
+        s->again = strv_free(s->again);
 }

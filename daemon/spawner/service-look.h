@@ -8,7 +8,8 @@
 typedef struct ServiceLooks {
         Provider *provider; /* weak: the one that looks */
         List queued, running;
-        List slow; /* no round waits for them */
+        List slow;    /* no round waits for them */
+        char **again; /* names of services that are starting, for the next round */
         unsigned n_running;
         void (*on_done)(Provider *p); /* none is left; not called within service_looks_run() */
 } ServiceLooks;

@@ -160,6 +160,31 @@ def test_leaders_in_execve_one_after_another(served, asked, service):
     assert host.main_pid("execd-spawner.service") == spawner
 
 
+@pytest.fixture
+def fuse():
+    """The device, for services of the host."""
+    made = not os.path.exists("/dev/fuse")
+    if made:
+        os.mknod("/dev/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
+    yield
+    if made:
+        os.unlink("/dev/fuse")
+
+
+def test_main_process_in_execve(service, fuse):
+    s = service("hostile-memory", ["ExecStartPre=/bin/touch /probe/file"],
+                "{inside}/hostile fuse-flush {inside}/file {inside}/asked {inside}/hostile sleep", wait=False)
+    host.wait_until(lambda: os.path.exists(f"{s.shared}/asked"), "the file system to be asked")
+    try:
+        attempts = [Attempt(s.name) for _ in range(4)]
+        for attempt in attempts:
+            client.assert_refused(attempt.beside().outcome, ALONE)
+        client.assert_refused(client.run(s.name, ["/bin/true"]), ALONE)
+    finally:
+        with open(f"{s.shared}/asked", encoding="ascii") as stream:
+            os.kill(int(stream.read()), signal.SIGKILL)
+
+
 def test_known_leader_in_execve(machine, asked):
     m = machine("hostile-memory", payload=["/bin/sh", "-c", f"{PREPARE} until [ -e /probe/go ]; do sleep 0.1; done; exec {FLUSH}"])
     assert client.run(m.name, ["/bin/true"]).code == 0
@@ -246,13 +271,10 @@ BEGIN, EXECUTE = "import os, socket, sys", "os.execv(sys.argv[1], ['hostile', 'f
 
 
 @pytest.mark.parametrize("way", CALL)
-def test_caller_in_execve(way, tmp_path):
+def test_caller_in_execve(way, tmp_path, fuse):
     """R-K6: execd reads nothing of its callers that waits for them."""
     asked, file = tmp_path / "asked", tmp_path / "file"
     file.touch()
-    made = not os.path.exists("/dev/fuse")
-    if made:
-        os.mknod("/dev/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
     assert client.run("web", ["/bin/true"]).code == 0
     execd = host.main_pid("execd.service")
     os.kill(execd, signal.SIGSTOP)
@@ -273,5 +295,3 @@ def test_caller_in_execve(way, tmp_path):
         os.killpg(caller.pid, signal.SIGKILL)
         caller.wait()
         host.sh(f"umount --lazy {file}")
-        if made:
-            os.unlink("/dev/fuse")
