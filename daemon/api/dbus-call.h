@@ -15,7 +15,7 @@
 
 typedef struct DbusCall DbusCall;
 
-/* What a caller has to be allowed before a method runs: this for c->exec, or, without one, for all execs. */
+/* The authorization that a method requires: for c->exec, or for all execs if there is none. */
 typedef struct DbusAct {
         AuthzAction action;
         const char *verb;

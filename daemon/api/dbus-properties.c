@@ -17,7 +17,7 @@
 #define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
 #define INTROSPECT_INTERFACE "org.freedesktop.DBus.Introspectable"
 
-/* What sd-bus says of a path that has nothing but children. */
+/* The answer of sd-bus for a path that has only children. */
 #define XML_HEAD                                                                             \
         "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n" \
         "\"https://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n"               \

@@ -101,7 +101,8 @@ void http_stream_wake(HttpExchange *x);
 void http_stream_abort(HttpExchange *x);
 
 /* Takes the socket away from HTTP: after the head, which is sent here, its bytes belong to a stream.
- * *ret_input gets what the client sent behind its request. The exchange is over with this call. */
+ * *ret_input gets the bytes that the client has sent after its request. The exchange is over with this call.
+ * */
 int http_hijack(HttpExchange *x, const char *content_type, int *ret_fd, Buf *ret_input);
 
 /* The query parameter, or NULL if there is none. 0, or a refusal for a bad escape. */

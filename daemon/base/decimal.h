@@ -16,5 +16,5 @@ int decimal_read(const char *text, size_t size, uint64_t max, uint64_t *ret);
 /* The whole text. */
 int decimal_parse(const char *text, uint64_t max, uint64_t *ret);
 
-/* The digits at *p, which is moved behind them. */
+/* The digits at *p, which is moved to the end of them. */
 int decimal_take(const char **p, uint64_t max, uint64_t *ret);

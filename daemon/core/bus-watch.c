@@ -20,7 +20,7 @@ struct BusWatch {
         void (*on_lost)(void *userdata, const char *why);
         void *userdata;
         sd_bus_slot *match;
-        sd_bus_slot *question; /* behind the messages that wait */
+        sd_bus_slot *question; /* queued after the waiting messages */
 };
 
 static void tell(BusWatch *w, const char *why)

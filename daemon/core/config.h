@@ -148,7 +148,7 @@ typedef struct ConfigKey ConfigKey;
 extern const ManagerConfig manager_config_default;
 
 const ConfigKey *config_key_find(const char *section, const char *name);
-const ConfigKey *config_key_at(size_t i); /* NULL behind the last one */
+const ConfigKey *config_key_at(size_t i); /* NULL after the last one */
 size_t config_key_index(const ConfigKey *k);
 bool config_section_exists(const char *section);
 const char *config_key_section(const ConfigKey *k);

@@ -34,7 +34,7 @@ typedef struct OutputRing {
         uint8_t *ring;  /* owned unless shared, allocated with the first frame */
         size_t size;    /* of the ring; less than its limit after output_ring_trim() */
         uint64_t start; /* the oldest frame */
-        uint64_t end;   /* one behind the newest frame */
+        uint64_t end;   /* the first position after the newest frame */
         bool dropped;   /* not all that was ever written is still here */
 } OutputRing;
 

@@ -42,7 +42,7 @@ typedef struct StreamClientOptions {
         int fd;    /* taken, also on failure */
         uid_t uid; /* whose it is */
         pid_t pid; /* a name for observers */
-        Buf input; /* taken: bytes that came behind the request */
+        Buf input; /* taken: bytes that arrived after the request */
         bool raw;  /* no frames, and of stdout only */
         bool want_stdout;
         bool want_stderr;

@@ -159,7 +159,7 @@ void pump_finish(Pump *p)
 
         switch (p->end) {
         case PUMP_END_CTRL_D:
-                /* Behind an unfinished line the first one only sends off the line. */
+                /* After an unfinished line, the first one only ends the line. */
                 if (p->last && p->last != '\n' && p->last != '\r') {
                         if (sink_write(s, "\x04", 1) == 0)
                                 return; /* no room at the moment */

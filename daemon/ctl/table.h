@@ -9,10 +9,11 @@
 #include "ctl/ctl.h"
 
 typedef struct TableColumn {
-        const char *title; /* for people, and in small letters the key in JSON; NULL: in JSON alone,
-                            * behind all others */
-        bool right;        /* aligned to the right */
-        const char *key;   /* in JSON; NULL: as the title */
+        const char
+                *title;  /* for people, and in small letters the key in JSON; NULL: in JSON alone, after all
+                            * others */
+        bool right;      /* aligned to the right */
+        const char *key; /* in JSON; NULL: as the title */
 } TableColumn;
 
 typedef struct Table Table;
@@ -43,7 +44,7 @@ void table_add_json(Table *t, const char *shown, const char *json);
 /* Sets the color of the cell that was added last. */
 void table_set_color(Table *t, const char *color);
 
-/* Prints all of it as the options say, with "N NOUN listed." behind, and returns the exit status. */
+/* Prints the table according to the options, followed by "N NOUN listed.", and returns the exit status. */
 int table_print(const Table *t, Ctl *c, const char *noun);
 /* The first row alone as a JSON object. */
 int table_print_object(const Table *t, JsonMode mode);

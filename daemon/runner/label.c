@@ -104,7 +104,7 @@ static int lsm_get(unsigned attribute, char *ret, size_t size)
         return 0;
 }
 
-/* AppArmor says its mode behind the name. */
+/* In AppArmor, the mode follows the name. */
 static bool is_label(const char *text, const char *label)
 {
         size_t n = strlen(label);

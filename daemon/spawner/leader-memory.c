@@ -132,7 +132,7 @@ static void on_told(LeaderWaits *l)
         run_free(LIST_ENTRY(l, MemoryRun, waits));
 }
 
-/* One that holds the reader up is not asked again for a while. The reader of those behind it is another one. */
+/* A leader that delays the reader is not read again for a while. The next leaders get another reader. */
 static void on_done(void *userdata, int error)
 {
         MemoryRun *run = userdata;

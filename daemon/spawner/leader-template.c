@@ -180,7 +180,7 @@ static int fill_from_picture(Leader *l, RunnerSpec *spec, Refusal *reterr)
         return 0;
 }
 
-/* What is read here of the leader waits for nobody: it is not in the picture. */
+/* Facts of the leader that are read without waiting: they are not in the picture. */
 int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr)
 {
         LeaderPicture *p = l->picture;

@@ -90,7 +90,7 @@ static int check_cgroup(const Leader *l, const OciState *state, Refusal *reterr)
         return 0;
 }
 
-/* What was found is taken by who looks at the container again, if that is still there. */
+/* The next look at the container takes the result, if the container still exists. */
 static void on_leader(void *userdata, Leader *leader, int error, Refusal *refusal)
 {
         Pending *p = userdata;

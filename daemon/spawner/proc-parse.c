@@ -240,7 +240,7 @@ static bool ends_with(const char *s, size_t n, const char *suffix)
         return n > m && memcmp(s + n - m, suffix, m) == 0;
 }
 
-/* The part of the path behind its leading slices, which is empty or starts with '/'. */
+/* The part of the path after its leading slices, which is empty or starts with '/'. */
 static const char *skip_slices(const char *path, const char **ret_slice, size_t *ret_length)
 {
         *ret_slice = "-.slice";

@@ -203,7 +203,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
-/* The half of Prepare behind the check of the user. */
+/* The part of Prepare after the check of the user. */
 static int do_prepare_launch(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(launch_arguments_done) LaunchArguments a = {0};

@@ -207,7 +207,7 @@ static int search(const uint8_t *data, size_t size, const Meta *m, Page page, co
         return -EBADMSG;
 }
 
-/* A small bucket has its only page behind its header, in the value itself. */
+/* A small bucket has its only page after its header, in the value itself. */
 static int open_bucket(const uint8_t *data, size_t size, const Meta *m, const Element *e, Page *ret)
 {
         uint64_t root;

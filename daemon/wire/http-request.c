@@ -281,7 +281,7 @@ ssize_t http_request_parse(const char *data, size_t size, HttpRequest **ret, Htt
         size_t skipped = 0, length;
         ssize_t k;
 
-        /* Old clients send an empty line behind a body. */
+        /* Old clients send an empty line after a body. */
         while (skipped < size && skipped < HTTP_HEAD_MAX) {
                 if (data[skipped] == '\n')
                         skipped++;

@@ -308,7 +308,7 @@ bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_k
         /* The depth was bounded when the whole text was checked. */
         Scanner s = {.end = container->text + container->size, .max_depth = UINT_MAX};
 
-        /* Past the opening bracket, or past the comma behind the last element. */
+        /* After the opening bracket, or after the comma that follows the last element. */
         s.p = container->text + (*position ?: 1);
         skip_space(&s);
         if (s.p == s.end || *s.p == '}' || *s.p == ']')
@@ -398,7 +398,7 @@ static void append_utf8(Buf *b, uint32_t c)
         buf_append(b, bytes, n);
 }
 
-/* Decodes the checked escape at the backslash p and returns what is behind it. json-c's decoder is not used:
+/* Decodes the checked escape at the backslash p and returns the text after it. json-c's decoder is not used:
  * it takes a pair whose character has 0xd800 to 0xdfff in its lower bits for a surrogate once more. */
 static const char *take_escape(const char *p, const char *end, Buf *b)
 {

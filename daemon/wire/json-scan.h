@@ -7,7 +7,7 @@
  * repeated keys into one, cuts a key at a NUL, and garbles some characters that are escaped as a pair of
  * surrogates.
  *
- * Messages are those of the Go decoder behind "invalid JSON: ", which is what Docker's clients know.
+ * Messages are "invalid JSON: " and the text of the Go decoder, as Docker's clients know them.
  */
 
 #include <stdbool.h>

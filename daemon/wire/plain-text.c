@@ -9,7 +9,7 @@
 #define CANCEL 0x18
 #define SUB    0x1a
 
-/* The C1 control that a byte behind ESC stands for, and the state that follows. */
+/* The C1 control that ESC and this byte stand for, and the next state. */
 static PlainState state_behind(unsigned char c)
 {
         if (c == '[')

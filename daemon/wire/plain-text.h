@@ -12,10 +12,10 @@
 
 typedef enum PlainState {
         PLAIN_TEXT,
-        PLAIN_ESCAPE,     /* behind ESC */
-        PLAIN_SEQUENCE,   /* behind ESC [, to its final byte */
-        PLAIN_STRING,     /* behind ESC ] and its like, to BEL or ESC \ */
-        PLAIN_STRING_END, /* behind an ESC in it */
+        PLAIN_ESCAPE,     /* after ESC */
+        PLAIN_SEQUENCE,   /* after ESC [, to its final byte */
+        PLAIN_STRING,     /* after ESC ] and similar ones, to BEL or ESC \ */
+        PLAIN_STRING_END, /* after an ESC in it */
 } PlainState;
 
 typedef struct PlainText {

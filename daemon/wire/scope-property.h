@@ -51,7 +51,7 @@ int scope_property_parse(const char *name, const char *text, ScopeProperty *ret,
 void scope_property_done(ScopeProperty *p);
 ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n);
 
-/* The names that there are; NULL behind the last one. */
+/* The names of all properties; NULL after the last one. */
 const char *scope_property_name(size_t i);
 
 /* The cgroup controller that the kernel needs to enforce it; NULL if it needs none or if there is nothing to
