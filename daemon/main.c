@@ -220,7 +220,6 @@ typedef struct Passed {
         int sockets[SOCKETS_MAX]; /* taken by the server */
         size_t n_sockets;
         FdStore store;
-        HttpFdStore waits;
 } Passed;
 
 static int sort_passed_fds(Passed *p)
@@ -233,7 +232,7 @@ static int sort_passed_fds(Passed *p)
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (fdstore_add(&p->store, names[i], fd) || http_fdstore_add(&p->waits, names[i], fd))
+                if (fdstore_add(&p->store, names[i], fd))
                         continue;
                 if (p->n_sockets < SOCKETS_MAX && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
                         p->sockets[p->n_sockets++] = fd;
@@ -262,7 +261,7 @@ static int listen_on_sockets(HttpServer *server, const Passed *p)
 }
 
 /* Loads the ended execs and the running ones. */
-static void load_execs(Manager *m, FdStore *h)
+static void load_execs(Manager *m, FdStore *h, StoredWaits *ret_waits)
 {
         int r;
 
@@ -271,6 +270,8 @@ static void load_execs(Manager *m, FdStore *h)
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Failed to load saved execs");
         exec_restore_stored(m, h);
+        *ret_waits = h->waits;
+        h->waits = (StoredWaits){0};
         fdstore_done(h);
         slot_pool_prepare(m->slots);
         recorder_recover(m->recorder);
@@ -337,6 +338,7 @@ static int run(Passed *p)
         _cleanup_(http_server_freep) HttpServer *server = NULL;
         _cleanup_(dbus_service_freep) DbusService *bus = NULL;
         _cleanup_(status_freep) Status *status = NULL;
+        _cleanup_(stored_waits_done) StoredWaits waits = {0};
         int r;
 
         r = selinux_access_open();
@@ -352,14 +354,14 @@ static int run(Passed *p)
         r = watch_signals(m);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up signals");
-        load_execs(m, &p->store);
+        load_execs(m, &p->store, &waits);
         r = dbus_service_new(m, &bus);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up D-Bus");
         r = http_server_new(m, &server);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up HTTP");
-        http_fdstore_done(&p->waits, server);
+        http_fdstore_done(&waits, server);
         r = listen_on_sockets(server, p);
         if (r < 0)
                 return r;

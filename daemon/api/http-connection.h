@@ -44,8 +44,8 @@ struct HttpServer {
         Manager *manager; /* weak */
         List connections; /* oldest first */
         size_t n_connections;
-        size_t n_stored; /* with systemd: who waits for an exec */
-        uint64_t warned; /* when, of too many connections */
+        Budget kept_budget; /* connections in slots: who waits for an exec */
+        uint64_t warned;    /* when, of too many connections */
         int listen_fds[4];
         sd_event_source *listeners[4];
         size_t n_listeners;

@@ -2,43 +2,35 @@
 
 #include "api/http-keep.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <systemd/sd-daemon.h>
-
 #include "api/http-connection.h"
-
-void http_keep_forget_name(const char *name)
-{
-        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-}
+#include "core/keep.h"
 
 void http_keep(HttpExchange *x)
 {
         HttpConnection *c = x->connection;
-        HttpServer *s = c->server;
-        char message[HTTP_KEEP_NAME_SIZE + 32];
+        Budget *kept = &c->server->kept_budget;
+        KeepFd fd = {c->close ? KEEP_WAIT_CLOSED : KEEP_WAIT, c->fd};
 
         /* Data that the client has sent after its request would be lost. */
-        if (x->stored_as || s->n_stored >= HTTP_KEEP_MAX || buf_length(&c->in) > 0)
+        if (x->kept || buf_length(&c->in) > 0 || !budget_take(kept, peer_share(x->peer), 1))
                 return;
-        if (asprintf(&x->stored_as, "%s%s-%" PRIu64, c->close ? HTTP_KEEP_NAME_CLOSED : HTTP_KEEP_NAME,
-                     x->exec->id, now_usec(CLOCK_MONOTONIC)) < 0) {
-                x->stored_as = NULL;
-                return;
-        }
-        snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", x->stored_as);
-        if (sd_pid_notify_with_fds(0, false, message, &c->fd, 1) > 0)
-                s->n_stored++;
-        else
-                x->stored_as = mfree(x->stored_as);
+        x->kept = keep_put(x->manager->slots, x->exec->id, &fd, 1, NULL);
+        if (!x->kept)
+                budget_give(kept, peer_share(x->peer), 1);
 }
 
 void http_keep_forget(HttpExchange *x)
 {
-        if (!x->stored_as)
+        if (!x->kept)
                 return;
-        http_keep_forget_name(x->stored_as);
-        x->stored_as = mfree(x->stored_as);
-        x->connection->server->n_stored--;
+        x->kept = slot_release(x->kept);
+        budget_give(&x->connection->server->kept_budget, peer_share(x->peer), 1);
+}
+
+void http_keep_leave(HttpExchange *x)
+{
+        if (!x->kept)
+                return;
+        x->kept = slot_leave(x->kept);
+        budget_give(&x->connection->server->kept_budget, peer_share(x->peer), 1);
 }

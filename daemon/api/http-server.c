@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "api/http-connection.h"
+#include "api/http-keep.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -23,6 +24,8 @@ int http_server_new(Manager *m, HttpServer **ret)
         if (!s)
                 return -ENOMEM;
         s->manager = m;
+        s->kept_budget =
+                (Budget){.what = "waiting clients", .max = HTTP_KEEP_MAX, .uid_max = HTTP_KEEP_PER_UID_MAX};
         s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         *ret = s;
         return 0;
@@ -40,6 +43,7 @@ HttpServer *http_server_free(HttpServer *s)
         }
         sd_event_source_disable_unref(s->accept_timer);
         fd_close(s->reserve_fd);
+        budget_done(&s->kept_budget);
         return mfree(s);
 }
 

@@ -63,7 +63,7 @@ struct HttpExchange {
         AuthzAction action;                  /* what is to be done with its exec, once that is found */
         const char *verb;
         bool may_see_all;
-        char *stored_as;          /* owned: the name of its connection at systemd; NULL: it is not there */
+        Slot *kept;               /* has its connection; NULL: none does (http-keep.h) */
         ContainerInfo *container; /* a reference */
         HttpTask *task;           /* owned: what else the handler has */
         HttpFetch *fetch;         /* owned: reads the answer from a disk (http-fetch.h) */

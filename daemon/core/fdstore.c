@@ -51,6 +51,34 @@ static bool makes_way(StoredFds *f, const KeepFound *found, KeepRole first)
         return true;
 }
 
+void stored_waits_done(StoredWaits *w)
+{
+        for (size_t i = 0; i < w->n; i++)
+                fd_close(w->items[i].fd);
+        free(w->items);
+        *w = (StoredWaits){0};
+}
+
+/* Its slot is free again: the client gets another one when it has asked again. */
+static void take_wait(StoredWaits *waits, KeepFound *found)
+{
+        StoredWait *more = reallocarray(waits->items, waits->n + 1, sizeof(StoredWait));
+        StoredWait *w;
+
+        if (!more)
+                return;
+        waits->items = more;
+        w = &waits->items[waits->n++];
+        *w = (StoredWait){.fd = TAKE_FD(found->fds[0].fd), .close = found->fds[0].role == KEEP_WAIT_CLOSED};
+        strcpy(w->exec_id, found->id);
+}
+
+static bool is_wait(const KeepFound *found)
+{
+        return found->n_fds == 1 &&
+               (found->fds[0].role == KEEP_WAIT || found->fds[0].role == KEEP_WAIT_CLOSED);
+}
+
 static Slot *take_found(FdStore *h, KeepFound *found, Slot *slot)
 {
         StoredFds *f = found->n_fds > 0 ? fdstore_get(h, found->id) : NULL;
@@ -96,7 +124,10 @@ static void open_slot(FdStore *h, SlotPool *pool, int fd)
                 return;
         /* One message is in each. */
         if (slot_rewind(slot) >= 0 && keep_read(slot, &found) >= 0) {
-                slot = take_found(h, &found, slot);
+                if (is_wait(&found))
+                        take_wait(&h->waits, &found);
+                else
+                        slot = take_found(h, &found, slot);
                 keep_found_done(&found);
         }
         slot_release(slot);
@@ -123,6 +154,7 @@ void fdstore_done(FdStore *h)
         }
         h->execs = mfree(h->execs);
         h->n_execs = 0;
+        stored_waits_done(&h->waits);
 }
 
 bool fdstore_take_stream(StoredFds *f, Stream *s)

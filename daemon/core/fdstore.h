@@ -19,12 +19,27 @@ typedef struct StoredFds {
         uint64_t sequences[_KEEP_ROLE_MAX];
 } StoredFds;
 
+/* A client that waits for the end of an exec, which may have more of these. */
+typedef struct StoredWait {
+        int fd; /* owned */
+        bool close;
+        char exec_id[EXEC_ID_SIZE];
+} StoredWait;
+
+typedef struct StoredWaits {
+        StoredWait *items;
+        size_t n;
+} StoredWaits;
+
 typedef struct FdStore {
         int *slot_fds; /* owned, until fdstore_open() */
         size_t n_slot_fds;
         StoredFds *execs;
         size_t n_execs;
+        StoredWaits waits;
 } FdStore;
+
+void stored_waits_done(StoredWaits *w);
 
 /* Takes an fd that systemd passed under this name. False when the name is not ours: then the fd is still the
  * caller's. */

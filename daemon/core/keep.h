@@ -25,6 +25,8 @@ typedef enum KeepRole {
         KEEP_STAGE_WRITE,
         KEEP_CLIENTS,                                  /* the first of them */
         KEEP_LEADER = KEEP_CLIENTS + KEEP_CLIENTS_MAX, /* a pidfd of the main process of a service */
+        KEEP_WAIT,        /* an HTTP client that waits for the end of the exec */
+        KEEP_WAIT_CLOSED, /* the same, whose connection ends with the answer */
         _KEEP_ROLE_MAX,
 } KeepRole;
 

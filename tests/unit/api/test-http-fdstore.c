@@ -9,127 +9,100 @@
 #include "base/fd.h"
 #include "unit/api/http-world.h"
 
-static void test_names(void)
+static void ask(HttpWorld *h, const Exec *e, const char *header)
 {
-        static const struct {
-                const char *format; /* %s: the id of an exec */
-                bool ours, close;
-        } rows[] = {
-                {HTTP_KEEP_NAME "%s-12345", true, false},
-                {HTTP_KEEP_NAME_CLOSED "%s-1", true, true},
-                {HTTP_KEEP_NAME "%s", true, false},
-                {HTTP_KEEP_NAME "%.63s", false, false},
-                {HTTP_KEEP_NAME "../%.61s", false, false},
-                {"wait-%s", false, false},
-                {HTTP_KEEP_NAME_CLOSED "%s-1234567890123456789012345", false, false},
-        };
-        char id[EXEC_ID_SIZE];
+        char request[256];
 
-        NEED(exec_make_id(id) >= 0);
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                HttpFdStore store = {0};
-                char name[256];
-
-                snprintf(name, sizeof(name), rows[i].format, id);
-                CHECK_ROW(rows[i].format, http_fdstore_add(&store, name, -EBADF) == rows[i].ours);
-                CHECK_ROW(rows[i].format, store.n_waits == rows[i].ours);
-                if (store.n_waits > 0) {
-                        CHECK_TEXT(rows[i].format, store.waits[0].exec_id, id);
-                        CHECK_TEXT(rows[i].format, store.waits[0].name, name);
-                        CHECK_ROW(rows[i].format, store.waits[0].close == rows[i].close);
-                }
-                free(store.waits);
-        }
+        snprintf(request, sizeof(request), "POST /exec/%s/wait HTTP/1.1\r\nHost: x\r\n%s\r\n", e->id,
+                 header);
+        http_connect(h, 0);
+        http_send(h, request);
+        world_settle(h->world);
+        NEED(h->server->kept_budget.used == 1);
 }
 
-/* A client's end and execd's, as systemd has it. */
-static int make_client(int *ret_ours)
+/* What the next execd finds in the slots that systemd has. */
+static void next_execd(HttpWorld *h, FdStore *store)
 {
-        int ends[2];
-
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        *ret_ours = ends[1];
-        return ends[0];
+        world_take_stored(h->world, store);
+        fdstore_open(store, h->world->manager.slots);
 }
 
-/* Nobody but the client can tell that execd was restarted. */
-static void test_asked_again(HttpWorld *h, bool close)
+/* execd leaves: for a restart the next one has the clients, and this one forgets them without a word. Nobody but
+ * the client can tell. */
+static void test_asked_again(bool close)
 {
+        _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
         Exec *e = http_create(h, "{\"Cmd\":[\"true\"]}");
-        HttpFdStore store = {0};
-        char name[256];
+        FdStore store;
         Command command;
-        int ours;
 
         http_start_detached(h, e, &command);
-        fd_close(h->client);
-        h->client = make_client(&ours);
-        http_next(h);
-        snprintf(name, sizeof(name), "%s%s-1", close ? HTTP_KEEP_NAME_CLOSED : HTTP_KEEP_NAME, e->id);
-        NEED(http_fdstore_add(&store, name, ours));
-        http_fdstore_done(&store, h->server);
-        CHECK(!store.waits && store.n_waits == 0);
+        ask(h, e, close ? "Connection: close\r\n" : "");
+        http_fdstore_leave(h->server);
+        CHECK(h->server->kept_budget.used == 0);
+        connection_free(LIST_ENTRY(h->server->connections.last, HttpConnection, node));
+        next_execd(h, &store);
+        NEED(store.waits.n == 1);
+        CHECK_TEXT("exec", store.waits.items[0].exec_id, e->id);
+        CHECK(store.waits.items[0].close == close);
+        http_fdstore_done(&store.waits, h->server);
+        fdstore_done(&store);
         world_settle(h->world);
-        CHECK(!http_is_answered(h) && e->watches.first);
+        CHECK(!http_is_answered(h) && e->watches.first && h->server->kept_budget.used == 1);
 
         command_report(&command, 3 << 8);
         command_done(&command);
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 200 && strstr(http_body(h), "\"StatusCode\":3"));
-        CHECK_TEXT(name, http_header(h, "Connection"), close ? "close" : "");
+        CHECK_TEXT("connection", http_header(h, "Connection"), close ? "close" : "");
+        CHECK(h->server->kept_budget.used == 0);
+}
+
+/* What has been answered is not asked again. */
+static void test_answered(void)
+{
+        _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
+        Exec *e = http_create(h, "{\"Cmd\":[\"true\"]}");
+        FdStore store;
+        Command command;
+
+        http_start_detached(h, e, &command);
+        ask(h, e, "");
+        command_report(&command, 0);
+        command_done(&command);
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        next_execd(h, &store);
+        CHECK(store.waits.n == 0);
+        fdstore_done(&store);
 }
 
 /* The exec has gone in the meantime; and a descriptor that is no client's is let go. */
-static void test_gone(HttpWorld *h)
+static void test_gone(void)
 {
-        HttpFdStore store = {0};
-        char id[EXEC_ID_SIZE], name[256];
-        int ours, no_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
+        StoredWaits waits = {.items = calloc(2, sizeof(StoredWait)), .n = 2};
+        int ends[2], no_socket = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-        NEED(exec_make_id(id) >= 0 && no_socket >= 0);
+        NEED(waits.items && no_socket >= 0 &&
+             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
         fd_close(h->client);
-        h->client = make_client(&ours);
+        h->client = ends[0];
         http_next(h);
-        snprintf(name, sizeof(name), HTTP_KEEP_NAME "%s-1", id);
-        NEED(http_fdstore_add(&store, name, ours) && http_fdstore_add(&store, name, no_socket));
-        http_fdstore_done(&store, h->server);
-        CHECK(fcntl(no_socket, F_GETFD) < 0);
+        waits.items[0] = (StoredWait){.fd = ends[1]};
+        waits.items[1] = (StoredWait){.fd = no_socket};
+        NEED(exec_make_id(waits.items[0].exec_id) >= 0 && exec_make_id(waits.items[1].exec_id) >= 0);
+        http_fdstore_done(&waits, h->server);
+        CHECK(!waits.items && waits.n == 0 && fcntl(no_socket, F_GETFD) < 0);
         WORLD_UNTIL(h->world, http_is_answered(h));
         CHECK(http_status(h) == 404);
 }
 
-/* execd leaves: for a restart the next one has the clients, and this one forgets them without a word. */
-static void test_leave(HttpWorld *h)
-{
-        Exec *e = http_create(h, "{\"Cmd\":[\"true\"]}");
-        char target[128], text[512];
-        Command command;
-
-        http_start_detached(h, e, &command);
-        snprintf(target, sizeof(target), "/exec/%s/wait", e->id);
-        http_connect(h, 0);
-        http_post(h, target, "");
-        world_settle(h->world);
-        NEED(h->server->n_stored == 1);
-        while (recv(h->world->notify, text, sizeof(text), MSG_DONTWAIT) > 0)
-                ;
-        fd_close(h->world->notify); /* a barrier that nobody reads is not waited for */
-        h->world->notify = -EBADF;
-        http_fdstore_leave(h->server);
-        CHECK(h->server->n_stored == 0);
-        h->client = fd_close(h->client);
-        world_settle(h->world);
-        command_done(&command);
-}
-
 int main(void)
 {
-        _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
-
-        test_names();
-        test_asked_again(h, false);
-        test_asked_again(h, true);
-        test_gone(h);
-        test_leave(h);
+        test_asked_again(false);
+        test_asked_again(true);
+        test_answered();
+        test_gone();
         return test_finish("http-fdstore");
 }
