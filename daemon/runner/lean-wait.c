@@ -7,6 +7,7 @@
 
 #if defined(__x86_64__) && __has_include(<sys/rseq.h>)
 
+#include <errno.h>
 #include <link.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -19,13 +20,20 @@
 #define RANGES_MAX 16
 #define HEAP_MAX   (1024 * 1024)
 
+/* Of the stack of the program: as much as the kernel makes it at first. */
+#define OLD_STACK_MAX (128 * 1024)
+/* Of the wait: it calls no function, and no signal interrupts it. */
+#define STACK_SIZE 1024
+
 typedef struct Range {
         uintptr_t start, end;
 } Range;
 
 /* In pages of its own; the report comes last, since most of it is not touched before the end. */
 typedef struct Lean {
+        _Alignas(16) char stack[STACK_SIZE];
         Range ranges[RANGES_MAX];
+        Range old_stack;
         size_t n_ranges;
         pid_t command;
         int status;
@@ -54,14 +62,16 @@ static inline __attribute__((always_inline)) long call(long number, long a, long
         return r;
 }
 
-/* From the first call on there is no C library: no variables but those in `l` and on the stack, no function,
- * no errno, no canary. */
+/* From the first call on there is no C library and no stack but the one in `l`: no other variables, no function, no
+ * errno, no canary. */
 __attribute__((noreturn, noinline, section("lean_text"), no_stack_protector)) static void wait_and_report(
         Lean *l)
 {
         uint64_t usec;
         long r;
 
+        (void) call(SYS_madvise, (long) l->old_stack.start, (long) (l->old_stack.end - l->old_stack.start),
+                    MADV_DONTNEED, 0);
         for (size_t i = 0; i < l->n_ranges; i++)
                 (void) call(SYS_munmap, (long) l->ranges[i].start,
                             (long) (l->ranges[i].end - l->ranges[i].start), 0, 0);
@@ -143,6 +153,27 @@ static bool leave_rseq(void)
         return false;
 }
 
+/* All of it below what ps(1) shows, the arguments. Not unmapped: the kernel has it on record as the stack. */
+static Range find_stack(void)
+{
+        uintptr_t arguments = page_of((uintptr_t) program_invocation_name);
+
+        return (Range){arguments - OLD_STACK_MAX, arguments};
+}
+
+/* There is no way back: the frames of all callers are gone. */
+__attribute__((noreturn)) static void wait_on_own_stack(Lean *l)
+{
+        __asm__ volatile("mov %0, %%rsp\n\t"
+                         "xor %%ebp, %%ebp\n\t"
+                         "push $0\n\t" /* as if called */
+                         "jmp *%1"
+                         :
+                         : "r"(l->stack + sizeof(l->stack)), "r"(wait_and_report), "D"(l)
+                         : "memory");
+        __builtin_unreachable();
+}
+
 void lean_wait(const RunnerReport *started, pid_t command)
 {
         Lean *l = mmap(NULL, sizeof(Lean), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -153,8 +184,9 @@ void lean_wait(const RunnerReport *started, pid_t command)
         l->report.version = RUNNER_REPORT_VERSION;
         l->report.type = RUNNER_EXITED;
         l->report.pid = started->pid;
+        l->old_stack = find_stack();
         if (find_ranges(l) && leave_rseq())
-                wait_and_report(l);
+                wait_on_own_stack(l);
         (void) munmap(l, sizeof(Lean));
 }
 

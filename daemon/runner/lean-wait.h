@@ -3,8 +3,8 @@
 
 /*
  * The wait for a command that goes on for long. Most of the memory of a monitor is data of the C library, and
- * each exec has a monitor. It gives all of that back, and keeps the stack, a page for the report, and the
- * code of the wait, which only makes system calls.
+ * each exec has a monitor. It gives all of that back, and keeps the page with its arguments, a page for the
+ * report and a stack, and the code of the wait, which only makes system calls.
  */
 
 #include <sys/types.h>
