@@ -305,6 +305,28 @@ def test_bus_that_takes_no_more(rules, counts):
     end_created()
 
 
+HOLD = """
+import ctypes, sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, check, lib
+with Bus() as bus:
+    check(lib.sd_bus_request_name(bus.bus, b"org.execd1", ctypes.c_uint64(2)))  # SD_BUS_NAME_ALLOW_REPLACEMENT
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_name_of_an_execd_that_has_left():
+    """R-H2: the bus may keep its connection, and the name with it, for a while."""
+    shell("systemctl stop execd.service")
+    with subprocess.Popen(["setpriv", "--reuid=execd", "--regid=execd", "--clear-groups", "--", "python3", "-c", HOLD, helper.HERE],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdout.readline() == "held\n"
+        shell("systemctl start execd.service")
+        helper.wait_for(is_served, seconds=30, what="the name to be the next one's")
+        p.stdin.close()
+
+
 @pytest.mark.parametrize("signature, values", [
     ("GetContainer s", ["x" * 20000000]), ("Run sas", ["web", ["x" * 20000000]]),
     ("CreateExec sasa{sv}", ["web", ["true"], {"Env": ("as", ["A=" + "x" * 20000000])}]),
