@@ -236,7 +236,8 @@ def test_end_of_input_while_execd_is_away():
 
 def test_stopped_for_good_it_cuts_its_clients_off():
     """Nobody would serve them; the command lives on, as when its client detaches."""
-    exec_id = create("web", ["sh", "-c", "read x; sleep 3333"], AttachStdin=True)
+    # A newer busybox sleeps in the shell itself.
+    exec_id = create("web", ["sh", "-c", "read x; exec sleep 3333"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.settimeout(10)
     shell("systemctl stop execd.service")
