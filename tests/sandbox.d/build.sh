@@ -65,7 +65,7 @@ build_product() {
     mkdir -p "$work"
     take_lock "build-$(tree_hash)-$debian-$variant" lock
     case $variant in
-    asan) options+=("-Db_sanitize=address,undefined") ;;
+    asan) options+=("-Db_sanitize=address,undefined" -Doptimization=1) ;;
     # What a child of the spawner executes must not write down first what its parent has counted.
     coverage) options+=(-Db_coverage=true -Doptimization=0 "-Dc_args=-fprofile-update=atomic -fno-builtin-execve") ;;
     esac
