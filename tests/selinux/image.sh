@@ -171,34 +171,34 @@ drop_old_images() {
     done
 }
 
-# ensure_image WITH: prints the image with our policy (WITH is 1) or without.
+# ensure_image WITH: prints the image with our policy (WITH is 1) or without. What is built for it is that of the sandboxes with
+# Debian 13.
 ensure_image() {
-    local with=$1 policy work image hash lock
+    local with=$1 policy work stage image hash lock
     ensure_vm_root
     ensure_roots 13 build
     ensure_packages mke2fs:e2fsprogs debugfs:e2fsprogs
     policy=$(linked_policy "$with") || exit 1
+    work=$(work_dir 13 plain)
+    stage=$work/stage-selinux
+    take_lock "selinux-image-$(tree_hash)" lock
     say "building execd for Debian 13"
-    work=$(work_dir 13 selinux)
-    build_product 13 selinux stage
+    build_product 13 plain stage-selinux
     # shellcheck disable=SC2016  # the inner shell's arguments
     in_root "$(root_path build 13)" "$work" sh -c 'gcc -static -O1 -std=gnu17 -D_GNU_SOURCE -o probe /src/tests/confinement/probe/*.c' ||
         exit 1
     hash=$({
         echo "$policy"
-        (cd "$work/stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+        (cd "$stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
         (cd "$SELINUX_TREE" && find inside finish-tree image.sh -type f -print0 | sort -z | xargs -0 sha256sum)
         cat "${SHARED_TOOLS[@]}" "$work/probe" | sha256sum
     } | sha256sum)
     image=$CACHE/selinux/image-${with:-0}-$(tree_hash)-${hash:0:12}
     if [ ! -e "$image" ]; then
-        take_lock "selinux-image-$(tree_hash)" lock
-        if [ ! -e "$image" ]; then
-            say "making the image of the VM"
-            drop_old_images "$with"
-            make_image "$image" "$work/stage" "$policy" "$work/probe" >&2 {lock}>&-
-        fi
-        drop_lock "$lock"
+        say "making the image of the VM"
+        drop_old_images "$with"
+        make_image "$image" "$stage" "$policy" "$work/probe" >&2 {lock}>&-
     fi
+    drop_lock "$lock"
     echo "$image"
 }
