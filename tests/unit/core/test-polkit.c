@@ -71,10 +71,13 @@ static void judge(sd_bus_message *question, bool yes)
 
 static void test_answers(World *w)
 {
+        sd_bus_message *sent;
         Answer a;
 
         NEED(ask(w, 1000, LONG, LONG, &a, NULL) == REFUSAL_NONE);
-        NEED(sd_bus_reply_method_errorf(take_question(w), SD_BUS_ERROR_FAILED, "no") >= 0);
+        sent = take_question(w);
+        NEED(sd_bus_reply_method_errorf(sent, SD_BUS_ERROR_FAILED, "no") >= 0);
+        sd_bus_message_unref(sent);
         WORLD_UNTIL(w, a.n > 0);
         CHECK(a.n == 1 && a.outcome == POLKIT_ANSWERED && !a.yes);
         CHECK(w->manager.authz_budget.used == 0);
