@@ -41,7 +41,7 @@ def test_execctl_in_a_unit(web):
               f"execctl run {web.name} -- sh -c 'echo here; exit 3'")
     assert r.returncode == 3, r
     vm.sh(["journalctl", "--sync"])
-    assert vm.sh(["journalctl", "-q", "-b", "-o", "cat", "-u", "streams", "_COMM=execctl"]) == "here\n"
+    assert vm.sh(["journalctl", "-q", "-b", "-o", "cat", "-u", "streams", "-t", "execctl"]) == "here\n"
 
 
 def test_streams_have_names(web):
