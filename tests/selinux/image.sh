@@ -17,8 +17,8 @@ vm_packages() {
         policycoreutils semodule-utils checkpolicy setools make m4 user-mode-linux
 }
 
-# Run in the root by sh, once its packages are there.
-vm_customise() {
+# Run in the root by sh, once its packages are there: what would only slow the boot is left out.
+vm_units() {
     cat <<'RECIPE'
 set -e
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
@@ -34,6 +34,12 @@ for unit in systemd-networkd-wait-online.service systemd-firstboot.service syste
             systemd-journal-catalog-update.service tmp.mount dev-hugepages.mount dev-mqueue.mount; do
     systemctl mask "$unit" >/dev/null 2>&1
 done
+RECIPE
+}
+
+vm_customise() {
+    vm_units
+    cat <<'RECIPE'
 # Without a daemon of the audit system, what SELinux denies is in the journal only where this socket is.
 systemctl enable systemd-journald-audit.socket >/dev/null 2>&1 || :
 echo 0123456789abcdef0123456789abcdef >/etc/machine-id
@@ -135,7 +141,16 @@ linked_policy() {
     echo "$target"
 }
 
-# make_image IMAGE STAGE POLICY PROBE: STAGE is what execd installs, POLICY what linked_policy() says.
+# add_tests TREE STAGE PROBE: STAGE is what execd installs.
+add_tests() {
+    mkdir -p "$1$MACHINES" "$1/usr/lib/execd-tests/selinux"
+    # To where /lib leads.
+    tar -C "$2" -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink || return
+    cp -a --no-preserve=ownership "$SELINUX_TREE/inside/." "$1/usr/lib/execd-tests/selinux/"
+    cp -a --no-preserve=ownership "${SHARED_TOOLS[@]}" "$3" "$1/usr/lib/execd-tests/selinux/"
+}
+
+# make_image IMAGE STAGE POLICY PROBE: POLICY is what linked_policy() says.
 make_image() {
     local image=$1 stage=$2 policy=$3 root tree
     root=$(vm_root_path)
@@ -146,12 +161,24 @@ make_image() {
     cp -a "$policy/default" "$tree/etc/selinux/default"
     cp -a "$policy/store" "$tree/var/lib/selinux"
     # There are no modules: the kernels have all that is needed built in.
-    mkdir -p "$tree$MACHINES" "$tree/usr/lib/execd-tests/selinux"
-    cp -a --no-preserve=ownership "$stage/." "$tree/"
-    cp -a --no-preserve=ownership "$SELINUX_TREE/inside/." "$tree/usr/lib/execd-tests/selinux/"
-    cp -a --no-preserve=ownership "${SHARED_TOOLS[@]}" "$4" "$tree/usr/lib/execd-tests/selinux/"
-    "$SELINUX_TREE/finish-tree" "$tree" "$MACHINES"
+    add_tests "$tree" "$stage" "$4" || return
+    "$SELINUX_TREE/finish-tree" "$tree" "$MACHINES" || return
     truncate -s 1536M "$image.new"
+    mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard,lazy_itable_init=1 -L root -d "$tree" "$image.new"
+    rm -rf --one-file-system "$tree"
+    mv "$image.new" "$image"
+}
+
+# make_sandbox_image IMAGE STAGE ROOT PROBE
+make_sandbox_image() {
+    local image=$1 tree
+    tree=$(mktemp -d "$CACHE/selinux/tree-XXXXXX")
+    cp -a "$3/." "$tree/"
+    mkdir "$tree/results"
+    chroot "$tree" /bin/sh -c "$(vm_units)"
+    add_tests "$tree" "$2" "$4" || return
+    "$SELINUX_TREE/finish-tree" "$tree" "$MACHINES" || return
+    truncate -s 2560M "$image.new"
     mke2fs -q -F -t ext4 -O ^has_journal -E nodiscard,lazy_itable_init=1 -L root -d "$tree" "$image.new"
     rm -rf --one-file-system "$tree"
     mv "$image.new" "$image"
@@ -162,43 +189,73 @@ make_image() {
 drop_old_images() {
     local image tree
     for image in "$CACHE"/selinux/image-*; do
-        tree=${image#"$CACHE"/selinux/image-?-}
+        tree=${image#"$CACHE"/selinux/image-*-}
         tree=${tree%-*}
         case ${image##*/} in
-        "image-${1:-0}-$(tree_hash)"-*) rm -f "$image" ;;
+        "image-$1-$(tree_hash)"-*) rm -f "$image" ;;
         *) [ -d "$CACHE/build/$tree" ] || rm -f "$image" ;;
         esac
     done
 }
 
+# build_probe DEBIAN WORK
+build_probe() {
+    # shellcheck disable=SC2016  # the inner shell's arguments
+    in_root "$(root_path build "$1")" "$2" sh -c 'gcc -static -O1 -std=gnu17 -D_GNU_SOURCE -o probe /src/tests/confinement/probe/*.c'
+}
+
+# hash_image WORK STAGE WORD: of what goes into an image; WORD stands for the rest.
+hash_image() {
+    {
+        echo "$3"
+        (cd "$1/$2" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
+        (cd "$SELINUX_TREE" && find inside finish-tree image.sh -type f -print0 | sort -z | xargs -0 sha256sum)
+        cat "${SHARED_TOOLS[@]}" "$1/probe" | sha256sum
+    } | sha256sum | cut -c-12
+}
+
+# keep_image KIND IMAGE COMMAND…: makes it where it is not. The caller has the lock.
+keep_image() {
+    local kind=$1 image=$2
+    shift 2
+    [ ! -e "$image" ] || return 0
+    say "making the image of the VM"
+    drop_old_images "$kind"
+    "$@" >&2 {lock}>&- || die "could not make the image of the VM"
+}
+
 # ensure_image WITH: prints the image with our policy (WITH is 1) or without. What is built for it is that of the sandboxes with
 # Debian 13.
 ensure_image() {
-    local with=$1 policy work stage image hash lock
+    local with=$1 policy work image lock
     ensure_vm_root
     ensure_roots 13 build
     ensure_packages mke2fs:e2fsprogs debugfs:e2fsprogs
     policy=$(linked_policy "$with") || exit 1
     work=$(work_dir 13 plain)
-    stage=$work/stage-selinux
     take_lock "selinux-image-$(tree_hash)" lock
     say "building execd for Debian 13"
     build_product 13 plain stage-selinux
-    # shellcheck disable=SC2016  # the inner shell's arguments
-    in_root "$(root_path build 13)" "$work" sh -c 'gcc -static -O1 -std=gnu17 -D_GNU_SOURCE -o probe /src/tests/confinement/probe/*.c' ||
-        exit 1
-    hash=$({
-        echo "$policy"
-        (cd "$stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
-        (cd "$SELINUX_TREE" && find inside finish-tree image.sh -type f -print0 | sort -z | xargs -0 sha256sum)
-        cat "${SHARED_TOOLS[@]}" "$work/probe" | sha256sum
-    } | sha256sum)
-    image=$CACHE/selinux/image-${with:-0}-$(tree_hash)-${hash:0:12}
-    if [ ! -e "$image" ]; then
-        say "making the image of the VM"
-        drop_old_images "$with"
-        make_image "$image" "$stage" "$policy" "$work/probe" >&2 {lock}>&-
-    fi
+    build_probe 13 "$work" || exit 1
+    image=$CACHE/selinux/image-${with:-0}-$(tree_hash)-$(hash_image "$work" stage-selinux "$policy")
+    keep_image "${with:-0}" "$image" make_image "$image" "$work/stage-selinux" "$policy" "$work/probe"
+    drop_lock "$lock"
+    echo "$image"
+}
+
+# ensure_sandbox_image DEBIAN: prints the image of the root that the sandbox has, with its engines and without SELinux.
+ensure_sandbox_image() {
+    local debian=$1 root work image lock
+    ensure_roots "$debian" base build
+    ensure_packages mke2fs:e2fsprogs debugfs:e2fsprogs
+    root=$(root_path base "$debian")
+    work=$(work_dir "$debian" plain)
+    take_lock "selinux-image-$(tree_hash)" lock
+    say "building execd for Debian $debian"
+    build_product "$debian" plain stage-selinux
+    build_probe "$debian" "$work" || exit 1
+    image=$CACHE/selinux/image-$debian-$(tree_hash)-$(hash_image "$work" stage-selinux "$root")
+    keep_image "$debian" "$image" make_sandbox_image "$image" "$work/stage-selinux" "$root" "$work/probe"
     drop_lock "$lock"
     echo "$image"
 }

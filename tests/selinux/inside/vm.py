@@ -14,6 +14,7 @@ FILE_LABEL = "system_u:object_r:container_file_t:"
 
 
 def sh(words, check=True):
+    words = words if isinstance(words, list) else ["sh", "-c", words]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100)
     assert not check or done.returncode == 0, f"{words}: {done.returncode}: {done.stdout}"
     return done.stdout
@@ -82,6 +83,15 @@ class Machine:
         leader = vm_value("machinectl", "show", self.name, "-p", "Leader", "--value")
         children = subprocess.run(["pgrep", "-P", leader], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
         return int(children[0] if children and read(f"/proc/{leader}/comm").startswith("(sd-stub") else leader)
+
+    def pause(self):
+        sh(["systemctl", "freeze", self.unit])
+
+    def unpause(self):
+        sh(["systemctl", "thaw", self.unit])
+
+    def limit_memory(self, mib):
+        sh(["systemctl", "set-property", "--runtime", self.unit, f"MemoryMax={mib}M"])
 
     def stop(self):
         sh(["systemctl", "stop", self.unit])
