@@ -18,6 +18,8 @@
 /* The processes of a container that has ended are dead, and the runners about to say so. */
 #define ENDED_USEC (5 * USEC_PER_SEC)
 #define STOP_USEC  (30 * USEC_PER_SEC)
+/* systemd has much to do. */
+#define AGAIN_USEC USEC_PER_SEC
 
 Slice *slice_new(sd_bus *bus, const char *name, const char *digits, const SliceEvents *events,
                  void *userdata)
@@ -126,9 +128,12 @@ static int on_stopped(sd_bus_message *reply, void *userdata, sd_bus_error *error
         /* Otherwise its job reports the end. */
         if (!e)
                 return 0;
-        if (!sd_bus_error_has_name(e, NO_SUCH_UNIT))
-                log_warning("Failed to stop %s: %s", s->name, e->message ?: e->name);
-        slice_on_gone(s);
+        if (sd_bus_error_has_name(e, NO_SUCH_UNIT)) {
+                slice_on_gone(s);
+                return 0;
+        }
+        log_warning("Failed to stop %s: %s", s->name, e->message ?: e->name);
+        slice_arm(s, AGAIN_USEC);
         return 0;
 }
 
@@ -171,15 +176,26 @@ static bool is_in_use(const Slice *s)
         return s->n_ref > 1 && !s->is_ended;
 }
 
+/* It is not forgotten before it is gone: nobody else would stop it. */
+static void slice_stop_again(Slice *s)
+{
+        int fd = cgroup_open(s->cgroup);
+
+        if (fd >= 0)
+                slice_stop(s);
+        else
+                slice_on_gone(s);
+        fd_close(fd);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Slice *s = userdata;
 
         s->timer = sd_event_source_disable_unref(s->timer);
-        if (s->state == SLICE_STOPPING) {
-                log_warning("systemd did not stop %s in time", s->name);
-                slice_on_gone(s);
-        } else if (is_in_use(s))
+        if (s->state == SLICE_STOPPING)
+                slice_stop_again(s);
+        else if (is_in_use(s))
                 slice_arm(s, EMPTY_USEC);
         else if (s->is_ended || !is_populated(s))
                 slice_stop(s);

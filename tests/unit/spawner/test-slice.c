@@ -28,7 +28,8 @@ typedef struct World {
         pid_t pid;
         char calls[4096]; /* "SetUnitProperties NAME MemoryMax=1 \n", one a line */
         Limits settled;
-        unsigned n_settled;
+        unsigned n_settled, n_stops;
+        bool is_gone;
 } World;
 
 static World world;
@@ -106,6 +107,11 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
         char found[2048];
         size_t n = strlen(world.calls);
 
+        if (sd_bus_message_is_method_call(m, NULL, "StopUnit")) {
+                world.n_stops++;
+                NEED(sd_bus_reply_method_errorf(m, "org.freedesktop.DBus.Error.NoReply", "busy") >= 0);
+                return 1;
+        }
         if (!sd_bus_message_is_method_call(m, NULL, "SetUnitProperties"))
                 return 0;
         NEED(sd_bus_message_read(m, "sb", &unit, NULL) > 0);
@@ -157,6 +163,7 @@ static void on_usable(void *userdata)
 
 static void on_unused(void *userdata, Slice *s)
 {
+        world.is_gone = true;
 }
 
 static const SliceEvents events = {.on_usable = on_usable, .on_unused = on_unused};
@@ -374,6 +381,31 @@ static void test_none_in_one_that_goes(void)
         slice_unref(s);
 }
 
+/* systemd does not answer: it is stopped again until it is gone. */
+static void test_stopped_again(void)
+{
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + 30 * USEC_PER_SEC;
+        Slice *s = make_slice();
+        char command[256];
+
+        make_cgroup(SLICE);
+        s->state = SLICE_READY;
+        world.is_gone = false;
+        slice_on_container_gone(s);
+        while (world.n_stops < 2) {
+                NEED(!world.is_gone && now_usec(CLOCK_MONOTONIC) < end);
+                NEED(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        }
+        snprintf(command, sizeof(command), "rm -r %s/%s", world.dir, SLICE);
+        NEED(system(command) == 0);
+        while (!world.is_gone) {
+                NEED(now_usec(CLOCK_MONOTONIC) < end);
+                NEED(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        }
+        slice_detach(s);
+        slice_unref(s);
+}
+
 int main(void)
 {
         world_open();
@@ -384,6 +416,7 @@ int main(void)
         test_followed();
         test_spread_again();
         test_none_in_one_that_goes();
+        test_stopped_again();
         world_close();
         return 0;
 }
