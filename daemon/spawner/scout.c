@@ -172,15 +172,17 @@ static int scout_give(Scout *s, ScoutJob *j)
 
 static bool may_work(const ScoutJob *j)
 {
-        size_t n_group = 0, n_suspects = 0;
+        size_t n_group = 0, n_suspects = 0, n_slow = 0;
 
         LIST_FOREACH (const Scout, s, &scouts.all, node) {
                 if (!s->is_at_work)
                         continue;
                 n_group += s->group == j->group;
                 n_suspects += is_suspect(s->group);
+                n_slow += s->memory->work->on_slow != NULL;
         }
-        return n_group < OF_GROUP_MAX && (n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->group));
+        return n_group < OF_GROUP_MAX && (n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->group)) &&
+               (n_slow < OF_SUSPECTS_MAX || !j->work->on_slow);
 }
 
 static ScoutJob *next_job(void)

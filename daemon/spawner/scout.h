@@ -8,8 +8,9 @@
  *
  * A scout is forked before it is needed, and does one job after the other. It has none of our descriptors but those
  * that it is given, and shares memory with us for what it needs and finds. A scout that waits for a process for
- * too long is killed, and its job fails. At most a few work for one container at a time, and all containers that
- * have kept a scout waiting lately share half of the scouts: others never wait for them.
+ * too long is killed, and its job fails. At most a few work for one container at a time. All containers that have kept
+ * a scout waiting lately share half of the scouts, and so do all processes that may become containers: execs in others
+ * do not wait for them.
  */
 
 #include <stdbool.h>
@@ -42,7 +43,7 @@ typedef struct ScoutWork {
         /* Once, from the loop, unless the job was cancelled. -ETIMEDOUT: the process kept the scout waiting. Without
          * data where nothing was found. */
         void (*on_done)(void *userdata, int error, const void *data, ScoutFindings *found);
-        /* Once, if it takes more than a moment; may be NULL. */
+        /* Once, if it takes more than a moment; may be NULL. Such work has half of the scouts at most. */
         void (*on_slow)(void *userdata);
 } ScoutWork;
 
