@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients see who is in which container with which labels, and follow changes without polling, if they are authorized."""
 
+import ctypes
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 import pytest
 
 import helper
-from bus import Bus, BusError
+from bus import Bus, BusError, check as checked, lib
 from helper import as_user, exec_call, exec_property, execctl, manager, run, shell, wait_for
 
 PROGRAM = f"{helper.TREE}/packaging/examples/who-is-in-containers.py"
@@ -206,6 +207,46 @@ def test_attaching_is_told(tmp_path):
         wait_for(lambda: told()[-1] == 1, what="one client")
         os.close(one)
         bus.exec(path, "Wait", "t", 0)
+
+
+lib.sd_bus_message_get_member.restype = ctypes.c_char_p
+
+
+class Observer(Bus):
+    """Knows which signals have come before the last answer."""
+    seen = ()
+
+    def __init__(self):
+        super().__init__()
+        self.destination = b"org.freedesktop.DBus"
+        self.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", "interface='org.execd1.Manager'")
+        self.destination = Bus.destination
+
+    def answer_to(self, cookie):
+        self.seen = []
+        while True:
+            m, to = ctypes.c_void_p(), ctypes.c_uint64()
+            if checked(lib.sd_bus_process(self.bus, ctypes.byref(m))) == 0:
+                checked(lib.sd_bus_wait(self.bus, ctypes.c_uint64(30_000_000)))
+            if not m:
+                continue
+            try:
+                if lib.sd_bus_message_get_reply_cookie(m, ctypes.byref(to)) >= 0 and to.value == cookie:
+                    return self.values_of(m)
+                self.seen.append(lib.sd_bus_message_get_member(m).decode())
+            finally:
+                lib.sd_bus_message_unref(m)
+
+
+def test_signals_come_before_answers():
+    """They wait for a moment, but whoever has the answer of a call has got all signals of what was before it."""
+    with Observer() as bus:
+        path = bus.ask("/org/execd1", "org.execd1.Manager", "CreateExec", "sasa{sv}", "web", ["sh", "-c", "exit 3"], {})()[1]
+        assert "ExecNew" in bus.seen
+        bus.ask(path, "org.execd1.Exec", "Start")()
+        assert "ExecStarted" in bus.seen
+        assert bus.ask(path, "org.execd1.Exec", "Wait", "t", 0)()[0] == 3
+        assert "ExecStarted" not in bus.seen
 
 
 # Containers that come and go.
