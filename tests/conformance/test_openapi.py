@@ -35,6 +35,7 @@ UNPROVOKED = {
     ("listContainers", "501"): "takes a container of Podman",
     ("startExec", "501"): "takes a kernel that cannot tell a container's confinement",
     ("getExecLogs", "503"): "takes a journal that cannot be read",
+    ("getExecRecording", "503"): "takes a disk that does not answer",
     ("inspectContainer", "409"): "a container is starting for a moment only",
     ("topContainer", "409"): "a container is starting for a moment only",
     ("statsContainer", "409"): "a container is starting for a moment only",
