@@ -388,7 +388,7 @@ run_examples() {
 
 check_nothing_runs() {
     local left
-    left=$(inside pgrep -a '^execd(-spawner|-runner)?$') && fail "still runs: $left"
+    left=$(inside pgrep -a '^execd(-spawner|-scout|-runner)?$') && fail "still runs: $left"
     # What is enabled stays known by name, as with any package, until it is purged.
     left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' 'exec-*' |
         grep -v " not-found *inactive *dead ") && fail "systemd still has: $left"
