@@ -364,6 +364,9 @@ static void test_none_in_one_that_goes(void)
         SubSlice *sub, *other;
 
         make_scopes(SLICE, SUB_SLICE_SCOPES);
+        make_cgroup(SUB);
+        for (unsigned i = 1; i < SUB_SLICE_SCOPES; i++)
+                remove_scope(SUB, i);
         sub = sub_slices_take(&s->subs);
         sub_slices_on_job(&s->subs, SUB);
         NEED(sub && s->subs.n_listed == 1);
