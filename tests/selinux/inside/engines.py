@@ -32,6 +32,7 @@ class Container:
     def __init__(self, name):
         self.name = f"limited-{name}"
         self.program = PROGRAMS[name]
+        self.has_own_group = name == "podman"  # with crun
         if name == "docker":
             start_docker()
         vm.sh(f"tar -C {ROOT} -c . | {' '.join(self.program)} import - {IMAGE} >/tmp/imported 2>&1")

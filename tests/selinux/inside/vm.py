@@ -56,6 +56,8 @@ def vm_value(*words):
 
 
 class Machine:
+    has_own_group = False
+
     def __init__(self, name, level="s0:c1,c2", options="--as-pid2", labels=True, properties=(), label=None, payload="",
                  prepare=None):
         self.name = name
