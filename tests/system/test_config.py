@@ -219,6 +219,7 @@ def spare_scopes():
                  check=False).split()
 
 
+@pytest.mark.slow
 def test_stays_for_those_who_come_back():
     """A client that pauses for some seconds finds execd, the spawner and a runner again; then all of them exit."""
     restart("[Daemon]\nIdleTimeoutSec=1s\nIdleTimeoutMaxSec=0\n")

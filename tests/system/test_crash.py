@@ -94,7 +94,7 @@ def test_numbered_lines(n, lines, crashes):
     assert statuses == list(range(n))
 
 
-@pytest.mark.parametrize("size", [16 << 20, 256 << 20])
+@pytest.mark.parametrize("size", [16 << 20, pytest.param(256 << 20, marks=pytest.mark.slow)])
 def test_both_directions(size):
     """Input of a client comes back unchanged. The larger one is spliced, and execd dies in the midst of it."""
     exec_id = create("web", ["sh", "-c", "cat; echo wrong >&2; exit 3"], AttachStdin=True)

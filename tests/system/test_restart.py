@@ -386,6 +386,7 @@ def test_command_with_fds_of_a_caller_that_it_is_bound_to():
     wait_for(lambda: not shell(find), what="the command to have ended with its caller")
 
 
+@pytest.mark.slow
 def test_spawner_that_cannot_be_started_is_told_of():
     """The error says where to look; after the cause is removed, the next exec runs."""
     drop_in = "/run/systemd/system/execd-spawner.service.d/broken.conf"

@@ -361,6 +361,7 @@ def machines(count):
 MANY = [20] if float(os.environ.get("EXECD_TEST_SCALE", "1")) < 1 else [20, 200]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("count", MANY)
 def test_nothing_is_left(count):

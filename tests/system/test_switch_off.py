@@ -63,10 +63,11 @@ def check_told(client):
 
 @pytest.mark.parametrize("command", [
     f"systemctl disable --now {' '.join(SOCKETS)}",
-    f"systemctl disable --now {' '.join(UNITS)}",
-    f"systemctl mask --now {' '.join(UNITS)}",
-    f"systemctl stop {' '.join(UNITS)}",
-    f"systemctl stop {' '.join(SOCKETS)}",
+    *(pytest.param(command, marks=pytest.mark.slow) for command in (
+        f"systemctl disable --now {' '.join(UNITS)}",
+        f"systemctl mask --now {' '.join(UNITS)}",
+        f"systemctl stop {' '.join(UNITS)}",
+        f"systemctl stop {' '.join(SOCKETS)}")),
 ])
 def test_who_waits_does_not_start_it_again(command):
     clients = waiting_clients()
