@@ -9,6 +9,8 @@ import pytest
 
 SET_FORWARD = "/run/execd-tests-clock-set-forward"
 DROP_IN = "/run/systemd/system/execd.service.d/clock.conf"
+pytestmark = pytest.mark.skipif(os.environ.get("EXECD_TEST_VARIANT") == "asan",
+                                reason="a sanitizer has to come before all that is preloaded")
 
 
 @pytest.fixture
