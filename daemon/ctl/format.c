@@ -52,8 +52,14 @@ int fail_memory(void)
         return fail("Out of memory");
 }
 
+static bool locale_is_utf8(void)
+{
+        return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
 char *text_clean(const char *text)
 {
+        bool is_utf8 = locale_is_utf8();
         size_t size = strlen(text);
         char *copy = strdup(text);
 
@@ -61,9 +67,10 @@ char *text_clean(const char *text)
                 uint32_t c = (unsigned char) text[i];
                 int n = character_take(text + i, size - i, &c);
 
-                /* A byte that is no UTF-8 is of another character set, or a control of one byte. */
+                /* A byte that is no UTF-8 is of another character set, or a control of one byte. So are those of
+                 * UTF-8 to a terminal with another character set. */
                 n = MAX(n, 1);
-                if (character_acts(c))
+                if (character_acts(c) || (c >= 0x80 && !is_utf8))
                         memset(copy + i, '?', (size_t) n);
                 i += (size_t) n;
         }
@@ -105,7 +112,7 @@ size_t text_width(const char *text)
 
 const char *text_mark(const char *utf8, const char *ascii)
 {
-        return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? utf8 : ascii;
+        return locale_is_utf8() ? utf8 : ascii;
 }
 
 char *text_ellipsize(const char *text, size_t columns)
