@@ -44,6 +44,21 @@ static void tell_changes(Manager *m, const char *path)
                                               "RecordingPath", "Clients", NULL);
 }
 
+/* It has ended since then, but was running first. */
+static void tell_was_running(Manager *m, const char *path)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
+        int r;
+
+        r = sd_bus_message_new_signal(m->bus, &signal, path, "org.freedesktop.DBus.Properties",
+                                      "PropertiesChanged");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "sa{sv}as", DBUS_EXEC_INTERFACE, 1, "State", "s",
+                                          "running", 0);
+        if (r >= 0)
+                (void) sd_bus_send(m->bus, signal, NULL);
+}
+
 static void emit(Manager *m, const Exec *e, unsigned what)
 {
         char path[DBUS_EXEC_PATH_SIZE];
@@ -52,6 +67,11 @@ static void emit(Manager *m, const Exec *e, unsigned what)
         if (what & TELL_NEW) {
                 (void) sd_bus_emit_object_added(m->bus, path);
                 tell(m, e, "ExecNew", path);
+        }
+        if ((what & TELL_STARTED) && (what & TELL_ENDED)) {
+                tell_was_running(m, path);
+                tell(m, e, "ExecStarted", path);
+                what &= ~TELL_STARTED;
         }
         if (what & TELL_CHANGED)
                 tell_changes(m, path);
