@@ -72,9 +72,10 @@ static void on_answer(void *userdata, int error, uint64_t size)
 {
         ExecLookup *l = userdata;
 
-        if (error == -ENOENT)
+        if (error == -ENOENT) {
+                journal_set_unknown(&l->manager->journal_reader, l->id);
                 lookup_end(l, manager_find_exec(l->manager, l->id), NULL);
-        else if (error < 0 || size > JOURNAL_RECORD_MAX)
+        } else if (error < 0 || size > JOURNAL_RECORD_MAX)
                 lookup_fail(l, error < 0 ? error : -EFBIG);
         else {
                 l->size = size;
@@ -91,7 +92,7 @@ int exec_lookup(Manager *m, const char *id, uid_t uid, exec_found_t found, void 
 
         *ret = NULL;
         *ret_exec = manager_find_exec(m, id);
-        if (*ret_exec || !exec_id_is_valid(id))
+        if (*ret_exec || !exec_id_is_valid(id) || journal_is_unknown(&m->journal_reader, id))
                 return 0;
         l = calloc(1, sizeof(ExecLookup));
         if (!l)

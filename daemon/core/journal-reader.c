@@ -15,6 +15,8 @@
 #define SEARCHES_MAX     40
 #define SEARCHES_UID_MAX 20
 
+#define UNKNOWN_USEC     USEC_PER_SEC
+
 /* Records of one exec that are looked at for the one of its end. */
 #define RECORDS_MAX    64
 
@@ -31,15 +33,30 @@ int journal_may_search(JournalReader *r, uid_t uid, Refusal *reterr)
 
         if (now != r->second) {
                 budget_done(&r->searches);
-                *r = (JournalReader){
-                        .second = now,
-                        .searches = {.what = "searches in the journal",
-                                     .max = SEARCHES_MAX,
-                                     .uid_max = SEARCHES_UID_MAX},
-                };
+                r->second = now;
+                r->searches = (Budget){
+                        .what = "searches in the journal", .max = SEARCHES_MAX, .uid_max = SEARCHES_UID_MAX};
         }
         return budget_take(&r->searches, uid, 1) ? 0
                                                  : budget_refuse(&r->searches, uid, REFUSAL_BUSY, reterr);
+}
+
+void journal_set_unknown(JournalReader *r, const char *exec_id)
+{
+        JournalUnknown *u = &r->unknown[r->next_unknown++ % JOURNAL_UNKNOWN_MAX];
+
+        snprintf(u->exec_id, sizeof(u->exec_id), "%s", exec_id);
+        u->until = now_usec(CLOCK_MONOTONIC) + UNKNOWN_USEC;
+}
+
+bool journal_is_unknown(const JournalReader *r, const char *exec_id)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        for (size_t i = 0; i < JOURNAL_UNKNOWN_MAX; i++)
+                if (r->unknown[i].until > now && strcmp(r->unknown[i].exec_id, exec_id) == 0)
+                        return true;
+        return false;
 }
 
 static void journal_closep(sd_journal **j)

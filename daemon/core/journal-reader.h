@@ -9,18 +9,34 @@
 
 #include "core/budget.h"
 #include "core/fetch.h"
+#include "wire/exec-id.h"
 #include "wire/frame.h"
 
 /* Bytes of the record of an exec. */
 #define JOURNAL_RECORD_MAX (256 * 1024)
 
+/* Execs that were just searched for in vain. */
+#define JOURNAL_UNKNOWN_MAX 16
+
+typedef struct JournalUnknown {
+        char exec_id[EXEC_ID_SIZE];
+        uint64_t until; /* CLOCK_MONOTONIC */
+} JournalUnknown;
+
 /* How often was searched of late. */
 typedef struct JournalReader {
         uint64_t second; /* CLOCK_MONOTONIC */
         Budget searches; /* in it */
+        JournalUnknown unknown[JOURNAL_UNKNOWN_MAX];
+        unsigned next_unknown;
 } JournalReader;
 
 void journal_reader_done(JournalReader *r);
+
+/* An exec that was in nobody's memory and not in the journal either will not be there in the next second: who asks
+ * again and again need not have the journal searched each time. */
+void journal_set_unknown(JournalReader *r, const char *exec_id);
+bool journal_is_unknown(const JournalReader *r, const char *exec_id);
 
 /* The record of its end (wire/exec-json: exec_json_read() takes it). The answer is -ENOENT when there is none.
  * A refusal when too much is being looked up: a search may have to read much of the journal. */
