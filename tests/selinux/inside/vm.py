@@ -52,7 +52,7 @@ def has_attribute_calls():
 
 
 def vm_value(*words):
-    return sh(words).strip()
+    return sh(list(words)).strip()
 
 
 class Machine:
