@@ -252,7 +252,7 @@ static int open_bus(Spawner *s)
         return r;
 }
 
-static int on_root_deleted(sd_event_source *source, const struct inotify_event *event, void *userdata)
+static int on_run_deleted(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
         return 0;
 }
@@ -262,8 +262,8 @@ static int on_root_deleted(sd_event_source *source, const struct inotify_event *
  * removed. */
 static int keep_inotify(Spawner *s)
 {
-        return sd_event_add_inotify(s->event, &s->inotify, "/", IN_DELETE_SELF | IN_ONLYDIR, on_root_deleted,
-                                    s);
+        return sd_event_add_inotify(s->event, &s->inotify, "/run", IN_DELETE_SELF | IN_ONLYDIR,
+                                    on_run_deleted, s);
 }
 
 int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
