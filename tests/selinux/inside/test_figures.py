@@ -44,13 +44,17 @@ def test_stats(holding):
     print(found["memory_stats"], found["pids_stats"], number(directory, "memory.current"), number(directory, "pids.current"))
     assert found["memory_stats"]["limit"] == number(directory, "memory.max") == 64 << 20
     assert found["pids_stats"]["limit"] == number(directory, "pids.max") == 30
-    # A runner that waits for the next exec may come or go between the two looks.
-    assert vm.wait_for(lambda: within(client.request("GET", stats).json()["memory_stats"]["usage"], directory, "memory.current",
-                                      1 << 20))
-    assert vm.wait_for(lambda: client.request("GET", stats).json()["pids_stats"]["current"] == number(directory, "pids.current"))
-    entry = next(e for e in found["execs"] if e["id"] == exec_id)
-    assert within(entry["memory"], scope, "memory.current", 1 << 20)
-    assert entry["tasks"] == number(scope, "pids.current")
+
+    def agree():
+        """A runner that waits for the next exec may come or go between two looks, and the one of the exec still be entering."""
+        now = client.request("GET", stats).json()
+        entry = next(e for e in now["execs"] if e["id"] == exec_id)
+        return (within(now["memory_stats"]["usage"], directory, "memory.current", 1 << 20)
+                and now["pids_stats"]["current"] == number(directory, "pids.current")
+                and within(entry["memory"], scope, "memory.current", 1 << 20)
+                and entry["tasks"] == number(scope, "pids.current"))
+
+    assert vm.wait_for(agree)
 
 
 def test_top(holding):
