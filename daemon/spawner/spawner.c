@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
@@ -252,20 +251,6 @@ static int open_bus(Spawner *s)
         return r;
 }
 
-static int on_run_deleted(sd_event_source *source, const struct inotify_event *event, void *userdata)
-{
-        return 0;
-}
-
-/* sd-event closes the inotify descriptor of a priority with the last source that it has, and a new source has the normal
- * priority at first. The kernel takes milliseconds to close one, in which the loop would wait: this source is never
- * removed. */
-static int keep_inotify(Spawner *s)
-{
-        return sd_event_add_inotify(s->event, &s->inotify, "/run", IN_DELETE_SELF | IN_ONLYDIR,
-                                    on_run_deleted, s);
-}
-
 int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
 {
         static const ContainerEvents events = {.on_new = on_container_new,
@@ -279,8 +264,6 @@ int spawner_new(const SpawnerOptions *options, int listen_fd, Spawner **ret)
                 return -ENOMEM;
         s->options = *options;
         r = sd_event_default(&s->event);
-        if (r >= 0 && keep_inotify(s) < 0)
-                log_debug("Failed to keep an inotify descriptor");
         s->containers = (ContainerTable){.event = s->event, .events = &events, .userdata = s};
         if (r >= 0)
                 r = scouts_init(s->event);
@@ -320,7 +303,6 @@ Spawner *spawner_free(Spawner *s)
         sd_event_source_disable_unref(s->leave);
         sd_bus_close_unref(s->systemd);
         s->status = sd_event_source_disable_unref(s->status);
-        s->inotify = sd_event_source_disable_unref(s->inotify);
         sd_bus_flush_close_unref(s->bus);
         sd_event_unref(s->event);
         free(s);

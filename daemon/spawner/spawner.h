@@ -39,7 +39,6 @@ typedef struct Spawner {
         sd_bus *bus;                              /* the system's */
         sd_bus *systemd;                          /* PID 1's own, or NULL */
         sd_event_source *listener, *idle, *leave; /* the last while we are about to exit */
-        sd_event_source *inotify;                 /* of nothing: see keep_inotify() */
         sd_event_source *status;                  /* the timer of the line below */
         char status_text[STATUS_SIZE];
         StatusState status_state;
