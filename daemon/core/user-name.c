@@ -13,8 +13,9 @@
 
 #define FILE_SIZE_MAX (1024 * 1024)
 
-/* Each record of an exec names users, and several are written in a moment. */
-#define LOOK_USEC USEC_PER_SEC
+/* Each record of an exec names users, and several are written in a moment. Nobody is removed and another one added with the
+ * same number in that time. */
+#define LOOK_USEC (10 * USEC_PER_MSEC)
 
 typedef struct Name {
         uint32_t id;
@@ -81,26 +82,22 @@ static void read_names(NameFile *f)
                 qsort(f->names, f->n, sizeof(Name), name_compare);
 }
 
-static void refresh(NameFile *f)
+static void look(NameFile *f)
 {
-        uint64_t now = now_usec(CLOCK_MONOTONIC);
         struct stat st = {0};
 
-        if (f->looked > 0 && now - f->looked < LOOK_USEC)
-                return;
         (void) stat(f->path, &st);
         if (f->looked == 0 || file_has_changed(f, &st)) {
                 f->found = st;
                 read_names(f);
         }
-        f->looked = now;
+        f->looked = now_usec(CLOCK_MONOTONIC);
 }
 
-static const char *find_name(NameFile *f, uint32_t id)
+static const char *search(const NameFile *f, uint32_t id)
 {
         size_t low = 0, high;
 
-        refresh(f);
         for (high = f->n; low < high;) {
                 size_t middle = low + (high - low) / 2;
 
@@ -110,6 +107,20 @@ static const char *find_name(NameFile *f, uint32_t id)
                         high = middle;
         }
         return low < f->n && f->names[low].id == id ? f->names[low].text : NULL;
+}
+
+static const char *find_name(NameFile *f, uint32_t id)
+{
+        const char *name;
+
+        if (f->looked == 0 || now_usec(CLOCK_MONOTONIC) - f->looked >= LOOK_USEC)
+                look(f);
+        name = search(f, id);
+        if (name)
+                return name;
+        /* A user who was added just now. */
+        look(f);
+        return search(f, id);
 }
 
 const char *user_name(uid_t uid)

@@ -265,6 +265,18 @@ def test_resize_of_another_is_recorded(users):
     assert wait_for(lambda: of_kind(exec_id, KILLED))[0]["CALLER_UID"] == "0"
 
 
+def test_a_user_who_was_just_added():
+    """The record of the creation has looked at the names; another user of the same number was there before."""
+    shell("userdel -f newcomer", check=False)
+    exec_id = create("web", ["sleep", "1000"])
+    shell("useradd -M -G execd newcomer")
+    try:
+        assert call_as("newcomer", "POST", f"/exec/{exec_id}/kill")[0] == 403
+        assert wait_for(lambda: of_kind(exec_id, DENIED))[0]["CALLER_USER"] == "newcomer"
+    finally:
+        shell("userdel -f newcomer", check=False)
+
+
 @pytest.mark.parametrize("method, path, action, verb", [
     ("POST", "/exec/{}/kill", "manage", "kill"),
     ("POST", "/exec/{}/attach", "manage", "attach"),
