@@ -92,7 +92,8 @@ def emptied(limited):
 def spawned(machine, cmd, count=5):
     ids = [client.create(machine.name, cmd).json()["Id"] for _ in range(count)]
     for exec_id in ids:
-        assert client.start_detached(exec_id).status in (200, 204)
+        started = client.start_detached(exec_id)
+        assert started.status in (200, 204), started.body
     return ids
 
 
