@@ -54,7 +54,7 @@ def journal(exec_id):
     """The records of an exec, oldest first; waits for the journal to have caught up."""
     subprocess.run(["journalctl", "--sync"], check=False)
     text = shell(f"journalctl --all -o json --no-pager EXEC_ID={exec_id}")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 def cursor():

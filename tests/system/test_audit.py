@@ -38,7 +38,7 @@ def wait(exec_id):
 
 def records(*matches):
     shell("journalctl --sync")
-    return [json.loads(line) for line in shell("journalctl --all -o json --no-pager " + " ".join(matches)).splitlines()]
+    return [json.loads(line) for line in shell("journalctl --all -o json --no-pager " + " ".join(matches)).split("\n") if line]
 
 
 def of_kind(exec_id, message_id):

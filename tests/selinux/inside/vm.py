@@ -107,7 +107,7 @@ def messages(since, field, value):
     """What has been recorded after a cursor. journalctl is given no matches: with them, some versions leave out the first
     record that matches if the one at the cursor does not."""
     text = sh(["journalctl", "--no-pager", "--all", "-o", "json", f"--after-cursor={since}"], check=False)
-    found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in text.split("\n") if line.startswith("{")]
     return [str(r.get("MESSAGE", "")) for r in found if r.get(field) == value]
 
 
