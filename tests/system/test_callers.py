@@ -103,7 +103,7 @@ def test_member_may_not_exec_privileged(users):
     assert status == 403 and answer["error"]["code"] == "FORBIDDEN"
     assert "org.execd1.exec-privileged" in answer["message"]
     denied = wait_for(lambda: [json.loads(line) for line in shell(
-        "journalctl --sync; journalctl -o json --no-pager MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34").splitlines()])
+        "journalctl --sync; journalctl -o json --no-pager MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34").split("\n") if line])
     assert denied[-1]["EXEC_PRIVILEGED"] == "1" and denied[-1]["CALLER_UID"] == shell("id -u member").strip()
 
 
