@@ -9,7 +9,6 @@
 
 #include "base/time.h"
 #include "wire/json-build.h"
-#include "wire/oci-details.h"
 
 /* Docker's defaults for settings that a health check omits. */
 #define HEALTH_DEFAULT_SEC 30

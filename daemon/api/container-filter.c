@@ -2,7 +2,6 @@
 
 #include "api/container-filter.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "api/dbus-append.h"
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-options.h"

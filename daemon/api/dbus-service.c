@@ -4,8 +4,6 @@
 
 #include "api/dbus-service.h"
 
-#include <string.h>
-
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
 #include "api/dbus-path.h"

@@ -2,7 +2,6 @@
 
 #include "api/dbus-signals.h"
 
-#include "api/dbus-methods.h"
 #include "api/dbus-path.h"
 
 /* Execs of which something waits to be told. When there are more, it is told at once. */

@@ -2,7 +2,6 @@
 
 /* Containers in Docker's shapes: list and look. All that is known comes from the spawner. */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "api/container-facts.h"

@@ -3,7 +3,6 @@
 /* GET /events: the events between `since` and `until`, as a sequence of JSON objects. */
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/http-authz.h"

@@ -2,11 +2,8 @@
 
 /* The routes of execs: create, inspect, list, resize, kill, wait. */
 
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/exec-brief.h"
 #include "api/exec-view.h"

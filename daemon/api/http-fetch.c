@@ -2,7 +2,6 @@
 
 #include "api/http-fetch.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
 
 /* GET /exec/{id}/recording: the file, as far as it is written. */
 
-#include "api/http-authz.h"
 #include "api/http-fetch.h"
 #include "api/http-need.h"
 #include "api/http-route.h"

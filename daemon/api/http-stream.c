@@ -4,10 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
-#include "api/http-authz.h"
 #include "api/http-fetch.h"
 #include "api/http-gate.h"
 #include "api/http-need.h"

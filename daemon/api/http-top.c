@@ -2,7 +2,6 @@
 
 /* GET /containers/{id}/top: the processes of a container, in the columns that ps would show. */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "api/http-need.h"

@@ -3,7 +3,6 @@
 #include "core/audit.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>

@@ -3,7 +3,6 @@
 #include "core/authz.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"

@@ -3,7 +3,6 @@
 #include "core/exec-access.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/audit.h"
 #include "wire/signal-name.h"

@@ -7,7 +7,6 @@
 #include <sys/epoll.h>
 
 #include "base/list.h"
-#include "base/log.h"
 #include "base/time.h"
 
 /* As much as the kernel allows: several records fit while journald is busy. */

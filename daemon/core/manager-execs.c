@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/exec-internal.h"
-#include "core/exec-output.h"
 #include "core/exec-recording.h"
 #include "core/fdstore.h"
 #include "core/manager.h"

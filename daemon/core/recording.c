@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/time.h"
 
 /* The amount of data for which a write is worthwhile. */

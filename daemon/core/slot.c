@@ -3,7 +3,6 @@
 #include "core/slot.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

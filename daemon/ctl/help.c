@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdio.h>
-#include <string.h>
 
 #include "config.h"
 #include "ctl/ctl.h"

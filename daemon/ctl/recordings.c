@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/refusal.h"
 #include "ctl/history.h"
 #include "ctl/properties.h"
 #include "ctl/table.h"

@@ -3,7 +3,6 @@
 #include "ctl/targets.h"
 
 #include <fnmatch.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "ctl/bus.h"

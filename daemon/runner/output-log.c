@@ -13,7 +13,6 @@
 
 #include <linux/sockios.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>

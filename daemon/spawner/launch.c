@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/time.h"
 #include "spawner/cgroup-bpf.h"
 #include "spawner/cgroup.h"

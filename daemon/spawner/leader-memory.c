@@ -3,7 +3,6 @@
 #include "spawner/leader-memory.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 

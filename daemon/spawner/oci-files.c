@@ -3,7 +3,6 @@
 #include "spawner/oci-files.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -2,8 +2,6 @@
 
 #include "spawner/order.h"
 
-#include <string.h>
-
 #include "base/fd.h"
 
 static int fd_of_flag(const NamespaceFds *f, uint64_t flag)

@@ -2,7 +2,6 @@
 
 #include "spawner/proc-parse.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "spawner/scope-end.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"

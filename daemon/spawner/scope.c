@@ -8,7 +8,6 @@
 
 #include "base/fd.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
 #include "spawner/scope-describe.h"

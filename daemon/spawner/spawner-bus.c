@@ -12,7 +12,6 @@
 
 #include "base/log.h"
 #include "base/strv.h"
-#include "base/ticket.h"
 #include "spawner/container-service.h"
 #include "spawner/hanging.h"
 #include "spawner/kill.h"

@@ -2,7 +2,6 @@
 
 #include "wire/user-spec.h"
 
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
