@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "base/characters.h"
 #include "wire/json-build.h"
-#include "wire/json-scan.h"
 
 static const unsigned statuses[_REFUSAL_MAX] = {
         [REFUSAL_NONE] = 500,         [REFUSAL_BAD_REQUEST] = 400,  [REFUSAL_DENIED] = 403,

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/characters.h"
 #include "wire/http-target.h"
-#include "wire/json-scan.h"
 
 typedef struct Route {
         const char *method;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/characters.h"
 #include "base/strv.h"
 
 static const char *const kind_names[_REFUSAL_MAX] = {
@@ -32,6 +33,19 @@ void refusal_done(Refusal *r)
         r->message = mfree(r->message);
 }
 
+/* D-Bus sends nothing else, and the journal shows nothing else. Texts of others can be invalid, and a limit of
+ * bytes can be in the middle of a character. Takes the message. */
+static char *message_in_utf8(char *message)
+{
+        char *repaired;
+
+        if (!message || utf8_is_valid(message))
+                return message;
+        repaired = utf8_repaired(message);
+        free(message);
+        return repaired;
+}
+
 int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...)
 {
         va_list ap;
@@ -46,7 +60,7 @@ int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...)
 
                 free(r->message);
                 r->kind = kind;
-                r->message = message;
+                r->message = message_in_utf8(message);
         }
 
         return error < 0 ? error : -error;

@@ -6,50 +6,51 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/characters.h"
 #include "wire/login-shell.h"
 
 /* The maximum length of one escaped word; a line is truncated to less. */
 #define WORD_BYTES_MAX 8192
 
-/* Bytes of a character that changes how a line is shown: C1 controls (U+0080 to U+009F) and the marks that
- * turn the direction of writing (U+202A to U+202E, U+2066 to U+2069). */
-static size_t hidden_length(const unsigned char *p)
+static void put_escaped(Buf *b, const char *bytes, size_t size)
 {
-        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-                return 2;
-        if (p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
-                             (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
-                return 3;
-        return 0;
+        for (size_t i = 0; i < size; i++)
+                buf_printf(b, "\\x%02x", (unsigned char) bytes[i]);
+}
+
+static void put_character(Buf *b, const char *bytes, size_t size, uint32_t c)
+{
+        if (c == '"' || c == '\\')
+                buf_printf(b, "\\%c", (char) c);
+        else if (c == '\n')
+                buf_puts(b, "\\n");
+        else if (c == '\t')
+                buf_puts(b, "\\t");
+        else if (character_acts(c))
+                put_escaped(b, bytes, size);
+        else
+                buf_append(b, bytes, size);
 }
 
 static void word_escape(Buf *b, const char *word)
 {
         static const char plain[] =
                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%^~";
+        uint32_t c;
 
         if (*word && word[strspn(word, plain)] == 0) {
                 buf_puts(b, word);
                 return;
         }
         buf_puts(b, "\"");
-        for (const unsigned char *p = (const unsigned char *) word; *p; p++) {
-                if (*p == '"' || *p == '\\')
-                        buf_printf(b, "\\%c", *p);
-                else if (*p == '\n')
-                        buf_puts(b, "\\n");
-                else if (*p == '\t')
-                        buf_puts(b, "\\t");
-                else if (*p < 0x20 || *p == 0x7f)
-                        buf_printf(b, "\\x%02x", *p);
-                else if (hidden_length(p) > 0) {
-                        for (size_t i = hidden_length(p); i > 0; i--)
-                                buf_printf(b, "\\x%02x", *p++);
-                        p--;
-                } else
-                        buf_append(b, p, 1);
-                if (buf_length(b) > WORD_BYTES_MAX)
-                        break;
+        for (const char *p = word; *p && buf_length(b) <= WORD_BYTES_MAX;) {
+                int n = character_take(p, strnlen(p, 4), &c);
+
+                if (n > 0)
+                        put_character(b, p, (size_t) n, c);
+                else
+                        put_escaped(b, p, 1);
+                p += n > 0 ? n : 1;
         }
         buf_puts(b, "\"");
 }
@@ -67,7 +68,7 @@ char *command_line_escape(char *const *argv, size_t max)
         }
         if (buf_error(&b) < 0)
                 return NULL;
-        length = MIN(buf_length(&b), max);
+        length = characters_cut(buf_head(&b), buf_length(&b), max);
         line = malloc(length + 4);
         if (!line)
                 return NULL;

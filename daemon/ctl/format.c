@@ -10,8 +10,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "base/characters.h"
 #include "base/time.h"
-#include "ctl/characters.h"
 #include "ctl/ctl.h"
 
 static void tell(const char *format, va_list ap, int error)

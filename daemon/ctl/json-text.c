@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ctl/characters.h"
+#include "base/characters.h"
 
 static void append_bytes(Buf *b, const char *text, size_t size)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/characters.h"
 #include "ctl/bus.h"
-#include "ctl/characters.h"
 #include "ctl/journal.h"
 
 /* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. The records are

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "ctl/characters.h"
+#include "base/characters.h"
 
 #define ESC         0x1b
 #define BEL         0x07

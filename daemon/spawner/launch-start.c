@@ -394,8 +394,10 @@ static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t
 
 static void take_failed(Launch *l, const RunnerReport *report)
 {
-        Refusal refusal = {.kind = report->kind, .message = strdup(report->text)};
+        Refusal refusal = REFUSAL_INIT;
 
+        /* The text was cut to a length, and its writer could have been attacked. */
+        (void) refuse(&refusal, report->kind, 0, "%s", report->text);
         log_debug("Exec %s: %s (%s)", l->exec_id, report->text, strerrordesc_np(report->error) ?: "?");
         launch_fail(l, &refusal, report->error ?: EIO);
         refusal_done(&refusal);

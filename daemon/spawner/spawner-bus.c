@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/characters.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "spawner/container-service.h"
@@ -23,7 +24,6 @@
 #include "spawner/spawner-args.h"
 #include "spawner/usage.h"
 #include "spawner/user-check.h"
-#include "wire/json-scan.h"
 #include "wire/scope-property.h"
 #include "wire/service-name.h"
 #include "wire/spawner-protocol.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/characters.h"
 
 typedef struct Scanner {
         const char *p;
@@ -323,59 +324,6 @@ bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_k
         return true;
 }
 
-/* The length of the UTF-8 sequence at p, or 0 when it is not well-formed (overlong, surrogate, too large).
- */
-static size_t utf8_sequence(const uint8_t *p, size_t size)
-{
-        uint32_t c;
-        size_t n;
-
-        if (p[0] < 0x80)
-                return 1;
-        if (p[0] >= 0xc2 && p[0] <= 0xdf)
-                n = 2, c = p[0] & 0x1f;
-        else if ((p[0] & 0xf0) == 0xe0)
-                n = 3, c = p[0] & 0x0f;
-        else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-                n = 4, c = p[0] & 0x07;
-        else
-                return 0;
-        if (n > size)
-                return 0;
-        for (size_t i = 1; i < n; i++) {
-                if ((p[i] & 0xc0) != 0x80)
-                        return 0;
-                c = c << 6 | (p[i] & 0x3f);
-        }
-        if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10ffff)) ||
-            (c >= 0xd800 && c <= 0xdfff))
-                return 0;
-        return n;
-}
-
-static int utf8_repair(const char *data, size_t size, char **ret, size_t *ret_size)
-{
-        _cleanup_buf_ Buf b = BUF_INIT;
-
-        for (size_t i = 0; i < size;) {
-                size_t n = utf8_sequence((const uint8_t *) data + i, size - i);
-
-                if (n > 0)
-                        buf_append(&b, data + i, n);
-                else
-                        buf_puts(&b, "\xef\xbf\xbd");
-                i += n ?: 1;
-        }
-        buf_append(&b, "", 1);
-        if (buf_error(&b))
-                return -ENOMEM;
-
-        *ret_size = buf_length(&b) - 1;
-        *ret = buf_head(&b); /* nothing was consumed, so this is the start of the allocation */
-        b.data = NULL;
-        return 0;
-}
-
 /* Four hexadecimal digits. */
 static uint32_t hex_quad(const char *p)
 {
@@ -448,24 +396,4 @@ int json_span_copy(const JsonSpan *s, char **ret)
         size_t size;
 
         return utf8_repair(s->text, s->size, ret, &size);
-}
-
-char *utf8_repaired(const char *text)
-{
-        size_t size;
-        char *copy;
-
-        return utf8_repair(text, strlen(text), &copy, &size) < 0 ? NULL : copy;
-}
-
-bool utf8_is_valid(const char *text)
-{
-        size_t size = strlen(text), n;
-
-        for (size_t i = 0; i < size; i += n) {
-                n = utf8_sequence((const uint8_t *) text + i, size - i);
-                if (n == 0)
-                        return false;
-        }
-        return true;
 }

@@ -47,7 +47,3 @@ int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size);
 
 /* The checked span itself, as owned JSON text that is valid UTF-8. */
 int json_span_copy(const JsonSpan *s, char **ret);
-
-/* A copy in which each byte that is no part of a character is U+FFFD. NULL without memory. */
-char *utf8_repaired(const char *text);
-bool utf8_is_valid(const char *text);

@@ -41,6 +41,8 @@ int main(void)
         CHECK(e.kind == REFUSAL_DENIED);
         CHECK_TEXT("replaced", e.message, "other");
         CHECK(refuse(NULL, REFUSAL_DENIED, EACCES, "nobody listens") == -EACCES);
+        (void) refuse(&e, REFUSAL_BAD_REQUEST, EINVAL, "\"%.4s\" and \xff", "\xe2\x82\xac\xe2\x82\xac");
+        CHECK_TEXT("not UTF-8", e.message, "\"\xe2\x82\xac\xef\xbf\xbd\" and \xef\xbf\xbd");
         refusal_done(&e);
         CHECK(e.kind == REFUSAL_NONE && !e.message);
 

@@ -2,6 +2,7 @@
 
 #include "core/command-line.h"
 
+#include "base/characters.h"
 #include "unit/test.h"
 #include "wire/login-shell.h"
 
@@ -12,9 +13,19 @@ static void test_escaping(void)
         static const struct {
                 const char *word, *line;
         } rows[] = {
-                {"plain-1.2/x", "plain-1.2/x"},      {"", "\"\""},
-                {"two words", "\"two words\""},      {"\"\\", "\"\\\"\\\\\""},
-                {"line\nbreak", "\"line\\nbreak\""}, {"\033[2J", "\"\\x1b[2J\""},
+                {"plain-1.2/x", "plain-1.2/x"},
+                {"", "\"\""},
+                {"two words", "\"two words\""},
+                {"\"\\", "\"\\\"\\\\\""},
+                {"caf\xc3\xa9", "\"caf\xc3\xa9\""},
+                {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""},
+                {"\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\""},
+                {"\xe2\x80\x8f", "\"\\xe2\\x80\\x8f\""},
+                {"\xd8\x9c", "\"\\xd8\\x9c\""},
+                {"\xc2\x9b", "\"\\xc2\\x9b\""},
+                {"\xff\xe2\x82", "\"\\xff\\xe2\\x82\""},
+                {"line\nbreak", "\"line\\nbreak\""},
+                {"\033[2J", "\"\\x1b[2J\""},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -54,9 +65,25 @@ static void test_login_shells(void)
         }
 }
 
+/* The journal shows records, and D-Bus sends messages, of whole characters only. */
+static void test_length(void)
+{
+        char word[64 * 3 + 1] = "";
+
+        for (size_t i = 0; i < 64; i++)
+                memcpy(word + 3 * i, "\xe2\x82\xac", 4);
+        for (size_t max = 0; max < 70; max++) {
+                _cleanup_free_ char *line = command_line_escape((char *[]){word, NULL}, max);
+
+                CHECK(line && utf8_is_valid(line));
+                CHECK(line && strlen(line) <= max + 3 && strlen(line) > max);
+        }
+}
+
 int main(void)
 {
         test_escaping();
+        test_length();
         test_login_shells();
         return test_finish("command-line");
 }

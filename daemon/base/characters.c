@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "ctl/characters.h"
+#include "base/characters.h"
 
 #include <errno.h>
+#include <string.h>
 
 int character_take(const char *text, size_t size, uint32_t *ret)
 {
@@ -51,4 +52,64 @@ void characters_escape(Buf *b, const char *text, size_t size)
                         buf_printf(b, c < 0x80 ? "\\x%02x" : "\\u%04x", c);
                 i += n > 0 ? (size_t) n : 1;
         }
+}
+
+size_t characters_cut(const char *text, size_t size, size_t max)
+{
+        uint32_t c;
+
+        if (size <= max)
+                return size;
+        /* Bytes that are no characters are cut anywhere. */
+        for (size_t begin = max > 3 ? max - 3 : 0; begin < max; begin++) {
+                int n = character_take(text + begin, size - begin, &c);
+
+                if (n > 0 && begin + (size_t) n > max)
+                        return begin;
+        }
+        return max;
+}
+
+int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size)
+{
+        _cleanup_buf_ Buf b = BUF_INIT;
+        uint32_t c;
+
+        for (size_t i = 0; i < size;) {
+                int n = character_take(text + i, size - i, &c);
+
+                if (n > 0)
+                        buf_append(&b, text + i, (size_t) n);
+                else
+                        buf_puts(&b, "\xef\xbf\xbd");
+                i += n > 0 ? (size_t) n : 1;
+        }
+        buf_append(&b, "", 1);
+        if (buf_error(&b) < 0)
+                return -ENOMEM;
+        *ret_size = buf_length(&b) - 1;
+        *ret = TAKE_PTR(b.data); /* nothing was consumed, so this is the start of the allocation */
+        return 0;
+}
+
+char *utf8_repaired(const char *text)
+{
+        size_t size;
+        char *copy;
+
+        return utf8_repair(text, strlen(text), &copy, &size) < 0 ? NULL : copy;
+}
+
+bool utf8_is_valid(const char *text)
+{
+        size_t size = strlen(text);
+        uint32_t c;
+        int n;
+
+        for (size_t i = 0; i < size; i += (size_t) n) {
+                n = character_take(text + i, size - i, &c);
+                if (n <= 0)
+                        return false;
+        }
+        return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Characters of text from elsewhere that is to be shown on a terminal. The text is UTF-8, or should be. */
+/* Characters of text from elsewhere, which is UTF-8 or should be: D-Bus and JSON take nothing else, the journal shows nothing
+ * else, and terminals act on some characters. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,3 +20,11 @@ bool character_acts(uint32_t c);
 /* Appends the text with such characters written as \x1b or \u202e, and bytes that are not UTF-8 as \x9b.
  * Tabs stay. */
 void characters_escape(Buf *b, const char *text, size_t size);
+
+/* The most bytes of the text, and at most so many, that end with a whole character. */
+size_t characters_cut(const char *text, size_t size, size_t max);
+
+/* A copy in which each byte that is no part of a character is U+FFFD, with a NUL added. */
+int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size);
+char *utf8_repaired(const char *text); /* NULL without memory */
+bool utf8_is_valid(const char *text);

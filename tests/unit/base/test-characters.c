@@ -2,7 +2,7 @@
 
 /* Text of others, as a terminal shows it. */
 
-#include "ctl/characters.h"
+#include "base/characters.h"
 #include "unit/test.h"
 
 static const struct {
@@ -30,6 +30,42 @@ static const struct {
         {"\xf0\x9f\x98", "\\xf0\\x9f\\x98"},
 };
 
+/* "a" and three characters of two, three and four bytes. */
+static const char many[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
+
+static void test_cut(void)
+{
+        static const size_t whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+
+        for (size_t max = 0; max < ELEMENTSOF(whole); max++)
+                CHECK_ROW(many, characters_cut(many, strlen(many), max) == whole[max]);
+        CHECK(characters_cut("\x80\x80\x80\x80\x80", 5, 4) == 4);
+        CHECK(characters_cut("", 0, 0) == 0);
+}
+
+static void test_repair(void)
+{
+        static const char *const texts[][2] = {
+                {"", ""},
+                {many, many},
+                {"a\xe2\x82", "a\xef\xbf\xbd\xef\xbf\xbd"},
+                {"\x9b"
+                 "6n\xff",
+                 "\xef\xbf\xbd"
+                 "6n\xef\xbf\xbd"},
+                {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_free_ char *repaired = utf8_repaired(texts[i][0]);
+
+                CHECK_TEXT(texts[i][0], repaired, texts[i][1]);
+                CHECK_ROW(texts[i][0],
+                          utf8_is_valid(texts[i][0]) == (strcmp(texts[i][0], texts[i][1]) == 0));
+                CHECK_ROW(texts[i][0], repaired && utf8_is_valid(repaired));
+        }
+}
+
 int main(void)
 {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -39,5 +75,7 @@ int main(void)
                 buf_append(&escaped, "", 1);
                 CHECK_TEXT(rows[i].in, buf_head(&escaped), rows[i].escaped);
         }
+        test_cut();
+        test_repair();
         return test_finish("characters");
 }
