@@ -102,6 +102,8 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
 int fail(const char *format, ...) _printf_(1, 2); /* prints the error, and returns EXIT_FAILURE */
 int fail_errno(int error, const char *format, ...) _printf_(2, 3);
 int fail_memory(void);
+/* Writes what stdout has buffered. 0, or the errno of the first failure, EPIPE if the reader has exited. */
+int output_flush(void);
 /* A copy in which nothing can move the cursor: control characters are '?', and all beyond ASCII if the locale
  * does not have UTF-8. */
 char *text_clean(const char *text);

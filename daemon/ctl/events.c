@@ -80,7 +80,7 @@ static void print_event(const Ctl *c, const Event *e)
                 print_json(e);
         else
                 print_line(c, e);
-        fflush(stdout);
+        (void) output_flush();
 }
 
 /* A caller that may not see the exec gets its ID alone, as in the signal. */

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,25 @@ int fail_errno(int error, const char *format, ...)
 int fail_memory(void)
 {
         return fail("Out of memory");
+}
+
+static bool reader_has_left(void)
+{
+        struct pollfd out = {.fd = STDOUT_FILENO};
+
+        return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+/* A write that fails on the way to a full buffer leaves a mark in the stream, but no reason. */
+int output_flush(void)
+{
+        static int error;
+
+        if (fflush(stdout) != 0 && error == 0)
+                error = errno;
+        if (ferror(stdout) && error == 0)
+                error = reader_has_left() ? EPIPE : EIO;
+        return error;
 }
 
 static bool locale_is_utf8(void)

@@ -66,22 +66,24 @@ static void print_line(FILE *out, const LogsView *view, const char *line, size_t
         fputc('\n', out);
 }
 
-/* The lines of the current entry, without the first ones, if it is output. The number of those printed. */
-static size_t print_entry(sd_journal *j, const LogsView *view, size_t skip)
+/* The lines of the current entry, without the first ones, if it is output. Counts the lines that it prints. */
+static void print_entry(sd_journal *j, const LogsView *view, size_t skip, size_t *printed)
 {
         const char *stream, *text, *end;
         size_t stream_size, size, n = 0;
         FILE *out = stdout;
 
         if (!journal_get_field(j, "EXEC_STREAM", &stream, &stream_size))
-                return 0;
+                return;
         if (!view->indent && stream_size == 6 && memcmp(stream, "stderr", 6) == 0)
                 out = stderr;
         /* Of lines that end up in one file, none overtakes another. */
         if (out == stderr)
                 fflush(stdout);
         if (!journal_get_field(j, "MESSAGE", &text, &size))
-                return 0;
+                return;
+        if (view->indent && *printed == 0)
+                fputc('\n', out);
         end = text + size;
         for (const char *line = text; line <= end; n++) {
                 const char *newline = memchr(line, '\n', (size_t) (end - line)) ?: end;
@@ -90,7 +92,7 @@ static size_t print_entry(sd_journal *j, const LogsView *view, size_t skip)
                         print_line(out, view, line, (size_t) (newline - line));
                 line = newline + 1;
         }
-        return n > skip ? n - skip : 0;
+        *printed += n > skip ? n - skip : 0;
 }
 
 /* The record of the end. */
@@ -141,19 +143,18 @@ int logs_print(const char *id, long lines, bool follow, const LogsView *view, si
         if (r >= 0)
                 r = seek(j, lines, &skip);
         if (r > 0) {
-                printed += print_entry(j, view, skip);
+                print_entry(j, view, skip, &printed);
                 ended = is_end(j);
         }
         while (r >= 0) {
                 r = sd_journal_next(j);
                 if (r > 0) {
-                        printed += print_entry(j, view, 0);
+                        print_entry(j, view, 0, &printed);
                         ended = ended || is_end(j);
                         continue;
                 }
-                if (r < 0 || !follow || ended || ferror(stdout))
+                if (r < 0 || !follow || ended || output_flush() != 0)
                         break;
-                fflush(stdout);
                 r = sd_journal_wait(j, UINT64_MAX);
         }
         if (ret_printed)

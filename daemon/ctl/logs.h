@@ -4,7 +4,7 @@
 #include "ctl/ctl.h"
 
 typedef struct LogsView {
-        const char *indent;                /* of lines among our own text; NULL: none */
+        const char *indent;                /* of lines among our own text, after an empty line; NULL: none */
         bool escape_stdout, escape_stderr; /* these are shown on a terminal */
 } LogsView;
 

@@ -148,6 +148,14 @@ static void choose_locale(void)
                 (void) setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* The reader of the output, such as head(1), may exit early. */
+static int finish_output(void)
+{
+        int error = output_flush();
+
+        return error != 0 && error != EPIPE ? fail_errno(error, "Failed to write output") : 0;
+}
+
 int main(int argc, char **argv)
 {
         Ctl c = {.options = {.signal_number = SIGTERM,
@@ -164,8 +172,7 @@ int main(int argc, char **argv)
 
         r = run(&c, argc, argv);
         agent_close(&c);
-        if (fflush(stdout) != 0 && errno != EPIPE && r == 0)
-                r = fail_errno(errno, "Failed to write output");
+        r = r ?: finish_output();
         pager_close(&c);
         sd_bus_flush_close_unref(c.bus);
         options_done(&c.options);

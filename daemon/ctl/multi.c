@@ -41,6 +41,7 @@ typedef struct Multi {
         Job *jobs;
         size_t n, width; /* of the names, in columns */
         bool together;
+        int error; /* of writing output; 0: none */
         int signal_fd;
         sigset_t signals;
         int (*one)(Ctl *c, int argc, char **argv);
@@ -76,10 +77,12 @@ static void output_close(Output *o)
 }
 
 /* Shows the lines that are whole, and with `rest` what is left. */
-static void output_flush(const Multi *m, const Job *j, Output *o, FILE *f, bool rest)
+static void show_lines(Multi *m, const Job *j, Output *o, FILE *f, bool rest)
 {
         size_t start = 0;
+        int error;
 
+        errno = 0;
         for (;;) {
                 char *line = o->line + start, *newline = memchr(line, '\n', o->size - start);
 
@@ -94,17 +97,18 @@ static void output_flush(const Multi *m, const Job *j, Output *o, FILE *f, bool 
                 print_line(m, j, f, o->line, o->size);
                 o->size = 0;
         }
-        fflush(f);
+        error = f == stdout ? output_flush() : ferror(f) ? errno ?: EIO : 0;
+        m->error = m->error ?: error;
 }
 
-static void output_read(const Multi *m, const Job *j, Output *o, FILE *f)
+static void output_read(Multi *m, const Job *j, Output *o, FILE *f)
 {
         ssize_t n = read(o->fd, o->line + o->size, sizeof(o->line) - o->size);
 
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
                 return;
         o->size += (size_t) MAX(n, 0);
-        output_flush(m, j, o, f, n <= 0);
+        show_lines(m, j, o, f, n <= 0);
         /* Without a reader of ours the command has none either. */
         if (n <= 0 || ferror(f))
                 output_close(o);
@@ -268,6 +272,13 @@ static int loop(Multi *m)
 
 /* The end */
 
+static int lost_output(const Multi *m)
+{
+        if (m->error == EPIPE)
+                return 128 + SIGPIPE;
+        return m->error != 0 ? fail_errno(m->error, "Failed to write output") : 0;
+}
+
 static int summarize(const Multi *m)
 {
         size_t n_failed = 0;
@@ -277,6 +288,8 @@ static int summarize(const Multi *m)
                 n_failed += m->jobs[i].status != 0;
                 worst = MAX(worst, m->jobs[i].status);
         }
+        if (n_failed == 0 && m->error != 0)
+                return lost_output(m);
         if (m->ctl->options.quiet)
                 return worst;
         fflush(stdout);

@@ -81,14 +81,11 @@ void session_release_stdin(Session *s)
         fd_close(null);
 }
 
-/* A success is none where bytes were lost on the way. */
-int session_pipes_status(const Session *s, int status)
+int session_lost_output(const Session *s)
 {
         static const char *const names[] = {"stdin", "stdout", "stderr"};
         int failed = 0;
 
-        if (s->pumps[STDIN_FILENO].error)
-                failed = fail_errno(s->pumps[STDIN_FILENO].error, "Failed to read from stdin");
         for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++) {
                 const Sink *sink = &s->sinks[i];
 
@@ -97,5 +94,16 @@ int session_pipes_status(const Session *s, int status)
                 else if (sink->lost && !failed)
                         failed = 128 + SIGPIPE;
         }
+        return failed;
+}
+
+/* A success is none where bytes were lost on the way. */
+int session_pipes_status(const Session *s, int status)
+{
+        int failed = 0;
+
+        if (s->pumps[STDIN_FILENO].error)
+                failed = fail_errno(s->pumps[STDIN_FILENO].error, "Failed to read from stdin");
+        failed = session_lost_output(s) ?: failed;
         return status ?: failed;
 }

@@ -342,8 +342,11 @@ static int turn(Session *s)
 static int stream_end(Session *s)
 {
         bool is_running;
-        int status = 0, r;
+        int status, r;
 
+        status = session_lost_output(s);
+        if (status != 0)
+                return status;
         r = exec_is_running(s->ctl, s->path, &is_running);
         if (r != 0)
                 return r;

@@ -41,6 +41,8 @@ bool session_has_one_output(void);
 int session_use_pipes(Session *s, const int pipes[static 3]);
 /* When the command no longer reads, execctl does not either, so that the writer to its stdin notices. */
 void session_release_stdin(Session *s);
+/* The exit status of execctl if it could not write output, after the error was printed; 0 if it could. */
+int session_lost_output(const Session *s);
 /* The command has ended with this status: what execctl ends with. */
 int session_pipes_status(const Session *s, int status);
 

@@ -152,11 +152,9 @@ static void print_status(const Ctl *c, const Properties *p)
         print_property(p, "Unit", "Unit");
         print_times(p);
         print_property(p, "Recording", "RecordingPath");
-        if (!c->options.host && c->options.lines != 0) {
-                printf("\n");
+        if (!c->options.host && c->options.lines != 0)
                 (void) logs_print(text_of(p, "Id"), c->options.lines > 0 ? c->options.lines : STATUS_LINES,
                                   false, &(LogsView){.indent = "    "}, NULL);
-        }
 }
 
 static int print_one(Ctl *c, const char *prefix, bool *printed)

@@ -58,6 +58,13 @@ def test_whoever_may_not_see_gets_the_id_alone():
     assert as_user("execctl", "list", "--all", "--no-legend", user="other").out == b""
 
 
+def test_output_that_cannot_be_written():
+    with subprocess.Popen("execctl events > /dev/full", shell=True, stderr=subprocess.PIPE) as p:
+        while p.poll() is None:
+            execctl("run", "web", "--", "true")
+        assert p.returncode == 1 and p.stderr.read() == b"execctl: Failed to write output: No space left on device\n"
+
+
 def test_a_reader_that_goes():
     p = subprocess.Popen("execctl events | head -n 1", shell=True, stdout=subprocess.PIPE)
     while p.poll() is None:

@@ -138,8 +138,42 @@ def test_output_into_files_and_devices(tmp_path):
     assert path.read_text() == "one\ntwo\n"
     shell(f"execctl run web -- echo three >> {path}")
     assert path.read_text() == "one\ntwo\nthree\n"
-    shell("execctl run web -- echo nothing > /dev/full || true")
     assert run("sh", "-c", "execctl run web -- true <&- >&- 2>&-; echo $?").out == b"0\n"
+
+
+@pytest.mark.parametrize("words", ["list --all", "containers", "top", "history", "help", "--version", "show", "run -d web -- true",
+                                   "run web -- echo", "run web,booted -- echo", "run -q web,booted -- echo",
+                                   "run -q --record web -- echo", "shell web echo", "logs {}", "logs -f {}", "status {}",
+                                   "replay --no-wait {}"])
+def test_output_that_cannot_be_written(words):
+    """No command that has lost its output has succeeded; a reader that has seen enough is another matter, but not for run."""
+    ident = detached("--record", "web", "--", "seq", "3000")
+    execctl("wait", ident)
+    words = words.format(ident)
+    full = run("sh", "-c", f"execctl {words} > /dev/full")
+    assert full.status == 1, full
+    assert re.fullmatch(rb"execctl: Failed to write (output|to stdout): No space left on device\n", full.err), full
+    gone = run("bash", "-c", "mkfifo $0.fifo; exec 3<>$0.fifo 4>$0.fifo 3<&-; rm $0.fifo; exec execctl " + words + " >&4 4>&-",
+               f"/tmp/{ident}")
+    assert gone.status == (141 if words.split()[0] in ("run", "shell", "replay") and "-d" not in words else 0), gone
+    assert not gone.err, gone
+
+
+def test_errors_that_cannot_be_written():
+    for words in ("web", "web,booted", "--record web"):
+        r = run("sh", "-c", f"execctl run {words} -- sh -c 'echo >&2' 2> /dev/full")
+        assert r.status == 1 and not r.out, (words, r)
+
+
+def test_status_ends_with_the_last_line():
+    """The output follows an empty line; without output there is none."""
+    silent, loud = detached("web", "--", "true"), detached("web", "--", "echo", "loud")
+    for ident in (silent, loud):
+        execctl("wait", ident)
+    shell("journalctl --sync")
+    assert b"\n\n" not in execctl("status", silent).out
+    assert execctl("status", loud).out.endswith(b"\n\n    loud\n")
+    assert b"\n\n" not in execctl("status", "--lines=0", loud).out
 
 
 def test_readers_that_go():
