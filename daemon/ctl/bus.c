@@ -54,7 +54,7 @@ static bool has_prefix(const char *text, const char *prefix)
 }
 
 /* The bus says that nobody has the name, or systemd that it does not start what is disabled or masked. */
-static bool is_not_there(const sd_bus_error *error)
+bool bus_lacks_execd(const sd_bus_error *error)
 {
         return sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
                sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
@@ -63,8 +63,31 @@ static bool is_not_there(const sd_bus_error *error)
                (error->message && has_prefix(error->message, "Unit dbus-org.execd1.service "));
 }
 
-/* The field of the request that has the properties; people know it as an option. */
-#define PROPERTY_PREFIX "Properties."
+/* The beginnings of errors that name a field of the request, and the option that sets it. */
+static const struct {
+        const char *begin, *option;
+        bool keep; /* the beginning says more than the name of the field */
+} fields[] = {
+        {"Properties.", "--property", false},
+        {"Properties: ", "--property", false},
+        {"Labels: ", "--label", false},
+        {"Env: ", "--setenv", false},
+        {"Env has ", "--setenv", true},
+        {"invalid User: ", "--user", false},
+        {"User: ", "--user", false},
+        {"WorkingDir: ", "--working-directory", false},
+        {"DetachKeys: ", "--detach-keys", false},
+        {"Invalid escape keys ", "--detach-keys", true},
+};
+
+static int fail_refused(const char *message)
+{
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (has_prefix(message, fields[i].begin))
+                        return fail("%s: %s", fields[i].option,
+                                    message + (fields[i].keep ? 0 : strlen(fields[i].begin)));
+        return fail("%s", message);
+}
 
 int bus_fail(const sd_bus_error *error, int r)
 {
@@ -75,11 +98,9 @@ int bus_fail(const sd_bus_error *error, int r)
         if (sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
                 return fail("execd is disabled. To enable it: systemctl enable --now execd.socket "
                             "execd-spawner.socket");
-        if (is_not_there(error))
+        if (bus_lacks_execd(error))
                 return fail("execd is not available: %s", error->message ?: error->name);
-        if (has_prefix(message, PROPERTY_PREFIX))
-                return fail("--property: %s", message + strlen(PROPERTY_PREFIX));
-        (void) fail("%s", message);
+        (void) fail_refused(message);
         if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotFound"))
                 return 127;
         if (sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "CommandNotRunnable"))
@@ -263,7 +284,7 @@ bool bus_ask_again(Again *a, const sd_bus_error *error)
                 a->until = 0;
                 return ++a->tries < AGAIN_TRIES;
         }
-        if (!is_not_there(error))
+        if (!bus_lacks_execd(error))
                 return false;
         if (a->until == 0)
                 a->until = now + AGAIN_USEC;
@@ -274,7 +295,7 @@ int bus_fail_question(const char *path, const sd_bus_error *error, int r)
 {
         const char *id = path + strlen(path) - EXEC_ID_LENGTH;
 
-        if (!is_not_there(error))
+        if (!bus_lacks_execd(error))
                 return bus_fail(error, r);
         (void) fail(
                 "execd was stopped, and the exit status of the command is not known. When execd is back, "

@@ -16,6 +16,8 @@
 
 int bus_connect(Ctl *c);
 
+/* True if execd is not on the bus and cannot be started. */
+bool bus_lacks_execd(const sd_bus_error *error);
 /* Prints the error of a call, and returns the exit status for it. */
 int bus_fail(const sd_bus_error *error, int r);
 

@@ -122,13 +122,17 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* Containers are watched for those who ask for it, and execd stays for them. */
-static void subscribe(Ctl *c)
+/* execd watches containers for subscribers, and does not exit while there is one. Callers that may not list
+ * containers get the signals that are for everyone. */
+static int subscribe(Ctl *c)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
 
-        (void) sd_bus_call_method(c->bus, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE, "Subscribe", &error,
-                                  NULL, "");
+        r = sd_bus_call_method(c->bus, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE, "Subscribe", &error, NULL,
+                               "");
+
+        return r < 0 && bus_lacks_execd(&error) ? bus_fail(&error, r) : 0;
 }
 
 int verb_events(Ctl *c, int argc, char **argv)
@@ -141,7 +145,9 @@ int verb_events(Ctl *c, int argc, char **argv)
         r = sd_bus_match_signal(c->bus, NULL, BUS_NAME, MANAGER_PATH, MANAGER_INTERFACE, NULL, on_signal, c);
         if (r < 0)
                 return fail_errno(r, "Failed to receive signals of execd");
-        subscribe(c);
+        r = subscribe(c);
+        if (r != 0)
+                return r;
         while (r >= 0 && !ferror(stdout)) {
                 r = sd_bus_process(c->bus, NULL);
                 if (r == 0)

@@ -141,7 +141,16 @@ static bool is_in_container(const Wanted *w, const Properties *p)
                (*name && strncmp(text_of(p, "ContainerId"), name, strlen(name)) == 0);
 }
 
-/* Nothing was listed of the container: does it exist at all? A caller without access to the container sees an empty list. */
+/* The errors of a reference to a container that does not exist, or cannot. */
+static bool is_no_container(const sd_bus_error *error)
+{
+        return sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "NoSuchContainer") ||
+               sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "BadRequest") ||
+               sd_bus_error_has_name(error, REFUSAL_ERROR_PREFIX "TooLarge");
+}
+
+/* Nothing was listed of the container: does it exist at all? A caller without access to the container sees an
+ * empty list. */
 static int check_container(Ctl *c, const char *name)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -154,9 +163,7 @@ static int check_container(Ctl *c, const char *name)
         if (sd_bus_message_set_allow_interactive_authorization(m, false) < 0)
                 return fail_memory();
         r = sd_bus_call(c->bus, m, 0, &error, NULL);
-        return r < 0 && sd_bus_error_has_name(&error, REFUSAL_ERROR_PREFIX "NoSuchContainer")
-                       ? bus_fail(&error, r)
-                       : 0;
+        return r < 0 && is_no_container(&error) ? bus_fail(&error, r) : 0;
 }
 
 /* More questions than this take longer than all properties in one answer. */

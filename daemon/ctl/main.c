@@ -54,6 +54,23 @@ static int check_arguments(const Ctl *c, const VerbRow *v, int argc)
         return 0;
 }
 
+/* After the container: drops "--". A word that looks like an option is one that was meant for execctl. */
+static int take_dashes(int *argc, char ***argv)
+{
+        char **words = *argv;
+
+        if (words[1][0] == '-' && words[1][1] != 0 && strcmp(words[1], "--") != 0)
+                return fail("The option \"%s\" must precede the container. If it is a command, write \"--\" "
+                            "before it.",
+                            words[1]);
+        if (strcmp(words[1], "--") == 0) {
+                words[1] = words[0];
+                (*argv)++;
+                (*argc)--;
+        }
+        return 0;
+}
+
 /* From the verb on. Options after `run CONTAINER` are the command's. */
 static int run_verb(Ctl *c, int argc, char **argv)
 {
@@ -80,10 +97,10 @@ static int run_verb(Ctl *c, int argc, char **argv)
                 return help_version();
         argc -= first;
         argv += first;
-        if (v->has_command && !c->options.all && argc > 1 && strcmp(argv[1], "--") == 0) {
-                argv[1] = argv[0];
-                argv++;
-                argc--;
+        if (v->has_command && !c->options.all && argc > 1) {
+                r = take_dashes(&argc, &argv);
+                if (r != 0)
+                        return r;
         }
         r = check_arguments(c, v, argc) ?: options_check(&c->options, verb);
         return r ?: verbs[verb](c, argc, argv);

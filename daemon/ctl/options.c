@@ -45,7 +45,7 @@ static int add_variable(Options *o, const char *argument)
         const char *value = getenv(argument);
         _cleanup_free_ char *text = NULL;
 
-        if (*argument == '=')
+        if (!*argument || *argument == '=')
                 return fail("--setenv: NAME=VALUE or NAME is expected, not \"%s\"", argument);
         if (strchr(argument, '='))
                 text = strdup(argument);

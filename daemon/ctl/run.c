@@ -317,6 +317,8 @@ int verb_run(Ctl *c, int argc, char **argv)
 {
         Options *o = &c->options;
 
+        if (o->detach && o->interactive && !o->tty)
+                return fail("--interactive cannot be combined with --detach, except with --tty.");
         if (o->host)
                 return remote_run(c, "run", o->tty && !o->detach, argc, argv);
         if (o->all || targets_are_several(argv[0]))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helper import execctl, run
+from helper import execctl, run, shell
 
 # (words, exit status, the whole message without "execctl: "; "..." stands for what differs between systems)
 MISTAKES = [
@@ -26,6 +26,9 @@ MISTAKES = [
     ("status", 1, "status: too few arguments: execctl status [OPTIONS...] EXEC..."),
     ("wait", 1, "wait: too few arguments: execctl wait [OPTIONS...] EXEC"),
     ("containers web", 1, "containers: too many arguments: execctl containers [OPTIONS...]"),
+    ("run web -i -- cat", 1, 'The option "-i" must precede the container. If it is a command, write "--" before it.'),
+    ("shell web --user=app", 1, 'The option "--user=app" must precede the container. If it is a command, write "--" before it.'),
+    ("run web -- -i", 127, '"-i": executable file not found in $PATH'),
     ("list a b", 1, "list: too many arguments: execctl list [OPTIONS...] [CONTAINER]"),
     ("kill 0123456789", 1, 'There is no exec "0123456789" that you may see. "execctl list --all" shows execs.'),
     ("kill not-an-id", 1, '"not-an-id" is not the ID of an exec, nor the beginning of one. "execctl list" shows execs.'),
@@ -44,6 +47,11 @@ MISTAKES = [
     ("run -p MemoryMax=10X web -- true", 1, '--property: MemoryMax: invalid value "10X", expected bytes ...'),
     ("run -w tmp web -- true", 1, '--working-directory: an absolute path is expected, not "tmp"'),
     ("run -e =x web -- true", 1, '--setenv: NAME=VALUE or NAME is expected, not "=x"'),
+    ("run --setenv= web -- true", 1, '--setenv: NAME=VALUE or NAME is expected, not ""'),
+    ("run -d -i web -- cat", 1, "--interactive cannot be combined with --detach, except with --tty."),
+    ("run -u 99999999999 web -- true", 1, "--user: uids and gids must be in range 0-..."),
+    ("run -w /" + "a" * 5000 + " web -- true", 1, "--working-directory: longer than 4096 bytes"),
+    ("run " + "--label=a=b " * 65 + "web -- true", 1, "--label: more than 64"),
     ("list --label=", 1, '--label: NAME or NAME=VALUE is expected, not ""'),
     ("containers --label==x", 1, '--label: NAME or NAME=VALUE is expected, not "=x"'),
     ("list --container=", 1, "--container: a name or an ID is expected"),
@@ -55,12 +63,14 @@ MISTAKES = [
     ("run --env-file=/nosuch web -- true", 1, "--env-file: failed to open /nosuch: No such file or directory"),
     ("run --env-file=/proc/version web -- true", 1,
      '--env-file: /proc/version:1: NAME=VALUE or NAME is expected, not "...'),
-    ("run --detach-keys=nonsense -t web -- true", 1, "Invalid escape keys..."),
+    ("run --detach-keys=nonsense -t web -- true", 1, "--detach-keys: Invalid escape keys (nonsense) provided: ..."),
     ("shell -d web", 1, "--detach cannot be combined with shell."),
     ("shell -u app root@web", 1, 'The user is given twice, in "root@web" and with --user.'),
     ("list --json=nosuch", 1, '--json: short, pretty or off is expected, not "nosuch"'),
     ("kill -s NOSUCH 0", 1, '--signal: there is no signal "NOSUCH"'),
     # Errors of the container.
+    ("list nosuch", 1, "No such container: nosuch"),
+    ("list " + "a" * 300, 1, "the name or id of a container has at most 256 bytes"),
     ("run nosuch -- true", 1, "No such container: nosuch"),
     ("run -u nosuch web -- true", 1, "unable to find user nosuch: no matching entries in passwd file"),
     ("shell nosuch@web", 1, "unable to find user nosuch: no matching entries in passwd file"),
@@ -120,6 +130,28 @@ def test_a_locale_with_utf8(locale):
     ident = execctl("run", "-d", "web", "--", "false").out.decode().strip()
     execctl("wait", ident)
     assert run("execctl", "status", ident, env=locale).out.decode().startswith("× " + ident[:12])
+
+
+def test_an_empty_name():
+    for words in (["list", ""], ["top", ""], ["show", ""], ["run", "", "--", "true"], ["shell", ""]):
+        r = execctl(*words)
+        assert r.status == 1 and r.err == b"execctl: container reference is not valid\n" and not r.out, r
+
+
+@pytest.fixture
+def disabled():
+    shell("systemctl disable -q --now execd.socket execd-spawner.socket execd.service execd-spawner.service")
+    yield
+    shell("systemctl enable -q --now execd.socket execd-spawner.socket")
+
+
+def test_execd_that_is_disabled(disabled):
+    """Each command that asks execd says so, and does not wait."""
+    message = b"execctl: execd is disabled. To enable it: systemctl enable --now execd.socket execd-spawner.socket\n"
+    for words in ("list", "containers", "top", "status abc", "show", "events", "logs abc", "replay abc", "recordings", "kill abc",
+                  "wait abc", "attach abc", "run web -- true", "run --all -- true", "shell web"):
+        r = execctl(*words.split())
+        assert (r.status, r.out, r.err) == (1, b"", message), (words, r)
 
 
 def test_a_bus_that_is_not_there():
