@@ -81,10 +81,7 @@ void dbus_subscribers_drop(DbusService *s)
 
 static Subscriber *find(const DbusService *s, const char *name)
 {
-        LIST_FOREACH (Subscriber, u, &s->subscribers, node)
-                if (strcmp(u->name, name) == 0)
-                        return u;
-        return NULL;
+        return LIST_FIND(Subscriber, u, &s->subscribers, node, strcmp(u->name, name) == 0);
 }
 
 static int check_limits(const DbusService *s, uid_t uid, Refusal *reterr)

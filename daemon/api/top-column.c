@@ -244,10 +244,7 @@ static const Column user_columns[] = {
 
 const Column *top_column_find(const char *name)
 {
-        for (size_t i = 0; i < ELEMENTSOF(columns); i++)
-                if (strcmp(columns[i].name, name) == 0)
-                        return &columns[i];
-        return NULL;
+        return ARRAY_FIND(columns, ELEMENTSOF(columns), c, strcmp(c->name, name) == 0);
 }
 
 const Column *top_columns_full(size_t *ret_n)

@@ -20,6 +20,20 @@
 #define MIN(a, b)         ((a) < (b) ? (a) : (b))
 #define MAX(a, b)         ((a) > (b) ? (a) : (b))
 
+/* The first of n elements for which the condition holds, or NULL. */
+#define ARRAY_FIND(array, n, entry, condition)                       \
+        ({                                                           \
+                __typeof__(*(array)) *found_ = NULL;                 \
+                                                                     \
+                for (size_t at_ = 0; !found_ && at_ < (n); at_++) {  \
+                        __typeof__(*(array)) *entry = &(array)[at_]; \
+                                                                     \
+                        if (condition)                               \
+                                found_ = entry;                      \
+                }                                                    \
+                found_;                                              \
+        })
+
 #define TAKE_PTR(ptr)                   \
         ({                              \
                 __auto_type p_ = (ptr); \

@@ -35,6 +35,19 @@ static inline void *list_entry_or_null(ListNode *node, size_t offset)
                   entry##_next = entry ? list_entry_or_null(entry->member.next, offsetof(type, member))  \
                                        : NULL)
 
+/* The first object of such a list for which the condition holds, or NULL. */
+#define LIST_FIND(type, entry, list, member, condition)  \
+        ({                                               \
+                type *found_ = NULL;                     \
+                                                         \
+                LIST_FOREACH (type, entry, list, member) \
+                        if (condition) {                 \
+                                found_ = entry;          \
+                                break;                   \
+                        }                                \
+                found_;                                  \
+        })
+
 static inline int list_is_empty(const List *l)
 {
         return !l->first;

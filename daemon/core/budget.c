@@ -18,11 +18,7 @@ typedef struct Holder {
 
 static Holder *find_holder(const Budget *b, uid_t uid)
 {
-        LIST_FOREACH (Holder, h, &b->holders, node) {
-                if (h->uid == uid)
-                        return h;
-        }
-        return NULL;
+        return LIST_FIND(Holder, h, &b->holders, node, h->uid == uid);
 }
 
 void budget_done(Budget *b)

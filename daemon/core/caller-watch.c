@@ -68,15 +68,6 @@ static void tell(CallerWatch *n)
         n->on_gone(n->userdata);
 }
 
-static CallerWatch *find_untold(const CallerWatches *all, const char *name)
-{
-        LIST_FOREACH (CallerWatch, n, &all->followed, node) {
-                if (!n->told && strcmp(n->name, name) == 0)
-                        return n;
-        }
-        return NULL;
-}
-
 /* A unique name is never given twice, so that any change of its owner while it is followed is its end. A
  * callback may free any of the followers, so each of them is looked up again. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -87,7 +78,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 
         if (sd_bus_message_read(m, "s", &name) < 0)
                 return 0;
-        while ((n = find_untold(all, name)))
+        while ((n = LIST_FIND(CallerWatch, f, &all->followed, node, !f->told && strcmp(f->name, name) == 0)))
                 tell(n);
         return 0;
 }

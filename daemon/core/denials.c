@@ -83,20 +83,18 @@ static void denials_arm(Denials *l)
 /* NULL on lack of memory. */
 static DeniedUser *denials_user(Denials *l, uid_t uid)
 {
-        DeniedUser *made;
+        DeniedUser *user = LIST_FIND(DeniedUser, u, &l->users, node, u->uid == uid);
 
-        LIST_FOREACH (DeniedUser, u, &l->users, node) {
-                if (u->uid == uid)
-                        return u;
-        }
-        made = calloc(1, sizeof(DeniedUser));
-        if (!made)
+        if (user)
+                return user;
+        user = calloc(1, sizeof(DeniedUser));
+        if (!user)
                 return NULL;
-        made->uid = uid;
-        made->until = now_usec(CLOCK_MONOTONIC) + DENIALS_USEC;
-        list_append(&l->users, &made->node);
+        user->uid = uid;
+        user->until = now_usec(CLOCK_MONOTONIC) + DENIALS_USEC;
+        list_append(&l->users, &user->node);
         denials_arm(l);
-        return made;
+        return user;
 }
 
 void denials_add(Denials *l, const AuditDenial *d, const Refusal *refusal)

@@ -53,10 +53,8 @@ bool journal_is_unknown(const JournalReader *r, const char *exec_id)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
-        for (size_t i = 0; i < JOURNAL_UNKNOWN_MAX; i++)
-                if (r->unknown[i].until > now && strcmp(r->unknown[i].exec_id, exec_id) == 0)
-                        return true;
-        return false;
+        return ARRAY_FIND(r->unknown, JOURNAL_UNKNOWN_MAX, u,
+                          u->until > now && strcmp(u->exec_id, exec_id) == 0);
 }
 
 static void journal_closep(sd_journal **j)

@@ -370,13 +370,12 @@ static void manager_on_exec_settled(void *userdata, Exec *e)
         shutdown_check(m->shutdown);
 }
 
-bool manager_execs_are_settled(const Manager *m)
+bool manager_execs_are_settled(void *userdata)
 {
-        LIST_FOREACH (const Exec, e, &m->execs, node) {
-                if (e->state == EXEC_STARTING || e->state == EXEC_DRAINING)
-                        return false;
-        }
-        return true;
+        const Manager *m = userdata;
+
+        return !LIST_FIND(const Exec, e, &m->execs, node,
+                          e->state == EXEC_STARTING || e->state == EXEC_DRAINING);
 }
 
 int manager_execs_init(Manager *m)

@@ -127,11 +127,6 @@ static void manager_open_bus(Manager *m)
         m->callers = caller_watches_new(m->bus);
 }
 
-static bool manager_is_settled(void *userdata)
-{
-        return manager_execs_are_settled(userdata);
-}
-
 int manager_new(ManagerConfig *config, Manager **ret)
 {
         static const SpawnerLinkEvents link_events = {manager_on_container_new,
@@ -178,7 +173,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
         manager_arm_idle(m, manager_stay(m));
         manager_open_bus(m);
         m->spares = spare_runners_new(m->event, m->spawner, &m->config);
-        m->shutdown = shutdown_new(m->event, m->bus, manager_is_settled, m);
+        m->shutdown = shutdown_new(m->event, m->bus, manager_execs_are_settled, m);
         if (!m->spares || !m->shutdown || (m->bus && !m->callers))
                 return -ENOMEM;
         r = m->bus ? bus_watch_new(m->bus, manager_on_bus_lost, m, &m->bus_watch) : 0;

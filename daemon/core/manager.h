@@ -112,7 +112,7 @@ void manager_unlink_exec(Manager *m, Exec *e);
 bool manager_may_park(const Manager *m, uid_t uid);
 
 /* No exec is between two states. */
-bool manager_execs_are_settled(const Manager *m);
+bool manager_execs_are_settled(void *userdata);
 
 /* Has what is over looked for soon. */
 void manager_queue_collect(Manager *m);

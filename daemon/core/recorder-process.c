@@ -46,10 +46,7 @@ static void tell_over(const RecorderProcess *p, uint64_t ref, int error, const c
 /* Those that are written to are found soon. */
 static RecordingFile *find_file(RecorderProcess *p, uint64_t ref)
 {
-        LIST_FOREACH (RecordingFile, f, &p->files, node)
-                if (f->ref == ref)
-                        return f;
-        return NULL;
+        return LIST_FIND(RecordingFile, f, &p->files, node, f->ref == ref);
 }
 
 static void write_file(const RecorderProcess *p, RecordingFile *f, const char *data, size_t size)

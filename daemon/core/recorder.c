@@ -81,29 +81,13 @@ static void question_answer(RecorderQuestion *q, int error, int fd, uint64_t siz
         callback(userdata, error, fd, size);
 }
 
-static RecorderTarget *find_target(Recorder *c, uint64_t ref)
-{
-        LIST_FOREACH (RecorderTarget, t, &c->targets, node)
-                if (t->ref == ref)
-                        return t;
-        return NULL;
-}
-
-static RecorderQuestion *find_question(Recorder *c, uint64_t ref)
-{
-        LIST_FOREACH (RecorderQuestion, q, &c->questions, node)
-                if (q->message.ref == ref)
-                        return q;
-        return NULL;
-}
-
 static void dispatch(Recorder *c, const RecorderMessage *m, const char *text, int fd)
 {
-        RecorderTarget *t = find_target(c, m->ref);
+        RecorderTarget *t = LIST_FIND(RecorderTarget, target, &c->targets, node, target->ref == m->ref);
         RecorderQuestion *q;
 
         if (m->type == RECORDER_ANSWER) {
-                q = find_question(c, m->ref);
+                q = LIST_FIND(RecorderQuestion, asked, &c->questions, node, asked->message.ref == m->ref);
                 if (q && q->message.type == RECORDER_PROBE)
                         c->is_usable = m->error >= 0;
                 if (q)

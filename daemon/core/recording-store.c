@@ -115,14 +115,6 @@ static Kept *find_removable(const RecordingStore *s, const Budget *b)
         return found;
 }
 
-static Kept *find_own(const RecordingStore *s, uid_t uid)
-{
-        LIST_FOREACH (Kept, k, &s->kept, node)
-                if (k->uid == uid)
-                        return k;
-        return NULL;
-}
-
 /* Nobody but root fills more than half, and no recording is removed for somebody who has more. */
 static bool has_too_much(const RecordingStore *s, uid_t uid)
 {
@@ -146,7 +138,7 @@ static bool prune(RecordingStore *s, uid_t uid)
 
         while (s->files.used > RECORDINGS_MAX && (k = find_removable(s, &s->files)))
                 remove_kept(s, k);
-        while (has_too_much(s, uid) && (k = find_own(s, uid)))
+        while (has_too_much(s, uid) && (k = LIST_FIND(Kept, own, &s->kept, node, own->uid == uid)))
                 remove_kept(s, k);
         while (s->options.total_max > 0 && s->bytes.used > s->options.total_max) {
                 k = find_removable(s, &s->bytes);

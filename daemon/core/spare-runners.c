@@ -178,17 +178,10 @@ static SpareRequest *spare_request_for(SpareRunners *l, const ContainerInfo *c)
         return NULL;
 }
 
-static SpareRequest *spare_request_free_slot(SpareRunners *l)
-{
-        for (size_t i = 0; i < SPARES; i++)
-                if (!l->requests[i].container)
-                        return &l->requests[i];
-        return NULL;
-}
-
 void spare_runners_request(SpareRunners *l, ContainerInfo *c)
 {
-        SpareRequest *w = spare_request_for(l, c) ? NULL : spare_request_free_slot(l);
+        SpareRequest *w =
+                spare_request_for(l, c) ? NULL : ARRAY_FIND(l->requests, SPARES, unused, !unused->container);
 
         if (!w)
                 return;

@@ -34,20 +34,12 @@ static uint64_t slowest_position(const Stream *s)
         return position;
 }
 
-static bool output_in_bulk(const StreamOutput *o)
-{
-        LIST_FOREACH (const StreamClient, c, &o->stream->clients, node) {
-                if (stream_client_in_bulk(c))
-                        return true;
-        }
-        return false;
-}
-
 static size_t output_room(const StreamOutput *o)
 {
         size_t room;
 
-        if (o->fd < 0 || output_in_bulk(o))
+        if (o->fd < 0 ||
+            LIST_FIND(const StreamClient, c, &o->stream->clients, node, stream_client_in_bulk(c)))
                 return 0;
         room = output_ring_room(&o->stream->output_ring, slowest_position(o->stream));
         /* No crumbs: a frame is worth its header. */

@@ -220,14 +220,6 @@ static int restore_input(Stream *s)
         return buf_error(&in->pending);
 }
 
-static bool is_in_bulk(const Stream *s)
-{
-        LIST_FOREACH (StreamClient, entry, &s->clients, node)
-                if (stream_client_in_bulk(entry))
-                        return true;
-        return false;
-}
-
 static int restore(Stream *s, StreamFound *f)
 {
         int r;
@@ -254,7 +246,7 @@ static int restore(Stream *s, StreamFound *f)
                 return r;
         /* From now on what was received is with the writer, or with nobody. */
         s->input.received = s->map->received;
-        if (s->staged > 0 && !is_in_bulk(s))
+        if (s->staged > 0 && !LIST_FIND(StreamClient, c, &s->clients, node, stream_client_in_bulk(c)))
                 stream_empty_stage(s, FRAME_STDOUT);
         stream_input_publish(s);
         LIST_FOREACH (StreamClient, entry, &s->clients, node)

@@ -42,14 +42,6 @@ static void stream_update(Stream *s)
         }
 }
 
-static bool stream_outputs_open(const Stream *s)
-{
-        for (size_t i = 0; i < s->n_outputs; i++)
-                if (s->outputs[i].fd >= 0)
-                        return true;
-        return false;
-}
-
 /* Frees clients that are gone. Returns whether the one that started the exec has closed its connection. */
 static bool stream_collect_clients(Stream *s)
 {
@@ -107,7 +99,7 @@ static void stream_turn(Stream *s)
 
         if (primary_gone && !s->finished && s->events.on_client_gone)
                 s->events.on_client_gone(s->userdata);
-        if (s->begun && !s->output_ended && !stream_outputs_open(s)) {
+        if (s->begun && !s->output_ended && !ARRAY_FIND(s->outputs, s->n_outputs, o, o->fd >= 0)) {
                 s->output_ended = true;
                 stream_log_close(s);
                 if (s->events.on_output_end)

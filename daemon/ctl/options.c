@@ -346,14 +346,6 @@ static int fail_not_taken(const GivenOption *given, Verb verb)
                     verb_table[verb].name, given->text, takers);
 }
 
-static bool is_taken(int value, Verb verb)
-{
-        for (size_t i = 0; i < option_table_size; i++)
-                if (option_table[i].value == value && option_table[i].verbs & VERB_BIT(verb))
-                        return true;
-        return false;
-}
-
 static int check_pairs(char *const *pairs, const char *option)
 {
         for (size_t i = 0; pairs && pairs[i]; i++)
@@ -375,7 +367,8 @@ int options_check(const Options *o, Verb verb)
         int r = 0;
 
         for (size_t i = 0; i < o->n_given; i++)
-                if (!is_taken(o->given[i].value, verb))
+                if (!ARRAY_FIND(option_table, option_table_size, k,
+                                k->value == o->given[i].value && k->verbs & VERB_BIT(verb)))
                         return fail_not_taken(&o->given[i], verb);
         if (verb == VERB_RUN || verb == VERB_SHELL) {
                 r = check_pairs(o->properties, "--property");

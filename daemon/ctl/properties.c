@@ -324,10 +324,7 @@ int properties_next_exec(sd_bus_message *m, const char **ret_id, Properties *ret
 
 const Property *properties_find(const Properties *p, const char *name)
 {
-        for (size_t i = 0; i < p->n; i++)
-                if (strcmp(p->items[i].name, name) == 0)
-                        return &p->items[i];
-        return NULL;
+        return ARRAY_FIND(p->items, p->n, k, strcmp(k->name, name) == 0);
 }
 
 const char *properties_text(const Properties *p, const char *name)

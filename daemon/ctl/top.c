@@ -134,15 +134,6 @@ static int sample(Ctl *c, int argc, char **argv, Entries *e)
         return r;
 }
 
-static const Entry *find(const Entries *all, const Entry *e)
-{
-        for (size_t i = 0; i < all->n; i++)
-                if (strcmp(all->items[i].id, e->id) == 0 &&
-                    strcmp(all->items[i].container, e->container) == 0)
-                        return &all->items[i];
-        return NULL;
-}
-
 static void add_size(Table *t, uint64_t bytes)
 {
         static const char units[] = "BKMGTPE";
@@ -221,6 +212,9 @@ int verb_top(Ctl *c, int argc, char **argv)
         if (r != 0)
                 return r;
         for (size_t i = 0; i < now.n; i++)
-                add_row(t, c, &now.items[i], find(&before, &now.items[i]));
+                add_row(t, c, &now.items[i],
+                        ARRAY_FIND(before.items, before.n, e,
+                                   strcmp(e->id, now.items[i].id) == 0 &&
+                                           strcmp(e->container, now.items[i].container) == 0));
         return table_print(t, c, "row");
 }

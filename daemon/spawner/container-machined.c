@@ -75,23 +75,12 @@ static Query *query_free(Query *q)
 
 static Query *query_find(const Machined *m, const char *name)
 {
-        LIST_FOREACH (Query, q, &m->queries, node)
-                if (strcmp(q->name, name) == 0)
-                        return q;
-        return NULL;
-}
-
-static bool is_waited_for(const Machined *m)
-{
-        LIST_FOREACH (const Query, q, &m->queries, node)
-                if (!q->is_slow)
-                        return true;
-        return m->slot_list;
+        return LIST_FIND(Query, q, &m->queries, node, strcmp(q->name, name) == 0);
 }
 
 static void refresh_maybe_done(Machined *m)
 {
-        if (m->provider.is_running && !is_waited_for(m))
+        if (m->provider.is_running && !m->slot_list && !LIST_FIND(Query, q, &m->queries, node, !q->is_slow))
                 provider_refreshed(&m->provider, &m->failure);
 }
 

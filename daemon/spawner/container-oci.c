@@ -82,15 +82,6 @@ static void forget(Oci *o, Known *k)
         known_free(o, k);
 }
 
-static Known *find_known(Oci *o, const OciPlace *place, const char *id)
-{
-        LIST_FOREACH (Known, k, &o->known, node) {
-                if (k->place == place && strcmp(k->id, id) == 0)
-                        return k;
-        }
-        return NULL;
-}
-
 /* The kernel's limits of inotify count what all processes of a user have, those in containers too. Without a
  * watch each request looks again, which takes longer and is as true. */
 static int do_without(Oci *o, int r, const char *what)
@@ -110,9 +101,8 @@ static int watch_storage(Oci *o, const char *directory)
         Storage *s;
         int r;
 
-        LIST_FOREACH (Storage, known, &o->storages, node)
-                if (strcmp(known->directory, directory) == 0)
-                        return 0;
+        if (LIST_FIND(Storage, known, &o->storages, node, strcmp(known->directory, directory) == 0))
+                return 0;
         s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
@@ -290,7 +280,8 @@ static int look_for_others(Oci *o, const OciPlace *place, int place_fd)
                 return -errno;
         for (struct dirent *e = readdir(d); e; e = readdir(d))
                 if (oci_name_is_valid(e->d_name) && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) &&
-                    !find_known(o, place, e->d_name))
+                    !LIST_FIND(Known, k, &o->known, node,
+                               k->place == place && strcmp(k->id, e->d_name) == 0))
                         look_at(o, place, place_fd, e->d_name);
         closedir(d);
         return 0;

@@ -64,20 +64,13 @@ void container_table_clear(ContainerTable *t)
 
 Container *container_table_by_name(const ContainerTable *t, const char *kind, const char *name)
 {
-        LIST_FOREACH (Container, c, &t->containers, node) {
-                if (strcmp(c->kind, kind) == 0 && strcmp(c->name, name) == 0)
-                        return c;
-        }
-        return NULL;
+        return LIST_FIND(Container, c, &t->containers, node,
+                         strcmp(c->kind, kind) == 0 && strcmp(c->name, name) == 0);
 }
 
 Container *container_table_by_id(const ContainerTable *t, const char *id)
 {
-        LIST_FOREACH (Container, c, &t->containers, node) {
-                if (strcmp(c->id, id) == 0)
-                        return c;
-        }
-        return NULL;
+        return LIST_FIND(Container, c, &t->containers, node, strcmp(c->id, id) == 0);
 }
 
 /* -ENOENT, without a refusal, when no container has the name. */

@@ -203,11 +203,7 @@ Launch *launch_free(Launch *l)
 
 Launch *launch_find(const Spawner *s, const char *exec_id)
 {
-        LIST_FOREACH (Launch, l, &s->launches, node) {
-                if (strcmp(l->exec_id, exec_id) == 0)
-                        return l;
-        }
-        return NULL;
+        return LIST_FIND(Launch, l, &s->launches, node, strcmp(l->exec_id, exec_id) == 0);
 }
 
 /* The same run of the same container, and what its scopes are made after is the same. */

@@ -37,14 +37,6 @@ static void pending_free(Pending *p)
         free(p);
 }
 
-static Pending *find_pending(OciLeaders *all, const OciPlace *place, const char *id)
-{
-        LIST_FOREACH (Pending, p, &all->pending, node)
-                if (p->place == place && strcmp(p->id, id) == 0)
-                        return p;
-        return NULL;
-}
-
 /* Before a container runs its own program, its first process is the runtime's program, which takes on the
  * confinement piece by piece: crun's has executed nothing since it was forked, runc's says by its name what
  * it is. Both wait until the fifo is taken away. The name changes halfway through execve(2), before the label
@@ -170,7 +162,8 @@ int oci_leader_open(OciLeaders *all, const OciPlace *place, const char *id, cons
                     int dir_fd, Leader **ret, Refusal *reterr)
 {
         _cleanup_(leader_unrefp) Leader *l = NULL;
-        Pending *p = find_pending(all, place, id);
+        Pending *p = LIST_FIND(Pending, known, &all->pending, node,
+                               known->place == place && strcmp(known->id, id) == 0);
         int r;
 
         if (p && (p->pid != state->pid || p->start_time != state->start_time)) {
@@ -192,10 +185,7 @@ int oci_leader_open(OciLeaders *all, const OciPlace *place, const char *id, cons
 
 bool oci_leaders_are_waited_for(const OciLeaders *all)
 {
-        LIST_FOREACH (const Pending, p, &all->pending, node)
-                if (!p->is_slow)
-                        return true;
-        return false;
+        return LIST_FIND(const Pending, p, &all->pending, node, !p->is_slow);
 }
 
 void oci_leaders_done(OciLeaders *all)

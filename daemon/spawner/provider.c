@@ -122,9 +122,8 @@ bool providers_are_blind(const Providers *a)
 static bool some_are_starting(const Providers *a)
 {
         for (size_t i = 0; i < a->n_providers; i++)
-                LIST_FOREACH (Rejected, r, &a->providers[i]->rejected, node)
-                        if (r->error == -EAGAIN)
-                                return true;
+                if (LIST_FIND(Rejected, r, &a->providers[i]->rejected, node, r->error == -EAGAIN))
+                        return true;
         return false;
 }
 

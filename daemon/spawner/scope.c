@@ -60,8 +60,6 @@ struct ScopeManager {
         unsigned n_in_flight;
 };
 
-static void send_queued(ScopeManager *m);
-
 /* Out of whichever list it is in; makes room for the next. */
 static void scope_leave(Scope *s)
 {
@@ -78,7 +76,7 @@ static void scope_leave(Scope *s)
         s->again = sd_event_source_disable_unref(s->again);
         if (was_called) {
                 m->n_in_flight--;
-                send_queued(m);
+                scope_manager_send(m);
         }
 }
 
@@ -305,14 +303,10 @@ static int scope_call(Scope *s)
 /* Those of a slice that is being made or stopped wait for it. */
 static Scope *first_sendable(ScopeManager *m)
 {
-        LIST_FOREACH (Scope, s, &m->queued, node) {
-                if (slice_is_usable(s->slice))
-                        return s;
-        }
-        return NULL;
+        return LIST_FIND(Scope, s, &m->queued, node, slice_is_usable(s->slice));
 }
 
-static void send_queued(ScopeManager *m)
+void scope_manager_send(ScopeManager *m)
 {
         Scope *s;
 
@@ -324,18 +318,13 @@ static void send_queued(ScopeManager *m)
         }
 }
 
-void scope_manager_send(ScopeManager *m)
-{
-        send_queued(m);
-}
-
 static int on_deferred(sd_event_source *source, void *userdata)
 {
         Scope *s = userdata;
         ScopeManager *m = s->manager;
 
         s->timeout = sd_event_source_disable_unref(s->timeout);
-        send_queued(m);
+        scope_manager_send(m);
         return 0;
 }
 

@@ -185,22 +185,13 @@ static bool may_work(const ScoutJob *j)
                (n_slow < OF_SUSPECTS_MAX || !j->work->on_slow);
 }
 
-static ScoutJob *next_job(void)
-{
-        LIST_FOREACH (ScoutJob, j, &scouts.waiting, node)
-                if (may_work(j))
-                        return j;
-        return NULL;
-}
-
 static Scout *idle_scout(void)
 {
-        Scout *s;
+        Scout *s = LIST_FIND(Scout, idle, &scouts.all, node, !idle->is_at_work);
         int r;
 
-        LIST_FOREACH (Scout, idle, &scouts.all, node)
-                if (!idle->is_at_work)
-                        return idle;
+        if (s)
+                return s;
         r = scout_new(&s);
         if (r < 0 && r != -EBUSY)
                 log_error_errno(r, "Failed to start a scout");
@@ -220,7 +211,7 @@ static void give_jobs(void)
 {
         ScoutJob *j;
 
-        while ((j = next_job())) {
+        while ((j = LIST_FIND(ScoutJob, waiting, &scouts.waiting, node, may_work(waiting)))) {
                 Scout *s = idle_scout();
 
                 if (!s)
@@ -344,13 +335,12 @@ static bool end_one(uint64_t now)
 /* The process keeps a scout waiting, or the job waits for a scout. */
 static ScoutJob *find_slow(uint64_t now)
 {
-        LIST_FOREACH (const Scout, s, &scouts.all, node)
-                if (s->job && s->job->work->on_slow && !s->job->is_slow && s->n_waits > 0)
-                        return s->job;
-        LIST_FOREACH (ScoutJob, j, &scouts.waiting, node)
-                if (j->work->on_slow && !j->is_slow && now >= j->since + LOOK_USEC)
-                        return j;
-        return NULL;
+        const Scout *busy = LIST_FIND(const Scout, s, &scouts.all, node,
+                                      s->job && s->job->work->on_slow && !s->job->is_slow && s->n_waits > 0);
+
+        return busy ? busy->job
+                    : LIST_FIND(ScoutJob, j, &scouts.waiting, node,
+                                j->work->on_slow && !j->is_slow && now >= j->since + LOOK_USEC);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)

@@ -417,14 +417,6 @@ static bool is_same(const char *a, const char *b)
         return a && b && strcmp(a, b) == 0;
 }
 
-static bool is_being_looked_at(const ServiceLooks *s, const Look *l)
-{
-        LIST_FOREACH (const Look, slow, &s->slow, node)
-                if (is_same(slow->reference, l->reference) || is_same(slow->path, l->path))
-                        return true;
-        return false;
-}
-
 static void look_run(Look *l)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -432,7 +424,8 @@ static void look_run(Look *l)
         int r;
 
         list_remove(&s->queued, &l->node);
-        if (is_being_looked_at(s, l)) {
+        if (LIST_FIND(Look, slow, &s->slow, node,
+                      is_same(slow->reference, l->reference) || is_same(slow->path, l->path))) {
                 reject_slow(s, l->reference);
                 look_free(l);
                 return;

@@ -38,11 +38,7 @@ static const SliceEvents slice_events = {.on_usable = on_usable, .on_unused = on
 
 static Slice *find_by_name(const Slices *all, const char *name)
 {
-        LIST_FOREACH (Slice, s, &all->slices, node) {
-                if (strcmp(s->name, name) == 0)
-                        return s;
-        }
-        return NULL;
+        return LIST_FIND(Slice, s, &all->slices, node, strcmp(s->name, name) == 0);
 }
 
 static Slice *add(Slices *all, const char *name, const char *digits)
@@ -222,11 +218,7 @@ void slices_on_container_gone(Slices *all, const Container *c)
 
 const Slice *slices_find(const Slices *all, const Container *c)
 {
-        LIST_FOREACH (Slice, s, &all->slices, node) {
-                if (s->container && strcmp(s->container->id, c->id) == 0)
-                        return s;
-        }
-        return NULL;
+        return LIST_FIND(Slice, s, &all->slices, node, s->container && strcmp(s->container->id, c->id) == 0);
 }
 
 /* The first digits of the id, and more of them where another container has the same. */

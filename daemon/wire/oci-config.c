@@ -284,8 +284,5 @@ int oci_storage_parse(const char *json, size_t size, OciStorage *ret, Refusal *r
 
 const OciConfig *oci_storage_find(const OciStorage *s, const char *id)
 {
-        for (size_t i = 0; i < s->n; i++)
-                if (strcmp(s->items[i].id, id) == 0)
-                        return &s->items[i];
-        return NULL;
+        return ARRAY_FIND(s->items, s->n, c, strcmp(c->id, id) == 0);
 }

@@ -232,10 +232,7 @@ static const PropertyRule rules[] = {
 
 static const PropertyRule *rule_find(const char *name)
 {
-        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
-                if (strcmp(rules[i].name, name) == 0)
-                        return &rules[i];
-        return NULL;
+        return ARRAY_FIND(rules, ELEMENTSOF(rules), rule, strcmp(rule->name, name) == 0);
 }
 
 int scope_property_parse(const char *name, const char *text, ScopeProperty *ret, Refusal *reterr)
@@ -327,10 +324,7 @@ void scope_property_list_done(ScopePropertyList *l)
 
 const ScopeProperty *scope_property_list_find(const ScopePropertyList *l, const char *name)
 {
-        for (size_t i = 0; i < l->n; i++)
-                if (strcmp(l->items[i].name, name) == 0)
-                        return &l->items[i];
-        return NULL;
+        return ARRAY_FIND(l->items, l->n, p, strcmp(p->name, name) == 0);
 }
 
 int scope_property_list_set(ScopePropertyList *l, const char *name, const char *text, Refusal *reterr)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lists: order, removal anywhere, removal twice, and removal while walking. */
+/* Lists: order, finding, removal anywhere, removal twice, and removal while walking. */
 
 #include "base/list.h"
 
@@ -47,6 +47,11 @@ int main(void)
                 list_append(&list, &items[i].node);
         CHECK_TEXT("appended", names(&list), "abcd");
         CHECK_TEXT("appended", names_backwards(&list), "dcba");
+
+        CHECK(LIST_FIND(Item, i, &list, node, i->name > 'b') == &items[2]);
+        CHECK(!LIST_FIND(Item, i, &list, node, i->name > 'd'));
+        CHECK(ARRAY_FIND(items, ELEMENTSOF(items), i, i->name > 'b') == &items[2]);
+        CHECK(!ARRAY_FIND(items, 2, i, i->name > 'b'));
 
         list_remove(&list, &items[1].node);
         CHECK_TEXT("from the middle", names(&list), "acd");
