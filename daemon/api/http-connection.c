@@ -13,6 +13,9 @@
 
 #define READ_SIZE (16 * 1024)
 
+/* Pieces of input, or requests that follow each other, that one client has in a turn, before others have theirs. */
+#define TURN_STEPS 32
+
 /* How long a refused client may go on sending. */
 #define LINGER_USEC (2 * USEC_PER_SEC)
 
@@ -156,7 +159,10 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
 
 static bool connection_wants_input(const HttpConnection *c)
 {
-        return !c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY);
+        /* Requests that follow each other wait in the socket: a head that is longer is refused, and a body is taken
+         * as it comes. */
+        return !c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&
+               buf_length(&c->in) < HTTP_HEAD_MAX;
 }
 
 /* Reads what there is. True when something came. */
@@ -368,7 +374,7 @@ void connection_process(HttpConnection *c)
         bool moved = true;
 
         (void) sd_event_source_set_enabled(c->step, SD_EVENT_OFF);
-        while (moved && !c->dead && !c->hijacked) {
+        for (unsigned i = 0; i < TURN_STEPS && moved && !c->dead && !c->hijacked; i++) {
                 moved = connection_read(c);
                 moved = connection_advance(c) || moved;
                 if (c->hijacked)
@@ -376,7 +382,7 @@ void connection_process(HttpConnection *c)
                 moved = connection_send(c) || moved;
         }
         /* One piece of a file or a stream in a turn: others have theirs in between. */
-        if (!c->dead && !c->hijacked && connection_feed(c))
+        if (!c->dead && !c->hijacked && (connection_feed(c) || moved))
                 (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
         /* A client that is done and has nothing under way is let go. */
         if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&

@@ -24,6 +24,36 @@ static void test_pieces_and_pipelining(HttpWorld *h)
         CHECK(!is_closed(h));
 }
 
+/* As many requests as the socket takes. A turn serves some of them and keeps little; in the end all are
+ * answered. */
+static void test_many_at_once(HttpWorld *h)
+{
+        static const char ping[] = "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
+        char block[64 * sizeof(ping)] = "";
+        unsigned n_sent = 0, n_answers = 0;
+
+        http_connect(h, 0);
+        for (unsigned i = 0; i < 64; i++)
+                strcat(block, ping);
+        while (send(h->client, block, strlen(block), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) strlen(block))
+                n_sent += 64;
+        CHECK(n_sent > 1000);
+        CHECK(sd_event_run(h->world->event, UINT64_MAX) >= 0);
+        LIST_FOREACH (const HttpConnection, c, &h->server->connections, node)
+                CHECK(c->in.allocated <= 64 * 1024);
+        http_is_answered(h);
+        for (const char *p = h->answer; (p = strstr(p, "HTTP/1.1 200 ")); p++)
+                n_answers++;
+        CHECK(n_answers > 0 && n_answers <= 64);
+        while (n_answers < n_sent && sd_event_run(h->world->event, USEC_PER_SEC) > 0) {
+                http_next(h);
+                http_is_answered(h);
+                for (const char *p = h->answer; (p = strstr(p, "HTTP/1.1 200 ")); p++)
+                        n_answers++;
+        }
+        CHECK(n_answers == n_sent);
+}
+
 static void test_close(HttpWorld *h)
 {
         http_connect(h, 0);
@@ -90,6 +120,7 @@ int main(void)
         _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
 
         test_pieces_and_pipelining(h);
+        test_many_at_once(h);
         test_close(h);
         test_refused(h);
         test_continue(h);
