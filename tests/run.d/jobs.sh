@@ -46,8 +46,8 @@ say_verdict() {
     ! grep -q '^NOTED ' "$2" || { printf 'noted in %s:\n' "$1"; grep '^NOTED ' "$2"; }
 }
 
-# cpu_seconds TIMES FILE: what the shell's builtin 'times' said (its second line is of its children), and the microseconds of
-# the sandboxes that were ended, which are none of them.
+# cpu_seconds TIMES FILE: the output of the shell's builtin 'times' (its second line is about the children), and the
+# microseconds that note_cpu() has counted in the sandboxes.
 cpu_seconds() {
     { cat "$1"; cat "$2" 2>/dev/null; } | awk '
         NR == 2 {for (i = 1; i <= 2; i++) {split($i, part, "m"); sum += part[1] * 60 + part[2]}}

@@ -156,17 +156,20 @@ start_sandbox() {
     die "the sandbox '$name' did not finish to boot; its console: $STATE/$name/console"
 }
 
-# note_cpu NAME: what all that ran in the sandbox has used of the processors, in microseconds, goes to the file
-# EXECD_TEST_CPU; for a test run's accounts. Its processes are no children of the run.
+# note_cpu NAME: writes the processor time of the sandbox, in microseconds, to the file EXECD_TEST_CPU. The commands of
+# run_in() are not counted: they are children of the caller, who counts them.
 note_cpu() {
-    local cgroup nsec
+    local cgroup nsec='' usec='' own
     [ -n "${EXECD_TEST_CPU-}" ] || return 0
+    own=$(sed -n 's/^usage_usec //p' \
+        "/proc/$(sandbox_value "$1" leader)/root/sys/fs/cgroup/system.slice/execd-tests-shell.service/cpu.stat" 2>/dev/null) || :
     if cgroup=$(cat "$STATE/$1/cgroup" 2>/dev/null); then
-        sed -n 's/^usage_usec //p' "$cgroup/cpu.stat" >>"$EXECD_TEST_CPU" 2>/dev/null || :
+        usec=$(sed -n 's/^usage_usec //p' "$cgroup/cpu.stat" 2>/dev/null) || :
     elif [ -d /run/systemd/system ]; then
         nsec=$(systemctl show -P CPUUsageNSec "execd-sandbox-$1.service")
-        [[ ! $nsec =~ ^[0-9]{4,18}$ ]] || echo "${nsec%???}" >>"$EXECD_TEST_CPU"
+        [[ ! $nsec =~ ^[0-9]{4,18}$ ]] || usec=${nsec%???}
     fi
+    [ -z "$usec" ] || echo $((usec - ${own:-0})) >>"$EXECD_TEST_CPU"
 }
 
 # end_sandbox NAME: no process, mount, cgroup or file of it is left.
