@@ -4,7 +4,7 @@
 #   TREE, LOGS (a directory for logs), VARIANT (one of the suite's, or empty), TARGET (execd or dockerd),
 #   CONTAINER (what the tests of conformance run commands in: empty, a machine of the sandbox, or docker for one of Docker's),
 #   DEBIAN (12 or 13: the Debian of the sandbox; empty is 12),
-#   ONLY and EXCEPT (words X of files test_X.py of a pytest suite: those alone, or those left out),
+#   ONLY and EXCEPT (words X of files test_X.py of a pytest suite: only these, or all but these),
 #   QUICK (1 or empty), SELECT (an expression for pytest -k, or empty), REPEAT (how often to run the tests),
 #   REPORT (the name of its report, $LOGS/$REPORT-1.xml in JUnit's format), PREFIX (of the names of its sandboxes)
 # A suite prints what it finds and, as its last line, 'N passed, N failed, N skipped'. Lines that begin with NOTED are shown
@@ -118,7 +118,10 @@ run_pytest() {
     for file in ${EXCEPT-}; do
         words+=("--ignore=tests/$name/test_$file.py")
     done
-    if [ -n "${ONLY-}" ]; then words+=("tests/$name/test_$ONLY.py"); else words+=("tests/$name"); fi
+    for file in ${ONLY-}; do
+        words+=("tests/$name/test_$file.py")
+    done
+    [ -n "${ONLY-}" ] || words+=("tests/$name")
     began=$EPOCHSECONDS
     for ((turn = 1; turn <= ${REPEAT:-1}; turn++)); do
         pytest_in "$sandbox" "$name" "$report-$turn.xml" "${words[@]}" "$@"

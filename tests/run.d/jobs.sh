@@ -14,7 +14,7 @@ run_part() {
     [[ $variant != *@* ]] || CONTAINER=${variant#*@}
     # Races are repeated on the ordinary build; a sanitizer sees a fault the first time that the code runs.
     [ "$VARIANT" != asan ] || export SCALE=${SCALE:-0.1}
-    if [[ $variant == */* ]]; then ONLY=${variant#*/}; else EXCEPT=$(files_of_others "$suite" "$VARIANT"); fi
+    if [[ $variant == */* ]]; then ONLY=${variant#*/} ONLY=${ONLY//,/ }; else EXCEPT=$(files_of_others "$suite" "$VARIANT"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
         "$program"
@@ -26,6 +26,8 @@ run_part() {
 label_of() {
     local suite variant target
     read -r suite variant target <<<"$1"
+    # Of several files, the first is name enough.
+    [[ $variant != *,* ]] || variant=${variant%%,*}..$([[ $variant != *+* ]] || echo "+${variant#*+}")
     [ "$variant" = - ] || suite+=" $variant"
     [ "$target" = execd ] || suite+=" ($target)"
     echo "$suite"

@@ -53,13 +53,16 @@ has_level() {
     esac
 }
 
-# files_of_others SUITE VARIANT: the files that parts of their own have, 'VARIANT/FILE…'.
+# files_of_others SUITE VARIANT: the files that other parts have, 'VARIANT/FILE,FILE…'.
 files_of_others() {
-    local part found=()
+    local part files found=()
     for part in "${part_names[@]}"; do
-        [[ $part != "$1 $2/"* ]] || found+=("$(cut -d' ' -f1 <<<"${part#*/}")")
+        [[ $part == "$1 $2/"* ]] || continue
+        part=${part#*/}
+        IFS=, read -ra files <<<"${part%%[ +]*}"
+        found+=("${files[@]}")
     done
-    echo "${found[*]}"
+    [ ${#found[@]} -eq 0 ] || printf '%s\n' "${found[@]}" | sort -u | paste -sd ' '
 }
 
 # fits PART TARGET ASAN: whether the options --target and --asan leave it in.
