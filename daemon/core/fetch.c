@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 
-/* What hangs for so long is not waited for. */
+/* A server that sends nothing for this long has failed. */
 #define STALL_USEC   (10 * USEC_PER_SEC)
 
 #define COLLECT_SIZE (64 * 1024)

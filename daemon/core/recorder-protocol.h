@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What execd and its recorder say to each other: a message of this, and behind it bytes or a text. */
+/* The messages between execd and its recorder: a RecorderMessage, and after it bytes or a text. */
 
 #include <stdint.h>
 
@@ -9,7 +9,8 @@
 
 #define RECORDER_DATA_MAX (64 * 1024)
 
-/* Bytes of a recording that may be under way to the recorder, and after how many of them it says so. */
+/* The number of bytes of a recording that the recorder has not written yet, at most, and the number after
+ * which it reports progress. */
 #define RECORDER_WINDOW (256 * 1024)
 #define RECORDER_ACK    (64 * 1024)
 
@@ -18,7 +19,7 @@ typedef enum RecorderType {
         RECORDER_LIMITS,  /* value: bytes of one recording; total: of all */
         RECORDER_PROBE,   /* a question: can recordings be written? */
         RECORDER_OPEN,    /* a question: the file of an exec */
-        RECORDER_RECOVER, /* what is unfinished and goes on no longer is closed off */
+        RECORDER_RECOVER, /* finishes the files that no process writes any longer */
         RECORDER_NEW,     /* a recording, which began at value; its header follows */
         RECORDER_RESUME,  /* one that was begun by an execd before */
         RECORDER_DATA,    /* bytes follow */

@@ -169,7 +169,7 @@ static void watch_room(Recorder *c)
                 (void) sd_event_source_set_io_events(c->io, EPOLLIN | EPOLLOUT);
 }
 
-/* What comes before the recordings. False if the socket is full. */
+/* Sends limits and questions, which precede the data of recordings. False if the socket is full. */
 static bool send_notes(Recorder *c)
 {
         const RecorderMessage limits = {.type = RECORDER_LIMITS,
@@ -202,7 +202,7 @@ static void queue_in(RecorderTarget *t, List *queue)
                 list_append(queue, &t->queue_node);
 }
 
-/* Who has waited longest is first. Each has one turn, or all until one waits again. */
+/* The target that has waited longest is first. One of them has a turn, or all until one waits again. */
 static void call_ready(List *queue, bool all)
 {
         size_t n = 0;

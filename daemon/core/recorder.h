@@ -34,7 +34,7 @@ typedef struct RecorderTargetEvents {
 /* In `state_path`, a directory in memory, is a file through which a recorder waits for those of earlier execds. */
 Recorder *recorder_new(sd_event *event, HelperPool *helpers, const RecordingStoreOptions *options,
                        const char *state_path);
-/* What has not been sent yet is sent by a child, if the recorder takes no more. */
+/* If the recorder takes no more messages, a child process sends the rest of them. */
 Recorder *recorder_free(Recorder *c);
 DEFINE_CLEANUP(Recorder, recorder_free);
 

@@ -3,8 +3,8 @@
 
 /*
  * One recording as a file (wire/cast has the format), for the recorder: everything here may wait for the disk.
- * What is beyond the limits, or does not fit on the disk, is not recorded: the file ends with its last whole
- * line and says so.
+ * Output that exceeds the limits, or does not fit on the disk, is not recorded: the file ends with its last
+ * complete line and a marker that says so.
  */
 
 #include "core/recording-store.h"

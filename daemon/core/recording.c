@@ -71,7 +71,7 @@ static void tell_over(Recording *r, bool exists, const char *why)
                 events->on_over(r->userdata, exists, why);
 }
 
-/* What is to be sent next; false if nothing is. */
+/* The next message to the recorder; false if there is none. */
 static bool next_message(const Recording *r, bool whatever, RecorderMessage *ret, size_t *ret_size)
 {
         size_t all = buf_length(&r->buffer), size = MIN(all, (size_t) RECORDER_DATA_MAX);

@@ -34,7 +34,7 @@ int recording_resume(Recorder *c, const char *id, uid_t uid, bool tty, uint64_t 
 bool recording_has_room(Recording *r);
 void recording_output(Recording *r, FrameType type, const void *data, size_t size);
 void recording_resize(Recording *r, uint16_t columns, uint16_t rows);
-/* What is waiting is sent, so that it is in the file before what is asked of the recorder next. */
+/* Sends all data that waits, so that it is in the file before the recorder answers the next question. */
 void recording_flush(Recording *r);
 
 /* Its end. `interrupted`: execd leaves, and what comes after it is not recorded. */

@@ -101,7 +101,7 @@ static ssize_t output_waiting(const StreamOutput *o)
         return n > 0 ? n : -EAGAIN;
 }
 
-/* What may be read now can be observed as a whole. */
+/* True if the observer takes all that may be read now. */
 static bool observer_has_room(Stream *s)
 {
         s->observer_full = s->events.on_output && s->events.has_room && !s->events.has_room(s->userdata);

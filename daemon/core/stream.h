@@ -9,7 +9,7 @@
  * caught up and much to carry, the bytes go from pipe to socket by splice(2) without being touched. Input
  * flows from one client, the writer, to the command.
  *
- * What is to be watched on each fd is computed anew after each turn from the state (stream_update()), never
+ * The events to wait for on each fd are computed anew after each turn from the state (stream_update()), never
  * remembered. A client's end-of-file is not a hang-up: it ends the input only.
  */
 

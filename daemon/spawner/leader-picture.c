@@ -14,7 +14,7 @@
 #define ALONE_USEC  (3 * USEC_PER_SEC)
 #define STRIKES_MAX 5
 
-/* What the scout finds. The namespaces are passed in the order of their types. */
+/* The answer of the scout. The namespaces are passed in the order of their types. */
 typedef struct Found {
         ProcStat stat;
         FactsImage facts;

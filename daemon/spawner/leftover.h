@@ -8,7 +8,7 @@
 
 #include "spawner/leader.h"
 
-/* What counts it until then. All may be NULL. */
+/* The counters that include it until then. All may be NULL. */
 typedef struct LeftoverOf {
         Leader *leader;      /* whose container it hangs in */
         unsigned *of_leader; /* a member of that */

@@ -50,8 +50,8 @@ typedef struct Limits {
 /* Reads those of a cgroup; a file that is not there is a controller that is not used. */
 int limits_read(const char *cgroup, Limits *ret);
 
-/* What a cgroup may use that has the limits `below`, and is in one that has these. Weights stay: they are of the
- * upper one. -E2BIG: too many devices. */
+/* Lowers these limits of a cgroup to those that hold for a cgroup in it with the limits `below`. Weights remain those
+ * of the upper cgroup. -E2BIG: too many devices. */
 int limits_lower(Limits *l, const Limits *below);
 
 /* The texts of single files; pure. */

@@ -222,7 +222,7 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
         return r;
 }
 
-/* What a scout needs to know of the leader, and of what the command was to get. */
+/* The leader and the order for the command, as a scout compares them. */
 typedef struct Given {
         pid_t pid;
         bool privileged, no_new_privs, as_leader;
