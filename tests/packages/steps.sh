@@ -392,6 +392,20 @@ run_examples() {
 
 # Its end.
 
+container_slices() {
+    inside systemctl list-units --all --plain --no-legend '*-execd*.slice'
+}
+
+# What rpm runs after it has removed the package, which has stopped the services.
+check_rpm_scriptlet() {
+    check_docker_exec
+    inside systemctl stop execd.socket execd-spawner.socket execd.service execd-spawner.service
+    [ -n "$(container_slices)" ] || fail "no slice is left to stop"
+    inside sh -ec "$(cat "$(work_dir "$debian" package-checks)/rpm/postun")" sh 0
+    [ -z "$(container_slices)" ] || fail "systemd still has: $(container_slices)"
+    inside test ! -e /run/execd || fail "/run/execd: $(inside ls -R /run/execd)"
+}
+
 check_nothing_runs() {
     local left
     left=$(inside pgrep -a '^execd(-spawner|-scout|-runner)?$') && fail "still runs: $left"
