@@ -13,10 +13,10 @@
 #include "spawner/systemd.h"
 #include "wire/exec-id.h"
 
-/* Most commands have ended by then. Each change costs systemd, the bus and their listeners half a millisecond
- * of processor time together. */
-#define DESCRIBE_USEC          (20 * USEC_PER_MSEC)
-#define DESCRIBE_ACCURACY_USEC (5 * USEC_PER_MSEC)
+/* Most commands have ended by then, also on a machine with much to do. Each change costs systemd, the bus and their
+ * listeners half a millisecond of processor time together. */
+#define DESCRIBE_USEC          (200 * USEC_PER_MSEC)
+#define DESCRIBE_ACCURACY_USEC (50 * USEC_PER_MSEC)
 
 typedef struct Describing {
         ScopeDescriptions *owner; /* weak */
