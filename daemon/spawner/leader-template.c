@@ -143,7 +143,8 @@ static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spe
         spec->leader_groups = calloc(now->n_groups + 1, sizeof(*spec->leader_groups));
         if (!spec->leader_groups)
                 return -ENOMEM;
-        memcpy(spec->leader_groups, now->groups, now->n_groups * sizeof(*now->groups));
+        if (now->n_groups > 0)
+                memcpy(spec->leader_groups, now->groups, now->n_groups * sizeof(*now->groups));
         spec->n_leader_groups = (uint32_t) now->n_groups;
         return 0;
 }
