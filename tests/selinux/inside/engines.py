@@ -33,6 +33,7 @@ class Container:
         self.name = f"limited-{name}"
         self.program = PROGRAMS[name]
         self.has_own_group = name == "podman"  # with crun
+        self.is_stopped = False
         if name == "docker":
             start_docker()
         vm.sh(f"tar -C {ROOT} -c . | {' '.join(self.program)} import - {IMAGE} >/tmp/imported 2>&1")
@@ -59,6 +60,10 @@ class Container:
         self.engine("update", "--memory", f"{mib}m", "--memory-swap", f"{mib}m", self.name)
 
     def stop(self):
+        """Also of one that is stopped already, whose engine no longer answers."""
+        if self.is_stopped:
+            return
+        self.is_stopped = True
         self.engine("rm", "-f", self.name)
         if self.program[0] == "docker":
             vm.sh(["systemctl", "stop", "docker.socket", "docker.service", "containerd.service"])
