@@ -21,8 +21,10 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 #include "base/time.h"
 #include "runner/lean-wait.h"
+#include "runner/patience.h"
 #include "runner/runner.h"
 
 /* For a command that ends within this time, giving memory back is not worth it. */
@@ -35,7 +37,7 @@ typedef struct Monitor {
         int pidfd;             /* of the command, or negative */
         int tty;               /* pty master, or negative */
         bool is_ordered;       /* the order has come */
-        uint64_t deadline;     /* of what it asks for; CLOCK_MONOTONIC */
+        Patience patience;     /* with what it asks for */
         bool is_check;         /* no command is to be run */
         bool failed, checked;
         bool is_end_told; /* the end of the command */
@@ -69,7 +71,7 @@ static void monitor_take_order(Monitor *k)
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
         k->is_ordered = true;
-        k->deadline = now_usec(CLOCK_MONOTONIC) + RUNNER_SETUP_SEC_MAX * USEC_PER_SEC;
+        patience_begin(&k->patience, now_usec(CLOCK_MONOTONIC));
 }
 
 /* A child of ours, whether or not it has ended: nobody can name any other process to us. */
@@ -121,26 +123,28 @@ static void monitor_take_tty(Monitor *k)
         k->tty_socket = fd_close(k->tty_socket);
 }
 
-/* Of poll(2): there is no hurry before the order. */
-static int setup_timeout(const Monitor *k)
-{
-        uint64_t now;
-
-        if (!k->is_ordered)
-                return -1;
-        now = now_usec(CLOCK_MONOTONIC);
-        return now >= k->deadline ? 0 : (int) ((k->deadline - now) / USEC_PER_MSEC) + 1;
-}
-
 /* By the name of the child, which no container can change before the command is executed. */
-static void monitor_time_out(Monitor *k)
+static void monitor_time_out(Monitor *k, PatienceEnd end)
 {
         const char *step = step_of(k->command > 0 ? k->command : k->joiner);
-        char text[128];
+        char text[160];
 
-        snprintf(text, sizeof(text), "timed out while %s: something in the container does not answer",
-                 step ?: "entering the container");
+        snprintf(text, sizeof(text), "timed out while %s: %s", step ?: "entering the container",
+                 end == PATIENCE_NO_ANSWER ? "something in the container does not answer"
+                                           : "its CPU limit, or the load of the host, leaves too little "
+                                             "processor time");
         monitor_fail(k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT, text);
+}
+
+/* There is no hurry before the order. */
+static PatienceEnd monitor_look(Monitor *k)
+{
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+        if (!k->is_ordered || !patience_is_due(&k->patience, now))
+                return PATIENCE_LEFT;
+        return patience_look(&k->patience, now,
+                             process_is_ready_to_run(k->joiner) || process_is_ready_to_run(k->command));
 }
 
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */
@@ -148,17 +152,16 @@ static void monitor_watch_setup(Monitor *k)
 {
         for (;;) {
                 struct pollfd p = {.fd = k->channel, .events = POLLIN};
-                int timeout = setup_timeout(k), r;
+                PatienceEnd end = monitor_look(k);
                 ChannelMessage m;
                 ssize_t n;
 
-                r = timeout == 0 ? 0 : poll(&p, 1, timeout);
-                if (r < 0 && errno == EINTR)
-                        continue;
-                if (r <= 0) {
-                        monitor_time_out(k);
+                if (end != PATIENCE_LEFT) {
+                        monitor_time_out(k, end);
                         return;
                 }
+                if (poll(&p, 1, k->is_ordered ? (int) (PATIENCE_LOOK_USEC / USEC_PER_MSEC) : -1) <= 0)
+                        continue;
 
                 n = read(k->channel, &m, sizeof(m));
                 if (n == 0)

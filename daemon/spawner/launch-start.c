@@ -25,8 +25,7 @@
 #include "spawner/order.h"
 #include "spawner/verify.h"
 
-#define PIPE_SIZE      (1024 * 1024)
-#define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
+#define PIPE_SIZE (1024 * 1024)
 
 /* Parked runners of which each has forked already, at most; and where fewer tasks are allowed, none does. */
 #define PREPARED_MAX       64
@@ -306,7 +305,7 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
         if (r >= 0 && !q->tty)
                 r = q->stdio ? take_stdio(s, q->stdio, reterr) : make_stdio(s, l->container->leader, q);
         if (r >= 0)
-                r = sd_event_source_set_time_relative(l->timer, REPORT_SEC_MAX * USEC_PER_SEC);
+                r = launch_arm(l);
         if (r < 0)
                 return r;
 

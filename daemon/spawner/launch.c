@@ -3,6 +3,7 @@
 #include "spawner/launch.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,11 +12,34 @@
 #include "spawner/cgroup-bpf.h"
 #include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
+#include "wire/runner-spec.h"
 
 #define CGROUPS_MAX 16384
 
-/* How long a start that is under way waits again, while its container is paused. */
-#define PAUSED_USEC (10 * USEC_PER_SEC)
+/* How often a start that is under way is looked at, and how often without success: it has as long as the runner, and a
+ * little more. */
+#define LOOK_USEC (5 * USEC_PER_SEC)
+#define LOOKS_MAX ((RUNNER_STARVED_SEC_MAX + 5) * USEC_PER_SEC / LOOK_USEC)
+
+/* A runner shares the CPU limit of its container with the commands there. */
+static int refuse_late(const Launch *l, Refusal *reterr)
+{
+        uint64_t quota = l->slice->limits.values[LIMIT_CPU_QUOTA];
+
+        if (quota == LIMIT_NONE)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
+        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ETIMEDOUT,
+                      "the command did not start in time: the CPU limit of the container, %" PRIu64
+                      ".%" PRIu64 "%% of a processor, leaves too little processor time",
+                      quota * 100 / USEC_PER_SEC, quota * 1000 / USEC_PER_SEC % 10);
+}
+
+int launch_arm(Launch *l)
+{
+        int r = sd_event_source_set_time_relative(l->timer, LOOK_USEC);
+
+        return r < 0 ? r : sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -27,12 +51,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
                 launch_free(l);
                 return 0;
         }
-        /* Its runner is frozen with the container, and goes on with it. */
-        if (container_is_paused(l->container) &&
-            sd_event_source_set_time_relative(source, PAUSED_USEC) >= 0 &&
-            sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+        /* While it is frozen with the container, its time stands still. */
+        if (cgroup_is_frozen(l->slice->cgroup) <= 0)
+                l->n_looks++;
+        if (l->n_looks < LOOKS_MAX && launch_arm(l) >= 0)
                 return 0;
-        refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
+        (void) refuse_late(l, &refusal);
         l->events->on_failed(l, &refusal, ETIMEDOUT);
         return 0;
 }

@@ -42,7 +42,8 @@ struct Launch {
         bool scope_is_ready;
         bool is_prepared; /* counted by the spawner */
         sd_event_source *timer, *control, *leader;
-        Start *start; /* launch-start.c's; NULL while parked */
+        unsigned n_looks; /* at a start that is under way */
+        Start *start;     /* launch-start.c's; NULL while parked */
 };
 
 typedef struct LaunchRequest {
@@ -55,6 +56,8 @@ typedef struct LaunchRequest {
 
 int launch_new(Connection *c, Container *container, const LaunchRequest *q, Launch **ret, Refusal *reterr);
 Launch *launch_free(Launch *l);
+/* A start begins to be looked at: it fails if it takes too long. */
+int launch_arm(Launch *l);
 DEFINE_CLEANUP(Launch, launch_free);
 
 /* The slice must forbid what the control group of the container forbids at the moment of the start: the scope may

@@ -11,7 +11,7 @@
 #include "spawner/order.h"
 #include "spawner/runner-spawn.h"
 
-#define REPORT_SEC_MAX (RUNNER_SETUP_SEC_MAX + 5)
+#define REPORT_SEC_MAX (RUNNER_STARVED_SEC_MAX + 5)
 
 typedef struct Check {
         ConnectionJob job;

@@ -23,17 +23,18 @@
 
 /* Of the order and the spec, and of reports: a running runner may be older than the spawner, and its report
  * must still be understood. */
-#define RUNNER_SPEC_VERSION   7
-#define RUNNER_REPORT_VERSION 3
+#define RUNNER_SPEC_VERSION    7
+#define RUNNER_REPORT_VERSION  3
 
-#define RUNNER_SPEC_MAX       (16 * 1024 * 1024)
-#define RUNNER_CONTROL_FD     3
-#define RUNNER_FILTERS_MAX    64
-#define RUNNER_GROUPS_MAX     65536 /* the kernel's NGROUPS_MAX */
-#define RUNNER_N_RLIMITS      16
-#define RUNNER_SETUP_SEC_MAX  10 /* a runner that is not done with its set-up by then ends itself */
-#define RUNNER_N_NAMESPACES   8
-#define RUNNER_ORDER_FDS_MAX  (2 + RUNNER_N_NAMESPACES + 3)
+#define RUNNER_SPEC_MAX        (16 * 1024 * 1024)
+#define RUNNER_CONTROL_FD      3
+#define RUNNER_FILTERS_MAX     64
+#define RUNNER_GROUPS_MAX      65536 /* the kernel's NGROUPS_MAX */
+#define RUNNER_N_RLIMITS       16
+#define RUNNER_SETUP_SEC_MAX   10 /* how long the container may keep a runner waiting in its set-up, */
+#define RUNNER_STARVED_SEC_MAX 45 /* and how long the set-up may take where it waits for the processor */
+#define RUNNER_N_NAMESPACES    8
+#define RUNNER_ORDER_FDS_MAX   (2 + RUNNER_N_NAMESPACES + 3)
 
 typedef enum RunnerMode {
         RUNNER_MODE_EXEC = 1,  /* join, run the command, stay as its parent, report its end */
