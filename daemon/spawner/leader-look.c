@@ -232,7 +232,7 @@ int leader_look_start(LeaderLook *l, const LeaderQuery *query, Refusal *reterr)
                 if (l->fd < 0)
                         return -errno;
         }
-        r = scout_job_start(&l->job, &work, l, query->pid);
+        r = scout_job_start(&l->job, &work, l, query->pid, query->pid);
         if (r < 0)
                 look_done(l);
         return r;

@@ -137,7 +137,7 @@ int leader_picture_take(LeaderPicture *p, Leader *l, void (*callback)(void *user
                 .userdata = userdata,
                 .namespaces = NAMESPACE_FDS_INIT,
         };
-        return scout_job_start(&p->job, &work, p, l->pid);
+        return scout_job_start(&p->job, &work, p, l->pid, l->pid);
 }
 
 void leader_picture_done(LeaderPicture *p)

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process-state.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
 #include "spawner/leftover.h"
@@ -123,12 +124,20 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
+/* What is read does not keep us waiting, but has no processor. */
+static bool is_starved(const Reader *r)
+{
+        pid_t pid = 0;
+
+        return r->job.pidfd > 0 && pidfd_get_pid(r->job.pidfd, &pid) >= 0 && process_is_ready_to_run(pid);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Reader *r = userdata;
         uint32_t now = reader_progress(r->memory);
 
-        if (now != r->seen && now_usec(CLOCK_MONOTONIC) < r->until &&
+        if ((now != r->seen || is_starved(r)) && now_usec(CLOCK_MONOTONIC) < r->until &&
             sd_event_source_set_time_relative(source, STALL_USEC) >= 0 &&
             sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0) {
                 r->seen = now;

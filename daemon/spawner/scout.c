@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process-state.h"
 #include "base/time.h"
 #include "spawner/leftover.h"
 #include "spawner/scout-process.h"
@@ -20,10 +21,12 @@
 #define LEFTOVERS_MAX   64
 #define OF_GROUP_MAX    2
 #define OF_SUSPECTS_MAX (SCOUTS_MAX / 2)
+#define PATIENT_MAX     (SCOUTS_MAX / 4)
 
 /* How often those at work are looked at, how often one may be found in the same wait of the kernel, and how long a job
  * may take: in the scout, and until a scout is free. A scout that waits for the processor or for memory is not held
- * up by a process. */
+ * up by a process, and neither is one that waits for a process which waits for the processor; of those there are few,
+ * because a process with several threads can look like that for as long as it likes. */
 #define LOOK_USEC    (100 * USEC_PER_MSEC)
 #define WAITS_MAX    10
 #define WORK_USEC    (10 * USEC_PER_SEC)
@@ -41,7 +44,7 @@ struct Scout {
         sd_event_source *replies;
         ScoutJob *job; /* weak; NULL at work: it was cancelled */
         bool is_at_work;
-        pid_t group;
+        pid_t group, process;
         uint64_t since;
         uint64_t switches; /* how often it has waited when it was looked at last */
         unsigned n_waits;  /* how often it was found in this wait */
@@ -165,6 +168,7 @@ static int scout_give(Scout *s, ScoutJob *j)
         s->job = j;
         s->is_at_work = true;
         s->group = j->group;
+        s->process = j->process;
         s->since = now_usec(CLOCK_MONOTONIC);
         s->n_waits = 0;
         return 0;
@@ -299,14 +303,32 @@ static void look_at_scout(Scout *s)
         n = switches ? strtoull(switches + strlen(switches_key), NULL, 10) : 0;
         if (state && state[strlen(state_key)] != 'D')
                 s->n_waits = 0;
-        else
-                s->n_waits = s->n_waits > 0 && n == s->switches ? s->n_waits + 1 : 1;
+        else if (s->n_waits == 0 || n != s->switches)
+                s->n_waits = 1;
+        else if (!process_is_ready_to_run(s->process))
+                s->n_waits++;
         s->switches = n;
+}
+
+/* Beyond the time that one may wait for a process which does not run. */
+static bool is_patient(const Scout *s, uint64_t now)
+{
+        return s->is_at_work && s->n_waits > 0 && now >= s->since + (WAITS_MAX + 1) * LOOK_USEC;
+}
+
+static size_t count_more_patient(const Scout *s, uint64_t now)
+{
+        size_t n = 0;
+
+        LIST_FOREACH (const Scout, other, &scouts.all, node)
+                n += other != s && is_patient(other, now) && other->since <= s->since;
+        return n;
 }
 
 static bool is_over(const Scout *s, uint64_t now)
 {
-        return s->is_at_work && (s->n_waits > WAITS_MAX || now >= s->since + WORK_USEC);
+        return s->is_at_work && (s->n_waits > WAITS_MAX || now >= s->since + WORK_USEC ||
+                                 (is_patient(s, now) && count_more_patient(s, now) >= PATIENT_MAX));
 }
 
 /* Each call may change the lists. */
@@ -368,7 +390,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group)
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group, pid_t process)
 {
         if (!scouts.event)
                 return -EUNATCH;
@@ -376,6 +398,7 @@ int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t gr
                 .work = work,
                 .userdata = userdata,
                 .group = group,
+                .process = process,
                 .since = now_usec(CLOCK_MONOTONIC),
         };
         list_append(&scouts.waiting, &j->node);

@@ -8,7 +8,8 @@
  *
  * A scout is forked before it is needed, and does one job after the other. It has none of our descriptors but those
  * that it is given, and shares memory with us for what it needs and finds. A scout that waits for a process for
- * too long is killed, and its job fails. At most a few work for one container at a time. All containers that have kept
+ * too long is killed, and its job fails; it waits longer for a process that waits for the processor itself, since a CPU
+ * limit may stop that while it holds a lock of the kernel. At most a few work for one container at a time. All containers that have kept
  * a scout waiting lately share half of the scouts, and so do all processes that may become containers: execs in others
  * do not wait for them.
  */
@@ -53,6 +54,7 @@ typedef struct ScoutJob {
         const ScoutWork *work; /* NULL: not started */
         void *userdata;
         pid_t group;    /* the first process of the container, or the process itself */
+        pid_t process;  /* the one that is read; only to look whether it would run if it got the processor */
         Scout *scout;   /* weak; NULL: it waits for one */
         uint64_t since; /* CLOCK_MONOTONIC */
         bool is_slow;
@@ -63,5 +65,5 @@ int scouts_init(sd_event *event);
 void scouts_done(void);
 
 /* Never calls back from within. */
-int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group);
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group, pid_t process);
 void scout_job_cancel(ScoutJob *j);
