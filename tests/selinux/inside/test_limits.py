@@ -173,6 +173,18 @@ def test_cpu_of_five(emptied):
     kill(*ids)
 
 
+@pytest.mark.timeout(600)
+def test_start_beside_commands_that_burn():
+    """Its runner shares the CPU limit with them, and needs many times as long as it would alone."""
+    machine = vm.Machine("starved", properties=["CPUQuota=3%"])
+    began = time.monotonic()
+    ids = spawned(machine, BURN, 4)
+    assert machine.run(["true"]).code == 0
+    print("seconds for five starts:", time.monotonic() - began, vm.read(f"{slice_of(ids[0])}/cpu.stat").split())
+    kill(*ids)
+    machine.stop()
+
+
 def test_lower_limit_of_one(emptied):
     """What the request asks for binds within the slice."""
     assert killed(emptied.run(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=40M count=1 && echo survived"],
