@@ -19,6 +19,7 @@
 #include "base/decimal.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/strv.h"
 #include "config.h"
 #include "core/config.h"
@@ -36,7 +37,9 @@
 #define SOCKETS_MAX 16
 
 /* How long records that wait for the journal hold up the end. */
-#define FLUSH_USEC (2 * USEC_PER_SEC)
+/* For systemd to take what it is to keep: without it, running execs are lost. */
+#define NOTIFY_USEC (10 * USEC_PER_SEC)
+#define FLUSH_USEC  (2 * USEC_PER_SEC)
 
 typedef enum Action {
         ACTION_RUN,
@@ -201,7 +204,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
         Manager *m = userdata;
         int r;
 
-        (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec(CLOCK_MONOTONIC));
+        (void) notify_sendf("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec(CLOCK_MONOTONIC));
         r = load_config(&m->config, tell_journal, &config);
         if (r < 0)
                 log_error_errno(r, "Failed to reload the configuration, keeping the previous one");
@@ -210,7 +213,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si,
                 dbus_tell_reconfigured(m);
                 log_info("Configuration reloaded");
         }
-        (void) sd_notify(false, "READY=1");
+        (void) notify_send("READY=1");
         return 0;
 }
 
@@ -239,7 +242,7 @@ static int sort_passed_fds(Passed *p)
                 else {
                         log_warning("Closing passed file descriptor that is not a listening Unix socket");
                         fd_close(fd);
-                        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", names[i]);
+                        (void) notify_sendf("FDSTOREREMOVE=1\nFDNAME=%s", names[i]);
                 }
         }
         if (p->n_sockets == 0) {
@@ -317,6 +320,12 @@ static void block_signals(void)
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static void on_notify_lost(const char *text, int error)
+{
+        log_errno(LOG_WARNING, error, "Failed to notify systemd of \"%.*s\"", (int) strcspn(text, "\n"),
+                  text);
+}
+
 static int watch_signals(Manager *m)
 {
         int r;
@@ -327,7 +336,7 @@ static int watch_signals(Manager *m)
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGHUP, on_reload, m);
         if (r >= 0)
-                r = sd_event_set_watchdog(m->event, true);
+                r = notify_start(m->event, on_notify_lost);
         return r;
 }
 
@@ -369,15 +378,16 @@ static int run(Passed *p)
         r = status_new(m, &status);
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the status line");
-        (void) sd_notify(false, "READY=1");
+        (void) notify_send("READY=1");
         r = sd_event_loop(m->event);
-        (void) sd_notify(false, "STOPPING=1");
+        (void) notify_send("STOPPING=1");
         bus = dbus_service_free(bus);
         if (r < 0)
                 log_error_errno(r, "Failed to run event loop");
         save_state(m);
         http_fdstore_leave(server);
         flush_records(m);
+        notify_finish(NOTIFY_USEC);
         return r;
 }
 

@@ -6,16 +6,19 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/notify.h"
 
 /* Slots that are made at the start, where a client waits for it: more than one exec needs. Then there are twice
  * as many each time, up to so many at once. systemd gets them in one message, in which Linux allows 253
  * descriptors, and compares each with those that it has. */
 #define SLOTS_FIRST 8
 #define SLOTS_MORE  32
+
+/* With FDPOLL=0, systemd keeps the fds whatever becomes of them. */
+#define STORE_MESSAGE "FDSTORE=1\nFDPOLL=0\nFDNAME=" SLOT_FD_NAME
 
 struct Slot {
         SlotPool *pool; /* weak */
@@ -86,43 +89,6 @@ static int make_socket(void)
         return TAKE_FD(fd);
 }
 
-/* sd_pid_notify_with_fds() would wait for systemd when its socket is full. With FDPOLL=0, systemd keeps the
- * fds whatever becomes of them. */
-static int store_sockets(const int *fds, size_t n_fds)
-{
-        static const char text[] = "FDSTORE=1\nFDPOLL=0\nFDNAME=" SLOT_FD_NAME;
-        _cleanup_close_ int fd = -EBADF;
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(int) * SLOTS_MORE)];
-        } control = {0};
-        struct iovec iov = {.iov_base = (char *) text, .iov_len = sizeof(text) - 1};
-        struct msghdr message = {
-                .msg_name = &address,
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = CMSG_SPACE(sizeof(int) * n_fds),
-        };
-
-        if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
-                return -EOPNOTSUPP;
-        strcpy(address.sun_path, path);
-        message.msg_namelen = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + strlen(path));
-        if (path[0] == '@')
-                address.sun_path[0] = 0;
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-        memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
-                return -errno;
-        return 0;
-}
-
 static int pool_grow(SlotPool *p)
 {
         size_t n = 0, wanted = MIN(MAX(p->n_made, (size_t) SLOTS_FIRST), (size_t) SLOTS_MORE);
@@ -134,7 +100,7 @@ static int pool_grow(SlotPool *p)
                         fds[n++] = r;
         }
         if (n > 0)
-                r = store_sockets(fds, n);
+                r = notify_send_fds(STORE_MESSAGE, fds, n);
         for (size_t i = 0; i < n; i++) {
                 Slot *s = r >= 0 ? slot_new(p, fds[i]) : NULL;
 
@@ -160,7 +126,7 @@ void slot_pool_prepare(SlotPool *p)
 
 void slot_pool_forget(void)
 {
-        (void) sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" SLOT_FD_NAME);
+        (void) notify_send("FDSTOREREMOVE=1\nFDNAME=" SLOT_FD_NAME);
 }
 
 Slot *slot_take(SlotPool *p)

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
+
+#include "base/notify.h"
 
 #define STATUS_USEC USEC_PER_SEC
 
@@ -71,7 +72,7 @@ static int status_on_timer(sd_event_source *source, uint64_t usec, void *userdat
         if (strcmp(status_describe(s->manager, text), s->text) == 0)
                 return 0;
         strcpy(s->text, text);
-        (void) sd_notifyf(false, "STATUS=%s", text);
+        (void) notify_sendf("STATUS=%s", text);
         return 0;
 }
 

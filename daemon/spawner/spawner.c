@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/origin.h"
 #include "base/time.h"
 #include "spawner/connection.h"
@@ -18,7 +18,10 @@
 #include "spawner/scout.h"
 
 /* Peers get so long to take their last answers, less than systemd gives us. */
-#define LEAVE_USEC              (5 * USEC_PER_SEC)
+#define LEAVE_USEC (5 * USEC_PER_SEC)
+
+/* For systemd to read that we exit. */
+#define NOTIFY_USEC             USEC_PER_SEC
 
 #define SYSTEMD_PRIVATE_ADDRESS "unix:path=/run/systemd/private"
 
@@ -50,7 +53,7 @@ static int on_status(sd_event_source *source, uint64_t usec, void *userdata)
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         if (!s->leave && strcmp(text, s->status_text) != 0) {
                 strcpy(s->status_text, text);
-                (void) sd_notifyf(false, "STATUS=%s", text);
+                (void) notify_sendf("STATUS=%s", text);
         }
         return 0;
 }
@@ -74,7 +77,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
         Spawner *s = userdata;
 
         /* The listener stays with PID 1: a connection starts the next execd-spawner. */
-        (void) sd_notify(false, "STOPPING=1\nSTATUS=Idle, leaving.");
+        (void) notify_send("STOPPING=1\nSTATUS=Idle, leaving.");
         return sd_event_exit(s->event, 0);
 }
 
@@ -326,7 +329,7 @@ static int on_term(sd_event_source *source, const struct signalfd_siginfo *info,
 
         if (s->leave)
                 return 0;
-        (void) sd_notify(false, "STOPPING=1");
+        (void) notify_send("STOPPING=1");
         s->listener = sd_event_source_disable_unref(s->listener);
         r = sd_event_add_time_relative(s->event, &s->leave, CLOCK_MONOTONIC, LEAVE_USEC, 0, on_leave, s);
         if (r < 0)
@@ -335,6 +338,11 @@ static int on_term(sd_event_source *source, const struct signalfd_siginfo *info,
                 connection_emit_leaving(c);
         spawner_check_idle(s);
         return 0;
+}
+
+static void on_notify_lost(const char *text, int error)
+{
+        log_errno(LOG_WARNING, error, "Failed to notify systemd of \"%s\"", text);
 }
 
 int spawner_run(Spawner *s)
@@ -351,7 +359,7 @@ int spawner_run(Spawner *s)
         if (r >= 0)
                 r = sd_event_add_signal(s->event, NULL, SIGINT, on_term, s);
         if (r >= 0)
-                r = sd_event_set_watchdog(s->event, true);
+                r = notify_start(s->event, on_notify_lost);
         if (r >= 0)
                 r = sd_event_add_time_relative(s->event, &s->status, CLOCK_MONOTONIC, 0, 0, on_status, s);
         if (r >= 0)
@@ -359,6 +367,8 @@ int spawner_run(Spawner *s)
         if (r < 0)
                 return r;
         spawner_check_idle(s);
-        (void) sd_notify(false, "READY=1");
-        return sd_event_loop(s->event);
+        (void) notify_send("READY=1");
+        r = sd_event_loop(s->event);
+        notify_finish(NOTIFY_USEC);
+        return r;
 }

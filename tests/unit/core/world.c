@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/fd.h"
+#include "base/notify.h"
 #include "base/ticket.h"
 #include "core/exec-output.h"
 #include "wire/runner-spec.h"
@@ -325,7 +326,7 @@ static void listen_as_systemd(World *w)
 
         w->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         NEED(w->notify >= 0 && bind(w->notify, (struct sockaddr *) &address, sizeof(address)) == 0);
-        NEED(setenv("NOTIFY_SOCKET", address.sun_path, true) == 0);
+        NEED(setenv("NOTIFY_SOCKET", address.sun_path, true) == 0 && notify_start(w->event, NULL) >= 0);
 }
 
 void world_take_stored(World *w, FdStore *ret)
@@ -537,6 +538,7 @@ World *world_free(World *w)
         fd_close(w->journal);
         container_info_unref(w->container);
         peer_unref(w->root);
+        notify_finish(0);
         sd_event_unref(w->event);
         (void) nftw(w->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return mfree(w);
