@@ -76,7 +76,7 @@ class Terminal:
         self.output += data
         return bool(data)
 
-    def expect(self, text, timeout=10):
+    def expect(self, text, timeout=30):
         """Reads until `text` came; returns all up to and with it and forgets it."""
         deadline = time.monotonic() + timeout
         while text not in self.output:
@@ -86,7 +86,7 @@ class Terminal:
         seen, self.output = self.output[:at], self.output[at:]
         return seen
 
-    def wait(self, timeout=10):
+    def wait(self, timeout=30):
         """The exit status, after all output was read."""
         deadline = time.monotonic() + timeout
         while self._read(deadline):

@@ -29,7 +29,7 @@ def low(client):
     return client.api
 
 
-def read_for(raw, wanted, timeout=10):
+def read_for(raw, wanted, timeout=30):
     """Reads the raw socket until `wanted` came."""
     deadline, data = time.monotonic() + timeout, b""
     while wanted not in data:

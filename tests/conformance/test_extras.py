@@ -31,7 +31,7 @@ def kill(api, exec_id, query=""):
     return api.post(f"/exec/{exec_id}/kill{query}")
 
 
-def wait(api, exec_id, timeout=15):
+def wait(api, exec_id, timeout=30):
     return api.post(f"/exec/{exec_id}/wait", timeout=timeout)
 
 

@@ -200,7 +200,7 @@ def test_signals_are_forwarded(number):
         time.sleep(0.1)  # nothing shows that the shell waits
         p.send_signal(number)
         assert p.stdout.readline() == b"got\n"
-        assert p.wait(timeout=10) == 9
+        assert p.wait(timeout=30) == 9
 
 
 def test_on_disconnect():
@@ -232,7 +232,7 @@ def test_life_of_a_detached_exec():
     helper.let_pass(0.2)
     assert waiter.poll() is None
     assert execctl("kill", prefix, "--signal=SIGKILL", "--all").status == 0
-    assert waiter.wait(timeout=10) == 137
+    assert waiter.wait(timeout=30) == 137
     assert execctl("wait", ident).status == 137
     seen = json.loads(execctl("status", "--json=pretty", ident).out)
     assert seen["state"] == "exited" and seen["exit_status"] == 137 and seen["arguments"][0] == "sh"

@@ -239,7 +239,7 @@ def test_stopped_for_good_it_cuts_its_clients_off():
     the other end of its input, and sees the end of it otherwise."""
     exec_id = create("web", ["sh", "-c", "read x; exec sleep 3333"], AttachStdin=True)
     a = Attached(exec_id)
-    a.socket.settimeout(10)
+    a.socket.settimeout(30)
     pid = inspect(exec_id)["Pid"]
     shell("systemctl stop execd.service")
     assert a.socket.recv(1) == b""
