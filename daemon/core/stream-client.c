@@ -154,23 +154,20 @@ static bool client_write_bulk(StreamClient *c)
         return client_finish_bulk(c);
 }
 
-bool stream_client_start_bulk(StreamClient *c, StreamOutput *o)
+bool stream_client_start_bulk(StreamClient *c, StreamOutput *o, size_t waiting)
 {
         Stream *s = c->stream;
-        int waiting = 0;
 
-        if (s->tty || c->gated || c->output_dead || c->ended || c->blocked ||
+        if (waiting < STREAM_BULK_MIN || s->tty || c->gated || c->output_dead || c->ended || c->blocked ||
             c->position != s->output_ring.end || !client_wants(c, o->type))
-                return false;
-        if (ioctl(o->fd, FIONREAD, &waiting) < 0 || waiting < STREAM_BULK_MIN)
                 return false;
         if (stream_need_stage(s) < 0)
                 return false;
         if (o->limited) {
-                waiting = (int) MIN((uint64_t) waiting, o->limit);
+                waiting = (size_t) MIN((uint64_t) waiting, o->limit);
                 if (waiting < STREAM_BULK_MIN)
                         return false;
-                o->limit -= (uint64_t) waiting;
+                o->limit -= waiting;
         }
 
         /* All that a later client is to see again will be in the tail. */

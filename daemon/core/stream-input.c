@@ -140,8 +140,12 @@ static void input_accept(Stream *s, const void *data, size_t size)
 static bool client_discard(StreamClient *c)
 {
         static uint8_t waste[64 * 1024];
-        ssize_t n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
+        ssize_t n;
 
+        if (c->dry)
+                return false;
+        n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
+        c->dry = n < (ssize_t) sizeof(waste);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return false;
         if (n <= 0)
@@ -154,6 +158,7 @@ static bool input_read_copy(Stream *s, StreamClient *c)
         uint8_t *chunk;
         ssize_t n = stream_input_receive(s, c, &chunk);
 
+        c->dry = n < STREAM_MAP_RAW;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return false;
         if (n <= 0) {
@@ -184,6 +189,8 @@ static bool input_read_splice(Stream *s, StreamClient *c)
                 /* Either side may be meant. */
                 if (ioctl(c->fd, FIONREAD, &waiting) >= 0 && waiting > 0)
                         s->input.blocked = true;
+                else
+                        c->dry = true;
                 return false;
         case EINTR:
                 return false;
@@ -235,6 +242,8 @@ static bool input_from_writer(Stream *s)
         }
         if (s->input.fd < 0)
                 return client_discard(c);
+        if (c->dry)
+                return false;
         return s->tty ? input_read_copy(s, c) : input_read_splice(s, c);
 }
 

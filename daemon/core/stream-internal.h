@@ -51,6 +51,7 @@ typedef struct StreamOutput {
         size_t copied;         /* bytes since it was last seen empty */
         sd_event_source *rest; /* a timer; NULL when it was never needed */
         bool resting;
+        bool dry; /* there was nothing to read; epoll(7) reports more */
 } StreamOutput;
 
 typedef struct StreamClient {
@@ -79,6 +80,7 @@ typedef struct StreamClient {
         bool gated;
         bool early_lost;  /* the input that came with the request is not in the map */
         bool blocked;     /* the socket takes no more for now */
+        bool dry;         /* there was nothing to read; epoll(7) reports more */
         bool input_eof;   /* nothing more comes from it */
         bool output_dead; /* nothing more can be sent to it */
         bool ended;       /* its stream is over: flush, shut down, linger */
@@ -153,8 +155,8 @@ void stream_log_keep(Stream *s);
 /* stream-client.c */
 bool stream_client_write(StreamClient *c);
 bool stream_client_in_bulk(const StreamClient *c);
-/* Starts to splice what waits in `o`, if it is worth it and this client is alone and caught up. */
-bool stream_client_start_bulk(StreamClient *c, StreamOutput *o);
+/* Starts to splice the bytes that wait in `o`, if it is worth it and this client is alone and caught up. */
+bool stream_client_start_bulk(StreamClient *c, StreamOutput *o, size_t waiting);
 void stream_client_update(StreamClient *c);
 /* Takes a client whose members are set into the stream; frees it on failure. Nothing moves yet. */
 int stream_client_join(Stream *s, StreamClient *c, bool writer);

@@ -146,12 +146,30 @@ static bool output_is_told(Stream *s)
         return stream_log_has_room(s) && observer_has_room(s);
 }
 
+/* As read(2). A terminal that was read empty has no more until epoll(7) says so; a pipe may fill as fast as it is
+ * read. */
+static ssize_t output_take(StreamOutput *o, size_t room, ssize_t waiting)
+{
+        ssize_t n;
+
+        if (waiting <= 0) {
+                o->dry = waiting == -EAGAIN;
+                errno = (int) -waiting;
+                return waiting < 0 ? -1 : 0;
+        }
+        n = stream_output_receive(o, MIN(room, (size_t) waiting), (size_t) waiting);
+        o->dry = o->stream->tty && n == waiting;
+        return n;
+}
+
 bool stream_output_read(StreamOutput *o)
 {
         Stream *s = o->stream;
+        ssize_t waiting, n;
         size_t room;
-        ssize_t n;
 
+        if (o->fd < 0 || (o->dry && !o->limited))
+                return false;
         s->log.full = s->observer_full = false;
         room = output_room(o);
 
@@ -165,10 +183,13 @@ bool stream_output_read(StreamOutput *o)
                 return false;
         if (!output_is_told(s))
                 return false;
+        waiting = output_waiting(o);
         if (s->log.fd >= 0)
                 room = MIN(room, (size_t) STREAM_LOG_CHUNK);
         else if (s->n_clients == 1 && !s->tty && !s->events.on_output) {
-                if (stream_client_start_bulk(LIST_ENTRY(s->clients.first, StreamClient, node), o)) {
+                StreamClient *c = LIST_ENTRY(s->clients.first, StreamClient, node);
+
+                if (waiting > 0 && stream_client_start_bulk(c, o, (size_t) waiting)) {
                         o->copied = STREAM_REST_AFTER;
                         return true;
                 }
@@ -178,13 +199,7 @@ bool stream_output_read(StreamOutput *o)
         if (o->limited)
                 room = (size_t) MIN((uint64_t) room, o->limit);
 
-        n = output_waiting(o);
-        if (n > 0)
-                n = stream_output_receive(o, MIN(room, (size_t) n), (size_t) n);
-        else if (n < 0) {
-                errno = (int) -n;
-                n = -1;
-        }
+        n = output_take(o, room, waiting);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
                 o->copied = 0;
                 return false;

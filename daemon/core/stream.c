@@ -115,10 +115,13 @@ static int stream_on_io(sd_event_source *source, int fd, uint32_t revents, void 
 
         /* Blocked transfers may be possible again; reads and writes find out. */
         s->input.blocked = false;
+        for (size_t i = 0; i < s->n_outputs; i++)
+                if (s->outputs[i].fd == fd)
+                        s->outputs[i].dry = false;
         LIST_FOREACH (StreamClient, c, &s->clients, node) {
                 if (c->fd != fd)
                         continue;
-                c->blocked = false;
+                c->blocked = c->dry = false;
                 if (revents & (EPOLLHUP | EPOLLERR))
                         c->output_dead = true;
         }
@@ -387,6 +390,7 @@ void stream_drain_rest(Stream *s)
                 if (o->fd < 0 || o->limited)
                         continue;
                 (void) ioctl(o->fd, FIONREAD, &waiting);
+                o->dry = false;
                 o->limited = true;
                 o->limit = waiting > 0 ? (uint64_t) waiting : 0;
         }

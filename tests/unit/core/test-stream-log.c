@@ -50,8 +50,9 @@ static void test_packets(void)
         world_done(&w);
 }
 
-/* The journal is slow: the command is held up, and nothing is lost, cut or kept in memory. */
-static void test_slow_reader(void)
+/* The journal is slow: the command is held up, and nothing is lost, cut or kept in memory. Nor is the log looked at
+ * again and again, whether the command has a stderr or not: turn_now() would not end. */
+static void test_slow_reader(bool with_stderr)
 {
         static uint8_t data[512 * 1024];
         size_t written = 0, received = 0, held;
@@ -62,6 +63,8 @@ static void test_slow_reader(void)
                 data[i] = pattern(i);
         begin(&w, &log);
         (void) fcntl(w.out[1], F_SETPIPE_SZ, 4096);
+        if (!with_stderr)
+                close(w.err[1]);
         for (unsigned idle = 0; idle < 20;) {
                 ssize_t n = write(w.out[1], data + written, sizeof(data) - written);
 
@@ -151,7 +154,8 @@ int main(void)
 {
         alarm(60);
         test_packets();
-        test_slow_reader();
+        test_slow_reader(true);
+        test_slow_reader(false);
         test_reader_gone();
         test_another();
         return 0;
