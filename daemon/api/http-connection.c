@@ -149,7 +149,7 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
 {
         HttpConnection *c = userdata;
 
-        c->blocked = false;
+        c->blocked = c->dry = false;
         /* No client reads an answer. A complete request that was sent before is still processed, though. */
         if ((revents & (EPOLLHUP | EPOLLERR)) && c->state != CONNECTION_HEAD && c->state != CONNECTION_BODY)
                 c->dead = true;
@@ -171,9 +171,10 @@ static bool connection_read(HttpConnection *c)
         static char data[READ_SIZE]; /* what is kept has the size of what came */
         ssize_t n;
 
-        if (!connection_wants_input(c))
+        if (c->dry || !connection_wants_input(c))
                 return false;
         n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
+        c->dry = n != (ssize_t) sizeof(data);
         if (n < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         c->dead = true;

@@ -33,6 +33,7 @@ struct HttpConnection {
         bool busy;        /* counted with the manager */
         bool eof;         /* the client sends no more */
         bool blocked;     /* the socket takes no more for now */
+        bool dry;         /* there was nothing more to read; epoll(7) reports more */
         bool close;       /* after `out` has been sent */
         bool refused;     /* in the middle of a request, of which more may be on its way */
         bool dead;        /* to be freed */
