@@ -14,6 +14,9 @@
 #include "base/fd.h"
 #include "base/origin.h"
 
+/* Of the control groups of a process. A path may have 4096 bytes, and each hierarchy of version 1 has a line. */
+#define CGROUP_MAX (256 * 1024)
+
 static char *socket_label(int fd)
 {
         char label[4096];
@@ -48,6 +51,38 @@ static void read_program(int proc_fd, char ret[static PEER_COMM_SIZE])
                         *p = '?';
 }
 
+/* The last answer of libsystemd, which depends on nothing but this text of /proc/PID/cgroup. */
+typedef struct KnownUnit {
+        char *text, *unit;
+} KnownUnit;
+
+static void remember_unit(KnownUnit *k, char *text, const char *unit)
+{
+        free(k->text);
+        free(k->unit);
+        k->unit = unit ? strdup(unit) : NULL;
+        k->text = unit && !k->unit ? mfree(text) : text;
+}
+
+/* The unit that the process is in. libsystemd opens two files for that, and reads them line by line. */
+static char *read_unit(int proc_fd, pid_t pid)
+{
+        static KnownUnit known;
+        _cleanup_free_ char *text = NULL, *again = NULL, *unit = NULL;
+        int r;
+
+        if (file_read_at(proc_fd, "cgroup", CGROUP_MAX, &text, NULL) < 0)
+                return NULL;
+        if (known.text && strcmp(text, known.text) == 0)
+                return known.unit ? strdup(known.unit) : NULL;
+        r = sd_pid_get_unit(pid, &unit);
+        /* Another process has had the number, or this one was moved, unless the text is the same afterwards. */
+        if ((r >= 0 || r == -ENODATA) && file_read_at(proc_fd, "cgroup", CGROUP_MAX, &again, NULL) >= 0 &&
+            strcmp(text, again) == 0)
+                remember_unit(&known, TAKE_PTR(text), unit);
+        return TAKE_PTR(unit);
+}
+
 /* machined links each unit that is a machine's, which is all that sd_pid_get_machine_name(3) looks at once
  * it has read again what unit a process is in. */
 static bool is_machine(const char *unit)
@@ -69,7 +104,7 @@ static void peer_add_origin(Peer *p, Origin *o)
         if (o->proc_fd >= 0) {
                 p->loginuid = read_loginuid(o->proc_fd);
                 read_program(o->proc_fd, p->program);
-                (void) sd_pid_get_unit(p->pid, &p->unit);
+                p->unit = read_unit(o->proc_fd, p->pid);
                 /* All sessions are units with such names, and libsystemd reads everything again. */
                 if (p->unit && strncmp(p->unit, "session-", strlen("session-")) == 0)
                         (void) sd_pid_get_session(p->pid, &p->session);
