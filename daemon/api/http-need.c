@@ -8,9 +8,6 @@
 
 #include "api/http-authz.h"
 
-/* Shorter than the time in which a container can be paused and its state reported. */
-#define JUST_USEC (5 * USEC_PER_MSEC)
-
 static void exec_on_found(void *userdata, Exec *e, const Refusal *refusal)
 {
         _cleanup_free_ char *message = NULL;
@@ -122,13 +119,9 @@ static int unpaused_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
                 http_reply_refusal(x, &refusal);
                 return 0;
         }
+        containers_seen_add(&x->manager->seen, c);
         x->found(x);
         return 0;
-}
-
-static bool was_just_created(const Exec *e)
-{
-        return now_usec(CLOCK_MONOTONIC) - e->created_monotonic < JUST_USEC;
 }
 
 void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
@@ -136,7 +129,8 @@ void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x))
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
         /* An exec that has ended needs no container. Starting an exec looks at its container anyway. */
-        if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED && was_just_created(x->exec))) {
+        if (exec_has_ended(x->exec) || (x->exec->state == EXEC_CREATED &&
+                                        containers_seen_just_now(&x->manager->seen, x->exec->container))) {
                 next(x);
                 return;
         }

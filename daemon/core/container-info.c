@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "wire/oci-details.h"
 
 #define EVENT_LABELS_MAX (64 * 1024)
+
+#define SEEN_USEC        (5 * USEC_PER_MSEC)
 
 static int read_details(sd_bus_message *m, char ***ret)
 {
@@ -114,6 +117,34 @@ ContainerInfo *container_info_unref(ContainerInfo *c)
         strv_free(c->details);
         fd_close(c->leader_pidfd);
         return mfree(c);
+}
+
+bool containers_seen_just_now(const ContainersSeen *s, const ContainerInfo *c)
+{
+        size_t i = c->leader % ELEMENTSOF(s->slots);
+
+        return s->slots[i].id && strcmp(s->slots[i].id, c->id) == 0 && s->slots[i].leader == c->leader &&
+               s->slots[i].leader_start == c->leader_start &&
+               now_usec(CLOCK_MONOTONIC) - s->slots[i].usec < SEEN_USEC;
+}
+
+void containers_seen_add(ContainersSeen *s, const ContainerInfo *c)
+{
+        size_t i = c->leader % ELEMENTSOF(s->slots);
+
+        if (!s->slots[i].id || strcmp(s->slots[i].id, c->id) != 0) {
+                free(s->slots[i].id);
+                s->slots[i].id = strdup(c->id);
+        }
+        s->slots[i].leader = c->leader;
+        s->slots[i].leader_start = c->leader_start;
+        s->slots[i].usec = now_usec(CLOCK_MONOTONIC);
+}
+
+void containers_seen_done(ContainersSeen *s)
+{
+        for (size_t i = 0; i < ELEMENTSOF(s->slots); i++)
+                s->slots[i].id = mfree(s->slots[i].id);
 }
 
 void container_info_forget_leader(ContainerInfo *c)

@@ -37,6 +37,16 @@ typedef struct ContainerInfo {
         int leader_pidfd;  /* owned; negative in a list */
 } ContainerInfo;
 
+/* Containers that were seen running and not paused: of those whose leaders have such a number, the last one. */
+typedef struct ContainersSeen {
+        struct {
+                char *id; /* NULL for none */
+                uint32_t leader;
+                uint64_t leader_start;
+                uint64_t usec; /* CLOCK_MONOTONIC */
+        } slots[16];
+} ContainersSeen;
+
 /* Reads one description. 1 when one was read, 0 at the end of an array. */
 int container_info_read(sd_bus_message *m, ContainerInfo **ret);
 
@@ -46,6 +56,11 @@ ContainerInfo *container_info_new_remembered(void);
 ContainerInfo *container_info_ref(ContainerInfo *c);
 ContainerInfo *container_info_unref(ContainerInfo *c);
 DEFINE_CLEANUP(ContainerInfo, container_info_unref);
+
+/* Whether this one was seen shorter ago than a container can be paused and its state reported. */
+bool containers_seen_just_now(const ContainersSeen *s, const ContainerInfo *c);
+void containers_seen_add(ContainersSeen *s, const ContainerInfo *c);
+void containers_seen_done(ContainersSeen *s);
 
 /* Closes the pidfd, which nobody needs once the exec that the snapshot was made for has ended. */
 void container_info_forget_leader(ContainerInfo *c);

@@ -199,6 +199,7 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
         if (container_info_is_paused(container))
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->reference);
+        containers_seen_add(&c->manager->seen, container);
         r = manager_may_create(c->manager, c->peer,
                                exec_request_size(c->request) + container_info_size(container), reterr);
         if (r >= 0)

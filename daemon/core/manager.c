@@ -219,6 +219,7 @@ Manager *manager_free(Manager *m)
         budget_done(&m->outputs_budget);
         budget_done(&m->parked_budget);
         journal_reader_done(&m->journal_reader);
+        containers_seen_done(&m->seen);
         return mfree(m);
 }
 

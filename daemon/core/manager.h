@@ -45,6 +45,7 @@ struct Manager {
         Budget outputs_budget;  /* bytes of rings of output */
         Budget parked_budget;   /* execs that have a runner ready */
         SpawnerLink *spawner;
+        ContainersSeen seen;
         sd_bus *bus; /* the system bus, for polkit and for our own interface; NULL when there is none */
         BusWatch *bus_watch;    /* of that bus */
         Polkit *polkit;         /* on it */

@@ -52,8 +52,8 @@ static void test_unpaused(HttpWorld *h)
                 Exec *e = http_create(h, "{\"Cmd\":[\"true\"],\"Tty\":true}");
                 char target[128];
 
-                /* As if it had been created long ago: its container is looked at anew. */
-                e->created_monotonic = 0;
+                /* As if its container had been seen long ago: it is looked at anew. */
+                containers_seen_done(&h->world->manager.seen);
                 snprintf(target, sizeof(target), "/exec/%s/resize?h=1&w=1", e->id);
                 http_ask_spawner(h, "POST", target, "GetContainer");
                 if (rows[i].state)

@@ -81,6 +81,28 @@ static void test_paused(World *w)
         container_info_unref(c);
 }
 
+/* Of this very run of the container, and only just now. */
+static void test_seen(World *w)
+{
+        ContainerInfo *c = world_container(w, "web", 7), *other = world_container(w, "other", 7 + 16);
+        ContainersSeen seen = {0};
+
+        CHECK(!containers_seen_just_now(&seen, c));
+        containers_seen_add(&seen, c);
+        CHECK(containers_seen_just_now(&seen, c) && !containers_seen_just_now(&seen, other));
+        c->leader_start++;
+        CHECK(!containers_seen_just_now(&seen, c));
+        containers_seen_add(&seen, c);
+        seen.slots[c->leader % ELEMENTSOF(seen.slots)].usec -= USEC_PER_SEC;
+        CHECK(!containers_seen_just_now(&seen, c));
+        containers_seen_add(&seen, c);
+        containers_seen_add(&seen, other);
+        CHECK(containers_seen_just_now(&seen, other) && !containers_seen_just_now(&seen, c));
+        containers_seen_done(&seen);
+        container_info_unref(c);
+        container_info_unref(other);
+}
+
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         CHECK(container_info_read_reply(m, userdata) >= 0);
@@ -132,6 +154,7 @@ int main(void)
         test_labels(w);
         test_attributes(w);
         test_keep_labels(w);
+        test_seen(w);
         test_paused(w);
         test_read(w);
         return test_finish("container-info");

@@ -521,6 +521,7 @@ World *world_free(World *w)
         budget_done(&m->outputs_budget);
         budget_done(&m->parked_budget);
         journal_reader_done(&m->journal_reader);
+        containers_seen_done(&m->seen);
         sd_bus_message_unref(w->pending);
         sd_bus_message_unref(w->question);
         if (w->bus) {
