@@ -296,6 +296,9 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 stream_release_idle(e->stream);
         }
         exec_apply_disconnect(e);
+        /* A short command has ended by now. */
+        if (e->control_source && !e->exit_known)
+                (void) exec_on_control(e->control_source, e->control_fd, EPOLLIN, e);
         exec_advance(e);
         exec_unref(e);
         return 0;
