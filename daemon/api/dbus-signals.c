@@ -135,6 +135,14 @@ static unsigned what_of(const Exec *e, ManagerEvent event)
         }
 }
 
+static bool is_pending(const DbusSignals *s, const Exec *e)
+{
+        for (size_t i = 0; i < s->n_pending; i++)
+                if (s->pending[i].exec == e)
+                        return true;
+        return false;
+}
+
 void dbus_signals_add(DbusSignals *s, Exec *e, ManagerEvent event)
 {
         char path[DBUS_EXEC_PATH_SIZE];
@@ -144,7 +152,8 @@ void dbus_signals_add(DbusSignals *s, Exec *e, ManagerEvent event)
                 signals_arm(s);
                 return;
         }
-        dbus_signals_flush(s);
+        if (is_pending(s, e))
+                dbus_signals_flush(s);
         dbus_exec_path(e, path);
         tell(s->manager, e, "ExecRemoved", path);
         (void) sd_bus_emit_object_removed(s->manager->bus, path);
