@@ -137,9 +137,10 @@ static int flush(void)
  * second line, and all of it is compared. */
 static bool is_of_kind(const Message *m, const char *text)
 {
-        size_t n = strchr(text, '\n') ? strlen(text) + 1 : strcspn(text, "=");
-
-        return m->n_fds == 0 && strncmp(m->text, text, n) == 0;
+        if (m->n_fds > 0)
+                return false;
+        return strchr(text, '\n') ? strcmp(m->text, text) == 0
+                                  : strncmp(m->text, text, strcspn(text, "=")) == 0;
 }
 
 static int enqueue(const char *text, const int *fds, size_t n_fds)
