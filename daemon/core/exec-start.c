@@ -34,6 +34,7 @@ static SpawnerExec exec_describe(const Exec *e, char **ret_description)
                 .container = e->container,
                 .description = *ret_description ?: e->container->name,
                 .request = e->request,
+                .caller = (e->starter ?: e->creator)->uid,
                 .log = e->detached,
                 .cap_privileged = e->env->config->privileged_capabilities,
         };

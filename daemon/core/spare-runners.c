@@ -121,7 +121,12 @@ static void spare_make(SpareRunners *l, const ContainerInfo *c)
                 return;
         strcpy(made.container_id, c->id);
         describe = (SpawnerExec){
-                .id = made.exec_id, .container = c, .description = description, .request = &plain};
+                .id = made.exec_id,
+                .container = c,
+                .description = description,
+                .request = &plain,
+                .caller = (uid_t) -1,
+        };
         if (spawner_prepare(l->spawner, &describe, l->stay_usec + SPARE_SLACK_USEC, NULL, NULL, NULL,
                             &refusal) >= 0)
                 *s = made;

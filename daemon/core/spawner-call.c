@@ -102,7 +102,7 @@ int spawner_get_usage(SpawnerLink *l, const char *container_id, sd_bus_message_h
         return call_string(l, "GetUsage", container_id, callback, userdata, ret_slot, reterr);
 }
 
-/* exec_id, leader, description, properties: what Prepare and Start begin with. */
+/* exec_id, leader, description, properties, caller: what Prepare and Start begin with. */
 static int append_exec(sd_bus_message *m, const SpawnerExec *e)
 {
         int r;
@@ -115,9 +115,9 @@ static int append_exec(sd_bus_message *m, const SpawnerExec *e)
         for (size_t i = 0; r >= 0 && i < e->request->n_properties; i++)
                 r = sd_bus_message_append(m, "(ss)", e->request->properties[i].name,
                                           e->request->properties[i].text);
-        if (r < 0)
-                return r;
-        return sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "u", (uint32_t) e->caller);
 }
 
 int spawner_prepare(SpawnerLink *l, const SpawnerExec *e, uint64_t park_usec,

@@ -103,16 +103,15 @@ int request_leader(Connection *c, sd_bus_message *message, RequestMethod method,
         return r < 0 ? r : 1;
 }
 
-int request_picture(Connection *c, sd_bus_message *message, RequestMethod method, bool fresh, Leader *leader,
-                    Refusal *reterr)
+int request_picture(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
+                    uid_t caller, Refusal *reterr)
 {
         Request *q = request_new(c, message, method);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        q->fresh = fresh;
-        r = leader_picture_take(&q->picture, leader, on_leader, q, reterr);
+        r = leader_picture_take(&q->picture, leader, caller, on_leader, q, reterr);
         if (r < 0)
                 request_free(q);
         return r < 0 ? r : 1;

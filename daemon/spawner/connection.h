@@ -58,7 +58,7 @@ int request_leader(Connection *c, sd_bus_message *m, RequestMethod method, bool 
 
 /* The method is called again with the picture of a leader (leader-picture.h), which leader_fill_spec() needs. 1, or an
  * error. */
-int request_picture(Connection *c, sd_bus_message *m, RequestMethod method, bool fresh, Leader *leader,
+int request_picture(Connection *c, sd_bus_message *m, RequestMethod method, Leader *leader, uid_t caller,
                     Refusal *reterr);
 
 /* Answers with an error of ours: a refusal with its text, anything else as an internal error. */

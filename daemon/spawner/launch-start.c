@@ -252,7 +252,7 @@ static void launch_fail(Launch *l, const Refusal *refusal, int error)
                         kill_scope_of(l->runner.pid, l->exec_id);
                 if (l->start->released && abs(error) == ETIMEDOUT)
                         hanging_count_scope(l->spawner->event, l->runner.pid, l->exec_id,
-                                            l->container->leader);
+                                            l->container->leader, l->caller);
         } else if (refusal)
                 log_warning("Exec %s: %s", l->exec_id, refusal->message ?: "failed to prepare the exec");
         launch_free(l);
@@ -379,6 +379,7 @@ static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t
                 s->tty = s->spec.tty ? TAKE_FD(fds[1]) : -EBADF;
                 s->verify = (VerifyJob){
                         .pid = report->pid,
+                        .caller = l->caller,
                         .pidfd = s->pidfd,
                         .leader = l->container->leader,
                         .spec = &s->spec,

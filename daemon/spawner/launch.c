@@ -175,6 +175,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         connection_add_job(c, &l->job, launch_cancel);
         list_append(&c->spawner->launches, &l->node);
         memcpy(l->exec_id, q->exec_id, EXEC_ID_LENGTH);
+        l->caller = q->caller;
         l->container = container_ref(container);
         l->description = strdup(q->description);
         if (!l->description)

@@ -34,6 +34,7 @@ struct Launch {
         Spawner *spawner; /* weak */
         const LaunchEvents *events;
         char exec_id[EXEC_ID_SIZE];
+        uid_t caller;
         char *description;    /* as the scope has it */
         Container *container; /* owned reference */
         Runner runner;
@@ -50,6 +51,7 @@ typedef struct LaunchRequest {
         const char *exec_id;
         const char *description;
         char *const *properties; /* name, text, … */
+        uid_t caller;            /* for whom it is; -1: nobody */
         uint64_t parked_usec;    /* it is dropped when it was not started by then */
         const LaunchEvents *events;
 } LaunchRequest;

@@ -232,7 +232,9 @@ int leader_look_start(LeaderLook *l, const LeaderQuery *query, Refusal *reterr)
                 if (l->fd < 0)
                         return -errno;
         }
-        r = scout_job_start(&l->job, &work, l, query->pid, query->pid);
+        r = scout_job_start(
+                &l->job, &work, l,
+                &(ScoutTarget){.group = query->pid, .process = query->pid, .caller = SCOUT_NOBODY});
         if (r < 0)
                 look_done(l);
         return r;

@@ -122,8 +122,8 @@ int leader_picture_check(const Leader *l, Refusal *reterr)
         return refuse_busy(reterr);
 }
 
-int leader_picture_take(LeaderPicture *p, Leader *l, void (*callback)(void *userdata), void *userdata,
-                        Refusal *reterr)
+int leader_picture_take(LeaderPicture *p, Leader *l, uid_t caller, void (*callback)(void *userdata),
+                        void *userdata, Refusal *reterr)
 {
         static const ScoutWork work = {.prepare = prepare, .run = run, .on_done = on_done};
         int r;
@@ -137,7 +137,8 @@ int leader_picture_take(LeaderPicture *p, Leader *l, void (*callback)(void *user
                 .userdata = userdata,
                 .namespaces = NAMESPACE_FDS_INIT,
         };
-        return scout_job_start(&p->job, &work, p, l->pid, l->pid);
+        return scout_job_start(&p->job, &work, p,
+                               &(ScoutTarget){.group = l->pid, .process = l->pid, .caller = caller});
 }
 
 void leader_picture_done(LeaderPicture *p)

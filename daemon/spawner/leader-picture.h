@@ -20,8 +20,8 @@ typedef struct LeaderPicture {
 
 /* Calls back once, from the loop, also when the facts could not be read: the leader has the picture as long as the
  * callback runs. Refuses while a leader is left alone that has let a scout wait for it. */
-int leader_picture_take(LeaderPicture *p, Leader *l, void (*callback)(void *userdata), void *userdata,
-                        Refusal *reterr);
+int leader_picture_take(LeaderPicture *p, Leader *l, uid_t caller, void (*callback)(void *userdata),
+                        void *userdata, Refusal *reterr);
 void leader_picture_done(LeaderPicture *p);
 
 /* Refuses likewise, before anything is made for an exec. */

@@ -17,6 +17,8 @@ static void leftover_free(void *userdata)
                 (*l->of.of_leader)--;
         if (l->of.of_all)
                 (*l->of.of_all)--;
+        if (l->of.of_caller)
+                (*l->of.of_caller)--;
         leader_unref(l->of.leader);
         free(l);
 }
@@ -50,6 +52,8 @@ int leftover_new(sd_event *event, const LeftoverOf *of, pid_t pid, int pidfd)
                 (*of->of_leader)++;
         if (of->of_all)
                 (*of->of_all)++;
+        if (of->of_caller)
+                (*of->of_caller)++;
         (void) sd_event_source_set_destroy_callback(source, leftover_free);
         (void) sd_event_source_set_io_fd_own(source, true);
         return 0;

@@ -12,7 +12,8 @@
 typedef struct LeftoverOf {
         Leader *leader;      /* whose container it hangs in */
         unsigned *of_leader; /* a member of that */
-        unsigned *of_all;    /* static */
+        unsigned *of_all;    /* static, as is the next one */
+        unsigned *of_caller;
 } LeftoverOf;
 
 /* Takes the pidfd on success. */

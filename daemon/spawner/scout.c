@@ -21,6 +21,7 @@
 #define LEFTOVERS_MAX   64
 #define OF_GROUP_MAX    2
 #define OF_SUSPECTS_MAX (SCOUTS_MAX / 2)
+#define FOR_ROOT        2
 #define PATIENT_MAX     (SCOUTS_MAX / 4)
 
 /* How often those at work are looked at, how often one may be found in the same wait of the kernel, and how long a job
@@ -44,7 +45,7 @@ struct Scout {
         sd_event_source *replies;
         ScoutJob *job; /* weak; NULL at work: it was cancelled */
         bool is_at_work;
-        pid_t group, process;
+        ScoutTarget target;
         uint64_t since;
         uint64_t switches; /* how often it has waited when it was looked at last */
         unsigned n_waits;  /* how often it was found in this wait */
@@ -167,26 +168,44 @@ static int scout_give(Scout *s, ScoutJob *j)
         j->scout = s;
         s->job = j;
         s->is_at_work = true;
-        s->group = j->group;
-        s->process = j->process;
+        s->target = j->target;
         s->since = now_usec(CLOCK_MONOTONIC);
         s->n_waits = 0;
         return 0;
 }
 
-static bool may_work(const ScoutJob *j)
+/* Of those at work. */
+typedef struct Shares {
+        size_t n, n_suspects, n_slow;
+} Shares;
+
+static Shares count_shares(void)
 {
-        size_t n_group = 0, n_suspects = 0, n_slow = 0;
+        Shares shares = {0};
 
         LIST_FOREACH (const Scout, s, &scouts.all, node) {
                 if (!s->is_at_work)
                         continue;
-                n_group += s->group == j->group;
-                n_suspects += is_suspect(s->group);
-                n_slow += s->memory->work->on_slow != NULL;
+                shares.n++;
+                shares.n_suspects += is_suspect(s->target.group);
+                shares.n_slow += s->memory->work->on_slow != NULL;
         }
-        return n_group < OF_GROUP_MAX && (n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->group)) &&
-               (n_slow < OF_SUSPECTS_MAX || !j->work->on_slow);
+        return shares;
+}
+
+static bool may_work(const ScoutJob *j, const Shares *shares)
+{
+        size_t n_group = 0, n_caller = 0;
+
+        LIST_FOREACH (const Scout, s, &scouts.all, node) {
+                n_group += s->is_at_work && s->target.group == j->target.group;
+                n_caller += s->is_at_work && s->target.caller == j->target.caller;
+        }
+        if (n_group >= OF_GROUP_MAX || (shares->n_slow >= OF_SUSPECTS_MAX && j->work->on_slow))
+                return false;
+        if (j->target.caller != 0 && n_caller + FOR_ROOT + shares->n >= SCOUTS_MAX)
+                return false;
+        return shares->n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->target.group);
 }
 
 static Scout *idle_scout(void)
@@ -213,9 +232,10 @@ static void start_timer(void)
 /* Those that no scout is free for wait, and fail after a while. */
 static void give_jobs(void)
 {
+        Shares shares = count_shares();
         ScoutJob *j;
 
-        while ((j = LIST_FIND(ScoutJob, waiting, &scouts.waiting, node, may_work(waiting)))) {
+        while ((j = LIST_FIND(ScoutJob, waiting, &scouts.waiting, node, may_work(waiting, &shares)))) {
                 Scout *s = idle_scout();
 
                 if (!s)
@@ -224,6 +244,7 @@ static void give_jobs(void)
                         scout_dismiss(s); /* it has ended */
                         break;
                 }
+                shares = count_shares();
         }
 }
 
@@ -305,7 +326,7 @@ static void look_at_scout(Scout *s)
                 s->n_waits = 0;
         else if (s->n_waits == 0 || n != s->switches)
                 s->n_waits = 1;
-        else if (!process_is_ready_to_run(s->process))
+        else if (!process_is_ready_to_run(s->target.process))
                 s->n_waits++;
         s->switches = n;
 }
@@ -339,7 +360,7 @@ static bool end_one(uint64_t now)
 
                 if (!is_over(s, now))
                         continue;
-                suspect(s->group);
+                suspect(s->target.group);
                 scout_dismiss(s);
                 if (j)
                         job_fail(j, -ETIMEDOUT);
@@ -390,15 +411,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group, pid_t process)
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, const ScoutTarget *target)
 {
         if (!scouts.event)
                 return -EUNATCH;
         *j = (ScoutJob){
                 .work = work,
                 .userdata = userdata,
-                .group = group,
-                .process = process,
+                .target = *target,
                 .since = now_usec(CLOCK_MONOTONIC),
         };
         list_append(&scouts.waiting, &j->node);

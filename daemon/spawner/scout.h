@@ -9,9 +9,10 @@
  * A scout is forked before it is needed, and does one job after the other. It has none of our descriptors but those
  * that it is given, and shares memory with us for what it needs and finds. A scout that waits for a process for
  * too long is killed, and its job fails; it waits longer for a process that waits for the processor itself, since a CPU
- * limit may stop that while it holds a lock of the kernel. At most a few work for one container at a time. All containers that have kept
- * a scout waiting lately share half of the scouts, and so do all processes that may become containers: execs in others
- * do not wait for them.
+ * limit may stop that while it holds a lock of the kernel. At most a few work for one container at a time, and all
+ * containers that have kept a scout waiting lately share half of the scouts, as do all processes that may become
+ * containers. A user other than root has the fewer, the fewer are free: one with many containers that do so for the first time leaves
+ * some to the others.
  */
 
 #include <stdbool.h>
@@ -48,13 +49,20 @@ typedef struct ScoutWork {
         void (*on_slow)(void *userdata);
 } ScoutWork;
 
+#define SCOUT_NOBODY ((uid_t) -1)
+
+typedef struct ScoutTarget {
+        pid_t group;   /* the first process of the container, or the process itself */
+        pid_t process; /* the one that is read; only to look whether it would run if it got the processor */
+        uid_t caller;  /* for whom it is read */
+} ScoutTarget;
+
 /* Embedded in what owns it. */
 typedef struct ScoutJob {
         ListNode node;
         const ScoutWork *work; /* NULL: not started */
         void *userdata;
-        pid_t group;    /* the first process of the container, or the process itself */
-        pid_t process;  /* the one that is read; only to look whether it would run if it got the processor */
+        ScoutTarget target;
         Scout *scout;   /* weak; NULL: it waits for one */
         uint64_t since; /* CLOCK_MONOTONIC */
         bool is_slow;
@@ -65,5 +73,5 @@ int scouts_init(sd_event *event);
 void scouts_done(void);
 
 /* Never calls back from within. */
-int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, pid_t group, pid_t process);
+int scout_job_start(ScoutJob *j, const ScoutWork *work, void *userdata, const ScoutTarget *target);
 void scout_job_cancel(ScoutJob *j);

@@ -114,7 +114,8 @@ int args_read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArgumen
                 return r;
         if (strlen(a->description) > DESCRIPTION_MAX)
                 return args_bad(reterr, "description");
-        return read_properties(m, &a->properties, reterr);
+        r = read_properties(m, &a->properties, reterr);
+        return r < 0 ? r : sd_bus_message_read(m, "u", &a->caller);
 }
 
 int args_read_user(sd_bus_message *m, const char **ret, bool *ret_has_names, Refusal *reterr)

@@ -36,7 +36,7 @@
 static int make_launch(Connection *c, const LaunchArguments *a, uint64_t parked_usec, Launch **ret,
                        Refusal *reterr)
 {
-        int r = hanging_check(a->container->leader, reterr);
+        int r = hanging_check(a->container->leader, a->caller, reterr);
         size_t n = 0;
 
         if (r < 0)
@@ -52,6 +52,7 @@ static int make_launch(Connection *c, const LaunchArguments *a, uint64_t parked_
                                   .description = a->description,
                                   .properties = a->properties,
                                   .parked_usec = parked_usec,
+                                  .caller = a->caller,
                                   .events = &launch_start_events,
                           },
                           ret, reterr);
@@ -255,9 +256,9 @@ static int do_prepare(Connection *c, sd_bus_message *m, bool fresh, Refusal *ret
                 return r;
         /* A number needs no looking up to be a user. */
         if (has_names && !a.container->leader->picture)
-                return request_picture(c, m, do_prepare, false, a.container->leader, reterr);
+                return request_picture(c, m, do_prepare, a.container->leader, a.caller, reterr);
         if (has_names) {
-                r = check_user(c, m, a.container, user, on_user_checked, reterr);
+                r = check_user(c, m, a.container, user, a.caller, on_user_checked, reterr);
                 return r == -EINPROGRESS
                                ? request_leader(c, m, do_prepare, false, a.container->leader, reterr)
                                : r;
@@ -297,11 +298,12 @@ static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments 
         r = find_or_make_launch(c, a, &l, reterr);
         if (r < 0)
                 return r;
-        /* A spare, made before it was known for what. */
+        /* A spare, made before it was known for what and for whom. */
+        l->caller = a->caller;
         if (strcmp(l->description, a->description) != 0)
                 scope_describe(c->spawner->scopes, a->exec_id, a->description, l->runner.pidfd);
         r = leader->picture ? launch_start(l, m, q, reterr)
-                            : request_picture(c, m, do_start, false, leader, reterr);
+                            : request_picture(c, m, do_start, leader, a->caller, reterr);
         if (r < 0 && r != -EINPROGRESS)
                 launch_free(l);
         return r;
@@ -468,13 +470,13 @@ const sd_bus_vtable spawner_methods[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Prepare",
                                 SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,
-                                            "a(ss)", properties, "s", user, "t", park),
+                                            "a(ss)", properties, "u", caller, "s", user, "t", park),
                                 SD_BUS_NO_RESULT, on_prepare, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Start",
                                 SD_BUS_ARGS("s", exec_id, LEADER_SIGNATURE, leader, "s", description,
-                                            "a(ss)", properties, "as", argv, "as", env, "s", user, "s",
-                                            working_dir, "t", flags, "t", capabilities, "q", rows, "q",
-                                            columns, "u", login_uid, "ah", stdio, "h", ticket),
+                                            "a(ss)", properties, "u", caller, "as", argv, "as", env, "s",
+                                            user, "s", working_dir, "t", flags, "t", capabilities, "q", rows,
+                                            "q", columns, "u", login_uid, "ah", stdio, "h", ticket),
                                 SD_BUS_RESULT("h", control, "h", pidfd, "u", pid, "ah", streams), on_start,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drop", SD_BUS_ARGS("s", exec_id), SD_BUS_NO_RESULT, on_drop,

@@ -50,6 +50,8 @@ typedef struct Spawner {
         List launches;     /* Launch */
         size_t n_prepared; /* of these: how many runners have forked before their order */
         List listings;     /* of processes.c */
+        List checks;       /* of user-check.c: those under way, and those that wait */
+        List waiting_checks;
 } Spawner;
 
 /* `listen_fd` becomes the spawner's. */

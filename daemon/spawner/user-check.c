@@ -13,11 +13,24 @@
 
 #define REPORT_SEC_MAX (RUNNER_STARVED_SEC_MAX + 5)
 
+/* How many are under way. Those of users other than root leave some to root. */
+#define OF_CONTAINER_MAX 16
+#define OF_CALLER_MAX    64
+#define OF_OTHERS_MAX    512
+
+/* How long one waits to begin. */
+#define QUEUED_USEC (5 * USEC_PER_SEC)
+
 typedef struct Check {
         ConnectionJob job;
+        ListNode node;
         Spawner *spawner; /* weak */
         sd_bus_message *message;
         Leader *leader; /* owned reference */
+        uid_t caller;
+        RunnerSpec spec;
+        NamespaceFds namespaces; /* owned */
+        bool has_begun;
         Runner runner;
         sd_event_source *control, *timer;
         CheckDone callback;
@@ -28,9 +41,12 @@ static Check *check_free(Check *k)
         if (!k)
                 return NULL;
         connection_remove_job(&k->job);
+        list_remove(k->has_begun ? &k->spawner->checks : &k->spawner->waiting_checks, &k->node);
         sd_event_source_disable_unref(k->control);
         sd_event_source_disable_unref(k->timer);
         runner_release(&k->runner, k->spawner->event);
+        runner_spec_done(&k->spec);
+        namespace_fds_done(&k->namespaces);
         leader_unref(k->leader);
         sd_bus_message_unref(k->message);
         free(k);
@@ -43,16 +59,83 @@ static void check_cancel(ConnectionJob *j)
         check_free((Check *) j);
 }
 
+static void check_answer(Check *k, const Refusal *refusal)
+{
+        Connection *c = k->job.connection;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = TAKE_PTR(k->message);
+        CheckDone callback = k->callback;
+
+        check_free(k);
+        callback(c, message, refusal);
+}
+
+static bool may_begin(const Check *k)
+{
+        size_t n_container = 0, n_caller = 0, n_others = 0;
+
+        LIST_FOREACH (const Check, other, &k->spawner->checks, node) {
+                n_container += other->leader == k->leader;
+                n_caller += other->caller == k->caller;
+                n_others += other->caller != 0;
+        }
+        return n_container < OF_CONTAINER_MAX &&
+               (k->caller == 0 || (n_caller < OF_CALLER_MAX && n_others < OF_OTHERS_MAX));
+}
+
+static int on_report(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static int begin(Check *k, Refusal *reterr)
+{
+        int r;
+
+        list_remove(&k->spawner->waiting_checks, &k->node);
+        list_append(&k->spawner->checks, &k->node);
+        k->has_begun = true;
+        r = hanging_check(k->leader, k->caller, reterr);
+        if (r >= 0)
+                r = runner_spawn(k->spawner->options.runner, &k->runner);
+        if (r >= 0)
+                r = sd_event_add_io(k->spawner->event, &k->control, k->runner.control, EPOLLIN, on_report,
+                                    k);
+        if (r >= 0)
+                r = sd_event_source_set_time_relative(k->timer, REPORT_SEC_MAX * USEC_PER_SEC);
+        if (r >= 0)
+                r = order_send(k->runner.control,
+                               &(Order){
+                                       .mode = RUNNER_MODE_CHECK,
+                                       .spec = &k->spec,
+                                       .leader = k->leader->pidfd,
+                                       .namespaces = &k->namespaces,
+                               },
+                               reterr);
+        namespace_fds_done(&k->namespaces);
+        return r;
+}
+
+static void begin_next(Spawner *s)
+{
+        Check *k;
+
+        while ((k = LIST_FIND(Check, waiting, &s->waiting_checks, node, may_begin(waiting)))) {
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+                if (begin(k, &refusal) < 0)
+                        check_answer(k, &refusal);
+        }
+}
+
 static void check_finish(Check *k, const Refusal *refusal)
 {
-        k->callback(k->job.connection, k->message, refusal);
-        check_free(k);
+        Spawner *s = k->spawner;
+
+        check_answer(k, refusal);
+        begin_next(s);
 }
 
 /* A runner ends after all of its processes. */
 static void check_leave_runner(Check *k)
 {
-        int r = hanging_count(k->spawner->event, k->runner.pid, k->runner.pidfd, k->leader);
+        int r = hanging_count(k->spawner->event, k->runner.pid, k->runner.pidfd, k->leader, k->caller);
 
         if (r >= 0)
                 k->runner.pidfd = -EBADF;
@@ -65,10 +148,24 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Check *k = userdata;
 
-        check_leave_runner(k);
-        refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the user was not found in time");
+        if (!k->has_begun)
+                refuse(&refusal, REFUSAL_UNAVAILABLE, EBUSY,
+                       "too many users are being looked up in containers (limit %d in a container, %d for a user)",
+                       OF_CONTAINER_MAX, OF_CALLER_MAX);
+        else {
+                check_leave_runner(k);
+                refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the user was not found in time");
+        }
         check_finish(k, &refusal);
         return 0;
+}
+
+/* Nothing is to be run yet: a user that is not there is an error of the request. */
+static RefusalKind failed_kind(const RunnerReport *report)
+{
+        if (report->kind != REFUSAL_NOT_RUNNABLE)
+                return report->kind;
+        return report->error == ETIMEDOUT ? REFUSAL_UNAVAILABLE : REFUSAL_BAD_REQUEST;
 }
 
 static int on_report(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -85,9 +182,7 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *use
                 refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner has ended");
                 check_finish(k, &refusal);
         } else if (report.type == RUNNER_FAILED) {
-                /* Nothing is to be run yet: a user that is not there is an error of the request. */
-                refuse(&refusal, report.kind == REFUSAL_NOT_RUNNABLE ? REFUSAL_BAD_REQUEST : report.kind,
-                       EINVAL, "%s", report.text);
+                refuse(&refusal, failed_kind(&report), EINVAL, "%s", report.text);
                 if (report.error == ETIMEDOUT)
                         check_leave_runner(k);
                 check_finish(k, &refusal);
@@ -96,33 +191,10 @@ static int on_report(sd_event_source *source, int fd, uint32_t events, void *use
         return 0;
 }
 
-static int send_order(Check *k, Container *container, const char *user, Refusal *reterr)
-{
-        _cleanup_(runner_spec_done) RunnerSpec spec = {0};
-        _cleanup_namespace_fds_ NamespaceFds namespaces = NAMESPACE_FDS_INIT;
-        int r;
-
-        r = leader_fill_spec(container->leader, &spec, &namespaces, reterr);
-        if (r < 0)
-                return r;
-        spec.user = strdup(user);
-        if (!spec.user)
-                return -ENOMEM;
-        return order_send(k->runner.control,
-                          &(Order){
-                                  .mode = RUNNER_MODE_CHECK,
-                                  .spec = &spec,
-                                  .leader = container->leader->pidfd,
-                                  .namespaces = &namespaces,
-                          },
-                          reterr);
-}
-
-int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user,
+int check_user(Connection *c, sd_bus_message *message, Container *container, const char *user, uid_t caller,
                CheckDone callback, Refusal *reterr)
 {
         _cleanup_(check_freep) Check *k = calloc(1, sizeof(*k));
-        sd_event *event = c->spawner->event;
         int r;
 
         if (!k)
@@ -130,22 +202,26 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
         *k = (Check){
                 .spawner = c->spawner,
                 .leader = leader_ref(container->leader),
+                .caller = caller,
                 .message = sd_bus_message_ref(message),
+                .namespaces = NAMESPACE_FDS_INIT,
                 .runner = RUNNER_INIT,
                 .callback = callback,
         };
         connection_add_job(c, &k->job, check_cancel);
-        r = hanging_check(k->leader, reterr);
+        list_append(&c->spawner->waiting_checks, &k->node);
+        r = hanging_check(k->leader, caller, reterr);
+        if (r >= 0)
+                r = leader_fill_spec(container->leader, &k->spec, &k->namespaces, reterr);
         if (r < 0)
                 return r;
-        r = runner_spawn(c->spawner->options.runner, &k->runner);
-        if (r >= 0)
-                r = sd_event_add_io(event, &k->control, k->runner.control, EPOLLIN, on_report, k);
-        if (r >= 0)
-                r = sd_event_add_time_relative(event, &k->timer, CLOCK_MONOTONIC,
-                                               REPORT_SEC_MAX * USEC_PER_SEC, USEC_PER_SEC, on_timer, k);
-        if (r >= 0)
-                r = send_order(k, container, user, reterr);
+        k->spec.user = strdup(user);
+        if (!k->spec.user)
+                return -ENOMEM;
+        r = sd_event_add_time_relative(c->spawner->event, &k->timer, CLOCK_MONOTONIC, QUEUED_USEC,
+                                       USEC_PER_SEC, on_timer, k);
+        if (r >= 0 && may_begin(k))
+                r = begin(k, reterr);
         if (r < 0)
                 return r;
         TAKE_PTR(k);

@@ -291,7 +291,9 @@ int verify_start(VerifyJob *v)
 {
         static const ScoutWork work = {.prepare = prepare, .run = run, .on_done = on_done};
 
-        return scout_job_start(&v->job, &work, v, v->leader->pid, v->pid);
+        return scout_job_start(
+                &v->job, &work, v,
+                &(ScoutTarget){.group = v->leader->pid, .process = v->pid, .caller = v->caller});
 }
 
 void verify_cancel(VerifyJob *v)

@@ -14,6 +14,7 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
 typedef struct VerifyJob {
         ScoutJob job;
         pid_t pid;
+        uid_t caller;
         int pidfd;              /* weak */
         const Leader *leader;   /* weak */
         const RunnerSpec *spec; /* weak */

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The User field, and the container's own user files, however they look (R-C9, R-C10)."""
 
+import json
 import os
+import pwd
 import shutil
 import stat
+import subprocess
 import threading
 import time
 
@@ -207,6 +210,75 @@ def test_user_file_that_hangs_many(machine):
     assert [r.status for r in replies].count(201) == 0
     reply = client.create(m.name, ["/bin/true"], User="app")
     assert reply.status == 503 and "the container does not answer: " in reply.message, reply.message
+    assert client.run("web", ["/bin/true"], User="app").code == 0
+
+
+# Creates an exec in each container so often, all at once, and prints the answers when there is a line on stdin.
+CREATES = """
+import json, os, pwd, sys, threading
+sys.path.insert(0, sys.argv[1])
+user = pwd.getpwnam(sys.argv[2])
+os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+import client
+answers = []
+def create(name):
+    reply = client.create(name, ["/bin/true"], User="app")
+    answers.append((reply.status, reply.message))
+threads = [threading.Thread(target=create, args=(name,)) for name in sys.argv[4:] for _ in range(int(sys.argv[3]))]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+print(json.dumps(answers), flush=True)
+"""
+
+
+def creates(user, times, *names):
+    return subprocess.Popen(["python3", "-c", CREATES, os.path.dirname(client.__file__), user, str(times), *names],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def answers_of(process):
+    return json.loads(process.communicate(timeout=120)[0])
+
+
+def statuses_of(process):
+    return [status for status, _ in answers_of(process)]
+
+
+@pytest.fixture
+def members():
+    for name in ("member", "member2"):
+        host.sh(f"id {name} >/dev/null 2>&1 || useradd -m -G execd {name}")
+    host.wait_until(lambda: all(answers_of(creates(name, 1, "web"))[0][0] == 201 for name in ("member", "member2")),
+                    "polkit to know the members")
+    return "member", "member2"
+
+
+def test_user_with_many_containers_that_hang(machine, members):
+    """What one user can have hang is bounded over all containers: other users and root are served meanwhile and later."""
+    hang, other = members
+    names = [machine(f"hostile-many-{i}", script="mknod /dev/fuse c 10 229; cp /probe/hostile /copy; : >/quiet\n"
+                                                 "/probe/hostile fuse-program /etc/passwd /copy /quiet &\n"
+                                                 "while ! grep -q ^program /proc/mounts; do sleep 0.1; done").name
+             for i in range(5)]
+    runners = host.own_processes().get(host.PRODUCT[2], 0)
+    flood = creates(hang, 40, *names)
+    try:
+        host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) > runners + 40, "runners that hang")
+        assert statuses_of(creates(other, 3, "web")) == [201] * 3
+        assert client.run("web", ["/bin/true"], User="app").code == 0
+        # Each has a monitor and a joiner.
+        assert host.own_processes().get(host.PRODUCT[2], 0) <= runners + 2 * 64 + 20
+        assert flood.poll() is None
+        answers = answers_of(flood)
+    finally:
+        flood.kill()
+    assert {status for status, _ in answers} == {503}, answers
+    # They hang on. The user has no more enter, wherever it is.
+    status, message = answers_of(creates(hang, 1, "web"))[0]
+    assert status == 503 and f"runners for uid {pwd.getpwnam(hang).pw_uid} hang" in message, message
+    assert statuses_of(creates(other, 3, "web")) == [201] * 3
     assert client.run("web", ["/bin/true"], User="app").code == 0
 
 

@@ -46,7 +46,7 @@ static void note_call(World *w, sd_bus_message *m)
                 NEED(sd_bus_message_read(m, "s", &text) > 0);
         snprintf(line, sizeof(line), "%s %.12s", member, text);
         if (strcmp(member, "Prepare") == 0) {
-                NEED(sd_bus_message_skip(m, "(sut)sa(ss)s") > 0 && sd_bus_message_read(m, "t", &park) > 0);
+                NEED(sd_bus_message_skip(m, "(sut)sa(ss)us") > 0 && sd_bus_message_read(m, "t", &park) > 0);
                 snprintf(line, sizeof(line), "Prepare %.12s%s", text, park > 0 ? " park" : "");
         } else if (strcmp(member, "Kill") == 0) {
                 NEED(sd_bus_message_skip(m, "h") > 0 && sd_bus_message_read(m, "ib", &a, &b) > 0);

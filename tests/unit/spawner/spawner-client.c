@@ -108,7 +108,7 @@ static int get_leader(sd_bus *bus, const char *container, Leader *ret)
         return r < 0 ? fail(r, "GetContainer", NULL) : 0;
 }
 
-/* exec_id, leader, description, properties: what Prepare and Start begin with. */
+/* exec_id, leader, description, properties, caller: what Prepare and Start begin with. */
 static int append_head(sd_bus_message *m, const char *exec_id, const Leader *leader, const Options *o)
 {
         int r;
@@ -126,7 +126,9 @@ static int append_head(sd_bus_message *m, const char *exec_id, const Leader *lea
                 *text++ = 0;
                 r = sd_bus_message_append(m, "(ss)", name, text);
         }
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "u", UINT32_MAX);
 }
 
 static int prepare(sd_bus *bus, const char *exec_id, const Leader *leader, const Options *o)

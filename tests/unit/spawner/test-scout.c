@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* spawner/scout: one that a process keeps waiting is killed, but later if that process only waits for the processor; and
- * not many wait so long. */
+ * not many wait so long. A user whose containers all do so leaves scouts to others. */
 
 #include "spawner/scout.h"
 
@@ -13,10 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "unit/need.h"
 #include "unit/test.h"
 
-#define N_PATIENT 6 /* more than may wait so long */
+#define N_PATIENT    6 /* more than may wait so long */
+#define N_CONTAINERS 20
 
 typedef struct Work {
         ScoutJob job;
@@ -42,6 +44,11 @@ static int run(void *data, int fd, ScoutFindings *ret)
         return pid < 0 ? -errno : 0;
 }
 
+static int run_quick(void *data, int fd, ScoutFindings *ret)
+{
+        return 0;
+}
+
 static void on_done(void *userdata, int error, const void *data, ScoutFindings *found)
 {
         Work *w = userdata;
@@ -51,6 +58,7 @@ static void on_done(void *userdata, int error, const void *data, ScoutFindings *
 }
 
 static const ScoutWork work = {.prepare = prepare, .run = run, .on_done = on_done};
+static const ScoutWork quick_work = {.prepare = prepare, .run = run_quick, .on_done = on_done};
 
 static pid_t start_process(bool burns)
 {
@@ -65,11 +73,38 @@ static pid_t start_process(bool burns)
                         pause();
 }
 
+static int start_job(Work *w, pid_t group, pid_t process, uid_t caller)
+{
+        return scout_job_start(&w->job, &work, w,
+                               &(ScoutTarget){.group = group, .process = process, .caller = caller});
+}
+
 static void wait_for(sd_event *event, const Work *w)
 {
         while (!w->is_done)
                 NEED(sd_event_run(event, UINT64_MAX) >= 0);
         CHECK(w->error == -ETIMEDOUT);
+}
+
+/* All containers of a user keep their scouts waiting at the same time, each for the first time. */
+static void test_many_containers_of_one_user(sd_event *event, pid_t sleeps)
+{
+        static const uid_t others[] = {0, 2000, SCOUT_NOBODY};
+        static Work hanging[N_CONTAINERS], quick[ELEMENTSOF(others)];
+
+        for (size_t i = 0; i < N_CONTAINERS; i++)
+                NEED(start_job(&hanging[i], (pid_t) (100 + i), sleeps, 1000) >= 0);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                NEED(scout_job_start(&quick[i].job, &quick_work, &quick[i],
+                                     &(ScoutTarget){.group = (pid_t) (200 + i), .caller = others[i]}) >= 0);
+        while (!(quick[0].is_done && quick[1].is_done && quick[2].is_done))
+                NEED(sd_event_run(event, UINT64_MAX) >= 0);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                CHECK(quick[i].error == 0);
+        for (size_t i = 0; i < N_CONTAINERS; i++)
+                CHECK(!hanging[i].is_done);
+        for (size_t i = 0; i < N_CONTAINERS; i++)
+                scout_job_cancel(&hanging[i].job);
 }
 
 int main(void)
@@ -79,9 +114,9 @@ int main(void)
         sd_event *event = NULL;
 
         NEED(sd_event_new(&event) >= 0 && scouts_init(event) >= 0);
-        NEED(scout_job_start(&sleeping.job, &work, &sleeping, N_PATIENT + 1, sleeps) >= 0);
+        NEED(start_job(&sleeping, N_PATIENT + 1, sleeps, 1000) >= 0);
         for (size_t i = 0; i < N_PATIENT; i++)
-                NEED(scout_job_start(&burning[i].job, &work, &burning[i], (pid_t) i + 1, burns) >= 0);
+                NEED(start_job(&burning[i], (pid_t) i + 1, burns, (uid_t) i + 1) >= 0);
 
         wait_for(event, &sleeping);
         wait_for(event, &burning[N_PATIENT - 1]);
@@ -91,6 +126,8 @@ int main(void)
         NEED(kill(burns, SIGSTOP) == 0);
         for (size_t i = 0; i < N_PATIENT; i++)
                 wait_for(event, &burning[i]);
+
+        test_many_containers_of_one_user(event, sleeps);
 
         (void) kill(burns, SIGKILL);
         (void) kill(sleeps, SIGKILL);
