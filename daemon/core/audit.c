@@ -256,21 +256,26 @@ void audit_denied(JournalQueue *q, const AuditDenial *d, const Refusal *refusal)
                                 d->action);
 }
 
-void audit_denials_counted(JournalQueue *q, uid_t uid, unsigned n)
+void audit_denials_counted(JournalQueue *q, uid_t share, unsigned n)
 {
         _cleanup_buf_ Buf text = BUF_INIT, record = BUF_INIT;
         int r;
 
-        put_uid(&text, "Denied uid", uid);
+        if (share == PEER_SHARE_FOREIGN)
+                buf_puts(&text, "Denied callers in containers");
+        else
+                put_uid(&text, "Denied uid", share);
         buf_printf(&text, " %u more requests, which have no records of their own", n);
         add_buf(&record, "MESSAGE", &text);
         add_text(&record, "MESSAGE_ID", MESSAGE_DENIALS_COUNTED);
         journal_addf(&record, "PRIORITY", "%d", LOG_NOTICE);
         add_text(&record, "SYSLOG_IDENTIFIER", "execd");
-        journal_addf(&record, "CALLER_UID", "%u", (unsigned) uid);
-        add_text(&record, "CALLER_USER", user_name(uid));
+        if (share != PEER_SHARE_FOREIGN) {
+                journal_addf(&record, "CALLER_UID", "%u", (unsigned) share);
+                add_text(&record, "CALLER_USER", user_name(share));
+        }
         journal_addf(&record, "N_DENIALS", "%u", n);
         r = journal_queue_add(q, &record, true);
         if (r < 0)
-                log_error_errno(r, "Failed to record %u refusals of uid %u", n, (unsigned) uid);
+                log_error_errno(r, "Failed to record %u more refusals", n);
 }

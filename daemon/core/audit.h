@@ -51,5 +51,5 @@ typedef struct AuditDenial {
 } AuditDenial;
 
 void audit_denied(JournalQueue *q, const AuditDenial *d, const Refusal *refusal);
-/* So many more refusals of this user have no record of their own. */
-void audit_denials_counted(JournalQueue *q, uid_t uid, unsigned n);
+/* So many more refusals of this user, or of callers in containers, have no record of their own. */
+void audit_denials_counted(JournalQueue *q, uid_t share, unsigned n);

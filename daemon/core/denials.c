@@ -7,7 +7,7 @@
 
 typedef struct DeniedUser {
         ListNode node;
-        uid_t uid;
+        uid_t share; /* peer_share() */
         unsigned n_written, n_counted;
         uint64_t until; /* CLOCK_MONOTONIC */
 } DeniedUser;
@@ -34,7 +34,7 @@ static void denials_expire(Denials *l, uint64_t now)
                 if (u->until > now)
                         break;
                 if (u->n_counted > 0)
-                        audit_denials_counted(l->journal, u->uid, u->n_counted);
+                        audit_denials_counted(l->journal, u->share, u->n_counted);
                 list_remove(&l->users, &u->node);
                 free(u);
         }
@@ -81,16 +81,16 @@ static void denials_arm(Denials *l)
 }
 
 /* NULL on lack of memory. */
-static DeniedUser *denials_user(Denials *l, uid_t uid)
+static DeniedUser *denials_user(Denials *l, uid_t share)
 {
-        DeniedUser *user = LIST_FIND(DeniedUser, u, &l->users, node, u->uid == uid);
+        DeniedUser *user = LIST_FIND(DeniedUser, u, &l->users, node, u->share == share);
 
         if (user)
                 return user;
         user = calloc(1, sizeof(DeniedUser));
         if (!user)
                 return NULL;
-        user->uid = uid;
+        user->share = share;
         user->until = now_usec(CLOCK_MONOTONIC) + DENIALS_USEC;
         list_append(&l->users, &user->node);
         denials_arm(l);
@@ -102,7 +102,7 @@ void denials_add(Denials *l, const AuditDenial *d, const Refusal *refusal)
         DeniedUser *u;
 
         denials_expire(l, now_usec(CLOCK_MONOTONIC));
-        u = denials_user(l, d->peer->uid);
+        u = denials_user(l, peer_share(d->peer));
         if (u && u->n_written >= DENIALS_BURST) {
                 u->n_counted++;
                 return;

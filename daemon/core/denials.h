@@ -4,7 +4,8 @@
 /*
  * Records of refusals. Any user can cause them at any rate, and the size of the journal is limited. Therefore
  * the first ones of a user in an interval have records of their own; the others are counted, and one record
- * at the end of the interval has their number.
+ * at the end of the interval has their number. Callers in containers count as one user, because a process can have
+ * thousands of UIDs in a user namespace.
  */
 
 #include "core/audit.h"

@@ -47,11 +47,14 @@ Peer *peer_remember(const Peer *p);
 /* The same with the pidfd, as long as it matters whether the process still lives. */
 Peer *peer_remember_alive(const Peer *p);
 
+/* Callers in containers. */
+#define PEER_SHARE_FOREIGN ((uid_t) -1)
+
 /* The uid whose share of execd's resources the caller uses. Callers in containers have one share together,
  * whatever uids they have there: it must not be root's. */
 static inline uid_t peer_share(const Peer *p)
 {
-        return p->foreign ? (uid_t) -1 : p->uid;
+        return p->foreign ? PEER_SHARE_FOREIGN : p->uid;
 }
 
 Peer *peer_ref(Peer *p);

@@ -71,6 +71,32 @@ static void test_flood(World *w)
         CHECK(seen.single == 2);
 }
 
+/* Whoever has a user namespace has as many uids as he likes. */
+static void test_containers_are_one_user(World *w)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Peer peer = {.pid = 7, .loginuid = UINT32_MAX, .foreign = "its user namespace is not the host's"};
+        const AuditDenial d = {.peer = &peer, .action = "org.execd1", .verb = "connect"};
+        Seen seen;
+
+        (void) refuse(&refusal, REFUSAL_DENIED, EACCES, "access denied: no");
+        for (unsigned i = 0; i < DENIALS_BURST + 50; i++) {
+                peer.uid = 100000 + i;
+                denials_add(w->manager.denials, &d, &refusal);
+        }
+        seen = look(w, "CALLER_UID=1");
+        CHECK(seen.single == DENIALS_BURST && seen.counted == 0);
+        /* Root of the host is another one, although root of a container may be the same number. */
+        deny(w, 0, 1);
+        seen = look(w, "CALLER_UID=0");
+        CHECK(seen.single == 1);
+        denials_flush(w->manager.denials);
+        seen = look(w, "N_DENIALS=");
+        CHECK(seen.counted == 1 && strstr(seen.last, "N_DENIALS=50\n"));
+        CHECK(strstr(seen.last, "Denied callers in containers 50 more requests") &&
+              !strstr(seen.last, "CALLER_UID="));
+}
+
 /* The question has gone when polkit answers. */
 static void test_outlives_question(World *w)
 {
@@ -116,6 +142,7 @@ int main(void)
         _cleanup_(world_freep) World *w = world_new();
 
         test_flood(w);
+        test_containers_are_one_user(w);
         test_outlives_question(w);
         return test_finish("denials");
 }
