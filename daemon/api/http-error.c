@@ -39,6 +39,8 @@ const char *http_error_code(unsigned status)
                 return "NOT_IMPLEMENTED";
         case 503:
                 return "UNAVAILABLE";
+        case 505:
+                return "VALIDATION_ERROR";
         default:
                 return status < 500 ? "VALIDATION_ERROR" : "INTERNAL_ERROR";
         }

@@ -231,12 +231,16 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
         return SELINUX_LIST;
 }
 
+/* A connection can be held by others after the process that made it has exited. */
 static int check_origin(const Peer *p, Refusal *reterr)
 {
-        if (!p->foreign)
-                return 0;
-        return refuse(reterr, REFUSAL_DENIED, EACCES,
-                      "access denied: the caller is not a process of the host: %s", p->foreign);
+        if (p->foreign)
+                return refuse(reterr, REFUSAL_DENIED, EACCES,
+                              "access denied: the caller is not a process of the host: %s", p->foreign);
+        if (p->pidfd >= 0 && pidfd_is_alive(p->pidfd) != 1)
+                return refuse(reterr, REFUSAL_DENIED, EACCES,
+                              "access denied: the process that connected has exited");
+        return 0;
 }
 
 int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr)

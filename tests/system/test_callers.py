@@ -4,7 +4,9 @@
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -209,6 +211,39 @@ def test_caller_goes_while_polkit_is_asked(users):
             caller.wait()
             os.unlink(RULES)
             request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+
+
+def test_connection_of_a_process_that_has_exited():
+    """It counts as the caller, root or not, and nothing is known about those who hold its connection now."""
+    passing, receiving = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        s = execd.connect()
+        s.sendall(execd.head_bytes("GET", "/_ping", b""))
+        s.recv(65536)
+        socket.send_fds(passing, [b"x"], [s.fileno()])
+        os._exit(0)
+    _, fds, _, _ = socket.recv_fds(receiving, 1, 1)
+    os.waitpid(pid, 0)
+    with socket.socket(fileno=fds[0]) as s:
+        s.settimeout(60)
+        s.sendall(execd.head_bytes("POST", "/containers/web/exec", json.dumps({"Cmd": ["true"]}).encode()))
+        status, _, rest = execd.read_head(s)
+    assert status == 403 and b"has exited" in rest
+
+
+def test_passed_connection_is_of_who_made_it(users):
+    """A process that passes its connection lends its rights, and the records name it."""
+    with execd.connect() as s:
+        s.set_inheritable(True)
+        s.setblocking(True)
+        script = (f"import socket, sys; s = socket.socket(fileno={s.fileno()}); s.sendall(sys.stdin.buffer.read()); "
+                  "print(s.recv(65536))")
+        head = execd.head_bytes("POST", "/containers/web/exec", json.dumps({"Cmd": ["true"]}).encode())
+        done = subprocess.run(["setpriv", "--reuid=stranger", "--regid=stranger", "--clear-groups", sys.executable, "-c", script],
+                              input=head, capture_output=True, check=True, close_fds=False, timeout=60)
+    exec_id = re.search(r'"Id":"([0-9a-f]{64})', done.stdout.decode())[1]
+    assert [(r["CALLER_UID"], r["CALLER_PID"]) for r in journal(exec_id)] == [("0", str(os.getpid()))]
 
 
 def test_root_needs_no_polkit():

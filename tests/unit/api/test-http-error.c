@@ -34,6 +34,7 @@ int main(void)
                 CHECK_TEXT(rows[i].code, http_error_code(rows[i].status), rows[i].code);
         }
         CHECK_TEXT("414", http_error_code(414), "PAYLOAD_TOO_LARGE");
+        CHECK_TEXT("505", http_error_code(505), "VALIDATION_ERROR");
         CHECK_TEXT("418", http_error_code(418), "VALIDATION_ERROR");
         CHECK_TEXT(
                 "body", body,

@@ -226,6 +226,33 @@ static void test_caller_gone(World *w)
         authz_free(a);
 }
 
+/* Nothing is known about the process that has its connection now, root or not. */
+static void test_caller_gone_before(World *w)
+{
+        static const uid_t uids[] = {0, 1000};
+
+        for (size_t i = 0; i < ELEMENTSOF(uids); i++) {
+                _cleanup_(peer_unrefp) Peer *caller = user(uids[i]);
+                const AuthzQuestion q = {
+                        .action = AUTHZ_INSPECT, .peer = caller, .verb = "list", .owner = caller};
+                pid_t pid = fork();
+                Verdict v;
+                Authz *a;
+
+                NEED(pid >= 0);
+                if (pid == 0) {
+                        pause();
+                        _exit(0);
+                }
+                caller->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+                NEED(caller->pidfd >= 0);
+                CHECK(ask(w, &q, &v, &a) == 1);
+                NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+                CHECK(ask(w, &q, &v, &a) < 0);
+                CHECK(v.kind == REFUSAL_DENIED && strstr(v.text, "has exited"));
+        }
+}
+
 static void test_late(World *w)
 {
         _cleanup_(peer_unrefp) Peer *alice = user(1000);
@@ -286,6 +313,7 @@ int main(void)
         test_verdicts(w);
         test_details(w);
         test_caller_gone(w);
+        test_caller_gone_before(w);
         test_late(w);
         test_turns(w);
         return test_finish("authz");

@@ -71,7 +71,7 @@ static void test_flood(World *w)
         CHECK(seen.single == 2);
 }
 
-/* Whoever has a user namespace has as many uids as he likes. */
+/* A process with a user namespace can have thousands of uids. */
 static void test_containers_are_one_user(World *w)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
