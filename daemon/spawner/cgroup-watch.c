@@ -27,8 +27,19 @@ CgroupWatch *cgroup_watch_free(CgroupWatch *w)
         return NULL;
 }
 
+int cgroup_events_open(const char *cgroup)
+{
+        _cleanup_close_ int dir = cgroup_open(cgroup);
+        int fd;
+
+        if (dir < 0)
+                return dir;
+        fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 /* Reading acknowledges a change: the kernel does not report it again. */
-static int read_now(int fd, CgroupEvents *ret)
+int cgroup_events_read(int fd, CgroupEvents *ret)
 {
         char text[EVENTS_MAX + 1];
         ssize_t n = pread(fd, text, EVENTS_MAX, 0);
@@ -43,9 +54,18 @@ static int read_now(int fd, CgroupEvents *ret)
         return 0;
 }
 
+int cgroup_is_frozen(const char *cgroup)
+{
+        _cleanup_close_ int fd = cgroup_events_open(cgroup);
+        CgroupEvents now;
+        int r = fd < 0 ? fd : cgroup_events_read(fd, &now);
+
+        return r < 0 ? r : now.is_frozen;
+}
+
 void cgroup_watch_read(const CgroupWatch *w, CgroupEvents *ret)
 {
-        if (read_now(w->fd, ret) < 0)
+        if (cgroup_events_read(w->fd, ret) < 0)
                 *ret = (CgroupEvents){.is_gone = true};
 }
 
@@ -54,7 +74,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t events, void *use
         CgroupWatch *w = userdata;
         CgroupEvents now;
 
-        if (read_now(fd, &now) < 0) {
+        if (cgroup_events_read(fd, &now) < 0) {
                 now = (CgroupEvents){.is_gone = true};
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         }
@@ -66,18 +86,14 @@ int cgroup_watch_new(sd_event *event, const char *cgroup, CgroupChanged callback
                      CgroupWatch **ret, CgroupEvents *ret_now)
 {
         _cleanup_(cgroup_watch_freep) CgroupWatch *w = calloc(1, sizeof(*w));
-        _cleanup_close_ int dir = cgroup_open(cgroup);
         int r;
 
         if (!w)
                 return -ENOMEM;
-        *w = (CgroupWatch){.fd = -EBADF, .callback = callback, .userdata = userdata};
-        if (dir < 0)
-                return dir;
-        w->fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        *w = (CgroupWatch){.fd = cgroup_events_open(cgroup), .callback = callback, .userdata = userdata};
         if (w->fd < 0)
-                return -errno;
-        r = read_now(w->fd, ret_now);
+                return w->fd;
+        r = cgroup_events_read(w->fd, ret_now);
         if (r >= 0)
                 r = sd_event_add_io(event, &w->source, w->fd, EPOLLPRI, on_change, w);
         if (r < 0)

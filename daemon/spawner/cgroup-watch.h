@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Watches cgroup.events of a cgroup: whether processes are in it, and whether it is frozen. */
+/* Reads and watches cgroup.events of a cgroup: whether processes are in it, and whether it is frozen. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -14,6 +14,12 @@ typedef struct CgroupEvents {
         bool is_populated, is_frozen;
         bool is_gone; /* the cgroup was removed; the last call */
 } CgroupEvents;
+
+/* The file, and its contents now. */
+int cgroup_events_open(const char *cgroup);
+int cgroup_events_read(int fd, CgroupEvents *ret);
+/* 1, 0, or a negative errno where the kernel does not say. */
+int cgroup_is_frozen(const char *cgroup);
 
 typedef void (*CgroupChanged)(void *userdata, const CgroupEvents *now);
 

@@ -72,30 +72,6 @@ int cgroup_count_children(const char *path)
         return st.st_nlink > 2 ? (int) MIN(st.st_nlink - 2, INT_MAX) : 0;
 }
 
-int cgroup_is_frozen(const char *path)
-{
-        _cleanup_free_ char *file = NULL;
-        _cleanup_close_ int fd = -EBADF;
-        int root = keep_root();
-        char events[4096];
-        ssize_t n;
-
-        if (root < 0)
-                return root;
-        if (asprintf(&file, "./%s/cgroup.events", path) < 0) {
-                file = NULL;
-                return -ENOMEM;
-        }
-        fd = openat(root, file, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        n = read(fd, events, sizeof(events) - 1);
-        if (n < 0)
-                return -errno;
-        events[n] = 0;
-        return strstr(events, "frozen 1") != NULL;
-}
-
 int cgroup_of_unit(pid_t pid, const char *unit, char **ret)
 {
         _cleanup_free_ char *text = NULL, *path = NULL;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The unified cgroup hierarchy: processes of a cgroup, and whether it is frozen. Paths are as
- * /proc/PID/cgroup has them.
- */
+/* The unified cgroup hierarchy, and the processes of a cgroup. Paths are as /proc/PID/cgroup has them. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -14,9 +12,6 @@ int cgroup_open(const char *path);
 int cgroup_count_children(const char *path);
 /* In a child that has closed all descriptors. */
 void cgroup_forget_root(void);
-
-/* 1, 0, or a negative errno where the kernel does not say. */
-int cgroup_is_frozen(const char *path);
 
 /* The path of a process's cgroup up to the component `unit`; owned. -ENOENT when it does not lie in one. */
 int cgroup_of_unit(pid_t pid, const char *unit, char **ret);

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/strv.h"
-#include "spawner/cgroup.h"
+#include "spawner/cgroup-watch.h"
 #include "spawner/proc-parse.h"
 #include "wire/spawner-protocol.h"
 
@@ -66,6 +66,15 @@ static int fill_from_leader(Container *c)
         return r;
 }
 
+static int open_events(Container *c)
+{
+        const char *cgroup = container_control_cgroup(c);
+        int fd = cgroup ? cgroup_events_open(cgroup) : -ENOENT;
+
+        c->events_fd = fd;
+        return fd == -ENOENT || fd == -EOPNOTSUPP ? 0 : MIN(fd, 0);
+}
+
 int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
 {
         _cleanup_(container_unrefp) Container *c = calloc(1, sizeof(*c));
@@ -75,6 +84,7 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         if (!c)
                 return -ENOMEM;
         c->n_ref = 1;
+        c->events_fd = -EBADF;
         c->kind = facts->kind;
         c->leader = leader_ref(leader);
         c->created_usec = facts->created_usec;
@@ -99,6 +109,8 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
                 return -ENOMEM;
 
         r = fill_from_leader(c);
+        if (r >= 0)
+                r = open_events(c);
         if (r >= 0)
                 r = read_boot_id(&boot_id);
         if (r < 0)
@@ -140,6 +152,7 @@ Container *container_unref(Container *c)
         strv_free(c->groups);
         strv_free(c->details);
         strv_free(c->aliases);
+        fd_close(c->events_fd);
         leader_unref(c->leader);
         free(c);
         return NULL;
@@ -180,9 +193,9 @@ const char *container_state(const Container *c)
 
 bool container_is_paused(const Container *c)
 {
-        const char *cgroup = container_control_cgroup(c);
+        CgroupEvents now;
 
-        return cgroup && cgroup_is_frozen(cgroup) > 0;
+        return c->events_fd >= 0 && cgroup_events_read(c->events_fd, &now) >= 0 && now.is_frozen;
 }
 
 int container_check_unpaused(const Container *c, Refusal *reterr)

@@ -34,6 +34,7 @@ typedef struct Container {
         char *cgroup;       /* of the leader */
         char *unit_cgroup;  /* what lies directly in its slice; NULL without a cgroup */
         char *given_cgroup; /* the one that the container was given; NULL: that of its unit */
+        int events_fd;      /* owned: cgroup.events of its control cgroup; negative: it has none */
         char **command; /* the name of the leader's program; of others than services, the leader has more */
         char **environment;       /* for every exec in it */
         char *user, *working_dir; /* of an exec that says nothing; "": root, and the root directory */

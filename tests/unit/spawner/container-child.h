@@ -28,6 +28,7 @@ static inline Container *make_container(const char *kind, const char *id, const 
                 _exit(0);
         }
         c->n_ref = 1;
+        c->events_fd = -EBADF;
         memcpy(c->id, id, strlen(id) + 1);
         c->kind = kind;
         c->name = strdup(name);
