@@ -9,6 +9,7 @@ static void take_out(ContainerTable *t, Container *c)
 {
         c->on_death = sd_event_source_disable_unref(c->on_death);
         c->table = NULL;
+        leader_close_namespaces(c->leader);
         list_remove(&t->containers, &c->node);
         container_unref(c);
 }

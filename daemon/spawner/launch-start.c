@@ -37,10 +37,10 @@
 struct Start {
         sd_bus_message *message;
         RunnerSpec spec;
-        NamespaceFds namespaces; /* owned: those that the runner joins */
-        int command[3];          /* owned: the command's ends */
-        int peer[3];             /* owned: the peer's ends, where we made pipes */
-        int ticket;              /* weak: the message has it */
+        NamespaceSet *namespaces; /* owned reference: those that the runner joins */
+        int command[3];           /* owned: the command's ends */
+        int peer[3];              /* owned: the peer's ends, where we made pipes */
+        int ticket;               /* weak: the message has it */
         VerifyJob verify;
         int pidfd, tty; /* owned: of the command */
         bool released;
@@ -56,7 +56,7 @@ static Start *start_free(Start *s)
         runner_spec_done(&s->spec);
         fd_close(s->pidfd);
         fd_close(s->tty);
-        namespace_fds_done(&s->namespaces);
+        namespace_set_unref(s->namespaces);
         for (int i = 0; i < 3; i++) {
                 fd_close(s->command[i]);
                 fd_close(s->peer[i]);
@@ -227,7 +227,7 @@ static int release(Launch *l, Refusal *reterr)
                                .mode = RUNNER_MODE_EXEC,
                                .spec = &s->spec,
                                .leader = l->container->leader->pidfd,
-                               .namespaces = &s->namespaces,
+                               .namespaces = &s->namespaces->files,
                                .stdio = s->spec.tty ? NULL : s->command,
                        },
                        reterr);
@@ -235,7 +235,7 @@ static int release(Launch *l, Refusal *reterr)
                 return r;
 
         s->released = true;
-        namespace_fds_done(&s->namespaces);
+        s->namespaces = namespace_set_unref(s->namespaces);
         for (int i = 0; i < 3; i++)
                 s->command[i] = fd_close(s->command[i]);
         return 0;
@@ -285,7 +285,6 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
 
         if (!s)
                 return -ENOMEM;
-        s->namespaces = NAMESPACE_FDS_INIT;
         s->pidfd = s->tty = -EBADF;
         s->log = q->log;
         for (int i = 0; i < 3; i++)

@@ -66,16 +66,21 @@ int process_read_apparmor(int proc_fd, char **ret)
 
 static int read_status(int proc_fd, LeaderFacts *ret)
 {
-        _cleanup_free_ char *text = NULL, *setgroups = NULL;
+        _cleanup_free_ char *text = NULL;
         int r;
 
         r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
         if (r >= 0)
                 r = proc_status_parse(text, &ret->status);
-        if (r >= 0)
-                r = proc_status_groups(text, &ret->groups, &ret->n_groups);
-        if (r >= 0)
-                r = file_read_at(proc_fd, "uid_map", STATUS_MAX, &ret->uid_map, NULL);
+        return r < 0 ? r : proc_status_groups(text, &ret->groups, &ret->n_groups);
+}
+
+static int read_mappings(int proc_fd, LeaderFacts *ret)
+{
+        _cleanup_free_ char *setgroups = NULL;
+        int r;
+
+        r = file_read_at(proc_fd, "uid_map", STATUS_MAX, &ret->uid_map, NULL);
         if (r >= 0)
                 r = file_read_at(proc_fd, "gid_map", STATUS_MAX, &ret->gid_map, NULL);
         if (r >= 0)
@@ -108,6 +113,8 @@ static int look(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *r
         if (r >= 0)
                 r = read_status(proc_fd, ret);
         if (r >= 0)
+                r = read_mappings(proc_fd, ret);
+        if (r >= 0)
                 r = read_labels(proc_fd, ret, reterr);
         if (r >= 0)
                 r = namespaces_read_numbers(proc_fd, again);
@@ -136,6 +143,42 @@ int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refu
         }
         return refuse(reterr, REFUSAL_UNSUPPORTED, EAGAIN,
                       "the container's first process keeps changing its namespaces");
+}
+
+int leader_facts_read_again(int proc_fd, const Namespaces *namespaces, LeaderFacts *ret, Refusal *reterr)
+{
+        _cleanup_(leader_facts_done) LeaderFacts f = {.namespaces = *namespaces};
+        uint64_t before[_NS_MAX], after[_NS_MAX];
+        int r;
+
+        r = namespaces_read_numbers(proc_fd, before);
+        if (r >= 0)
+                r = read_status(proc_fd, &f);
+        if (r >= 0)
+                r = read_labels(proc_fd, &f, reterr);
+        if (r >= 0)
+                r = namespaces_read_numbers(proc_fd, after);
+        if (r < 0)
+                return r;
+        if (memcmp(before, namespaces->inode, sizeof(before)) != 0 ||
+            memcmp(after, namespaces->inode, sizeof(after)) != 0)
+                return 0;
+        *ret = f;
+        f = (LeaderFacts){0};
+        return 1;
+}
+
+bool leader_facts_are_mapped(const LeaderFacts *f)
+{
+        return f->uid_map && *f->uid_map && f->gid_map && *f->gid_map;
+}
+
+int leader_facts_copy_mappings(const LeaderFacts *f, LeaderFacts *ret)
+{
+        ret->uid_map = strdup(f->uid_map);
+        ret->gid_map = strdup(f->gid_map);
+        ret->setgroups_denied = f->setgroups_denied;
+        return ret->uid_map && ret->gid_map ? 0 : -ENOMEM;
 }
 
 /* A process cannot leave its PID namespace, and cannot enter a user namespace above its own. So a leader

@@ -30,6 +30,13 @@ void leader_facts_done(LeaderFacts *f);
  * looked at. Refuses a process whose namespaces change while it is looked at. */
 int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *reterr);
 
+/* The same for a process that was seen in these namespaces, which are open: 1, or 0 when it has left them. Without the
+ * ID mappings. */
+int leader_facts_read_again(int proc_fd, const Namespaces *namespaces, LeaderFacts *ret, Refusal *reterr);
+/* Whether the ID mappings stay what they are: the kernel lets them be written once. */
+bool leader_facts_are_mapped(const LeaderFacts *f);
+int leader_facts_copy_mappings(const LeaderFacts *f, LeaderFacts *ret);
+
 /* For a container that is found: refuses a leader that has left the user namespace it was made in. It may
  * have done so before we looked first. */
 int leader_facts_check_origin(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr);

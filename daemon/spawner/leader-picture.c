@@ -16,15 +16,21 @@
 
 /* The answer of the scout. The namespaces are passed in the order of their types. */
 typedef struct Found {
+        bool is_known; /* given: the loop has the namespaces below open; found: the leader is in them */
         ProcStat stat;
         FactsImage facts;
 } Found;
 
 static int prepare(void *userdata, void *data)
 {
-        const LeaderPicture *p = userdata;
+        LeaderPicture *p = userdata;
+        const Leader *l = p->leader;
+        Found *given = data;
 
-        return p->leader->proc_fd;
+        p->namespaces = namespace_set_ref(l->namespaces);
+        given->is_known = l->namespaces && leader_facts_are_mapped(&l->found);
+        given->facts.namespaces = l->found.namespaces;
+        return l->proc_fd;
 }
 
 static int read_stat(int proc_fd, ProcStat *ret)
@@ -41,15 +47,19 @@ static int run(void *data, int proc_fd, ScoutFindings *ret)
         _cleanup_(leader_facts_done) LeaderFacts facts = {0};
         _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
         Found *found = data;
+        Namespaces known = found->facts.namespaces;
         uint64_t differing;
         int r;
 
-        r = leader_facts_read(proc_fd, &facts, &fds, &ret->refusal);
+        r = found->is_known ? leader_facts_read_again(proc_fd, &known, &facts, &ret->refusal) : 0;
+        found->is_known = r > 0;
+        if (r == 0)
+                r = leader_facts_read(proc_fd, &facts, &fds, &ret->refusal);
         if (r >= 0)
                 r = read_stat(proc_fd, &found->stat);
         if (r >= 0)
                 r = facts_image_write(&facts, &found->facts, SCOUT_DATA_SIZE - offsetof(Found, facts));
-        if (r < 0)
+        if (r < 0 || found->is_known)
                 return r;
         differing = namespaces_to_join(&facts.namespaces);
         for (NamespaceType t = 0; t < _NS_MAX; t++)
@@ -58,26 +68,37 @@ static int run(void *data, int proc_fd, ScoutFindings *ret)
         return 0;
 }
 
+static int take_namespaces(LeaderPicture *p, ScoutFindings *f)
+{
+        _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
+        uint64_t differing = namespaces_to_join(&p->facts.namespaces);
+        size_t n = 0;
+
+        for (NamespaceType t = 0; t < _NS_MAX; t++) {
+                if (!(differing & namespace_flag(t)))
+                        continue;
+                if (n >= f->n_fds)
+                        return -EBADMSG;
+                fds.fds[t] = TAKE_FD(f->fds[n]);
+                n++;
+        }
+        if (n != f->n_fds)
+                return -EBADMSG;
+        namespace_set_unref(p->namespaces);
+        p->namespaces = namespace_set_new(&fds);
+        return p->namespaces ? 0 : -ENOMEM;
+}
+
 static int take_found(LeaderPicture *p, const Found *found, ScoutFindings *f)
 {
-        uint64_t differing;
-        size_t n = 0;
         int r;
 
         r = facts_image_read(&found->facts, SCOUT_DATA_SIZE - offsetof(Found, facts), &p->facts);
         if (r < 0)
                 return r;
         p->stat = found->stat;
-        differing = namespaces_to_join(&p->facts.namespaces);
-        for (NamespaceType t = 0; t < _NS_MAX; t++) {
-                if (!(differing & namespace_flag(t)))
-                        continue;
-                if (n >= f->n_fds)
-                        return -EBADMSG;
-                p->namespaces.fds[t] = TAKE_FD(f->fds[n]);
-                n++;
-        }
-        return n == f->n_fds ? 0 : -EBADMSG;
+        return found->is_known ? leader_facts_copy_mappings(&p->leader->found, &p->facts)
+                               : take_namespaces(p, f);
 }
 
 static int refuse_busy(Refusal *reterr)
@@ -135,7 +156,6 @@ int leader_picture_take(LeaderPicture *p, Leader *l, uid_t caller, void (*callba
                 .leader = leader_ref(l),
                 .callback = callback,
                 .userdata = userdata,
-                .namespaces = NAMESPACE_FDS_INIT,
         };
         return scout_job_start(&p->job, &work, p,
                                &(ScoutTarget){.group = l->pid, .process = l->pid, .caller = caller});
@@ -148,6 +168,6 @@ void leader_picture_done(LeaderPicture *p)
         scout_job_cancel(&p->job);
         refusal_done(&p->refusal);
         leader_facts_done(&p->facts);
-        namespace_fds_done(&p->namespaces);
+        p->namespaces = namespace_set_unref(p->namespaces);
         p->leader = leader_unref(p->leader);
 }

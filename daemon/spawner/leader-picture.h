@@ -15,7 +15,7 @@ typedef struct LeaderPicture {
         Refusal refusal;
         LeaderFacts facts;
         ProcStat stat;
-        NamespaceFds namespaces; /* owned: those that differ from ours */
+        NamespaceSet *namespaces; /* owned reference */
 } LeaderPicture;
 
 /* Calls back once, from the loop, also when the facts could not be read: the leader has the picture as long as the

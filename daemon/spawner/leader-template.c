@@ -182,7 +182,7 @@ static int fill_from_picture(Leader *l, RunnerSpec *spec, Refusal *reterr)
 }
 
 /* Facts of the leader that are read without waiting: they are not in the picture. */
-int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr)
+int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceSet **ret_namespaces, Refusal *reterr)
 {
         LeaderPicture *p = l->picture;
         int r = p ? p->error : -EINVAL;
@@ -202,8 +202,9 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ESRCH, "the container is not running");
         if (r < 0)
                 return leader_explain(l, r, reterr);
-        *ret_fds = p->namespaces;
-        p->namespaces = NAMESPACE_FDS_INIT;
+        if (!l->namespaces)
+                l->namespaces = namespace_set_ref(p->namespaces);
+        *ret_namespaces = TAKE_PTR(p->namespaces);
         return 0;
 }
 

@@ -29,6 +29,11 @@ LeaderFilters *leader_filters_free(LeaderFilters *f)
         return NULL;
 }
 
+void leader_close_namespaces(Leader *l)
+{
+        l->namespaces = namespace_set_unref(l->namespaces);
+}
+
 Leader *leader_ref(Leader *l)
 {
         if (l)
@@ -44,6 +49,7 @@ Leader *leader_unref(Leader *l)
         fd_close(l->proc_fd);
         leader_filters_free(l->filters);
         leader_facts_done(&l->found);
+        leader_close_namespaces(l);
         strv_free(l->command);
         free(l->unit_cgroup);
         free(l);

@@ -33,9 +33,11 @@ typedef struct Leader {
         int pidfd;   /* owned */
         int proc_fd; /* owned: /proc/PID */
         uint64_t start_time;
-        bool is_machine;        /* registered by anything: its root directory has to be looked at */
-        char *unit_cgroup;      /* owned: of the service whose main process it is; NULL for others */
-        LeaderFacts found;      /* as they were when the container was found: the ceiling of every exec */
+        bool is_machine;   /* registered by anything: its root directory has to be looked at */
+        char *unit_cgroup; /* owned: of the service whose main process it is; NULL for others */
+        LeaderFacts found; /* as they were when the container was found: the ceiling of every exec */
+        NamespaceSet
+                *namespaces;    /* owned reference: those of `found`, open from its first exec on, or NULL */
         LeaderFilters *filters; /* owned: as read last, or NULL */
         LeaderWaits *filters_waits; /* weak: they are being read (seccomp-filters.h) */
         int filters_error;          /* why they could not be read, and not before when it is tried again */
@@ -79,14 +81,16 @@ Leader *leader_unref(Leader *l);
 DEFINE_CLEANUP(Leader, leader_unref);
 
 bool leader_is_alive(const Leader *l);
+/* Its namespaces are to end with it, even if somebody still has a reference. */
+void leader_close_namespaces(Leader *l);
 /* Puts an error of reading one that lives into words, where there are none yet. */
 int leader_explain(const Leader *l, int error, Refusal *reterr);
 
 /* leader-template.c: fills the half of a spec that describes the leader from its picture, which must be there, and
- * takes the namespaces that differ from ours. All of it is read anew, but for filters, which can only be added to and
+ * returns the namespaces that the runner joins. All of it is read anew, but for filters, which can only be added to and
  * are read again when their number has changed: -EINPROGRESS, see leader_wait(). Nothing exceeds what the container had
  * when it was found; a leader that has left its namespaces is refused. */
-int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceFds *ret_fds, Refusal *reterr);
+int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceSet **ret_namespaces, Refusal *reterr);
 /* Attributes that do not confine but survive execve(2): I/O priority, personality, core filter. -EINPROGRESS
  * when the personality is being read, see leader_wait(). */
 int leader_fill_inherited(Leader *l, RunnerSpec *spec, Refusal *reterr);

@@ -3,7 +3,6 @@
 #include "spawner/namespaces.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/fd.h"
 #include "spawner/proc-parse.h"
 
@@ -67,6 +67,33 @@ void namespace_fds_done(NamespaceFds *f)
                 f->fds[t] = fd_close(f->fds[t]);
 }
 
+NamespaceSet *namespace_set_new(NamespaceFds *files)
+{
+        NamespaceSet *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return NULL;
+        *s = (NamespaceSet){.n_ref = 1, .files = *files};
+        *files = NAMESPACE_FDS_INIT;
+        return s;
+}
+
+NamespaceSet *namespace_set_ref(NamespaceSet *s)
+{
+        if (s)
+                s->n_ref++;
+        return s;
+}
+
+NamespaceSet *namespace_set_unref(NamespaceSet *s)
+{
+        if (!s || --s->n_ref > 0)
+                return NULL;
+        namespace_fds_done(&s->files);
+        free(s);
+        return NULL;
+}
+
 /* A kernel without time namespaces has none anywhere. */
 static bool is_unknown(NamespaceType type, int error)
 {
@@ -97,24 +124,33 @@ int namespaces_read(int proc_fd, Namespaces *ret)
         return 0;
 }
 
+/* The link is "user:[4026531837]". */
+int namespace_read_number(int proc_fd, NamespaceType type, uint64_t *ret)
+{
+        char path[16], text[64];
+        const char *number;
+        ssize_t n;
+
+        path_of(type, path);
+        *ret = 0;
+        n = readlinkat(proc_fd, path, text, sizeof(text) - 1);
+        if (n < 0)
+                return is_unknown(type, errno) ? 0 : -errno;
+        text[n] = 0;
+        number = strchr(text, '[');
+        if (!number)
+                return -EBADMSG;
+        number++;
+        return decimal_take(&number, UINT64_MAX, ret) < 0 || *number != ']' ? -EBADMSG : 0;
+}
+
 int namespaces_read_numbers(int proc_fd, uint64_t ret[static _NS_MAX])
 {
         for (NamespaceType t = 0; t < _NS_MAX; t++) {
-                char path[16], text[64], *number;
-                ssize_t n;
+                int r = namespace_read_number(proc_fd, t, &ret[t]);
 
-                path_of(t, path);
-                ret[t] = 0;
-                n = readlinkat(proc_fd, path, text, sizeof(text) - 1);
-                if (n < 0) {
-                        if (is_unknown(t, errno))
-                                continue;
-                        return -errno;
-                }
-                text[n] = 0;
-                number = strchr(text, '[');
-                if (!number || sscanf(number, "[%" SCNu64 "]", &ret[t]) != 1)
-                        return -EBADMSG;
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -35,6 +35,18 @@ typedef struct NamespaceFds {
 void namespace_fds_done(NamespaceFds *f);
 #define _cleanup_namespace_fds_ _cleanup_(namespace_fds_done)
 
+/* Those of a container that differ from ours, for all of its execs. As long as they are open, no other namespaces
+ * have the same numbers. */
+typedef struct NamespaceSet {
+        unsigned n_ref;
+        NamespaceFds files; /* owned */
+} NamespaceSet;
+
+/* Takes the files. */
+NamespaceSet *namespace_set_new(NamespaceFds *files);
+NamespaceSet *namespace_set_ref(NamespaceSet *s);
+NamespaceSet *namespace_set_unref(NamespaceSet *s);
+
 /* Remembers our own namespaces and those of the host's PID 1. Called once, at the start. */
 int namespaces_init(void);
 const Namespaces *namespaces_own(void);
@@ -51,6 +63,7 @@ int namespaces_read(int proc_fd, Namespaces *ret);
 int namespaces_open(int proc_fd, NamespaceFds *ret, Namespaces *ret_numbers);
 /* Nothing but the numbers, for which the kernel makes no files: to look again whether they are the same. */
 int namespaces_read_numbers(int proc_fd, uint64_t ret[static _NS_MAX]);
+int namespace_read_number(int proc_fd, NamespaceType type, uint64_t *ret);
 
 /* The CLONE_NEW flags of those that differ from ours. */
 uint64_t namespaces_to_join(const Namespaces *n);

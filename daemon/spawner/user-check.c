@@ -29,7 +29,7 @@ typedef struct Check {
         Leader *leader; /* owned reference */
         uid_t caller;
         RunnerSpec spec;
-        NamespaceFds namespaces; /* owned */
+        NamespaceSet *namespaces; /* owned reference */
         bool has_begun;
         Runner runner;
         sd_event_source *control, *timer;
@@ -46,7 +46,7 @@ static Check *check_free(Check *k)
         sd_event_source_disable_unref(k->timer);
         runner_release(&k->runner, k->spawner->event);
         runner_spec_done(&k->spec);
-        namespace_fds_done(&k->namespaces);
+        namespace_set_unref(k->namespaces);
         leader_unref(k->leader);
         sd_bus_message_unref(k->message);
         free(k);
@@ -105,10 +105,10 @@ static int begin(Check *k, Refusal *reterr)
                                        .mode = RUNNER_MODE_CHECK,
                                        .spec = &k->spec,
                                        .leader = k->leader->pidfd,
-                                       .namespaces = &k->namespaces,
+                                       .namespaces = &k->namespaces->files,
                                },
                                reterr);
-        namespace_fds_done(&k->namespaces);
+        k->namespaces = namespace_set_unref(k->namespaces);
         return r;
 }
 
@@ -204,7 +204,6 @@ int check_user(Connection *c, sd_bus_message *message, Container *container, con
                 .leader = leader_ref(container->leader),
                 .caller = caller,
                 .message = sd_bus_message_ref(message),
-                .namespaces = NAMESPACE_FDS_INIT,
                 .runner = RUNNER_INIT,
                 .callback = callback,
         };

@@ -2,6 +2,8 @@
 
 /* How containers are found, and who is told of those that come and go. */
 
+#include <fcntl.h>
+
 #include "unit/spawner/container-child.h"
 
 #define ID_A "aa11000000000000000000000000000000000000000000000000000000000000"
@@ -125,6 +127,30 @@ static void test_events(void)
         container_unref(new);
 }
 
+/* The namespaces of a container that is gone end, but for those of a start that is under way. */
+static void test_namespaces(void)
+{
+        NamespaceFds fds = NAMESPACE_FDS_INIT;
+        NamespaceSet *of_start;
+        ContainerTable t = {0};
+        Container *c;
+        pid_t pid;
+
+        c = make_container("machine", ID_A, "old", &pid);
+        NEED(container_table_add(&t, c, false) == 0);
+        fds.fds[NS_MNT] = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        NEED(fds.fds[NS_MNT] >= 0);
+        c->leader->namespaces = namespace_set_new(&fds);
+        NEED(c->leader->namespaces && fds.fds[NS_MNT] < 0);
+        of_start = namespace_set_ref(c->leader->namespaces);
+        container_table_forget(&t, c);
+        NEED(!c->leader->namespaces && of_start->n_ref == 1);
+        NEED(fcntl(of_start->files.fds[NS_MNT], F_GETFD) >= 0);
+        NEED(!namespace_set_unref(of_start));
+        end_child(pid);
+        container_unref(c);
+}
+
 /* A leader that dies takes its container along, without anybody asking. */
 static void test_dead_leader(void)
 {
@@ -157,6 +183,7 @@ int main(void)
         test_find();
         test_ambiguous_name();
         test_events();
+        test_namespaces();
         test_dead_leader();
         return 0;
 }

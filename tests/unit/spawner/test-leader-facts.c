@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,9 +148,52 @@ static void test_origin(void)
         NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 }
 
+static int read_again(int proc_fd, const Namespaces *namespaces)
+{
+        _cleanup_(leader_facts_done) LeaderFacts f = {0};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r = leader_facts_read_again(proc_fd, namespaces, &f, &refusal);
+
+        NEED(r <= 0 || (f.status.uid == getuid() && !f.uid_map));
+        return r;
+}
+
+/* A process that has left one of its namespaces is not taken for one that is in all of them. */
+static void test_again(void)
+{
+        _cleanup_(leader_facts_done) LeaderFacts mine = {0}, copy = {0};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_close_ int self = open_proc(getpid()), other = -EBADF;
+        pid_t pid;
+
+        NEED(leader_facts_read(self, &mine, NULL, &refusal) == 0);
+        NEED(read_again(self, &mine.namespaces) == 1);
+        for (NamespaceType t = 0; t < _NS_MAX; t++) {
+                Namespaces others = mine.namespaces;
+
+                others.inode[t] ^= 1;
+                NEED(read_again(self, &others) == 0);
+        }
+        NEED(leader_facts_are_mapped(&mine));
+        NEED(leader_facts_copy_mappings(&mine, &copy) == 0);
+        NEED(strcmp(copy.uid_map, mine.uid_map) == 0 && strcmp(copy.gid_map, mine.gid_map) == 0);
+
+        pid = fork_in_user_namespace();
+        if (pid == 0)
+                return;
+        other = open_proc(pid);
+        NEED(read_again(other, &mine.namespaces) == 0);
+        leader_facts_done(&copy);
+        NEED(leader_facts_read(other, &copy, NULL, &refusal) == 0);
+        /* Somebody may write its mappings later. */
+        NEED(!leader_facts_are_mapped(&copy));
+        NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
 int main(void)
 {
         test_compare();
+        test_again();
         test_origin();
         return 0;
 }
