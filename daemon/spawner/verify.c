@@ -30,14 +30,20 @@ static int mismatch(Refusal *reterr, const char *what)
  * which is then one below the container's. */
 static int check_user_namespace(int proc_fd, uint64_t found, bool *ret_left, Refusal *reterr)
 {
-        _cleanup_close_ int fd = openat(proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
-        struct stat st;
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t now;
         int r;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
+        r = namespace_read_number(proc_fd, NS_USER, &now);
+        if (r < 0)
+                return r;
+        *ret_left = now != found;
+        if (!*ret_left)
+                return 0;
+        fd = openat(proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
                 return -errno;
-        *ret_left = st.st_ino != found;
-        r = *ret_left ? user_namespace_is_within(fd, found) : 1;
+        r = user_namespace_is_within(fd, found);
         return r == 0 ? mismatch(reterr, "user namespace") : MIN(r, 0);
 }
 
@@ -58,11 +64,12 @@ static int check_made_since(int fd, uint64_t now, uint64_t found, NamespaceType 
 static int check_namespaces(int proc_fd, const Namespaces *found, Refusal *reterr)
 {
         _cleanup_namespace_fds_ NamespaceFds fds = NAMESPACE_FDS_INIT;
+        uint64_t numbers[_NS_MAX];
         Namespaces now;
         int r;
 
-        r = namespaces_read(proc_fd, &now);
-        if (r < 0 || memcmp(&now, found, sizeof(now)) == 0)
+        r = namespaces_read_numbers(proc_fd, numbers);
+        if (r < 0 || memcmp(numbers, found->inode, sizeof(numbers)) == 0)
                 return r;
         r = namespaces_open(proc_fd, &fds, &now);
         for (NamespaceType t = 0; r >= 0 && t < _NS_MAX; t++) {
@@ -174,15 +181,13 @@ static int read_status(int proc_fd, char **ret_text, ProcStatus *ret)
         return r < 0 ? r : proc_status_parse(*ret_text, ret);
 }
 
-static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *spec, Refusal *reterr)
+static int check_facts(int proc_fd, const LeaderFacts *found, const RunnerSpec *spec, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL;
         bool has_left = false;
         ProcStatus status;
         int r;
 
-        if (has_ended_unexecuted(proc_fd))
-                return 0;
         r = read_status(proc_fd, &text, &status);
         if (r >= 0)
                 r = check_status(&status, &found->status, spec, reterr);
@@ -199,6 +204,16 @@ static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *sp
                 return r;
         r = check_namespaces(proc_fd, &found->namespaces, reterr);
         return r < 0 && reterr->kind == REFUSAL_NONE && has_ended(proc_fd) ? 0 : r;
+}
+
+static int check_all(int proc_fd, const LeaderFacts *found, const RunnerSpec *spec, Refusal *reterr)
+{
+        int r = check_facts(proc_fd, found, spec, reterr);
+
+        if (r >= 0 || !has_ended_unexecuted(proc_fd))
+                return r;
+        refusal_done(reterr);
+        return 0;
 }
 
 int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec *spec, Refusal *reterr)
