@@ -278,5 +278,5 @@ void http_get_logs(HttpExchange *x)
                 http_reply_refusal(x, &refusal);
                 return;
         }
-        http_need_exec(x, AUTHZ_INSPECT, "logs", logs_run);
+        http_need_exec(x, AUTHZ_REPLAY, "logs", logs_run);
 }

@@ -226,7 +226,7 @@ static SelinuxPermission selinux_permission(const AuthzQuestion *q)
         }
         if (strcmp(verb, "kill") == 0)
                 return SELINUX_KILL;
-        if (q->action == AUTHZ_MANAGE || q->action == AUTHZ_REPLAY || strcmp(verb, "logs") == 0)
+        if (q->action == AUTHZ_MANAGE || q->action == AUTHZ_REPLAY)
                 return SELINUX_ATTACH;
         return SELINUX_LIST;
 }

@@ -283,6 +283,7 @@ def test_a_user_who_was_just_added():
     ("POST", "/exec/{}/resize?h=1&w=1", "manage", "resize"),
     ("POST", "/exec/{}/start", "manage", "start"),
     ("GET", "/exec/{}/recording", "replay", "replay"),
+    ("GET", "/exec/{}/logs", "replay", "logs"),
 ])
 def test_refusals_say_what_was_refused(users, method, path, action, verb):
     exec_id = create("web", ["sleep", "1000"])
