@@ -159,11 +159,11 @@ int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr)
 static int drop_bounding(uint64_t keep)
 {
         for (int cap = 0; cap < 64; cap++) {
-                int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+                int has = keep & CAP_BIT(cap) ? 0 : prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
 
                 if (has < 0)
                         break; /* beyond the last that this kernel has */
-                if (has && !(keep & CAP_BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+                if (has && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
                         return -errno;
         }
         return 0;

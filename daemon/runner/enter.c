@@ -17,17 +17,17 @@
 #include "base/fd.h"
 #include "runner/runner.h"
 
-/* Between stdio and the channel on one side, and what is only needed until the namespaces are joined. */
-#define STDIO_PARKED_FD 10
-#define LEADER_FD       13
-#define NAMESPACES_FD   14 /* and the next ones */
-
-/* The meaning of the fds in the order. */
+/* The meaning of the fds in the order: after the namespaces comes stdio. */
 enum {
         ORDER_SPEC,
         ORDER_LEADER,
         ORDER_NAMESPACES,
 };
+
+/* Only needed until the namespaces are joined. */
+#define ORDER_FD      (TTY_SOCKET_FD + 1) /* and the next ones */
+#define LEADER_FD     (ORDER_FD + ORDER_LEADER)
+#define NAMESPACES_FD (ORDER_FD + ORDER_NAMESPACES)
 
 static int read_spec(int fd, RunnerSpec *ret)
 {
@@ -45,46 +45,25 @@ static int read_spec(int fd, RunnerSpec *ret)
         return 0;
 }
 
-static int dup_many(const int *fds, size_t n, int first)
+/* Before the order: nothing is open but stdio, the control socket, the channel and the socket of the terminal. The
+ * fds of the order then get the numbers that follow. */
+static int settle_own_fds(int channel, int tty_socket)
 {
-        for (size_t i = 0; i < n; i++)
-                if (dup3(fds[i], first + (int) i, O_CLOEXEC) < 0)
-                        return -errno;
+        channel = fcntl(channel, F_DUPFD_CLOEXEC, ORDER_FD);
+        tty_socket = fcntl(tty_socket, F_DUPFD_CLOEXEC, ORDER_FD);
+        if (channel < 0 || tty_socket < 0 || dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 ||
+            dup3(tty_socket, TTY_SOCKET_FD, O_CLOEXEC) < 0 || close_range(ORDER_FD, ~0U, 0) < 0)
+                return -errno;
         return 0;
 }
 
-/* Puts the fds where they are expected; every other one is gone afterwards. The fds at hand are moved out of
- * the way first, since one may have the number that another one is to get. */
-static int settle_fds(const RunnerOrder *order, const int *fds, size_t n_fds, int channel, int tty_socket)
+/* What has been read, and the monitor's control socket. */
+static int settle_fds(const int *fds, size_t n_fds)
 {
-        size_t n = order->n_namespaces, n_stdio = n_fds - ORDER_NAMESPACES - n;
-        int high[RUNNER_ORDER_FDS_MAX], r;
-
-        channel = fcntl(channel, F_DUPFD_CLOEXEC, 64);
-        tty_socket = fcntl(tty_socket, F_DUPFD_CLOEXEC, 64);
-        if (channel < 0 || tty_socket < 0)
-                return -errno;
-        for (size_t i = 0; i < n_fds; i++) {
-                high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
-                if (high[i] < 0)
-                        return -errno;
-        }
-
-        r = dup_many(&channel, 1, CHANNEL_FD);
-        if (r >= 0)
-                r = dup_many(&tty_socket, 1, TTY_SOCKET_FD);
-        if (r >= 0)
-                r = dup_many(high + ORDER_LEADER, 1, LEADER_FD);
-        if (r >= 0)
-                r = dup_many(high + ORDER_NAMESPACES, n, NAMESPACES_FD);
-        if (r >= 0)
-                r = dup_many(high + ORDER_NAMESPACES + n, n_stdio, STDIO_PARKED_FD);
-        if (r < 0)
-                return r;
-        if (close_range(CHANNEL_FD + 1, TTY_SOCKET_FD - 1, 0) < 0 ||
-            close_range(NAMESPACES_FD + (unsigned) n, ~0U, 0) < 0)
-                return -errno;
-        return 0;
+        for (size_t i = 0; i < n_fds; i++)
+                if (fds[i] != ORDER_FD + (int) i)
+                        return -EBADF;
+        return close(RUNNER_CONTROL_FD) < 0 || close(fds[ORDER_SPEC]) < 0 ? -errno : 0;
 }
 
 /* One after the other, each checked by the kernel to be of the kind that is expected. Nothing of the
@@ -146,9 +125,9 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
         prctl(PR_SET_DUMPABLE, 0);
 
         for (int i = 0; with_stdio && i < 3; i++)
-                if (dup2(STDIO_PARKED_FD + i, i) < 0)
+                if (dup2(NAMESPACES_FD + (int) n + i, i) < 0)
                         return -errno;
-        if (close_range(TTY_SOCKET_FD + 1, ~0U, 0) < 0)
+        if (close_range(ORDER_FD, ~0U, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -244,14 +223,14 @@ static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t 
 }
 
 /* The monitor counts the time from here on, and does not end for a signal either. */
-static void tell_ordered(int channel, RunnerMode mode)
+static void tell_ordered(RunnerMode mode)
 {
         ChannelMessage m = {.type = CHANNEL_ORDERED, .kind = mode};
         sigset_t all;
 
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
-        (void) !write(channel, &m, sizeof(m));
+        channel_send(&m);
 }
 
 void enter_run(pid_t monitor, int channel, int tty_socket)
@@ -265,15 +244,15 @@ void enter_run(pid_t monitor, int channel, int tty_socket)
 
         /* A command has its monitor. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != monitor)
+        if (getppid() != monitor || settle_own_fds(channel, tty_socket) < 0)
                 _exit(1);
         r = receive_order(&order, fds, ELEMENTSOF(fds), &n_fds);
         if (r <= 0)
                 _exit(r < 0);
-        tell_ordered(channel, order.mode);
+        tell_ordered(order.mode);
 
         r_spec = read_spec(fds[ORDER_SPEC], &e.spec);
-        r = settle_fds(&order, fds, n_fds, channel, tty_socket);
+        r = settle_fds(fds, n_fds);
         if (r < 0)
                 _exit(1);
         r = r_spec < 0 ? r_spec : enter(&order, n_fds, &e, &refusal);

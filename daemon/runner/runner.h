@@ -48,8 +48,8 @@ typedef struct ChannelMessage {
 _Static_assert(sizeof(ChannelMessage) <= PIPE_BUF, "a message must be written at once");
 
 /* Where the joiner has its fds: 0 to 2 are stdio, as soon as they are known. */
-#define CHANNEL_FD    RUNNER_CONTROL_FD
-#define TTY_SOCKET_FD 9 /* until the terminal was sent */
+#define CHANNEL_FD    (RUNNER_CONTROL_FD + 1)
+#define TTY_SOCKET_FD (RUNNER_CONTROL_FD + 2) /* until the terminal was sent */
 
 /* Everything that the steps of an exec share. */
 typedef struct Entry {
