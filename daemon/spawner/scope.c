@@ -22,6 +22,11 @@
 #define EXISTS_STOP_USEC  USEC_PER_SEC
 #define EXISTS_USEC       (5 * USEC_PER_SEC)
 
+/* A job of somebody else stops what the scope is in. */
+#define DESTRUCTIVE_ERROR      "org.freedesktop.systemd1.TransactionIsDestructive"
+#define DESTRUCTIVE_AGAIN_USEC (200 * USEC_PER_MSEC)
+#define DESTRUCTIVE_USEC       (10 * USEC_PER_SEC)
+
 /* How soon systemd is asked again that was not there to answer. */
 #define AWAY_AGAIN_USEC (100 * USEC_PER_MSEC)
 
@@ -194,17 +199,15 @@ static bool scope_is_there(const Scope *s)
         return s->callback && cgroup_of_unit(s->runner_pid, s->name, &path) >= 0;
 }
 
-/* The slice exists, but systemd has not reported it yet. The scope is requested again after that. */
-static void scope_wait_for_slice(Scope *s)
+/* It is requested again when the slice is usable. */
+static int scope_requeue(Scope *s)
 {
         ScopeManager *m = s->manager;
         sd_bus_message *copy = NULL;
         int r = scope_message_copy(m->bus, s->message, false, &copy);
 
-        if (r < 0) {
-                scope_fail(s, r, strerrordesc_np(-r));
-                return;
-        }
+        if (r < 0)
+                return r;
         sd_bus_message_unref(s->message);
         s->message = copy;
         list_remove(&m->in_flight, &s->node);
@@ -213,24 +216,47 @@ static void scope_wait_for_slice(Scope *s)
         s->state = SCOPE_QUEUED;
         s->timeout = sd_event_source_disable_unref(s->timeout);
         s->makes_slice = false;
-        slice_on_found(s->slice);
+        return 0;
+}
+
+/* Either it exists, but systemd has not reported it yet; or somebody stops it. */
+static void scope_wait_for_slice(Scope *s, void (*tell)(Slice *))
+{
+        int r = scope_requeue(s);
+
+        if (r < 0)
+                scope_fail(s, r, strerrordesc_np(-r));
+        else
+                tell(s->slice);
+}
+
+/* For another unit than the slice, such as the one below it or above it. */
+static int scope_wait_for_job(Scope *s)
+{
+        return now_usec(CLOCK_MONOTONIC) < s->called + DESTRUCTIVE_USEC
+                       ? scope_call_again(s, DESTRUCTIVE_AGAIN_USEC)
+                       : -ETIMEDOUT;
 }
 
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         Scope *s = userdata;
-        bool exists = e && sd_bus_error_has_name(e, EXISTS_ERROR);
+        bool exists = e && sd_bus_error_has_name(e, EXISTS_ERROR),
+             is_destructive = e && sd_bus_error_has_name(e, DESTRUCTIVE_ERROR),
+             names_slice = e && e->message && strstr(e->message, s->slice->name);
 
         s->slot = sd_bus_slot_unref(s->slot);
         /* Without a connection it is asked for again by scope_manager_move(). */
         if (!e || sd_bus_is_open(s->manager->bus) <= 0)
                 return 0;
-        if (exists && e->message && s->makes_slice && strstr(e->message, s->slice->name))
-                scope_wait_for_slice(s);
+        if (exists && names_slice && s->makes_slice)
+                scope_wait_for_slice(s, slice_on_found);
+        else if (is_destructive && names_slice)
+                scope_wait_for_slice(s, slice_on_stopping);
         else if (exists && scope_is_there(s))
                 scope_finish(s, NULL);
-        else if ((exists && scope_wait_for_name(s) >= 0) ||
+        else if ((exists && scope_wait_for_name(s) >= 0) || (is_destructive && scope_wait_for_job(s) >= 0) ||
                  (systemd_is_away(e) && scope_call_again(s, AWAY_AGAIN_USEC) >= 0))
                 return 0;
         else

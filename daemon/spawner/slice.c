@@ -150,6 +150,13 @@ static void slice_stop(Slice *s)
         slice_arm(s, STOP_USEC);
 }
 
+/* Our own request joins theirs, and we learn of the end of both. */
+void slice_on_stopping(Slice *s)
+{
+        if (s->bus && s->state != SLICE_STOPPING)
+                slice_stop(s);
+}
+
 void slice_move(Slice *s, sd_bus *bus)
 {
         s->bus = bus;

@@ -73,6 +73,8 @@ void slice_set_container(Slice *s, Container *c);
 void slice_set_limits(Slice *s, const Limits *limits);
 /* systemd has it, against what we knew: it begins to be adopted, if its container is known. */
 void slice_on_found(Slice *s);
+/* Somebody stops it. */
+void slice_on_stopping(Slice *s);
 /* systemd does not have it. */
 void slice_on_gone(Slice *s);
 void slice_on_container_gone(Slice *s);

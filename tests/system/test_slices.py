@@ -4,6 +4,7 @@
 import glob
 import os
 import re
+import threading
 import time
 
 import pytest
@@ -114,6 +115,23 @@ def test_stopped_by_somebody_else(machine):
     shell(f"systemctl stop '{os.path.basename(slice_of(machine))}'")
     wait_for(lambda: not request("GET", f"/exec/{exec_id}/json").json()["Running"], what="the end of the exec")
     assert run(machine, ["echo", "again"])[:2] == (0, b"again\n")
+
+
+def test_start_while_somebody_stops_it(machine):
+    """It waits for the end of that, which the commands in it decide."""
+    stubborn = detached(machine, ["sh", "-c", "trap '' TERM; : >/stubborn; while :; do sleep 1; done"])
+    root = shell(f"{MACHINE} root {machine}").strip()
+    wait_for(lambda: os.path.exists(f"{root}/stubborn"), what="a command that ignores SIGTERM")
+    name, replies = os.path.basename(slice_of(machine)), []
+    shell(f"systemctl stop --no-block '{name}'")
+    exec_id = create(machine, ["true"])
+    start = threading.Thread(target=lambda: replies.append(request("POST", f"/exec/{exec_id}/start", {"Detach": True})))
+    start.start()
+    let_pass(1)
+    assert not replies, replies[0].body
+    end(stubborn)
+    start.join()
+    assert replies[0].status == 200, replies[0].body
 
 
 def test_made_by_somebody_else(machine):
