@@ -157,7 +157,7 @@ static int start_command(const Entry *e, Refusal *reterr)
         /* The error of the kernel if the PID namespace has lost its PID 1. */
         if (pid == -ENOMEM)
                 return refuse(reterr, REFUSAL_NOT_RUNNING, ENOMEM, "the container is not running");
-        return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, pid, "failed to fork: %s", strerrordesc_np(-pid));
+        return refuse_act(reterr, "fork", pid);
 }
 
 static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *reterr)

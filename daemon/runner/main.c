@@ -416,8 +416,7 @@ static int monitor_without_joiner(Monitor *k, const char *act, int error)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
         k->joiner = 0;
-        refuse_start(&refusal, REFUSAL_NOT_RUNNABLE, error, "failed to %s: %s", act,
-                     strerrordesc_np(-error));
+        refuse_act(&refusal, act, error);
         monitor_fail(k, REFUSAL_NOT_RUNNABLE, -error, refusal.message ?: act);
         monitor_finish(k);
         return 1;

@@ -80,3 +80,10 @@ int refuse_start(Refusal *r, RefusalKind kind, int error, const char *format, ..
                       "OCI runtime exec failed: exec failed: unable to start container process: %s: unknown",
                       text ?: "out of memory");
 }
+
+int refuse_act(Refusal *r, const char *act, int error)
+{
+        return refuse_start(
+                r, REFUSAL_NOT_RUNNABLE, error, "failed to %s: %s%s", act, strerrordesc_np(abs(error)),
+                abs(error) == EAGAIN ? ": the container, or the exec, may not have more tasks" : "");
+}

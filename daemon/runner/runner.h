@@ -133,6 +133,8 @@ const char *errno_text(int error, char *buffer, size_t size);
 char *quote_text(const char *s);
 /* A refusal that reads as one of runc's, which Docker passes on. */
 int refuse_start(Refusal *r, RefusalKind kind, int error, const char *format, ...) _printf_(4, 5);
+/* The kernel has not let us do something; a limit that it does not name is named. */
+int refuse_act(Refusal *r, const char *act, int error);
 
 /* Tells the monitor over CHANNEL_FD. */
 void channel_send(const ChannelMessage *m);

@@ -263,6 +263,8 @@ static void release_or_fail(Launch *l)
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r = release(l, &refusal);
 
+        if (r == -EIO)
+                (void) launch_limits_explain(&l->limits, l->slice, EIO, &refusal);
         if (r < 0)
                 launch_fail(l, &refusal, r);
 }
@@ -308,6 +310,7 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
         if (r < 0)
                 return r;
 
+        launch_limits_mark(&l->limits, l->slice);
         s->message = sd_bus_message_ref(message);
         s->ticket = q->ticket;
         l->start = TAKE_PTR(s);
@@ -391,12 +394,21 @@ static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t
                 hand_over(l, r, &none);
 }
 
+/* To fork fails with the same error where the container has lost its first process. */
+static bool lacks_memory(const Launch *l, const RunnerReport *report)
+{
+        return report->error == ENOMEM && report->kind == REFUSAL_NOT_RUNNING &&
+               leader_is_alive(l->container->leader);
+}
+
 static void take_failed(Launch *l, const RunnerReport *report)
 {
         Refusal refusal = REFUSAL_INIT;
 
         /* The text was cut to a length, and its writer could have been attacked. */
         (void) refuse(&refusal, report->kind, 0, "%s", report->text);
+        if (report->error == ECHILD || lacks_memory(l, report))
+                (void) launch_limits_explain(&l->limits, l->slice, report->error, &refusal);
         log_debug("Exec %s: %s (%s)", l->exec_id, report->text, strerrordesc_np(report->error) ?: "?");
         launch_fail(l, &refusal, report->error ?: EIO);
         refusal_done(&refusal);
@@ -422,7 +434,8 @@ static void on_report(Launch *l)
         } else if (!l->start && container_is_service(l->container))
                 launch_free(l); /* the service is stopped, and its scopes before it */
         else {
-                refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner of this exec has ended");
+                if (!launch_limits_explain(&l->limits, l->slice, EIO, &refusal))
+                        refuse(&refusal, REFUSAL_UNAVAILABLE, EIO, "the runner of this exec has ended");
                 launch_fail(l, &refusal, EIO);
         }
         for (size_t i = 0; i < n_fds; i++)

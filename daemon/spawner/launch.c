@@ -3,7 +3,6 @@
 #include "spawner/launch.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,19 +19,6 @@
  * little more. */
 #define LOOK_USEC (5 * USEC_PER_SEC)
 #define LOOKS_MAX ((RUNNER_STARVED_SEC_MAX + 5) * USEC_PER_SEC / LOOK_USEC)
-
-/* A runner shares the CPU limit of its container with the commands there. */
-static int refuse_late(const Launch *l, Refusal *reterr)
-{
-        uint64_t quota = l->slice->limits.values[LIMIT_CPU_QUOTA];
-
-        if (quota == LIMIT_NONE)
-                return refuse(reterr, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
-        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ETIMEDOUT,
-                      "the command did not start in time: the CPU limit of the container, %" PRIu64
-                      ".%" PRIu64 "%% of a processor, leaves too little processor time",
-                      quota * 100 / USEC_PER_SEC, quota * 1000 / USEC_PER_SEC % 10);
-}
 
 int launch_arm(Launch *l)
 {
@@ -56,7 +42,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
                 l->n_looks++;
         if (l->n_looks < LOOKS_MAX && launch_arm(l) >= 0)
                 return 0;
-        (void) refuse_late(l, &refusal);
+        if (!launch_limits_explain(&l->limits, l->slice, ETIMEDOUT, &refusal))
+                refuse(&refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT, "the command did not start in time");
         l->events->on_failed(l, &refusal, ETIMEDOUT);
         return 0;
 }
@@ -176,6 +163,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         list_append(&c->spawner->launches, &l->node);
         memcpy(l->exec_id, q->exec_id, EXEC_ID_LENGTH);
         l->caller = q->caller;
+        launch_limits_init(&l->limits, q->properties);
         l->container = container_ref(container);
         l->description = strdup(q->description);
         if (!l->description)
@@ -183,6 +171,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         r = slices_get(c->spawner->slices, container, &l->slice, reterr);
         if (r < 0)
                 return r;
+        launch_limits_mark(&l->limits, l->slice);
         r = runner_spawn(c->spawner->options.runner, &l->runner);
         if (r < 0)
                 return r;

@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "spawner/connection.h"
+#include "spawner/launch-limits.h"
 #include "spawner/runner-spawn.h"
 #include "wire/exec-id.h"
 
@@ -39,6 +40,7 @@ struct Launch {
         Container *container; /* owned reference */
         Runner runner;
         Slice *slice; /* owned reference */
+        LaunchLimits limits;
         Scope *scope;
         bool scope_is_ready;
         bool is_prepared; /* counted by the spawner */
