@@ -19,13 +19,15 @@
 #define AGAIN_USEC  USEC_PER_SEC
 
 struct LimitsFollower {
-        sd_bus *bus;          /* weak */
-        sd_event *event;      /* weak */
-        Container *container; /* owned reference */
-        char *unit;
+        sd_bus *bus;                         /* weak */
+        sd_event *event;                     /* weak */
+        Container *container;                /* owned reference */
+        char *unit, *cgroup;                 /* of the execs */
         Limits now, wanted, asked;           /* the last in the call under way */
         bool is_known;                       /* `now` is what the unit has */
-        sd_event_source *watches[2], *timer; /* of the unit's cgroup, and of the container's own */
+        sd_event_source *watches[2], *timer; /* of the cgroup of the container's unit, and of its own */
+        sd_event_source *own_watch, *own_timer;
+        bool was_raised; /* and has been set again lately */
         sd_bus_slot *slot;
         void (*on_settled)(void *userdata, const Limits *now);
         void *userdata;
@@ -78,9 +80,12 @@ LimitsFollower *limits_follower_free(LimitsFollower *f)
         for (size_t i = 0; i < ELEMENTSOF(f->watches); i++)
                 sd_event_source_disable_unref(f->watches[i]);
         sd_event_source_disable_unref(f->timer);
+        sd_event_source_disable_unref(f->own_watch);
+        sd_event_source_disable_unref(f->own_timer);
         sd_bus_slot_unref(f->slot);
         container_unref(f->container);
         free(f->unit);
+        free(f->cgroup);
         free(f);
         return NULL;
 }
@@ -178,6 +183,52 @@ static void follower_turn(LimitsFollower *f)
         }
 }
 
+static int on_own_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void look_at_own(LimitsFollower *f, uint64_t usec)
+{
+        int r;
+
+        if (f->own_timer)
+                return;
+        r = sd_event_add_time_relative(f->event, &f->own_timer, CLOCK_MONOTONIC, usec, 0, on_own_timer, f);
+        if (r < 0)
+                log_error_errno(r, "Failed to set a timer");
+}
+
+/* systemd writes them, too, when it sets the limits for us. */
+static int on_own_written(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+        LimitsFollower *f = userdata;
+
+        if (event->mask & IN_IGNORED)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        else
+                look_at_own(f, f->was_raised ? AGAIN_USEC : SETTLE_USEC);
+        return 0;
+}
+
+static int on_own_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        LimitsFollower *f = userdata;
+        Limits own;
+
+        f->own_timer = sd_event_source_disable_unref(f->own_timer);
+        /* It is about to have others, which are looked at then. */
+        if (limits_follower_is_busy(f)) {
+                look_at_own(f, AGAIN_USEC);
+                return 0;
+        }
+        f->was_raised = false;
+        if (limits_read(f->cgroup, &own) < 0 || limits_are_within(&own, &f->now))
+                return 0;
+        log_warning("Somebody has raised the limits of %s; they are set again", f->unit);
+        f->was_raised = true;
+        f->is_known = false;
+        follower_turn(f);
+        return 0;
+}
+
 void limits_follower_move(LimitsFollower *f, sd_bus *bus)
 {
         f->bus = bus;
@@ -201,14 +252,15 @@ void limits_follower_set(LimitsFollower *f, const Limits *wanted)
         follower_turn(f);
 }
 
-static int watch_one(LimitsFollower *f, const char *cgroup, sd_event_source **ret)
+static int watch_one(LimitsFollower *f, const char *cgroup, sd_event_inotify_handler_t callback,
+                     sd_event_source **ret)
 {
         int dir = cgroup ? cgroup_open(cgroup) : -ENOENT, r = dir;
         char path[32];
 
         if (dir >= 0) {
                 snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-                r = sd_event_add_inotify(f->event, ret, path, IN_MODIFY | IN_ONLYDIR, on_written, f);
+                r = sd_event_add_inotify(f->event, ret, path, IN_MODIFY | IN_ONLYDIR, callback, f);
         }
         fd_close(dir);
         return r;
@@ -220,14 +272,16 @@ static void watch(LimitsFollower *f)
         const Container *c = f->container;
         int r;
 
-        r = watch_one(f, c->unit_cgroup, &f->watches[0]);
+        r = watch_one(f, c->unit_cgroup, on_written, &f->watches[0]);
         if (r >= 0 && c->given_cgroup)
-                r = watch_one(f, c->given_cgroup, &f->watches[1]);
+                r = watch_one(f, c->given_cgroup, on_written, &f->watches[1]);
+        if (r >= 0)
+                r = watch_one(f, f->cgroup, on_own_written, &f->own_watch);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Failed to watch the limits of container %s", c->name);
 }
 
-int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const Limits *now,
+int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const char *cgroup, const Limits *now,
                         void (*on_settled)(void *userdata, const Limits *now), void *userdata,
                         LimitsFollower **ret)
 {
@@ -241,7 +295,8 @@ int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const Limit
         f->userdata = userdata;
         f->container = container_ref(c);
         f->unit = strdup(unit);
-        if (!f->unit)
+        f->cgroup = strdup(cgroup);
+        if (!f->unit || !f->cgroup)
                 return -ENOMEM;
         watch(f);
         if (now) {

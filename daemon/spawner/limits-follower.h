@@ -2,7 +2,7 @@
 #pragma once
 
 /* Keeps the limits of a slice equal to those of its container, which an administrator or an engine may
- * change. */
+ * change. An administrator may also lower those of the slice itself; if somebody raises them, they are set again. */
 
 #include <systemd/sd-bus.h>
 
@@ -15,9 +15,9 @@ int container_limits_read(const Container *c, Limits *ret, Refusal *reterr);
 
 typedef struct LimitsFollower LimitsFollower;
 
-/* `bus` is systemd's, and must live as long. The unit has the limits of `now`; NULL: others, and gets them.
- * `on_settled` is called whenever it has been given those that were wanted. */
-int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const Limits *now,
+/* `bus` is systemd's, and must live as long. The unit, with its control group, has the limits of `now`; NULL: others, and
+ * gets them. `on_settled` is called whenever it has been given those that were wanted. */
+int limits_follower_new(sd_bus *bus, Container *c, const char *unit, const char *cgroup, const Limits *now,
                         void (*on_settled)(void *userdata, const Limits *now), void *userdata,
                         LimitsFollower **ret);
 /* Another bus takes its place. */

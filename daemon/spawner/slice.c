@@ -265,8 +265,8 @@ static int slice_follow(Slice *s, bool is_adopted)
         if (r >= 0 && control)
                 r = freezer_new(s->bus, control, s->name, now.is_frozen, &s->freezer);
         if (r >= 0)
-                r = limits_follower_new(s->bus, s->container, s->name, is_adopted ? NULL : &s->limits,
-                                        on_limits, s, &s->follower);
+                r = limits_follower_new(s->bus, s->container, s->name, s->cgroup,
+                                        is_adopted ? NULL : &s->limits, on_limits, s, &s->follower);
         if (r >= 0)
                 r = sub_slices_find(&s->subs);
         if (r < 0)

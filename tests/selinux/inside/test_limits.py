@@ -46,6 +46,13 @@ def test_tasks_of_the_request(web):
     assert b"all" not in outcome.out, outcome
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_tasks_for_no_runner(web, limit):
+    outcome = web.run(["true"], Properties={"TasksMax": str(limit)})
+    print(limit, outcome)
+    assert outcome.code == 0 or "may not have more tasks" in outcome.text, outcome
+
+
 def usage_in_two_seconds(machine, **fields):
     exec_id = client.create(machine.name, BURN, **fields).json()["Id"]
     assert client.start_detached(exec_id).status in (200, 204)
@@ -208,6 +215,32 @@ def test_limits_that_change(emptied):
     vm.sh(["systemctl", "set-property", "--runtime", emptied.unit, "MemoryMax=64M", "CPUQuota=20%"])
     emptied.limit_memory(64)
     assert vm.wait_for(lambda: number(directory, "memory.max") == 64 << 20)
+    kill(*ids)
+
+
+def test_limit_below_what_is_used(emptied):
+    """It is the execs that are killed, nothing hangs, and the next one starts."""
+    hold = ["sh", "-c", "head -c 30000000 /dev/zero | tail -c 29000000 | { sleep 100; cat >/dev/null; }"]
+    ids = spawned(emptied, hold, 1)
+    directory = slice_of(ids[0])
+    assert vm.wait_for(lambda: number(directory, "memory.current") > 25_000_000)
+    emptied.limit_memory(16)
+    assert vm.wait_for(lambda: number(directory, "memory.max") == 16 << 20)
+    assert vm.wait_for(lambda: number(directory, "memory.current") <= 16 << 20)
+    assert emptied.run(["true"]).code == 0
+    emptied.limit_memory(64)
+    assert vm.wait_for(lambda: number(directory, "memory.max") == 64 << 20)
+    kill(*ids)
+
+
+def test_slice_with_other_limits(emptied):
+    """Somebody has taken them away. The next exec has them again."""
+    ids = spawned(emptied, ["sleep", "100"], 1)
+    directory = slice_of(ids[0])
+    vm.sh(["systemctl", "set-property", "--runtime", os.path.basename(directory), "MemoryMax=infinity", "TasksMax=infinity"])
+    assert number(directory, "memory.max") is None
+    assert killed(emptied.run(HOG))
+    assert number(directory, "memory.max") == 64 << 20
     kill(*ids)
 
 

@@ -269,7 +269,8 @@ static void test_followed(void)
         Limits limits;
 
         NEED(container_limits_read(world.container, &limits, &refusal) == 0);
-        NEED(limits_follower_new(world.bus, world.container, SLICE, &limits, on_settled, NULL, &f) == 0);
+        NEED(limits_follower_new(world.bus, world.container, SLICE, "/machine.slice/" SLICE, &limits,
+                                 on_settled, NULL, &f) == 0);
         NEED(!limits_follower_is_busy(f));
         write_limit("web.service", "memory.max", "524288\n");
         until(SLICE " MemoryMax=524288 ");
@@ -280,6 +281,28 @@ static void test_followed(void)
         until("TasksMax=18446744073709551615 ");
         NEED(world.settled.values[LIMIT_TASKS_MAX] == LIMIT_NONE);
         NEED(world.settled.values[LIMIT_MEMORY_MAX] == 524288);
+}
+
+/* Those of the slice itself may be lowered by an administrator, and not be raised. */
+static void test_raised(void)
+{
+        _cleanup_(limits_follower_freep) LimitsFollower *f = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Limits limits;
+
+        NEED(container_limits_read(world.container, &limits, &refusal) == 0);
+        write_limit(SLICE, "memory.max", "524288\n");
+        write_limit(SLICE, "cpu.max", "50000 100000\n");
+        NEED(limits_follower_new(world.bus, world.container, SLICE, "/machine.slice/" SLICE, &limits,
+                                 on_settled, NULL, &f) == 0);
+        world.n_settled = 0;
+        world.calls[0] = 0;
+        write_limit(SLICE, "memory.max", "4096\n");
+        for (int i = 0; i < 10; i++)
+                NEED(sd_event_run(world.event, 20000) >= 0);
+        NEED(world.n_settled == 0 && !world.calls[0]);
+        write_limit(SLICE, "memory.max", "max\n");
+        until(SLICE " MemoryMax=524288 ");
 }
 
 static void make_cgroup(const char *path)
@@ -417,6 +440,7 @@ int main(void)
         test_verified();
         test_given_cgroup();
         test_followed();
+        test_raised();
         test_spread_again();
         test_none_in_one_that_goes();
         test_stopped_again();
