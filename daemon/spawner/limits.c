@@ -147,44 +147,81 @@ int limits_parse_io(const char *text, LimitIo *ret, size_t max, size_t *ret_n)
         return 0;
 }
 
-static int read_mask(int fd, const char *file, LimitMask *ret)
-{
-        _cleanup_free_ char *text = NULL;
-        int r = file_read_at(fd, file, FILE_MAX, &text, NULL);
+/* The controllers that a cgroup has; and the text of one of their files, or NULL. */
+typedef struct Files {
+        int fd; /* weak */
+        char *controllers;
+} Files;
 
-        return r == -ENOENT ? 0 : r < 0 ? r : limits_parse_mask(text, ret);
+static bool has_controller(const Files *f, const char *file)
+{
+        size_t n = strcspn(file, ".");
+
+        for (const char *p = f->controllers; *p; p += strspn(p, " \n")) {
+                size_t length = strcspn(p, " \n");
+
+                if (length == n && strncmp(p, file, n) == 0)
+                        return true;
+                p += length;
+        }
+        return false;
 }
 
-static int read_io(int fd, Limits *ret)
+static int read_file(const Files *f, const char *file, char **ret)
+{
+        int r;
+
+        *ret = NULL;
+        if (!has_controller(f, file))
+                return 0;
+        r = file_read_at(f->fd, file, FILE_MAX, ret, NULL);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int read_value(const Files *f, LimitType type, uint64_t *ret)
 {
         _cleanup_free_ char *text = NULL;
-        int r = file_read_at(fd, "io.max", FILE_MAX, &text, NULL);
+        int r = read_file(f, rules[type].file, &text);
 
-        return r == -ENOENT ? 0 : r < 0 ? r : limits_parse_io(text, ret->io, LIMITS_IO_MAX, &ret->n_io);
+        *ret = rules[type].absent;
+        return r < 0 || !text ? r : limits_parse_value(type, text, ret);
+}
+
+static int read_mask(const Files *f, const char *file, LimitMask *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = read_file(f, file, &text);
+
+        return r < 0 || !text ? r : limits_parse_mask(text, ret);
+}
+
+static int read_io(const Files *f, Limits *ret)
+{
+        _cleanup_free_ char *text = NULL;
+        int r = read_file(f, "io.max", &text);
+
+        return r < 0 || !text ? r : limits_parse_io(text, ret->io, LIMITS_IO_MAX, &ret->n_io);
 }
 
 int limits_read(const char *cgroup, Limits *ret)
 {
         _cleanup_close_ int fd = cgroup_open(cgroup);
+        _cleanup_free_ char *controllers = NULL;
+        Files f = {.fd = fd};
         int r;
 
         *ret = (Limits){0};
         if (fd < 0)
                 return fd;
-        for (LimitType t = 0; t < _LIMIT_MAX; t++) {
-                _cleanup_free_ char *text = NULL;
-
-                ret->values[t] = rules[t].absent;
-                r = file_read_at(fd, rules[t].file, FILE_MAX, &text, NULL);
-                if (r >= 0)
-                        r = limits_parse_value(t, text, &ret->values[t]);
-                if (r < 0 && r != -ENOENT)
-                        return r;
-        }
-        r = read_mask(fd, "cpuset.cpus", &ret->cpus);
+        r = file_read_at(fd, "cgroup.controllers", FILE_MAX, &controllers, NULL);
+        f.controllers = controllers;
+        for (LimitType t = 0; r >= 0 && t < _LIMIT_MAX; t++)
+                r = read_value(&f, t, &ret->values[t]);
         if (r >= 0)
-                r = read_mask(fd, "cpuset.mems", &ret->memory_nodes);
-        return r < 0 ? r : read_io(fd, ret);
+                r = read_mask(&f, "cpuset.cpus", &ret->cpus);
+        if (r >= 0)
+                r = read_mask(&f, "cpuset.mems", &ret->memory_nodes);
+        return r < 0 ? r : read_io(&f, ret);
 }
 
 static void lower_mask(LimitMask *mask, const LimitMask *below)

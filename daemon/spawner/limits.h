@@ -47,7 +47,7 @@ typedef struct Limits {
         size_t n_io;
 } Limits;
 
-/* Reads those of a cgroup; a file that is not there is a controller that is not used. */
+/* Reads those of a cgroup, of the controllers that are used in it. */
 int limits_read(const char *cgroup, Limits *ret);
 
 /* Lowers these limits of a cgroup to those that hold for a cgroup in it with the limits `below`. Weights remain those

@@ -66,16 +66,24 @@ int __wrap_leader_cgroup(const Leader *l, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
-static void write_limit(const char *cgroup, const char *file, const char *text)
+static void write_file(const char *cgroup, const char *file, const char *text)
 {
         char path[256];
         FILE *f;
 
-        snprintf(path, sizeof(path), "%s/%s", world.dir, cgroup);
-        NEED(mkdir(path, 0700) == 0 || errno == EEXIST);
         snprintf(path, sizeof(path), "%s/%s/%s", world.dir, cgroup, file);
         f = fopen(path, "we");
         NEED(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void write_limit(const char *cgroup, const char *file, const char *text)
+{
+        char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s", world.dir, cgroup);
+        NEED(mkdir(path, 0700) == 0 || errno == EEXIST);
+        write_file(cgroup, "cgroup.controllers", "cpuset cpu memory pids\n");
+        write_file(cgroup, file, text);
 }
 
 /* Those of an a(sv) that are numbers; the others are passed over. */
