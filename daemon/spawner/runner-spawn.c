@@ -11,10 +11,29 @@
 #include "base/log.h"
 #include "wire/runner-spec.h"
 
+/* Those that the runner must not ignore as we do. execve(2) itself takes care of those that we handle. Nothing in this
+ * program ignores another one later. */
+static const sigset_t *ignored_signals(void)
+{
+        static sigset_t ignored;
+        static bool known;
+        struct sigaction now;
+
+        if (known)
+                return &ignored;
+        sigemptyset(&ignored);
+        for (int s = 1; s < _NSIG; s++)
+                if (sigaction(s, NULL, &now) >= 0 && now.sa_handler == SIG_IGN)
+                        sigaddset(&ignored, s);
+        known = true;
+        return &ignored;
+}
+
 /* The child, in our own memory until the new program is executed. Never inlined: what it writes to is below
  * the frames of the parent, which finds all of its own as it was. */
-static void run(const char *program, int control) __attribute__((noreturn, noinline));
-static void run(const char *program, int control)
+static void run(const char *program, int control, const sigset_t *ignored)
+        __attribute__((noreturn, noinline));
+static void run(const char *program, int control, const sigset_t *ignored)
 {
         char *const argv[] = {(char *) "execd-runner", NULL}, *const env[] = {NULL};
         struct sigaction dfl = {.sa_handler = SIG_DFL};
@@ -33,7 +52,8 @@ static void run(const char *program, int control)
                 _exit(1);
 
         for (int s = 1; s < _NSIG; s++)
-                (void) sigaction(s, &dfl, NULL);
+                if (sigismember(ignored, s) > 0)
+                        (void) sigaction(s, &dfl, NULL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(program, argv, env);
@@ -47,11 +67,12 @@ static void run(const char *program, int control)
 static pid_t start(const char *program, int control) __attribute__((noinline));
 static pid_t start(const char *program, int control)
 {
+        const sigset_t *ignored = ignored_signals();
         pid_t pid;
 
         pid = vfork();
         if (pid == 0)
-                run(program, control);
+                run(program, control, ignored);
         return pid;
 }
 
