@@ -148,10 +148,11 @@ int leader_facts_read(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refu
 int leader_facts_read_again(int proc_fd, const Namespaces *namespaces, LeaderFacts *ret, Refusal *reterr)
 {
         _cleanup_(leader_facts_done) LeaderFacts f = {.namespaces = *namespaces};
-        uint64_t before[_NS_MAX], after[_NS_MAX];
+        uint64_t user, after[_NS_MAX];
         int r;
 
-        r = namespaces_read_numbers(proc_fd, before);
+        /* The status depends on no other namespace. */
+        r = namespace_read_number(proc_fd, NS_USER, &user);
         if (r >= 0)
                 r = read_status(proc_fd, &f);
         if (r >= 0)
@@ -160,8 +161,7 @@ int leader_facts_read_again(int proc_fd, const Namespaces *namespaces, LeaderFac
                 r = namespaces_read_numbers(proc_fd, after);
         if (r < 0)
                 return r;
-        if (memcmp(before, namespaces->inode, sizeof(before)) != 0 ||
-            memcmp(after, namespaces->inode, sizeof(after)) != 0)
+        if (user != namespaces->inode[NS_USER] || memcmp(after, namespaces->inode, sizeof(after)) != 0)
                 return 0;
         *ret = f;
         f = (LeaderFacts){0};
