@@ -52,7 +52,7 @@ run_fresh() {
     # The client is the one that the other variants have; what it needs besides is on every system.
     # shellcheck disable=SC2034  # used in steps.sh
     DOCKER=$base/usr/bin/docker
-    step "built" "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/new"
+    step "built" unless_seen new build_new
     "$TREE/tests/sandbox" up --fresh --debian "$debian" --name "$name" --bind "$dir" --bind "$base/usr/bin" \
         --bind "$TREE" || finish 1
     step "apt-get install brings what execd needs" install_with_dependencies

@@ -58,6 +58,36 @@ tree_version() {
 
 # Building.
 
+# A digest of all that goes into the packages: the root, the date of the tree and its files.
+tree_state() {
+    "$TREE/packaging/build-deb" --debian "$debian" --print-root || return
+    {
+        git -c "safe.directory=$TREE" -C "$TREE" log -1 --format=%ct 2>/dev/null || stat -c %Y "$TREE/meson.build"
+        tar -C "$TREE" --exclude=./.git --exclude='./build*' --exclude=__pycache__ --sort=name --owner=0 --group=0 \
+            --numeric-owner --mode=u+rw,go+r-w --mtime=@0 -c .
+    } | sha256sum
+}
+
+# unless_seen NAME COMMAND…: the command, which may leave files in $dir/NAME; what it has done for a tree it does not do again
+# for the same tree. Not as an if's condition, like the functions that it calls.
+unless_seen() {
+    local name=$1 kept state lock
+    shift
+    state=$(tree_state)
+    kept=$(work_dir "$debian" "package-$name")
+    take_lock "packages-$(tree_hash)-$debian-$name" lock
+    if [ "$(cat "$kept/state" 2>/dev/null)" = "$state" ]; then
+        cp -a "$kept/files" "$dir/$name"
+        return
+    fi
+    "$@" {lock}>&-
+    rm -rf "$kept"
+    mkdir -p "$dir/$name" "$kept"
+    cp -a "$dir/$name" "$kept/files"
+    echo "$state" >"$kept/state"
+    drop_lock "$lock"
+}
+
 build_new() {
     local suffix
     suffix="_$(tree_version)-1~deb${debian}u1"
@@ -66,19 +96,13 @@ build_new() {
         "$dir/new/execd$suffix"_*.deb "$dir/new/execd-dbgsym$suffix"_*.deb "$dir/new/execd-selinux${suffix}_all.deb"
 }
 
-# The source package and the packages that were built from it, from another copy of the same tree. Another build of files that
-# have passed would show nothing else.
+# The source package and the packages that were built from it, from another copy of the same tree.
 check_reproducible() {
-    local file passed seen
-    passed=$(work_dir "$debian" package)/reproducible
-    seen=$({ "$TREE/packaging/build-deb" --debian "$debian" --print-root; cat "$TREE/packaging/build-deb"
-        cd "$dir/new" && sha256sum ./*; } | sha256sum)
-    [ "$(cat "$passed" 2>/dev/null)" != "$seen" ] || return 0
+    local file
     "$TREE/packaging/build-deb" --debian "$debian" --out "$dir/again" --source --no-cache
     for file in "$dir"/new/*; do
         cmp "$file" "$dir/again/${file##*/}" || return 1
     done
-    echo "$seen" >"$passed"
 }
 
 has_repository() {
