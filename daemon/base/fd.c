@@ -18,6 +18,8 @@ int fd_set_nonblock(int fd, bool on)
 
         if (flags < 0)
                 return -errno;
+        if (on == ((flags & O_NONBLOCK) != 0))
+                return 0;
         if (fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0)
                 return -errno;
         return 0;
