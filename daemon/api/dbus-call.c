@@ -14,9 +14,6 @@
 #include "core/audit.h"
 #include "core/exec-access.h"
 
-/* The caller is unknown until the bus has answered. Until then, all calls share the part of one user. */
-#define UNKNOWN_CALLER ((uid_t) -2)
-
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
 {
         _cleanup_free_ char *text = refusal_plain(refusal->message ?: "internal error");
@@ -375,7 +372,7 @@ int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c))
         int r;
 
         c->known = known;
-        if (call_charge(c, UNKNOWN_CALLER, &refusal) < 0) {
+        if (call_charge(c, PEER_SHARE_UNKNOWN, &refusal) < 0) {
                 dbus_call_refuse(c, &refusal);
                 return 1;
         }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/peer.h"
+
 #define RESERVED_FOR_ROOT 10 /* one in so many */
 #define RESERVED_FOR_FEW  4
 #define FEW               8
@@ -106,19 +108,29 @@ void budget_give(Budget *b, uid_t uid, uint64_t amount)
         free(h);
 }
 
+static const char *share_name(uid_t uid, char buffer[static 32])
+{
+        if (uid == PEER_SHARE_FOREIGN)
+                return "callers in containers";
+        if (uid == PEER_SHARE_UNKNOWN)
+                return "callers that the message bus has not identified";
+        snprintf(buffer, 32, "uid %u", (unsigned) uid);
+        return buffer;
+}
+
 int budget_refuse(const Budget *b, uid_t uid, RefusalKind own, Refusal *reterr)
 {
         uint64_t held = budget_held(b, uid);
         bool is_own = room_in_total(b, uid, held) > left_of(b->uid_max, held) || held >= b->uid_max;
         const char *key = is_own ? b->uid_key : b->key;
-        char set_by[64] = "";
+        char set_by[64] = "", name[32];
 
         if (key)
                 snprintf(set_by, sizeof(set_by), " (%s=)", key);
         if (is_own)
                 return refuse(reterr, own, EUSERS,
-                              "too many %s of uid %u: there are %" PRIu64 ", the limit is %" PRIu64 "%s",
-                              b->what, (unsigned) uid, held, b->uid_max, set_by);
+                              "too many %s of %s: there are %" PRIu64 ", the limit is %" PRIu64 "%s",
+                              b->what, share_name(uid, name), held, b->uid_max, set_by);
         return refuse(reterr, REFUSAL_BUSY, EBUSY,
                       "too many %s: there are %" PRIu64 ", the limit is %" PRIu64 "%s%s; try again", b->what,
                       b->used, b->max, set_by, b->used < b->max ? ", and the rest is reserved" : "");

@@ -47,8 +47,9 @@ Peer *peer_remember(const Peer *p);
 /* The same with the pidfd, as long as it matters whether the process still lives. */
 Peer *peer_remember_alive(const Peer *p);
 
-/* Callers in containers. */
+/* Shares that are no user's: of callers in containers, and of callers on the bus until it has said who they are. */
 #define PEER_SHARE_FOREIGN ((uid_t) -1)
+#define PEER_SHARE_UNKNOWN ((uid_t) -2)
 
 /* The uid whose share of execd's resources the caller uses. Callers in containers have one share together,
  * whatever uids they have there: it must not be root's. */

@@ -3,6 +3,7 @@
 /* Who may take how much of what all share. */
 
 #include "core/budget.h"
+#include "core/peer.h"
 
 #include <stdlib.h>
 
@@ -83,8 +84,33 @@ static void test_limits_that_change(void)
         CHECK(budget_room(&b, 8) == 0 && budget_room(&b, 0) == 0);
 }
 
+/* Shares that are no user's are not called by a number. */
+static void test_names(void)
+{
+        static const struct {
+                uid_t uid;
+                const char *text;
+        } rows[] = {
+                {PEER_SHARE_FOREIGN,
+                 "too many things of callers in containers: there are 3, the limit is 3"},
+                {PEER_SHARE_UNKNOWN,
+                 "too many things of callers that the message bus has not identified: there are 3, the limit is 3"},
+                {4294967293, "too many things of uid 4294967293: there are 3, the limit is 3"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                _cleanup_(budget_done) Budget b = make(100, 3);
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+                budget_force(&b, rows[i].uid, 3);
+                (void) budget_refuse(&b, rows[i].uid, REFUSAL_BUSY, &refusal);
+                CHECK_ROW(rows[i].text, strncmp(refusal.message, rows[i].text, strlen(rows[i].text)) == 0);
+        }
+}
+
 int main(void)
 {
+        test_names();
         test_own_limit();
         test_reserves();
         test_limits_that_change();
