@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <syslog.h>
 
+#include "base/characters.h"
 #include "base/log.h"
 #include "core/exec-serialize.h"
 #include "core/user-name.h"
@@ -15,6 +16,9 @@
 
 /* A longer one would not fit into one datagram with the rest. */
 #define WHOLE_MAX (64 * 1024)
+
+/* Bytes of a byte that is escaped. */
+#define ESCAPED_MAX 4
 
 /* Likewise for all labels together; those beyond are in no field of their own. */
 #define LABELS_SIZE_MAX (32 * 1024)
@@ -38,10 +42,35 @@ static const struct {
         [AUDIT_UNRECORDED] = {MESSAGE_EXEC_UNRECORDED, "is no longer recorded", LOG_WARNING, false},
 };
 
+static bool is_plain(const char *text, size_t size)
+{
+        for (size_t i = 0; i < size; i++)
+                if (text[i] < 0x20 || text[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+/* journalctl shows a text as "blob data" if it has a control character or a byte that is not UTF-8: nobody hides a record
+ * with the name of a user or a label. */
+static void add_escaped(Buf *b, const char *name, const char *text, size_t size)
+{
+        _cleanup_buf_ Buf escaped = BUF_INIT;
+
+        if (is_plain(text, size)) {
+                journal_add(b, name, text, size);
+                return;
+        }
+        characters_escape(&escaped, text, size);
+        if (escaped.failed)
+                b->failed = true;
+        else
+                journal_add(b, name, buf_head(&escaped), buf_length(&escaped));
+}
+
 static void add_text(Buf *b, const char *name, const char *value)
 {
         if (value)
-                journal_add(b, name, value, strlen(value));
+                add_escaped(b, name, value, strlen(value));
 }
 
 static void add_container(Buf *b, const ContainerInfo *c)
@@ -56,7 +85,7 @@ static void add_labels(Buf *b, char **labels)
         size_t size = 0;
 
         STRV_FOREACH (label, labels) {
-                size += strlen(*label);
+                size += strlen(*label) * (is_plain(*label, strlen(*label)) ? 1 : ESCAPED_MAX);
                 if (size <= LABELS_SIZE_MAX)
                         add_text(b, "EXEC_LABEL", *label);
         }
@@ -108,7 +137,7 @@ static void add_whole(Buf *b, const Exec *e)
 
         if (!journal_queue_is_lean(e->env->journal) && exec_serialize(e, &line) >= 0 &&
             strlen(line) <= WHOLE_MAX)
-                add_text(b, "EXEC_RECORD", line);
+                journal_add(b, "EXEC_RECORD", line, strlen(line));
 }
 
 static void put_uid(Buf *b, const char *what, uid_t uid)
@@ -163,7 +192,7 @@ static void add_buf(Buf *b, const char *name, const Buf *value)
         if (value->failed)
                 b->failed = true;
         else
-                journal_add(b, name, buf_head(value), buf_length(value));
+                add_escaped(b, name, buf_head(value), buf_length(value));
 }
 
 static void make_record(Buf *b, AuditEvent event, const Exec *e, const Peer *peer, const char *detail)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include "base/characters.h"
 #include "core/audit.h"
 #include "core/exec-internal.h"
 #include "unit/core/world.h"
@@ -122,7 +123,8 @@ static void test_fields(World *w, Record *r)
 /* A text with line breaks is one text. */
 static void test_no_fields_by_others(World *w, Record *r)
 {
-        static const char forged[] = "x\nCALLER_UID=0\nCALLER_UID\n\x01";
+        static const char forged[] = "x\nCALLER_UID=0\nCALLER_UID\n\x01",
+                          escaped[] = "x\\x0aCALLER_UID=0\\x0aCALLER_UID\\x0a\\x01";
         ExecRequest *q = world_request(forged, forged, NULL);
         Exec *e;
 
@@ -134,8 +136,28 @@ static void test_no_fields_by_others(World *w, Record *r)
         CHECK_TEXT("the only one", field(r, "CALLER_UID"), "1000");
         CHECK_TEXT("escaped", field(r, "EXEC_CMDLINE"),
                    "\"x\\nCALLER_UID=0\\nCALLER_UID\\n\\x01\" \"x\\nCALLER_UID=0\\nCALLER_UID\\n\\x01\"");
-        CHECK_TEXT("as it is", field(r, "EXEC_USER"), forged);
-        CHECK_TEXT("as it is", field(r, "EXEC_LABEL"), forged);
+        CHECK_TEXT("escaped", field(r, "EXEC_USER"), escaped);
+        CHECK_TEXT("escaped", field(r, "EXEC_LABEL"), escaped);
+        CHECK_TEXT("escaped", field(r, "DETAIL"), escaped);
+        exec_unref(e);
+}
+
+/* journalctl shows what has control characters, or is not UTF-8, as "blob data". */
+static void test_all_is_text(World *w, Record *r)
+{
+        ExecRequest *q = world_request("true", NULL);
+        Exec *e;
+
+        NEED((q->user = strdup("ev\x1b[8mil\xff")) &&
+             strv_append(&q->labels, "caf\xc3\xa9=\xe2\x80\xae") >= 0);
+        e = make(w, q);
+        CHECK(audit_exec(AUDIT_CREATED, e, &alice, NULL) >= 0);
+        NEED(read_record(w, r));
+        CHECK(strstr(field(r, "MESSAGE"), ", to run as ev\\x1b[8mil\\xff: true"));
+        CHECK_TEXT("escaped", field(r, "EXEC_LABEL"), "caf\xc3\xa9=\\u202e");
+        for (size_t i = 0; i < r->n; i++)
+                CHECK_ROW(r->fields[i].name,
+                          utf8_is_valid(r->fields[i].value) && !strchr(r->fields[i].value, 0x1b));
         exec_unref(e);
 }
 
@@ -234,6 +256,7 @@ int main(void)
         NEED(r);
         test_fields(w, r);
         test_no_fields_by_others(w, r);
+        test_all_is_text(w, r);
         test_ends(w, r);
         test_bounds(w, r);
         test_full(w, r);
