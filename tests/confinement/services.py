@@ -46,8 +46,10 @@ class Service:
             host.wait_until(lambda: self.main_pid() > 0 and self.is_executed(), f"the main process of {self.name}")
 
     def is_executed(self):
+        """Not a child of systemd's own any longer, which has another user, and from 254 on another name at first."""
         try:
-            return not host.comm_of(self.main_pid()).startswith("(")
+            pid = self.main_pid()
+            return not host.comm_of(pid).startswith("(") and "systemd" not in os.readlink(f"/proc/{pid}/exe")
         except FileNotFoundError:
             return False
 
