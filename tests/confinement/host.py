@@ -251,6 +251,16 @@ def exec_scopes():
     return sorted(line.split()[0] for line in told.splitlines())
 
 
+def members_of(scope):
+    """Its processes, none as long as it is not there."""
+    group = sh(["systemctl", "show", "-p", "ControlGroup", "--value", scope]).strip()
+    try:
+        with open(f"/sys/fs/cgroup{group}/cgroup.procs", encoding="ascii") as stream:
+            return [int(pid) for pid in stream] if group else []
+    except FileNotFoundError:
+        return []
+
+
 def pids_of(program):
     found = []
     for exe in glob.glob("/proc/[0-9]*/exe"):

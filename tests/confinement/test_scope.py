@@ -112,7 +112,8 @@ def test_container_ends_before_it_is_entered(machine):
     m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])
     created = client.create(m.name, ["/bin/true"])
     scope = f"exec-{created.json()['Id']}.scope"
-    host.wait_until(lambda: scope in host.exec_scopes(), "the scope")
+    # The one that enters is a child of the other, and the container's first process cannot end before it.
+    host.wait_until(lambda: len(host.members_of(scope)) == 2, "both processes of the runner")
     runners = host.pids_of(host.PRODUCT[2])
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
