@@ -231,10 +231,10 @@ static void redirect(HttpExchange *x, const char *path)
 static void reply_unknown(HttpExchange *x, const char *path, const char *unversioned)
 {
         if (is_engines(unversioned))
-                http_reply_error(
-                        x, 501,
-                        "execd runs commands in containers and does nothing else: it is not a container "
-                        "engine, and this request needs one");
+                /* `docker inspect` looks for a name among all objects, and goes on after "not supported". */
+                http_reply_error(x, 501,
+                                 "execd runs commands in containers. It is not a container engine: this "
+                                 "request is not supported");
         else if (is_podmans(path))
                 http_reply_error(
                         x, 501,

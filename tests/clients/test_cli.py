@@ -258,6 +258,14 @@ def test_inspect_of_nothing(cli):
     assert b"No such container: nosuch" in done.stderr
 
 
+def test_inspect_of_nothing_of_any_kind(cli, web):
+    """The command asks for containers, images, networks, and so on; execd has only the first."""
+    done = cli("inspect", "nosuch")
+    assert done.returncode == 1 and done.stderr.rstrip() == b"Error: No such object: nosuch", done
+    done = cli("inspect", web, "nosuch")
+    assert done.returncode == 1 and b'"Id"' in done.stdout and done.stderr.rstrip() == b"Error: No such object: nosuch", done
+
+
 def test_top(cli, web, mark):
     cli.exec("-d", web, "sh", "-c", f"sleep 30; : {mark}")
     done = cli("top", web)
