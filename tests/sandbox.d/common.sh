@@ -36,6 +36,11 @@ die() {
     exit 1
 }
 
+# need_argument OPTION COUNT WHAT: the option is the first of COUNT words.
+need_argument() {
+    [ "$2" -ge 2 ] || die "$1: $3 is expected"
+}
+
 need_root() {
     [ "$(id -u)" = 0 ] || die "must be run as root"
 }
