@@ -70,7 +70,9 @@ static int parse_options(int argc, char **argv, SpawnerOptions *options)
                 switch (c) {
                 case 'i':
                         if (parse_seconds(optarg, &options->idle_usec) < 0) {
-                                log_error("--idle-timeout= takes seconds or \"infinity\"");
+                                fprintf(stderr,
+                                        "--idle-timeout: \"%s\" is not a number of seconds, or infinity\n",
+                                        optarg);
                                 return -EINVAL;
                         }
                         break;

@@ -77,7 +77,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
         Spawner *s = userdata;
 
         /* The listener stays with PID 1: a connection starts the next execd-spawner. */
-        (void) notify_send("STOPPING=1\nSTATUS=Idle, leaving.");
+        (void) notify_send("STOPPING=1\nSTATUS=Idle, exiting.");
         return sd_event_exit(s->event, 0);
 }
 
