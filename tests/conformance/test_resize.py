@@ -125,9 +125,10 @@ def test_after_a_failed_start(api, differ):
 def test_right_after_the_head(api, running):
     """As the CLI does it: resize is sent on another connection as soon as the head has arrived."""
     for n in range(5):
-        exec_id = api.create("sh", "-c", "sleep 0.2; stty -a; exec sleep 0.1", Tty=True)
+        exec_id = api.create("sh", "-c", "read go; stty -a; exec sleep 0.1", Tty=True, AttachStdin=True)
         with api.start(exec_id, tty=True) as c:
             assert resize(api, exec_id, f"h={30 + n}&w={90 + n}").status == 200
+            c.send(b"\n")
             assert b"rows %d; columns %d" % (30 + n, 90 + n) in c.read_to_eof()
 
 

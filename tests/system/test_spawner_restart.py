@@ -117,7 +117,7 @@ def busy_systemd():
     shell(f"mkdir -p {os.path.dirname(generator)}; rm -f {gate}; mkfifo {gate}; printf '#!/bin/sh\\nread x <{gate}\\n' >{generator};"
           f"chmod +x {generator}")
     reload = subprocess.Popen(["systemctl", "daemon-reload"])
-    wait_for(lambda: shell(f"pgrep -f '{generator}'", check=False), what="the generator")
+    wait_for(lambda: shell(f"pgrep -f '^/bin/sh {generator}'", check=False), what="the generator")
 
     def open_gate():
         os.unlink(generator)
