@@ -406,19 +406,10 @@ static int do_list_processes(Connection *c, sd_bus_message *m, bool fresh, Refus
 
 static int do_get_usage(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const Slice *slice;
         Container *found;
-        int r;
+        int r = read_running(c, m, fresh, &found, reterr);
 
-        r = read_running(c, m, fresh, &found, reterr);
-        if (r < 0)
-                return r;
-        slice = slices_find(c->spawner->slices, found);
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = usage_append(reply, slice ? slice->cgroup : NULL);
-        return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
+        return r < 0 ? r : usage_request(c, m, slices_find(c->spawner->slices, found), reterr);
 }
 
 /* No answer is expected. */

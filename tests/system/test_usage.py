@@ -120,3 +120,25 @@ def test_container_without_execs():
         assert found["execs"] == [] and found["cpu_stats"]["cpu_usage"]["total_usage"] == 0
     finally:
         shell(f"{machine} remove idle")
+
+
+def test_many_execs_hold_up_nobody():
+    """The figures of many execs are read by children of execd-spawner, which serves others meanwhile."""
+    def spent():
+        """By the spawner itself, and by its children that have ended."""
+        with open(f"/proc/{shell('systemctl show -P MainPID execd-spawner.service').strip()}/stat", encoding="ascii") as stream:
+            ticks = [int(t) for t in stream.read().rsplit(") ", 1)[1].split()[11:15]]
+        return ticks[0] + ticks[1], ticks[2] + ticks[3]
+    ids = []
+    try:
+        for _ in range(150):
+            ids.append(create("web", ["sleep", "1000"], AttachStdout=False, AttachStderr=False))
+            assert request("POST", f"/exec/{ids[-1]}/start", {"Detach": True}).status == 200
+        before = spent()
+        for _ in range(40):
+            assert len(stats("stream=0&one-shot=1")["execs"]) >= len(ids)
+        own, children = (after - earlier for after, earlier in zip(spent(), before))
+        assert own < children, (own, children)
+    finally:
+        for exec_id in ids:
+            request("POST", f"/exec/{exec_id}/kill?signal=KILL")
