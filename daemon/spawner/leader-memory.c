@@ -37,6 +37,7 @@ typedef struct MemoryRun {
         Reader *reader;   /* NULL once it has ended */
         Leader **leaders; /* owned references */
         size_t n;
+        bool with_commands;
 } MemoryRun;
 
 /* The directory of the same process; owned. */
@@ -54,7 +55,7 @@ static int open_same(const Leader *l)
         return start_time == l->start_time ? TAKE_FD(fd) : -ESRCH;
 }
 
-static int read_item(const Leader *l, Item *ret)
+static int read_item(const Leader *l, bool with_command, Item *ret)
 {
         _cleanup_free_ char *text = NULL, *command = NULL;
         _cleanup_close_ int fd = open_same(l);
@@ -70,7 +71,7 @@ static int read_item(const Leader *l, Item *ret)
         if (r < 0)
                 return r;
         ret->personality = (uint32_t) personality;
-        if (file_read_at(fd, "cmdline", COMMAND_MAX, &command, &size) < 0)
+        if (!with_command || file_read_at(fd, "cmdline", COMMAND_MAX, &command, &size) < 0)
                 return 0;
         memcpy(ret->command, command, size);
         ret->size = (uint32_t) size;
@@ -84,7 +85,7 @@ static void read_all(ReaderMemory *m, void *userdata)
         const MemoryRun *run = userdata;
 
         for (size_t i = 0; i < run->n; i++) {
-                items->items[i].error = read_item(run->leaders[i], &items->items[i]);
+                items->items[i].error = read_item(run->leaders[i], run->with_commands, &items->items[i]);
                 reader_advance(m);
         }
 }
@@ -182,6 +183,7 @@ static int run_new(Leader *const *leaders, size_t n)
                 return -ENOMEM;
         run->waits = (LeaderWaits){
                 .max = WAITS_MAX, .what = "the command line of a container", .on_told = on_told};
+        run->with_commands = reader_may_hang();
         run->leaders = calloc(n, sizeof(*run->leaders));
         if (!run->leaders)
                 return -ENOMEM;

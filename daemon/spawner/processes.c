@@ -13,6 +13,9 @@
 #define LISTINGS_MAX 16
 #define WAITS_MAX    64
 
+/* There may be as many processes on the host as the kernel allows, and each is looked at. */
+#define LISTING_USEC (15 * USEC_PER_SEC)
+
 /* One at a time of a container, for all who ask meanwhile. */
 typedef struct Listing {
         ListNode node;
@@ -110,6 +113,7 @@ static int listing_start(Listing *l)
         return reader_new(l->spawner->event,
                           &(ReaderJob){
                                   .size = sizeof(ProcessTable),
+                                  .usec = LISTING_USEC,
                                   .read = listing_read,
                                   .on_done = listing_done,
                                   .userdata = l,
@@ -174,7 +178,7 @@ static int listing_new(Spawner *s, Container *c, Listing **ret)
         *l = (Listing){
                 .spawner = s,
                 .container = container_ref(c),
-                .with_commands = reader_is_allowed(c->leader),
+                .with_commands = reader_is_allowed(c->leader) && reader_may_hang(),
         };
         list_append(&s->listings, &l->node);
         r = listing_start(l);

@@ -36,6 +36,11 @@ bool reader_is_allowed(const Leader *l)
         return l->n_stuck == 0 && n_left < LEFTOVERS_MAX;
 }
 
+bool reader_may_hang(void)
+{
+        return n_left < LEFTOVERS_MAX / 2;
+}
+
 void reader_advance(ReaderMemory *m)
 {
         __atomic_add_fetch(&m->progress, 1, __ATOMIC_RELEASE);
@@ -179,7 +184,8 @@ int reader_new(sd_event *event, const ReaderJob *job, Reader **ret)
         r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;
-        *r = (Reader){.job = *job, .pidfd = -EBADF, .until = now_usec(CLOCK_MONOTONIC) + READ_USEC};
+        *r = (Reader){
+                .job = *job, .pidfd = -EBADF, .until = now_usec(CLOCK_MONOTONIC) + (job->usec ?: READ_USEC)};
         r->memory = mmap(NULL, job->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
                          -1, 0);
         if (r->memory == MAP_FAILED) {

@@ -23,8 +23,9 @@ typedef struct ReaderMemory {
 } ReaderMemory;
 
 typedef struct ReaderJob {
-        size_t size; /* of the memory, which is zero at first */
-        int pidfd;   /* weak: of what is read; 0: none */
+        size_t size;   /* of the memory, which is zero at first */
+        uint64_t usec; /* how long it may take if there is progress; 0: a few seconds */
+        int pidfd;     /* weak: of what is read; 0: none */
         /* In the child. All but that and the standard descriptors are closed. */
         void (*read)(ReaderMemory *m, void *userdata);
         /* Once, from the loop, with 0 or -errno. Frees the reader. */
@@ -43,3 +44,6 @@ uint32_t reader_progress(const ReaderMemory *m);
 
 /* False while a reader of this container hangs, or too many others do. */
 bool reader_is_allowed(const Leader *l);
+/* False while half as many hang: only what no file system of a container can hold up is read then, because starts of
+ * execs need that. */
+bool reader_may_hang(void);

@@ -165,6 +165,58 @@ static void test_freed(World *w)
         CHECK(w->n_done == 0);
 }
 
+/* Half of those that may hang are left for what cannot hang for good. */
+static void test_many_hang(World *w)
+{
+        const Leader l = {0};
+        unsigned n = 0;
+
+        CHECK(reader_may_hang());
+        while (reader_may_hang() && n < 1000) {
+                NEED(reader_new(w->event,
+                                &(ReaderJob){.size = sizeof(Memory),
+                                             .read = read_nothing,
+                                             .on_done = on_done,
+                                             .userdata = w},
+                                &w->reader) >= 0);
+                /* It counts until the loop has seen its end. */
+                w->reader = reader_free(w->reader, NULL);
+                n++;
+        }
+        CHECK(n == 32 && reader_is_allowed(&l));
+        while (!reader_may_hang())
+                NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
+        while (has_children())
+                NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
+}
+
+static void read_on(ReaderMemory *m, void *userdata)
+{
+        for (;;) {
+                reader_advance(m);
+                (void) usleep(1000);
+        }
+}
+
+/* One whose work is long may take its time, as long as there is progress. */
+static void test_long_work(World *w)
+{
+        World other = {.event = w->event};
+
+        NEED(reader_new(w->event,
+                        &(ReaderJob){.size = sizeof(Memory),
+                                     .usec = UINT32_MAX,
+                                     .read = read_on,
+                                     .on_done = on_done,
+                                     .userdata = &other},
+                        &other.reader) >= 0);
+        run(w, read_on, 0);
+        CHECK(w->error == -ETIMEDOUT && other.n_done == 0);
+        reader_free(other.reader, NULL);
+        while (has_children())
+                NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
+}
+
 int main(void)
 {
         static World w;
@@ -174,6 +226,8 @@ int main(void)
         test_errors(&w);
         test_stuck(&w);
         test_freed(&w);
+        test_many_hang(&w);
+        test_long_work(&w);
         sd_event_unref(w.event);
         return test_finish("reader");
 }
