@@ -181,6 +181,7 @@ int launch_new(Connection *c, Container *container, const LaunchRequest *q, Laun
         r = scope_start(c->spawner->scopes,
                         &(ScopeRequest){
                                 .exec_id = q->exec_id,
+                                .caller = q->caller,
                                 .slice = l->slice,
                                 .description = q->description,
                                 .runner = &l->runner,

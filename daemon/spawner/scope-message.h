@@ -14,6 +14,7 @@
 
 typedef struct ScopeRequest {
         const char *exec_id;
+        uid_t caller; /* for whom; -1: nobody */
         Slice *slice; /* with the limits of the container; weak */
         const char *description;
         const Runner *runner;

@@ -2,16 +2,15 @@
 
 #include "spawner/scope.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <systemd/sd-event.h>
 
 #include "base/fd.h"
-#include "base/list.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
-#include "spawner/scope-describe.h"
-#include "spawner/systemd-link.h"
+#include "spawner/scope-internal.h"
 
 #define JOB_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
@@ -29,41 +28,6 @@
 
 /* How soon systemd is asked again that was not there to answer. */
 #define AWAY_AGAIN_USEC (100 * USEC_PER_MSEC)
-
-typedef enum ScopeState {
-        SCOPE_QUEUED,
-        SCOPE_CALLED, /* in flight: the call, and then its job */
-        SCOPE_DONE,
-} ScopeState;
-
-struct Scope {
-        ScopeManager *manager; /* weak */
-        ListNode node;         /* of queued or of in_flight */
-        ScopeState state;
-        char name[EXEC_UNIT_SIZE];
-        sd_bus_message *message; /* owned; may be sent several times */
-        sd_bus_slot *slot;
-        sd_event_source *timeout, *again;
-        pid_t runner_pid;
-        uint64_t called;              /* CLOCK_MONOTONIC */
-        bool is_stopping, is_stopped; /* the one that has the name */
-        ScopeReady callback;          /* NULL: an orphan, which has the runner */
-        void *userdata;
-        Runner runner;
-        Slice *slice;  /* owned reference */
-        SubSlice *sub; /* weak: the one below it that the scope is in; NULL: none */
-        bool makes_slice;
-        bool is_bound; /* to a service */
-};
-
-struct ScopeManager {
-        sd_bus *bus;     /* weak */
-        sd_event *event; /* weak */
-        SystemdLink link;
-        List queued, in_flight;
-        ScopeDescriptions descriptions;
-        unsigned n_in_flight;
-};
 
 /* Out of whichever list it is in; makes room for the next. */
 static void scope_leave(Scope *s)
@@ -326,17 +290,39 @@ static int scope_call(Scope *s)
         return 0;
 }
 
-/* Those of a slice that is being made or stopped wait for it. */
-static Scope *first_sendable(ScopeManager *m)
+static unsigned count_in_flight(const ScopeManager *m, uid_t caller)
 {
-        return LIST_FIND(Scope, s, &m->queued, node, slice_is_usable(s->slice));
+        unsigned n = 0;
+
+        LIST_FOREACH (const Scope, s, &m->in_flight, node)
+                n += s->caller == caller;
+        return n;
+}
+
+/* The oldest of the user who has the fewest in flight: systemd makes some hundreds a second, and a user may ask for a
+ * thousand at once. Those of a slice that is being made or stopped wait for it. */
+static Scope *next_sendable(ScopeManager *m)
+{
+        unsigned n, fewest = UINT_MAX;
+        Scope *next = NULL;
+
+        LIST_FOREACH (Scope, s, &m->queued, node) {
+                if (fewest == 0 || !slice_is_usable(s->slice))
+                        continue;
+                n = count_in_flight(m, s->caller);
+                if (n < fewest) {
+                        fewest = n;
+                        next = s;
+                }
+        }
+        return next;
 }
 
 void scope_manager_send(ScopeManager *m)
 {
         Scope *s;
 
-        while (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && (s = first_sendable(m))) {
+        while (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && (s = next_sendable(m))) {
                 int r = scope_call(s);
 
                 if (r < 0)
@@ -365,6 +351,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
         *s = (Scope){.manager = m,
                      .callback = callback,
                      .userdata = userdata,
+                     .caller = q->caller,
                      .runner_pid = q->runner->pid,
                      .runner = RUNNER_INIT};
         s->slice = slice_ref(q->slice);
@@ -378,7 +365,7 @@ int scope_start(ScopeManager *m, const ScopeRequest *q, ScopeReady callback, voi
                 return r;
 
         /* Without waiting if there is room; a failure is reported from the loop in any case. */
-        if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && first_sendable(m) == s) {
+        if (m->n_in_flight < SCOPES_IN_FLIGHT_MAX && next_sendable(m) == s) {
                 r = scope_call(s);
                 if (r < 0)
                         return r;

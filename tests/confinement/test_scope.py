@@ -4,6 +4,7 @@ up by a unit that every exec's scope waits for. So T-D5 is tested, too: there is
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -23,7 +24,7 @@ def held_up():
     """Every scope's job waits for a service that runs this command."""
     def hold(command):
         with open(f"/run/systemd/system/{SLOW}", "w", encoding="utf-8") as unit:
-            unit.write(f"[Service]\nType=oneshot\nExecStart={command}\n")
+            unit.write(f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart={command}\n")
         os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
         with open(DROP_IN, "w", encoding="utf-8") as drop_in:
             drop_in.write(f"[Unit]\nRequires={SLOW}\nAfter={SLOW}\n")
@@ -58,6 +59,51 @@ def test_job_that_takes_long(held_up, fields):
     assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
     assert os.path.exists(ROOT + MARK)
     assert f"exec-{outcomes[0].id}.scope".encode() in outcomes[0].out
+
+
+FLOOD = """
+import os, pwd, sys, threading
+sys.path.insert(0, sys.argv[1])
+user = pwd.getpwnam("member")
+os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+import client
+threads = [threading.Thread(target=client.run, args=("web", ["sh", "-c", f"echo member >>{sys.argv[2]}"]))
+           for _ in range(int(sys.argv[3]))]
+for t in threads:
+    t.start()
+print("started", flush=True)
+for t in threads:
+    t.join()
+"""
+N_FLOOD = 200
+
+
+def test_users_take_turns(held_up):
+    """A user who asks for very many scopes holds up nobody: others get the next ones."""
+    host.sh("id member >/dev/null 2>&1 || useradd -m -G execd member")
+    go = "/run/execd-test-go"
+    held_up(f"/bin/sh -c 'while ! [ -e {go} ]; do sleep 0.1; done'")
+    host.sh(f"rm -f {go}; : >{ROOT}{MARK}; chmod 666 {ROOT}{MARK}")
+    flood = subprocess.Popen(["python3", "-c", FLOOD, os.path.dirname(client.__file__), MARK, str(N_FLOOD)],
+                             stdout=subprocess.PIPE, text=True)
+    try:
+        assert flood.stdout.readline() == "started\n"
+        host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) >= N_FLOOD, "runners of all of them")
+        thread, outcomes = start_in_background(["sh", "-c", f"echo root >>{MARK}"])
+        host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) > N_FLOOD, "the runner of root's exec")
+        with open(go, "w", encoding="ascii"):
+            pass
+        thread.join(60)
+        assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
+        flood.communicate(timeout=120)
+    finally:
+        flood.kill()
+        host.sh(f"rm -f {go}")
+    with open(ROOT + MARK, encoding="ascii") as stream:
+        order = stream.read().split()
+    assert order.count("member") == N_FLOOD
+    # 32 scopes are made at a time, and commands that begin together may overtake each other.
+    assert order.index("root") < N_FLOOD // 2, order.index("root")
 
 
 def test_job_that_fails(held_up):
