@@ -175,8 +175,9 @@ static int read_verb(sd_bus_message *m, const char *key, void *userdata, Refusal
 }
 
 /* Without a command the question is of some command. */
-static int read_command(AccessCall *k, sd_bus_message *m, Refusal *reterr)
+static int read_command(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
+        AccessCall *k = DBUS_CALL(c, AccessCall);
         ExecRequest *q = k->request = calloc(1, sizeof(ExecRequest));
         int r;
 
@@ -191,11 +192,13 @@ static int read_command(AccessCall *k, sd_bus_message *m, Refusal *reterr)
                 return r;
         q->privileged = q->privileged || k->action == AUTHZ_EXEC_PRIVILEGED;
         k->action = q->privileged ? AUTHZ_EXEC_PRIVILEGED : AUTHZ_EXEC;
+        c->size = exec_request_size(q); /* as the message has it */
         return 0;
 }
 
-static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
+static int access_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
+        AccessCall *k = DBUS_CALL(c, AccessCall);
         const char *action, *object;
         int r;
 
@@ -210,27 +213,12 @@ static int access_read(AccessCall *k, sd_bus_message *m, Refusal *reterr)
         if (!k->reference)
                 return -ENOMEM;
         if (k->action == AUTHZ_EXEC || k->action == AUTHZ_EXEC_PRIVILEGED)
-                return read_command(k, m, reterr);
+                return read_command(c, m, reterr);
         k->is_of_exec = k->action == AUTHZ_MANAGE || k->action == AUTHZ_REPLAY;
         return dbus_read_options(m, read_verb, k, reterr);
 }
 
-int dbus_method_check_access(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        AccessCall *k;
-        int r;
-
-        r = dbus_call_new(userdata, m, NULL, sizeof(AccessCall), &c);
-        if (r < 0)
-                return r;
-        c->done = access_done;
-        k = DBUS_CALL(c, AccessCall);
-        r = access_read(k, m, &refusal);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        if (k->request)
-                c->size = exec_request_size(k->request); /* as the message has it */
-        return dbus_call_begin(TAKE_PTR(c), access_known);
-}
+const DbusMethod dbus_access_methods[] = {
+        {"CheckAccess", sizeof(AccessCall), access_read, access_known, access_done},
+        {NULL},
+};

@@ -26,11 +26,6 @@ int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal)
         return sd_bus_error_set(error, name, text ?: "out of memory");
 }
 
-int dbus_refuse_early(sd_bus_error *error, int r, const Refusal *refusal)
-{
-        return refusal->kind != REFUSAL_NONE ? dbus_error_from_refusal(error, refusal) : r;
-}
-
 DbusService *dbus_service_of(sd_bus_message *message)
 {
         return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus_message_get_bus(message)));
@@ -65,8 +60,8 @@ DbusCall *dbus_call_free(DbusCall *c)
 {
         if (!c)
                 return NULL;
-        if (c->done)
-                c->done(c);
+        if (c->method->done)
+                c->method->done(c);
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
         c->lookup = exec_lookup_free(c->lookup);
@@ -95,15 +90,15 @@ static void call_on_gone(void *userdata)
         dbus_call_free(userdata);
 }
 
-int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t size, DbusCall **ret)
+int dbus_call_new(const DbusMethod *method, DbusService *s, sd_bus_message *message, Exec *exec,
+                  DbusCall **ret)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_(dbus_call_freep) DbusCall *c = calloc(1, MAX(method->size, sizeof(DbusCall)));
         int r;
 
-        assert(size >= sizeof(DbusCall));
-        c = calloc(1, size);
         if (!c)
                 return -ENOMEM;
+        c->method = method;
         c->service = s;
         c->manager = s->manager;
         c->message = sd_bus_message_ref(message);
@@ -344,49 +339,6 @@ static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **r
         return 0;
 }
 
-static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        DbusCall *c = userdata;
-        int r;
-
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (sd_bus_message_is_method_error(m, NULL) ||
-            peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
-                r = refuse(&refusal, REFUSAL_DENIED, EACCES,
-                           "access denied: the bus does not identify the caller");
-        else
-                r = authz_check_origin(c->manager, c->peer, &refusal);
-        if (r >= 0)
-                r = call_charge(c, peer_share(c->peer), &refusal);
-        if (r < 0)
-                dbus_call_refuse(c, &refusal);
-        else
-                c->known(c);
-        return 0;
-}
-
-int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c))
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        int r;
-
-        c->known = known;
-        if (call_charge(c, PEER_SHARE_UNKNOWN, &refusal) < 0) {
-                dbus_call_refuse(c, &refusal);
-                return 1;
-        }
-        r = sd_bus_call_method_async(sd_bus_message_get_bus(c->message), &c->slot, "org.freedesktop.DBus",
-                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                     "GetConnectionCredentials", call_on_credentials, c, "s",
-                                     sd_bus_message_get_sender(c->message));
-        if (r < 0) {
-                dbus_call_free(c);
-                return r;
-        }
-        return 1; /* answered later */
-}
-
 static void call_on_verdict(void *userdata, const Refusal *refusal)
 {
         DbusCall *c = userdata;
@@ -429,23 +381,76 @@ void dbus_call_authorize_act(DbusCall *c, const DbusAct *a)
         call_authorize(c, &q);
 }
 
-static void call_known(DbusCall *c)
+static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        dbus_call_authorize_act(c, c->act);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        DbusCall *c = userdata;
+        int r;
+
+        c->slot = sd_bus_slot_unref(c->slot);
+        if (sd_bus_message_is_method_error(m, NULL) ||
+            peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
+                r = refuse(&refusal, REFUSAL_DENIED, EACCES,
+                           "access denied: the bus does not identify the caller");
+        else
+                r = authz_check_origin(c->manager, c->peer, &refusal);
+        if (r >= 0)
+                r = call_charge(c, peer_share(c->peer), &refusal);
+        if (r < 0)
+                dbus_call_refuse(c, &refusal);
+        else if (c->method->known)
+                c->method->known(c);
+        else
+                dbus_call_authorize_act(c, &c->method->act);
+        return 0;
 }
 
-int dbus_call_begin_act(DbusCall *c, const DbusAct *act)
+int dbus_call_begin(DbusCall *c)
 {
-        c->act = act;
-        return dbus_call_begin(c, call_known);
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
+
+        if (call_charge(c, PEER_SHARE_UNKNOWN, &refusal) < 0) {
+                dbus_call_refuse(c, &refusal);
+                return 1;
+        }
+        r = sd_bus_call_method_async(sd_bus_message_get_bus(c->message), &c->slot, "org.freedesktop.DBus",
+                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                     "GetConnectionCredentials", call_on_credentials, c, "s",
+                                     sd_bus_message_get_sender(c->message));
+        if (r < 0) {
+                dbus_call_free(c);
+                return r;
+        }
+        return 1; /* answered later */
 }
 
-int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act)
+int dbus_method_serve(const DbusMethod *method, DbusService *s, sd_bus_message *message, Exec *exec,
+                      sd_bus_error *error)
 {
-        DbusCall *c;
-        int r = dbus_call_new(s, message, exec, sizeof(DbusCall), &c);
+        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r;
 
-        return r < 0 ? r : dbus_call_begin_act(c, act);
+        assert(method->known || method->act.run);
+        r = dbus_call_new(method, s, message, exec, &c);
+        if (r >= 0 && method->read)
+                r = method->read(c, message, &refusal);
+        if (r < 0)
+                return refusal.kind != REFUSAL_NONE ? dbus_error_from_refusal(error, &refusal) : r;
+        return dbus_call_begin(TAKE_PTR(c));
+}
+
+int dbus_methods_serve(const DbusMethod *const *tables, DbusService *s, sd_bus_message *message, Exec *exec,
+                       sd_bus_error *error)
+{
+        const char *name = sd_bus_message_get_member(message);
+
+        for (; *tables; tables++)
+                for (const DbusMethod *method = *tables; method->name; method++)
+                        if (strcmp(method->name, name) == 0)
+                                return dbus_method_serve(method, s, message, exec, error);
+        return -ENOSYS;
 }
 
 void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c))

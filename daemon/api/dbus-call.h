@@ -23,12 +23,24 @@ typedef struct DbusAct {
         bool shows_part; /* to callers who may not do this, too: c->may_see_all tells */
 } DbusAct;
 
+/* A method that sd-bus hands to dbus_methods_serve(). All but the act may be left out. */
+typedef struct DbusMethod {
+        const char *name;
+        size_t size; /* of what it keeps of a call, which begins with the DbusCall */
+        /* Reads the arguments, before the bus is asked who calls. */
+        int (*read)(DbusCall *c, sd_bus_message *m, Refusal *reterr);
+        void (*known)(DbusCall *c); /* once the peer is known, instead of the act: it authorizes by itself */
+        void (*done)(DbusCall *c);  /* releases what it has read and made */
+        DbusAct act;
+        const void *variant; /* for methods that share their functions */
+} DbusMethod;
+
 /* The first member of what a method keeps of its call, where that is more than this. */
 struct DbusCall {
+        const DbusMethod *method;
         DbusService *service; /* weak */
         Manager *manager;     /* weak */
         ListNode node;
-        void (*done)(DbusCall *c); /* releases what the method has; may be NULL */
         sd_bus_message *message;
         CallerWatch *caller;
         Peer *peer;
@@ -36,9 +48,8 @@ struct DbusCall {
         uid_t charged_to; /* for the call and these bytes */
         bool charged;
         size_t answer_size;              /* bytes that the answer was charged with */
-        void (*known)(DbusCall *c);      /* the method proper, once the peer is known */
         void (*authorized)(DbusCall *c); /* what follows when it is allowed, or its exec is found */
-        const DbusAct *act;              /* NULL where `known` authorizes in a way of its own */
+        const DbusAct *act;              /* what was authorized; NULL where that is no DbusAct */
         sd_bus_slot *slot;
         Authz *authz;
         ExecLookup *lookup;
@@ -52,18 +63,23 @@ struct DbusCall {
 /* The service whose object a message has come for, for as long as sd-bus calls its handler. */
 DbusService *dbus_service_of(sd_bus_message *message);
 
-/* For method handlers: makes a call out of a message, with room for the method's own structure of so many
- * bytes, filled with zeros. `exec` may be NULL. The message is kept until the call has been answered. */
-int dbus_call_new(DbusService *s, sd_bus_message *message, Exec *exec, size_t size, DbusCall **ret);
-/* Asks the bus who calls, then goes on with known(). Takes the call. It is refused when there are too many,
+/* Makes a call out of a message, with room for the method's own structure, filled with zeros. `exec` may be
+ * NULL. The message is kept until the call has been answered. */
+int dbus_call_new(const DbusMethod *method, DbusService *s, sd_bus_message *message, Exec *exec,
+                  DbusCall **ret);
+/* Asks the bus who calls, then goes on with the method. Takes the call. It is refused when there are too many,
  * or when others of c->size bytes, which the call holds until it is answered, have taken what there is. */
-int dbus_call_begin(DbusCall *c, void (*known)(DbusCall *c));
-/* Then the act is authorized, and runs. */
-int dbus_call_begin_act(DbusCall *c, const DbusAct *act);
-/* The same in a call that has begun. */
+int dbus_call_begin(DbusCall *c);
+/* Authorizes an act in a call that has begun; then it runs. */
 void dbus_call_authorize_act(DbusCall *c, const DbusAct *act);
-/* All of this, for methods whose calls have nothing of their own. */
-int dbus_call_serve(DbusService *s, sd_bus_message *message, Exec *exec, const DbusAct *act);
+
+/* For the handlers of sd-bus: a whole call, with what the method reads. */
+int dbus_method_serve(const DbusMethod *method, DbusService *s, sd_bus_message *message, Exec *exec,
+                      sd_bus_error *error);
+/* The same for the method in these tables that has the member's name. Each table ends with one without a name, and
+ * the list of them with NULL. */
+int dbus_methods_serve(const DbusMethod *const *tables, DbusService *s, sd_bus_message *message, Exec *exec,
+                       sd_bus_error *error);
 DbusCall *dbus_call_free(DbusCall *c);
 DEFINE_CLEANUP(DbusCall, dbus_call_free);
 
@@ -109,7 +125,5 @@ static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
 /* At the end: gives up every call that is under way. */
 void dbus_calls_drop(DbusService *s);
 
-/* For handlers that refuse before the call has begun: what they return, with *error set. A refusal without a
- * kind is the fault r. */
+/* For handlers that refuse before the call has begun: what they return, with *error set. */
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal);
-int dbus_refuse_early(sd_bus_error *error, int r, const Refusal *refusal);

@@ -12,13 +12,17 @@
 #include "core/usage-reply.h"
 #include "wire/service-name.h"
 
-/* All containers, or services only. */
-static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_services)
+/* All containers, or those of the method's kind only. */
+static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        DbusCall *c = userdata;
+        const char *kind = c->method->variant;
         size_t size = 0;
         int r;
 
+        if (!dbus_call_take_answer(c, m))
+                return 0;
         r = dbus_reply_new_array(c->message, "(sssssut)", &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
@@ -28,7 +32,7 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_service
                 r = container_info_read(m, &k);
                 if (r <= 0)
                         break;
-                if (only_services && strcmp(k->kind, SERVICE_KIND) != 0)
+                if (kind && strcmp(k->kind, kind) != 0)
                         continue;
                 size += container_info_size(k);
                 r = sd_bus_message_append(reply, "(sssssut)", k->id, k->name, k->kind, k->state, k->unit,
@@ -40,63 +44,23 @@ static void list_on_reply_read(DbusCall *c, sd_bus_message *m, bool only_service
                 dbus_call_fail(c, r);
         else if (dbus_call_reserve(c, size))
                 dbus_call_send(c, reply);
-}
-
-static void list_take_reply(DbusCall *c, sd_bus_message *m, bool only_services)
-{
-        if (dbus_call_take_answer(c, m))
-                list_on_reply_read(c, m, only_services);
-}
-
-static int list_on_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        list_take_reply(userdata, m, false);
         return 0;
 }
 
-static int list_on_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        list_take_reply(userdata, m, true);
-        return 0;
-}
-
-static void list_containers_run(DbusCall *c)
+static void list_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const Manager *m = c->manager;
 
-        if (spawner_list_containers(m->spawner, m->config.list_services, list_on_containers, c, &c->slot,
-                                    &refusal) < 0)
+        if (spawner_list_containers(m->spawner, c->method->variant || m->config.list_services, list_on_reply,
+                                    c, &c->slot, &refusal) < 0)
                 dbus_call_refuse(c, &refusal);
-}
-
-static void list_services_run(DbusCall *c)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        if (spawner_list_containers(c->manager->spawner, true, list_on_services, c, &c->slot, &refusal) < 0)
-                dbus_call_refuse(c, &refusal);
-}
-
-static const DbusAct list_containers_act = {AUTHZ_INSPECT, "inspect", list_containers_run};
-
-int dbus_method_list_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &list_containers_act);
-}
-
-static const DbusAct list_services_act = {AUTHZ_INSPECT, "inspect", list_services_run};
-
-int dbus_method_list_services(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &list_services_act);
 }
 
 typedef struct ContainerCall {
         DbusCall call;
         char *reference;
         ContainerInfo *container;
-        void (*run)(DbusCall *c); /* what follows when it is allowed */
 } ContainerCall;
 
 static void container_done(DbusCall *c)
@@ -198,7 +162,7 @@ static int get_container_on_reply(sd_bus_message *m, void *userdata, sd_bus_erro
         if (r < 0)
                 dbus_call_fail(c, r);
         else
-                dbus_call_authorize_inspect(c, k->container, k->run);
+                dbus_call_authorize_inspect(c, k->container, c->method->act.run);
         return 0;
 }
 
@@ -212,31 +176,9 @@ static void get_container_known(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static int serve_container(DbusService *s, sd_bus_message *m, void (*run)(DbusCall *c), sd_bus_error *error)
+static int container_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        int r;
-
-        r = dbus_call_new(s, m, NULL, sizeof(ContainerCall), &c);
-        if (r < 0)
-                return r;
-        c->done = container_done;
-        DBUS_CALL(c, ContainerCall)->run = run;
-        r = dbus_read_reference(m, &DBUS_CALL(c, ContainerCall)->reference, &refusal);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin(TAKE_PTR(c), get_container_known);
-}
-
-int dbus_method_get_container(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return serve_container(userdata, m, get_container_run, error);
-}
-
-int dbus_method_get_container_usage(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return serve_container(userdata, m, get_usage_run, error);
+        return dbus_read_reference(m, &DBUS_CALL(c, ContainerCall)->reference, reterr);
 }
 
 /* Of an entry, beside its strings. */
@@ -282,9 +224,15 @@ static void list_rejected_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static const DbusAct list_rejected_act = {AUTHZ_INSPECT, "inspect", list_rejected_run};
+#define CONTAINER_CALL                                                                       \
+        .size = sizeof(ContainerCall), .read = container_read, .known = get_container_known, \
+        .done = container_done
 
-int dbus_method_list_rejected_containers(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &list_rejected_act);
-}
+const DbusMethod dbus_containers_methods[] = {
+        {"ListContainers", .act = {AUTHZ_INSPECT, "inspect", list_run}},
+        {"ListServices", .act = {AUTHZ_INSPECT, "inspect", list_run}, .variant = SERVICE_KIND},
+        {"ListRejectedContainers", .act = {AUTHZ_INSPECT, "inspect", list_rejected_run}},
+        {"GetContainer", CONTAINER_CALL, .act = {AUTHZ_INSPECT, "inspect", get_container_run}},
+        {"GetContainerUsage", CONTAINER_CALL, .act = {AUTHZ_INSPECT, "inspect", get_usage_run}},
+        {NULL},
+};

@@ -25,20 +25,11 @@ static void resize_run(DbusCall *c)
                 dbus_call_reply(c, NULL);
 }
 
-static const DbusAct resize_act = {AUTHZ_MANAGE, "resize", resize_run};
-
-int dbus_method_resize(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int resize_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        ResizeCall *k;
-        int r;
+        ResizeCall *k = DBUS_CALL(c, ResizeCall);
 
-        r = dbus_call_new(dbus_service_of(m), m, userdata, sizeof(ResizeCall), &c);
-        if (r < 0)
-                return r;
-        k = DBUS_CALL(c, ResizeCall);
-        r = sd_bus_message_read(m, "qq", &k->rows, &k->columns);
-        return r < 0 ? r : dbus_call_begin_act(TAKE_PTR(c), &resize_act);
+        return sd_bus_message_read(m, "qq", &k->rows, &k->columns);
 }
 
 typedef struct KillCall {
@@ -57,26 +48,18 @@ static void kill_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static const DbusAct kill_act = {AUTHZ_MANAGE, "kill", kill_run};
-
-int dbus_method_kill(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int kill_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        Refusal bad = {.kind = REFUSAL_BAD_REQUEST, .message = (char *) "signal: there is no such signal"};
-        KillCall *k;
+        KillCall *k = DBUS_CALL(c, KillCall);
         int all, r;
 
-        r = dbus_call_new(dbus_service_of(m), m, userdata, sizeof(KillCall), &c);
-        if (r < 0)
-                return r;
-        k = DBUS_CALL(c, KillCall);
         r = sd_bus_message_read(m, "ib", &k->signal_number, &all);
         if (r < 0)
                 return r;
         if (k->signal_number < 1 || k->signal_number > SIGRTMAX)
-                return dbus_error_from_refusal(error, &bad);
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "signal: there is no such signal");
         k->all = all;
-        return dbus_call_begin_act(TAKE_PTR(c), &kill_act);
+        return 0;
 }
 
 typedef struct WaitCall {
@@ -134,17 +117,14 @@ static void wait_run(DbusCall *c)
                 exec_watch(c->exec, &w->watch, wait_on_state);
 }
 
-static const DbusAct wait_act = {AUTHZ_INSPECT, "wait", wait_run};
-
-int dbus_method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int wait_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        int r;
-
-        r = dbus_call_new(dbus_service_of(m), m, userdata, sizeof(WaitCall), &c);
-        if (r < 0)
-                return r;
-        c->done = wait_done;
-        r = sd_bus_message_read(m, "t", &DBUS_CALL(c, WaitCall)->timeout_usec);
-        return r < 0 ? r : dbus_call_begin_act(TAKE_PTR(c), &wait_act);
+        return sd_bus_message_read(m, "t", &DBUS_CALL(c, WaitCall)->timeout_usec);
 }
+
+const DbusMethod dbus_control_methods[] = {
+        {"Resize", sizeof(ResizeCall), resize_read, .act = {AUTHZ_MANAGE, "resize", resize_run}},
+        {"Kill", sizeof(KillCall), kill_read, .act = {AUTHZ_MANAGE, "kill", kill_run}},
+        {"Wait", sizeof(WaitCall), wait_read, .done = wait_done, .act = {AUTHZ_INSPECT, "wait", wait_run}},
+        {NULL},
+};

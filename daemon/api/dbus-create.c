@@ -9,15 +9,26 @@
 #include "core/exec-create.h"
 #include "core/exec-recording.h"
 
-typedef struct CreateCall CreateCall;
-
-struct CreateCall {
+typedef struct CreateCall {
         DbusStart start; /* where it is started, too */
         char *reference;
         ExecRequest *request;
         ExecCreation *creation;
+} CreateCall;
+
+/* The stdin, stdout and stderr of the command. */
+typedef enum Stdio {
+        STDIO_STREAM, /* a stream of ours, that clients attach to */
+        STDIO_PASSED, /* pipes of the caller's */
+        STDIO_PIPED,  /* pipes whose other ends the caller gets */
+} Stdio;
+
+/* How CreateExec, Run, RunExec and RunPiped differ. */
+typedef struct CreateVariant {
+        bool with_options;
+        Stdio stdio;
         void (*created)(DbusStart *s);
-};
+} CreateVariant;
 
 static void create_done(DbusCall *c)
 {
@@ -47,7 +58,7 @@ static void create_on_created(void *userdata, Exec *e, const Refusal *refusal)
         }
         k->start.call.exec = exec_ref(e);
         k->creation = exec_creation_free(k->creation);
-        k->created(&k->start);
+        ((const CreateVariant *) k->start.call.method->variant)->created(&k->start);
 }
 
 static void create_known(DbusCall *c)
@@ -65,58 +76,28 @@ static void create_known(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-/* The stdin, stdout and stderr of the command. */
-typedef enum Stdio {
-        STDIO_STREAM, /* a stream of ours, that clients attach to */
-        STDIO_PASSED, /* pipes of the caller's */
-        STDIO_PIPED,  /* pipes whose other ends the caller gets */
-} Stdio;
-
-static int create_read(CreateCall *k, sd_bus_message *m, bool with_options, Stdio stdio, Refusal *reterr)
+static int create_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        bool with_pipes = stdio != STDIO_STREAM;
+        CreateCall *k = LIST_ENTRY(c, CreateCall, start.call);
+        const CreateVariant *v = c->method->variant;
+        bool with_pipes = v->stdio != STDIO_STREAM;
         int r;
 
+        dbus_start_init(&k->start);
         r = dbus_read_reference(m, &k->reference, reterr);
         if (r >= 0)
-                r = dbus_read_request(m, with_options, &k->request, reterr);
+                r = dbus_read_request(m, v->with_options, &k->request, reterr);
         if (r >= 0 && with_pipes)
-                r = dbus_start_read_pipes(m, &k->start, stdio == STDIO_PASSED, reterr);
+                r = dbus_start_read_pipes(m, &k->start, v->stdio == STDIO_PASSED, reterr);
         if (r >= 0 && with_pipes && k->request->tty)
                 r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
         /* Of all others when they are created. */
-        return r < 0 || !with_pipes ? r
-                                    : exec_recording_decide(&k->start.call.manager->exec_env, k->request,
-                                                            with_pipes, reterr);
-}
-
-/* The first arguments of CreateExec, Run, RunExec and RunPiped. */
-static int create_begin(sd_bus_message *m, DbusService *service, bool with_options, Stdio stdio,
-                        void (*created)(DbusStart *s), sd_bus_error *error)
-{
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        CreateCall *k;
-        DbusStart *s;
-        int r;
-
-        r = dbus_start_new(service, m, NULL, sizeof(CreateCall), &s);
+        if (r >= 0 && with_pipes)
+                r = exec_recording_decide(&c->manager->exec_env, k->request, with_pipes, reterr);
         if (r < 0)
                 return r;
-        k = LIST_ENTRY(s, CreateCall, start);
-        c = &s->call;
-        c->done = create_done;
-        r = create_read(k, m, with_options, stdio, &refusal);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        k->created = created;
         c->size = exec_request_size(k->request); /* as the message has them */
-        return dbus_call_begin(TAKE_PTR(c), create_known);
-}
-
-int dbus_method_create_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return create_begin(m, userdata, true, STDIO_STREAM, reply_exec, error);
+        return 0;
 }
 
 static void run_on_state(ExecWatch *w, Exec *e)
@@ -140,19 +121,9 @@ static void run_created(DbusStart *s)
         dbus_start_exec(s, true, run_started);
 }
 
-int dbus_method_run(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return create_begin(m, userdata, false, STDIO_STREAM, run_created, error);
-}
-
 static void run_exec_created(DbusStart *s)
 {
         dbus_start_exec(s, false, reply_exec);
-}
-
-int dbus_method_run_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return create_begin(m, userdata, true, STDIO_PASSED, run_exec_created, error);
 }
 
 static void reply_exec_and_pipes(DbusStart *s)
@@ -172,7 +143,13 @@ static void run_piped_created(DbusStart *s)
         dbus_start_exec(s, false, reply_exec_and_pipes);
 }
 
-int dbus_method_run_piped(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return create_begin(m, userdata, true, STDIO_PIPED, run_piped_created, error);
-}
+#define CREATE_CALL \
+        .size = sizeof(CreateCall), .read = create_read, .known = create_known, .done = create_done
+
+const DbusMethod dbus_create_methods[] = {
+        {"CreateExec", CREATE_CALL, .variant = &(const CreateVariant){true, STDIO_STREAM, reply_exec}},
+        {"Run", CREATE_CALL, .variant = &(const CreateVariant){false, STDIO_STREAM, run_created}},
+        {"RunExec", CREATE_CALL, .variant = &(const CreateVariant){true, STDIO_PASSED, run_exec_created}},
+        {"RunPiped", CREATE_CALL, .variant = &(const CreateVariant){true, STDIO_PIPED, run_piped_created}},
+        {NULL},
+};

@@ -147,6 +147,13 @@ static int property_get_clients(sd_bus *bus, const char *path, const char *inter
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int serve(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        static const DbusMethod *const tables[] = {dbus_control_methods, dbus_start_methods, NULL};
+
+        return dbus_methods_serve(tables, dbus_service_of(m), m, userdata, error);
+}
+
 #define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
 #define CHANGES        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
@@ -158,22 +165,20 @@ static int property_get_clients(sd_bus *bus, const char *path, const char *inter
  */
 const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, dbus_method_start, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("StartWithFds", SD_BUS_ARGS("h", stdin, "h", stdout, "h", stderr),
-                                SD_BUS_NO_RESULT, dbus_method_start_with_fds, FOR_ALL),
+                                SD_BUS_NO_RESULT, serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("StartPiped", SD_BUS_ARGS("b", one_output),
-                                SD_BUS_RESULT("h", stdin, "h", stdout, "h", stderr), dbus_method_start_piped,
+                                SD_BUS_RESULT("h", stdin, "h", stdout, "h", stderr), serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("StartAttached", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", stream), serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", stream), serve,
                                 FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("StartAttached", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", stream),
-                                dbus_method_start_attached, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", stream),
-                                dbus_method_attach, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("q", rows, "q", columns), SD_BUS_NO_RESULT,
-                                dbus_method_resize, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("i", signal, "b", all), SD_BUS_NO_RESULT,
-                                dbus_method_kill, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("q", rows, "q", columns), SD_BUS_NO_RESULT, serve,
+                                FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("i", signal, "b", all), SD_BUS_NO_RESULT, serve,
+                                FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("t", timeout_usec),
-                                SD_BUS_RESULT("i", exit_status, "s", result), dbus_method_wait, FOR_ALL),
+                                SD_BUS_RESULT("i", exit_status, "s", result), serve, FOR_ALL),
         SD_BUS_PROPERTY("Id", "s", property_get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("ContainerId", "s", property_get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("ContainerName", "s", property_get_string, 0, CONST_PROPERTY),

@@ -34,13 +34,6 @@ static void list_execs_run(DbusCall *c)
         dbus_call_reply_execs(c, &rows);
 }
 
-static const DbusAct list_execs_act = {AUTHZ_INSPECT, "list", list_execs_run, .shows_part = true};
-
-int dbus_method_list_execs(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &list_execs_act);
-}
-
 typedef struct FilterCall {
         DbusCall call;
         char *container, *state, *user;
@@ -112,8 +105,6 @@ static void list_filtered_run(DbusCall *c)
         dbus_call_reply_execs(c, &wanted);
 }
 
-static const DbusAct list_filtered_act = {AUTHZ_INSPECT, "list", list_filtered_run, .shows_part = true};
-
 static int read_state(sd_bus_message *m, char **field, Refusal *reterr)
 {
         static const char *const known[] = {"created", "running", "exited", "failed"};
@@ -149,24 +140,14 @@ static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refus
         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "filters: unknown filter \"%s\"", key);
 }
 
-int dbus_method_list_execs_filtered(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int filter_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        FilterCall *k;
-        int r;
+        FilterCall *k = DBUS_CALL(c, FilterCall);
+        int r = dbus_read_options(m, read_filter, k, reterr);
 
-        r = dbus_call_new(userdata, m, NULL, sizeof(FilterCall), &c);
-        if (r < 0)
-                return r;
-        c->done = filter_done;
-        k = DBUS_CALL(c, FilterCall);
-        r = dbus_read_options(m, read_filter, k, &refusal);
         if (r >= 0 && strv_length(k->labels) > EXEC_LABELS_MAX)
-                r = refuse(&refusal, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin_act(TAKE_PTR(c), &list_filtered_act);
+                r = refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
+        return r;
 }
 
 typedef struct GetCall {
@@ -186,12 +167,25 @@ static void get_exec_find(DbusCall *c)
         dbus_call_find_exec(c, NULL, DBUS_CALL(c, GetCall)->id, get_exec_run);
 }
 
+static int get_exec_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
+{
+        return sd_bus_message_read(m, "s", &DBUS_CALL(c, GetCall)->id);
+}
+
+const DbusMethod dbus_list_methods[] = {
+        {"ListExecs", .act = {AUTHZ_INSPECT, "list", list_execs_run, .shows_part = true}},
+        {"ListExecsFiltered", sizeof(FilterCall), filter_read, .done = filter_done,
+         .act = {AUTHZ_INSPECT, "list", list_filtered_run, .shows_part = true}},
+        {"GetExec", sizeof(GetCall), get_exec_read, .known = get_exec_find},
+        {NULL},
+};
+
+/* Nobody is asked for the path of one that is there: it is made of the id. */
 int dbus_method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         DbusService *s = userdata;
         char path[DBUS_EXEC_PATH_SIZE];
         const char *id;
-        DbusCall *c;
         Exec *e;
         int r;
 
@@ -201,9 +195,6 @@ int dbus_method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
         e = manager_find_exec(s->manager, id);
         if (e)
                 return sd_bus_reply_method_return(m, "o", dbus_exec_path(e, path));
-        r = dbus_call_new(s, m, NULL, sizeof(GetCall), &c);
-        if (r < 0)
-                return r;
-        DBUS_CALL(c, GetCall)->id = id;
-        return dbus_call_begin(c, get_exec_find);
+        (void) sd_bus_message_rewind(m, true);
+        return dbus_method_serve(&dbus_list_methods[2], s, m, NULL, error);
 }

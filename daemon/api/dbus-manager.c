@@ -53,52 +53,61 @@ static int property_get_retention(sd_bus *bus, const char *path, const char *int
 #define TOLD_PROPERTY  SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define FOR_ALL        SD_BUS_VTABLE_UNPRIVILEGED
 
+static int serve(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        static const DbusMethod *const tables[] = {dbus_access_methods,
+                                                   dbus_containers_methods,
+                                                   dbus_create_methods,
+                                                   dbus_list_methods,
+                                                   dbus_recording_methods,
+                                                   dbus_subscribe_methods,
+                                                   NULL};
+
+        return dbus_methods_serve(tables, userdata, m, NULL, error);
+}
+
 /*
- * To add a method, here or in dbus_exec_vtable: a row, and a function dbus_method_NAME() that reads its arguments
- * into a structure and begins a DbusCall. Its steps NAME_authorize(), which asks for authorization, and
- * NAME_run(), which acts and answers, either continue or end the call. The XML in dbus/ and org.execd1(5),
+ * To add a method, here or in dbus_exec_vtable: a row, and a DbusMethod in the table of a file, with the
+ * authorization that it needs. NAME_read() reads its arguments into a structure, and NAME_run() acts and answers,
+ * once it is authorized. The XML in dbus/ and org.execd1(5),
  * which tests compare with the bus; tests/dbus.
  */
 const sd_bus_vtable dbus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", containers),
-                                dbus_method_list_containers, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("ListServices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", services),
-                                dbus_method_list_services, FOR_ALL),
+                                serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("ListServices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssssut)", services), serve,
+                                FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("ListRejectedContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", rejected),
-                                dbus_method_list_rejected_containers, FOR_ALL),
+                                serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetContainer", SD_BUS_ARGS("s", container),
-                                SD_BUS_RESULT("a{sv}", properties), dbus_method_get_container, FOR_ALL),
+                                SD_BUS_RESULT("a{sv}", properties), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetContainerUsage", SD_BUS_ARGS("s", container),
-                                SD_BUS_RESULT("a{st}", usage, "a(sa{st})", execs),
-                                dbus_method_get_container_usage, FOR_ALL),
+                                SD_BUS_RESULT("a{st}", usage, "a(sa{st})", execs), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("CreateExec", SD_BUS_ARGS("s", container, "as", command, "a{sv}", options),
-                                SD_BUS_RESULT("s", id, "o", exec), dbus_method_create_exec, FOR_ALL),
+                                SD_BUS_RESULT("s", id, "o", exec), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("Run", SD_BUS_ARGS("s", container, "as", command),
-                                SD_BUS_RESULT("i", exit_status, "o", exec), dbus_method_run, FOR_ALL),
+                                SD_BUS_RESULT("i", exit_status, "o", exec), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("RunExec",
                                 SD_BUS_ARGS("s", container, "as", command, "a{sv}", options, "h", stdin, "h",
                                             stdout, "h", stderr),
-                                SD_BUS_RESULT("s", id, "o", exec), dbus_method_run_exec, FOR_ALL),
+                                SD_BUS_RESULT("s", id, "o", exec), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS(
                 "RunPiped", SD_BUS_ARGS("s", container, "as", command, "a{sv}", options, "b", one_output),
-                SD_BUS_RESULT("s", id, "o", exec, "h", stdin, "h", stdout, "h", stderr),
-                dbus_method_run_piped, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("ListExecs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssut)", execs),
-                                dbus_method_list_execs, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("ListExecsFiltered", SD_BUS_ARGS("a{sv}", filters),
-                                SD_BUS_RESULT("a(soa{sv})", execs), dbus_method_list_execs_filtered,
+                SD_BUS_RESULT("s", id, "o", exec, "h", stdin, "h", stdout, "h", stderr), serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("ListExecs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssut)", execs), serve,
                                 FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("ListExecsFiltered", SD_BUS_ARGS("a{sv}", filters),
+                                SD_BUS_RESULT("a(soa{sv})", execs), serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("GetExec", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", exec),
                                 dbus_method_get_exec, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("ListRecordings", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sstt)", recordings),
-                                dbus_method_list_recordings, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("GetRecording", SD_BUS_ARGS("s", id), SD_BUS_RESULT("h", recording),
-                                dbus_method_get_recording, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("CheckAccess", SD_BUS_ARGS("s", action, "s", object, "a{sv}", options),
-                                SD_BUS_RESULT("s", verdict, "s", reason), dbus_method_check_access, FOR_ALL),
-        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, dbus_method_subscribe,
+                                serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("GetRecording", SD_BUS_ARGS("s", id), SD_BUS_RESULT("h", recording), serve,
                                 FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("CheckAccess", SD_BUS_ARGS("s", action, "s", object, "a{sv}", options),
+                                SD_BUS_RESULT("s", verdict, "s", reason), serve, FOR_ALL),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, serve, FOR_ALL),
         SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, dbus_method_unsubscribe,
                                 FOR_ALL),
         SD_BUS_SIGNAL_WITH_ARGS("ContainerNew", SD_BUS_ARGS("s", id, "s", name, "s", kind), 0),

@@ -117,7 +117,8 @@ static void read_run(DbusCall *c)
         dbus_call_finish(c, r, reply);
 }
 
-static const DbusAct read_act = {AUTHZ_INSPECT, "inspect", read_run};
+static const DbusMethod read_method = {.size = sizeof(ReadCall),
+                                       .act = {AUTHZ_INSPECT, "inspect", read_run}};
 
 /* Get and GetAll; what concerns no property of ours is left to sd-bus. */
 static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
@@ -137,11 +138,11 @@ static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
                 (void) sd_bus_message_rewind(m, true);
                 return 0;
         }
-        r = dbus_call_new(s, m, e, sizeof(ReadCall), &c);
+        r = dbus_call_new(&read_method, s, m, e, &c);
         if (r < 0)
                 return r;
         DBUS_CALL(c, ReadCall)->property = property;
-        return dbus_call_begin_act(c, &read_act);
+        return dbus_call_begin(c);
 }
 
 static int append_object(sd_bus_message *reply, const Exec *e)
@@ -175,7 +176,7 @@ static void objects_run(DbusCall *c)
         dbus_call_reply_execs(c, &objects);
 }
 
-static const DbusAct objects_act = {AUTHZ_INSPECT, "list", objects_run, .shows_part = true};
+static const DbusMethod objects_method = {.act = {AUTHZ_INSPECT, "list", objects_run, .shows_part = true}};
 
 /* The names of the execs that the caller may see. */
 static void introspect_run(DbusCall *c)
@@ -201,7 +202,8 @@ static void introspect_run(DbusCall *c)
                 dbus_call_reply(c, "s", buf_head(&xml));
 }
 
-static const DbusAct introspect_act = {AUTHZ_INSPECT, "list", introspect_run, .shows_part = true};
+static const DbusMethod introspect_method = {
+        .act = {AUTHZ_INSPECT, "list", introspect_run, .shows_part = true}};
 
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -213,10 +215,10 @@ int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *erro
         dbus_signals_flush(s->signals);
         if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
             strcmp(path, DBUS_MANAGER_PATH) == 0)
-                return dbus_call_serve(s, m, NULL, &objects_act);
+                return dbus_method_serve(&objects_method, s, m, NULL, error);
         if (sd_bus_message_is_method_call(m, INTROSPECT_INTERFACE, "Introspect") > 0 &&
             strcmp(path, DBUS_EXEC_PREFIX) == 0)
-                return dbus_call_serve(s, m, NULL, &introspect_act);
+                return dbus_method_serve(&introspect_method, s, m, NULL, error);
         all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
         if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
                 return 0;

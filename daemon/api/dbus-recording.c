@@ -40,11 +40,11 @@ static void get_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
+static const DbusAct replay_act = {AUTHZ_REPLAY, "replay", get_run};
+
 static void get_authorize(DbusCall *c)
 {
-        static const DbusAct act = {AUTHZ_REPLAY, "replay", get_run};
-
-        dbus_call_authorize_act(c, &act);
+        dbus_call_authorize_act(c, &replay_act);
 }
 
 static void get_find(DbusCall *c)
@@ -57,20 +57,9 @@ static void get_done(DbusCall *c)
         recorder_question_free(DBUS_CALL(c, GetCall)->question);
 }
 
-int dbus_method_get_recording(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int get_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        const char *id;
-        DbusCall *c;
-        int r;
-
-        r = sd_bus_message_read(m, "s", &id);
-        if (r >= 0)
-                r = dbus_call_new(userdata, m, NULL, sizeof(GetCall), &c);
-        if (r < 0)
-                return r;
-        c->done = get_done;
-        DBUS_CALL(c, GetCall)->id = id;
-        return dbus_call_begin(c, get_find);
+        return sd_bus_message_read(m, "s", &DBUS_CALL(c, GetCall)->id);
 }
 
 /* Recordings outlive what execd remembers of their execs. */
@@ -175,8 +164,6 @@ static void list_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static const DbusAct list_act = {AUTHZ_REPLAY, "list", list_run, .shows_part = true};
-
 static void list_done(DbusCall *c)
 {
         ListCall *k = DBUS_CALL(c, ListCall);
@@ -185,13 +172,9 @@ static void list_done(DbusCall *c)
         buf_done(&k->found);
 }
 
-int dbus_method_list_recordings(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        DbusCall *c;
-        int r = dbus_call_new(userdata, m, NULL, sizeof(ListCall), &c);
-
-        if (r < 0)
-                return r;
-        c->done = list_done;
-        return dbus_call_begin_act(c, &list_act);
-}
+const DbusMethod dbus_recording_methods[] = {
+        {"GetRecording", sizeof(GetCall), get_read, get_find, get_done},
+        {"ListRecordings", sizeof(ListCall), .done = list_done,
+         .act = {AUTHZ_REPLAY, "list", list_run, .shows_part = true}},
+        {NULL},
+};

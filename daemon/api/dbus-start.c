@@ -23,23 +23,11 @@ void dbus_start_done(DbusCall *c)
         fd_close(s->stream);
 }
 
-int dbus_start_new(DbusService *service, sd_bus_message *m, Exec *exec, size_t size, DbusStart **ret)
+void dbus_start_init(DbusStart *s)
 {
-        DbusStart *s;
-        DbusCall *c;
-        int r;
-
-        assert(size >= sizeof(DbusStart));
-        r = dbus_call_new(service, m, exec, size, &c);
-        if (r < 0)
-                return r;
-        s = DBUS_CALL(c, DbusStart);
         for (size_t i = 0; i < ELEMENTSOF(s->fds); i++)
                 s->fds[i] = -EBADF;
         s->stream = -EBADF;
-        c->done = dbus_start_done;
-        *ret = s;
-        return 0;
 }
 
 static void start_on_state(ExecWatch *w, Exec *e)
@@ -109,14 +97,10 @@ static void start_run(DbusCall *c)
         dbus_start_exec(s, s->fds[0] < 0 && !s->piped, s->piped ? reply_pipes : reply_started);
 }
 
-static const DbusAct start_act = {AUTHZ_MANAGE, "start", start_run};
-
-int dbus_method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int start_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        DbusStart *s;
-        int r = dbus_start_new(dbus_service_of(m), m, userdata, sizeof(DbusStart), &s);
-
-        return r < 0 ? r : dbus_call_begin_act(&s->call, &start_act);
+        dbus_start_init(DBUS_CALL(c, DbusStart));
+        return 0;
 }
 
 int dbus_start_read_pipes(sd_bus_message *m, DbusStart *s, bool passed, Refusal *reterr)
@@ -131,35 +115,19 @@ int dbus_start_read_pipes(sd_bus_message *m, DbusStart *s, bool passed, Refusal 
         return r;
 }
 
-static int start_with_pipes(sd_bus_message *m, Exec *e, bool passed, sd_bus_error *error)
+/* Marks the method whose caller passes the pipes. */
+static const char with_fds;
+
+static int start_read_pipes(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        DbusStart *s;
+        DbusStart *s = DBUS_CALL(c, DbusStart);
         int r;
 
-        r = dbus_start_new(dbus_service_of(m), m, e, sizeof(DbusStart), &s);
-        if (r < 0)
-                return r;
-        c = &s->call;
-        r = dbus_start_read_pipes(m, s, passed, &refusal);
-        if (r >= 0 && e->request->tty)
-                r = refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
-        if (r >= 0)
-                r = exec_recording_decide(e->env, e->request, true, &refusal);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin_act(TAKE_PTR(c), &start_act);
-}
-
-int dbus_method_start_with_fds(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return start_with_pipes(m, userdata, true, error);
-}
-
-int dbus_method_start_piped(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return start_with_pipes(m, userdata, false, error);
+        dbus_start_init(s);
+        r = dbus_start_read_pipes(m, s, c->method->variant == &with_fds, reterr);
+        if (r >= 0 && c->exec->request->tty)
+                r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
+        return r < 0 ? r : exec_recording_decide(c->exec->env, c->exec->request, true, reterr);
 }
 
 /* Attaching: one end of a socket pair becomes a client of the stream, the other goes to the caller. */
@@ -211,16 +179,6 @@ static void start_attached_run(DbusCall *c)
                 dbus_start_exec(s, false, reply_stream);
 }
 
-static const DbusAct start_attached_act = {AUTHZ_MANAGE, "start", start_attached_run};
-
-int dbus_method_start_attached(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        DbusStart *s;
-        int r = dbus_start_new(dbus_service_of(m), m, userdata, sizeof(DbusStart), &s);
-
-        return r < 0 ? r : dbus_call_begin_act(&s->call, &start_attached_act);
-}
-
 typedef struct AttachCall {
         DbusCall call;
         DbusAttachOptions options;
@@ -253,18 +211,19 @@ static void attach_run(DbusCall *c)
                 dbus_call_reply(c, "h", fd);
 }
 
-static const DbusAct attach_act = {AUTHZ_MANAGE, "attach", attach_run};
-
-int dbus_method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int attach_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        _cleanup_(dbus_call_freep) DbusCall *c = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        int r;
-
-        r = dbus_call_new(dbus_service_of(m), m, userdata, sizeof(AttachCall), &c);
-        if (r >= 0)
-                r = dbus_read_attach_options(m, &DBUS_CALL(c, AttachCall)->options, &refusal);
-        if (r < 0)
-                return dbus_refuse_early(error, r, &refusal);
-        return dbus_call_begin_act(TAKE_PTR(c), &attach_act);
+        return dbus_read_attach_options(m, &DBUS_CALL(c, AttachCall)->options, reterr);
 }
+
+#define START_CALL    .size = sizeof(DbusStart), .done = dbus_start_done
+#define START_ACT(fn) .act = {AUTHZ_MANAGE, "start", fn}
+
+const DbusMethod dbus_start_methods[] = {
+        {"Start", .read = start_read, START_CALL, START_ACT(start_run)},
+        {"StartWithFds", .read = start_read_pipes, START_CALL, START_ACT(start_run), .variant = &with_fds},
+        {"StartPiped", .read = start_read_pipes, START_CALL, START_ACT(start_run)},
+        {"StartAttached", .read = start_read, START_CALL, START_ACT(start_attached_run)},
+        {"Attach", sizeof(AttachCall), attach_read, .act = {AUTHZ_MANAGE, "attach", attach_run}},
+        {NULL},
+};

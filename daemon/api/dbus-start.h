@@ -16,8 +16,8 @@ struct DbusStart {
         void (*started)(DbusStart *s);
 };
 
-/* A call with room for a structure of so many bytes that begins with a DbusStart. */
-int dbus_start_new(DbusService *service, sd_bus_message *m, Exec *exec, size_t size, DbusStart **ret);
+/* Begins a read() of such a call. */
+void dbus_start_init(DbusStart *s);
 /* Ends a done() of such a call. */
 void dbus_start_done(DbusCall *c);
 

@@ -146,12 +146,10 @@ static void subscribe_run(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
 }
 
-static const DbusAct subscribe_act = {AUTHZ_INSPECT, "inspect", subscribe_run};
-
-int dbus_method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-        return dbus_call_serve(userdata, m, NULL, &subscribe_act);
-}
+const DbusMethod dbus_subscribe_methods[] = {
+        {"Subscribe", .act = {AUTHZ_INSPECT, "inspect", subscribe_run}},
+        {NULL},
+};
 
 int dbus_method_unsubscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
