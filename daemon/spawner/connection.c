@@ -15,7 +15,7 @@ typedef struct Request {
         ConnectionJob job;
         LeaderWait wait;
         LeaderPicture picture;
-        bool fresh; /* to be called with, after the leader was read */
+        bool fresh; /* to be called with */
         sd_bus_message *message;
         RequestMethod method;
 } Request;
@@ -52,7 +52,7 @@ static void request_cancel(ConnectionJob *j)
         request_free(q);
 }
 
-static Request *request_new(Connection *c, sd_bus_message *message, RequestMethod method)
+static Request *request_new(Connection *c, sd_bus_message *message, RequestMethod method, bool fresh)
 {
         Request *q = calloc(1, sizeof(*q));
 
@@ -60,44 +60,33 @@ static Request *request_new(Connection *c, sd_bus_message *message, RequestMetho
                 return NULL;
         q->message = sd_bus_message_ref(message);
         q->method = method;
+        q->fresh = fresh;
         connection_add_job(c, &q->job, request_cancel);
         return q;
 }
 
-static void request_again(Request *q, bool fresh)
+static void on_ready(void *userdata)
 {
+        Request *q = userdata;
         int r;
 
         r = sd_bus_message_rewind(q->message, true);
         if (r >= 0)
-                request_answer(q->job.connection, q->message, q->method, fresh);
+                request_answer(q->job.connection, q->message, q->method, q->fresh);
         else
                 log_error_errno(r, "Failed to answer a request");
         request_free(q);
 }
 
-static void on_refreshed(void *userdata)
-{
-        request_again(userdata, true);
-}
-
-static void on_leader(void *userdata)
-{
-        Request *q = userdata;
-
-        request_again(q, q->fresh);
-}
-
 int request_leader(Connection *c, sd_bus_message *message, RequestMethod method, bool fresh, Leader *leader,
                    Refusal *reterr)
 {
-        Request *q = request_new(c, message, method);
+        Request *q = request_new(c, message, method, fresh);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        q->fresh = fresh;
-        r = leader_wait(leader->filters_waits ?: leader->memory_waits, &q->wait, on_leader, q, reterr);
+        r = leader_wait(leader->filters_waits ?: leader->memory_waits, &q->wait, on_ready, q, reterr);
         if (r < 0)
                 request_free(q);
         return r < 0 ? r : 1;
@@ -106,12 +95,12 @@ int request_leader(Connection *c, sd_bus_message *message, RequestMethod method,
 int request_picture(Connection *c, sd_bus_message *message, RequestMethod method, Leader *leader,
                     uid_t caller, Refusal *reterr)
 {
-        Request *q = request_new(c, message, method);
+        Request *q = request_new(c, message, method, false);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        r = leader_picture_take(&q->picture, leader, caller, on_leader, q, reterr);
+        r = leader_picture_take(&q->picture, leader, caller, on_ready, q, reterr);
         if (r < 0)
                 request_free(q);
         return r < 0 ? r : 1;
@@ -120,13 +109,13 @@ int request_picture(Connection *c, sd_bus_message *message, RequestMethod method
 /* `later`: not before containers that are starting are looked at again. */
 static int request_refresh(Connection *c, sd_bus_message *message, RequestMethod method, bool later)
 {
-        Request *q = request_new(c, message, method);
+        Request *q = request_new(c, message, method, true);
         int r;
 
         if (!q)
                 return -ENOMEM;
-        r = later ? providers_refresh_later(c->spawner->providers, on_refreshed, q)
-                  : providers_refresh(c->spawner->providers, on_refreshed, q);
+        r = later ? providers_refresh_later(c->spawner->providers, on_ready, q)
+                  : providers_refresh(c->spawner->providers, on_ready, q);
         if (r < 0)
                 request_free(q);
         return r;
@@ -254,7 +243,7 @@ void connection_emit_leaving(Connection *c)
                 log_errno(LOG_WARNING, r, "Failed to emit Leaving");
 }
 
-static void emit_container(Connection *c, const char *member, const Container *container)
+void connection_emit_container(Connection *c, const char *member, const Container *container)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         int r;
@@ -266,14 +255,4 @@ static void emit_container(Connection *c, const char *member, const Container *c
                 r = sd_bus_send(c->bus, signal, NULL);
         if (r < 0)
                 log_errno(LOG_WARNING, r, "Failed to emit %s for %s", member, container->name);
-}
-
-void connection_emit_container_new(Connection *c, const Container *container)
-{
-        emit_container(c, "ContainerNew", container);
-}
-
-void connection_emit_container_removed(Connection *c, const Container *container)
-{
-        emit_container(c, "ContainerRemoved", container);
 }

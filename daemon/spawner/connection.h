@@ -42,8 +42,7 @@ void connection_remove_job(ConnectionJob *j);
 
 /* Signals of ours. */
 void connection_emit_leaving(Connection *c);
-void connection_emit_container_new(Connection *c, const Container *container);
-void connection_emit_container_removed(Connection *c, const Container *container);
+void connection_emit_container(Connection *c, const char *member, const Container *container);
 
 /* One method of ours: reads the message and answers it, now or later. `fresh` says that the table of
  * containers was brought up to date for it; when it is not and should be, the method returns -ESTALE and is

@@ -34,11 +34,6 @@ void container_make_id(const char *boot_id, const char *kind, const char *name, 
         }
 }
 
-static int read_boot_id(char **ret)
-{
-        return file_read_at(AT_FDCWD, BOOT_ID_PATH, 64, ret, NULL);
-}
-
 static int fill_from_leader(Container *c)
 {
         int r;
@@ -112,7 +107,7 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         if (r >= 0)
                 r = open_events(c);
         if (r >= 0)
-                r = read_boot_id(&boot_id);
+                r = file_read_at(AT_FDCWD, BOOT_ID_PATH, 64, &boot_id, NULL);
         if (r < 0)
                 return r;
         container_make_id(boot_id, c->kind, c->name, leader->pid, leader->start_time, c->id);
@@ -186,11 +181,6 @@ bool container_is_confined(const Container *c)
                f->status.cap_bounding != namespaces_host_bounding();
 }
 
-const char *container_state(const Container *c)
-{
-        return container_is_paused(c) ? "paused" : "running";
-}
-
 bool container_is_paused(const Container *c)
 {
         CgroupEvents now;
@@ -232,8 +222,9 @@ int container_append(const Container *c, sd_bus_message *m)
 
         r = sd_bus_message_open_container(m, 'r', CONTAINER_FIELDS);
         if (r >= 0)
-                r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind, container_state(c),
-                                          c->image, c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
+                r = sd_bus_message_append(m, "sssssssututt", c->id, c->name, c->kind,
+                                          container_is_paused(c) ? "paused" : "running", c->image,
+                                          c->unit ?: "", c->slice, (uint32_t) c->leader->pid,
                                           c->leader->start_time, (uint32_t) c->leader_uid, c->created_usec,
                                           c->started_usec);
         if (r >= 0)

@@ -78,8 +78,6 @@ bool container_is_service(const Container *c);
 bool container_has_name(const Container *c, const char *name);
 /* False for a service that is nothing but root on the host: no namespace, no filter, no capability less. */
 bool container_is_confined(const Container *c);
-/* "running" or "paused" */
-const char *container_state(const Container *c);
 bool container_is_paused(const Container *c);
 int container_check_unpaused(const Container *c, Refusal *reterr);
 /* The cgroup that is frozen when the container is, and that it cannot leave; NULL without one. */

@@ -51,7 +51,7 @@ static Start *start_free(Start *s)
 {
         if (!s)
                 return NULL;
-        verify_cancel(&s->verify);
+        scout_job_cancel(&s->verify.job);
         sd_bus_message_unref(s->message);
         runner_spec_done(&s->spec);
         fd_close(s->pidfd);
@@ -346,8 +346,9 @@ static int reply_started(Launch *l)
         return r < 0 ? r : sd_bus_send(l->job.connection->bus, reply, NULL);
 }
 
-static void hand_over(Launch *l, int error, const Refusal *refusal)
+static void hand_over(void *userdata, int error, const Refusal *refusal)
 {
+        Launch *l = userdata;
         /* The peer takes it over. If the answer does not arrive, the runner ends it. */
         int r = error < 0 ? error : reply_started(l);
 
@@ -358,11 +359,6 @@ static void hand_over(Launch *l, int error, const Refusal *refusal)
                 return;
         }
         launch_free(l);
-}
-
-static void on_verified(void *userdata, int error, const Refusal *refusal)
-{
-        hand_over(userdata, error, refusal);
 }
 
 /* The command runs. What else its runner writes is for the peer. */
@@ -385,7 +381,7 @@ static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t
                         .pidfd = s->pidfd,
                         .leader = l->container->leader,
                         .spec = &s->spec,
-                        .callback = on_verified,
+                        .callback = hand_over,
                         .userdata = l,
                 };
                 r = verify_start(&s->verify);

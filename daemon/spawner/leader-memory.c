@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <systemd/sd-event.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
@@ -152,28 +151,6 @@ static void on_done(void *userdata, int error)
         leader_waits_tell(&run->waits);
 }
 
-static int run_start(MemoryRun *run)
-{
-        sd_event *event = NULL;
-        int r;
-
-        r = sd_event_default(&event);
-        if (r < 0)
-                return r;
-        r = leader_waits_init(&run->waits, event);
-        if (r >= 0)
-                r = reader_new(event,
-                               &(ReaderJob){
-                                       .size = sizeof(Items) + run->n * sizeof(Item),
-                                       .read = read_all,
-                                       .on_done = on_done,
-                                       .userdata = run,
-                               },
-                               &run->reader);
-        sd_event_unref(event);
-        return r;
-}
-
 static int run_new(Leader *const *leaders, size_t n)
 {
         _cleanup_(run_freep) MemoryRun *run = calloc(1, sizeof(*run));
@@ -189,7 +166,14 @@ static int run_new(Leader *const *leaders, size_t n)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
                 run->leaders[run->n++] = leader_ref(leaders[i]);
-        r = run_start(run);
+        r = leader_waits_read(&run->waits,
+                              &(ReaderJob){
+                                      .size = sizeof(Items) + run->n * sizeof(Item),
+                                      .read = read_all,
+                                      .on_done = on_done,
+                                      .userdata = run,
+                              },
+                              &run->reader);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++)

@@ -200,3 +200,18 @@ int reader_new(sd_event *event, const ReaderJob *job, Reader **ret)
         *ret = r;
         return 0;
 }
+
+int leader_waits_read(LeaderWaits *l, const ReaderJob *job, Reader **ret)
+{
+        sd_event *event = NULL;
+        int r;
+
+        r = sd_event_default(&event);
+        if (r < 0)
+                return r;
+        r = leader_waits_init(l, event);
+        if (r >= 0)
+                r = reader_new(event, job, ret);
+        sd_event_unref(event);
+        return r;
+}

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "spawner/leader-wait.h"
 #include "spawner/leader.h"
 
 typedef struct Reader Reader;
@@ -41,6 +42,9 @@ ReaderMemory *reader_memory(const Reader *r);
 /* In the child: something was read. */
 void reader_advance(ReaderMemory *m);
 uint32_t reader_progress(const ReaderMemory *m);
+
+/* Has a reader read what requests wait for: it gets the default event loop, and so do they. */
+int leader_waits_read(LeaderWaits *l, const ReaderJob *job, Reader **ret);
 
 /* False while a reader of this container hangs, or too many others do. */
 bool reader_is_allowed(const Leader *l);

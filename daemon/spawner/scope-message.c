@@ -172,7 +172,7 @@ int scope_message_finish(sd_bus_message *m, const Slice *slice)
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int send_slice(sd_bus *bus, const char *name, const Slice *slice, bool with_limits)
+int scope_message_send_slice(sd_bus *bus, const char *name, const Slice *slice, bool with_limits)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
@@ -186,19 +186,6 @@ static int send_slice(sd_bus *bus, const char *name, const Slice *slice, bool wi
         if (r >= 0)
                 r = sd_bus_message_append(m, "a(sa(sv))", 0);
         return r < 0 ? r : sd_bus_send(bus, m, NULL);
-}
-
-int scope_message_send_slice(sd_bus *bus, const Slice *slice)
-{
-        return send_slice(bus, slice->name, slice, true);
-}
-
-int scope_message_send_sub_slice(sd_bus *bus, const Slice *slice, SubSlice *sub)
-{
-        int r = sub->is_sent ? 0 : send_slice(bus, sub->name, slice, false);
-
-        sub->is_sent = r >= 0;
-        return r;
 }
 
 int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret)

@@ -29,10 +29,8 @@ int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const ch
 
 /* `slice`: the one that the call makes as well; NULL: none. */
 int scope_message_finish(sd_bus_message *m, const Slice *slice);
-/* Sends the call that makes the slice alone; nobody waits for its answer. */
-int scope_message_send_slice(sd_bus *bus, const Slice *slice);
-/* The same for one below it, once. */
-int scope_message_send_sub_slice(sd_bus *bus, const Slice *slice, SubSlice *sub);
+/* Sends the call that makes a slice alone, the request's or, without limits, one below it; nobody waits for its answer. */
+int scope_message_send_slice(sd_bus *bus, const char *name, const Slice *slice, bool with_limits);
 /* The same call for another connection; without its last argument, unless it is to be `whole`. */
 int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret);
 

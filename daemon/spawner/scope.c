@@ -267,9 +267,11 @@ static int scope_call(Scope *s)
         /* The job of a scope that is bound to a service does not start other units. The state of the scope
          * shows the result of the call. */
         if (makes_slice && s->is_bound)
-                r = scope_message_send_slice(m->bus, s->slice);
-        if (r >= 0 && s->sub && (!makes_slice || s->is_bound))
-                r = scope_message_send_sub_slice(m->bus, s->slice, s->sub);
+                r = scope_message_send_slice(m->bus, s->slice->name, s->slice, true);
+        if (r >= 0 && s->sub && !s->sub->is_sent && (!makes_slice || s->is_bound)) {
+                r = scope_message_send_slice(m->bus, s->sub->name, s->slice, false);
+                s->sub->is_sent = r >= 0;
+        }
         if (r >= 0)
                 r = scope_message_finish(s->message, makes_slice && !s->is_bound ? s->slice : NULL);
         if (r >= 0)

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <systemd/sd-event.h>
 
 #include "base/fd.h"
 #include "base/time.h"
@@ -155,29 +154,6 @@ static void dump_done(void *userdata, int error)
         leader_waits_tell(&run->waits);
 }
 
-static int run_start(FiltersRun *run)
-{
-        sd_event *event = NULL;
-        int r;
-
-        r = sd_event_default(&event);
-        if (r < 0)
-                return r;
-        r = leader_waits_init(&run->waits, event);
-        if (r >= 0)
-                r = reader_new(event,
-                               &(ReaderJob){
-                                       .size = sizeof(Dump) + run->n * sizeof(((Dump *) NULL)->filters[0]),
-                                       .pidfd = run->leader->pidfd,
-                                       .read = dump_read,
-                                       .on_done = dump_done,
-                                       .userdata = run,
-                               },
-                               &run->reader);
-        sd_event_unref(event);
-        return r;
-}
-
 static int run_new(Leader *l, uint32_t n)
 {
         _cleanup_(run_freep) FiltersRun *run = calloc(1, sizeof(*run));
@@ -190,7 +166,15 @@ static int run_new(Leader *l, uint32_t n)
                 .leader = leader_ref(l),
                 .n = n,
         };
-        r = run_start(run);
+        r = leader_waits_read(&run->waits,
+                              &(ReaderJob){
+                                      .size = sizeof(Dump) + run->n * sizeof(((Dump *) NULL)->filters[0]),
+                                      .pidfd = run->leader->pidfd,
+                                      .read = dump_read,
+                                      .on_done = dump_done,
+                                      .userdata = run,
+                              },
+                              &run->reader);
         if (r < 0)
                 return r;
         l->filters_waits = &run->waits;

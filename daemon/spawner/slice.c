@@ -169,30 +169,22 @@ void slice_move(Slice *s, sd_bus *bus)
                 slice_stop(s);
 }
 
-static bool is_populated(const Slice *s)
+/* What its control group has, so far as that is watched. */
+static CgroupEvents read_events(const Slice *s)
 {
         CgroupEvents now = {0};
 
         if (s->watch)
                 cgroup_watch_read(s->watch, &now);
-        return now.is_populated;
+        return now;
 }
 
-static bool is_in_use(const Slice *s)
-{
-        return s->n_ref > 1 && !s->is_ended;
-}
-
-/* It is not forgotten before it is gone: nobody else would stop it. */
-static void slice_stop_again(Slice *s)
+static bool has_cgroup(const Slice *s)
 {
         int fd = cgroup_open(s->cgroup);
 
-        if (fd >= 0)
-                slice_stop(s);
-        else
-                slice_on_gone(s);
         fd_close(fd);
+        return fd >= 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -200,11 +192,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Slice *s = userdata;
 
         s->timer = sd_event_source_disable_unref(s->timer);
-        if (s->state == SLICE_STOPPING)
-                slice_stop_again(s);
-        else if (is_in_use(s))
+        /* One that is to stop is not forgotten before it is gone: nobody else would stop it. */
+        if (s->state == SLICE_STOPPING && !has_cgroup(s))
+                slice_on_gone(s);
+        else if (s->state == SLICE_STOPPING)
+                slice_stop(s);
+        else if (s->n_ref > 1 && !s->is_ended)
                 slice_arm(s, EMPTY_USEC);
-        else if (s->is_ended || !is_populated(s))
+        else if (s->is_ended || !read_events(s).is_populated)
                 slice_stop(s);
         return 0;
 }
@@ -223,13 +218,10 @@ static void slice_consider(Slice *s, bool populated)
 /* Somebody has stopped it. A scope may have made systemd start it again, as a slice without limits. */
 static void slice_lost(Slice *s)
 {
-        int fd = cgroup_open(s->cgroup);
-
-        if (fd >= 0)
+        if (has_cgroup(s))
                 slice_on_found(s);
         else
                 slice_on_gone(s);
-        fd_close(fd);
 }
 
 static void on_cgroup(void *userdata, const CgroupEvents *now)
@@ -316,18 +308,9 @@ void slice_on_found(Slice *s)
                 slice_wait_for_container(s);
 }
 
-static bool is_lost(const Slice *s)
-{
-        CgroupEvents now = {0};
-
-        if (s->watch)
-                cgroup_watch_read(s->watch, &now);
-        return now.is_gone;
-}
-
 void slice_look(Slice *s)
 {
-        if (is_lost(s))
+        if (read_events(s).is_gone)
                 slice_lost(s);
 }
 
@@ -376,7 +359,8 @@ int slice_verify(Slice *s, const char *scope, Refusal *reterr)
         if (strncmp(scope, s->cgroup, n) != 0 || scope[n] != '/')
                 return refuse(reterr, REFUSAL_UNAVAILABLE, EXDEV,
                               "the scope of this exec is in %s, and not in %s", scope, s->cgroup);
-        if (!is_lost(s) && (s->is_verified || (s->follower && limits_follower_is_busy(s->follower))))
+        if (!read_events(s).is_gone &&
+            (s->is_verified || (s->follower && limits_follower_is_busy(s->follower))))
                 return 0;
         r = limits_read(s->cgroup, &limits);
         if (r >= 0 && !limits_are_within(&limits, &s->limits))

@@ -153,7 +153,7 @@ static void on_container_new(void *userdata, Container *c)
         if (container_is_service(c))
                 return;
         LIST_FOREACH (Connection, entry, &s->connections, node)
-                connection_emit_container_new(entry, c);
+                connection_emit_container(entry, "ContainerNew", c);
 }
 
 static void on_container_removed(void *userdata, Container *c)
@@ -166,7 +166,7 @@ static void on_container_removed(void *userdata, Container *c)
                 return;
         /* The runners for it end with its leader: it may only have been renamed. */
         LIST_FOREACH (Connection, entry, &s->connections, node)
-                connection_emit_container_removed(entry, c);
+                connection_emit_container(entry, "ContainerRemoved", c);
 }
 
 static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -161,11 +161,7 @@ static SubSlice *sub_slice_new(SubSlices *all, unsigned number)
 
 static SubSlice *find(const SubSlices *all, unsigned number)
 {
-        LIST_FOREACH (SubSlice, sub, &all->list, node) {
-                if (sub->number == number)
-                        return sub;
-        }
-        return NULL;
+        return LIST_FIND(SubSlice, sub, &all->list, node, sub->number == number);
 }
 
 static void on_found(SubSlices *all, unsigned number)
@@ -234,10 +230,11 @@ static bool has_room(const char *cgroup, unsigned n_making, unsigned n_others)
 
 static SubSlice *find_room(SubSlices *all)
 {
-        LIST_FOREACH (SubSlice, sub, &all->list, node) {
-                if (!sub->is_stopping && has_room(sub->cgroup, sub->n_making, 0))
-                        return sub;
-        }
+        SubSlice *known = LIST_FIND(SubSlice, sub, &all->list, node,
+                                    !sub->is_stopping && has_room(sub->cgroup, sub->n_making, 0));
+
+        if (known)
+                return known;
         for (unsigned number = 1; number <= SUB_SLICES_MAX; number++) {
                 SubSlice *sub;
 

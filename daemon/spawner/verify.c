@@ -310,8 +310,3 @@ int verify_start(VerifyJob *v)
                 &v->job, &work, v,
                 &(ScoutTarget){.group = v->leader->pid, .process = v->pid, .caller = v->caller});
 }
-
-void verify_cancel(VerifyJob *v)
-{
-        scout_job_cancel(&v->job);
-}

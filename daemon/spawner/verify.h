@@ -18,10 +18,9 @@ typedef struct VerifyJob {
         int pidfd;              /* weak */
         const Leader *leader;   /* weak */
         const RunnerSpec *spec; /* weak */
-        /* Once, from the loop; not after verify_cancel(). */
+        /* Once, from the loop; not after the job was canceled. */
         void (*callback)(void *userdata, int error, const Refusal *refusal);
         void *userdata;
 } VerifyJob;
 
 int verify_start(VerifyJob *v);
-void verify_cancel(VerifyJob *v);
