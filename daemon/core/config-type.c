@@ -84,7 +84,8 @@ const ConfigType config_span = {
 
 static int parse_word(const ConfigKey *k, const char *text, void *value, Refusal *reterr)
 {
-        int r = k->type->from_string(text);
+        const ConfigType *t = k->type;
+        int r = t->names ? names_find(t->names, t->n_names, text) : t->from_string(text);
 
         if (r < 0)
                 return r;
@@ -94,7 +95,10 @@ static int parse_word(const ConfigKey *k, const char *text, void *value, Refusal
 
 static void print_word(const ConfigKey *k, const void *value, Buf *b)
 {
-        buf_printf(b, "%s=%s\n", k->name, k->type->to_string(*(const unsigned *) value));
+        const ConfigType *t = k->type;
+        unsigned v = *(const unsigned *) value;
+
+        buf_printf(b, "%s=%s\n", k->name, t->names ? t->names[v] : t->to_string(v));
 }
 
 #define WORD .size = sizeof(unsigned), .parse = parse_word, .print = print_word
@@ -119,17 +123,25 @@ const ConfigType config_on_disconnect = {
         .expected = "keep, hangup or kill",
 };
 
+static const char *const limit_modes[] = {[LIMITS_WARN] = "warn", [LIMITS_REFUSE] = "refuse"};
+
 const ConfigType config_limit_mode = {
         WORD,
-        .from_string = limit_mode_from_string,
-        .to_string = limit_mode_to_string,
+        .names = limit_modes,
+        .n_names = ELEMENTSOF(limit_modes),
         .expected = "warn or refuse",
+};
+
+static const char *const record_modes[] = {
+        [RECORD_OFF] = "off",
+        [RECORD_REQUESTED] = "requested",
+        [RECORD_ALWAYS] = "always",
 };
 
 const ConfigType config_record_mode = {
         WORD,
-        .from_string = record_mode_from_string,
-        .to_string = record_mode_to_string,
+        .names = record_modes,
+        .n_names = ELEMENTSOF(record_modes),
         .expected = "off, requested or always",
 };
 

@@ -20,6 +20,8 @@ typedef struct ConfigType {
         char *(*format)(char text[static UNITS_TEXT_SIZE], uint64_t value);
         const char *example;
         /* Of one of some words, and of several. */
+        const char *const *names; /* NULL: from_string() and to_string() */
+        size_t n_names;
         int (*from_string)(const char *text);
         const char *(*to_string)(unsigned value);
         NameAt name_at;

@@ -17,7 +17,6 @@
 #include "base/buf.h"
 #include "base/time.h"
 #include "core/limit-warnings.h"
-#include "core/record-mode.h"
 #include "wire/exec-request.h"
 
 /* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be changed,
@@ -53,6 +52,13 @@
 /* Calls over D-Bus under way, which cannot be turned. */
 #define CALLS_MAX         4096
 #define CALLS_PER_UID_MAX 1024
+
+/* The execs that are recorded. */
+typedef enum RecordMode {
+        RECORD_OFF,
+        RECORD_REQUESTED, /* those that ask for it */
+        RECORD_ALWAYS,    /* whatever runs */
+} RecordMode;
 
 typedef struct ManagerConfig {
         /* Not in the file. */

@@ -8,21 +8,6 @@
 #include "base/controllers.h"
 #include "base/strv.h"
 
-static const char *const mode_names[_LIMIT_MODE_MAX] = {
-        [LIMITS_WARN] = "warn",
-        [LIMITS_REFUSE] = "refuse",
-};
-
-const char *limit_mode_to_string(LimitMode m)
-{
-        return (unsigned) m < _LIMIT_MODE_MAX ? mode_names[m] : NULL;
-}
-
-int limit_mode_from_string(const char *s)
-{
-        return NAMES_FIND(mode_names, s);
-}
-
 #define MISSING_SIZE 64
 
 /* "pids controller" or "io.weight": what the property needs and the kernel lacks. */

@@ -11,11 +11,7 @@
 typedef enum LimitMode {
         LIMITS_WARN,
         LIMITS_REFUSE,
-        _LIMIT_MODE_MAX,
 } LimitMode;
-
-const char *limit_mode_to_string(LimitMode m); /* "warn", "refuse" */
-int limit_mode_from_string(const char *s);     /* or -EINVAL */
 
 /* A text for each limit that needs what is not in the list; NULL if there is none. */
 int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***ret);
