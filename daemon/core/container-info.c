@@ -14,6 +14,16 @@
 
 #define SEEN_USEC        (5 * USEC_PER_MSEC)
 
+/* The texts of a container. */
+#define TEXT(member) offsetof(ContainerInfo, member)
+static const size_t texts[] = {TEXT(id),   TEXT(name),  TEXT(kind),  TEXT(state), TEXT(image),
+                               TEXT(unit), TEXT(slice), TEXT(label), TEXT(user),  TEXT(working_dir)};
+
+static char **text_at(ContainerInfo *c, size_t i)
+{
+        return (char **) ((char *) c + texts[i]);
+}
+
 static int read_details(sd_bus_message *m, char ***ret)
 {
         const char *name, *json;
@@ -32,57 +42,6 @@ static int read_details(sd_bus_message *m, char ***ret)
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int container_info_read(sd_bus_message *m, ContainerInfo **ret)
-{
-        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
-        const char *id, *name, *kind, *state, *image, *unit, *slice, *label, *user, *working_dir;
-        int confined, r;
-
-        r = sd_bus_message_enter_container(m, 'r', CONTAINER_FIELDS);
-        if (r <= 0)
-                return r;
-        c = calloc(1, sizeof(ContainerInfo));
-        if (!c)
-                return -ENOMEM;
-        c->n_ref = 1;
-        c->leader_pidfd = -EBADF;
-
-        r = sd_bus_message_read(m, "sssssssututt", &id, &name, &kind, &state, &image, &unit, &slice,
-                                &c->leader, &c->leader_start, &c->leader_uid, &c->created_usec,
-                                &c->started_usec);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_strv(m, &c->command);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "sss", &label, &user, &working_dir);
-        if (r >= 0)
-                r = read_details(m, &c->details);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "b", &confined);
-        if (r < 0)
-                return r;
-        c->confined = confined;
-        r = sd_bus_message_exit_container(m);
-        if (r < 0)
-                return r;
-
-        c->id = strdup(id);
-        c->name = strdup(name);
-        c->kind = strdup(kind);
-        c->state = strdup(state);
-        c->image = strdup(image);
-        c->unit = strdup(unit);
-        c->slice = strdup(slice);
-        c->label = strdup(label);
-        c->user = strdup(user);
-        c->working_dir = strdup(working_dir);
-        if (!c->id || !c->name || !c->kind || !c->state || !c->image || !c->unit || !c->slice || !c->label ||
-            !c->user || !c->working_dir)
-                return -ENOMEM;
-        *ret = TAKE_PTR(c);
-        return 1;
-}
-
 ContainerInfo *container_info_new_remembered(void)
 {
         ContainerInfo *c = calloc(1, sizeof(ContainerInfo));
@@ -90,6 +49,43 @@ ContainerInfo *container_info_new_remembered(void)
         if (c)
                 *c = (ContainerInfo){.n_ref = 1, .leader_pidfd = -EBADF};
         return c;
+}
+
+int container_info_read(sd_bus_message *m, ContainerInfo **ret)
+{
+        _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
+        const char *read[ELEMENTSOF(texts)]; /* in the order of `texts` */
+        int confined, r;
+
+        r = sd_bus_message_enter_container(m, 'r', CONTAINER_FIELDS);
+        if (r <= 0)
+                return r;
+        c = container_info_new_remembered();
+        if (!c)
+                return -ENOMEM;
+        r = sd_bus_message_read(m, "sssssssututt", &read[0], &read[1], &read[2], &read[3], &read[4],
+                                &read[5], &read[6], &c->leader, &c->leader_start, &c->leader_uid,
+                                &c->created_usec, &c->started_usec);
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, &c->command);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "sss", &read[7], &read[8], &read[9]);
+        if (r >= 0)
+                r = read_details(m, &c->details);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "b", &confined);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        c->confined = confined;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                *text_at(c, i) = strdup(read[i]);
+                if (!*text_at(c, i))
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(c);
+        return 1;
 }
 
 ContainerInfo *container_info_ref(ContainerInfo *c)
@@ -103,16 +99,8 @@ ContainerInfo *container_info_unref(ContainerInfo *c)
         assert(!c || c->n_ref > 0);
         if (!c || --c->n_ref > 0)
                 return NULL;
-        free(c->id);
-        free(c->name);
-        free(c->kind);
-        free(c->state);
-        free(c->image);
-        free(c->unit);
-        free(c->slice);
-        free(c->label);
-        free(c->user);
-        free(c->working_dir);
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                free(*text_at(c, i));
         strv_free(c->command);
         strv_free(c->details);
         fd_close(c->leader_pidfd);
@@ -227,12 +215,10 @@ void container_info_keep_labels(ContainerInfo *c)
 
 size_t container_info_size(const ContainerInfo *c)
 {
-        const char *const texts[] = {c->id,   c->name,  c->kind,  c->state, c->image,
-                                     c->unit, c->slice, c->label, c->user,  c->working_dir};
         size_t size = sizeof(ContainerInfo) + strv_size(c->command) + strv_size(c->details);
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                size += strlen(texts[i] ?: "") + 1;
+                size += strlen(*text_at((ContainerInfo *) c, i) ?: "") + 1;
         return size;
 }
 
