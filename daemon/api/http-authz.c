@@ -2,8 +2,6 @@
 
 #include "api/http-authz.h"
 
-#include "core/exec-access.h"
-
 static void on_verdict(void *userdata, const Refusal *refusal)
 {
         HttpExchange *x = userdata;
@@ -40,14 +38,6 @@ void http_authorize(HttpExchange *x, const AuthzQuestion *question, void (*next)
                 http_reply_refusal(x, &refusal);
         else if (r > 0)
                 next(x);
-}
-
-void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
-                         void (*next)(HttpExchange *x))
-{
-        AuthzQuestion q = exec_access_question(x->exec, action, verb);
-
-        http_authorize(x, &q, next);
 }
 
 void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x))

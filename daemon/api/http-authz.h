@@ -9,10 +9,6 @@
 /* Goes on with next(x) when it is allowed, at once or later; else answers 403. The peer is the client. */
 void http_authorize(HttpExchange *x, const AuthzQuestion *q, void (*next)(HttpExchange *x));
 
-/* For what concerns x->exec: the one who created it may; others need `action` for it. */
-void http_authorize_exec(HttpExchange *x, AuthzAction action, const char *verb,
-                         void (*next)(HttpExchange *x));
-
 /* For looking at a container, or with NULL at all of them. */
 void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x));
 

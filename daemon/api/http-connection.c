@@ -233,15 +233,6 @@ static void connection_dispatch(HttpConnection *c)
                 http_route(&c->exchange);
 }
 
-/* Once a request has begun, execd does not leave. */
-static void connection_set_busy(HttpConnection *c)
-{
-        if (c->busy)
-                return;
-        c->busy = true;
-        manager_busy_begin(c->server->manager);
-}
-
 static bool connection_parse_head(HttpConnection *c)
 {
         HttpParseError error = {0};
@@ -249,7 +240,10 @@ static bool connection_parse_head(HttpConnection *c)
 
         if (buf_length(&c->in) == 0)
                 return false;
-        connection_set_busy(c);
+        /* Once a request has begun, execd does not leave. */
+        if (!c->busy)
+                manager_busy_begin(c->server->manager);
+        c->busy = true;
         n = http_request_parse(buf_head(&c->in), buf_length(&c->in), &c->request, &error);
         if (n < 0) {
                 connection_refuse(c, &error);

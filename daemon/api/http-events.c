@@ -93,12 +93,6 @@ static void event_write(HttpExchange *x, const Event *e)
                 http_stream_write(x, buf_head(&line), buf_length(&line));
 }
 
-static bool event_is_wanted(const EventStream *s, const Event *e)
-{
-        return (!s->has_since || e->time_usec >= s->since) && (!s->has_until || e->time_usec <= s->until) &&
-               event_passes(s->filter, e);
-}
-
 static void events_on_new(EventReader *r)
 {
         http_stream_wake(LIST_ENTRY(r, EventStream, reader)->exchange);
@@ -127,7 +121,8 @@ static void events_feed(HttpExchange *x)
                                 http_stream_end(x);
                         return;
                 }
-                if (event_is_wanted(s, e)) {
+                if ((!s->has_since || e->time_usec >= s->since) &&
+                    (!s->has_until || e->time_usec <= s->until) && event_passes(s->filter, e)) {
                         event_write(x, e);
                         bytes += e->size;
                 }

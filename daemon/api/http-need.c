@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/http-authz.h"
+#include "core/exec-access.h"
 
 static void exec_on_found(void *userdata, Exec *e, const Refusal *refusal)
 {
@@ -19,8 +20,10 @@ static void exec_on_found(void *userdata, Exec *e, const Refusal *refusal)
                 return;
         }
         if (e) {
+                AuthzQuestion q = exec_access_question(e, x->action, x->verb);
+
                 x->exec = exec_ref(e);
-                http_authorize_exec(x, x->action, x->verb, x->found);
+                http_authorize(x, &q, x->found);
                 return;
         }
         if (asprintf(&message, "No such exec instance: %s", x->name) < 0)

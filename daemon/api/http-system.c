@@ -39,6 +39,15 @@ static const char *go_architecture(const char *machine)
         return machine;
 }
 
+static void add_versions(struct json_object *o, const struct utsname *u)
+{
+        json_add_text(o, "ApiVersion", "1.51");
+        json_add_text(o, "MinAPIVersion", "1.24");
+        json_add_text(o, "Os", "linux");
+        json_add_text(o, "Arch", go_architecture(u->machine));
+        json_add_text(o, "KernelVersion", u->release);
+}
+
 void http_get_version(HttpExchange *x)
 {
         struct json_object *o = json_object_new_object(), *components = json_object_new_array(),
@@ -52,21 +61,13 @@ void http_get_version(HttpExchange *x)
 
         json_add_text(component, "Name", "execd");
         json_add_text(component, "Version", EXECD_VERSION);
-        json_add_text(details, "ApiVersion", "1.51");
-        json_add_text(details, "MinAPIVersion", "1.24");
-        json_add_text(details, "Os", "linux");
-        json_add_text(details, "Arch", go_architecture(u.machine));
-        json_add_text(details, "KernelVersion", u.release);
+        add_versions(details, &u);
         json_object_object_add(component, "Details", details);
         json_object_array_add(components, component);
         json_object_object_add(o, "Components", components);
 
         json_add_text(o, "Version", HTTP_ENGINE_VERSION);
-        json_add_text(o, "ApiVersion", "1.51");
-        json_add_text(o, "MinAPIVersion", "1.24");
-        json_add_text(o, "Os", "linux");
-        json_add_text(o, "Arch", go_architecture(u.machine));
-        json_add_text(o, "KernelVersion", u.release);
+        add_versions(o, &u);
         json_add_text(o, "GitCommit", "");
         json_add_text(o, "GoVersion", "");
         json_add_text(o, "BuildTime", "");

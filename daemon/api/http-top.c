@@ -43,14 +43,6 @@ static int top_add_columns(Top *t, char *list, Refusal *reterr)
         return 0;
 }
 
-static void top_set_columns(Top *t, const Column *preset, size_t n)
-{
-        if (t->n > 0)
-                return;
-        memcpy(t->columns, preset, n * sizeof(Column));
-        t->n = n;
-}
-
 /* One word of options: letters that choose nothing here, and perhaps an o whose list is the rest or the next
  * word. */
 static int top_read_word(Top *t, char *word, bool *ret_list_follows, Refusal *reterr)
@@ -99,7 +91,10 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
         if (list_follows)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "ps_args: the option o needs a list");
         preset = t->for_users ? top_columns_user(&n) : top_columns_full(&n);
-        top_set_columns(t, preset, n);
+        if (t->n == 0) {
+                memcpy(t->columns, preset, n * sizeof(Column));
+                t->n = n;
+        }
         for (size_t i = 0; i < t->n; i++)
                 if (strcmp(t->columns[i].name, "pid") == 0)
                         return 0;

@@ -13,24 +13,22 @@
 #include "base/time.h"
 #include "core/user-name.h"
 
-static void column_user(const Process *p, char *out, size_t size)
+static void put_name(const char *name, uint32_t number, char *out, size_t size)
 {
-        const char *name = user_name(p->uid);
-
         if (name)
                 snprintf(out, size, "%s", name);
         else
-                snprintf(out, size, "%" PRIu32, p->uid);
+                snprintf(out, size, "%" PRIu32, number);
+}
+
+static void column_user(const Process *p, char *out, size_t size)
+{
+        put_name(user_name(p->uid), p->uid, out, size);
 }
 
 static void column_group(const Process *p, char *out, size_t size)
 {
-        const char *name = group_name(p->gid);
-
-        if (name)
-                snprintf(out, size, "%s", name);
-        else
-                snprintf(out, size, "%" PRIu32, p->gid);
+        put_name(group_name(p->gid), p->gid, out, size);
 }
 
 #define NUMBER_COLUMN(name, format, value)                                  \

@@ -232,9 +232,12 @@ static int creation_on_container(sd_bus_message *m, void *userdata, sd_bus_error
         return 0;
 }
 
-/* Applies the configuration to a request: the allowed properties, and the defaults. */
-static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal *reterr)
+/* Applies the configuration to a request: the allowed properties, the defaults, and whether the kernel can
+ * enforce its limits. */
+static int creation_apply_config(ExecCreation *creation, Refusal *reterr)
 {
+        const ManagerConfig *c = &creation->manager->config;
+        ExecRequest *q = creation->request;
         ScopePropertyList l = {.items = q->properties, .n = q->n_properties};
         const char *name;
         int r = 0;
@@ -255,16 +258,9 @@ static int creation_apply_config(const ManagerConfig *c, ExecRequest *q, Refusal
                 q->on_disconnect = c->on_disconnect;
         if (q->detach_keys.n_keys == 0 && !q->detach_keys.off)
                 q->detach_keys = c->detach_keys;
-        return r;
-}
-
-/* Limits of the configuration too, which goes before. */
-static int creation_check_limits(ExecCreation *c, Refusal *reterr)
-{
-        const ManagerConfig *config = &c->manager->config;
-        const ScopePropertyList l = {.items = c->request->properties, .n = c->request->n_properties};
-
-        return limit_check(config->unenforceable_limits, &l, config->controllers_path, &c->warnings, reterr);
+        return r < 0 ? r
+                     : limit_check(c->unenforceable_limits, &l, c->controllers_path, &creation->warnings,
+                                   reterr);
 }
 
 static int creation_find_container(ExecCreation *c, Refusal *reterr)
@@ -314,9 +310,7 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
         };
         if (!c->reference)
                 return -ENOMEM;
-        r = creation_apply_config(&m->config, c->request, reterr);
-        if (r >= 0)
-                r = creation_check_limits(c, reterr);
+        r = creation_apply_config(c, reterr);
         if (r >= 0)
                 r = exec_recording_decide(&m->exec_env, c->request, false, reterr);
         if (r < 0)

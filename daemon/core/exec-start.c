@@ -189,15 +189,6 @@ static int exec_take_streams(Exec *e, StartReply *p)
         return r;
 }
 
-/* The command runs, but cannot be served: execd ends it, and its control socket reports the end. */
-static void exec_give_up(Exec *e, int error)
-{
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        log_error_errno(error, "Failed to serve the streams of exec %.12s", e->id);
-        (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
-}
-
 /* Everybody who is to know of the command does: from here on it runs until its end. One that has ended with
  * its scope meanwhile says so by the end of the socket. */
 void exec_confirm(Exec *e)
@@ -289,8 +280,9 @@ static int exec_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         fdstore_keep(e);
         exec_confirm(e);
         if (r < 0) {
+                log_error_errno(r, "Failed to serve the streams of exec %.12s", e->id);
                 e->output_ended = true;
-                exec_give_up(e, r);
+                (void) exec_kill(e, SIGKILL, true, NULL, NULL, NULL, &refusal);
         }
         if (e->stream) {
                 stream_begin(e->stream);

@@ -241,20 +241,15 @@ void exec_tell(Exec *e, const char *action)
 }
 
 /* Docker's form: the words joined by blanks, and a trailing blank when there is only one. */
-static void exec_tell_login_shell(Exec *e, const char *verb)
-{
-        _cleanup_free_ char *text = NULL;
-
-        if (asprintf(&text, "%s: %s", verb, e->command_line) >= 0)
-                exec_tell(e, text);
-}
-
 void exec_tell_command(Exec *e, const char *verb)
 {
         _cleanup_buf_ Buf b = BUF_INIT;
 
         if (login_shell_is(e->request->argv)) {
-                exec_tell_login_shell(e, verb);
+                _cleanup_free_ char *text = NULL;
+
+                if (asprintf(&text, "%s: %s", verb, e->command_line) >= 0)
+                        exec_tell(e, text);
                 return;
         }
         buf_printf(&b, "%s: %s ", verb, e->request->argv[0]);
@@ -336,11 +331,6 @@ static bool exec_has_drained(const Exec *e)
         return e->output_ended && (!e->logging || e->log_ended);
 }
 
-static int exit_code_from_status(int wait_status)
-{
-        return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
 /* RuntimeMaxSec shows only as a signal that came when the time was up. It began with the scope, which was
  * made once the start was asked for. */
 static bool exec_ran_out_of_time(const Exec *e)
@@ -352,7 +342,8 @@ static bool exec_ran_out_of_time(const Exec *e)
 void exec_advance(Exec *e)
 {
         if (e->state == EXEC_RUNNING && e->exit_known) {
-                e->exit_code = exit_code_from_status(e->wait_status);
+                e->exit_code = WIFSIGNALED(e->wait_status) ? 128 + WTERMSIG(e->wait_status)
+                                                           : WEXITSTATUS(e->wait_status);
                 e->finished_usec = e->stream ? stream_recorded(e->stream) : 0;
                 if (e->finished_usec == 0)
                         e->finished_usec = now_usec(CLOCK_REALTIME);

@@ -73,12 +73,6 @@ static void take_wait(StoredWaits *waits, KeepFound *found)
         strcpy(w->exec_id, found->id);
 }
 
-static bool is_wait(const KeepFound *found)
-{
-        return found->n_fds == 1 &&
-               (found->fds[0].role == KEEP_WAIT || found->fds[0].role == KEEP_WAIT_CLOSED);
-}
-
 static Slot *take_found(FdStore *h, KeepFound *found, Slot *slot)
 {
         StoredFds *f = found->n_fds > 0 ? fdstore_get(h, found->id) : NULL;
@@ -124,7 +118,8 @@ static void open_slot(FdStore *h, SlotPool *pool, int fd)
                 return;
         /* One message is in each. */
         if (slot_rewind(slot) >= 0 && keep_read(slot, &found) >= 0) {
-                if (is_wait(&found))
+                if (found.n_fds == 1 &&
+                    (found.fds[0].role == KEEP_WAIT || found.fds[0].role == KEEP_WAIT_CLOSED))
                         take_wait(&h->waits, &found);
                 else
                         slot = take_found(h, &found, slot);
@@ -180,12 +175,6 @@ bool fdstore_take_stream(StoredFds *f, Stream *s)
         return r >= 0;
 }
 
-/* The kernel ends the commands of all others. */
-static bool is_in_service(const Exec *e)
-{
-        return strcmp(e->container->kind ?: "", SERVICE_KIND) == 0;
-}
-
 static Slot *keep_exec(Exec *e, bool with_terminal)
 {
         _cleanup_free_ char *record = NULL;
@@ -197,7 +186,8 @@ static Slot *keep_exec(Exec *e, bool with_terminal)
                 {KEEP_STDOUT, with_output ? stream_output_fd(s, FRAME_STDOUT) : -EBADF},
                 {KEEP_STDERR, with_output ? stream_output_fd(s, FRAME_STDERR) : -EBADF},
                 {KEEP_MAP, s ? stream_map_fd(s) : -EBADF},
-                {KEEP_LEADER, is_in_service(e) ? e->container->leader_pidfd : -EBADF},
+                {KEEP_LEADER,
+                 strcmp(e->container->kind ?: "", SERVICE_KIND) == 0 ? e->container->leader_pidfd : -EBADF},
         };
 
         return exec_serialize(e, &record) < 0 ? NULL

@@ -117,14 +117,6 @@ static void send_out(Recording *r, bool whatever)
         }
 }
 
-static void arm(Recording *r)
-{
-        if (r->armed || buf_length(&r->buffer) == 0 || r->end != RECORDER_NEW)
-                return;
-        r->armed = sd_event_source_set_time_relative(r->timer, FLUSH_USEC) >= 0 &&
-                   sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT) >= 0;
-}
-
 static void tell_closed(Recording *r)
 {
         const RecordingEvents *events = r->events;
@@ -304,7 +296,9 @@ static void added(Recording *r, size_t before)
                 tell_over(r, true, "because there is no memory");
         else if (buf_length(&r->buffer) >= CHUNK_MIN)
                 send_out(r, false);
-        arm(r);
+        if (!r->armed && buf_length(&r->buffer) > 0 && r->end == RECORDER_NEW)
+                r->armed = sd_event_source_set_time_relative(r->timer, FLUSH_USEC) >= 0 &&
+                           sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT) >= 0;
 }
 
 void recording_output(Recording *r, FrameType type, const void *data, size_t size)

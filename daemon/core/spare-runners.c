@@ -167,20 +167,12 @@ static void spare_arm(SpareRunners *l)
         (void) sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
 
-static bool is_same_container(const ContainerInfo *a, const ContainerInfo *b)
-{
-        return a->leader == b->leader && a->leader_start == b->leader_start && strcmp(a->id, b->id) == 0;
-}
-
 static SpareRequest *spare_request_for(SpareRunners *l, const ContainerInfo *c)
 {
-        for (size_t i = 0; i < SPARES; i++) {
-                SpareRequest *w = &l->requests[i];
-
-                if (w->container && is_same_container(w->container, c))
-                        return w;
-        }
-        return NULL;
+        return ARRAY_FIND(l->requests, SPARES, w,
+                          w->container && w->container->leader == c->leader &&
+                                  w->container->leader_start == c->leader_start &&
+                                  strcmp(w->container->id, c->id) == 0);
 }
 
 void spare_runners_request(SpareRunners *l, ContainerInfo *c)

@@ -54,12 +54,6 @@ int state_file_save(Manager *m)
         return dir < 0 ? -errno : save(m, dir);
 }
 
-static bool has_expired(const Manager *m, const Exec *e)
-{
-        return exec_has_ended(e) &&
-               now_usec(CLOCK_MONOTONIC) > e->ended_monotonic + m->config.retention_usec;
-}
-
 static int load(Manager *m, int dir, FdStore *h)
 {
         _cleanup_free_ char *text = NULL;
@@ -78,7 +72,8 @@ static int load(Manager *m, int dir, FdStore *h)
                 if (r == -ENOMEM)
                         return r;
                 /* Nobody but the manager knows it yet. */
-                if (r >= 0 && e && e->linked && has_expired(m, e)) {
+                if (r >= 0 && e && e->linked && exec_has_ended(e) &&
+                    now_usec(CLOCK_MONOTONIC) > e->ended_monotonic + m->config.retention_usec) {
                         manager_unlink_exec(m, e);
                         exec_unref(e);
                 }

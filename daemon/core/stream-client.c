@@ -34,12 +34,6 @@ StreamClient *stream_client_free(StreamClient *c)
         return mfree(c);
 }
 
-/* The bytes of the ring are sent as they are, so frame boundaries need no attention. */
-static bool client_is_verbatim(const StreamClient *c)
-{
-        return !c->raw && c->want_stdout && c->want_stderr;
-}
-
 static bool client_wants(const StreamClient *c, FrameType type)
 {
         return type == FRAME_STDOUT ? c->want_stdout : c->want_stderr && !c->raw;
@@ -55,7 +49,8 @@ static void client_find_frame(StreamClient *c)
 {
         const OutputRing *h = &c->stream->output_ring;
 
-        if (client_is_verbatim(c)) {
+        /* The bytes of the ring are sent as they are, so frame boundaries need no attention. */
+        if (!c->raw && c->want_stdout && c->want_stderr) {
                 c->frame_left = h->end - c->position;
                 return;
         }

@@ -89,13 +89,6 @@ static int compare_ids(const void *a, const void *b)
         return strcmp(x->fields[FIELD_EXEC_ID], y->fields[FIELD_EXEC_ID]);
 }
 
-static HistoryRow *find_exec(History *h, const HistoryRow *like)
-{
-        HistoryRow *const *found = tfind(like, &h->execs, compare_ids);
-
-        return found ? *found : NULL;
-}
-
 static int append(History *h, HistoryRow *row)
 {
         if (h->n == h->allocated) {
@@ -135,13 +128,6 @@ static int compare_labels(const void *a, const void *b)
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* The journal keeps the fields of an entry in no order. */
-static void sort_labels(HistoryRow *row)
-{
-        if (row->labels)
-                qsort(row->labels, strv_length(row->labels), sizeof(char *), compare_labels);
-}
-
 static int read_entry(sd_journal *j, HistoryRow **ret)
 {
         _cleanup_(row_freep) HistoryRow *row = calloc(1, sizeof(HistoryRow));
@@ -160,7 +146,9 @@ static int read_entry(sd_journal *j, HistoryRow **ret)
                 if (r < 0)
                         return r;
         }
-        sort_labels(row);
+        /* The journal keeps the fields of an entry in no order. */
+        if (row->labels)
+                qsort(row->labels, strv_length(row->labels), sizeof(char *), compare_labels);
         if (r >= 0)
                 *ret = TAKE_PTR(row);
         return r;
@@ -231,9 +219,12 @@ static int take_entry(History *h, sd_journal *j, bool backward, bool known, Hist
                 return r;
         row->act = act;
         if (act == ACT_RUN) {
+                HistoryRow *const *found = NULL;
+
                 if (!row->fields[FIELD_EXEC_ID])
                         return 0;
-                exec = find_exec(h, row);
+                found = tfind(row, &h->execs, compare_ids);
+                exec = found ? *found : NULL;
         }
         if (exec)
                 merge(exec, row, backward);

@@ -37,15 +37,10 @@ static int fail_unknown(const char *name)
                      : fail("Unknown command \"%s\". See \"execctl help\".", name);
 }
 
-/* With --all there is no container among the arguments. */
-static bool is_for_all(const Ctl *c, const VerbRow *v)
-{
-        return v->has_command && c->options.all;
-}
-
 static int check_arguments(const Ctl *c, const VerbRow *v, int argc)
 {
-        if (argc < v->min - is_for_all(c, v))
+        /* With --all there is no container among the arguments. */
+        if (argc < v->min - (v->has_command && c->options.all))
                 return fail("%s: too few arguments: execctl %s [OPTIONS...]%s%s", v->name, v->name,
                             *v->arguments ? " " : "", v->arguments);
         if (argc > v->max)

@@ -210,18 +210,13 @@ static void on_signal(Multi *m)
 
 /* The loop */
 
-static bool job_is_active(const Job *j)
-{
-        return j->started && (!j->ended || j->out.fd >= 0 || j->err.fd >= 0);
-}
-
 /* Starts as many as may run; false when all have ended. */
 static bool start_more(Multi *m)
 {
         size_t active = 0, max = m->together ? TOGETHER_MAX : 1;
 
-        for (size_t i = 0; i < m->n; i++)
-                active += job_is_active(&m->jobs[i]);
+        for (const Job *j = m->jobs; j < m->jobs + m->n; j++)
+                active += j->started && (!j->ended || j->out.fd >= 0 || j->err.fd >= 0);
         for (size_t i = 0; i < m->n && active < max; i++)
                 if (!m->jobs[i].started) {
                         int r = job_start(m, &m->jobs[i]);

@@ -222,20 +222,6 @@ typedef struct Getopt {
         char letters[2 * OPTIONS_MAX + 2];
 } Getopt;
 
-static bool has_letter(const Getopt *g, int value)
-{
-        return value < 0x100 && strchr(g->letters, value);
-}
-
-/* Of rows for several commands the first one counts: all take an argument, or none does. */
-static bool has_name(const Getopt *g, const char *name)
-{
-        for (const struct option *k = g->names; k->name; k++)
-                if (strcmp(k->name, name) == 0)
-                        return true;
-        return false;
-}
-
 static void getopt_init(Getopt *g, bool stop)
 {
         size_t n = 0;
@@ -246,11 +232,11 @@ static void getopt_init(Getopt *g, bool stop)
         for (size_t i = 0; i < option_table_size; i++) {
                 const OptionRow *k = &option_table[i];
 
-                if (k->value < 0x100 && !has_letter(g, k->value)) {
+                if (k->value < 0x100 && !strchr(g->letters, k->value)) {
                         *end++ = (char) k->value;
                         end = stpcpy(end, k->argument ? ":" : "");
                 }
-                if (k->name && !has_name(g, k->name))
+                if (k->name && !ARRAY_FIND(g->names, n, known, strcmp(known->name, k->name) == 0))
                         g->names[n++] = (struct option){
                                 k->name, k->argument ? required_argument : no_argument, NULL, k->value};
         }
@@ -271,12 +257,6 @@ static int note_given(Options *o, int value, const char *name)
         return 0;
 }
 
-/* "-j" depends on the reader of the output. */
-static void take_json_letter(Ctl *c)
-{
-        c->options.json = c->on_terminal ? JSON_PRETTY : JSON_SHORT;
-}
-
 static int take_option(Ctl *c, int option, const char *name)
 {
         Options *o = &c->options;
@@ -288,7 +268,7 @@ static int take_option(Ctl *c, int option, const char *name)
         if (flag)
                 *flag = true;
         else if (option == 'j')
-                take_json_letter(c);
+                o->json = c->on_terminal ? JSON_PRETTY : JSON_SHORT;
         else if (option == 'h' || option == OPTION_VERSION)
                 o->help = option == 'h', o->version = option != 'h';
         else

@@ -102,11 +102,6 @@ static void pump_find_frame(Pump *p)
                 p->target = p->out[0];
 }
 
-static size_t pump_chunk(const Pump *p)
-{
-        return p->framed ? MIN(p->size, (size_t) p->frame_left) : p->size;
-}
-
 static void pump_paid(Pump *p, size_t n)
 {
         p->owed -= MIN(p->owed, (uint64_t) n);
@@ -120,7 +115,7 @@ static void pump_flush(Pump *p)
                 ssize_t n;
 
                 pump_find_frame(p);
-                chunk = pump_chunk(p);
+                chunk = p->framed ? MIN(p->size, (size_t) p->frame_left) : p->size;
                 if (chunk == 0)
                         break;
                 n = sink_write(p->target, p->buffer + p->start, chunk);

@@ -254,16 +254,11 @@ static bool is_owed(Session *s)
         return owed;
 }
 
-static uint64_t now_ms(void)
-{
-        return now_usec(CLOCK_MONOTONIC) / USEC_PER_MSEC;
-}
-
 /* How long to wait for the rest of the output: for ever, or until there was silence; 0 when that is enough.
  */
 static int drain_timeout_ms(Session *s)
 {
-        uint64_t now = now_ms();
+        uint64_t now = now_usec(CLOCK_MONOTONIC) / USEC_PER_MSEC;
 
         if (is_owed(s))
                 return -1;

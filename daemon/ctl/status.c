@@ -77,11 +77,6 @@ static void print_warnings(const Properties *p)
                 print_text("Warning", *warning, "");
 }
 
-static bool has_ended(const char *state)
-{
-        return strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0;
-}
-
 static void print_head(const Ctl *c, const Properties *p)
 {
         const char *state = text_of(p, "State"), *result = text_of(p, "Result");
@@ -138,7 +133,7 @@ static void print_status(const Ctl *c, const Properties *p)
                 printf("%13s: %s (%s)\n", "State", state, result);
         else
                 print_text("State", state, "");
-        if (has_ended(state))
+        if (strcmp(state, "exited") == 0 || strcmp(state, "failed") == 0)
                 print_property(p, "Exit status", "ExitStatus");
         print_property(p, "Error", "Error");
         print_text("User", *user ? user : "(the container's)", privileged ? ", privileged" : "");
