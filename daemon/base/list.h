@@ -92,3 +92,13 @@ static inline void list_remove(List *l, ListNode *n)
                 l->last = n->previous;
         n->next = n->previous = NULL;
 }
+
+/* From the list in which it is into another one; NULL: none. */
+static inline void list_move(List **in, List *to, ListNode *n)
+{
+        if (*in)
+                list_remove(*in, n);
+        *in = to;
+        if (to)
+                list_append(to, n);
+}

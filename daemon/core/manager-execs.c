@@ -31,11 +31,7 @@ static bool has_too_many_ended(const Manager *m)
 /* Each exec is in one queue at most, so that what is due is found at its head, however many are kept. */
 static void exec_queue_in(Exec *e, List *queue)
 {
-        if (e->queue)
-                list_remove(e->queue, &e->queue_node);
-        e->queue = queue;
-        if (queue)
-                list_append(queue, &e->queue_node);
+        list_move(&e->queue, queue, &e->queue_node);
 }
 
 /* A client that is still being flushed, or one that waits, keeps it. */

@@ -193,15 +193,6 @@ static bool send_notes(Recorder *c)
         return true;
 }
 
-static void queue_in(RecorderTarget *t, List *queue)
-{
-        if (t->queue)
-                list_remove(t->queue, &t->queue_node);
-        t->queue = queue;
-        if (queue)
-                list_append(queue, &t->queue_node);
-}
-
 /* The target that has waited longest is first. One of them has a turn, or all until one waits again. */
 static void call_ready(List *queue, bool all)
 {
@@ -212,7 +203,7 @@ static void call_ready(List *queue, bool all)
         while (n-- > 0 && queue->first) {
                 RecorderTarget *t = LIST_ENTRY(queue->first, RecorderTarget, queue_node);
 
-                queue_in(t, NULL);
+                list_move(&t->queue, NULL, &t->queue_node);
                 t->events->on_ready(t);
                 if (!all && t->queue == queue)
                         break;
@@ -404,7 +395,7 @@ void recorder_join(Recorder *c, RecorderTarget *t)
 
 void recorder_leave(Recorder *c, RecorderTarget *t)
 {
-        queue_in(t, NULL);
+        list_move(&t->queue, NULL, &t->queue_node);
         list_remove(&c->targets, &t->node);
 }
 
@@ -418,7 +409,7 @@ int recorder_send(Recorder *c, RecorderTarget *t, RecorderMessage *m, const void
         if (r >= 0)
                 r = send_packet(c, m, data, size);
         if (r == -EAGAIN) {
-                queue_in(t, &c->ready);
+                list_move(&t->queue, &c->ready, &t->queue_node);
                 watch_room(c);
         }
         return r;
@@ -428,7 +419,7 @@ bool recorder_has_room(Recorder *c, RecorderTarget *t, uid_t uid)
 {
         if (budget_room(&c->waiting, uid) >= RECORDER_DATA_MAX)
                 return true;
-        queue_in(t, &c->starved);
+        list_move(&t->queue, &c->starved, &t->queue_node);
         return false;
 }
 
