@@ -377,3 +377,18 @@ int exec_is_running(Ctl *c, const char *path, bool *ret)
         *ret = strcmp(state, "running") == 0;
         return 0;
 }
+
+int bus_append_strings(sd_bus_message *m, const char *name, char *const *strings)
+{
+        int r = sd_bus_message_open_container(m, 'e', "sv");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) strings);
+        for (int i = 0; i < 2 && r >= 0; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}

@@ -87,3 +87,6 @@ int bus_new_question(Ctl *c, const char *path, const char *interface, const char
 bool bus_ask_again(Again *a, const sd_bus_error *error);
 /* bus_fail() for a question that is not asked again. */
 int bus_fail_question(const char *path, const sd_bus_error *error, int r);
+
+/* An entry of a{sv}: a name, and a list of strings. */
+int bus_append_strings(sd_bus_message *m, const char *name, char *const *strings);

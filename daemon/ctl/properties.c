@@ -275,17 +275,8 @@ static int append_filters(sd_bus_message *m, const char *state, char *const *lab
 
         if (r >= 0 && state)
                 r = sd_bus_message_append(m, "{sv}", "State", "s", state);
-        if (r >= 0 && labels) {
-                r = sd_bus_message_open_container(m, 'e', "sv");
-                if (r >= 0)
-                        r = sd_bus_message_append(m, "s", "Labels");
-                if (r >= 0)
-                        r = sd_bus_message_open_container(m, 'v', "as");
-                if (r >= 0)
-                        r = sd_bus_message_append_strv(m, (char **) labels);
-                for (int i = 0; i < 2 && r >= 0; i++)
-                        r = sd_bus_message_close_container(m);
-        }
+        if (r >= 0 && labels)
+                r = bus_append_strings(m, "Labels", labels);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -83,18 +83,7 @@ static int append_env(sd_bus_message *m, const Options *o)
         _cleanup_strv_ char **env = NULL;
         int r = make_env(o, &env);
 
-        if (r < 0 || strv_length(env) == 0)
-                return r;
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "Env");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, env);
-        for (int i = 0; i < 2 && r >= 0; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return r < 0 || strv_length(env) == 0 ? r : bus_append_strings(m, "Env", env);
 }
 
 static int append_options(sd_bus_message *m, const Options *o)
