@@ -46,13 +46,6 @@ static const sd_bus_vtable *find_property(const char *name)
 }
 
 /* The properties that lists truncate. */
-static int append_whole(sd_bus_message *reply, const Exec *e, const char *name)
-{
-        if (strcmp(name, "Command") == 0)
-                return sd_bus_message_append_strv(reply, e->request->argv);
-        return dbus_append_dictionary(reply, e->request->labels);
-}
-
 static bool is_brief_in_lists(const char *name)
 {
         return strcmp(name, "Command") == 0 || strcmp(name, "Labels") == 0;
@@ -64,10 +57,14 @@ static int append_value(sd_bus_message *reply, const Exec *e, const sd_bus_vtabl
         int r;
 
         r = sd_bus_message_open_container(reply, 'v', v->x.property.signature);
-        if (r >= 0)
-                r = whole && is_brief_in_lists(name)
-                            ? append_whole(reply, e, name)
-                            : v->x.property.get(NULL, NULL, NULL, name, reply, (void *) e, NULL);
+        if (r < 0)
+                return r;
+        if (whole && strcmp(name, "Command") == 0)
+                r = sd_bus_message_append_strv(reply, e->request->argv);
+        else if (whole && strcmp(name, "Labels") == 0)
+                r = dbus_append_dictionary(reply, e->request->labels);
+        else
+                r = v->x.property.get(NULL, NULL, NULL, name, reply, (void *) e, NULL);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -94,21 +91,16 @@ typedef struct ReadCall {
         const sd_bus_vtable *property; /* NULL: all */
 } ReadCall;
 
-/* A string that is not brief in lists has EXEC_STRING_MAX bytes at most, and is small. */
-static size_t read_size(const ReadCall *k)
-{
-        return k->property && !is_brief_in_lists(k->property->x.property.member)
-                       ? 256
-                       : exec_whole_size(k->call.exec);
-}
-
 static void read_run(DbusCall *c)
 {
         const ReadCall *k = DBUS_CALL(c, ReadCall);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
-        if (!dbus_call_reserve(c, read_size(k)))
+        /* A string that is not brief in lists has EXEC_STRING_MAX bytes at most, and is small. */
+        if (!dbus_call_reserve(c, k->property && !is_brief_in_lists(k->property->x.property.member)
+                                          ? 256
+                                          : exec_whole_size(c->exec)))
                 return;
         r = sd_bus_message_new_method_return(c->message, &reply);
         if (r >= 0)

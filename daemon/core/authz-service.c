@@ -6,18 +6,14 @@
 
 #include "wire/service-name.h"
 
-/* The user of a container that has stopped is no longer known; the creator of the exec decides then. */
-static bool is_root_service(const AuthzQuestion *q)
-{
-        return q->container->user ? q->container->leader_uid == 0 : !q->owner || q->owner->uid == 0;
-}
-
 /* A service that is root on the host is the host, or next to it. */
 static int check_root(const AuthzQuestion *q, Refusal *reterr)
 {
         bool privileged = q->request && q->request->privileged;
+        /* The user of a container that has stopped is no longer known; the creator of the exec decides then. */
+        bool is_root = q->container->user ? q->container->leader_uid == 0 : !q->owner || q->owner->uid == 0;
 
-        if (q->peer->uid != 0 && is_root_service(q))
+        if (q->peer->uid != 0 && is_root)
                 return refuse(reterr, REFUSAL_DENIED, EACCES,
                               "access denied: %s runs as root, and only root may use its commands",
                               q->container->name);

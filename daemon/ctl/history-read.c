@@ -339,16 +339,6 @@ static int by_time(const void *a, const void *b)
         return x->time_usec < y->time_usec ? -1 : x->time_usec > y->time_usec;
 }
 
-/* How many of the rows are of execs that had not ended by the last record that was read. */
-static size_t count_open(const History *h, const HistoryFilter *f)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < h->n; i++)
-                n += is_open(h->rows[i]) && is_wanted(h->rows[i], f);
-        return n;
-}
-
 /* From the time asked for on. */
 static int read_forward(History *h, sd_journal *j, const HistoryFilter *f)
 {
@@ -394,9 +384,11 @@ static int read_backward(History *h, sd_journal *j, const HistoryFilter *f, bool
 /* Later entries count only as the end of an exec that had begun before. */
 static int read_ends(History *h, sd_journal *j, const HistoryFilter *f)
 {
-        size_t n = count_open(h, f);
         int r = sd_journal_seek_realtime_usec(j, f->until_usec + 1);
+        size_t n = 0;
 
+        for (size_t i = 0; i < h->n; i++)
+                n += is_open(h->rows[i]) && is_wanted(h->rows[i], f);
         while (r >= 0 && n > 0 && (r = sd_journal_next(j)) > 0) {
                 HistoryRow *row;
                 uint64_t usec;

@@ -101,21 +101,14 @@ static void add_time(Table *t, uint64_t usec)
         table_add_number(t, text, usec);
 }
 
-static void add_duration(Table *t, const HistoryRow *row)
-{
-        const char *digits = row->fields[FIELD_DURATION_USEC];
-        char text[DURATION_SIZE];
-
-        table_add_digits(t, digits ? format_duration(text, number_of(digits)) : "-", digits);
-}
-
 static int add_row(Table *t, const Ctl *c, const HistoryRow *row)
 {
         _cleanup_free_ char *user = name_of(row, FIELD_CALLER_USER, FIELD_CALLER_UID);
         _cleanup_free_ char *login = name_of(row, FIELD_CALLER_LOGINUSER, FIELD_CALLER_LOGINUID);
         _cleanup_free_ char *details = make_details(row);
-        const char *id = row->fields[FIELD_EXEC_ID] ?: "-", *result;
-        char text[RESULT_SIZE], shown[EXEC_ID_LENGTH + 1];
+        const char *id = row->fields[FIELD_EXEC_ID] ?: "-", *duration = row->fields[FIELD_DURATION_USEC],
+                   *result;
+        char text[RESULT_SIZE], shown[EXEC_ID_LENGTH + 1], elapsed[DURATION_SIZE];
 
         if (!user || !login || !details)
                 return fail_memory();
@@ -128,7 +121,7 @@ static int add_row(Table *t, const Ctl *c, const HistoryRow *row)
         table_add_text(t, act_names[row->act]);
         table_add_text(t, result);
         table_set_color(t, result_color(row, result));
-        add_duration(t, row);
+        table_add_digits(t, duration ? format_duration(elapsed, number_of(duration)) : "-", duration);
         table_add_text(t, shown);
         table_add_text(t, details);
         return 0;

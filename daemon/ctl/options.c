@@ -96,21 +96,6 @@ static int parse_decimal(const char *text, uint64_t unit, uint64_t max, uint64_t
         return 0;
 }
 
-static int parse_speed(const char *argument, uint64_t *ret)
-{
-        if (parse_decimal(argument, 1000, 1000, ret) < 0 || *ret < 10)
-                return fail("--speed: a number from 0.01 to 1000 is expected, not \"%s\"", argument);
-        return 0;
-}
-
-static int parse_idle_limit(const char *argument, uint64_t *ret)
-{
-        if (parse_decimal(argument, USEC_PER_SEC, 86400, ret) < 0)
-                return fail("--idle-limit: a number of seconds up to 86400 is expected, not \"%s\"",
-                            argument);
-        return 0;
-}
-
 static int parse_on_disconnect(const char *argument, const char **ret)
 {
         if (strcmp(argument, "keep") != 0 && strcmp(argument, "hangup") != 0 &&
@@ -178,9 +163,15 @@ static int take_argument(Options *o, int option, const char *argument)
                 o->container = argument;
                 return *argument ? 0 : fail("--container: a name or an ID is expected");
         case OPTION_SPEED:
-                return parse_speed(argument, &o->speed);
+                return parse_decimal(argument, 1000, 1000, &o->speed) >= 0 && o->speed >= 10
+                               ? 0
+                               : fail("--speed: a number from 0.01 to 1000 is expected, not \"%s\"",
+                                      argument);
         case OPTION_IDLE_LIMIT:
-                return parse_idle_limit(argument, &o->idle_limit_usec);
+                return parse_decimal(argument, USEC_PER_SEC, 86400, &o->idle_limit_usec) >= 0
+                               ? 0
+                               : fail("--idle-limit: a number of seconds up to 86400 is expected, not \"%s\"",
+                                      argument);
         case OPTION_JSON:
                 return parse_json_mode(argument, &o->json);
         }

@@ -24,19 +24,14 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* Then there is nothing that execd could warn of, and the question would only take time. */
-static bool all_is_enforced(void)
-{
-        _cleanup_free_ char *controllers = NULL;
-
-        return controllers_read(NULL, &controllers) >= 0 && scope_property_has_all_controllers(controllers);
-}
-
 void warnings_ask(Ctl *c, const char *path)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *controllers = NULL;
 
-        if (c->options.quiet || all_is_enforced())
+        /* If all limits are enforced, there is nothing to warn of, and the question would only take time. */
+        if (c->options.quiet ||
+            (controllers_read(NULL, &controllers) >= 0 && scope_property_has_all_controllers(controllers)))
                 return;
         if (bus_new_question(c, path, "org.freedesktop.DBus.Properties", "Get", &m) == 0 &&
             sd_bus_message_append(m, "ss", EXEC_INTERFACE, "Warnings") >= 0 &&

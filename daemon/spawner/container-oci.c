@@ -190,11 +190,6 @@ static bool is_as_known(Oci *o, int place_fd, Known *k)
         return r >= 0 && (!name || strcmp(name, k->container->name) == 0);
 }
 
-static const char *kind_of(const OciPlace *place, const OciState *state)
-{
-        return state->is_podmans && !place->is_dockers ? PODMAN_KIND : place->kind;
-}
-
 static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd, const char *id,
                          OciState *state, const struct stat *st, const OciSeen *seen,
                          const OciConfig *config, Refusal *reterr)
@@ -211,7 +206,7 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
                         &(ContainerFacts){
                                 .id = is_engines ? id : NULL,
                                 .name = config->name,
-                                .kind = kind_of(place, state),
+                                .kind = state->is_podmans && !place->is_dockers ? PODMAN_KIND : place->kind,
                                 .image = config->image,
                                 .cgroup = state->cgroup,
                                 .created_usec = config->created_usec ?: state->created_usec,

@@ -203,13 +203,6 @@ int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *re
         return 0;
 }
 
-/* One that started in the same tick is the older when its pid in the container is lower: there the numbers
- * begin anew, and those of the first processes are not given again. */
-static bool is_older(uint64_t start_time, int32_t ns_pid, uint64_t than_time, int32_t than_ns_pid)
-{
-        return start_time != than_time ? start_time < than_time : ns_pid < than_ns_pid;
-}
-
 typedef struct Child {
         pid_t pid; /* 0: none was found */
         int32_t ns_pid;
@@ -226,7 +219,8 @@ static void consider_child(pid_t pid, pid_t parent, Child *oldest)
         if (fd < 0 || read_status(fd, &status) < 0 || status.ppid != parent || status.state == 'Z' ||
             proc_start_time(fd, &time) < 0)
                 return;
-        if (oldest->pid == 0 || is_older(time, status.ns_pid, oldest->start_time, oldest->ns_pid))
+        if (oldest->pid == 0 || time < oldest->start_time ||
+            (time == oldest->start_time && status.ns_pid < oldest->ns_pid))
                 *oldest = (Child){.pid = pid, .ns_pid = status.ns_pid, .start_time = time};
 }
 

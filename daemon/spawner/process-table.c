@@ -43,14 +43,6 @@ static bool is_skipped(const Listing *l, pid_t pid)
         return false;
 }
 
-static bool is_in(int proc_fd, const Container *c)
-{
-        struct stat st;
-
-        return fstatat(proc_fd, "ns/pid", &st, 0) >= 0 &&
-               st.st_ino == c->leader->found.namespaces.inode[NS_PID];
-}
-
 /* All but the command line. Only of a process that may be the container's more is read than its status: the
  * kernel has one that is in execve(2) finish that first, which may take as long as a container likes. Takes the
  * directory. */
@@ -59,6 +51,7 @@ static int add(Listing *l, const Container *c, pid_t pid, int proc_fd)
         _cleanup_free_ char *stat_text = NULL, *status_text = NULL;
         _cleanup_close_ int fd = proc_fd;
         ProcStatus status;
+        struct stat st;
         Process *p = &l->table->processes[l->table->n];
 
         if (l->table->n >= PROCESSES_MAX || is_skipped(l, pid))
@@ -72,7 +65,9 @@ static int add(Listing *l, const Container *c, pid_t pid, int proc_fd)
         if (c && status.n_pid_namespaces < 2)
                 return 0;
         l->table->current = pid;
-        if ((c && !is_in(fd, c)) || file_read_at(fd, "stat", TEXT_MAX, &stat_text, NULL) < 0 ||
+        if ((c && (fstatat(fd, "ns/pid", &st, 0) < 0 ||
+                   st.st_ino != c->leader->found.namespaces.inode[NS_PID])) ||
+            file_read_at(fd, "stat", TEXT_MAX, &stat_text, NULL) < 0 ||
             proc_stat_parse(stat_text, &p->stat) < 0)
                 return 0;
         for (char *s = p->stat.comm; *s; s++)
@@ -91,14 +86,6 @@ static int add_member(pid_t pid, void *userdata)
         int fd = proc_open(pid);
 
         return fd < 0 ? 0 : add(userdata, NULL, pid, fd);
-}
-
-/* A service may be in the PID namespace of the host: its processes are those of its control group. */
-static int list_service(Listing *l, const Container *c)
-{
-        int r = cgroup_foreach_process(c->leader->unit_cgroup, add_member, l);
-
-        return r == -ENOENT ? 0 : r;
 }
 
 static int list_namespace(Listing *l, const Container *c)
@@ -128,8 +115,10 @@ int process_table_read(ProcessTable *t, const Container *c, const Skipped *skipp
 
         l.table = t;
         l.skipped = skipped;
-        r = container_is_service(c) ? list_service(&l, c) : list_namespace(&l, c);
-        if (r < 0)
+        /* A service may be in the PID namespace of the host: its processes are those of its control group. */
+        r = container_is_service(c) ? cgroup_foreach_process(c->leader->unit_cgroup, add_member, &l)
+                                    : list_namespace(&l, c);
+        if (r < 0 && !(container_is_service(c) && r == -ENOENT))
                 return r;
         t->is_complete = true;
         reader_advance(&t->memory);

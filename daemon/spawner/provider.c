@@ -105,18 +105,12 @@ int providers_list_rejected(const Providers *a,
 
 bool providers_are_primed(const Providers *a)
 {
-        for (size_t i = 0; i < a->n_providers; i++)
-                if (!a->providers[i]->is_primed)
-                        return false;
-        return true;
+        return !ARRAY_FIND(a->providers, a->n_providers, p, !(*p)->is_primed);
 }
 
 bool providers_are_blind(const Providers *a)
 {
-        for (size_t i = 0; i < a->n_providers; i++)
-                if (a->providers[i]->is_blind)
-                        return true;
-        return false;
+        return ARRAY_FIND(a->providers, a->n_providers, p, (*p)->is_blind);
 }
 
 static bool some_are_starting(const Providers *a)

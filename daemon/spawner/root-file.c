@@ -61,11 +61,6 @@ static void cut(char *rest, char name[static NAME_MAX + 1], size_t *ret_length)
         memmove(rest, rest + skipped + n, strlen(rest + skipped + n) + 1);
 }
 
-static bool is_end(const char *rest)
-{
-        return rest[strspn(rest, "/")] == 0;
-}
-
 int root_directory_open(const char *path, int *ret_fd, Refusal *reterr)
 {
         _cleanup_close_ int dir_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -102,7 +97,7 @@ int root_directory_open(const char *path, int *ret_fd, Refusal *reterr)
                 }
                 if (!S_ISDIR(st.st_mode))
                         return -ENOTDIR;
-                if (!is_only_roots(&st, is_end(rest)))
+                if (!is_only_roots(&st, rest[strspn(rest, "/")] == 0))
                         return refuse_owner(path, reterr);
                 fd_close(dir_fd);
                 dir_fd = TAKE_FD(fd);

@@ -153,20 +153,12 @@ static int do_list_rejected(Connection *c, sd_bus_message *m, bool fresh, Refusa
         return r < 0 ? r : sd_bus_send(c->bus, reply, NULL);
 }
 
-/* A container that is in the table by its name is taken from there, because providers learn about containers
- * that start and end. A prefix that fits one of those we know may fit another one that we do not know yet. */
-static bool may_be_stale(const Connection *c, const Container *found, const char *reference)
-{
-        return !found || !providers_are_primed(c->spawner->providers) ||
-               providers_are_blind(c->spawner->providers) ||
-               (strncmp(found->id, reference, strlen(reference)) == 0 && !exec_id_is_valid(reference));
-}
-
 static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *reference;
         Container *found;
+        bool may_be_stale;
         int r;
 
         r = sd_bus_message_read(m, "s", &reference);
@@ -178,8 +170,14 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         if (!*reference)
                 return args_bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);
-        /* A service may have another main process by now, though the one that we know still lives. */
-        if (!fresh && (service_name_is_valid(reference) || may_be_stale(c, found, reference))) {
+        /* Providers learn about containers that start and end, but a prefix that fits one of those we know may fit
+         * another one that we do not know yet. A service may have another main process by now, though the one that we
+         * know still lives. */
+        may_be_stale =
+                !found || !providers_are_primed(c->spawner->providers) ||
+                providers_are_blind(c->spawner->providers) ||
+                (strncmp(found->id, reference, strlen(reference)) == 0 && !exec_id_is_valid(reference));
+        if (!fresh && (may_be_stale || service_name_is_valid(reference))) {
                 (void) service_want(c->spawner->providers, reference);
                 return -ESTALE;
         }

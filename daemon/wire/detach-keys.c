@@ -15,11 +15,6 @@ const DetachKeys detach_keys_default = {
         .n_keys = 2,
 };
 
-static bool ctrl_value_is_valid(char c)
-{
-        return (c >= 'a' && c <= 'z') || (c && strchr("@[\\]^_,", c));
-}
-
 /* Takes one item from the front of the list. Returns its length, or 0 when it names no key. */
 static size_t item_parse(const char *text, uint8_t *ret)
 {
@@ -38,7 +33,8 @@ static size_t item_parse(const char *text, uint8_t *ret)
                 return length;
         }
         if (length == CTRL_PREFIX_LEN + 1 && memcmp(text, CTRL_PREFIX, CTRL_PREFIX_LEN) == 0 &&
-            ctrl_value_is_valid(text[CTRL_PREFIX_LEN])) {
+            ((text[CTRL_PREFIX_LEN] >= 'a' && text[CTRL_PREFIX_LEN] <= 'z') ||
+             strchr("@[\\]^_,", text[CTRL_PREFIX_LEN]))) {
                 *ret = CTRL((uint8_t) text[CTRL_PREFIX_LEN]);
                 return length;
         }

@@ -11,11 +11,6 @@
 #include "base/decimal.h"
 #include "base/time.h"
 
-static bool is_digit(char c)
-{
-        return c >= '0' && c <= '9';
-}
-
 int units_scale(uint64_t whole, const char *fraction, size_t n_fraction, uint64_t unit, uint64_t *ret)
 {
         uint64_t nano = 0, value, part;
@@ -41,8 +36,7 @@ int units_take_decimal(const char **p, uint64_t *ret_whole, const char **ret_fra
         if (**p != '.')
                 return 0;
         *ret_fraction = ++*p;
-        while (is_digit(**p))
-                (*p)++;
+        *p += strspn(*p, "0123456789");
         *ret_n = (size_t) (*p - *ret_fraction);
         return *ret_n > 0 ? 0 : -EINVAL;
 }
