@@ -10,51 +10,43 @@ static void on_verdict(void *userdata, const Refusal *refusal)
         if (refusal)
                 http_reply_refusal(x, refusal);
         else
-                x->authorized(x);
+                http_step(x, x->authorized);
 }
 
 static void on_list_verdict(void *userdata, const Refusal *refusal)
 {
         HttpExchange *x = userdata;
 
-        x->authz = authz_free(x->authz);
         x->may_see_all = !refusal;
-        if (refusal && refusal->kind == REFUSAL_BUSY)
-                http_reply_refusal(x, refusal);
-        else
-                x->authorized(x);
+        on_verdict(x, refusal && refusal->kind == REFUSAL_BUSY ? refusal : NULL);
 }
 
-void http_authorize(HttpExchange *x, const AuthzQuestion *question, void (*next)(HttpExchange *x))
+int http_authorize(HttpExchange *x, const AuthzQuestion *question, HttpStep next, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         AuthzQuestion q = *question;
         int r;
 
         q.peer = x->peer;
         x->authorized = next;
-        r = authz_check(x->manager, &q, on_verdict, x, &x->authz, &refusal);
-        if (r < 0)
-                http_reply_refusal(x, &refusal);
-        else if (r > 0)
-                next(x);
+        r = authz_check(x->manager, &q, on_verdict, x, &x->authz, reterr);
+        return r > 0 ? next(x, reterr) : r;
 }
 
-void http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, void (*next)(HttpExchange *x))
+int http_authorize_inspect(HttpExchange *x, const ContainerInfo *c, HttpStep next, Refusal *reterr)
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c, .verb = "inspect"};
+        const AuthzQuestion q = {.action = AUTHZ_INSPECT, .container = c, .verb = "inspect"};
 
-        http_authorize(x, &q, next);
+        return http_authorize(x, &q, next, reterr);
 }
 
-void http_ask_inspect(HttpExchange *x, void (*next)(HttpExchange *x))
+int http_ask_inspect(HttpExchange *x, HttpStep next, Refusal *reterr)
 {
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .verb = "list"};
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        const AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = x->peer, .verb = "list"};
         int r;
 
         x->authorized = next;
-        r = authz_check(x->manager, &q, on_list_verdict, x, &x->authz, &refusal);
+        r = authz_check(x->manager, &q, on_list_verdict, x, &x->authz, reterr);
         if (r != 0)
-                on_list_verdict(x, r < 0 ? &refusal : NULL);
+                on_list_verdict(x, r < 0 ? reterr : NULL);
+        return 0;
 }

@@ -127,29 +127,26 @@ static int read_limit(HttpExchange *x, int64_t *ret, Refusal *reterr)
         return 0;
 }
 
-static void list_run(HttpExchange *x)
+static int list_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
         bool services = container_filter_wants_services(HTTP_TASK(x, ContainerList)->filter,
                                                         x->manager->config.list_services);
 
-        if (spawner_list_containers(x->manager->spawner, services, list_on_reply, x, &x->slot, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        return spawner_list_containers(x->manager->spawner, services, list_on_reply, x, &x->slot, reterr);
 }
 
-void http_list_containers(HttpExchange *x)
+int http_list_containers(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ContainerList *l = HTTP_TASK_NEW(x, ContainerList);
+        int r;
 
-        if (l)
-                l->task.done = list_done;
-        if (!l || container_filter_from_query(x, &l->filter, &refusal) < 0 ||
-            read_limit(x, &l->limit, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_authorize_inspect(x, NULL, list_run);
+        if (!l)
+                return -ENOMEM;
+        l->task.done = list_done;
+        r = container_filter_from_query(x, &l->filter, reterr);
+        if (r >= 0)
+                r = read_limit(x, &l->limit, reterr);
+        return r < 0 ? r : http_authorize_inspect(x, NULL, list_run, reterr);
 }
 
 /* Execs that are waiting or running, as Docker lists them: null when there are none. */
@@ -167,15 +164,16 @@ static struct json_object *exec_ids(const Manager *m, const ContainerInfo *c)
         return ids;
 }
 
-static void details_run(HttpExchange *x)
+static int details_run(HttpExchange *x, Refusal *reterr)
 {
         struct json_object *o = container_details(x->container);
 
         json_object_object_add(o, "ExecIDs", exec_ids(x->manager, x->container));
         http_reply_json(x, 200, o);
+        return 0;
 }
 
-void http_get_container(HttpExchange *x)
+int http_get_container(HttpExchange *x, Refusal *reterr)
 {
-        http_need_container(x, details_run);
+        return http_need_container(x, details_run, reterr);
 }

@@ -222,30 +222,26 @@ static int events_on_containers(sd_bus_message *m, void *userdata, sd_bus_error 
 
 /* The spawner reports containers that start and end. It has to be connected and know the running containers
  * before the client gets the head, so that the client misses no later event. */
-static void events_run(HttpExchange *x)
+static int events_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         EventStream *s = HTTP_TASK(x, EventStream);
 
-        s->held = spawner_link_hold(x->manager->spawner, &refusal) >= 0;
+        s->held = spawner_link_hold(x->manager->spawner, reterr) >= 0;
         if (!s->held || spawner_list_containers(x->manager->spawner, false, events_on_containers, x,
-                                                &x->slot, &refusal) < 0)
+                                                &x->slot, reterr) < 0)
                 events_begin(x);
+        return 0;
 }
 
-void http_get_events(HttpExchange *x)
+int http_get_events(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         EventStream *s = HTTP_TASK_NEW(x, EventStream);
+        int r;
 
-        if (!s) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
+        if (!s)
+                return -ENOMEM;
         s->exchange = x;
         s->task.done = events_done;
-        if (events_read(x, s, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_authorize_inspect(x, NULL, events_run);
+        r = events_read(x, s, reterr);
+        return r < 0 ? r : http_authorize_inspect(x, NULL, events_run, reterr);
 }

@@ -69,32 +69,33 @@ static void create_done(HttpTask *t)
         exec_creation_free(LIST_ENTRY(t, CreateTask, task)->creation);
 }
 
-void http_create_exec(HttpExchange *x)
+int http_create_exec(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ExecCreationOptions o = {.peer = x->peer, .reference = x->name};
+        int r = http_need_json(x, reterr);
         CreateTask *t;
 
-        if (!http_need_json(x))
-                return;
+        if (r < 0)
+                return r;
         t = HTTP_TASK_NEW(x, CreateTask);
-        if (t)
-                t->task.done = create_done;
-        if (!t || exec_request_from_json(x->body, x->body_size, x->version, &o.request, &refusal) < 0 ||
-            exec_create(x->manager, &o, create_on_created, x, &t->creation, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        if (!t)
+                return -ENOMEM;
+        t->task.done = create_done;
+        r = exec_request_from_json(x->body, x->body_size, x->version, &o.request, reterr);
+        return r < 0 ? r : exec_create(x->manager, &o, create_on_created, x, &t->creation, reterr);
 }
 
-static void get_run(HttpExchange *x)
+static int get_run(HttpExchange *x, Refusal *reterr)
 {
         ExecView view = exec_view(x->exec);
 
         http_reply_json(x, 200, exec_view_to_json(&view));
+        return 0;
 }
 
-void http_get_exec(HttpExchange *x)
+int http_get_exec(HttpExchange *x, Refusal *reterr)
 {
-        http_need_exec(x, AUTHZ_INSPECT, "inspect", get_run);
+        return http_need_exec(x, AUTHZ_INSPECT, "inspect", get_run, reterr);
 }
 
 /* Its own labels, and those that execd gives its container. */
@@ -147,18 +148,18 @@ static void list_append_exec(Buf *list, const Exec *e)
         json_object_put(o);
 }
 
-static void list_run(HttpExchange *x)
+static int list_run(HttpExchange *x, Refusal *reterr)
 {
         static const char *const known[] = {"container", "status", "label", NULL};
         _cleanup_(http_filter_freep) HttpFilter *filter = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_buf_ Buf list = BUF_INIT;
         size_t room = http_room(x);
+        int r = http_filter_from_query(x, known, &filter, reterr);
 
-        if (http_filter_from_query(x, known, &filter, &refusal) < 0 || check_status(filter, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
+        if (r >= 0)
+                r = check_status(filter, reterr);
+        if (r < 0)
+                return r;
         buf_puts(&list, "[");
         LIST_FOREACH (const Exec, e, manager_all_execs(x->manager), node) {
                 if (buf_length(&list) > room)
@@ -169,20 +170,19 @@ static void list_run(HttpExchange *x)
         }
         buf_puts(&list, "]\n");
         if (buf_error(&list) < 0)
-                http_reply_error(x, 500, "out of memory");
-        else if (!x->head_only && buf_length(&list) > room) {
-                (void) refuse(&refusal, REFUSAL_BUSY, EBUSY,
+                return -ENOMEM;
+        if (!x->head_only && buf_length(&list) > room)
+                return refuse(reterr, REFUSAL_BUSY, EBUSY,
                               "the list is larger than the %zu bytes that are left for answers to uid %u "
                               "(RequestMemoryPerUserMax=, RequestMemoryMax=): use filters, or try again",
                               room, (unsigned) x->peer->uid);
-                http_reply_refusal(x, &refusal);
-        } else
-                http_reply(x, 200, "application/json", buf_head(&list), buf_length(&list));
+        http_reply(x, 200, "application/json", buf_head(&list), buf_length(&list));
+        return 0;
 }
 
-void http_list_execs(HttpExchange *x)
+int http_list_execs(HttpExchange *x, Refusal *reterr)
 {
-        http_ask_inspect(x, list_run);
+        return http_ask_inspect(x, list_run, reterr);
 }
 
 static int read_dimension(HttpExchange *x, const char *name, const char *what, uint16_t *ret,
@@ -216,20 +216,20 @@ typedef struct ResizeTask {
         uint16_t rows, columns;
 } ResizeTask;
 
-static void resize_now(HttpExchange *x, Exec *e)
+static int resize_now(HttpExchange *x, Refusal *reterr)
 {
         const ResizeTask *t = HTTP_TASK(x, ResizeTask);
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = x->exec;
+        int r;
 
         if (exec_has_ended(e) && e->state == EXEC_FAILED)
-                (void) refuse(&refusal, REFUSAL_BAD_REQUEST, ESRCH, "exec process is not started");
-        else if (e->state != EXEC_RUNNING)
-                (void) refuse(&refusal, REFUSAL_NO_EXEC, ESRCH, "no such exec: %s is not running", e->id);
-        else if (exec_access_resize(e, x->peer, t->rows, t->columns, &refusal) >= 0) {
+                return refuse(reterr, REFUSAL_BAD_REQUEST, ESRCH, "exec process is not started");
+        if (e->state != EXEC_RUNNING)
+                return refuse(reterr, REFUSAL_NO_EXEC, ESRCH, "no such exec: %s is not running", e->id);
+        r = exec_access_resize(e, x->peer, t->rows, t->columns, reterr);
+        if (r >= 0)
                 http_reply_empty(x, 200);
-                return;
-        }
-        http_reply_refusal(x, &refusal);
+        return r;
 }
 
 static void resize_on_state(ExecWatch *w, Exec *e)
@@ -240,7 +240,7 @@ static void resize_on_state(ExecWatch *w, Exec *e)
                 return;
         exec_unwatch(w);
         x->timer = sd_event_source_disable_unref(x->timer);
-        resize_now(x, e);
+        http_step(x, resize_now);
 }
 
 static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
@@ -252,37 +252,31 @@ static int resize_on_timeout(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-static void resize_unpaused(HttpExchange *x)
+static int resize_unpaused(HttpExchange *x, Refusal *reterr)
 {
         Exec *e = x->exec;
 
-        if (e->state != EXEC_CREATED && e->state != EXEC_STARTING) {
-                resize_now(x, e);
-                return;
-        }
+        if (e->state != EXEC_CREATED && e->state != EXEC_STARTING)
+                return resize_now(x, reterr);
         /* Clients resize as soon as they are connected, which is before the command runs. */
         exec_watch(e, &x->watch, resize_on_state);
-        if (sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
-                                       resize_on_timeout, x) < 0)
-                http_reply_error(x, 500, "out of memory");
+        return sd_event_add_time_relative(x->manager->event, &x->timer, CLOCK_MONOTONIC, RESIZE_WAIT_USEC, 0,
+                                          resize_on_timeout, x);
 }
 
-static void resize_authorized(HttpExchange *x)
+static int resize_run(HttpExchange *x, Refusal *reterr)
 {
-        http_need_unpaused(x, resize_unpaused);
+        return http_need_unpaused(x, resize_unpaused, reterr);
 }
 
-void http_resize_exec(HttpExchange *x)
+int http_resize_exec(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         ResizeTask *t = HTTP_TASK_NEW(x, ResizeTask);
+        int r = t ? read_dimension(x, "h", "height", &t->rows, reterr) : -ENOMEM;
 
-        if (!t || read_dimension(x, "h", "height", &t->rows, &refusal) < 0 ||
-            read_dimension(x, "w", "width", &t->columns, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        http_need_exec(x, AUTHZ_MANAGE, "resize", resize_authorized);
+        if (r >= 0)
+                r = read_dimension(x, "w", "width", &t->columns, reterr);
+        return r < 0 ? r : http_need_exec(x, AUTHZ_MANAGE, "resize", resize_run, reterr);
 }
 
 static int kill_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -300,34 +294,28 @@ typedef struct KillTask {
         bool all;
 } KillTask;
 
-static void kill_run(HttpExchange *x)
+static int kill_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const KillTask *k = HTTP_TASK(x, KillTask);
 
-        if (exec_access_kill(x->exec, x->peer, k->signal_number, k->all, kill_on_reply, x, &x->slot,
-                             &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        return exec_access_kill(x->exec, x->peer, k->signal_number, k->all, kill_on_reply, x, &x->slot,
+                                reterr);
 }
 
-void http_kill_exec(HttpExchange *x)
+int http_kill_exec(HttpExchange *x, Refusal *reterr)
 {
         _cleanup_free_ char *text = NULL;
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         KillTask *k = HTTP_TASK_NEW(x, KillTask);
+        int r = k ? http_query(x, "signal", &text, reterr) : -ENOMEM;
 
-        if (!k || http_query(x, "signal", &text, &refusal) < 0 ||
-            http_query_flag(x, "all", false, &k->all, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
+        if (r >= 0)
+                r = http_query_flag(x, "all", false, &k->all, reterr);
+        if (r < 0)
+                return r;
         k->signal_number = text && *text ? signal_from_text(text) : SIGKILL;
-        if (k->signal_number < 0) {
-                (void) refuse(&refusal, REFUSAL_BAD_REQUEST, EINVAL, "invalid signal: %s", text);
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        http_need_exec(x, AUTHZ_MANAGE, "kill", kill_run);
+        if (k->signal_number < 0)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid signal: %s", text);
+        return http_need_exec(x, AUTHZ_MANAGE, "kill", kill_run, reterr);
 }
 
 static void reply_waited(HttpExchange *x, const Exec *e)
@@ -372,26 +360,25 @@ static void wait_done(HttpTask *t)
         http_keep_forget(LIST_ENTRY(t, WaitTask, task)->exchange);
 }
 
-static void wait_run(HttpExchange *x)
+static int wait_run(HttpExchange *x, Refusal *reterr)
 {
         WaitTask *t;
 
         if (exec_has_ended(x->exec)) {
                 reply_waited(x, x->exec);
-                return;
+                return 0;
         }
         t = HTTP_TASK_NEW(x, WaitTask);
-        if (!t) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
+        if (!t)
+                return -ENOMEM;
         *t = (WaitTask){.task.done = wait_done, .exchange = x};
         exec_watch(x->exec, &x->watch, wait_on_state);
         if (exec_is_running(x->exec))
                 http_keep(x);
+        return 0;
 }
 
-void http_wait_exec(HttpExchange *x)
+int http_wait_exec(HttpExchange *x, Refusal *reterr)
 {
-        http_need_exec(x, AUTHZ_INSPECT, "wait", wait_run);
+        return http_need_exec(x, AUTHZ_INSPECT, "wait", wait_run, reterr);
 }

@@ -7,17 +7,17 @@
 
 /* The exec that the path names: goes on with next(x) when it is found, in x->exec, and the caller is authorized
  * for it. */
-void http_need_exec(HttpExchange *x, AuthzAction action, const char *verb, void (*next)(HttpExchange *x));
+int http_need_exec(HttpExchange *x, AuthzAction action, const char *verb, HttpStep next, Refusal *reterr);
 
 /* The container that the path names: goes on with next(x) when it is there, with x->container, and the caller
  * may inspect it. */
-void http_need_container(HttpExchange *x, void (*next)(HttpExchange *x));
+int http_need_container(HttpExchange *x, HttpStep next, Refusal *reterr);
 
 /* The spawner has answered what x->slot had asked; false if it refuses. */
 bool http_need_answer(HttpExchange *x, sd_bus_message *answer);
 
 /* Goes on with next(x) when the container of x->exec is there and not paused. */
-void http_need_unpaused(HttpExchange *x, void (*next)(HttpExchange *x));
+int http_need_unpaused(HttpExchange *x, HttpStep next, Refusal *reterr);
 
 /* For POST handlers: false if there is a body that is not JSON by its Content-Type. */
-bool http_need_json(HttpExchange *x);
+int http_need_json(HttpExchange *x, Refusal *reterr);

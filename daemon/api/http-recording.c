@@ -49,13 +49,10 @@ static void recording_on_opened(void *userdata, int error, int fd, uint64_t size
                 http_reply_refusal(x, &refusal);
 }
 
-static void recording_run(HttpExchange *x)
+static int recording_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        RecordingTask *t = HTTP_TASK(x, RecordingTask);
-
-        if (exec_recording_open(x->exec, recording_on_opened, x, &t->question, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        return exec_recording_open(x->exec, recording_on_opened, x, &HTTP_TASK(x, RecordingTask)->question,
+                                   reterr);
 }
 
 static void recording_done(HttpTask *t)
@@ -63,14 +60,12 @@ static void recording_done(HttpTask *t)
         recorder_question_free(LIST_ENTRY(t, RecordingTask, task)->question);
 }
 
-void http_get_recording(HttpExchange *x)
+int http_get_recording(HttpExchange *x, Refusal *reterr)
 {
         RecordingTask *t = HTTP_TASK_NEW(x, RecordingTask);
 
-        if (!t) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
+        if (!t)
+                return -ENOMEM;
         t->task.done = recording_done;
-        http_need_exec(x, AUTHZ_REPLAY, "replay", recording_run);
+        return http_need_exec(x, AUTHZ_REPLAY, "replay", recording_run, reterr);
 }

@@ -209,6 +209,14 @@ void http_reply_refusal(HttpExchange *x, const Refusal *refusal)
         http_reply_error(x, http_status_from_refusal(refusal->kind), refusal->message ?: "internal error");
 }
 
+void http_step(HttpExchange *x, HttpStep step)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        if (step(x, &refusal) < 0)
+                http_reply_refusal(x, &refusal);
+}
+
 void http_stream_begin(HttpExchange *x, const char *content_type)
 {
         HttpConnection *c = x->connection;

@@ -11,13 +11,13 @@
 typedef struct Route {
         const char *method;
         const char *pattern; /* one * stands for any non-empty text, slashes included */
-        void (*handler)(HttpExchange *x);
+        HttpStep handler;
 } Route;
 
 /*
  * To add a route: a row here, and a handler http_VERB_NOUN() in the file of its object, declared in
- * api/http-route.h. The handler answers with http_reply_…(), now or later; until then, its pending work is
- * attached to the exchange. http_need_exec() finds the exec of the path and authorizes the caller for it,
+ * api/http-route.h. The handler answers with http_reply_…(), now or later, or returns a refusal; until then, its
+ * pending work is attached to the exchange. http_need_exec() finds the exec of the path and authorizes the caller for it,
  * http_need_json() checks the body, and api/http-authz.h authorizes for the rest. packaging/openapi.yaml and execd-http-api(7) describe it;
  * tests/conformance/test_openapi.py needs a case for each status of the YAML, and a route that Docker does not
  * have is tested in test_extras.py and described in EXTRAS.md.
@@ -282,5 +282,5 @@ void http_route(HttpExchange *x)
         if (!version_check(x, version) || !query_check(x))
                 return;
         x->path = strdup(rest);
-        route->handler(x);
+        http_step(x, route->handler);
 }

@@ -19,33 +19,33 @@
 void http_route(HttpExchange *x);
 
 /* http-system.c */
-void http_get_ping(HttpExchange *x);
-void http_get_version(HttpExchange *x);
-void http_get_info(HttpExchange *x);
+int http_get_ping(HttpExchange *x, Refusal *reterr);
+int http_get_version(HttpExchange *x, Refusal *reterr);
+int http_get_info(HttpExchange *x, Refusal *reterr);
 
 /* http-events.c */
-void http_get_events(HttpExchange *x);
+int http_get_events(HttpExchange *x, Refusal *reterr);
 
 /* http-stats.c */
-void http_get_stats(HttpExchange *x);
+int http_get_stats(HttpExchange *x, Refusal *reterr);
 
 /* http-container.c */
-void http_list_containers(HttpExchange *x);
-void http_get_container(HttpExchange *x);
-void http_get_top(HttpExchange *x);
+int http_list_containers(HttpExchange *x, Refusal *reterr);
+int http_get_container(HttpExchange *x, Refusal *reterr);
+int http_get_top(HttpExchange *x, Refusal *reterr);
 
 /* http-exec.c */
-void http_create_exec(HttpExchange *x);
-void http_get_exec(HttpExchange *x);
-void http_list_execs(HttpExchange *x);
-void http_resize_exec(HttpExchange *x);
-void http_kill_exec(HttpExchange *x);
-void http_wait_exec(HttpExchange *x);
+int http_create_exec(HttpExchange *x, Refusal *reterr);
+int http_get_exec(HttpExchange *x, Refusal *reterr);
+int http_list_execs(HttpExchange *x, Refusal *reterr);
+int http_resize_exec(HttpExchange *x, Refusal *reterr);
+int http_kill_exec(HttpExchange *x, Refusal *reterr);
+int http_wait_exec(HttpExchange *x, Refusal *reterr);
 
 /* http-stream.c */
-void http_start_exec(HttpExchange *x);
-void http_attach_exec(HttpExchange *x);
-void http_get_logs(HttpExchange *x);
+int http_start_exec(HttpExchange *x, Refusal *reterr);
+int http_attach_exec(HttpExchange *x, Refusal *reterr);
+int http_get_logs(HttpExchange *x, Refusal *reterr);
 
 /* http-recording.c */
-void http_get_recording(HttpExchange *x);
+int http_get_recording(HttpExchange *x, Refusal *reterr);

@@ -24,6 +24,10 @@ typedef struct HttpExchange HttpExchange;
 typedef struct HttpTask HttpTask;
 typedef struct HttpFetch HttpFetch;
 
+/* A step of a handler. It answers, now or later, or returns -errno: then the refusal is the answer, and without one
+ * an internal error. */
+typedef int (*HttpStep)(HttpExchange *x, Refusal *reterr);
+
 /* The first member of what a handler keeps of its request until the answer. */
 struct HttpTask {
         void (*done)(HttpTask *t); /* releases what is in it; may be NULL */
@@ -58,9 +62,9 @@ struct HttpExchange {
         Exec *exec; /* a reference */
         ExecLookup *lookup;
         Authz *authz;
-        void (*authorized)(HttpExchange *x); /* what follows when it is allowed */
-        void (*found)(HttpExchange *x);      /* what follows when its container is there */
-        AuthzAction action;                  /* what is to be done with its exec, once that is found */
+        HttpStep authorized; /* what follows when it is allowed */
+        HttpStep found;      /* what follows when its exec or its container is there */
+        AuthzAction action;  /* what is to be done with its exec, once that is found */
         const char *verb;
         bool may_see_all;
         Slot *kept;               /* has its connection; NULL: none does (http-keep.h) */
@@ -84,6 +88,9 @@ void http_reply_json(HttpExchange *x, unsigned status, struct json_object *objec
 void http_reply_error(HttpExchange *x, unsigned status, const char *message);
 /* Answers with a refusal; one of kind NONE is a fault, which the client sees as an internal error. */
 void http_reply_refusal(HttpExchange *x, const Refusal *refusal);
+
+/* Does the next step of a handler, or the first one. */
+void http_step(HttpExchange *x, HttpStep step);
 
 /* How many bytes an answer may have at most; a longer one is replaced by 503. */
 size_t http_room(const HttpExchange *x);

@@ -153,7 +153,7 @@ static void stats_sample(HttpExchange *x)
                 stats_fail(x, &refusal);
 }
 
-static void stats_run(HttpExchange *x)
+static int stats_run(HttpExchange *x, Refusal *reterr)
 {
         Stats *s = HTTP_TASK(x, Stats);
 
@@ -163,6 +163,7 @@ static void stats_run(HttpExchange *x)
                 s->has_begun = true;
         }
         stats_sample(x);
+        return 0;
 }
 
 static int stats_read_query(HttpExchange *x, Stats *s, Refusal *reterr)
@@ -180,15 +181,14 @@ static int stats_read_query(HttpExchange *x, Stats *s, Refusal *reterr)
         return 0;
 }
 
-void http_get_stats(HttpExchange *x)
+int http_get_stats(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         Stats *s = HTTP_TASK_NEW(x, Stats);
+        int r;
 
-        if (s)
-                s->task.done = stats_done;
-        if (!s || stats_read_query(x, s, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_need_container(x, stats_run);
+        if (!s)
+                return -ENOMEM;
+        s->task.done = stats_done;
+        r = stats_read_query(x, s, reterr);
+        return r < 0 ? r : http_need_container(x, stats_run, reterr);
 }

@@ -41,18 +41,16 @@ static void detached_on_state(ExecWatch *w, Exec *e)
                 http_reply_empty(x, 200);
 }
 
-static void start_detached(HttpExchange *x, Exec *e, const StartOptions *start)
+static int start_detached(HttpExchange *x, const StartOptions *start, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        Exec *e = x->exec;
 
-        if (e->state != EXEC_CREATED) {
-                (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
-                http_reply_refusal(x, &refusal);
-                return;
-        }
+        if (e->state != EXEC_CREATED)
+                return exec_start(e, x->peer, &start->console_size, true, reterr);
         exec_watch(e, &x->watch, detached_on_state);
         /* A failure here has already changed the state, and the watch has answered. */
-        (void) exec_start(e, x->peer, &start->console_size, true, &refusal);
+        (void) exec_start(e, x->peer, &start->console_size, true, reterr);
+        return 0;
 }
 
 /* One text as a whole stream, for what goes wrong after the head. */
@@ -68,10 +66,10 @@ static void stream_text_and_close(int fd, bool raw, const char *text)
         fd_close(fd);
 }
 
-static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
+static int start_attached(HttpExchange *x, const StartOptions *start, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_(peer_unrefp) Peer *peer = peer_ref(x->peer);
+        Exec *e = x->exec;
         const ExecRequest *q = e->request;
         StreamClientOptions o = {
                 .uid = peer->uid,
@@ -86,35 +84,29 @@ static void start_attached(HttpExchange *x, Exec *e, const StartOptions *start)
         };
         Stream *s = exec_stream(e);
 
-        if (!s) {
-                http_reply_error(x, 500, "out of memory");
-                return;
-        }
+        if (!s)
+                return -ENOMEM;
         /* The container was stopped during the authorization: there is no exec to stream from. */
-        if (e->hidden) {
-                (void) exec_start(e, peer, &start->console_size, false, &refusal);
-                http_reply_refusal(x, &refusal);
-                return;
-        }
+        if (e->hidden)
+                return exec_start(e, peer, &start->console_size, false, reterr);
         /* Later the status can no longer say so. */
-        if (e->state == EXEC_CREATED && journal_queue_is_stuck(x->manager->journal)) {
-                http_reply_error(x, 503, AUDIT_REFUSAL);
-                return;
-        }
+        if (e->state == EXEC_CREATED && journal_queue_is_stuck(x->manager->journal))
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EAGAIN, AUDIT_REFUSAL);
         if (http_hijack(x, stream_media_type(x, start->tty), &o.fd, &o.input) < 0)
-                return;
+                return 0;
         if (e->state != EXEC_CREATED) {
                 _cleanup_free_ char *text = NULL;
 
-                (void) exec_start(e, peer, &start->console_size, false, &refusal);
-                if (asprintf(&text, "%s\r\n", refusal.message ?: "") < 0)
+                (void) exec_start(e, peer, &start->console_size, false, reterr);
+                if (asprintf(&text, "%s\r\n", reterr->message ?: "") < 0)
                         text = NULL;
                 buf_done(&o.input);
                 stream_text_and_close(o.fd, start->tty, text ?: "");
-                return;
+                return 0;
         }
         if (stream_add_client(s, &o) >= 0)
-                (void) exec_start(e, peer, &start->console_size, false, &refusal);
+                (void) exec_start(e, peer, &start->console_size, false, reterr);
+        return 0;
 }
 
 typedef struct StartTask {
@@ -122,36 +114,30 @@ typedef struct StartTask {
         StartOptions options;
 } StartTask;
 
-static void start_unpaused(HttpExchange *x)
+static int start_unpaused(HttpExchange *x, Refusal *reterr)
 {
         /* The exchange is over as soon as the socket is somebody else's. */
         const StartOptions start = HTTP_TASK(x, StartTask)->options;
 
-        if (start.detach)
-                start_detached(x, x->exec, &start);
-        else
-                start_attached(x, x->exec, &start);
+        return start.detach ? start_detached(x, &start, reterr) : start_attached(x, &start, reterr);
 }
 
 /* Before the socket leaves HTTP, while there can still be an error. */
-static void start_authorized(HttpExchange *x)
+static int start_run(HttpExchange *x, Refusal *reterr)
 {
-        http_need_unpaused(x, start_unpaused);
+        return http_need_unpaused(x, start_unpaused, reterr);
 }
 
-void http_start_exec(HttpExchange *x)
+int http_start_exec(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        int r = http_need_json(x, reterr);
         StartTask *t;
 
-        if (!http_need_json(x))
-                return;
+        if (r < 0)
+                return r;
         t = HTTP_TASK_NEW(x, StartTask);
-        if (!t || start_options_from_json(x->body, x->body_size, x->version, &t->options, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        http_need_exec(x, AUTHZ_MANAGE, "start", start_authorized);
+        r = t ? start_options_from_json(x->body, x->body_size, x->version, &t->options, reterr) : -ENOMEM;
+        return r < 0 ? r : http_need_exec(x, AUTHZ_MANAGE, "start", start_run, reterr);
 }
 
 /* Used by attach and logs. */
@@ -160,9 +146,8 @@ typedef struct AttachTask {
         bool want_stdin, want_stdout, want_stderr, replay;
 } AttachTask;
 
-static void attach_run(HttpExchange *x)
+static int attach_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
         StreamClientOptions o = {
@@ -175,28 +160,27 @@ static void attach_run(HttpExchange *x)
                 .replay = a->replay,
                 .gate = http_gate_is_needed(x),
         };
+        int r = exec_access_attach(e, x->peer, o.writer, "stdin", reterr);
 
-        if (exec_access_attach(e, x->peer, o.writer, "stdin", &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
+        if (r < 0)
+                return r;
         if (http_hijack(x, stream_media_type(x, o.raw), &o.fd, &o.input) >= 0)
                 (void) stream_add_client(e->stream, &o);
+        return 0;
 }
 
-void http_attach_exec(HttpExchange *x)
+int http_attach_exec(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
+        int r = a ? http_query_flag(x, "stdin", false, &a->want_stdin, reterr) : -ENOMEM;
 
-        if (!a || http_query_flag(x, "stdin", false, &a->want_stdin, &refusal) < 0 ||
-            http_query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
-            http_query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0 ||
-            http_query_flag(x, "logs", true, &a->replay, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        http_need_exec(x, AUTHZ_MANAGE, "attach", attach_run);
+        if (r >= 0)
+                r = http_query_flag(x, "stdout", true, &a->want_stdout, reterr);
+        if (r >= 0)
+                r = http_query_flag(x, "stderr", true, &a->want_stderr, reterr);
+        if (r >= 0)
+                r = http_query_flag(x, "logs", true, &a->replay, reterr);
+        return r < 0 ? r : http_need_exec(x, AUTHZ_MANAGE, "attach", attach_run, reterr);
 }
 
 /* Bytes of output that one answer has at most. */
@@ -225,10 +209,9 @@ static void logs_collect(const Exec *e, const AttachTask *a, Buf *body)
 }
 
 /* The journal has output that did not fit into memory or was dropped. */
-static void logs_fetch(HttpExchange *x)
+static int logs_fetch(HttpExchange *x, Refusal *reterr)
 {
         const AttachTask *a = HTTP_TASK(x, AttachTask);
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         JournalOutput output = {
                 .exec_id = x->exec->id,
                 .raw = x->exec->request->tty,
@@ -237,46 +220,40 @@ static void logs_fetch(HttpExchange *x)
                 .max = LOGS_MAX,
         };
         const FetchJob job = {.run = journal_read_output, .userdata = &output, .uid = peer_share(x->peer)};
+        int r = journal_may_search(&x->manager->journal_reader, job.uid, reterr);
 
-        if (journal_may_search(&x->manager->journal_reader, job.uid, &refusal) < 0 ||
-            http_fetch(x, &job, stream_media_type(x, output.raw), "failed to read the journal", &refusal) <
-                    0)
-                http_reply_refusal(x, &refusal);
+        return r < 0 ? r
+                     : http_fetch(x, &job, stream_media_type(x, output.raw), "failed to read the journal",
+                                  reterr);
 }
 
-static void logs_run(HttpExchange *x)
+static int logs_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_buf_ Buf body = BUF_INIT;
         const AttachTask *a = HTTP_TASK(x, AttachTask);
         Exec *e = x->exec;
+        int r;
 
-        if (!e->detached && e->persistence != EXEC_RESTORED) {
-                http_reply_error(x, 409, "the exec had a client: only the output of detached execs is kept");
-                return;
-        }
-        if (exec_access_replay(e, x->peer, "from its output", &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        if (!e->stream || stream_output_ring(e->stream)->dropped) {
-                logs_fetch(x);
-                return;
-        }
+        if (!e->detached && e->persistence != EXEC_RESTORED)
+                return refuse(reterr, REFUSAL_CONFLICT, ENODATA,
+                              "the exec had a client: only the output of detached execs is kept");
+        r = exec_access_replay(e, x->peer, "from its output", reterr);
+        if (r < 0)
+                return r;
+        if (!e->stream || stream_output_ring(e->stream)->dropped)
+                return logs_fetch(x, reterr);
         logs_collect(e, a, &body);
         http_reply(x, 200, stream_media_type(x, e->request->tty), body.data ? buf_head(&body) : "",
                    buf_length(&body));
+        return 0;
 }
 
-void http_get_logs(HttpExchange *x)
+int http_get_logs(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         AttachTask *a = HTTP_TASK_NEW(x, AttachTask);
+        int r = a ? http_query_flag(x, "stdout", true, &a->want_stdout, reterr) : -ENOMEM;
 
-        if (!a || http_query_flag(x, "stdout", true, &a->want_stdout, &refusal) < 0 ||
-            http_query_flag(x, "stderr", true, &a->want_stderr, &refusal) < 0) {
-                http_reply_refusal(x, &refusal);
-                return;
-        }
-        http_need_exec(x, AUTHZ_REPLAY, "logs", logs_run);
+        if (r >= 0)
+                r = http_query_flag(x, "stderr", true, &a->want_stderr, reterr);
+        return r < 0 ? r : http_need_exec(x, AUTHZ_REPLAY, "logs", logs_run, reterr);
 }

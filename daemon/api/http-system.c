@@ -12,7 +12,7 @@
 #include "config.h"
 #include "wire/json-build.h"
 
-void http_get_ping(HttpExchange *x)
+int http_get_ping(HttpExchange *x, Refusal *reterr)
 {
         http_add_header(x, "Builder-Version: 2");
         http_add_header(x, "Cache-Control: no-cache, no-store, must-revalidate");
@@ -22,6 +22,7 @@ void http_get_ping(HttpExchange *x)
                 http_reply(x, 200, "text/plain; charset=utf-8", NULL, 0);
         else
                 http_reply(x, 200, "text/plain; charset=utf-8", "OK", 2);
+        return 0;
 }
 
 static const char *go_architecture(const char *machine)
@@ -48,7 +49,7 @@ static void add_versions(struct json_object *o, const struct utsname *u)
         json_add_text(o, "KernelVersion", u->release);
 }
 
-void http_get_version(HttpExchange *x)
+int http_get_version(HttpExchange *x, Refusal *reterr)
 {
         struct json_object *o = json_object_new_object(), *components = json_object_new_array(),
                            *component = json_object_new_object(), *platform = json_object_new_object(),
@@ -72,6 +73,7 @@ void http_get_version(HttpExchange *x)
         json_add_text(o, "GoVersion", "");
         json_add_text(o, "BuildTime", "");
         http_reply_json(x, 200, o);
+        return 0;
 }
 
 /* Limits that scopes of execs can have. The networks of containers are their engines' business, and no
@@ -149,10 +151,7 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-void http_get_info(HttpExchange *x)
+int http_get_info(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        if (spawner_list_containers(x->manager->spawner, false, info_on_reply, x, &x->slot, &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        return spawner_list_containers(x->manager->spawner, false, info_on_reply, x, &x->slot, reterr);
 }

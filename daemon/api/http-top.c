@@ -142,24 +142,19 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
         return 0;
 }
 
-static void top_run(HttpExchange *x)
+static int top_run(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-
-        if (spawner_list_processes(x->manager->spawner, x->container->id, top_on_processes, x, &x->slot,
-                                   &refusal) < 0)
-                http_reply_refusal(x, &refusal);
+        return spawner_list_processes(x->manager->spawner, x->container->id, top_on_processes, x, &x->slot,
+                                      reterr);
 }
 
-void http_get_top(HttpExchange *x)
+int http_get_top(HttpExchange *x, Refusal *reterr)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_free_ char *arguments = NULL;
         Top *t = HTTP_TASK_NEW(x, Top);
+        int r = t ? http_query(x, "ps_args", &arguments, reterr) : -ENOMEM;
 
-        if (!t || http_query(x, "ps_args", &arguments, &refusal) < 0 ||
-            top_read_arguments(t, arguments && *arguments ? arguments : "-ef", &refusal) < 0)
-                http_reply_refusal(x, &refusal);
-        else
-                http_need_container(x, top_run);
+        if (r >= 0)
+                r = top_read_arguments(t, arguments && *arguments ? arguments : "-ef", reterr);
+        return r < 0 ? r : http_need_container(x, top_run, reterr);
 }
