@@ -20,7 +20,7 @@
  * - if the runner needs it: core/spawner-call.c (a flag: wire/spawner-protocol.h), dbus/org.execd1.Spawner.xml,
  *   spawner/spawner-args.c, wire/runner-spec.c;
  * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml, packaging/NEWS.md; a row in
- *   tests/unit/wire/test-exec-request.c (request-dump.h prints it), tests/conformance, tests/dbus.
+ *   tests/unit/wire/test-exec-request.c (request-dump.h prints it), tests/conformance (bad_fields.py), tests/dbus.
  */
 
 #include <stdbool.h>
