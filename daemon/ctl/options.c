@@ -113,13 +113,34 @@ static int parse_working_dir(const char *argument, const char **ret)
         return 0;
 }
 
+/* Those whose argument is taken as it is. */
+static const char **text_of(Options *o, int option)
+{
+        const struct {
+                int option;
+                const char **text;
+        } texts[] = {
+                {'u', &o->user},           {OPTION_DETACH_KEYS, &o->detach_keys},
+                {OPTION_SINCE, &o->since}, {OPTION_UNTIL, &o->until},
+                {OPTION_STATE, &o->state}, {OPTION_CALLER, &o->caller},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (texts[i].option == option)
+                        return texts[i].text;
+        return NULL;
+}
+
 /* Options with an argument. */
 static int take_argument(Options *o, int option, const char *argument)
 {
-        switch (option) {
-        case 'u':
-                o->user = argument;
+        const char **text = text_of(o, option);
+
+        if (text) {
+                *text = argument;
                 return 0;
+        }
+        switch (option) {
         case 'e':
         case 'E':
                 return add_variable(o, argument);
@@ -136,9 +157,6 @@ static int take_argument(Options *o, int option, const char *argument)
                 return strv_append(&o->labels, argument) < 0 ? fail_memory() : 0;
         case OPTION_ON_DISCONNECT:
                 return parse_on_disconnect(argument, &o->on_disconnect);
-        case OPTION_DETACH_KEYS:
-                o->detach_keys = argument;
-                return 0;
         case 's':
                 o->signal_number = signal_from_text(argument);
                 return o->signal_number < 0 ? fail("--signal: there is no signal \"%s\"", argument) : 0;
@@ -147,18 +165,6 @@ static int take_argument(Options *o, int option, const char *argument)
         case 'H':
                 o->host = argument;
                 return *argument ? 0 : fail("--host: a host is expected");
-        case OPTION_SINCE:
-                o->since = argument;
-                return 0;
-        case OPTION_UNTIL:
-                o->until = argument;
-                return 0;
-        case OPTION_STATE:
-                o->state = argument;
-                return 0;
-        case OPTION_CALLER:
-                o->caller = argument;
-                return 0;
         case OPTION_CONTAINER:
                 o->container = argument;
                 return *argument ? 0 : fail("--container: a name or an ID is expected");
