@@ -68,6 +68,21 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *error);
+
+static void scope_end_stop(ScopeEnd *e)
+{
+        int r;
+
+        e->is_stopping = true;
+        e->call = sd_bus_slot_unref(e->call);
+        r = sd_bus_call_method_async(e->bus, &e->call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                     "StopUnit", on_stopping, e, "ss", e->unit, "replace");
+        if (r < 0)
+                scope_end_fail(e, r, strerrordesc_np(-r));
+}
+
+/* systemd 256 and later stop no frozen unit. The killed processes leave it nevertheless, and it ends with them. */
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error)
 {
         ScopeEnd *e = userdata;
@@ -76,8 +91,12 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0)
                 return 0;
         /* Another job of the scope, that of its start, is canceled by the one that ends it. */
-        if (e->is_stopping && strcmp(unit, e->unit) == 0 && strcmp(result, "done") == 0)
+        if (!e->is_stopping || strcmp(unit, e->unit) != 0)
+                return 0;
+        if (strcmp(result, "done") == 0)
                 scope_end_finish(e, NULL);
+        else if (strcmp(result, "frozen") == 0)
+                scope_end_stop(e);
         return 0;
 }
 
@@ -99,18 +118,11 @@ static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *erro
 static int on_killed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         ScopeEnd *e = userdata;
-        int r;
 
-        e->call = sd_bus_slot_unref(e->call);
-        if (sd_bus_message_is_method_error(reply, NO_SUCH_UNIT)) {
+        if (sd_bus_message_is_method_error(reply, NO_SUCH_UNIT))
                 scope_end_finish(e, NULL);
-                return 0;
-        }
-        e->is_stopping = true;
-        r = sd_bus_call_method_async(e->bus, &e->call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                     "StopUnit", on_stopping, e, "ss", e->unit, "replace");
-        if (r < 0)
-                scope_end_fail(e, r, strerrordesc_np(-r));
+        else
+                scope_end_stop(e);
         return 0;
 }
 
