@@ -9,6 +9,7 @@ import pytest
 
 import client
 import engines
+import exchange
 import vm
 
 # One read(2) into a buffer of a hundred megabytes.
@@ -168,8 +169,16 @@ def test_tasks_of_five(emptied):
     kill(*ids)
 
 
+def burning(machine):
+    """Five commands. They begin together: their starts do not wait for the processor."""
+    machine.run(["rm", "-f", "/go"])
+    ids = spawned(machine, ["sh", "-c", "while [ ! -e /go ]; do sleep 0.2; done; while :; do :; done"])
+    assert machine.run(["touch", "/go"]).code == 0
+    return ids
+
+
 def test_cpu_of_five(emptied):
-    ids = spawned(emptied, BURN)
+    ids = burning(emptied)
     directory = slice_of(ids[0])
     before = key(directory, "cpu.stat", "usage_usec")
     began = time.monotonic()
@@ -181,15 +190,16 @@ def test_cpu_of_five(emptied):
 
 
 @pytest.mark.timeout(600)
-def test_start_beside_commands_that_burn():
-    """Its runner shares the CPU limit with them, and needs many times as long as it would alone."""
-    machine = vm.Machine("starved", properties=["CPUQuota=3%"])
+def test_start_beside_commands_that_burn(emptied, monkeypatch):
+    """Its runner shares the CPU limit with them, and needs many times as long as it would alone. That has an end, too, which a
+    busy host may reach in this VM: then the limit is what the error names."""
+    monkeypatch.setattr(exchange, "DEADLINE", 100)
+    ids = burning(emptied)
     began = time.monotonic()
-    ids = spawned(machine, BURN, 4)
-    assert machine.run(["true"]).code == 0
-    print("seconds for five starts:", time.monotonic() - began, vm.read(f"{slice_of(ids[0])}/cpu.stat").split())
+    outcome = emptied.run(["true"])
+    print("seconds for a start:", time.monotonic() - began, outcome)
+    assert outcome.code == 0 or "CPU limit" in outcome.text, outcome
     kill(*ids)
-    machine.stop()
 
 
 def test_lower_limit_of_one(emptied):
