@@ -270,8 +270,8 @@ int main(void)
         };
 
         (void) signal(SIGPIPE, SIG_IGN);
-        check_crashes(&framed, 1, 75, 700, 70);
-        check_crashes(&raw, 1, 75, 5000, 70);
+        check_crashes(&framed, 1, 75, 700, 60);
+        check_crashes(&raw, 1, 75, 5000, 60);
         check_crashes(three, 3, 80, 5000, 75);
         check_crashes(&framed, 1, 75, 300000, 70);
         check_crashes(&raw, 1, 75, 300000, 70);
