@@ -56,5 +56,8 @@ int leftover_new(sd_event *event, const LeftoverOf *of, pid_t pid, int pidfd)
                 (*of->of_caller)++;
         (void) sd_event_source_set_destroy_callback(source, leftover_free);
         (void) sd_event_source_set_io_fd_own(source, true);
+        /* The event loop owns it. */
+        (void) sd_event_source_set_floating(source, true);
+        sd_event_source_unref(source);
         return 0;
 }
