@@ -13,6 +13,7 @@
 #define NO_SUCH_UNIT     "org.freedesktop.systemd1.NoSuchUnit"
 
 #define END_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define AGAIN_USEC       (50 * USEC_PER_MSEC)
 
 typedef struct ScopeEnd {
         ConnectionJob job;
@@ -20,7 +21,7 @@ typedef struct ScopeEnd {
         sd_bus *bus; /* owned reference */
         char unit[EXEC_UNIT_SIZE];
         sd_bus_slot *call, *jobs;
-        sd_event_source *timer;
+        sd_event_source *timer, *again;
         bool is_stopping; /* the job of its end was asked for */
 } ScopeEnd;
 
@@ -30,6 +31,7 @@ static ScopeEnd *scope_end_free(ScopeEnd *e)
                 return NULL;
         connection_remove_job(&e->job);
         sd_event_source_disable_unref(e->timer);
+        sd_event_source_disable_unref(e->again);
         sd_bus_slot_unref(e->call);
         sd_bus_slot_unref(e->jobs);
         sd_bus_unref(e->bus);
@@ -82,7 +84,27 @@ static void scope_end_stop(ScopeEnd *e)
                 scope_end_fail(e, r, strerrordesc_np(-r));
 }
 
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        ScopeEnd *e = userdata;
+
+        e->again = sd_event_source_disable_unref(e->again);
+        scope_end_stop(e);
+        return 0;
+}
+
 /* systemd 256 and later stop no frozen unit. The killed processes leave it nevertheless, and it ends with them. */
+static void scope_end_stop_again(ScopeEnd *e)
+{
+        int r;
+
+        e->again = sd_event_source_disable_unref(e->again);
+        r = sd_event_add_time_relative(sd_bus_get_event(e->bus), &e->again, CLOCK_MONOTONIC, AGAIN_USEC, 0,
+                                       on_again, e);
+        if (r < 0)
+                scope_end_fail(e, r, strerrordesc_np(-r));
+}
+
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error)
 {
         ScopeEnd *e = userdata;
@@ -96,7 +118,7 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         if (strcmp(result, "done") == 0)
                 scope_end_finish(e, NULL);
         else if (strcmp(result, "frozen") == 0)
-                scope_end_stop(e);
+                scope_end_stop_again(e);
         return 0;
 }
 
