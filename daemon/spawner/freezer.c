@@ -101,16 +101,25 @@ void freezer_move(Freezer *f, sd_bus *bus)
         freezer_retry(f, "the connection is lost");
 }
 
-static void on_change(void *userdata, const CgroupEvents *now)
+static void freezer_want(Freezer *f, bool is_frozen)
 {
-        Freezer *f = userdata;
-
-        /* The container has ended: what is still in the unit is to end as well. */
-        f->is_wanted = !now->is_gone && now->is_frozen;
+        f->is_wanted = is_frozen;
         /* A change that failed may be possible now. */
         f->again = sd_event_source_disable_unref(f->again);
         f->delay = 0;
         freezer_turn(f);
+}
+
+static void on_change(void *userdata, const CgroupEvents *now)
+{
+        freezer_want(userdata, !now->is_gone && now->is_frozen);
+}
+
+/* The cgroup may stay frozen, with the process in it that waits for the container's. */
+void freezer_end(Freezer *f)
+{
+        f->watch = cgroup_watch_free(f->watch);
+        freezer_want(f, false);
 }
 
 int freezer_new(sd_bus *bus, const char *cgroup, const char *unit, bool is_frozen, Freezer **ret)

@@ -150,6 +150,39 @@ static void slice_stop(Slice *s)
         slice_arm(s, STOP_USEC);
 }
 
+static int on_thawed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        Slice *s = userdata;
+
+        s->slot = sd_bus_slot_unref(s->slot);
+        /* What is above it may be frozen, too. */
+        if (e)
+                log_debug("Failed to thaw %s: %s", s->name, e->message ?: e->name);
+        else
+                slice_stop(s);
+        return 0;
+}
+
+/* systemd 256 and later stop nothing that is frozen. */
+void slice_on_job(Slice *s, const char *result)
+{
+        int r;
+
+        if (s->state != SLICE_STOPPING)
+                return;
+        if (strcmp(result, "frozen") != 0) {
+                slice_on_gone(s);
+                return;
+        }
+        s->slot = sd_bus_slot_unref(s->slot);
+        r = sd_bus_call_method_async(s->bus, &s->slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                     "ThawUnit", on_thawed, s, "s", s->name);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Failed to thaw %s", s->name);
+        slice_arm(s, AGAIN_USEC);
+}
+
 /* Our own request joins theirs, and we learn of the end of both. */
 void slice_on_stopping(Slice *s)
 {
@@ -320,6 +353,8 @@ void slice_on_container_gone(Slice *s)
         if (s->state == SLICE_MAKING || s->state == SLICE_ADOPTED || s->state == SLICE_READY) {
                 CgroupEvents now = {0};
 
+                if (s->freezer)
+                        freezer_end(s->freezer);
                 s->follower = limits_follower_free(s->follower);
                 s->watch = cgroup_watch_free(s->watch);
                 (void) cgroup_watch_new(sd_bus_get_event(s->bus), s->cgroup, on_cgroup, s, &s->watch, &now);

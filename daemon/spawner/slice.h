@@ -75,6 +75,8 @@ void slice_set_limits(Slice *s, const Limits *limits);
 void slice_on_found(Slice *s);
 /* Somebody stops it. */
 void slice_on_stopping(Slice *s);
+/* A job of it has ended. */
+void slice_on_job(Slice *s, const char *result);
 /* systemd does not have it. */
 void slice_on_gone(Slice *s);
 void slice_on_container_gone(Slice *s);

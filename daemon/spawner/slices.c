@@ -127,17 +127,17 @@ static int on_listed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *error)
 {
         Slices *all = userdata;
-        const char *unit;
+        const char *unit, *result;
         Slice *s;
 
         /* Most jobs are those of scopes. */
-        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, NULL) < 0 || !slice_name_is_any(unit))
+        if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0 || !slice_name_is_any(unit))
                 return 0;
         s = find_by_name(all, unit);
-        if (s && s->state == SLICE_STOPPING)
-                slice_on_gone(s);
+        if (s)
+                slice_on_job(s, result);
         LIST_FOREACH (Slice, above, &all->slices, node)
-                sub_slices_on_job(&above->subs, unit);
+                sub_slices_on_job(&above->subs, unit, result);
         return 0;
 }
 

@@ -212,11 +212,16 @@ void sub_slices_move(SubSlices *all, sd_bus *bus)
         }
 }
 
-void sub_slices_on_job(SubSlices *all, const char *unit)
+void sub_slices_on_job(SubSlices *all, const char *unit, const char *result)
 {
         SubSlice *sub = find(all, slice_name_parse_sub(unit, all->name));
 
-        if (sub && sub->is_stopping)
+        if (!sub || !sub->is_stopping)
+                return;
+        if (strcmp(result, "frozen") == 0) {
+                sub->is_stopping = false;
+                sub_slice_arm(sub, EMPTY_USEC);
+        } else
                 sub_slice_drop(sub);
 }
 

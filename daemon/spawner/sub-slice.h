@@ -47,7 +47,7 @@ void sub_slices_forget(SubSlices *all);
 /* Another bus takes its place. */
 void sub_slices_move(SubSlices *all, sd_bus *bus);
 /* The job of a unit has ended. */
-void sub_slices_on_job(SubSlices *all, const char *unit);
+void sub_slices_on_job(SubSlices *all, const char *unit, const char *result);
 
 /* Where the next scope is made: NULL: in the slice above itself. */
 SubSlice *sub_slices_take(SubSlices *all);

@@ -191,6 +191,26 @@ def test_killed_while_frozen(machine):
     wait_for(lambda: not request("GET", f"/exec/{exec_id}/json").json()["Running"], what="the end of the exec")
 
 
+@pytest.mark.parametrize("frozen", ["container", "slice"])
+def test_container_ends_while_frozen(frozen):
+    """systemd 256 and later stop nothing that is frozen. Here nspawn's own process, which waits for the container's, still is."""
+    shell(f"{MACHINE} start cold")
+    wait_for(lambda: request("GET", "/containers/cold/json").status == 200, what="the machine")
+    exec_id = create("cold", ["sleep", "1000"])
+    attached = Attached(exec_id)
+    name = os.path.basename(slice_of("cold"))
+    leader = shell("machinectl show -P Leader cold").strip()
+    try:
+        shell(f"systemctl freeze {unit('cold') if frozen == 'container' else name}")
+        wait_for(lambda: is_frozen(slice_of("cold")), what="the slice is frozen")
+        shell(f"kill -9 {leader}")
+        attached.read_all()
+        wait_for(lambda: name not in slices(), what="the slice is stopped")
+        assert not request("GET", f"/exec/{exec_id}/json").json()["Running"]
+    finally:
+        shell(f"systemctl thaw {unit('cold')}; {MACHINE} remove cold", check=False)
+
+
 def test_start_when_the_pause_comes(machine):
     """A created exec is refused; after the thaw it starts."""
     exec_id = create(machine, ["echo", "late"])

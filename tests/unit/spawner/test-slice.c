@@ -28,7 +28,7 @@ typedef struct World {
         pid_t pid;
         char calls[4096]; /* "SetUnitProperties NAME MemoryMax=1 \n", one a line */
         Limits settled;
-        unsigned n_settled, n_stops;
+        unsigned n_settled, n_stops, n_thaws;
         bool is_gone;
 } World;
 
@@ -118,6 +118,11 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (sd_bus_message_is_method_call(m, NULL, "StopUnit")) {
                 world.n_stops++;
                 NEED(sd_bus_reply_method_errorf(m, "org.freedesktop.DBus.Error.NoReply", "busy") >= 0);
+                return 1;
+        }
+        if (sd_bus_message_is_method_call(m, NULL, "ThawUnit")) {
+                world.n_thaws++;
+                NEED(sd_bus_reply_method_return(m, NULL) >= 0);
                 return 1;
         }
         if (!sd_bus_message_is_method_call(m, NULL, "SetUnitProperties"))
@@ -399,7 +404,7 @@ static void test_none_in_one_that_goes(void)
         for (unsigned i = 1; i < SUB_SLICE_SCOPES; i++)
                 remove_scope(SUB, i);
         sub = sub_slices_take(&s->subs);
-        sub_slices_on_job(&s->subs, SUB);
+        sub_slices_on_job(&s->subs, SUB, "done");
         NEED(sub && s->subs.n_listed == 1);
         sub->is_stopping = true;
         other = sub_slices_take(&s->subs);
@@ -408,7 +413,7 @@ static void test_none_in_one_that_goes(void)
         NEED(sub->is_stopping);
         sub_slices_give(&s->subs, sub);
         NEED(s->subs.n_listed == 2);
-        sub_slices_on_job(&s->subs, SUB);
+        sub_slices_on_job(&s->subs, SUB, "done");
         NEED(s->subs.n_listed == 1);
         slice_detach(s);
         sub_slices_give(&s->subs, other);
@@ -440,6 +445,39 @@ static void test_stopped_again(void)
         slice_unref(s);
 }
 
+static void until_counted(const unsigned *n, unsigned wanted)
+{
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + 30 * USEC_PER_SEC;
+
+        while (*n < wanted) {
+                NEED(now_usec(CLOCK_MONOTONIC) < end);
+                NEED(sd_event_run(world.event, 100 * USEC_PER_MSEC) >= 0);
+        }
+}
+
+/* systemd 256 and later stop nothing that is frozen: it is thawed before. */
+static void test_stopped_while_frozen(void)
+{
+        Slice *s = make_slice();
+        char command[256];
+        unsigned n_stops;
+
+        make_cgroup(SLICE);
+        s->state = SLICE_STOPPING;
+        world.is_gone = false;
+        n_stops = world.n_stops;
+        slice_on_job(s, "frozen");
+        until_counted(&world.n_thaws, 1);
+        until_counted(&world.n_stops, n_stops + 1);
+        NEED(!world.is_gone && s->state == SLICE_STOPPING);
+        slice_on_job(s, "done");
+        NEED(world.is_gone);
+        slice_detach(s);
+        slice_unref(s);
+        snprintf(command, sizeof(command), "rm -r %s/%s", world.dir, SLICE);
+        NEED(system(command) == 0);
+}
+
 int main(void)
 {
         world_open();
@@ -452,6 +490,7 @@ int main(void)
         test_spread_again();
         test_none_in_one_that_goes();
         test_stopped_again();
+        test_stopped_while_frozen();
         world_close();
         return 0;
 }
