@@ -199,7 +199,7 @@ def test_container_ends_while_frozen(frozen):
     exec_id = create("cold", ["sleep", "1000"])
     attached = Attached(exec_id)
     name = os.path.basename(slice_of("cold"))
-    leader = shell("machinectl show -P Leader cold").strip()
+    leader = shell("machinectl show -p Leader --value cold").strip()
     try:
         shell(f"systemctl freeze {unit('cold') if frozen == 'container' else name}")
         wait_for(lambda: is_frozen(slice_of("cold")), what="the slice is frozen")
