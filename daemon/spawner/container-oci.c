@@ -49,7 +49,9 @@ struct Oci {
         Provider provider;
         ContainerTable *table; /* weak */
         sd_event *event;       /* weak */
-        OciWatch watches[OCI_PLACES];
+        OciPlaces places;
+        OciWatch watches[OCI_PLACES_MAX];
+        OciWatch others; /* places that are found there */
         List known;
         OciLeaders leaders;
         OciNames names;
@@ -282,27 +284,52 @@ static int look_for_others(Oci *o, const OciPlace *place, int place_fd)
         return 0;
 }
 
+static int open_place(const char *directory, int *ret_fd, Refusal *failure)
+{
+        _cleanup_refusal_ Refusal why = REFUSAL_INIT;
+        int r = root_directory_open(directory, ret_fd, &why);
+
+        if (r < 0 && r != -ENOENT)
+                refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s", directory,
+                       why.message ?: strerrordesc_np(-r));
+        return r;
+}
+
+static void watch_place(Oci *o, OciWatch *w, const char *directory);
+
+static void find_places(Oci *o, Refusal *failure)
+{
+        _cleanup_close_ int fd = -EBADF;
+        size_t n = o->places.n;
+        int r;
+
+        if (open_place(OCI_PLACES_OF_DOCKER, &fd, failure) < 0)
+                return;
+        r = oci_places_find(&o->places, fd);
+        if (r < 0)
+                refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s", OCI_PLACES_OF_DOCKER,
+                       strerrordesc_np(-r));
+        for (; n < o->places.n; n++)
+                watch_place(o, &o->watches[n], o->places.list[n].directory);
+}
+
 static void look_everywhere(Oci *o, Refusal *failure)
 {
-        int fds[OCI_PLACES];
+        const OciPlace *places = o->places.list;
+        int fds[OCI_PLACES_MAX];
 
-        for (size_t i = 0; i < OCI_PLACES; i++) {
-                _cleanup_refusal_ Refusal why = REFUSAL_INIT;
-                int r;
-
+        find_places(o, failure);
+        for (size_t i = 0; i < o->places.n; i++) {
                 fds[i] = -EBADF;
-                r = root_directory_open(oci_places[i].directory, &fds[i], &why);
-                if (r < 0 && r != -ENOENT)
-                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s",
-                               oci_places[i].directory, why.message ?: strerrordesc_np(-r));
-                forget_changed(o, &oci_places[i], fds[i]);
+                (void) open_place(places[i].directory, &fds[i], failure);
+                forget_changed(o, &places[i], fds[i]);
         }
-        for (size_t i = 0; i < OCI_PLACES; i++) {
-                int r = fds[i] < 0 ? 0 : look_for_others(o, &oci_places[i], fds[i]);
+        for (size_t i = 0; i < o->places.n; i++) {
+                int r = fds[i] < 0 ? 0 : look_for_others(o, &places[i], fds[i]);
 
                 if (r < 0)
                         refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s",
-                               oci_places[i].directory, strerrordesc_np(-r));
+                               places[i].directory, strerrordesc_np(-r));
                 fd_close(fds[i]);
         }
 }
@@ -362,14 +389,26 @@ static void on_change(OciWatch *w, int error)
         look_at_once(o);
 }
 
+/* Without a watch, what is there is found when somebody asks. */
+static void watch_place(Oci *o, OciWatch *w, const char *directory)
+{
+        int r;
+
+        *w = (OciWatch){.event = o->event, .directory = directory, .on_change = on_change, .userdata = o};
+        r = do_without(o, oci_watch_begin(w), directory);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Failed to watch %s", directory);
+}
+
 static Provider *oci_free(Provider *p)
 {
         Oci *o = (Oci *) p;
 
         if (!o)
                 return NULL;
-        for (size_t i = 0; i < OCI_PLACES; i++)
+        for (size_t i = 0; i < o->places.n; i++)
                 sd_event_source_disable_unref(o->watches[i].source);
+        sd_event_source_disable_unref(o->others.source);
         LIST_FOREACH (Known, k, &o->known, node)
                 known_free(o, k);
         oci_leaders_done(&o->leaders);
@@ -377,6 +416,7 @@ static Provider *oci_free(Provider *p)
         LIST_FOREACH (Storage, s, &o->storages, node)
                 storage_free(o, s);
         oci_names_done(&o->names);
+        oci_places_done(&o->places);
         free(o);
         return NULL;
 }
@@ -384,23 +424,16 @@ static Provider *oci_free(Provider *p)
 static int oci_new(Providers *all, Provider **ret)
 {
         Oci *o = calloc(1, sizeof(*o));
-        int r;
 
         if (!o)
                 return -ENOMEM;
         o->table = all->table;
         o->event = all->event;
         o->leaders = (OciLeaders){.on_looked = on_looked, .on_settled = refresh_maybe_done, .userdata = o};
-        for (size_t i = 0; i < OCI_PLACES; i++) {
-                o->watches[i] = (OciWatch){.event = o->event,
-                                           .directory = oci_places[i].directory,
-                                           .on_change = on_change,
-                                           .userdata = o};
-                r = do_without(o, oci_watch_begin(&o->watches[i]), oci_places[i].directory);
-                /* They are found when somebody asks. */
-                if (r < 0)
-                        log_errno(LOG_WARNING, r, "Failed to watch %s", oci_places[i].directory);
-        }
+        oci_places_init(&o->places);
+        for (size_t i = 0; i < o->places.n; i++)
+                watch_place(o, &o->watches[i], o->places.list[i].directory);
+        watch_place(o, &o->others, OCI_PLACES_OF_DOCKER);
         *ret = &o->provider;
         return 0;
 }

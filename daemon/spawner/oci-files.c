@@ -17,12 +17,6 @@
 #define DOCKER_CONFIG     "config.v2.json"
 #define DOCKER_HOST       "hostconfig.json"
 
-const OciPlace oci_places[OCI_PLACES] = {
-        {.directory = "/run/docker/runtime-runc/moby", .kind = "docker", .is_dockers = true},
-        {.directory = "/run/runc", .kind = "runc"},
-        {.directory = "/run/crun", .kind = "crun", .is_cruns = true},
-};
-
 /* In a temporary one, containers are that a reboot may forget. */
 static const char *const storage_files[2] = {"containers.json", "volatile-containers.json"};
 

@@ -7,18 +7,8 @@
 #include <sys/stat.h>
 
 #include "base/refusal.h"
+#include "spawner/oci-places.h"
 #include "wire/oci-state.h"
-
-/* A directory with a directory for each container. */
-typedef struct OciPlace {
-        const char *directory;
-        const char *kind; /* of what no engine made */
-        bool is_dockers;
-        bool is_cruns;
-} OciPlace;
-
-#define OCI_PLACES 3
-extern const OciPlace oci_places[OCI_PLACES];
 
 /* The names of one of Podman's storages, as read last. */
 typedef struct OciNames {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Docker with its data in another place, and with user namespaces for all of its containers."""
 
+import glob
 import os
 import shutil
 
@@ -11,10 +12,12 @@ import parity
 import pytest
 
 DATA = "/srv/docker-data"
-START = f"""[Service]
+START = """[Service]
 ExecStart=
-ExecStart=/usr/sbin/dockerd -H fd:// --data-root {DATA} --userns-remap default
+ExecStart=/usr/sbin/dockerd -H fd:// --data-root {} --userns-remap default {}
 """
+# What Docker 23 and later add by themselves.
+NAMESPACE = "--containerd-namespace moby-165536.165536"
 USERS = {"root": (0, 0, [0]), "app": (1000, 1000, [1000, 10])}
 ALL = 0x1ffffffffff  # each user namespace starts with all
 
@@ -23,7 +26,8 @@ ALL = 0x1ffffffffff  # each user namespace starts with all
 def docker():
     os.makedirs(engines.BUNDLES, exist_ok=True)
     engines.stop_docker()
-    drop_in = host.DropIn("docker.service", START)
+    old = engines.engine(["dockerd", "--version"]).startswith("Docker version 20.")
+    drop_in = host.DropIn("docker.service", START.format(DATA, NAMESPACE if old else ""))
     engines.start_docker()
     engines.make_image("docker")
     yield
@@ -47,6 +51,7 @@ def report(c, user, **fields):
 def test_is_what_it_is_for(remapped):
     assert engines.engine(["docker", "info", "-f", "{{.DockerRootDir}}"]).startswith(f"{DATA}/")
     assert not os.path.exists(f"/var/lib/docker/containers/{remapped.id}")
+    assert glob.glob(f"/run/docker/runtime-runc/moby-*.*/{remapped.id}")
     assert host.namespaces_of(remapped.leader())["user"] != host.namespaces_of(1)["user"]
 
 
