@@ -195,7 +195,7 @@ void exec_confirm(Exec *e)
 {
         int r = e->logging ? 0 : fd_send_message(e->control_fd, RUNNER_TAKEN, 1, NULL, 0);
 
-        if (r < 0 && r != -EPIPE)
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET)
                 log_error_errno(r, "Failed to take over exec %.12s", e->id);
 }
 
