@@ -219,20 +219,22 @@ def test_commands_in_execve(machine, asked):
     """A command that executes another program before it was compared with its container: the order is made by a
     stopped runner and a stopped execd-spawner."""
     m = machine("hostile-memory", script="mknod /dev/fuse c 10 229\n")
+    assert client.run(m.name, ["/bin/true"]).code == 0
     spawner = host.main_pid("execd-spawner.service")
     for i in range(3):
         assert client.run(m.name, ["/bin/sh", "-c", f": >/file{i}"]).code == 0
         exec_id = client.create(m.name, ["/probe/hostile", "fuse-flush", f"/file{i}", f"/probe/asked{i}", "/probe/hostile", "sleep"]).json()["Id"]
         unit = f"exec-{exec_id}.scope"
-        host.wait_until(lambda u=unit: host.sh(f"systemctl show -P ControlGroup {u}").strip(), "the scope")
-        group = host.sh(f"systemctl show -P ControlGroup {unit}").strip()
-        with open(f"/sys/fs/cgroup{group}/cgroup.procs", encoding="ascii") as stream:
-            runners = [int(pid) for pid in stream.read().split()]
+        host.wait_until(lambda u=unit: [host.status_of(pid)["State"][0] for pid in host.members_of(u)] == ["S", "S"],
+                        "both processes of the runner to wait for the order")
+        runners = host.members_of(unit)
         runner = next(pid for pid in runners if int(host.status_of(pid)["PPid"]) == spawner)
         outcome = []
         for pid in runners:
             os.kill(pid, signal.SIGSTOP)
         try:
+            # One that is to stop may still read.
+            host.wait_until(lambda r=runners: all(host.status_of(pid)["State"][0] == "T" for pid in r), "both to be stopped")
             thread = threading.Thread(target=lambda e=exec_id, o=outcome: o.append(client.start(e)))
             thread.start()
             with order_of(runner) as order:

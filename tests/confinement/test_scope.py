@@ -166,6 +166,8 @@ def test_container_ends_before_it_is_entered(machine):
     for pid in runners:
         os.kill(pid, signal.SIGSTOP)
     try:
+        # One that is to stop may still read.
+        host.wait_until(lambda: all(host.status_of(pid)["State"][0] == "T" for pid in runners), "all of them to be stopped")
         thread.start()
         time.sleep(0.5)  # nothing shows that the stopped runner was written to
         leader = m.leader()
