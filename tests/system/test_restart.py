@@ -141,8 +141,8 @@ def test_who_waits_is_told_of_an_end_that_nobody_saw():
     exec_id = start_detached("sleep", "0.6")
     waiting = ask("POST", f"/exec/{exec_id}/wait")
     assert request("GET", "/_ping").status == 200
-    shell("systemctl kill -s STOP execd.service; sleep 1; systemctl restart --no-block execd.service;"
-          "systemctl kill -s CONT execd.service")
+    pid = shell("systemctl show -P MainPID execd.service").strip()
+    shell(f"kill -STOP {pid}; sleep 1; systemctl restart --no-block execd.service; kill -CONT {pid}")
     assert json.loads(answer_of(waiting)[1])["StatusCode"] == 0
 
 
@@ -227,7 +227,7 @@ def test_end_of_input_while_execd_is_away():
     a = Attached(exec_id)
     a.socket.sendall(b"before ")
     # Its successor finds the messages that arrive meanwhile.
-    shell("systemctl kill -s STOP execd.service")
+    shell("kill -STOP $(systemctl show -P MainPID execd.service)")  # and not its children, which outlive it
     a.socket.sendall(b"meanwhile")
     a.socket.shutdown(socket.SHUT_WR)
     restart()
