@@ -16,6 +16,7 @@ struct ContainerFilter {
         HttpFilter *values;
         uint64_t before, since; /* CLOCK_REALTIME; 0: not asked for */
         char *before_id, *since_id;
+        char **ids; /* of those that "id" names */
 };
 
 typedef struct PortRange {
@@ -30,6 +31,7 @@ ContainerFilter *container_filter_free(ContainerFilter *f)
         http_filter_free(f->values);
         free(f->before_id);
         free(f->since_id);
+        strv_free(f->ids);
         return mfree(f);
 }
 
@@ -206,10 +208,43 @@ static int resolve_one(const ContainerFilter *f, const char *key, ContainerInfo 
         return 0;
 }
 
+/* As in Docker, the start of an id, unless several begin so. */
+static int resolve_ids(ContainerFilter *f, ContainerInfo *const *containers, size_t n)
+{
+        char **values = http_filter_values(f->values, "id");
+
+        STRV_FOREACH (v, values) {
+                const ContainerInfo *found = NULL;
+                size_t n_found = 0;
+                int r;
+
+                for (size_t i = 0; i < n && **v; i++)
+                        if (strncmp(containers[i]->id, *v, strlen(*v)) == 0) {
+                                found = containers[i];
+                                n_found++;
+                        }
+                r = n_found == 1 ? strv_append(&f->ids, found->id) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static bool match_id(const ContainerFilter *f, const ContainerInfo *c)
+{
+        STRV_FOREACH (id, f->ids)
+                if (strcmp(*id, c->id) == 0)
+                        return true;
+        return !http_filter_values(f->values, "id");
+}
+
 int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *containers, size_t n, Refusal *reterr)
 {
         int r;
 
+        r = resolve_ids(f, containers, n);
+        if (r < 0)
+                return r;
         r = resolve_one(f, "before", containers, n, &f->before, &f->before_id, reterr);
         return r < 0 ? r : resolve_one(f, "since", containers, n, &f->since, &f->since_id, reterr);
 }
@@ -430,8 +465,7 @@ static bool match_simple(const ContainerFilter *f, const ContainerInfo *c, struc
         if (http_filter_values(f->values, "since") &&
             (c->created_usec <= f->since || strcmp(c->id, f->since_id) == 0))
                 return false;
-        return http_filter_match_name(f->values, "name", c->name) &&
-               http_filter_match_name(f->values, "id", c->id) &&
+        return http_filter_match_name(f->values, "name", c->name) && match_id(f, c) &&
                http_filter_match(f->values, "status", c->state) &&
                http_filter_match(f->values, "kind", c->kind) &&
                (http_filter_match(f->values, "isolation", "default") ||

@@ -68,7 +68,6 @@ FILTERS = [
     {"label": ["empty="]}, {"label": ["odd=a=b"]}, {"label": ["odd=a"]}, {"label": [""]}, {"label": ["ROLE=db"]},
     {"label": {"role=db": False}},
     {"name": ["side-a"]}, {"name": ["^/side-a$"]}, {"name": ["side-[ab]"]}, {"name": ["nobody"]}, {"name": ["side-a", "side-b"]},
-    {"id": ["0000"]},
     {"status": ["running"]}, {"status": ["exited"]}, {"status": ["paused", "running"]},
     {"health": ["healthy"]}, {"health": ["none"]}, {"health": ["unhealthy"]}, {"health": ["healthy", "none"]},
     {"volume": ["side-vol"]}, {"volume": ["/data"]}, {"volume": ["/host"]}, {"volume": ["/tmp"]}, {"volume": ["none"]},
@@ -80,6 +79,14 @@ FILTERS = [
     {"exited": ["0"]}, {"before": ["side-c"]}, {"since": ["side-a"]}, {"since": ["side-a"], "before": ["side-c"]},
     {"label": ["role=db"], "name": ["side-c"]}, {"label": ["role=db"], "health": ["healthy"]},
 ]
+
+
+def test_same_ids(containers):
+    """The start of an id, and not just a part of it."""
+    a, b = list(containers.values())[:2]
+    for wanted in ([a], [a[:12]], [a[:12], b[:12]], [a[1:12]], [a[-12:]], ["^" + a[:12]], [""]):
+        filters = {"id": wanted}
+        assert ids("execd", containers, filters=filters) == ids("dockerd", containers, filters=filters), wanted
 
 
 @pytest.fixture(scope="module", name="health_is_known")

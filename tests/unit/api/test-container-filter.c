@@ -50,6 +50,45 @@ static const struct {
         {"/x?filters=%7B%22nosuch%22%3A%5B%22x%22%5D%7D", -1},
 };
 
+static void test_ids(const World *w)
+{
+        const char *id = w->container->id;
+        char query[128];
+
+        for (size_t first = 0; first < 3; first++)
+                for (size_t length = 1; length < 5; length++) {
+                        Refusal refusal = REFUSAL_INIT;
+                        bool begins = strncmp(id, id + first, length) == 0;
+
+                        snprintf(query, sizeof(query),
+                                 "/x?filters=%%7B%%22id%%22%%3A%%5B%%22%.*s%%22%%5D%%7D", (int) length,
+                                 id + first);
+                        CHECK_ROW(query, passes(query, w->container, &refusal) == begins);
+                        refusal_done(&refusal);
+                }
+}
+
+/* As Docker does, which takes an ambiguous one for none. */
+static void test_ambiguous_ids(const World *w, ContainerInfo *other)
+{
+        HttpRequest request = {.target = "/x?filters=%7B%22id%22%3A%5B%22aa%22%2C%22aab%22%5D%7D"};
+        HttpExchange x = {.request = &request};
+        _cleanup_(container_filter_freep) ContainerFilter *f = NULL;
+        Refusal refusal = REFUSAL_INIT;
+        ContainerInfo *all[] = {w->container, other};
+        struct json_object *facts = container_facts(other);
+
+        free(w->container->id);
+        free(other->id);
+        w->container->id = strdup("aaa111");
+        other->id = strdup("aab222");
+        NEED(container_filter_from_query(&x, &f, &refusal) >= 0 &&
+             container_filter_resolve(f, all, 2, &refusal) >= 0);
+        CHECK(container_filter_match(f, all[0], facts, &refusal) == 0);
+        CHECK(container_filter_match(f, all[1], facts, &refusal) == 1);
+        json_object_put(facts);
+}
+
 int main(void)
 {
         _cleanup_(world_freep) World *w = world_new();
@@ -64,6 +103,8 @@ int main(void)
                 refusal_done(&refusal);
                 refusal = REFUSAL_INIT;
         }
+        test_ids(w);
+        test_ambiguous_ids(w, podman);
         /* Labels that nobody could read are no reason to pass, or not to. */
         free(podman->kind);
         podman->kind = strdup("podman");
