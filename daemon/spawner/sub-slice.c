@@ -176,14 +176,26 @@ static void on_found(SubSlices *all, unsigned number)
         sub_slice_watch(sub);
 }
 
+static int open_slice(const char *cgroup, DIR **ret)
+{
+        _cleanup_close_ int fd = cgroup_open(cgroup);
+
+        if (fd < 0)
+                return fd;
+        *ret = fdopendir(fd);
+        if (!*ret)
+                return -errno;
+        TAKE_FD(fd);
+        return 0;
+}
+
 int sub_slices_find(SubSlices *all)
 {
-        _cleanup_close_ int fd = cgroup_open(all->cgroup);
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        DIR *d;
+        int r = open_slice(all->cgroup, &d);
 
-        if (!d)
-                return fd < 0 ? fd : -errno;
-        TAKE_FD(fd);
+        if (r < 0)
+                return r;
         for (struct dirent *e = readdir(d); e; e = readdir(d)) {
                 unsigned number = slice_name_parse_sub(e->d_name, all->name);
 
@@ -225,12 +237,28 @@ void sub_slices_on_job(SubSlices *all, const char *unit, const char *result)
                 sub_slice_drop(sub);
 }
 
-static bool has_room(const char *cgroup, unsigned n_making, unsigned n_others)
+static int count_scopes(const char *cgroup)
 {
-        int n = cgroup_count_children(cgroup);
-        unsigned n_scopes = n > (int) n_others ? (unsigned) n - n_others : 0;
+        DIR *d;
+        int r = open_slice(cgroup, &d), n = 0;
 
-        return n_scopes + n_making < SUB_SLICE_SCOPES;
+        if (r < 0)
+                return r;
+        for (struct dirent *e = readdir(d); e; e = readdir(d))
+                n += strncmp(e->d_name, "exec-", strlen("exec-")) == 0;
+        closedir(d);
+        return n;
+}
+
+/* A slice that is listed may not be there yet, or no longer: where that matters, the scopes are counted. */
+static bool has_room(const char *cgroup, unsigned n_making, unsigned n_listed)
+{
+        int n = cgroup_count_children(cgroup),
+            left = SUB_SLICE_SCOPES - (int) MIN(n_making, SUB_SLICE_SCOPES);
+
+        if (n >= left && n - (int) n_listed < left)
+                n = count_scopes(cgroup);
+        return MAX(n, 0) < left;
 }
 
 static SubSlice *find_room(SubSlices *all)

@@ -365,6 +365,27 @@ static void test_spread(void)
         slice_unref(s);
 }
 
+/* One that systemd has yet to make takes no place of the scopes in the slice above, nor does one that is gone. */
+static void test_listed_is_not_there(void)
+{
+        Slice *s = make_slice();
+        SubSlice *subs[2];
+
+        make_scopes(SLICE, SUB_SLICE_SCOPES);
+        for (unsigned i = 0; i < ELEMENTSOF(subs); i++) {
+                subs[i] = sub_slices_take(&s->subs);
+                NEED(subs[i] && subs[i]->number == 1);
+        }
+        make_cgroup(SLICE "/" SUB);
+        remove_scope(SLICE, 0);
+        NEED(!sub_slices_take(&s->subs));
+        sub_slices_give(&s->subs, NULL);
+        for (unsigned i = 0; i < ELEMENTSOF(subs); i++)
+                sub_slices_give(&s->subs, subs[i]);
+        slice_detach(s);
+        slice_unref(s);
+}
+
 /* Those that are there are known again, and their scopes are counted. */
 static void test_spread_again(void)
 {
@@ -487,6 +508,7 @@ int main(void)
         test_given_cgroup();
         test_followed();
         test_raised();
+        test_listed_is_not_there();
         test_spread_again();
         test_none_in_one_that_goes();
         test_stopped_again();
