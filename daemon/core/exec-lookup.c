@@ -52,9 +52,11 @@ static void lookup_finish(ExecLookup *l)
         Exec *e = manager_find_exec(l->manager, l->id);
 
         buf_append(&l->record, "", 1);
-        if (!e && buf_error(&l->record) >= 0)
-                e = exec_restore_ended(l->manager, l->id, buf_head(&l->record));
-        lookup_end(l, e, NULL);
+        if (!e && buf_error(&l->record) < 0) {
+                lookup_fail(l, -ENOMEM);
+                return;
+        }
+        lookup_end(l, e ?: exec_restore_ended(l->manager, l->id, buf_head(&l->record)), NULL);
 }
 
 static void on_data(void *userdata)

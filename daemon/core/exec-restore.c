@@ -224,8 +224,13 @@ Exec *exec_restore_ended(Manager *m, const char *id, const char *record)
 {
         Exec *e = NULL;
 
-        if (exec_restore_line(m, record, NULL, &e) < 0 || strcmp(e->id, id) != 0)
+        if (exec_restore_line(m, record, NULL, &e) < 0)
                 return NULL;
+        if (strcmp(e->id, id) != 0) {
+                manager_unlink_exec(m, e);
+                exec_unref(e);
+                return NULL;
+        }
         /* It was requested now, so its retention begins now. */
         e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
         return e;
