@@ -202,13 +202,16 @@ static struct json_object *bundle_mounts(struct json_object *facts, struct json_
         return list;
 }
 
-struct json_object *container_mounts(struct json_object *facts)
+struct json_object *container_mounts(const ContainerInfo *c, struct json_object *facts)
 {
         struct json_object *points = json_get(facts, "MountPoints"),
                            *mounts = json_get(facts, "BundleMounts");
 
         if (points && json_object_is_type(points, json_type_object))
                 return docker_mounts(points);
+        /* Podman mounts files of its own, and only its database tells them from those that a user asked for. */
+        if (strcmp(c->kind, "podman") == 0 && !json_get(facts, "CreateNetNS"))
+                return NULL;
         if (mounts && json_object_is_type(mounts, json_type_array))
                 return bundle_mounts(facts, mounts);
         return NULL;

@@ -14,7 +14,7 @@ struct json_object *container_facts(const ContainerInfo *c);
 struct json_object *container_labels_json(const ContainerInfo *c);
 
 /* As Docker lists them, in both cases from container_facts(). NULL if they are not known. */
-struct json_object *container_mounts(struct json_object *facts);
+struct json_object *container_mounts(const ContainerInfo *c, struct json_object *facts);
 struct json_object *container_ports(struct json_object *facts);
 
 /* "none", "starting", "healthy", "unhealthy"; NULL if it is not known. */

@@ -372,7 +372,7 @@ static int match_volumes(const ContainerFilter *f, const ContainerInfo *c, struc
 
         if (!values)
                 return 1;
-        mounts = container_mounts(facts);
+        mounts = container_mounts(c, facts);
         if (!mounts)
                 return strcmp(c->kind, "machine") == 0 ? 0 : not_known(c, "volume", reterr);
         STRV_FOREACH (v, values)

@@ -145,7 +145,7 @@ struct json_object *container_list_item(const ContainerInfo *c, struct json_obje
                 json_add_text(host, "NetworkMode", mode);
         json_object_object_add(o, "HostConfig", host);
         add_networks(o, c, facts, false);
-        add_known(o, "Mounts", container_mounts(facts));
+        add_known(o, "Mounts", container_mounts(c, facts));
         return o;
 }
 
@@ -229,7 +229,7 @@ struct json_object *container_details(const ContainerInfo *c)
         if (mode)
                 json_add_text(host, "NetworkMode", mode);
         json_object_object_add(o, "HostConfig", json_object_get(host));
-        add_known(o, "Mounts", container_mounts(facts));
+        add_known(o, "Mounts", container_mounts(c, facts));
         add_config(o, c, facts);
         add_networks(o, c, facts, true);
         json_object_put(facts);

@@ -32,7 +32,7 @@ static void test_docker(void)
                 NULL};
         ContainerInfo c = {.kind = (char *) "docker", .details = details};
         struct json_object *facts = container_facts(&c), *ports = container_ports(facts),
-                           *mounts = container_mounts(facts);
+                           *mounts = container_mounts(&c, facts);
         _cleanup_free_ char *mode = container_network_mode(&c, facts);
         _cleanup_strv_ char **environment = NULL;
 
@@ -76,11 +76,28 @@ static void test_podman(void)
                    "{\"PrivatePort\":99,\"Type\":\"udp\"}]");
         CHECK_TEXT("mode", mode, "bridge");
         /* What is not known is not said. */
-        CHECK(!container_ports(nothing) && !container_mounts(nothing) &&
+        CHECK(!container_ports(nothing) && !container_mounts(&unknown, nothing) &&
               !container_health(&unknown, nothing) && !container_network_mode(&unknown, nothing) &&
               !container_hostname(nothing));
         json_object_put(nothing);
         json_object_put(ports);
+        json_object_put(facts);
+}
+
+/* Without its database, Podman's own mounts look like those that a user asked for. */
+static void test_bundle_mounts(void)
+{
+        char *details[] = {(char *) "BundleMounts",
+                           (char *) "[{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/h\"}]",
+                           NULL};
+        ContainerInfo runc = {.kind = (char *) "runc", .details = details},
+                      podman = {.kind = (char *) "podman", .details = details};
+        struct json_object *facts = container_facts(&runc), *mounts = container_mounts(&runc, facts);
+
+        CHECK_TEXT("mounts", text_of(mounts),
+                   "[{\"Type\":\"bind\",\"Source\":\"/h\",\"Destination\":\"/etc/hosts\",\"RW\":true}]");
+        CHECK(!container_mounts(&podman, facts));
+        json_object_put(mounts);
         json_object_put(facts);
 }
 
@@ -104,6 +121,7 @@ int main(void)
 {
         test_docker();
         test_podman();
+        test_bundle_mounts();
         test_health();
         return test_finish("container-facts");
 }
