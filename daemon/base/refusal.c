@@ -77,7 +77,8 @@ RefusalKind refusal_kind_from_string(const char *s)
 {
         int i = NAMES_FIND(kind_names, s);
 
-        return i < 0 ? REFUSAL_INTERNAL : (RefusalKind) i;
+        /* An error of another program is an error, also by the name of none. */
+        return i <= REFUSAL_NONE ? REFUSAL_INTERNAL : (RefusalKind) i;
 }
 
 char *refusal_plain(const char *message)

@@ -49,7 +49,8 @@ int refuse(Refusal *r, RefusalKind kind, int error, const char *format, ...) _pr
 /* The prefix of D-Bus error names, which the name of the kind follows. */
 #define REFUSAL_ERROR_PREFIX "org.execd1.Error."
 
-/* A stable short name for each kind ("BadRequest"), and back (REFUSAL_INTERNAL if unknown). */
+/* A stable short name for each kind ("BadRequest"), and back: REFUSAL_INTERNAL if it is unknown, or is the
+ * name of REFUSAL_NONE. */
 const char *refusal_kind_to_string(RefusalKind kind);
 RefusalKind refusal_kind_from_string(const char *s);
 
