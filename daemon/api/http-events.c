@@ -111,7 +111,7 @@ static void events_feed(HttpExchange *x)
 
                 if (lost) {
                         log_message(LOG_NOTICE,
-                                    "Cut off a client of uid %u that follows the events too slowly",
+                                    "Disconnected a client of uid %u that reads events too slowly",
                                     (unsigned) x->peer->uid);
                         http_stream_abort(x);
                         return;

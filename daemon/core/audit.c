@@ -33,7 +33,7 @@ static const struct {
         [AUDIT_CREATED] = {MESSAGE_EXEC_CREATED, "created", LOG_NOTICE, true},
         [AUDIT_STARTED] = {MESSAGE_EXEC_STARTED, "started", LOG_NOTICE, true},
         [AUDIT_ATTACHED] = {MESSAGE_EXEC_ATTACHED, "attached to", LOG_NOTICE, true},
-        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "was left by its client", LOG_NOTICE, false},
+        [AUDIT_DETACHED] = {MESSAGE_EXEC_DETACHED, "lost its client", LOG_NOTICE, false},
         [AUDIT_REPLAYED] = {MESSAGE_EXEC_REPLAYED, "replayed", LOG_NOTICE, true},
         [AUDIT_RESIZED] = {MESSAGE_EXEC_RESIZED, "resized", LOG_NOTICE, true},
         [AUDIT_KILLED] = {MESSAGE_EXEC_KILLED, "was signaled", LOG_NOTICE, true},

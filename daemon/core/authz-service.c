@@ -51,10 +51,9 @@ int authz_check_service(const AuthzQuestion *q, Refusal *reterr)
         if (r < 0)
                 return r;
         if (is_exec(q) && !q->container->confined && !q->request->privileged)
-                return refuse(
-                        reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                        "Privileged: has to be set for a command in %s, which runs as root without any "
-                        "confinement",
-                        q->container->name);
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "Privileged: must be set for a command in %s, which runs as root without any "
+                              "confinement",
+                              q->container->name);
         return 0;
 }

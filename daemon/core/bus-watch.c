@@ -46,7 +46,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
         /* Of sd-bus itself: any answer of the bus, an error as well, shows that it has read the call. */
         if (sd_bus_message_is_method_error(m, "System.Error.ETIMEDOUT") ||
             sd_bus_message_is_method_error(m, SD_BUS_ERROR_TIMEOUT))
-                tell(w, "it has not taken our messages for 30 seconds");
+                tell(w, "it has accepted no messages for 30 seconds");
         return 0;
 }
 
@@ -84,7 +84,7 @@ void bus_watch_sent(BusWatch *w)
         if (!w || sd_bus_get_n_queued_write(w->bus, &n) < 0 || n == 0)
                 return;
         if (n > QUEUED_MAX)
-                tell(w, "it does not take our messages");
+                tell(w, "it does not accept messages");
         if (w->question)
                 return;
         if (sd_bus_message_new_method_call(w->bus, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",

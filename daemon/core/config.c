@@ -123,7 +123,7 @@ static int on_assignment(void *userdata, unsigned line, const char *section, con
         int r;
 
         if (!section) {
-                on_malformed(l, line, "it is in no section");
+                on_malformed(l, line, "it is not in a section");
                 return 0;
         }
         if (l->skip || is_foreign(name))
@@ -165,7 +165,7 @@ static void tell_unreadable(ConfigLoad *l, int error)
 {
         l->config->n_invalid++;
         if (error == -EFBIG)
-                tell(l, 0, "it is ignored: more than %d bytes are not read", CONFIG_FILE_MAX);
+                tell(l, 0, "the file is ignored: it is larger than %d bytes", CONFIG_FILE_MAX);
         else
                 tell(l, 0, "failed to read: %s", strerror(-error));
 }

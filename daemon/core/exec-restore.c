@@ -77,7 +77,8 @@ static void restore_leader(Exec *e, const ExecJson *r, StoredFds *f)
         if (c->leader_pidfd < 0)
                 exec_container_gone(e);
         else if (exec_watch_leader(e) < 0)
-                log_warning("Exec %.12s does not end with the main process of %s", e->id, c->name);
+                log_warning("Failed to watch the main process of %s, exec %.12s may outlive it", c->name,
+                            e->id);
 }
 
 /* The needs of an exec that is not only a record of its end: clients will ask for it, and its end is yet to

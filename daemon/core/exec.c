@@ -388,7 +388,7 @@ void exec_container_gone(Exec *e)
         switch (e->state) {
         case EXEC_CREATED:
                 e->hidden = true;
-                exec_fail(e, REFUSAL_NO_EXEC, "the container has gone");
+                exec_fail(e, REFUSAL_NO_EXEC, "the container has stopped");
                 break;
         case EXEC_RUNNING:
                 /* With a pid namespace of its own the kernel has done this already. */

@@ -198,7 +198,7 @@ void fdstore_keep(Exec *e)
 {
         e->slot = keep_exec(e, true);
         if (!e->slot)
-                log_debug("Exec %.12s would be lost in a crash", e->id);
+                log_debug("Failed to store exec %.12s with systemd, a crash would lose it", e->id);
         else if (e->stream)
                 stream_keep(e->stream, e->env->slots, e->id);
 }

@@ -89,7 +89,7 @@ int targets_read(Ctl *c, const char *text, Targets *ret)
         if (!text)
                 return r ?: add_matching(ret, containers, NULL);
         while (r == 0 && (word = strsep(&rest, ",")))
-                r = !*word                 ? fail("An empty name is in the list of containers \"%s\".", text)
+                r = !*word                 ? fail("The list of containers \"%s\" has an empty name.", text)
                     : strpbrk(word, "*?[") ? add_matching(ret, containers, word)
                                            : add(ret, word, word);
         return r;

@@ -230,5 +230,5 @@ int device_policy_check_v1(const char *container_cgroups, const char *own_cgroup
                 return 0;
         return refuse(
                 reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                "the container's device policy is in the old cgroup hierarchy and cannot be taken over");
+                "the container's device policy is in a cgroup hierarchy of version 1 and cannot be copied");
 }

@@ -275,8 +275,9 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
         /* It is there, and nobody may take it for one that has ended. */
         if (e && !sd_bus_error_has_name(e, NO_SUCH_MACHINE) &&
             !sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_OBJECT))
-                refuse(&m->failure, REFUSAL_UNAVAILABLE, EIO, "systemd-machined does not describe %s: %s",
-                       q->name, e->message ?: e->name);
+                refuse(&m->failure, REFUSAL_UNAVAILABLE, EIO,
+                       "failed to get the properties of %s from systemd-machined: %s", q->name,
+                       e->message ?: e->name);
         if (!sd_bus_message_is_method_error(reply, NULL)) {
                 r = read_properties(reply, &p);
                 if (r >= 0 && p.class && strcmp(p.class, "container") == 0) {

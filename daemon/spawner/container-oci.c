@@ -91,7 +91,7 @@ static int do_without(Oci *o, int r, const char *what)
         if (r != -EMFILE && r != -ENFILE && r != -ENOSPC)
                 return r;
         if (!o->provider.is_blind)
-                log_errno(LOG_WARNING, r, "Failed to watch %s, looking at each request instead", what);
+                log_errno(LOG_WARNING, r, "Failed to watch %s, scanning it at each request instead", what);
         o->provider.is_blind = true;
         return 0;
 }
@@ -161,7 +161,7 @@ static int remember(Oci *o, const OciPlace *place, const char *id, OciState *sta
 static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
 {
         if (container_table_by_id(o->table, c->id))
-                return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "another container has the id %s", c->id);
+                return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "another container has the ID %s", c->id);
         if (container_table_by_name(o->table, c->kind, c->name))
                 return refuse(reterr, REFUSAL_CONFLICT, EEXIST, "another %s container has this name",
                               c->kind);

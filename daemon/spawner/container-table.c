@@ -85,7 +85,7 @@ static int find_name(const ContainerTable *t, const char *name, Container **ret,
                 if (found)
                         return refuse(
                                 reterr, REFUSAL_CONFLICT, ENOTUNIQ,
-                                "multiple containers have the name %s (%s %.12s, %s %.12s): use the id",
+                                "multiple containers have the name %s (%s %.12s, %s %.12s): use the ID",
                                 name, found->kind, found->id, c->kind, c->id);
                 found = c;
         }

@@ -204,7 +204,7 @@ int leader_facts_check_service(const LeaderFacts *f, const NamespaceFds *fds, Re
 
         if (f->status.ids_differ)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EPERM,
-                              "the main process has the ids of more than one user");
+                              "the main process has the IDs of more than one user");
         if (f->namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
                 return 0;
         r = user_namespace_is_by_root(fds->fds[NS_USER]);

@@ -74,21 +74,20 @@ static void leave_alone(pid_t pid, uint64_t inode)
                 .strikes = strikes,
                 .until = now_usec(CLOCK_MONOTONIC) + usec,
         };
-        log_warning("Process %d does not let its state be read, and is left alone for %u s", pid,
+        log_warning("Failed to read the state of process %d in time, not trying again for %u s", pid,
                     (unsigned) (usec / USEC_PER_SEC));
 }
 
 static int refuse_alone(Refusal *reterr)
 {
-        return refuse(
-                reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                "the container's first process does not let its state be read, and is left alone for now");
+        return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                      "the state of the container's first process cannot be read, try again later");
 }
 
 int leader_look_refuse_slow(Refusal *reterr)
 {
         return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN,
-                      "the container's first process does not let its state be read");
+                      "the state of the container's first process cannot be read");
 }
 
 static int prepare(void *userdata, void *data)

@@ -103,9 +103,8 @@ static int take_found(LeaderPicture *p, const Found *found, ScoutFindings *f)
 
 static int refuse_busy(Refusal *reterr)
 {
-        return refuse(
-                reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                "the container's first process does not let its state be read, and is left alone for now");
+        return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                      "the state of the container's first process cannot be read, try again later");
 }
 
 /* Only what it does itself counts, and not how busy the scouts are. */

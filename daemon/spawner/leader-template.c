@@ -70,7 +70,7 @@ static int fill_filters(Leader *l, const ProcStatus *status, RunnerSpec *spec, R
                 return 0;
         if (status->seccomp_mode != 2 || n == UINT32_MAX)
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                              "the container is under a kind of seccomp that cannot be taken over");
+                              "the seccomp mode of the container cannot be copied");
 
         r = filters_need(l, n, reterr);
         if (r < 0)
@@ -176,8 +176,8 @@ static int fill_from_picture(Leader *l, RunnerSpec *spec, Refusal *reterr)
                 return r;
         if (filters_would_leak(now, spec))
                 return refuse(reterr, REFUSAL_UNSUPPORTED, EOPNOTSUPP,
-                              "the container may trace processes but not administrate: its seccomp filters "
-                              "cannot be taken over safely");
+                              "the container has CAP_SYS_PTRACE without CAP_SYS_ADMIN: its seccomp filters "
+                              "cannot be copied safely");
         return 0;
 }
 

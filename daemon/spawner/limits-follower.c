@@ -222,7 +222,7 @@ static int on_own_timer(sd_event_source *source, uint64_t usec, void *userdata)
         f->was_raised = false;
         if (limits_read(f->cgroup, &own) < 0 || limits_are_within(&own, &f->now))
                 return 0;
-        log_warning("Somebody has raised the limits of %s; they are set again", f->unit);
+        log_warning("Limits of %s were raised, setting them again", f->unit);
         f->was_raised = true;
         f->is_known = false;
         follower_turn(f);

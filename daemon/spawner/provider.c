@@ -50,7 +50,7 @@ void provider_reject(Provider *p, const char *name, int error, Refusal *refusal)
         }
         if (refusal->kind == REFUSAL_NONE)
                 refuse(refusal, error == -ESRCH ? REFUSAL_NOT_RUNNING : REFUSAL_INTERNAL, -error,
-                       "cannot be looked at: %s", strerrordesc_np(-error));
+                       "failed to inspect: %s", strerrordesc_np(-error));
         x->error = error;
         x->refusal = *refusal;
         *refusal = REFUSAL_INIT;

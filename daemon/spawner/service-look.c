@@ -221,7 +221,7 @@ static int on_main_pid(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         if (e)
                 look_fail(l, e);
         else if (sd_bus_message_read(reply, "v", "u", &pid) < 0 || (pid_t) pid != l->found->leader->pid) {
-                refuse(&refusal, REFUSAL_NOT_RUNNING, EAGAIN, "the service changes its main process");
+                refuse(&refusal, REFUSAL_NOT_RUNNING, EAGAIN, "the service is changing its main process");
                 look_reject(l, l->found->name, -EAGAIN, &refusal);
         } else
                 look_confirmed(l);

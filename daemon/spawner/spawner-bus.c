@@ -166,7 +166,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                 return r;
         if (strlen(reference) > REFERENCE_MAX)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                              "the name or id of a container has at most %d bytes", REFERENCE_MAX);
+                              "the name or ID of a container has at most %d bytes", REFERENCE_MAX);
         if (!*reference)
                 return args_bad(reterr, "container reference");
         found = container_table_find(&c->spawner->containers, reference, reterr);

@@ -292,10 +292,10 @@ static void on_done(void *userdata, int error, const void *data, ScoutFindings *
 
         if (error == -ETIMEDOUT)
                 refuse(&found->refusal, REFUSAL_UNAVAILABLE, ETIMEDOUT,
-                       "the command does not let its state be read, and was killed");
+                       "failed to check the command, which was killed: its state cannot be read");
         else if (error == -EBUSY)
                 refuse(&found->refusal, REFUSAL_UNAVAILABLE, EBUSY,
-                       "too many commands of the container do not let their state be read; this one was killed");
+                       "failed to check the command, which was killed: too many checks in the container wait");
         else if (error < 0 && found->refusal.kind == REFUSAL_NONE)
                 refuse(&found->refusal, REFUSAL_INTERNAL, error,
                        "failed to check the command, which was killed: %s", strerrordesc_np(-error));

@@ -268,9 +268,9 @@ static ssize_t check_bytes(const char *data, size_t size, HttpParseError *e)
 {
         for (size_t i = 0; i < size; i++) {
                 if (data[i] == 0)
-                        return http_fail(e, 400, "NUL byte in the request head");
+                        return http_fail(e, 400, "NUL byte in the request header section");
                 if (data[i] == '\r' && (i + 1 >= size || data[i + 1] != '\n'))
-                        return http_fail(e, 400, "bare CR in the request head");
+                        return http_fail(e, 400, "bare CR in the request header section");
         }
         return 0;
 }
@@ -293,7 +293,7 @@ ssize_t http_request_parse(const char *data, size_t size, HttpRequest **ret, Htt
 
         length = find_head_end(data + skipped, size - skipped);
         if ((length == 0 && size >= HTTP_HEAD_MAX) || skipped + length > HTTP_HEAD_MAX)
-                return http_fail(reterr, 431, "the request head exceeds the limit of 16 KiB");
+                return http_fail(reterr, 431, "the request header section exceeds the limit of 16 KiB");
         if (length == 0)
                 return 0;
         k = check_bytes(data + skipped, length, reterr);

@@ -17,7 +17,7 @@ import pytest
 
 PREPARE = "mknod /dev/fuse c 10 229; : >/file; "
 MEMORY = "/probe/hostile fuse-memory /file /probe/asked"
-ALONE = "the container's first process does not let its state be read"
+ALONE = "the state of the container's first process cannot be read"
 FLUSH = "/probe/hostile fuse-flush /file /probe/asked /probe/hostile sleep"
 
 
@@ -248,7 +248,7 @@ def test_commands_in_execve(machine, asked):
         while not outcome:
             assert client.run("web", ["/bin/true"]).code == 0
         thread.join()
-        client.assert_refused(outcome[0], "the command does not let its state be read, and was killed")
+        client.assert_refused(outcome[0], "failed to check the command, which was killed: its state cannot be read")
     assert client.run(m.name, ["/bin/true"]).code == 0
     assert host.main_pid("execd-spawner.service") == spawner
 

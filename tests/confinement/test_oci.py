@@ -297,14 +297,14 @@ def test_name_of_two(container, machine):
     engines.engine(["podman", "rename", c.name, "oci-clash"])
     after = names_of_podmans()
     c.name = "oci-clash"
-    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the id", statuses=(409,))
+    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the ID", statuses=(409,))
     assert client.output(c.id, ["cat", "/proc/1/cmdline"]).startswith("/probe/probe")
     assert m.name == c.name
     # The old name, which is still known, and not a moment later the new one.
     put_at_once(before)
     host.wait_until(lambda: client.run("oci-clash-podman", ["true"]).code == 0, "the old name")
     put_at_once(after)
-    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the id", statuses=(409,))
+    client.assert_refused(client.run("oci-clash", ["true"]), "machine", "podman", "use the ID", statuses=(409,))
 
 
 def test_not_confined_yet(container):

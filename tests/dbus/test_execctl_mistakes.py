@@ -70,7 +70,7 @@ MISTAKES = [
     ("kill -s NOSUCH 0", 1, '--signal: there is no signal "NOSUCH"'),
     # Errors of the container.
     ("list nosuch", 1, "No such container: nosuch"),
-    ("list " + "a" * 300, 1, "the name or id of a container has at most 256 bytes"),
+    ("list " + "a" * 300, 1, "the name or ID of a container has at most 256 bytes"),
     ("run nosuch -- true", 1, "No such container: nosuch"),
     ("run -u nosuch web -- true", 1, "unable to find user nosuch: no matching entries in passwd file"),
     ("shell nosuch@web", 1, "unable to find user nosuch: no matching entries in passwd file"),

@@ -35,7 +35,7 @@ def test_exit_status_and_summary():
 
 @pytest.mark.parametrize("words, message", [
     (["run", "nosuch*", "--", "true"], 'No running container matches "nosuch*".'),
-    (["run", "web,", "--", "true"], 'An empty name is in the list of containers "web,".'),
+    (["run", "web,", "--", "true"], 'The list of containers "web," has an empty name.'),
     (["run", "-i", "web,booted", "--", "cat"], "--interactive cannot be combined with several containers."),
     (["run", "-t", "--all", "--", "top"], "--tty cannot be combined with several containers."),
     (["run", "--all"],
@@ -72,7 +72,7 @@ def test_the_command_keeps_its_words():
 
 def test_side_by_side(tmp_path):
     """Each waits until the others are there: one after the other they would wait for ever."""
-    p = subprocess.Popen(["execctl", "run", "-q", "web,booted", "--", "sh", "-c", "echo there; sleep 600"],
+    p = subprocess.Popen(["execctl", "run", "-q", "web,booted", "--", "sh", "-c", "echo there; exec sleep 600"],
                          stdout=subprocess.PIPE)
     assert {p.stdout.readline(), p.stdout.readline()} == {b"web:    there\n", b"booted: there\n"}
     p.send_signal(signal.SIGTERM)

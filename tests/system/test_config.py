@@ -178,7 +178,7 @@ def test_mistakes_do_not_keep_it_from_starting():
     said = journal_since(begun)
     assert "/etc/execd/execd.conf:2: ExecsMax=many is ignored: expected a number from 1 to 8192" in said
     assert "/etc/execd/execd.conf:4: unknown section [What], ignoring" in said
-    assert "10-large.conf: it is ignored: more than 1048576 bytes are not read" in said
+    assert "10-large.conf: the file is ignored: it is larger than 1048576 bytes" in said
     assert f"{DROP_IN}:2: unknown key NoSuchKey= in section [Daemon], ignoring" in said
     assert {r["PRIORITY"] for r in records_since(begun, "execd.service") if "is ignored" in r["MESSAGE"]} == {"4"}
 

@@ -241,7 +241,7 @@ static void test_messages(void)
                  ":2: unknown key IdleTimeoutSec= in section [Exec], ignoring\n", 0, 1},
                 {"[Deamon]\nIdleTimeoutSec=x\nOther=5\n", ":1: unknown section [Deamon], ignoring\n", 0, 1},
                 {"[X-Other]\nIdleTimeoutSec=x\n[Daemon]\nX-Mine=1\n", "", 0, 0},
-                {"IdleTimeoutSec=5\n", ":1: the line is ignored: it is in no section\n", 1, 0},
+                {"IdleTimeoutSec=5\n", ":1: the line is ignored: it is not in a section\n", 1, 0},
                 {"[Daemon\nIdleTimeoutSec=5\n", ":1: the line is ignored: a section is written [Name]\n", 1,
                  0},
                 {"[Daemon]\nIdleTimeoutSec 5\n", ":2: the line is ignored: there is no \"=\" in it\n", 1, 0},
@@ -279,7 +279,7 @@ static void test_unreadable(void)
                 _cleanup_(config_done) Config c = load();
 
                 CHECK_TEXT("unreadable", told_text(),
-                           "/etc/execd/execd.conf: it is ignored: more than 1048576 bytes are not read\n"
+                           "/etc/execd/execd.conf: the file is ignored: it is larger than 1048576 bytes\n"
                            "/etc/execd/execd.conf.d/10-a.conf: failed to read: Is a directory\n");
                 CHECK(c.n_invalid == 2 && c.values.retention_usec == 44 * 60 * USEC_PER_SEC);
         }

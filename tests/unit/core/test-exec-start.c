@@ -273,7 +273,7 @@ static void test_disconnect(World *w)
                         WORLD_UNTIL(w, world_was_called(w, "Kill"));
                 world_settle(w);
                 CHECK(rows[i].call ? strstr(w->calls, rows[i].call) != NULL : !world_was_called(w, "Kill"));
-                CHECK(e->state == EXEC_RUNNING && world_find_record(w, "was left by its client"));
+                CHECK(e->state == EXEC_RUNNING && world_find_record(w, "lost its client"));
                 command_report(&c, 0);
                 command_close_output(&c);
                 WORLD_UNTIL(w, e->state == EXEC_EXITED);

@@ -67,7 +67,7 @@ static void test_ambiguous_name(void)
         NEED(container_table_by_name(&t, "other", "web") == other);
         NEED(!container_table_find(&t, "web", &refusal) && refusal.kind == REFUSAL_CONFLICT);
         NEED(same_text(refusal.message, "multiple containers have the name web (machine aa1100000000, other "
-                                        "bb0000000000): use the id"));
+                                        "bb0000000000): use the ID"));
         NEED(container_table_find(&t, ID_A, NULL) == machine);
         NEED(container_table_find(&t, "bb0000000000", NULL) == other);
         /* A container that has ended no longer has a name. */

@@ -217,7 +217,7 @@ static void test_rejected(void)
         look(&w);
         NEED(providers_why_not(w.providers, "web", &refusal) == -ESRCH);
         NEED(refusal.kind == REFUSAL_NOT_RUNNING);
-        NEED(same_text(refusal.message, "web: cannot be looked at: No such process"));
+        NEED(same_text(refusal.message, "web: failed to inspect: No such process"));
         NEED(providers_refresh_later(w.providers, count, &n) == -EAGAIN);
 
         /* One that is starting is looked at again, whoever it belongs to. */
