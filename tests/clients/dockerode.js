@@ -104,10 +104,11 @@ const cases = {
         assert.strictEqual(r.out, 'b 1000 /tmp\n');
     },
     async detach() {
-        const exec = await container.exec({ Cmd: ['sh', '-c', 'sleep 0.5; exit 7'] });
+        const exec = await container.exec({ Cmd: ['sh', '-c', 'until rm /tmp/end-7 2>/dev/null; do sleep 0.1; done; exit 7'] });
         await exec.start({ Detach: true });
         assert.strictEqual((await exec.inspect()).Running, true);
-        for (let i = 0; i < 50 && (await exec.inspect()).Running; i++)
+        await run({ Cmd: ['touch', '/tmp/end-7'] });
+        for (let i = 0; i < 300 && (await exec.inspect()).Running; i++)
             await sleep(100); // until it looks again
         assert.strictEqual((await exec.inspect()).ExitCode, 7);
     },

@@ -182,7 +182,7 @@ def test_interactive_shell(cli, web):
 
 def test_window_size(cli, web):
     with cli.terminal("exec", "-it", web, "/bin/sh", rows=33, columns=99) as t:
-        t.type(b"sleep 0.5; stty -a\r")
+        t.type(b"until stty -a | grep -q 'columns 99'; do sleep 0.1; done; stty -a\r")
         t.expect(b"rows 33; columns 99;")
         t.resize(44, 111)
         t.type(b"until stty -a | grep -q 'columns 111'; do sleep 0.1; done; stty -a\r")
@@ -323,6 +323,7 @@ def test_100_runs_lose_nothing(cli, web):
 
 
 def test_20_at_once(cli, web):
+    # So that they run side by side.
     processes = [cli.popen("exec", web, "sh", "-c", f"sleep 0.2; echo {n}; exit {n}", stdout=subprocess.PIPE)
                  for n in range(20)]
     for n, process in enumerate(processes):

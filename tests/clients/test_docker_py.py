@@ -65,7 +65,7 @@ def test_exit_code(web):
 
 
 def test_both_outputs(web):
-    out = web.exec_run(["sh", "-c", "echo out; sleep 0.1; echo err >&2"]).output
+    out = web.exec_run(["sh", "-c", "echo out; sleep 0.1; echo err >&2"]).output  # two pipes have no order of their own
     assert out == b"out\nerr\n"
 
 
@@ -85,6 +85,7 @@ def test_demux_of_one(web):
 
 def test_stream(web):
     parts = []
+    # So that each is read alone.
     code, chunks = web.exec_run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done"], stream=True)
     assert code is None
     for chunk in chunks:
@@ -93,6 +94,7 @@ def test_stream(web):
 
 
 def test_stream_demux(web):
+    # So that each is read alone.
     _, chunks = web.exec_run(["sh", "-c", "echo out; sleep 0.2; echo err >&2"], stream=True, demux=True)
     assert list(chunks) == [(b"out\n", None), (None, b"err\n")]
 
@@ -127,9 +129,10 @@ def test_privileged(web):
 
 
 def test_detach(web, low):
-    exec_id = low.exec_create(web.id, ["sh", "-c", "sleep 0.5; exit 6"])["Id"]
+    exec_id = low.exec_create(web.id, ["sh", "-c", "until rm /tmp/end-6 2>/dev/null; do sleep 0.1; done; exit 6"])["Id"]
     assert low.exec_start(exec_id, detach=True) in (b"", "")
     assert low.exec_inspect(exec_id)["Running"] is True
+    web.exec_run(["touch", "/tmp/end-6"])
     targets.wait_until(lambda: low.exec_inspect(exec_id)["ExitCode"] == 6, what="exit code 6")
 
 
@@ -157,7 +160,8 @@ def test_socket_with_a_tty(web, low):
 
 
 def test_resize(web, low):
-    exec_id = low.exec_create(web.id, ["sh", "-c", "sleep 0.5; stty -a"], tty=True)["Id"]
+    script = "until stty -a | grep -q 'columns 97'; do sleep 0.1; done; stty -a"
+    exec_id = low.exec_create(web.id, ["sh", "-c", script], tty=True)["Id"]
     s = low.exec_start(exec_id, tty=True, socket=True)
     low.exec_resize(exec_id, height=31, width=97)
     raw = getattr(s, "_sock", s)

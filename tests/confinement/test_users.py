@@ -168,7 +168,8 @@ def test_user_files_that_are_none(machine, how, which):
 def test_user_file_of_the_kernel(machine):
     """T-C10: what /proc and devices say is not the container's list of users, even where it reads like one."""
     m = machine("hostile-kernel", script="printf '%s\\n' 'app:x:4321:4321::/:/bin/sh' >/fake; mount -t tmpfs none /run; "
-                                         "(exec /probe/hostile sleep </fake) & sleep 0.2; "
+                                         "(exec /probe/hostile sleep </fake) & "
+                                         "until [ \"$(readlink /proc/$!/fd/0)\" = /fake ]; do sleep 0.1; done; "
                                          "rm /etc/passwd; ln -s /proc/$!/fd/0 /etc/passwd")
     outcome = client.run(m.name, ["/probe/probe", "brief"], User="app")
     client.assert_refused(outcome, "passwd")

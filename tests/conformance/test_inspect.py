@@ -52,10 +52,11 @@ def test_running(api, running):
 
 
 def test_exited(api):
-    exec_id, c = api.open("sh", "-c", "echo r; sleep 0.3; exit 5")
+    exec_id, c = api.open("sh", "-c", "echo r; read x; exit 5", AttachStdin=True)
     with c:
         c.frames_until(b"r\n")
         pid = api.wait_running(exec_id)["Pid"]
+        c.send(b"\n")
         c.read_frames()
     seen = api.inspect(exec_id)
     assert (seen["Running"], seen["ExitCode"]) == (False, 5)

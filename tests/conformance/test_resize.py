@@ -125,6 +125,7 @@ def test_after_a_failed_start(api, differ):
 def test_right_after_the_head(api, running):
     """As the CLI does it: resize is sent on another connection as soon as the head has arrived."""
     for n in range(5):
+        # The size is read before the hangup.
         exec_id = api.create("sh", "-c", "read go; stty -a; exec sleep 0.1", Tty=True, AttachStdin=True)
         with api.start(exec_id, tty=True) as c:
             assert resize(api, exec_id, f"h={30 + n}&w={90 + n}").status == 200
@@ -133,7 +134,8 @@ def test_right_after_the_head(api, running):
 
 
 def test_waits_for_the_start_and_does_not_block_it(api):
-    exec_id = api.create("sh", "-c", "sleep 0.3; stty -a; sleep 0.3", Tty=True)
+    # The size is read before the hangup.
+    exec_id = api.create("sh", "-c", "until stty -a | grep -q 'columns 100'; do sleep 0.1; done; stty -a; sleep 0.3", Tty=True)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(resize(api, exec_id, "h=40&w=100")))
     thread.start()

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import execd
-from execd import Attached, create, inspect, journal, request, run, shell, wait_for
+from execd import Attached, create, cursor, inspect, journal, records_since, request, run, shell, wait_for
 from test_callers import call_as
 
 DIRECTORY = "/var/lib/execd/recordings"
@@ -76,6 +76,7 @@ def execctl(*words, stdin=b"", timeout=60):
 
 
 def test_output_of_both_streams():
+    # A character that is read in two parts.
     exec_id, out, err = record(["sh", "-c", "echo out; echo err >&2; sleep 0.3; printf 'h\\303'; sleep 0.1; "
                                 "printf '\\251\\377\\033[1m\\n'"], User="app", Env=["TERM=vt100"])
     assert (out, err) == (b"out\nh\xc3\xa9\xff\x1b[1m\n", b"err\n")
@@ -344,7 +345,7 @@ def long_pause(directory):
 
 
 def test_replay_as_text(tmp_path):
-    exec_id, _, _ = record(["sh", "-c", "printf '\\033[1mbold\\033[0m\\n'; sleep 0.5; echo two"])
+    exec_id, _, _ = record(["sh", "-c", "printf '\\033[1mbold\\033[0m\\n'; sleep 0.5; echo two"])  # the pause that is played
     began = time.monotonic()
     done = execctl("replay", exec_id[:12])
     assert (done.returncode, done.stdout, done.stderr) == (0, b"bold\ntwo\n", b"")
@@ -414,6 +415,7 @@ def on_terminal(*words, keys=b"", at=b"", seconds=20):
 
 
 def test_replay_on_a_terminal(tmp_path):
+    # A pause that is played.
     exec_id, out, _ = record(["sh", "-c", "printf '\\033[7mseven\\033[0m\\nnext\\n'; sleep 1000 & sleep 0.2; kill $!"],
                              tty=True)
     seen, status = on_terminal("replay", exec_id)
@@ -439,6 +441,7 @@ def test_shell_and_run_of_execctl():
 
 
 def begun():
+    # The output is read before the end.
     exec_id = create("web", ["sh", "-c", "echo begun; read x </tmp/go; echo gone on; sleep 0.2"], Record=True)
     a = Attached(exec_id)
     a.read_until(b"begun\n")
@@ -607,7 +610,12 @@ def test_limits_are_reloaded():
     try:
         with open(DROP_IN, "w", encoding="ascii") as f:
             f.write("[Recording]\nRecordingSizeMax=100K\n")
-        shell("systemctl reload execd.service; sleep 0.5; execctl run web -- sh -c 'echo x >/tmp/go'")
+        begun = cursor()
+        shell("systemctl reload execd.service")
+        # Before systemd 253, `systemctl reload` does not wait for the service.
+        wait_for(lambda: any("Configuration reloaded" in r["MESSAGE"] for r in records_since(begun, "execd.service")),
+                 what="the reload")
+        shell("execctl run web -- sh -c 'echo x >/tmp/go'")
         assert len(a.read_all()[0]) == 400000
         assert recording(exec_id).of("m") == ["recording truncated"]
     finally:

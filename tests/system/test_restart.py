@@ -138,12 +138,16 @@ def test_who_waits_is_answered_after_a_crash():
 
 
 def test_who_waits_is_told_of_an_end_that_nobody_saw():
-    exec_id = start_detached("sleep", "0.6")
+    exec_id = start_detached("sh", "-c", "sleep 3336; exit 7")
     waiting = ask("POST", f"/exec/{exec_id}/wait")
     assert request("GET", "/_ping").status == 200
     pid = shell("systemctl show -P MainPID execd.service").strip()
-    shell(f"kill -STOP {pid}; sleep 1; systemctl restart --no-block execd.service; kill -CONT {pid}")
-    assert json.loads(answer_of(waiting)[1])["StatusCode"] == 0
+    wait_for(lambda: shell("pgrep -fx 'sleep 3336'", check=False), what="the command")
+    shell(f"kill -STOP {pid}; pkill -fx 'sleep 3336'")
+    wait_for(lambda: not shell("pgrep -fx 'sh -c sleep 3336; exit 7'", check=False), what="the end of the command")
+    # systemd has a process go on that is to end.
+    restart()
+    assert json.loads(answer_of(waiting)[1])["StatusCode"] == 7
 
 
 def test_who_waits_is_cut_off_by_a_stop():
@@ -156,6 +160,7 @@ def test_who_waits_is_cut_off_by_a_stop():
 
 
 def test_output_waits_for_the_next_start():
+    # It speaks after the restart.
     exec_id = start_detached("sh", "-c", "sleep 4; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
     restart()
     assert end_of(exec_id) == 0
@@ -185,6 +190,7 @@ def test_no_byte_of_streams_is_lost(looked_on):
     """Both directions over some restarts; with one that looks on nothing is spliced."""
     size = 24 << 20
     source = hashlib.sha256()
+    # The first bytes wait for it.
     exec_id = create("web", ["sh", "-c", "sleep 0.3; cat; echo wrong >&2; exit 3"], AttachStdin=True)
     a = Attached(exec_id)
 
@@ -275,7 +281,7 @@ def test_output_that_nobody_has_read_yet():
 def test_logs_go_back_before_the_restart():
     ended = start_detached("sh", "-c", "echo this was early")
     assert end_of(ended) == 0
-    running = start_detached("sh", "-c", "echo early; sleep 2; echo late")
+    running = start_detached("sh", "-c", "echo early; sleep 2; echo late")  # over the restart
     wait_for(lambda: b"early" in request("GET", f"/exec/{running}/logs").body, what="the first line")
     restart()
     assert b"this was early" in request("GET", f"/exec/{ended}/logs").body
@@ -324,7 +330,7 @@ def test_one_that_is_bound_to_its_client_ends_with_it():
 
 
 def test_starts_under_way_are_waited_for():
-    ids = [create("web", ["sh", "-c", f"sleep 1; exit {i}"]) for i in range(20)]
+    ids = [create("web", ["sh", "-c", f"sleep 1; exit {i}"]) for i in range(20)]  # over the restart
     streams = [Attached(i) for i in ids]
     restart()
     assert [end_of(i) for i in ids] == list(range(20))
@@ -345,12 +351,15 @@ def test_signals_and_limits_reach_it():
 
 def test_command_with_fds_of_its_caller(tmp_path):
     out = tmp_path / "out"
-    shell(f"execctl run web -- sh -c 'sleep 2; echo done; exit 4' >{out} 2>&1 & sleep 1; systemctl restart execd.service;"
-          "wait $!", check=False)
+    script = "echo begun; until rm /tmp/go 2>/dev/null; do sleep 0.1; done; echo done; exit 4"
+    shell(f"execctl run web -- sh -c '{script}' >{out} 2>&1 & run=$!;"
+          f"until grep -q begun {out}; do sleep 0.1; done; systemctl restart execd.service;"
+          "execctl run web -- touch /tmp/go; wait $run", check=False)
     wait_for(lambda: "done" in out.read_text(), what="the command to have written to its own stdout")
 
 
 def test_execctl_notices_nothing():
+    """Each sleeps over the restart."""
     ends = shell("""
         execctl run web -- sh -c 'sleep 2; echo done; exit 4' & run=$!
         (echo one; sleep 2; echo two) | execctl run -i web -- sh -c 'cat; exit 5' & input=$!
@@ -367,7 +376,7 @@ def test_execctl_notices_nothing():
 
 
 def test_many():
-    ids = [start_detached("sh", "-c", f"sleep 3; exit {i % 50}") for i in range(100)]
+    ids = [start_detached("sh", "-c", f"sleep 3; exit {i % 50}") for i in range(100)]  # over the restart
     restart()
     assert [end_of(i) for i in ids] == [i % 50 for i in range(100)]
 
