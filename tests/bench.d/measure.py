@@ -184,7 +184,7 @@ class Bench:
                 with turn:
                     peer.measure()
                 for _ in range(count):
-                    time.sleep(seconds)
+                    time.sleep(seconds)  # the pause whose effect is measured
                     with turn:
                         samples.setdefault((seconds, peer.name), []).append(peer.measure())
 

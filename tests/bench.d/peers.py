@@ -102,7 +102,7 @@ class Podman:
         for _ in range(100):
             if os.path.exists(PODMAN_SOCKET):
                 break
-            time.sleep(0.05)
+            time.sleep(0.05)  # until it looks again
         self.measure()
 
     def measure(self):

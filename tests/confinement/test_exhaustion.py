@@ -130,7 +130,7 @@ KINDS = [
     (["/no/such/program"], {"tty": True}),
     (["/bin/sh", "-c", "kill -9 $$"], {}),
     (["/bin/true"], {"User": "app", "Env": ["A=b"]}),
-    (["/bin/sh", "-c", "sleep 0.05 & exit 0"], {}),
+    (["/bin/sh", "-c", "sleep 0.05 & exit 0"], {}),  # it leaves a process behind for a moment
 ]
 
 

@@ -74,7 +74,7 @@ def test_broken_sequence_is_delivered(running, api):
 
 
 def test_no_detach_without_stdin_attached(running, api):
-    exec_id, c = running("sh", "-c", "sleep 1; echo alive; sleep 20", Tty=True)
+    exec_id, c = running("sh", "-c", "sleep 1; echo alive; sleep 20", Tty=True)  # it speaks after the keys have come
     c.send(b"\x10\x11")
     assert b"alive" in c.read_until(b"alive")
 

@@ -132,7 +132,7 @@ def test_already_running_detached(api, running, differ):
 
 
 def test_of_concurrent_starts_one_runs(api):
-    exec_id = api.create("sh", "-c", "echo ran; sleep 0.5")
+    exec_id = api.create("sh", "-c", "echo ran; sleep 0.5")  # all starts come while it runs, if they can
     outputs = []
 
     def start():

@@ -219,7 +219,7 @@ def test_kill_what_does_not_run(api):
 # wait
 
 def test_wait_for_a_running_one(api, detached):
-    exec_id = detached("sh", "-c", "sleep 1; exit 5")
+    exec_id = detached("sh", "-c", "sleep 1; exit 5")  # it is waited for while it runs
     began = time.monotonic()
     answer = wait(api, exec_id)
     assert answer.status == 200
@@ -258,7 +258,7 @@ def test_wait_for_an_unknown_one(api):
 
 
 def test_waiter_that_leaves(api, detached):
-    exec_id = detached("sh", "-c", "sleep 1; exit 7")
+    exec_id = detached("sh", "-c", "sleep 1; exit 7")  # it outlives the one who leaves
     with api.conn() as c:
         c.send(build("POST", f"/exec/{exec_id}/wait"))
         time.sleep(0.2)  # nothing shows that the request was read
@@ -318,6 +318,7 @@ def test_attach_replays_the_last_64_kib(api, detached):
 
 
 def test_attach_beside_the_starter(api, running):
+    # The line is read before the end.
     exec_id, first = running("sh", "-c", "echo one; read x; echo two $x; sleep 0.2", AttachStdin=True)
     first.frames_until(b"one\n")
     with attach(api, exec_id) as second, attach(api, exec_id) as third:
@@ -349,7 +350,7 @@ def test_attach_joins_a_tty_again(api, running):
 
 
 def test_attach_without_upgrade(api, detached):
-    exec_id = detached("sh", "-c", "echo early; sleep 1")
+    exec_id = detached("sh", "-c", "echo early; sleep 1")  # it is attached to while it runs
     with api.conn() as c:
         c.send(build("POST", f"/exec/{exec_id}/attach"))
         assert c.read_head().status == 200
@@ -358,7 +359,7 @@ def test_attach_without_upgrade(api, detached):
 
 def test_reader_that_stalls_does_not_hold_up_the_command_for_ever(api, detached):
     """A second reader that reads nothing: the exec's own end is still seen by the others."""
-    exec_id = detached("sh", "-c", "sleep 0.5; echo done; exit 4")
+    exec_id = detached("sh", "-c", "sleep 0.5; echo done; exit 4")  # it speaks when the reader is there
     with attach(api, exec_id):
         assert wait(api, exec_id).json()["StatusCode"] == 4
 
@@ -457,7 +458,7 @@ def test_keep_on_disconnect(api, running):
 
 @pytest.mark.parametrize("policy", ["kill", "hangup"])
 def test_half_close_is_no_disconnect(api, policy):
-    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later", OnDisconnect=policy)
+    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later", OnDisconnect=policy)  # the client has closed its half by then
     with c:
         c.half_close()
         assert c.read_frames() == [(STDOUT, b"later\n")]

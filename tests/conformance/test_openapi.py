@@ -339,6 +339,7 @@ def events(call):
     began = time.time()
     victim = call.victim()
     call.ended("sh", "-c", "exit 3")
+    # It ends after the client has left.
     exec_id = call.create("sh", "-c", "stty -echo; echo ready; sleep 1", Tty=True, AttachStdin=True, AttachStdout=True)
     with call.api.start(exec_id, tty=True) as c:
         c.read_until(b"ready\r\n")
@@ -575,7 +576,7 @@ on_exec("attachExec", 409, created, "POST /exec/ID/attach")
 
 @case("attachExec", 200)
 def attach_without_an_upgrade(call):
-    return call("POST", f"/exec/{call.detached('sh', '-c', 'echo hi; sleep 1')}/attach")
+    return call("POST", f"/exec/{call.detached('sh', '-c', 'echo hi; sleep 1')}/attach")  # it is attached to while it runs
 
 
 @case("attachExec", 409)
@@ -593,6 +594,7 @@ on_exec("getExecLogs", 200, running_tty, "GET /exec/ID/logs")
 on_exec("getExecLogs", 400, running, "GET /exec/ID/logs?stdout=%zz")
 on_exec("getExecLogs", 409, ended, "GET /exec/ID/logs")
 on_exec("getExecLogs", 409, created, "GET /exec/ID/logs")
+# Its recording is read while it runs.
 on_exec("getExecRecording", 200, lambda call: call.detached("sh", "-c", "echo hi; sleep 9", Record=True),
         "GET /exec/ID/recording")
 on_exec("getExecRecording", 404, ended, "GET /exec/ID/recording")

@@ -127,19 +127,19 @@ def test_head_comes_before_the_process_ends(api):
 # Frames.
 
 def test_frames(api):
-    result = api.sh("echo out; sleep 0.2; echo err >&2; sleep 0.2; echo out2")
+    result = api.sh("echo out; sleep 0.2; echo err >&2; sleep 0.2; echo out2")  # two pipes have no order of their own
     assert result.frames == [(STDOUT, b"out\n"), (STDERR, b"err\n"), (STDOUT, b"out2\n")]
 
 
 @pytest.mark.parametrize("stdout,stderr", [(True, True), (True, False), (False, True), (False, False)])
 def test_only_what_is_attached(api, stdout, stderr):
-    result = api.sh("echo out; echo err >&2; sleep 0.2", AttachStdout=stdout, AttachStderr=stderr)
+    result = api.sh("echo out; echo err >&2; sleep 0.2", AttachStdout=stdout, AttachStderr=stderr)  # both are read before the end
     assert result.out == (b"out\n" if stdout else b"")
     assert result.err == (b"err\n" if stderr else b"")
 
 
 def test_no_frame_is_empty(api):
-    result = api.sh("printf a; printf ''; sleep 0.1; printf b; printf '' >&2; : ")
+    result = api.sh("printf a; printf ''; sleep 0.1; printf b; printf '' >&2; : ")  # so that each is read alone
     assert all(data for _, data in result.frames)
     assert result.out == b"ab"
 
@@ -208,7 +208,7 @@ def test_empty_stdin(api):
 
 
 def test_stdin_is_ignored_when_not_attached(api):
-    exec_id, c = api.open("sh", "-c", "cat; sleep 0.3; echo end")
+    exec_id, c = api.open("sh", "-c", "cat; sleep 0.3; echo end")  # what was sent would be there by then
     with c:
         c.send(b"nobody reads this\n")
         assert c.read_frames() == [(STDOUT, b"end\n")]
@@ -311,14 +311,14 @@ def test_output_does_not_come_with_the_head(api):
 
 def test_half_close_without_stdin_is_no_hangup(api):
     """The CLI does so right after the head."""
-    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later")
+    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later")  # the client has closed its half by then
     with c:
         c.half_close()
         assert c.read_frames() == [(STDOUT, b"later\n")]
 
 
 def test_half_close_ends_stdin_and_nothing_else(api):
-    exec_id, c = api.open("sh", "-c", "cat; sleep 0.5; echo after", AttachStdin=True)
+    exec_id, c = api.open("sh", "-c", "cat; sleep 0.5; echo after", AttachStdin=True)  # the client has closed its half by then
     with c:
         c.send(b"data\n")
         c.half_close()
@@ -336,7 +336,7 @@ def test_half_close_of_a_tty_with_stdin(api, running):
 
 
 def test_half_close_of_a_tty_without_stdin(api):
-    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later", Tty=True)
+    exec_id, c = api.open("sh", "-c", "sleep 0.5; echo later", Tty=True)  # the client has closed its half by then
     with c:
         c.half_close()
         assert c.read_to_eof() == b"later\r\n"
@@ -357,7 +357,7 @@ def test_exit_code_is_there_at_the_end(api):
 
 
 def test_closed_outputs_do_not_end_the_stream(api):
-    exec_id, c = api.open("sh", "-c", "exec >/dev/null 2>&1; sleep 1; exit 3")
+    exec_id, c = api.open("sh", "-c", "exec >/dev/null 2>&1; sleep 1; exit 3")  # the time that is measured
     began = time.monotonic()
     with c:
         assert c.read_frames() == []
@@ -366,6 +366,7 @@ def test_closed_outputs_do_not_end_the_stream(api):
 
 
 def test_descendants_hold_the_stream_for_two_seconds(api):
+    # Before and after the end of the two seconds.
     exec_id, c = api.open("sh", "-c", "(sleep 1; echo late; sleep 60; echo too late) & exit 6")
     began = time.monotonic()
     with c:
@@ -402,6 +403,7 @@ def test_nothing_attached(api, kill):
 
 def test_client_goes_away(api, target, differ):
     """The command runs on; its output is dropped. 20.10 sometimes records 126 over the true code."""
+    # It speaks when nobody is there.
     exec_id, c = api.open("sh", "-c", "sleep 0.5; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 8")
     c.close()
     assert api.inspect(exec_id)["Running"] is True
@@ -410,7 +412,7 @@ def test_client_goes_away(api, target, differ):
 
 
 def test_client_goes_away_and_much_output_is_dropped(api, target):
-    exec_id, c = api.open("sh", "-c", "sleep 0.3; head -c 5000000 /dev/zero; exit 7")
+    exec_id, c = api.open("sh", "-c", "sleep 0.3; head -c 5000000 /dev/zero; exit 7")  # it speaks when nobody is there
     c.close()
     code = api.wait_exit(exec_id)["ExitCode"]
     assert code == 7 or (not target.is_execd and code == 126)
@@ -418,7 +420,7 @@ def test_client_goes_away_and_much_output_is_dropped(api, target):
 
 def test_client_goes_away_with_stdin(api):
     """No hangup: stdin ends, no more."""
-    exec_id, c = api.open("sh", "-c", "cat >/dev/null; sleep 0.3; exit 9", AttachStdin=True)
+    exec_id, c = api.open("sh", "-c", "cat >/dev/null; sleep 0.3; exit 9", AttachStdin=True)  # a hangup would end it meanwhile
     api.wait_running(exec_id)
     c.close()
     assert api.wait_exit(exec_id)["ExitCode"] in (9, 126)

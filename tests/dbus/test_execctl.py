@@ -242,6 +242,7 @@ def test_life_of_a_detached_exec():
 
 
 def test_logs():
+    # The last line comes when the others have been shown.
     ident = detached("web", "--", "sh", "-c", "for i in 1 2 3 4; do echo line $i; echo error $i >&2; done; sleep 1; "
                      "echo last")
     r = execctl("logs", "--follow", ident)
@@ -288,6 +289,7 @@ def test_json_is_json():
 
 def test_logs_keep_their_order():
     """If stdout and stderr are one file, the lines have the order in which they were written."""
+    # Two pipes have no order of their own.
     ident = detached("web", "--", "sh", "-c", "for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done")
     execctl("wait", ident)
     shell("journalctl --sync")

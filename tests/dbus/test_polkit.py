@@ -309,7 +309,7 @@ sys.path.insert(0, sys.argv[1])
 from bus import Bus
 b = Bus()
 b.send("/org/execd1", "org.execd1.Manager", "Run", "sas", "web", ["touch", "/tmp/left"])
-time.sleep(float(sys.argv[2]))
+time.sleep(float(sys.argv[2]))  # the moments of the call are what is tried
 b.close()
 print("left", flush=True)
 sys.stdin.readline()

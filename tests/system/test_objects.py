@@ -125,6 +125,7 @@ def test_runtime_max_sec():
 
 def test_runtime_max_sec_begins_with_the_start():
     """Not with the create, after which a client may take its time."""
+    # With the pause below, longer than it may run.
     exec_id = create("web", ["sh", "-c", "sleep 1; echo whole"], Properties={"RuntimeMaxSec": "2"})
     time.sleep(1.5)  # most of the time that it may run
     assert Attached(exec_id).read_all()[0] == b"whole\n"

@@ -161,7 +161,7 @@ int fuse_memory(const char *target, const char *asked)
                 _exit(0);
         }
         while (access(asked, F_OK) < 0)
-                usleep(10000);
+                usleep(10000); /* until it looks again */
         map(open_served(target));
         return wait_for_end();
 }

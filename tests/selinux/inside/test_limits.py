@@ -142,6 +142,7 @@ def test_slice_has_the_limits(emptied):
 
 def test_memory_of_five(emptied):
     """Each holds 30 MB for itself: together they have no more than the container has."""
+    # It is held while it is measured.
     hold = ["sh", "-c", "head -c 30000000 /dev/zero | tail -c 29000000 | { sleep 5; cat >/dev/null; }"]
     ids = spawned(emptied, hold)
     directory, most = slice_of(ids[0]), 0

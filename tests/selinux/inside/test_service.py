@@ -14,6 +14,7 @@ import vm
 
 
 def test_restart_loses_no_exec(web):
+    # Over a restart and a crash.
     started = [client.create(web.name, ["sh", "-c", f"sleep 20; echo late; exit {code}"], Tty=tty).json()["Id"]
                for code, tty in ((7, False), (8, True))]
     for exec_id in started:

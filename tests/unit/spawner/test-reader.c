@@ -194,7 +194,7 @@ static void read_on(ReaderMemory *m, void *userdata)
 {
         for (;;) {
                 reader_advance(m);
-                (void) usleep(1000);
+                (void) usleep(1000); /* it takes long, and no processor */
         }
 }
 
