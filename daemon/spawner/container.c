@@ -94,6 +94,7 @@ int container_new(const ContainerFacts *facts, Leader *leader, Container **ret)
         c->aliases = strv_copy(facts->aliases);
         c->is_activating = facts->is_activating;
         c->denies_exec_memory = facts->denies_exec_memory;
+        c->is_other_user = facts->is_other_user;
         if (facts->unit && *facts->unit)
                 c->unit = strdup(facts->unit);
         if (facts->cgroup)

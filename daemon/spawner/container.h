@@ -43,6 +43,7 @@ typedef struct Container {
         char **aliases;           /* of a service: all its names */
         bool is_activating;       /* a service that was not up yet when it was found */
         bool denies_exec_memory;  /* no memory of a command may be made executable */
+        bool is_other_user;       /* a service: its main process does not run as the user of the unit */
         Leader *leader;           /* owned reference */
         uid_t leader_uid;
         uint64_t created_usec, started_usec;
@@ -63,7 +64,7 @@ typedef struct ContainerFacts {
                 *working_dir; /* of an exec that says nothing; or NULL: root, and the root directory */
         char *const *groups, *const *details; /* or NULL */
         char *const *aliases;                 /* or NULL */
-        bool is_activating, denies_exec_memory;
+        bool is_activating, denies_exec_memory, is_other_user;
 } ContainerFacts;
 
 /* Takes a reference of the leader. */

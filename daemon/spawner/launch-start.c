@@ -183,6 +183,18 @@ static void fill_service(RunnerSpec *spec, const Container *c, const LaunchStart
         spec->denies_exec_memory = c->denies_exec_memory;
 }
 
+/* A program with the set-user-ID bit can make it another user. The right to run commands as the user of the
+ * unit is no right to run them as that one. */
+static int check_is_users(const RunnerSpec *spec, const Container *c, Refusal *reterr)
+{
+        if (!spec->as_leader || spec->privileged || !c->is_other_user)
+                return 0;
+        return refuse(
+                reterr, REFUSAL_DENIED, EPERM,
+                "Privileged: the main process of %s runs as the user %s, and not as the user of the unit",
+                c->name, c->user);
+}
+
 static int fill_request(RunnerSpec *spec, const Container *c, LaunchStart *q)
 {
         fill_service(spec, c, q);
@@ -303,6 +315,8 @@ int launch_start(Launch *l, sd_bus_message *message, LaunchStart *q, Refusal *re
                 r = leader_fill_inherited(l->container->leader, &s->spec, reterr);
         if (r >= 0)
                 r = fill_request(&s->spec, l->container, q);
+        if (r >= 0)
+                r = check_is_users(&s->spec, l->container, reterr);
         if (r >= 0 && !q->tty)
                 r = q->stdio ? take_stdio(s, q->stdio, reterr) : make_stdio(s, l->container->leader, q);
         if (r >= 0)

@@ -154,6 +154,7 @@ static int describe_user(const Leader *leader, char ret_user[static USER_SIZE], 
 
 static int make_container(const ServiceProperties *p, Leader *leader, Container **ret, Refusal *reterr)
 {
+        const ProcStatus *status = &leader->found.status;
         char id[SERVICE_ID_SIZE], user[USER_SIZE];
         const char *image = NULL;
         int r;
@@ -179,6 +180,7 @@ static int make_container(const ServiceProperties *p, Leader *leader, Container 
                         .aliases = p->names,
                         .is_activating = !service_properties_are_active(p),
                         .denies_exec_memory = p->denies_exec_memory,
+                        .is_other_user = !service_properties_name_user(p, status->uid, status->gid),
                 },
                 leader, ret);
 }

@@ -144,6 +144,10 @@ static int read_property(sd_bus_message *m, const char *name, ServiceProperties 
                 return read_invocation(m, p);
         if (strcmp(name, "MainPID") == 0)
                 return sd_bus_message_read(m, "v", "u", &p->main_pid);
+        if (strcmp(name, "UID") == 0)
+                return sd_bus_message_read(m, "v", "u", &p->uid);
+        if (strcmp(name, "GID") == 0)
+                return sd_bus_message_read(m, "v", "u", &p->gid);
         if (strcmp(name, "ExecMainStartTimestamp") == 0)
                 return sd_bus_message_read(m, "v", "t", &p->created_usec);
         if (strcmp(name, "SecureBits") == 0)
@@ -159,7 +163,8 @@ static int read_property(sd_bus_message *m, const char *name, ServiceProperties 
 
 int service_properties_read(sd_bus_message *reply, ServiceProperties *ret)
 {
-        _cleanup_(service_properties_done) ServiceProperties p = {0};
+        _cleanup_(service_properties_done)
+                ServiceProperties p = {.uid = SERVICE_NO_ID, .gid = SERVICE_NO_ID};
         int r;
 
         r = sd_bus_message_enter_container(reply, 'a', "{sv}");
@@ -183,6 +188,11 @@ int service_properties_read(sd_bus_message *reply, ServiceProperties *ret)
         *ret = p;
         p = (ServiceProperties){0};
         return 0;
+}
+
+bool service_properties_name_user(const ServiceProperties *p, uint32_t uid, uint32_t gid)
+{
+        return (p->uid == SERVICE_NO_ID || p->uid == uid) && (p->gid == SERVICE_NO_ID || p->gid == gid);
 }
 
 bool service_properties_are_active(const ServiceProperties *p)

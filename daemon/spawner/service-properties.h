@@ -13,6 +13,8 @@
 #include "base/refusal.h"
 #include "wire/service-name.h"
 
+#define SERVICE_NO_ID UINT32_MAX
+
 typedef struct ServiceProperties {
         char *id;           /* owned: the name that the others are aliases of */
         char **names;       /* owned: all of them */
@@ -22,6 +24,7 @@ typedef struct ServiceProperties {
         uint8_t invocation[SERVICE_INVOCATION];
         bool has_invocation;
         uint32_t main_pid;
+        uint32_t uid, gid;          /* of User= and Group=; without them SERVICE_NO_ID */
         uint64_t created_usec;      /* CLOCK_REALTIME: when the main process was started */
         bool denies_exec_memory;    /* MemoryDenyWriteExecute= */
         bool restricts_filesystems; /* RestrictFileSystems= */
@@ -37,6 +40,10 @@ int service_properties_read(sd_bus_message *reply, ServiceProperties *ret);
 /* Refuses a service that does not run, has no main process, is a user's, or has confinement that a command
  * cannot be given. */
 int service_properties_check(const ServiceProperties *p, Refusal *reterr);
+
+/* Whether a process with these ids is what User= and Group= say. A program with the set-user-ID bit can make
+ * another user of the main process. */
+bool service_properties_name_user(const ServiceProperties *p, uint32_t uid, uint32_t gid);
 
 /* Whether it is up, so that what is ordered after it need not wait. */
 bool service_properties_are_active(const ServiceProperties *p);

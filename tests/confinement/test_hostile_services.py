@@ -2,6 +2,7 @@
 """T-SVC, T-F4: a service that is in somebody else's hands: what it makes of itself is no more than itself to a command."""
 
 import os
+import shutil
 import time
 
 import bpf
@@ -68,6 +69,30 @@ def test_main_process_of_another_user(service):
     status = dict(line.split(":\t", 1) for line in outcome.out.decode().splitlines() if ":\t" in line)
     assert status["Uid"].split() == ["1"] * 4 and int(status["CapBnd"], 16) == 0
     client.assert_refused(client.run(s.name, STATUS, User="0"), "Privileged")
+
+
+SETUID = "/var/lib/execd-tests/becomes"  # not in /run, where the bit means nothing
+
+
+@pytest.mark.parametrize("ids", [("--reuid=0", "--regid=0"), ("--reuid=33", "--regid=33"), ("--reuid=1", "--regid=42")],
+                         ids=["root", "another", "group"])
+def test_main_process_executes_a_setuid_program(service, ids):
+    """The user of the unit is still who a command runs as: what that program is to the service, it is not to a command."""
+    s = service("setuid", ["User=daemon", "PrivateTmp=yes"],
+                program="/bin/sh -c 'while [ ! -e {inside}/go ]; do sleep 0.1; done; exec " + SETUID +
+                        f" {' '.join(ids)} --clear-groups /bin/sleep infinity'")
+    shutil.copy("/usr/bin/setpriv", SETUID)
+    os.chmod(SETUID, 0o4755)
+    try:
+        with open(f"{s.shared}/go", "w", encoding="ascii"):
+            pass
+        host.wait_until(lambda: host.comm_of(s.main_pid()) == "sleep", "the setuid program")
+        client.assert_refused(client.run(s.name, STATUS), "Privileged: the main process of setuid.service runs as the user")
+        client.assert_refused(client.start(client.create(s.name, STATUS).json()["Id"]), "Privileged")
+        assert client.run(s.name, STATUS, Privileged=True).code == 0
+        assert client.output(s.name, ["/usr/bin/id", "-un"], User="daemon") == "daemon\n"
+    finally:
+        os.unlink(SETUID)
 
 
 @pytest.fixture
