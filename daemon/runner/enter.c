@@ -165,6 +165,7 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         RunnerSpec *s = &e->spec;
         RunnerMode mode = order->mode;
         bool with_stdio = n_fds > ORDER_NAMESPACES + order->n_namespaces;
+        bool is_in_service = s->service && s->working_dir;
         int r;
 
         if (mode == RUNNER_MODE_EXEC && (!s->argv || !s->argv[0] || s->tty == with_stdio))
@@ -196,10 +197,14 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         if (r < 0)
                 return r;
         step_begin(STEP_DIRECTORY);
-        r = command_enter_directory(s, reterr);
-        if (r < 0)
-                return r;
-        r = creds_become(s, &e->user, reterr);
+        /* As an engine does, also where its user may not enter it. The directories of a service can be the
+         * host's: there the user enters what was asked for, as in systemd. */
+        if (!is_in_service)
+                r = command_enter_directory(s, reterr);
+        if (r >= 0)
+                r = creds_become(s, &e->user, reterr);
+        if (r >= 0 && is_in_service)
+                r = command_enter_directory(s, reterr);
         if (r < 0)
                 return r;
         step_begin(STEP_PROGRAM);

@@ -171,6 +171,21 @@ def test_root_in_another_users_service(service):
     assert execctl("run", "-u", "nobody", s.name, "--", "id", "-un", check=True).stdout == "nobody\n"
 
 
+def test_working_directory_is_entered_as_the_user(service):
+    """R-A3: the directories are the host's, and a command gets where its user gets to and no further."""
+    s = service("directory", ["User=daemon"])
+    closed = f"{s.shared}/closed"
+    os.makedirs(f"{closed}/open")
+    os.chmod(closed, 0o700)
+    for place in (f"{s.inside}/closed/open", "/proc/1/root", f"/proc/{host.main_pid('dbus.service')}/cwd"):
+        client.assert_refused(client.run(s.name, ["/bin/pwd"], WorkingDir=place), "permission denied")
+    root = {"User": "root", "Privileged": True}
+    assert client.output(s.name, ["/bin/pwd"], WorkingDir=f"{s.inside}/closed/open", **root) == f"{s.inside}/closed/open\n"
+    os.chown(closed, 1, 1)
+    assert client.output(s.name, ["/bin/pwd"], WorkingDir=f"{s.inside}/closed/open") == f"{s.inside}/closed/open\n"
+    client.assert_refused(client.run(s.name, ["/bin/pwd"], WorkingDir=f"{s.inside}/closed", User="nobody"), "permission denied")
+
+
 ALLOW = """polkit.addRule(function(action, subject) {
     if (action.id == "org.execd1.exec-service" && action.lookup("unit") == "%s")
         return polkit.Result.YES;
