@@ -218,7 +218,13 @@ static int set_ids(const RunnerSpec *s, const UserCredentials *u, Refusal *reter
         return 0;
 }
 
-int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
+/* A new one without a name: a named one could have been made in advance by somebody else. */
+int creds_join_keyring(void)
+{
+        return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS ? -errno : 0;
+}
+
+int creds_become(const RunnerSpec *s, const UserCredentials *u, bool has_keyring, Refusal *reterr)
 {
         uint64_t bounding = s->cap_bounding | (s->privileged ? s->cap_privileged : 0);
         uint64_t ambient = u->uid != 0 && u->uid == s->leader_uid ? s->cap_ambient & bounding : 0;
@@ -244,8 +250,11 @@ int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr)
         prctl(PR_SET_DUMPABLE, 0);
 
         umask((mode_t) s->umask);
-        /* A new one without a name: a named one could have been made in advance by somebody else. */
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
-                return refuse(reterr, REFUSAL_INTERNAL, errno, "failed to create a session keyring");
-        return 0;
+        /* The kernel counts the keys of a user on the whole host: another container, or a user of the host
+         * with the same number, may have left none. */
+        r = creds_join_keyring();
+        if (r >= 0 || (r == -EDQUOT && has_keyring))
+                return 0;
+        return refuse(reterr, REFUSAL_INTERNAL, r, "failed to create a session keyring: %s",
+                      strerrordesc_np(-r));
 }

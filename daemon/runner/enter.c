@@ -165,7 +165,7 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         RunnerSpec *s = &e->spec;
         RunnerMode mode = order->mode;
         bool with_stdio = n_fds > ORDER_NAMESPACES + order->n_namespaces;
-        bool is_in_service = s->service && s->working_dir;
+        bool is_in_service = s->service && s->working_dir, has_keyring = false;
         int r;
 
         if (mode == RUNNER_MODE_EXEC && (!s->argv || !s->argv[0] || s->tty == with_stdio))
@@ -174,8 +174,10 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         r = confine_outside(s, reterr);
         if (r < 0)
                 return r;
-        if (mode == RUNNER_MODE_EXEC)
+        if (mode == RUNNER_MODE_EXEC) {
                 audit_command(s);
+                has_keyring = creds_join_keyring() >= 0;
+        }
         r = join_namespaces(s, order->n_namespaces, with_stdio, reterr);
         if (r < 0)
                 return r;
@@ -202,7 +204,7 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         if (!is_in_service)
                 r = command_enter_directory(s, reterr);
         if (r >= 0)
-                r = creds_become(s, &e->user, reterr);
+                r = creds_become(s, &e->user, has_keyring, reterr);
         if (r >= 0 && is_in_service)
                 r = command_enter_directory(s, reterr);
         if (r < 0)

@@ -92,7 +92,10 @@ int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr);
 int creds_lookup(const RunnerSpec *s, UserCredentials *ret, Refusal *reterr);
 /* Before the namespaces are joined, where the supplementary groups can be named. */
 int creds_set_outside_groups(const RunnerSpec *s);
-int creds_become(const RunnerSpec *s, const UserCredentials *u, Refusal *reterr);
+/* A session keyring of its own, which counts as a key of the user that the caller is at the moment. */
+int creds_join_keyring(void);
+/* With the keyring that it has, if its user may have no more keys. */
+int creds_become(const RunnerSpec *s, const UserCredentials *u, bool has_keyring, Refusal *reterr);
 
 /* stdio.c */
 int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_master, Refusal *reterr);

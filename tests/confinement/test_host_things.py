@@ -239,6 +239,29 @@ def test_session_keyring_is_fresh(machine, services_with):
     os.unlink(shared)
 
 
+@pytest.mark.parametrize("user", ["1234", "1234:0"])
+def test_keys_of_others_with_the_same_number(machine, user):
+    """T-A6: the kernel counts the keys of a user number on the whole host. Who has used them up stops no command."""
+    m = machine("hostile-quota", ["--system-call-filter=@keyring"], ["/probe/hostile", "sleep"])
+
+    def keyring():
+        fields = client.fields(client.run(m.name, ["/probe/probe", "report"], User=user))
+        assert fields["keyring.session"].endswith(";_ses") and fields["keyring.session.keys"] == "0"
+        return fields["keyring.session"]
+
+    assert keyring().startswith("keyring;1234;")
+    holder = subprocess.Popen([f"{host.TOOLS}/hostile", "all-keys", "1234"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "EDQUOT\n"
+        assert keyring().startswith("keyring;0;")
+        assert client.run("web", ["/bin/true"], User=user).code == 0
+    finally:
+        holder.terminate()
+        holder.wait(20)
+    # The kernel takes its time to collect keys.
+    host.wait_until(lambda: keyring().startswith("keyring;1234;"), "the user's keys")
+
+
 @pytest.fixture
 def trace():
     """System calls of execd, the spawner and all that the latter starts while the test runs."""

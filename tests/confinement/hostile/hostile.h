@@ -7,6 +7,7 @@
  */
 
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Opens the report for appending, line buffered; ends the program when that cannot be. */
 FILE *report_open(const char *path);
@@ -21,6 +22,7 @@ int traced_leader(const char *kind);
 int vforked_leader(const char *kind);
 int http_client(const char *socket_path, const char *request_path);
 int key_holder(const char *description, char **argv);
+int all_keys(uid_t uid);
 int device_programs(const char *cgroup);
 int fuse_hang(const char *target);
 int fuse_program(const char *target, const char *program, const char *quiet);
