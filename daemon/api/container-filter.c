@@ -116,7 +116,7 @@ static int check_ports(const ContainerFilter *f, const char *key, Refusal *reter
         return 0;
 }
 
-static int check_values(const ContainerFilter *f, Refusal *reterr)
+static int read_values(const ContainerFilter *f, Refusal *reterr)
 {
         static const char *const states[] = {"created",  "running", "paused", "restarting",
                                              "removing", "exited",  "dead",   NULL};
@@ -126,9 +126,7 @@ static int check_values(const ContainerFilter *f, Refusal *reterr)
         static const char *const isolations[] = {"", "default", "process", "hyperv", NULL};
         int r;
 
-        r = http_filter_check_names(f->values, "name", reterr);
-        if (r >= 0)
-                r = http_filter_check_names(f->values, "id", reterr);
+        r = http_filter_read_names(f->values, "name", reterr);
         if (r >= 0)
                 r = check_words(f, "status", states, reterr);
         if (r >= 0)
@@ -158,7 +156,7 @@ int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal 
                 return -ENOMEM;
         r = http_filter_from_query(x, known, &f->values, reterr);
         if (r >= 0)
-                r = check_values(f, reterr);
+                r = read_values(f, reterr);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(f);

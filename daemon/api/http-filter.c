@@ -2,23 +2,31 @@
 
 #include "api/http-filter.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/http-target.h"
+#include "wire/name-pattern.h"
 
 #define FILTER_KEYS_MAX   16
 #define FILTER_VALUES_MAX 1024
-/* Bytes of one regular expression. */
-#define FILTER_PATTERN_MAX 256
-#define FILTER_DEPTH       4
+/* Bytes of all regular expressions of a key, each of which is compared with each name. */
+#define FILTER_PATTERNS_MAX 4096
+#define FILTER_DEPTH        4
 
 struct HttpFilter {
         char *keys[FILTER_KEYS_MAX];
         char **values[FILTER_KEYS_MAX];
+        NamePattern **patterns[FILTER_KEYS_MAX]; /* of the values; NULL: they are no expressions */
         size_t n;
 };
+
+static void patterns_free(NamePattern **patterns, size_t n)
+{
+        for (size_t i = 0; patterns && i < n; i++)
+                name_pattern_free(patterns[i]);
+        free(patterns);
+}
 
 HttpFilter *http_filter_free(HttpFilter *f)
 {
@@ -26,6 +34,7 @@ HttpFilter *http_filter_free(HttpFilter *f)
                 return NULL;
         for (size_t i = 0; i < f->n; i++) {
                 free(f->keys[i]);
+                patterns_free(f->patterns[i], strv_length(f->values[i]));
                 strv_free(f->values[i]);
         }
         return mfree(f);
@@ -176,12 +185,20 @@ int http_filter_from_query(HttpExchange *x, const char *const *known, HttpFilter
         return 0;
 }
 
-char **http_filter_values(const HttpFilter *f, const char *key)
+/* The index of a key, or -ENOENT. */
+static int find_key(const HttpFilter *f, const char *key)
 {
         for (size_t i = 0; i < f->n; i++)
                 if (strcmp(f->keys[i], key) == 0)
-                        return f->values[i];
-        return NULL;
+                        return (int) i;
+        return -ENOENT;
+}
+
+char **http_filter_values(const HttpFilter *f, const char *key)
+{
+        int i = find_key(f, key);
+
+        return i < 0 ? NULL : f->values[i];
 }
 
 bool http_filter_match(const HttpFilter *f, const char *key, const char *value)
@@ -194,54 +211,57 @@ bool http_filter_match(const HttpFilter *f, const char *key, const char *value)
         return !values;
 }
 
-static bool has_back_reference(const char *pattern)
+static int refuse_name(const char *key, const char *value, int error, Refusal *reterr)
 {
-        for (const char *p = strchr(pattern, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
-                if (p[1] >= '1' && p[1] <= '9')
-                        return true;
-        return false;
+        if (error == -E2BIG || error == -EOPNOTSUPP)
+                return refuse(
+                        reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                        "invalid filter '%s': a regular expression may have %d bytes, no {} and no back "
+                        "references",
+                        key, NAME_PATTERN_MAX);
+        if (error == -EINVAL)
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                              "invalid filter '%s=%s': not a regular expression", key, value);
+        return error;
 }
 
-int http_filter_check_names(const HttpFilter *f, const char *key, Refusal *reterr)
+int http_filter_read_names(HttpFilter *f, const char *key, Refusal *reterr)
 {
-        char **values = http_filter_values(f, key);
-        regex_t re;
+        int i = find_key(f, key), r;
+        size_t n = 0, size = 0;
 
-        STRV_FOREACH (v, values) {
-                if (strlen(*v) > FILTER_PATTERN_MAX || strchr(*v, '{') || has_back_reference(*v))
+        if (i < 0 || f->patterns[i] || !f->values[i])
+                return 0;
+        f->patterns[i] = calloc(strv_length(f->values[i]), sizeof(NamePattern *));
+        if (!f->patterns[i])
+                return -ENOMEM;
+        STRV_FOREACH (v, f->values[i]) {
+                size += strlen(*v);
+                if (size > FILTER_PATTERNS_MAX)
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "invalid filter '%s': a regular expression may have %d bytes, no {} "
-                                      "and no back "
-                                      "references",
-                                      key, FILTER_PATTERN_MAX);
-                if (regcomp(&re, *v, REG_EXTENDED | REG_NOSUB) != 0)
-                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                      "invalid filter '%s=%s': not a regular expression", key, *v);
-                regfree(&re);
+                                      "invalid filter '%s': the regular expressions have more than %d bytes",
+                                      key, FILTER_PATTERNS_MAX);
+                r = name_pattern_new(*v, &f->patterns[i][n++]);
+                if (r < 0)
+                        return refuse_name(key, *v, r, reterr);
         }
         return 0;
 }
 
 bool http_filter_match_name(const HttpFilter *f, const char *key, const char *name)
 {
-        char **values = http_filter_values(f, key);
+        int i = find_key(f, key);
+        size_t n = i < 0 ? 0 : strv_length(f->values[i]);
         _cleanup_free_ char *slashed = NULL;
 
-        if (!values)
+        if (n == 0)
                 return true;
-        if (asprintf(&slashed, "/%s", name) < 0)
+        if (!f->patterns[i] || asprintf(&slashed, "/%s", name) < 0)
                 return false;
-        STRV_FOREACH (v, values) {
-                regex_t re;
-                bool found;
-
-                if (regcomp(&re, *v, REG_EXTENDED | REG_NOSUB) != 0)
-                        continue;
-                found = regexec(&re, name, 0, NULL, 0) == 0 || regexec(&re, slashed, 0, NULL, 0) == 0;
-                regfree(&re);
-                if (found)
+        for (size_t k = 0; k < n; k++)
+                if (name_pattern_matches(f->patterns[i][k], name) ||
+                    name_pattern_matches(f->patterns[i][k], slashed))
                         return true;
-        }
         return false;
 }
 

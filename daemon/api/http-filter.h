@@ -21,11 +21,12 @@ char **http_filter_values(const HttpFilter *f, const char *key);
 /* True when the key does not occur or one of its values is this one. */
 bool http_filter_match(const HttpFilter *f, const char *key, const char *value);
 
-/* Refuses expressions that cost too much: over-long ones, counted repetitions (a{1,32767} takes a gigabyte),
- * and back references. */
-int http_filter_check_names(const HttpFilter *f, const char *key, Refusal *reterr);
+/* The values of this key are regular expressions of wire/name-pattern.h. Refuses those that cost too much or are
+ * none. */
+int http_filter_read_names(HttpFilter *f, const char *key, Refusal *reterr);
 
-/* By Docker's rule for names: an unanchored regular expression, with and without a leading slash. */
+/* By Docker's rule for names, after http_filter_read_names(): an unanchored regular expression, with and without a
+ * leading slash. */
 bool http_filter_match_name(const HttpFilter *f, const char *key, const char *name);
 /* A value fits a name exactly or an id by its prefix. */
 bool http_filter_match_container(const HttpFilter *f, const char *key, const char *id, const char *name);

@@ -124,6 +124,13 @@ def test_filter_that_is_no_expression(api, differ):
     assert answer.status == differ(dockerd=200, execd=400)
 
 
+@pytest.mark.parametrize("expression", ["(" * 84 + "x" + ")+" * 84, "(^|a)*" * 42, "(\\b|a)*" * 36, "(" * 50 + "a?b*" + ")+" * 50])
+def test_filter_that_costs_others_gigabytes(api, expression):
+    """The C library copies what is repeated, once for each repetition around it."""
+    assert filtered(api, {"name": [expression]}).status == 200
+    assert api.get("/_ping").status == 200
+
+
 @pytest.mark.parametrize("length", [3, 12, 64])
 def test_filter_by_id(api, container_id, length):
     assert container_id in [c["Id"] for c in filtered(api, {"id": [container_id[:length]]}).json()]

@@ -55,7 +55,7 @@ static void test_matching(void)
                     *const one[] = {(char *) "a=x", (char *) "b=2", NULL},
                     *const longer[] = {(char *) "ab=1", (char *) "b=1", NULL};
 
-        CHECK(f && none);
+        CHECK(f && none && http_filter_read_names(f, "name", NULL) >= 0);
         CHECK(http_filter_match_name(f, "name", "web") && http_filter_match_name(none, "name", "web"));
         CHECK(!http_filter_match_name(f, "name", "aweb"));
         CHECK(http_filter_match_labels(f, both) && !http_filter_match_labels(f, one));
@@ -93,8 +93,35 @@ static void test_names(void)
                 _cleanup_(http_filter_freep) HttpFilter *f = read_filter(rows[i].query, NULL);
 
                 CHECK_ROW(rows[i].query,
-                          f && (http_filter_check_names(f, "name", &refusal) >= 0) == rows[i].is_right);
+                          f && (http_filter_read_names(f, "name", &refusal) >= 0) == rows[i].is_right);
         }
+}
+
+/* Each expression may be long, but not all of them together. */
+static void test_many_names(void)
+{
+        char query[8192] = "/x?filters=%7B%22name%22%3A%5B%22x%22", one[301] = ",%22";
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        _cleanup_(http_filter_freep) HttpFilter *few = NULL, *many = NULL;
+
+        memset(one + strlen(one), 'a', 256);
+        strcat(one, "%22");
+        for (unsigned i = 0; i < 17; i++) {
+                strcat(query, one);
+                if (i != 14 && i != 16)
+                        continue;
+                strcat(query, "%5D%7D");
+                if (i == 14)
+                        few = read_filter(query, NULL);
+                else
+                        many = read_filter(query, NULL);
+                query[strlen(query) - strlen("%5D%7D")] = 0;
+        }
+        CHECK(few && http_filter_read_names(few, "name", NULL) >= 0 &&
+              !http_filter_match_name(few, "name", "web"));
+        CHECK(many && http_filter_read_names(many, "name", &refusal) < 0);
+        CHECK_TEXT("many", refusal.message,
+                   "invalid filter 'name': the regular expressions have more than 4096 bytes");
 }
 
 int main(void)
@@ -103,5 +130,6 @@ int main(void)
         test_matching();
         test_containers();
         test_names();
+        test_many_names();
         return test_finish("http-filter");
 }
