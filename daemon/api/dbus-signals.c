@@ -43,7 +43,7 @@ static void tell_changes(Manager *m, const char *path)
                                               "RecordingPath", "Clients", NULL);
 }
 
-/* It has ended since then, but was running first. */
+/* The command has ended since then, but was running first. The output may not have ended yet. */
 static void tell_was_running(Manager *m, const char *path)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
@@ -67,7 +67,7 @@ static void emit(Manager *m, const Exec *e, unsigned what)
                 (void) sd_bus_emit_object_added(m->bus, path);
                 tell(m, e, "ExecNew", path);
         }
-        if ((what & TELL_STARTED) && (what & TELL_ENDED)) {
+        if ((what & TELL_STARTED) && e->state != EXEC_RUNNING) {
                 tell_was_running(m, path);
                 tell(m, e, "ExecStarted", path);
                 what &= ~TELL_STARTED;
