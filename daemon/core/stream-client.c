@@ -83,6 +83,12 @@ static bool client_sent(StreamClient *c, ssize_t n)
         return false;
 }
 
+/* A frame that was announced cannot be completed: this client cannot be served on, in either direction. */
+void stream_client_cut_off(StreamClient *c)
+{
+        c->output_dead = c->input_eof = true;
+}
+
 /* Ends the announced splice: the tail is copied, through the ring, where a later client finds it. */
 static bool client_finish_bulk(StreamClient *c)
 {
@@ -90,13 +96,12 @@ static bool client_finish_bulk(StreamClient *c)
         OutputRing *h = &c->stream->output_ring;
         ssize_t n = stream_output_receive(o, c->bulk_tail, c->bulk_tail);
 
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        if (n < 0 && errno == EINTR)
                 return false;
         c->bulk_output = NULL;
+        /* Bytes that FIONREAD promised are not there: a process of the container has read them. */
         if (n != (ssize_t) c->bulk_tail) {
-                /* Bytes that FIONREAD promised are not there: the announced frame cannot be kept. */
-                c->bulk_tail = 0;
-                c->output_dead = true;
+                stream_client_cut_off(c);
                 return true;
         }
         c->position = h->end - (uint64_t) n;
@@ -116,8 +121,14 @@ static bool client_splice(StreamClient *c)
                 stream_client_publish(c);
                 n = splice(c->bulk_output->fd, NULL, s->stage[1], NULL, c->bulk_left,
                            SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-                if (!client_sent(c, n))
+                if (n < 0 && errno == EINTR)
                         return false;
+                /* The stage is empty, so that it is the command's pipe that has nothing, as in
+                 * client_finish_bulk(). */
+                if (n <= 0) {
+                        stream_client_cut_off(c);
+                        return true;
+                }
                 s->staged = (size_t) n;
         }
         if (c->index < STREAM_MAP_CLIENTS) {

@@ -157,6 +157,7 @@ bool stream_client_write(StreamClient *c);
 bool stream_client_in_bulk(const StreamClient *c);
 /* Starts to splice the bytes that wait in `o`, if it is worth it and this client is alone and caught up. */
 bool stream_client_start_bulk(StreamClient *c, StreamOutput *o, size_t waiting);
+void stream_client_cut_off(StreamClient *c);
 void stream_client_update(StreamClient *c);
 /* Takes a client whose members are set into the stream; frees it on failure. Nothing moves yet. */
 int stream_client_join(Stream *s, StreamClient *c, bool writer);

@@ -13,9 +13,8 @@
 void stream_output_close(StreamOutput *o)
 {
         LIST_FOREACH (StreamClient, c, &o->stream->clients, node) {
-                /* A frame that was announced cannot be completed: this client cannot be served on. */
                 if (c->bulk_output == o && (c->bulk_left > 0 || c->bulk_tail > 0))
-                        c->output_dead = c->gone = true;
+                        stream_client_cut_off(c);
         }
         o->source = sd_event_source_disable_unref(o->source);
         o->rest = sd_event_source_disable_unref(o->rest);
@@ -200,11 +199,12 @@ bool stream_output_read(StreamOutput *o)
                 room = (size_t) MIN((uint64_t) room, o->limit);
 
         n = output_take(o, room, waiting);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (n < 0 && ((errno == EAGAIN && !o->limited) || errno == EINTR)) {
                 o->copied = 0;
                 return false;
         }
-        /* A pty whose other side is closed answers EIO: that is its end. */
+        /* A pty whose other side is closed answers EIO: that is its end. So it is when bytes that were there at the
+         * end of the command are not: another process has read them, or a terminal was flushed. */
         if (n <= 0) {
                 stream_output_close(o);
                 return true;
