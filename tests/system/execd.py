@@ -3,6 +3,8 @@
 
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +73,37 @@ def records_since(begun, unit):
     return [r for r in map(json.loads, text.splitlines()) if unit in (r.get("_SYSTEMD_UNIT"), r.get("UNIT"))]
 
 
+def halt(pid):
+    """Stops a process. One that is told to stop may still do something: it is waited for."""
+    assert pid > 1, "it is not there"
+    os.kill(pid, signal.SIGSTOP)
+
+    def is_stopped():
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(") ")[2][0] in "TZ"
+    wait_for(is_stopped, what=f"process {pid} to be stopped")
+
+
+def monitor_bus(*matches):
+    """A busctl that monitors the bus, one message of JSON a line: it has seen something, and so will miss nothing."""
+    monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=member='ReadyToWatch'",
+                                *(f"--match={m}" for m in matches)],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
+    while not select.select([monitor.stdout], [], [], 0.1)[0]:
+        shell("busctl emit / execd.Test ReadyToWatch")
+    return monitor
+
+
+def reload_execd():
+    """Until execd has said that it is done: before systemd 253, `systemctl reload` does not wait for that."""
+    begun = cursor()
+    shell("systemctl reload execd.service")
+    wait_for(lambda: any("Configuration reloaded" in str(r["MESSAGE"]) for r in records_since(begun, "execd.service")),
+             what="the reload")
+    wait_for(lambda: shell("systemctl show -P ActiveState execd.service").strip() == "active", what="the unit to be active again")
+    return begun
+
+
 def let_pass(seconds):
     """Gives what must not happen the time to happen. What is to happen is waited for instead."""
     time.sleep(seconds)
@@ -83,4 +116,4 @@ def wait_for(condition, seconds=30, what="condition"):
         if value:
             return value
         time.sleep(0.05)  # until it looks again
-    raise AssertionError(f"not within {seconds} s: {what}")
+    raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")

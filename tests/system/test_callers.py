@@ -38,8 +38,10 @@ os.initgroups(user.pw_name, user.pw_gid); os.setgid(user.pw_gid); os.setuid(user
 import execd
 s = execd.connect()
 s.sendall(execd.head_bytes("POST", sys.argv[3], b""))
+print("sent", flush=True)
 sys.stdin.readline()
 s.close()
+print("closed", flush=True)
 sys.stdin.readline()
 """
 
@@ -101,11 +103,12 @@ def test_member_may_exec(users):
 
 
 def test_member_may_not_exec_privileged(users):
+    begun = execd.cursor()
     status, answer = call_as("member", "POST", "/containers/web/exec", {"Cmd": ["true"], "Privileged": True})
     assert status == 403 and answer["error"]["code"] == "FORBIDDEN"
     assert "org.execd1.exec-privileged" in answer["message"]
-    denied = wait_for(lambda: [json.loads(line) for line in shell(
-        "journalctl --sync; journalctl -o json --no-pager MESSAGE_ID=9b64e2bb69b54967818a6c2220391d34").split("\n") if line])
+    denied = wait_for(lambda: [r for r in execd.records_since(begun, "execd.service")
+                               if r.get("MESSAGE_ID") == "9b64e2bb69b54967818a6c2220391d34"])
     assert denied[-1]["EXEC_PRIVILEGED"] == "1" and denied[-1]["CALLER_UID"] == shell("id -u member").strip()
 
 
@@ -153,7 +156,7 @@ def halted_polkit():
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
             pytest.fail("polkit has ended:\n" + shell("journalctl --no-pager -n 40 -u polkit"))
-    os.kill(pid, signal.SIGSTOP)
+    execd.halt(pid)
     try:
         yield go_on
     finally:
@@ -194,12 +197,16 @@ def test_caller_goes_while_polkit_is_asked(users):
              what="polkit to have read the rule")
     with halted_polkit() as go_on:
         caller = subprocess.Popen([sys.executable, "-c", LEAVING_CALL, os.path.dirname(execd.__file__), "member",
-                                   f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, text=True, cwd="/")
+                                   f"/exec/{exec_id}/kill?signal=KILL"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True, cwd="/")
         try:
+            assert caller.stdout.readline() == "sent\n"
             time.sleep(1)  # nothing shows that polkit was asked
             caller.stdin.write("close\n")
             caller.stdin.flush()
-            time.sleep(0.5)  # nothing shows that execd has seen the end
+            assert caller.stdout.readline() == "closed\n"
+            for _ in range(2):
+                assert request("GET", "/_ping").status == 200  # execd has seen the end, which was before
             go_on()
             time.sleep(1)  # what must not happen has time to
             assert caller.poll() is None

@@ -137,7 +137,7 @@ def test_detached():
     exec_id = create("web", ["sh", "-c", "echo one; echo two; exit 3"])
     assert request("POST", f"/exec/{exec_id}/start", {"Detach": True}).status == 200
     wait_for(lambda: inspect(exec_id)["ExitCode"] == 3, what="the exit code")
-    lines = wait_for(lambda: [r["MESSAGE"] for r in journal(exec_id) if r.get("EXEC_STREAM") == "stdout"])
+    lines = wait_for(lambda: len(r := [r["MESSAGE"] for r in journal(exec_id) if r.get("EXEC_STREAM") == "stdout"]) == 2 and r)
     assert lines == ["one", "two"]
 
 
@@ -204,22 +204,24 @@ def test_scope():
     shell(f"systemctl stop {unit}")
     a.read_all()
     assert inspect(exec_id)["ExitCode"] in (137, 143)
-    assert "could not be found" in shell(f"systemctl status {unit} 2>&1 || true")
+    wait_for(lambda: "could not be found" in shell(f"systemctl status {unit} 2>&1 || true"), what="no unit")
 
 
 def test_scope_made_in_advance():
-    assert run("web", ["true"])[0] == 0
-    wait_for(lambda: "web: runner for an exec" in shell("systemctl list-units --plain --no-legend 'exec-*.scope'"),
-             what="the spare")
-    exec_id = create("web", ["sleep", "1000"])
-    unit = f"exec-{exec_id}.scope"
+    def description(exec_id):
+        return shell(f"systemctl show --value -p Description exec-{exec_id}.scope").strip()
 
-    def description():
-        return shell(f"systemctl show --value -p Description {unit}").strip()
-    assert description() == "web: runner for an exec"
+    def made_in_advance():
+        """The scope of an exec that has just ended can still be called so, and is not the next one's."""
+        assert run("web", ["true"])[0] == 0
+        wait_for(lambda: "web: runner for an exec" in shell("systemctl list-units --plain --no-legend 'exec-*.scope'"),
+                 what="the spare")
+        exec_id = create("web", ["sleep", "1000"])
+        return description(exec_id) == "web: runner for an exec" and exec_id
+    exec_id = wait_for(made_in_advance, what="an exec whose scope was made in advance")
     a = Attached(exec_id)
-    wait_for(lambda: description() == "web: sleep 1000", what="the description")
-    shell(f"systemctl stop {unit}")
+    wait_for(lambda: description(exec_id) == "web: sleep 1000", what="the description")
+    shell(f"systemctl stop exec-{exec_id}.scope")
     a.read_all()
 
 

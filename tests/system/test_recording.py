@@ -13,7 +13,7 @@ import time
 import pytest
 
 import execd
-from execd import Attached, create, cursor, inspect, journal, records_since, request, run, shell, wait_for
+from execd import Attached, create, inspect, journal, request, run, shell, wait_for
 from test_callers import call_as
 
 DIRECTORY = "/var/lib/execd/recordings"
@@ -67,6 +67,19 @@ def users():
     shell("userdel -rf member; userdel -rf stranger", check=False)
 
 
+def record_in_steps(cmd, *steps, **fields):
+    """A recorded command that reads a line after each of these texts, which is sent so many seconds after it was seen: the
+    recording has the pauses, however late execd reads."""
+    exec_id = create("web", cmd, Record=True, AttachStdin=True, **fields)
+    a = Attached(exec_id)
+    for texts, seconds in steps:
+        for text in texts:
+            a.read_until(text)
+        execd.let_pass(seconds)
+        a.socket.sendall(b"\n")
+    return (exec_id, *a.read_all())
+
+
 def leftovers():
     return [name for name in os.listdir(DIRECTORY) if name.endswith(".partial")]
 
@@ -77,13 +90,14 @@ def execctl(*words, stdin=b"", timeout=60):
 
 def test_output_of_both_streams():
     # A character that is read in two parts.
-    exec_id, out, err = record(["sh", "-c", "echo out; echo err >&2; sleep 0.3; printf 'h\\303'; sleep 0.1; "
-                                "printf '\\251\\377\\033[1m\\n'"], User="app", Env=["TERM=vt100"])
+    exec_id, out, err = record_in_steps(
+        ["sh", "-c", "echo out; echo err >&2; read x; printf 'h\\303'; read x; printf '\\251\\377\\033[1m\\n'"],
+        ([b"out\n", b"err\n"], 0.3), ([b"h\xc3"], 0), User="app", Env=["TERM=vt100"])
     assert (out, err) == (b"out\nh\xc3\xa9\xff\x1b[1m\n", b"err\n")
     cast = recording(exec_id)
     assert cast.of("o")[:2] == ["out\r\n", "err\r\n"] or cast.of("o")[:2] == ["err\r\n", "out\r\n"]
     assert cast.output().endswith("h\u00e9\ufffd\x1b[1m\r\n")
-    assert cast.events[-1][0] > 0.3
+    assert cast.events[-1][0] > 0.29
     head = cast.header
     assert (head["width"], head["height"], head["env"]) == (80, 24, {"TERM": "vt100"})
     assert abs(head["timestamp"] - time.time()) < 60
@@ -177,12 +191,17 @@ def test_much_output_is_bounded_and_runs_on():
     with open(path, "rb") as f:
         cast = Cast(f.read())
     assert cast.events[-1][1:] == ["m", "recording truncated"] and len(cast.of("m")) == 1
-    told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
+    told = told_of(exec_id)
     assert len(told) == 1 and told[0]["RECORDING_PATH"] == path
     assert "recorded because it has reached its limit of 67108864 bytes: " in told[0]["MESSAGE"]
     if os.environ.get("EXECD_TEST_VARIANT") != "asan":  # which keeps what was freed
         assert memory_of_execd() < peak + (16 << 20)
     assert leftovers() == []
+
+
+def told_of(exec_id):
+    """What was said about output that is not recorded."""
+    return wait_for(lambda: [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED], what="a record of it")
 
 
 def memory_of_execd():
@@ -345,7 +364,7 @@ def long_pause(directory):
 
 
 def test_replay_as_text(tmp_path):
-    exec_id, _, _ = record(["sh", "-c", "printf '\\033[1mbold\\033[0m\\n'; sleep 0.5; echo two"])  # the pause that is played
+    exec_id, _, _ = record_in_steps(["sh", "-c", "printf '\\033[1mbold\\033[0m\\n'; read x; echo two"], ([b"bold\x1b[0m\n"], 0.5))
     began = time.monotonic()
     done = execctl("replay", exec_id[:12])
     assert (done.returncode, done.stdout, done.stderr) == (0, b"bold\ntwo\n", b"")
@@ -575,7 +594,7 @@ def test_a_directory_that_cannot_be_used(configured, tmp_path):
     configured(f"RecordingDirectory={path}\nRecord=always\n")
     exec_id = create("web", ["echo", "hi"])
     assert Attached(exec_id).read_all() == (b"hi\n", b"")
-    told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
+    told = told_of(exec_id)
     assert len(told) == 1 and "its file could not be created" in told[0]["MESSAGE"]
 
 
@@ -593,7 +612,7 @@ def test_a_disk_that_is_full(configured):
         assert len(out) == 3000004 and out.endswith(b"end\n")
         cast = recording(exec_id)
         assert cast.of("m") == ["recording truncated"] and 500_000 < len(cast.output()) < 1 << 20
-        told = [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED]
+        told = told_of(exec_id)
         assert len(told) == 1 and "No space left" in told[0]["MESSAGE"]
     finally:
         os.unlink(drop_in)
@@ -610,11 +629,7 @@ def test_limits_are_reloaded():
     try:
         with open(DROP_IN, "w", encoding="ascii") as f:
             f.write("[Recording]\nRecordingSizeMax=100K\n")
-        begun = cursor()
-        shell("systemctl reload execd.service")
-        # Before systemd 253, `systemctl reload` does not wait for the service.
-        wait_for(lambda: any("Configuration reloaded" in r["MESSAGE"] for r in records_since(begun, "execd.service")),
-                 what="the reload")
+        execd.reload_execd()
         shell("execctl run web -- sh -c 'echo x >/tmp/go'")
         assert len(a.read_all()[0]) == 400000
         assert recording(exec_id).of("m") == ["recording truncated"]

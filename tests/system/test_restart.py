@@ -233,7 +233,7 @@ def test_end_of_input_while_execd_is_away():
     a = Attached(exec_id)
     a.socket.sendall(b"before ")
     # Its successor finds the messages that arrive meanwhile.
-    shell("kill -STOP $(systemctl show -P MainPID execd.service)")  # and not its children, which outlive it
+    execd.halt(int(shell("systemctl show -P MainPID execd.service")))  # and not its children, which outlive it
     a.socket.sendall(b"meanwhile")
     a.socket.shutdown(socket.SHUT_WR)
     restart()
@@ -268,9 +268,7 @@ def test_output_that_nobody_has_read_yet():
     exec_id = create("web", ["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; exit 2"])
     a = Attached(exec_id)
     time.sleep(0.5)  # nothing shows that the pipes are full
-    for _ in range(40):
-        if len(a.rest) >= 1 << 21:
-            break
+    while len(a.rest) < 1 << 21:
         a.rest += a.socket.recv(1 << 17)
     wait_for(lambda: not inspect(exec_id)["Running"])
     restart()
@@ -339,8 +337,9 @@ def test_starts_under_way_are_waited_for():
 
 
 def test_signals_and_limits_reach_it():
-    exec_id = start_detached("sh", "-c", "trap 'exit 9' USR1; while :; do sleep 0.1; done", Labels={"a": "b"},
+    exec_id = start_detached("sh", "-c", "trap 'exit 9' USR1; echo ready; while :; do sleep 0.1; done", Labels={"a": "b"},
                              Properties={"RuntimeMaxSec": "60"})
+    wait_for(lambda: b"ready" in request("GET", f"/exec/{exec_id}/logs").body, what="the trap")
     restart()
     query = urllib.parse.quote(json.dumps({"label": ["a=b"]}))
     seen = next(e for e in request("GET", f"/exec/json?filters={query}").json() if e["ID"] == exec_id)
@@ -352,24 +351,32 @@ def test_signals_and_limits_reach_it():
 def test_command_with_fds_of_its_caller(tmp_path):
     out = tmp_path / "out"
     script = "echo begun; until rm /tmp/go 2>/dev/null; do sleep 0.1; done; echo done; exit 4"
-    shell(f"execctl run web -- sh -c '{script}' >{out} 2>&1 & run=$!;"
+    shell(f"execctl run web -- rm -f /tmp/go; execctl run web -- sh -c '{script}' >{out} 2>&1 & run=$!;"
           f"until grep -q begun {out}; do sleep 0.1; done; systemctl restart execd.service;"
           "execctl run web -- touch /tmp/go; wait $run", check=False)
     wait_for(lambda: "done" in out.read_text(), what="the command to have written to its own stdout")
 
 
-def test_execctl_notices_nothing():
-    """Each sleeps over the restart."""
-    ends = shell("""
-        execctl run web -- sh -c 'sleep 2; echo done; exit 4' & run=$!
-        (echo one; sleep 2; echo two) | execctl run -i web -- sh -c 'cat; exit 5' & input=$!
-        id=$(execctl run --detach web -- sh -c 'sleep 2; echo late; exit 6')
-        execctl attach $id & attach=$!
+def test_execctl_notices_nothing(tmp_path):
+    """All of their commands, and the one who feeds two of them, go on when a file is there."""
+    wait = "until [ -e /tmp/go-all ]; do sleep 0.1; done"
+    ends = shell(f"""
+        execctl run web -- rm -f /tmp/go-all
+        ready() {{ until [ "$(cat {tmp_path}/$1 2>/dev/null)" ]; do sleep 0.1; done; }}
+        go() {{ until [ -e {tmp_path}/go ]; do sleep 0.1; done; }}
+        execctl run web -- sh -c 'echo begun; {wait}; echo done; exit 4' >{tmp_path}/run & run=$!
+        (echo one; go; echo two) | execctl run -i web -- sh -c 'cat; exit 5' >{tmp_path}/input & input=$!
+        id=$(execctl run --detach web -- sh -c 'echo early; {wait}; echo late; exit 6')
+        execctl attach $id >{tmp_path}/attach & attach=$!
         execctl wait $id & wait=$!
-        (sleep 2.5; echo exit 7) | script -qec "execctl shell web" /dev/null >/dev/null 2>&1 & shell=$!
-        sleep 1  # nothing shows that each of them waits
+        (go; echo exit 7) | script -qec "execctl shell web" /dev/null >{tmp_path}/shell 2>&1 & shell=$!
+        for name in run input attach shell; do ready $name; done
+        sleep 1  # nothing shows that execctl wait waits
         systemctl restart execd.service
+        touch {tmp_path}/go
+        execctl run web -- touch /tmp/go-all
         for pid in $run $input $attach $wait $shell; do wait $pid; echo ended $?; done
+        cat {tmp_path}/run {tmp_path}/input {tmp_path}/attach
     """).split()
     assert [w for w in ends if w.isdigit()] == ["4", "5", "6", "6", "7"], ends
     assert {"done", "one", "two", "late"} <= set(ends)

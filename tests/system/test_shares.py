@@ -92,11 +92,11 @@ def follow_events(action, count):
     s.sendall(execd.head_bytes("GET", "/events"))
     rest = execd.read_head(s)[2]
     print(json.dumps("following"), flush=True)
-    seen = 0
+    seen, text = 0, b'"status":"' + action.encode() + b": "
     while seen < count:
-        seen += rest.count(b'"status":"' + action.encode() + b": ")
+        seen += rest.count(text)
         if seen < count:
-            rest = s.recv(1 << 20)
+            rest = rest[1 - len(text):] + s.recv(1 << 20)  # it may have been cut in the middle
     return seen
 def call(method, path, body=None):
     r = execd.request(method, path, body)

@@ -52,6 +52,14 @@ def events(directory):
         return dict(line.split() for line in stream)
 
 
+def processes_of(directory):
+    try:
+        with open(f"{directory}/cgroup.procs", encoding="ascii") as stream:
+            return stream.read().split()
+    except OSError:  # it is not there any more
+        return []
+
+
 def is_frozen(directory):
     return events(directory)["frozen"] == "1"
 
@@ -147,7 +155,7 @@ def test_made_by_somebody_else(machine):
 def test_goes_when_it_is_empty(machine):
     end(detached(machine))
     wait_for(lambda: os.path.basename(slice_of(machine)) in slices(), what="the slice")
-    end_all(slice_of(machine))
+    end_all(lambda: glob.glob(slice_of(machine)))
     wait_for(lambda: os.path.basename(slice_of(machine)) not in slices(), what="no slice")
 
 
@@ -183,9 +191,7 @@ def test_killed_while_frozen(machine):
     wait_for(lambda: is_frozen(slice_of(machine)), what="the slice is frozen")
     try:
         end(exec_id)
-        wait_for(lambda: not os.path.exists(f"{slice_of(machine)}/exec-{exec_id}.scope/cgroup.procs")
-                 or not open(f"{slice_of(machine)}/exec-{exec_id}.scope/cgroup.procs", encoding="ascii").read().split()[1:],
-                 what="the end of the command")
+        wait_for(lambda: len(processes_of(f"{slice_of(machine)}/exec-{exec_id}.scope")) <= 1, what="the end of the command")
     finally:
         shell(f"systemctl thaw {unit(machine)}")
     wait_for(lambda: not request("GET", f"/exec/{exec_id}/json").json()["Running"], what="the end of the exec")
@@ -300,18 +306,22 @@ def test_slices_of_others_are_left_alone():
         shell("systemctl stop other.service machine-execdition.slice")
 
 
-def end_all(*directories):
-    """Also the runner that is ready for the next exec, which would stay for a while."""
-    names = " ".join(f"'{os.path.basename(directory)}'" for directory in directories)
-    shell(f"systemctl kill --signal=KILL {names}", check=False)
+def end_all(find):
+    """Ends all in the slices that are found until there are none. Also the runner that is ready for the next exec, which would
+    stay for a while, and can come late."""
+    def are_gone():
+        names = " ".join(f"'{os.path.basename(directory)}'" for directory in find())
+        if names:
+            shell(f"systemctl kill --signal=KILL {names}", check=False)
+        return not names
+    wait_for(are_gone, what=lambda: f"an end of {find()}")
 
 
 def end_all_but_one(directory, ids):
     """The one is in the slice itself, where the next runner that is ready has room then."""
     stays = next(i for i in ids if os.path.dirname(scope_directory(i)) == directory)
     end(*(i for i in ids if i != stays))
-    end_all(*sub_slices(directory))
-    wait_for(lambda: not sub_slices(directory), what="no slice below it")
+    end_all(lambda: sub_slices(directory))
     return stays
 
 
@@ -320,9 +330,8 @@ def crowd(machine):
     """So many execs that their scopes are in three slices."""
     ids = [detached(machine) for _ in range(2 * SCOPES + 3)]
     yield ids
-    end_all(*sub_slices(slice_of(machine)))
     end(*ids)
-    wait_for(lambda: not sub_slices(slice_of(machine)), what="one slice")
+    end_all(lambda: sub_slices(slice_of(machine)))
 
 
 def wait_for_at_most(count, directory):

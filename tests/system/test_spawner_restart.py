@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from execd import Attached, connect, create, head_bytes, inspect, read_head, request, run, shell, wait_for
+from execd import Attached, connect, create, halt, head_bytes, inspect, read_head, request, run, shell, wait_for
 
 WORKERS = 8
 RESTARTS = 15
@@ -222,7 +222,7 @@ def test_start_that_was_not_read(signal):
     shell("execctl run web -- rm -f /tmp/once")
     exec_id = parked(["sh", "-c", "echo x >>/tmp/once"])
     pid = need_spawner()
-    shell(f"kill -STOP {pid}")
+    halt(pid)
     start = Start(exec_id)
     shell(f"kill -{signal} {pid}; kill -CONT {pid} || true")
     assert start.end()[0] == 0
@@ -271,7 +271,8 @@ def test_runner_that_waits_is_outside_and_ends_as_a_whole():
         links = {os.readlink(f"/proc/{pid}/ns/{name}") for pid in (spawner(), parent, child)}
         assert len(links) == 1, name
     # Stopped, it does not come to see that it is alone.
-    shell(f"kill -STOP {child}; kill -KILL {parent}")
+    halt(child)
+    shell(f"kill -KILL {parent}")
     wait_for(lambda: not processes_of(exec_id), what="the end of both")
     assert Start(exec_id).end() == (0, b"here\n")
 
@@ -309,7 +310,7 @@ def test_answer_that_is_lost_leaves_nothing():
     exec_id = parked(["sh", "-c", "setsid sleep 3337 & exec sleep 3338"])
     start = released(exec_id)
     execd = int(shell("systemctl show -P MainPID execd.service"))
-    shell(f"kill -STOP {execd}")
+    halt(execd)
     try:
         shell(f"systemctl thaw exec-{exec_id}.scope")
         wait_for(lambda: len(shell("pgrep -fx 'sleep 333[78]'", check=False).split()) == 2, what="the command")
@@ -328,7 +329,8 @@ def test_answer_that_execd_takes_along_leaves_nothing():
     exec_id = parked(["sleep", "3339"])
     start = released(exec_id)
     execd = int(shell("systemctl show -P MainPID execd.service"))
-    shell(f"kill -STOP {execd}; systemctl thaw exec-{exec_id}.scope")
+    halt(execd)
+    shell(f"systemctl thaw exec-{exec_id}.scope")
     wait_for(lambda: shell("pgrep -fx 'sleep 3339'", check=False), what="the command")
     wait_for(lambda: has_answered(pid), what="the answer")
     shell(f"kill -KILL {execd}")

@@ -2,12 +2,11 @@
 """An administrator switches execd off while clients wait: it stays off, and they are told."""
 
 import json
-import select
 import subprocess
 
 import pytest
 
-from execd import connect, head_bytes, read_head, request, run, shell, wait_for
+from execd import connect, halt, head_bytes, monitor_bus, read_head, request, run, shell, wait_for
 
 SOCKETS = ["execd.socket", "execd-spawner.socket"]
 UNITS = SOCKETS + ["execd.service", "execd-spawner.service"]
@@ -29,12 +28,8 @@ class Client:
     """An execctl that has asked for the end of its exec: its question was seen on the bus."""
 
     def __init__(self, *words):
-        monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=member='Wait'",
-                                    "--match=member='ReadyToWatch'"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
+        monitor = monitor_bus("member='Wait'")
         try:
-            while not select.select([monitor.stdout], [], [], 0.1)[0]:
-                shell("busctl emit / execd.Test ReadyToWatch")
             self.process = subprocess.Popen(["execctl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, text=True)
             while json.loads(monitor.stdout.readline())["member"] != "Wait":
@@ -142,7 +137,7 @@ def test_one_that_hangs_is_started_again(unit):
               f"systemctl daemon-reload; systemctl restart {unit}.service")
         try:
             pid = shell(f"systemctl show -P MainPID {unit}.service").strip()
-            shell(f"kill -STOP {pid}")
+            halt(int(pid))
             wait_for(lambda: shell(f"systemctl show -P MainPID {unit}.service").strip() not in (pid, "0"),
                      what="another process")
             assert run("web", ["true"])[0] == 0
