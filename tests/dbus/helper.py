@@ -126,6 +126,17 @@ def fd_counts():
     return counts
 
 
+def halt(pid):
+    """Stops a process. One that is told to stop may still do something: it is waited for."""
+    assert pid > 1, "it is not there"
+    os.kill(pid, signal.SIGSTOP)
+
+    def is_stopped():
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(") ", 1)[1][0] == "T"
+    wait_for(is_stopped, what=f"process {pid} to be stopped")
+
+
 def restart_polkit():
     """Also when that was often of late."""
     shell("systemctl reset-failed polkit.service; systemctl restart polkit.service")

@@ -226,8 +226,8 @@ def test_life_of_a_detached_exec():
     assert row["container"] == "web" and row["state"] == "running" and row["caller"] == 0
     assert prefix[:12] in execctl("list").out.decode()
     assert prefix[:12] not in execctl("list", "--no-legend", "booted").out.decode()
-    text = execctl("status", prefix).out.decode()
-    assert "State: running" in text and f"exec-{ident}.scope" in text and "to out" in text
+    text = wait_for(lambda: "to out" in (text := execctl("status", prefix).out.decode()) and text, what="its output")
+    assert "State: running" in text and f"exec-{ident}.scope" in text
     waiter = subprocess.Popen(["execctl", "wait", prefix])
     helper.let_pass(0.2)
     assert waiter.poll() is None
@@ -290,11 +290,16 @@ def test_json_is_json():
 def test_logs_keep_their_order():
     """If stdout and stderr are one file, the lines have the order in which they were written."""
     # Two pipes have no order of their own.
-    ident = detached("web", "--", "sh", "-c", "for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done")
+    shell("execctl run web -- sh -c 'rm -f /tmp/go-on.*'")
+    gate = "until [ -e /tmp/go-on.$n ]; do sleep 0.1; done; n=$((n+1))"
+    ident = detached("web", "--", "sh", "-c", f"n=0; for i in 1 2 3; do echo out $i; {gate}; echo err $i >&2; {gate}; done")
+    lines = ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3", ""]
+    for n, line in enumerate(lines[:-1]):
+        wait_for(lambda: line in shell(f"execctl logs {ident} 2>&1").split("\n"), what=line)
+        assert execctl("run", "web", "--", "touch", f"/tmp/go-on.{n}").status == 0
     execctl("wait", ident)
     shell("journalctl --sync")
-    said = shell(f"execctl logs {ident} 2>&1")
-    assert said.split("\n") == ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3", ""]
+    assert shell(f"execctl logs {ident} 2>&1").split("\n") == lines
 
 
 def test_a_host_that_is_not_there(tmp_path):

@@ -343,7 +343,7 @@ def test_what_can_not_be_right_is_not_copied(signature, values):
 @contextlib.contextmanager
 def halted_polkit():
     pid = int(shell("systemctl start polkit; systemctl show -P MainPID polkit"))
-    os.kill(pid, signal.SIGSTOP)
+    helper.halt(pid)
     try:
         yield
     finally:

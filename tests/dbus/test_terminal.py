@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 
 import pytest
 
@@ -182,9 +181,8 @@ def test_stopped_and_back():
 
 
 def test_interrupt_without_a_terminal_of_its_own():
-    with Terminal("execctl", "run", "web", "--", "sleep", "1000") as t:
-        wait_for(helper.live_execs)
-        time.sleep(0.2)  # nothing shows that execctl waits for the command
+    with Terminal("execctl", "run", "web", "--", "sh", "-c", "echo begun; exec sleep 1000") as t:
+        t.expect("begun")
         t.send(b"\x03")
         assert t.wait() == 130
 
