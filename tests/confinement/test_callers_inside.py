@@ -180,5 +180,5 @@ def test_spawner_is_not_for_containers(inside):
     user = pwd.getpwnam("execd")
     said = inside("python3", "-c", SPAWNER % (user.pw_gid, user.pw_uid))
     assert "answered b'DATA" not in said and "status 0" in said, said
-    told = host.journal_since(began, "_COMM=execd-spawner")
-    assert f"Refused a connection of uid {user.pw_uid}" in told, told
+    host.wait_until(lambda: f"Refused a connection of uid {user.pw_uid}" in host.journal_since(began, "_COMM=execd-spawner"),
+                    lambda: f"the refusal in {host.journal_since(began, '_COMM=execd-spawner')}")

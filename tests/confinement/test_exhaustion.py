@@ -183,6 +183,14 @@ def settled():
     return host.Usage()
 
 
+def what_is_left(before, after):
+    """What is held more than before, in words."""
+    found = [f"fds of {unit}" for unit in host.SERVICES if after.fds[unit] > before.fds[unit] + 2]
+    found += [f"memory of {unit}" for unit in host.SERVICES
+              if after.rss[unit] - before.rss[unit] >= host.memory_allowed(unit, 8 * 1024)]
+    return found + [name for name in ("scopes", "runners", "zombies") if getattr(after, name)]
+
+
 @pytest.mark.timeout(1800)
 def test_many_execs_leave_nothing(soon_idle):
     """T-E3: --scale=10 makes it ten thousand."""
@@ -199,9 +207,8 @@ def test_many_execs_leave_nothing(soon_idle):
             thread.join()
         assert not problems, f"{len(problems)}: {problems[:5]}"
         after = settled()
-    assert all(before.pids.values()) and after.pids == before.pids
-    for unit in host.SERVICES:
-        assert after.fds[unit] <= before.fds[unit] + 2, f"{before} -> {after}"
-        assert after.rss[unit] - before.rss[unit] < host.memory_allowed(unit, 8 * 1024), f"{before} -> {after}"
-    assert after.scopes == 0 and after.runners == 0 and after.zombies == 0
+        assert all(before.pids.values()) and after.pids == before.pids
+        # What systemd and journald do for it can come later.
+        host.wait_until(lambda: not what_is_left(before, host.Usage()),
+                        lambda: f"an end of {what_is_left(before, host.Usage())}: {before} -> {host.Usage()}")
     assert not host.sh("systemctl list-units --failed --no-legend 'exec-*'").strip()

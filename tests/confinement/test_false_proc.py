@@ -72,10 +72,9 @@ def test_leaders_number_is_given_to_another(machine):
     # The spawner, too, is told of the death not before the number is another's.
     spawner = host.main_pid("execd-spawner.service")
     assert machined > 1 and spawner > 1
-    os.kill(machined, signal.SIGSTOP)
-    os.kill(spawner, signal.SIGSTOP)
     later = threading.Timer(4, os.kill, (machined, signal.SIGCONT))
     try:
+        host.halt(machined, spawner)
         os.kill(leader, signal.SIGKILL)
         other = host.process_with_pid(leader, ["/bin/sleep", "100"])
         os.kill(spawner, signal.SIGCONT)
@@ -121,7 +120,7 @@ def test_container_restarts_under_execs(machine):
                                              "sh", m.unit], check=False).strip() == "up", "a start of the machine")
             known.add(host.namespaces_of(m.leader())["pid"])
             before = len(seen)
-            host.wait_until(lambda: len(seen) > before, "an exec in the new incarnation", 20)
+            host.wait_until(lambda: len(seen) > before, "an exec in the new incarnation")
     finally:
         stop.set()
         for thread in threads:

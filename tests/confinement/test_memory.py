@@ -230,16 +230,13 @@ def test_commands_in_execve(machine, asked):
         runners = host.members_of(unit)
         runner = next(pid for pid in runners if int(host.status_of(pid)["PPid"]) == spawner)
         outcome = []
-        for pid in runners:
-            os.kill(pid, signal.SIGSTOP)
         try:
-            # One that is to stop may still read.
-            host.wait_until(lambda r=runners: all(host.status_of(pid)["State"][0] == "T" for pid in r), "both to be stopped")
+            host.halt(*runners)
             thread = threading.Thread(target=lambda e=exec_id, o=outcome: o.append(client.start(e)))
             thread.start()
             with order_of(runner) as order:
                 order.recv(1, socket.MSG_PEEK)
-            os.kill(spawner, signal.SIGSTOP)
+            host.halt(spawner)
             for pid in runners:
                 os.kill(pid, signal.SIGCONT)
             asked(m, f"asked{i}", runner)
@@ -279,7 +276,7 @@ def test_caller_in_execve(way, tmp_path, fuse):
     file.touch()
     assert client.run("web", ["/bin/true"]).code == 0
     execd = host.main_pid("execd.service")
-    os.kill(execd, signal.SIGSTOP)
+    host.halt(execd)
     try:
         caller = subprocess.Popen([sys.executable, "-c", "\n".join((BEGIN, CALL[way], EXECUTE)), f"{host.TOOLS}/hostile",
                                    str(file), str(asked), os.path.join(os.path.dirname(__file__), "..", "dbus")],

@@ -246,10 +246,8 @@ def test_runner_joins_what_was_compared(container, what):
     runner = runner_of(exec_id)
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(exec_id)))
-    os.kill(runner, signal.SIGSTOP)
     try:
-        # It may have been about to read.
-        host.wait_until(lambda: host.status_of(runner)["State"].startswith("T"), "it to be stopped")
+        host.halt(runner)
         thread.start()
         host.wait_until(lambda: waiting_for(runner, 3) > 0, "the order for the runner")
         tell(c, what)

@@ -19,10 +19,24 @@ SLOW = "confinement-slow.service"
 DROP_IN = "/run/systemd/system/exec-.scope.d/confinement-test.conf"
 
 
+GO = "/run/execd-test-go"
+UNTIL_GO = f"/bin/sh -c 'while ! [ -e {GO} ]; do sleep 0.1; done'"
+
+
+def let_go():
+    with open(GO, "w", encoding="ascii"):
+        pass
+
+
+def wait_for_job():
+    host.wait_until(lambda: host.sh(["systemctl", "show", "-P", "ActiveState", SLOW]).strip() == "activating", "the job to be held up")
+
+
 @pytest.fixture
 def held_up():
-    """Every scope's job waits for a service that runs this command."""
-    def hold(command):
+    """Every scope's job waits for a service that runs this command, such as one that ends when it is let go."""
+    def hold(command=UNTIL_GO):
+        host.sh(["rm", "-f", GO])
         with open(f"/run/systemd/system/{SLOW}", "w", encoding="utf-8") as unit:
             unit.write(f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart={command}\n")
         os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
@@ -49,13 +63,13 @@ def start_in_background(cmd, **fields):
 
 @pytest.mark.parametrize("fields", [{}, {"Properties": {"TasksMax": "50"}}], ids=["as it is", "with limits"])
 def test_job_that_takes_long(held_up, fields):
-    held_up("/bin/sleep 3")
+    held_up()
     thread, outcomes = start_in_background(["sh", "-c", f"touch {MARK}; cat /proc/self/cgroup"], **fields)
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
-        assert not os.path.exists(ROOT + MARK), "it ran before its scope was there"
-        time.sleep(0.05)  # until it looks again
-    thread.join(20)
+    wait_for_job()
+    host.let_pass(2)
+    assert not os.path.exists(ROOT + MARK), "it ran before its scope was there"
+    let_go()
+    thread.join(60)
     assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
     assert os.path.exists(ROOT + MARK)
     assert f"exec-{outcomes[0].id}.scope".encode() in outcomes[0].out
@@ -78,27 +92,30 @@ for t in threads:
 N_FLOOD = 200
 
 
+def n_started(words):
+    """How many execs of such a command have been asked to start, and have not ended."""
+    listed = client.request("GET", "/exec/json").json()
+    return sum(e["Running"] and words in " ".join(e["ProcessConfig"]["arguments"]) for e in listed)
+
+
 def test_users_take_turns(held_up):
     """A user who asks for very many scopes holds up nobody: others get the next ones."""
     host.sh("id member >/dev/null 2>&1 || useradd -m -G execd member")
-    go = "/run/execd-test-go"
-    held_up(f"/bin/sh -c 'while ! [ -e {go} ]; do sleep 0.1; done'")
-    host.sh(f"rm -f {go}; : >{ROOT}{MARK}; chmod 666 {ROOT}{MARK}")
+    held_up()
+    host.sh(f": >{ROOT}{MARK}; chmod 666 {ROOT}{MARK}")
     flood = subprocess.Popen(["python3", "-c", FLOOD, os.path.dirname(client.__file__), MARK, str(N_FLOOD)],
                              stdout=subprocess.PIPE, text=True)
     try:
         assert flood.stdout.readline() == "started\n"
-        host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) >= N_FLOOD, "runners of all of them")
+        host.wait_until(lambda: n_started("echo member") == N_FLOOD, "starts of all of them", 60)
         thread, outcomes = start_in_background(["sh", "-c", f"echo root >>{MARK}"])
-        host.wait_until(lambda: host.own_processes().get(host.PRODUCT[2], 0) > N_FLOOD, "the runner of root's exec")
-        with open(go, "w", encoding="ascii"):
-            pass
+        host.wait_until(lambda: n_started("echo root") == 1, "root's start")
+        let_go()
         thread.join(60)
         assert outcomes and outcomes[0].ran and outcomes[0].code == 0, outcomes
         flood.communicate(timeout=120)
     finally:
         flood.kill()
-        host.sh(f"rm -f {go}")
     with open(ROOT + MARK, encoding="ascii") as stream:
         order = stream.read().split()
     assert order.count("member") == N_FLOOD
@@ -118,14 +135,17 @@ def test_job_that_fails(held_up):
 def test_container_ends_before_the_scope_is_there(held_up, machine):
     """T-D5: who then enters finds nobody, and the answer says that the container has gone, as it would a moment later."""
     m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])
-    held_up("/bin/sleep 3")
+    held_up()
     created = client.create(m.name, ["/bin/true"])
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
     thread.start()
-    time.sleep(1)  # the job is held up for three
+    wait_for_job()
+    host.let_pass(1)  # nothing shows that the start was read
     host.sh(["systemctl", "kill", "--signal=KILL", m.unit])
-    thread.join(20)
+    host.wait_until(lambda: not m.is_registered(), "an end of the machine")
+    let_go()
+    thread.join(60)
     assert_told_that_it_has_gone(outcomes, created.json()["Id"])
 
 
@@ -138,15 +158,17 @@ def assert_told_that_it_has_gone(outcomes, exec_id):
 def test_pause_before_the_scope_is_there(held_up, machine):
     """The start was asked for before the pause, and the command would run in it."""
     m = machine("hostile-pausing", payload=["/probe/hostile", "sleep"])
-    held_up("/bin/sleep 3")
+    held_up()
     created = client.create(m.name, ["/bin/true"])
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
     thread.start()
-    time.sleep(1)  # the job is held up for three
+    wait_for_job()
+    host.let_pass(1)  # nothing shows that the start was read
     host.sh(["systemctl", "freeze", m.unit])
+    let_go()
     try:
-        thread.join(20)
+        thread.join(60)
     finally:
         host.sh(["systemctl", "thaw", m.unit])
     assert outcomes, "no answer"
@@ -163,11 +185,8 @@ def test_container_ends_before_it_is_entered(machine):
     runners = host.pids_of(host.PRODUCT[2])
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(client.start(created.json()["Id"])))
-    for pid in runners:
-        os.kill(pid, signal.SIGSTOP)
     try:
-        # One that is to stop may still read.
-        host.wait_until(lambda: all(host.status_of(pid)["State"][0] == "T" for pid in runners), "all of them to be stopped")
+        host.halt(*runners)
         thread.start()
         time.sleep(0.5)  # nothing shows that the stopped runner was written to
         leader = m.leader()
@@ -176,7 +195,7 @@ def test_container_ends_before_it_is_entered(machine):
     finally:
         for pid in runners:
             os.kill(pid, signal.SIGCONT)
-    thread.join(20)
+    thread.join(60)
     assert_told_that_it_has_gone(outcomes, created.json()["Id"])
 
 

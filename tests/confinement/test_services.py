@@ -156,10 +156,12 @@ def test_root_of_the_host_only_on_request(service):
     done = execctl("run", s.name, "--", "id", "-u")
     assert done.returncode != 0 and "Privileged" in done.stderr
     assert execctl("run", "--privileged", s.name, "--", "id", "-u", check=True).stdout == "0\n"
-    records = [json.loads(line) for line in host.sh(
-        ["journalctl", "-o", "json", "-u", "execd.service", "--no-pager", f"CONTAINER_NAME={s.name}"]).split("\n") if line]
-    started = [r for r in records if "started by" in r["MESSAGE"]]
-    assert started and all(r["EXEC_PRIVILEGED"] == "1" and r["CONTAINER_KIND"] == "service" for r in started)
+
+    def starts():
+        records = map(json.loads, host.journal_since(0, "-u", "execd.service", f"CONTAINER_NAME={s.name}").splitlines())
+        return [r for r in records if "started by" in r["MESSAGE"]]
+    started = host.wait_until(starts, "the record of the start")
+    assert all(r["EXEC_PRIVILEGED"] == "1" and r["CONTAINER_KIND"] == "service" for r in started)
 
 
 def test_root_in_another_users_service(service):

@@ -76,7 +76,12 @@ def test_reader_that_does_not_read():
     stream = client.Stream(created.json()["Id"])
     assert stream.refusal is None
     pid = host.main_pid("execd.service")
-    time.sleep(1)  # the buffers fill up meanwhile
+    dd = host.wait_until(lambda: client.inspect(stream.id)["Pid"], "the command")
+
+    def written():
+        with open(f"/proc/{dd}/io", encoding="ascii") as source:
+            return source.read()
+    host.wait_until(lambda: (seen := written()) and (host.let_pass(1) or written() == seen), "the buffers to be full")
     before = host.Usage()
     host.let_pass(3)
     after = host.Usage()

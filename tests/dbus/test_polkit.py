@@ -20,7 +20,7 @@ polkit.addRule(function(action, subject) {
 });
 """
 GATE = "/run/execd-test-gate"
-# The answer comes when there is no gate any more.
+# The answer comes when the gate is gone.
 SLOW_YES = """
 polkit.addRule(function(action, subject) {
     if (action.id == "org.execd1.exec" && subject.user == "user") {
@@ -62,7 +62,7 @@ def password():
 
 @contextlib.contextmanager
 def closed_gate():
-    """Meanwhile polkit answers nothing that SLOW_YES is asked about. It gives up such a rule after ten seconds."""
+    """Meanwhile polkit does not answer what SLOW_YES is asked. It gives up such a rule after ten seconds."""
     with open(GATE, "w"):
         pass
     try:

@@ -56,7 +56,7 @@ def processes_of(directory):
     try:
         with open(f"{directory}/cgroup.procs", encoding="ascii") as stream:
             return stream.read().split()
-    except OSError:  # it is not there any more
+    except OSError:  # it has gone
         return []
 
 
