@@ -5,12 +5,10 @@
 
 #include "api/dbus-answer.h"
 
-#include <string.h>
-#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "base/time.h"
-#include "unit/need.h"
+#include "unit/bus-pair.h"
 #include "unit/test.h"
 
 #define MIB (1024 * 1024)
@@ -21,32 +19,13 @@ static Budget budget = {.what = "bytes", .max = 64 * MIB, .uid_max = 24 * MIB};
 
 static void connect_buses(void)
 {
-        sd_id128_t id;
         int ends[2];
 
         NEED(sd_event_new(&event) >= 0);
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_id128_randomize(&id) >= 0);
-        NEED(sd_bus_new(&theirs) >= 0 && sd_bus_set_fd(theirs, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(theirs, true, id) >= 0 && sd_bus_start(theirs) >= 0);
-        NEED(sd_bus_new(&ours) >= 0 && sd_bus_set_fd(ours, ends[1], ends[1]) >= 0 &&
-             sd_bus_start(ours) >= 0 && sd_bus_attach_event(ours, event, 0) >= 0);
-        while (sd_bus_is_ready(ours) <= 0) {
-                NEED(sd_bus_process(theirs, NULL) >= 0);
-                NEED(sd_event_run(event, 1000) >= 0);
-        }
-}
-
-static void send_bytes(size_t size)
-{
-        sd_bus_message *m = NULL;
-        void *space;
-
-        NEED(sd_bus_message_new_signal(ours, &m, "/a", "a.b", "C") >= 0 &&
-             sd_bus_message_append_array_space(m, 'y', size, &space) >= 0);
-        memset(space, 0, size);
-        NEED(sd_bus_send(ours, m, NULL) >= 0);
-        sd_bus_message_unref(m);
+        bus_socket(ends);
+        theirs = bus_serve(ends[0], NULL, NULL, NULL);
+        ours = bus_connect(ends[1], event);
+        bus_greet(ours, theirs, event);
 }
 
 static uint64_t queued(void)
@@ -103,7 +82,7 @@ int main(void)
 
         /* What the bus takes at once is given back at once. */
         CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) == 1 && budget_held(&budget, 7) == 1000);
-        send_bytes(1000);
+        bus_send_bytes(ours, 1000);
         dbus_answers_sent(a, 7, 1000);
         CHECK(queued() == 0 && budget.used == 0);
 
@@ -112,10 +91,10 @@ int main(void)
         CHECK(strstr(large.message, "16777216") && strstr(large.message, "ListExecsFiltered"));
 
         /* A bus that does not read. The first message is more than the buffers of a socket take. */
-        send_bytes(32 * MIB);
+        bus_send_bytes(ours, 32 * MIB);
         for (size_t i = 0; i < 3; i++) {
                 CHECK(dbus_answers_take(a, 7, 8 * MIB, now, &refusal) == 1);
-                send_bytes(8 * MIB);
+                bus_send_bytes(ours, 8 * MIB);
                 dbus_answers_sent(a, 7, 8 * MIB);
         }
         CHECK(queued() > 0 && budget_held(&budget, 7) == 24 * MIB);
@@ -140,7 +119,7 @@ int main(void)
 
         /* The end with answers under way. */
         CHECK(dbus_answers_take(a, 7, 8 * MIB, now, &refusal) == 1);
-        send_bytes(32 * MIB);
+        bus_send_bytes(ours, 32 * MIB);
         dbus_answers_sent(a, 7, 8 * MIB);
         CHECK(budget.used == 8 * MIB);
         dbus_answers_free(a);

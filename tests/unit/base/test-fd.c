@@ -4,7 +4,6 @@
 
 #include "base/fd.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -12,19 +11,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "unit/count-fds.h"
 #include "unit/test.h"
-
-static size_t count_fds(void)
-{
-        DIR *d = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        while (d && readdir(d))
-                n++;
-        if (d)
-                closedir(d);
-        return n;
-}
 
 static void test_messages(void)
 {

@@ -200,26 +200,39 @@ static void test_details(World *w)
         authz_free(a);
 }
 
-/* The pid of a caller who has gone may be another's by now, whom polkit was asked about. */
-static void test_caller_gone(World *w)
+/* A process that the caller is, until end_process(). */
+static pid_t make_process(Peer *p)
 {
-        _cleanup_(peer_unrefp) Peer *alice = user(1000);
-        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = alice, .verb = "list"};
         pid_t pid = fork();
-        unsigned before = w->n_questions;
-        Verdict v;
-        Authz *a;
 
         NEED(pid >= 0);
         if (pid == 0) {
                 pause();
                 _exit(0);
         }
-        alice->pid = pid;
-        alice->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-        NEED(alice->pidfd >= 0 && ask(w, &q, &v, &a) == 0);
-        WORLD_UNTIL(w, w->n_questions > before);
+        p->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        NEED(p->pidfd >= 0);
+        return pid;
+}
+
+static void end_process(pid_t pid)
+{
         NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+/* The pid of a caller who has gone may be another's by now, whom polkit was asked about. */
+static void test_caller_gone(World *w)
+{
+        _cleanup_(peer_unrefp) Peer *alice = user(1000);
+        AuthzQuestion q = {.action = AUTHZ_INSPECT, .peer = alice, .verb = "list"};
+        unsigned before = w->n_questions;
+        Verdict v;
+        Authz *a;
+
+        alice->pid = make_process(alice);
+        NEED(ask(w, &q, &v, &a) == 0);
+        WORLD_UNTIL(w, w->n_questions > before);
+        end_process(alice->pid);
         world_judge(w, true, false);
         WORLD_UNTIL(w, v.n > 0);
         CHECK(!v.allowed && v.kind == REFUSAL_DENIED && strstr(v.text, "the caller has exited"));
@@ -235,19 +248,12 @@ static void test_caller_gone_before(World *w)
                 _cleanup_(peer_unrefp) Peer *caller = user(uids[i]);
                 const AuthzQuestion q = {
                         .action = AUTHZ_INSPECT, .peer = caller, .verb = "list", .owner = caller};
-                pid_t pid = fork();
+                pid_t pid = make_process(caller);
                 Verdict v;
                 Authz *a;
 
-                NEED(pid >= 0);
-                if (pid == 0) {
-                        pause();
-                        _exit(0);
-                }
-                caller->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-                NEED(caller->pidfd >= 0);
                 CHECK(ask(w, &q, &v, &a) == 1);
-                NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+                end_process(pid);
                 CHECK(ask(w, &q, &v, &a) < 0);
                 CHECK(v.kind == REFUSAL_DENIED && strstr(v.text, "has exited"));
         }

@@ -6,11 +6,9 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "unit/need.h"
+#include "unit/bus-pair.h"
 #include "unit/test.h"
 
 /* More than the buffers of a socket take. */
@@ -35,23 +33,15 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void connect_buses(void)
 {
-        sd_id128_t id;
         int ends[2];
 
         *lost = 0;
         n_pings = 0;
         NEED(sd_event_new(&event) >= 0);
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_id128_randomize(&id) >= 0);
-        NEED(sd_bus_new(&theirs) >= 0 && sd_bus_set_fd(theirs, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(theirs, true, id) >= 0 &&
-             sd_bus_add_filter(theirs, NULL, on_call, NULL) >= 0 && sd_bus_start(theirs) >= 0);
-        NEED(sd_bus_new(&ours) >= 0 && sd_bus_set_fd(ours, ends[1], ends[1]) >= 0 &&
-             sd_bus_start(ours) >= 0 && sd_bus_attach_event(ours, event, 0) >= 0);
-        while (sd_bus_is_ready(ours) <= 0) {
-                NEED(sd_bus_process(theirs, NULL) >= 0);
-                NEED(sd_event_run(event, 1000) >= 0);
-        }
+        bus_socket(ends);
+        theirs = bus_serve(ends[0], NULL, on_call, NULL);
+        ours = bus_connect(ends[1], event);
+        bus_greet(ours, theirs, event);
 }
 
 static void disconnect(void)
@@ -60,18 +50,6 @@ static void disconnect(void)
         ours = sd_bus_close_unref(ours);
         theirs = sd_bus_close_unref(theirs);
         event = sd_event_unref(event);
-}
-
-static void send_signal(size_t size)
-{
-        sd_bus_message *m = NULL;
-        void *space;
-
-        NEED(sd_bus_message_new_signal(ours, &m, "/a", "a.b", "C") >= 0 &&
-             sd_bus_message_append_array_space(m, 'y', size, &space) >= 0);
-        memset(space, 0, size);
-        NEED(sd_bus_send(ours, m, NULL) >= 0);
-        sd_bus_message_unref(m);
 }
 
 static void test_closed(void)
@@ -100,9 +78,9 @@ static void test_asked(void)
 
         connect_buses();
         NEED(bus_watch_new(ours, on_lost, NULL, &w) >= 0);
-        send_signal(100);
+        bus_send_bytes(ours, 100);
         bus_watch_sent(w);
-        send_signal(LARGE);
+        bus_send_bytes(ours, LARGE);
         bus_watch_sent(w);
         bus_watch_sent(w);
         while (n_pings == 0) {
@@ -124,9 +102,9 @@ static void test_too_many_wait(void)
 
         connect_buses();
         NEED(bus_watch_new(ours, on_lost, NULL, &w) >= 0);
-        send_signal(LARGE);
+        bus_send_bytes(ours, LARGE);
         for (unsigned i = 0; i < 20000 && !*lost; i++) {
-                send_signal(1);
+                bus_send_bytes(ours, 1);
                 bus_watch_sent(w);
                 CHECK(!*lost || i > 10000);
         }

@@ -3,29 +3,17 @@
 /* core/keep: what is put is found again with its roles and its order, and a message of something else is
  * refused without leaving a descriptor open. */
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "core/keep.h"
 #include "unit/core/world.h"
+#include "unit/count-fds.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static int some_fd(const World *w)
 {
         return fcntl(w->listener, F_DUPFD_CLOEXEC, 3);
-}
-
-static size_t count_fds(void)
-{
-        DIR *d = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        NEED(d);
-        while (readdir(d))
-                n++;
-        closedir(d);
-        return n;
 }
 
 static int read_slot(Slot *s, KeepFound *f)

@@ -6,11 +6,10 @@
 #include "core/shutdown.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/time.h"
-#include "unit/need.h"
+#include "unit/bus-pair.h"
 #include "unit/test.h"
 
 static sd_event *event;
@@ -44,17 +43,11 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void connect_buses(sd_bus **ours, sd_bus **theirs)
 {
-        sd_id128_t id;
         int ends[2];
 
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_id128_randomize(&id) >= 0);
-        NEED(sd_bus_new(theirs) >= 0 && sd_bus_set_fd(*theirs, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(*theirs, true, id) >= 0 &&
-             sd_bus_add_filter(*theirs, NULL, on_call, NULL) >= 0 && sd_bus_start(*theirs) >= 0 &&
-             sd_bus_attach_event(*theirs, event, 0) >= 0);
-        NEED(sd_bus_new(ours) >= 0 && sd_bus_set_fd(*ours, ends[1], ends[1]) >= 0 &&
-             sd_bus_start(*ours) >= 0 && sd_bus_attach_event(*ours, event, 0) >= 0);
+        bus_socket(ends);
+        *theirs = bus_serve(ends[0], event, on_call, NULL);
+        *ours = bus_connect(ends[1], event);
 }
 
 static void disconnect(sd_bus *bus)

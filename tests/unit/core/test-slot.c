@@ -2,7 +2,6 @@
 
 /* core/slot: what is in a slot outlives whoever put it there, reaches nobody else, and goes when it is to go. */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +9,7 @@
 #include "base/notify.h"
 #include "core/slot.h"
 #include "unit/core/world.h"
+#include "unit/count-fds.h"
 
 /* Descriptors in the next message to systemd, which are the caller's; 0 when there is none. */
 static size_t take_stored(World *w, int fds[static 64])
@@ -30,18 +30,6 @@ static void close_all(const int *fds, size_t n)
 {
         for (size_t i = 0; i < n; i++)
                 fd_close(fds[i]);
-}
-
-static size_t count_fds(void)
-{
-        DIR *d = opendir("/proc/self/fd");
-        size_t n = 0;
-
-        NEED(d);
-        while (readdir(d))
-                n++;
-        closedir(d);
-        return n;
 }
 
 /* Whether all that hold the other end of a pipe have closed it. */

@@ -15,6 +15,7 @@
 #include "base/notify.h"
 #include "base/ticket.h"
 #include "core/exec-output.h"
+#include "unit/bus-pair.h"
 #include "wire/runner-spec.h"
 #include "wire/spawner-protocol.h"
 
@@ -71,15 +72,10 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 {
         World *w = userdata;
         int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        sd_id128_t id;
 
         NEED(peer >= 0 && w->n_connections < ELEMENTSOF(w->earlier));
         w->earlier[w->n_connections++] = TAKE_PTR(w->spawner);
-        NEED(sd_id128_randomize(&id) >= 0);
-        NEED(sd_bus_new(&w->spawner) >= 0 && sd_bus_set_fd(w->spawner, peer, peer) >= 0);
-        NEED(sd_bus_set_server(w->spawner, true, id) >= 0 && sd_bus_negotiate_fds(w->spawner, true) >= 0);
-        NEED(sd_bus_add_filter(w->spawner, NULL, on_call, w) >= 0);
-        NEED(sd_bus_start(w->spawner) >= 0 && sd_bus_attach_event(w->spawner, w->event, 0) >= 0);
+        w->spawner = bus_serve(peer, w->event, on_call, w);
         return 0;
 }
 
@@ -189,18 +185,11 @@ static int on_bus_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 void world_open_bus(World *w)
 {
         Manager *m = &w->manager;
-        sd_id128_t id;
         int ends[2];
 
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_id128_randomize(&id) >= 0);
-        NEED(sd_bus_new(&w->bus) >= 0 && sd_bus_set_fd(w->bus, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(w->bus, true, id) >= 0 && sd_bus_negotiate_fds(w->bus, true) >= 0 &&
-             sd_bus_add_filter(w->bus, NULL, on_bus_call, w) >= 0 && sd_bus_start(w->bus) >= 0 &&
-             sd_bus_attach_event(w->bus, w->event, 0) >= 0);
-        NEED(sd_bus_new(&m->bus) >= 0 && sd_bus_set_fd(m->bus, ends[1], ends[1]) >= 0 &&
-             sd_bus_negotiate_fds(m->bus, true) >= 0 && sd_bus_start(m->bus) >= 0 &&
-             sd_bus_attach_event(m->bus, w->event, 0) >= 0);
+        bus_socket(ends);
+        w->bus = bus_serve(ends[0], w->event, on_bus_call, w);
+        m->bus = bus_connect(ends[1], w->event);
         m->polkit = polkit_new(m->bus, &m->authz_budget);
         m->callers = caller_watches_new(m->bus);
         m->exec_env.callers = m->callers;

@@ -6,11 +6,10 @@
 #include "spawner/container-machined.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "base/time.h"
-#include "unit/need.h"
+#include "unit/bus-pair.h"
 
 #define MACHINES 200
 #define AT_ONCE  128 /* of dbus-daemon */
@@ -64,18 +63,13 @@ static void on_refreshed(void *userdata)
 static void world_open(void)
 {
         static const ProviderType *const types[] = {&machined_provider};
-        sd_id128_t id;
         int ends[2];
 
         world = (World){0};
-        NEED(sd_event_new(&world.event) >= 0 && sd_id128_randomize(&id) >= 0);
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_bus_new(&world.machined) >= 0 && sd_bus_set_fd(world.machined, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(world.machined, true, id) >= 0 &&
-             sd_bus_add_filter(world.machined, NULL, on_call, NULL) >= 0 &&
-             sd_bus_start(world.machined) >= 0 && sd_bus_attach_event(world.machined, world.event, 0) >= 0);
-        NEED(sd_bus_new(&world.bus) >= 0 && sd_bus_set_fd(world.bus, ends[1], ends[1]) >= 0 &&
-             sd_bus_start(world.bus) >= 0 && sd_bus_attach_event(world.bus, world.event, 0) >= 0);
+        NEED(sd_event_new(&world.event) >= 0);
+        bus_socket(ends);
+        world.machined = bus_serve(ends[0], world.event, on_call, NULL);
+        world.bus = bus_connect(ends[1], world.event);
         NEED(providers_new(types, 1, world.bus, world.event, &world.table, &world.providers) >= 0);
         NEED(providers_refresh(world.providers, on_refreshed, NULL) >= 0);
 }

@@ -44,18 +44,22 @@ static void on_done(void *userdata, int error)
         w->reader = reader_free(w->reader, w->stuck_at);
 }
 
+static void begin(World *w, void (*read)(ReaderMemory *, void *), int pidfd, uint64_t usec)
+{
+        const ReaderJob job = {.size = sizeof(Memory),
+                               .pidfd = pidfd,
+                               .usec = usec,
+                               .read = read,
+                               .on_done = on_done,
+                               .userdata = w};
+
+        w->n_done = 0;
+        NEED(reader_new(w->event, &job, &w->reader) >= 0);
+}
+
 static void run(World *w, void (*read)(ReaderMemory *, void *), int pidfd)
 {
-        w->n_done = 0;
-        NEED(reader_new(w->event,
-                        &(ReaderJob){
-                                .size = sizeof(Memory),
-                                .pidfd = pidfd,
-                                .read = read,
-                                .on_done = on_done,
-                                .userdata = w,
-                        },
-                        &w->reader) >= 0);
+        begin(w, read, pidfd, 0);
         while (w->n_done == 0)
                 NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
 }
@@ -152,13 +156,7 @@ static void test_stuck(World *w)
 /* Nobody wants it any longer. */
 static void test_freed(World *w)
 {
-        w->n_done = 0;
-        NEED(reader_new(w->event,
-                        &(ReaderJob){.size = sizeof(Memory),
-                                     .read = read_nothing,
-                                     .on_done = on_done,
-                                     .userdata = w},
-                        &w->reader) >= 0);
+        begin(w, read_nothing, 0, 0);
         w->reader = reader_free(w->reader, NULL);
         while (has_children())
                 NEED(sd_event_run(w->event, UINT64_MAX) >= 0);
@@ -173,12 +171,7 @@ static void test_many_hang(World *w)
 
         CHECK(reader_may_hang());
         while (reader_may_hang() && n < 1000) {
-                NEED(reader_new(w->event,
-                                &(ReaderJob){.size = sizeof(Memory),
-                                             .read = read_nothing,
-                                             .on_done = on_done,
-                                             .userdata = w},
-                                &w->reader) >= 0);
+                begin(w, read_nothing, 0, 0);
                 /* It counts until the loop has seen its end. */
                 w->reader = reader_free(w->reader, NULL);
                 n++;
@@ -203,13 +196,7 @@ static void test_long_work(World *w)
 {
         World other = {.event = w->event};
 
-        NEED(reader_new(w->event,
-                        &(ReaderJob){.size = sizeof(Memory),
-                                     .usec = UINT32_MAX,
-                                     .read = read_on,
-                                     .on_done = on_done,
-                                     .userdata = &other},
-                        &other.reader) >= 0);
+        begin(&other, read_on, 0, UINT32_MAX);
         run(w, read_on, 0);
         CHECK(w->error == -ETIMEDOUT && other.n_done == 0);
         reader_free(other.reader, NULL);

@@ -6,13 +6,13 @@
 #include "spawner/slice.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "base/time.h"
 #include "spawner/cgroup.h"
 #include "spawner/scope-message.h"
+#include "unit/bus-pair.h"
 #include "unit/spawner/container-child.h"
 
 #define ID    "aa11000000000000000000000000000000000000000000000000000000000000"
@@ -137,19 +137,12 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void world_open(void)
 {
         int ends[2];
-        sd_id128_t id;
 
         strcpy(world.dir, "/tmp/test-slice-XXXXXX");
-        NEED(mkdtemp(world.dir) && sd_event_new(&world.event) >= 0 && sd_id128_randomize(&id) >= 0);
-        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-        NEED(sd_bus_new(&world.systemd) >= 0 && sd_bus_set_fd(world.systemd, ends[0], ends[0]) >= 0 &&
-             sd_bus_set_server(world.systemd, true, id) >= 0 &&
-             sd_bus_negotiate_fds(world.systemd, true) >= 0 &&
-             sd_bus_add_filter(world.systemd, NULL, on_call, NULL) >= 0 &&
-             sd_bus_start(world.systemd) >= 0 && sd_bus_attach_event(world.systemd, world.event, 0) >= 0);
-        NEED(sd_bus_new(&world.bus) >= 0 && sd_bus_set_fd(world.bus, ends[1], ends[1]) >= 0 &&
-             sd_bus_negotiate_fds(world.bus, true) >= 0 && sd_bus_start(world.bus) >= 0 &&
-             sd_bus_attach_event(world.bus, world.event, 0) >= 0);
+        NEED(mkdtemp(world.dir) && sd_event_new(&world.event) >= 0);
+        bus_socket(ends);
+        world.systemd = bus_serve(ends[0], world.event, on_call, NULL);
+        world.bus = bus_connect(ends[1], world.event);
         world.container = make_container("machine", ID, "web", &world.pid);
         world.container->unit_cgroup = strdup(OWN);
         write_limit("web.service", "memory.max", "1048576\n");
