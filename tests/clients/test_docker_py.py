@@ -65,7 +65,7 @@ def test_exit_code(web):
 
 
 def test_both_outputs(web):
-    out = web.exec_run(["sh", "-c", "echo out; sleep 0.1; echo err >&2"]).output  # two pipes have no order of their own
+    out = web.exec_run(["sh", "-c", "echo out; sleep 1; echo err >&2"]).output  # two pipes have no order of their own
     assert out == b"out\nerr\n"
 
 
@@ -84,19 +84,24 @@ def test_demux_of_one(web):
 
 
 def test_stream(web):
-    parts = []
     # So that each is read alone.
-    code, chunks = web.exec_run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done"], stream=True)
+    script = "for i in 1 2 3; do echo $i; until rm /tmp/read-$i 2>/dev/null; do sleep 0.1; done; done"
+    code, chunks = web.exec_run(["sh", "-c", script], stream=True)
     assert code is None
+    parts = []
     for chunk in chunks:
         parts.append(chunk)
+        web.exec_run(["touch", f"/tmp/read-{len(parts)}"])
     assert parts == [b"1\n", b"2\n", b"3\n"]
 
 
 def test_stream_demux(web):
     # So that each is read alone.
-    _, chunks = web.exec_run(["sh", "-c", "echo out; sleep 0.2; echo err >&2"], stream=True, demux=True)
-    assert list(chunks) == [(b"out\n", None), (None, b"err\n")]
+    script = "echo out; until rm /tmp/read-out 2>/dev/null; do sleep 0.1; done; echo err >&2"
+    _, chunks = web.exec_run(["sh", "-c", script], stream=True, demux=True)
+    assert next(chunks) == (b"out\n", None)
+    web.exec_run(["touch", "/tmp/read-out"])
+    assert list(chunks) == [(None, b"err\n")]
 
 
 def test_large_stream(web):

@@ -216,15 +216,27 @@ def test_kill_what_does_not_run(api):
     assert kill(api, api.create("true")).status == 409
 
 
+# A command goes on when this is opened.
+GATE = "until rm /tmp/opened 2>/dev/null; do sleep 0.1; done"
+
+
+def open_gate(api):
+    api.sh(": >/tmp/opened")
+
+
 # wait
 
 def test_wait_for_a_running_one(api, detached):
-    exec_id = detached("sh", "-c", "sleep 1; exit 5")  # it is waited for while it runs
-    began = time.monotonic()
-    answer = wait(api, exec_id)
-    assert answer.status == 200
-    assert answer.json() == {"StatusCode": 5, "Error": None, "Result": "exit-code"}
-    assert time.monotonic() - began > 0.5
+    exec_id = detached("sh", "-c", f"{GATE}; exit 5")
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(wait(api, exec_id)))
+    waiter.start()
+    targets.let_pass(0.5)
+    assert not answers
+    open_gate(api)
+    waiter.join(30)
+    assert answers[0].status == 200
+    assert answers[0].json() == {"StatusCode": 5, "Error": None, "Result": "exit-code"}
 
 
 def test_wait_for_an_ended_one(api):
@@ -249,7 +261,7 @@ def test_wait_before_the_start(api):
     api.run("true")
     api.start_detached(exec_id)
     for t in threads:
-        t.join(10)
+        t.join(30)
     assert [a.json()["StatusCode"] for a in answers] == [6] * 5
 
 
@@ -350,17 +362,19 @@ def test_attach_joins_a_tty_again(api, running):
 
 
 def test_attach_without_upgrade(api, detached):
-    exec_id = detached("sh", "-c", "echo early; sleep 1")  # it is attached to while it runs
+    exec_id = detached("sh", "-c", f"echo early; {GATE}")
     with api.conn() as c:
         c.send(build("POST", f"/exec/{exec_id}/attach"))
         assert c.read_head().status == 200
+        open_gate(api)
         assert c.read_frames() == [(STDOUT, b"early\n")]
 
 
 def test_reader_that_stalls_does_not_hold_up_the_command_for_ever(api, detached):
     """A second reader that reads nothing: the exec's own end is still seen by the others."""
-    exec_id = detached("sh", "-c", "sleep 0.5; echo done; exit 4")  # it speaks when the reader is there
+    exec_id = detached("sh", "-c", f"{GATE}; echo done; exit 4")
     with attach(api, exec_id):
+        open_gate(api)
         assert wait(api, exec_id).json()["StatusCode"] == 4
 
 

@@ -340,7 +340,7 @@ def events(call):
     victim = call.victim()
     call.ended("sh", "-c", "exit 3")
     # It ends after the client has left.
-    exec_id = call.create("sh", "-c", "stty -echo; echo ready; sleep 1", Tty=True, AttachStdin=True, AttachStdout=True)
+    exec_id = call.create("sh", "-c", "stty -echo; echo ready; sleep 3", Tty=True, AttachStdin=True, AttachStdout=True)
     with call.api.start(exec_id, tty=True) as c:
         c.read_until(b"ready\r\n")
         c.send(b"\x10\x11")
@@ -576,7 +576,7 @@ on_exec("attachExec", 409, created, "POST /exec/ID/attach")
 
 @case("attachExec", 200)
 def attach_without_an_upgrade(call):
-    return call("POST", f"/exec/{call.detached('sh', '-c', 'echo hi; sleep 1')}/attach")  # it is attached to while it runs
+    return call("POST", f"/exec/{call.detached('sh', '-c', 'echo hi; sleep 3')}/attach")  # it is attached to while it runs
 
 
 @case("attachExec", 409)

@@ -127,8 +127,14 @@ def test_head_comes_before_the_process_ends(api):
 # Frames.
 
 def test_frames(api):
-    result = api.sh("echo out; sleep 0.2; echo err >&2; sleep 0.2; echo out2")  # two pipes have no order of their own
-    assert result.frames == [(STDOUT, b"out\n"), (STDERR, b"err\n"), (STDOUT, b"out2\n")]
+    # Two pipes have no order of their own.
+    _, c = api.open("sh", "-c", "echo out; read x; echo err >&2; read x; echo out2", AttachStdin=True)
+    with c:
+        assert c.read_frame() == (STDOUT, b"out\n")
+        c.send(b"\n")
+        assert c.read_frame() == (STDERR, b"err\n")
+        c.send(b"\n")
+        assert c.read_frames() == [(STDOUT, b"out2\n")]
 
 
 @pytest.mark.parametrize("stdout,stderr", [(True, True), (True, False), (False, True), (False, False)])
@@ -347,7 +353,7 @@ def test_half_close_of_a_tty_without_stdin(api):
 def test_exit_ends_the_stream_while_stdin_is_open(api):
     exec_id, c = api.open("sh", "-c", "exit 4", AttachStdin=True)
     with c:
-        assert c.read_frames(5) == []
+        assert c.read_frames() == []
     assert api.inspect(exec_id)["ExitCode"] == 4
 
 
@@ -357,8 +363,8 @@ def test_exit_code_is_there_at_the_end(api):
 
 
 def test_closed_outputs_do_not_end_the_stream(api):
-    exec_id, c = api.open("sh", "-c", "exec >/dev/null 2>&1; sleep 1; exit 3")  # the time that is measured
     began = time.monotonic()
+    exec_id, c = api.open("sh", "-c", "exec >/dev/null 2>&1; sleep 1; exit 3")  # the time that is measured
     with c:
         assert c.read_frames() == []
     assert time.monotonic() - began > 0.8
@@ -367,8 +373,8 @@ def test_closed_outputs_do_not_end_the_stream(api):
 
 def test_descendants_hold_the_stream_for_two_seconds(api):
     # Before and after the end of the two seconds.
-    exec_id, c = api.open("sh", "-c", "(sleep 1; echo late; sleep 60; echo too late) & exit 6")
     began = time.monotonic()
+    exec_id, c = api.open("sh", "-c", "(sleep 0.3; echo late; sleep 60; echo too late) & exit 6")
     with c:
         assert api.wait_exit(exec_id)["ExitCode"] == 6
         assert join(c.read_frames(30), STDOUT) == b"late\n"
@@ -394,7 +400,7 @@ def test_nothing_attached(api, kill):
     """A head and an immediate end; the command goes on."""
     exec_id, c = api.open("sleep", "30", AttachStdout=False, AttachStderr=False)
     with c:
-        assert c.read_frames(3) == []
+        assert c.read_frames() == []
     assert api.wait_running(exec_id)["Running"] is True
     kill(exec_id)
 
@@ -404,9 +410,11 @@ def test_nothing_attached(api, kill):
 def test_client_goes_away(api, target, differ):
     """The command runs on; its output is dropped. 20.10 sometimes records 126 over the true code."""
     # It speaks when nobody is there.
-    exec_id, c = api.open("sh", "-c", "sleep 0.5; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 8")
+    gate = "until rm /tmp/nobody-is-there 2>/dev/null; do sleep 0.1; done"
+    exec_id, c = api.open("sh", "-c", f"{gate}; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 8")
     c.close()
     assert api.inspect(exec_id)["Running"] is True
+    api.sh(": >/tmp/nobody-is-there")
     code = api.wait_exit(exec_id)["ExitCode"]
     assert code == 8 or (not target.is_execd and code == 126)
 
@@ -452,7 +460,7 @@ def test_process_is_the_one_inspect_names(api, running):
     assert host_pid_alive(pid)
     targets.wait_until(lambda: open(f"/proc/{pid}/cmdline", "rb").read() == b"sleep\0" b"60\0", what="exec of sleep")
     os.kill(pid, signal.SIGTERM)
-    assert c.read_frames(5) == []
+    assert c.read_frames() == []
     assert api.inspect(exec_id)["ExitCode"] == 143
 
 
