@@ -168,7 +168,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
                               "the name or ID of a container has at most %d bytes", REFERENCE_MAX);
         if (!*reference)
-                return args_bad(reterr, "container reference");
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "the name or ID of a container is empty");
         found = container_table_find(&c->spawner->containers, reference, reterr);
         /* Providers learn about containers that start and end, but a prefix that fits one of those we know may fit
          * another one that we do not know yet. A service may have another main process by now, though the one that we

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows who runs what in which container, and what changes: each line is a container that comes or goes, or a running exec.
+"""Shows who runs what in which container, and what changes: each line is a container that was started or has
+ended, a running exec, or an exec that has ended, with its exit status.
 Needs libsystemd and busctl. Run it as root or as a member of the group execd.
 
 who-is-in-containers.py [--once]
@@ -24,7 +25,7 @@ def show():
         e = {name: value["data"] for name, value in properties.items()}
         labels = ",".join(f"{k}={v}" for k, v in e["Labels"].items())
         clients = " ".join(f"{uid}{'*' if has_input else ''}" for uid, _, has_input in e["Clients"])
-        print(f"{e['ContainerName']} ({e['ContainerKind']}): uid {e['CallerUID']} as {e['User']}: {e['CommandLine']}"
+        print(f"{e['Id'][:12]} {e['ContainerName']} ({e['ContainerKind']}): uid {e['CallerUID']} as {e['User']}: {e['CommandLine']}"
               f" [{labels}] attached: {clients or 'nobody'}", flush=True)
 
 
@@ -35,7 +36,11 @@ def on_signal(pointer, _userdata, _error):
         words = [ctypes.c_char_p() for _ in range(3)]
         sd.sd_bus_message_read(message, b"sss", *map(ctypes.byref, words))
         print(member, words[1].value.decode(), words[2].value.decode(), flush=True)
-    elif member in ("ExecStarted", "ExecExited"):
+    elif member == "ExecExited":
+        exec_id, path, status = ctypes.c_char_p(), ctypes.c_char_p(), ctypes.c_int()
+        sd.sd_bus_message_read(message, b"soi", *map(ctypes.byref, (exec_id, path, status)))
+        print(member, exec_id.value.decode()[:12], status.value, flush=True)
+    elif member == "ExecStarted":
         show()
     return 0
 

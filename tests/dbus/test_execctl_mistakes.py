@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Typical mistakes, and the answers of execctl: one line that says what is wrong and what to do."""
 
+import os
 import re
 
 import pytest
 
-from helper import execctl, run, shell
+from helper import TREE, execctl, run, shell
 
 # (words, exit status, the whole message without "execctl: "; "..." stands for what differs between systems)
 MISTAKES = [
@@ -135,7 +136,7 @@ def test_a_locale_with_utf8(locale):
 def test_an_empty_name():
     for words in (["list", ""], ["top", ""], ["show", ""], ["run", "", "--", "true"], ["shell", ""]):
         r = execctl(*words)
-        assert r.status == 1 and r.err == b"execctl: container reference is not valid\n" and not r.out, r
+        assert r.status == 1 and r.err == b"execctl: the name or ID of a container is empty\n" and not r.out, r
 
 
 @pytest.fixture
@@ -166,3 +167,11 @@ def test_messages_show_what_is_there(text):
         done = run("execctl", *words)
         assert done.status != 0 and text.encode() not in done.err, done
         assert b"?" in done.err or b"\\x" in done.err, done
+
+
+@pytest.mark.parametrize("script", ["activate", "quickstart", "build-deb", "pictures/make"])
+def test_scripts(script):
+    r = run(f"{TREE}/packaging/{script}", "--nosuch")
+    first, rest = r.err.decode().split("\n", 1)
+    assert r.status == 2 and not r.out, r
+    assert first == f"{os.path.basename(script)}: unexpected argument '--nosuch'" and rest.startswith("usage: "), r

@@ -440,9 +440,11 @@ def test_the_example(machine):
             line = p.stdout.readline()
         e = subprocess.Popen(["execctl", "run", "-i", "--label", "team=blue", "--user", "1:1", "web", "cat"],
                              stdin=subprocess.PIPE)
-        assert p.stdout.readline() == "web (machine): uid 0 as 1:1: cat [team=blue] attached: 0*\n"
+        ident, line = p.stdout.readline().split(" ", 1)
+        assert line == "web (machine): uid 0 as 1:1: cat [team=blue] attached: 0*\n"
         e.stdin.close()
         assert e.wait() == 0
+        assert p.stdout.readline() == f"ExecExited {ident} 0\n"
     finally:
         p.kill()
         p.wait()
