@@ -132,6 +132,8 @@ static int join_namespaces(RunnerSpec *s, size_t n, bool with_stdio, Refusal *re
         return 0;
 }
 
+/* Before it becomes the user: the kernel counts the fds that the processes of a user have in messages on the whole
+ * host, and compares with the limit of open files of the container. */
 static int send_tty(Entry *e)
 {
         int r = 0;
@@ -193,6 +195,8 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         step_begin(STEP_TERMINAL);
         r = s->tty ? stdio_open_tty(s, &e->user, &e->tty_master, reterr)
                    : stdio_settle_pipes(s, &e->user, reterr);
+        if (r >= 0)
+                r = send_tty(e);
         if (r < 0)
                 return r;
         r = command_build_env(e, reterr);
@@ -263,11 +267,8 @@ void enter_run(pid_t monitor, int channel, int tty_socket)
         if (r < 0)
                 _exit(1);
         r = r_spec < 0 ? r_spec : enter(&order, n_fds, &e, &refusal);
-        if (r >= 0 && order.mode == RUNNER_MODE_EXEC) {
-                r = send_tty(&e);
-                if (r >= 0)
-                        r = start_command(&e, &refusal);
-        }
+        if (r >= 0 && order.mode == RUNNER_MODE_EXEC)
+                r = start_command(&e, &refusal);
 
         if (r < 0)
                 channel_fail(&refusal, r);

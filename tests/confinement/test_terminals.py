@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 import time
 
 import client
@@ -54,6 +55,22 @@ def test_false_multiplexer(machine, kind):
     assert passwd == os.stat(m.path("/etc/passwd"))[:6]
     # Without a terminal all is as ever.
     assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
+
+
+@pytest.mark.parametrize("user", ["1234", "1234:0"])
+def test_descriptors_of_others_with_the_same_number(machine, user):
+    """R-H4: the kernel counts the descriptors that a user number has in messages on the whole host, and compares with the
+    limit of the container."""
+    m = machine("hostile-flight", ["--rlimit=NOFILE=1024:4096", "--no-new-privileges=yes"], ["/probe/hostile", "sleep"])
+    holder = subprocess.Popen([f"{host.TOOLS}/hostile", "in-flight", "1234", "6000"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "full\n"
+        for tty in (True, False):
+            outcome = client.run(m.name, ["/probe/probe", "brief"], tty=tty, User=user)
+            assert outcome.ran and outcome.code == 0, outcome
+    finally:
+        holder.terminate()
+        holder.wait(20)
 
 
 def test_injected_input_stays_inside(machine):

@@ -7,6 +7,7 @@
  */
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Opens the report for appending, line buffered; ends the program when that cannot be. */
@@ -23,6 +24,7 @@ int vforked_leader(const char *kind);
 int http_client(const char *socket_path, const char *request_path);
 int key_holder(const char *description, char **argv);
 int all_keys(uid_t uid);
+int in_flight(uid_t uid, rlim_t count);
 int device_programs(const char *cgroup);
 int fuse_hang(const char *target);
 int fuse_program(const char *target, const char *program, const char *quiet);

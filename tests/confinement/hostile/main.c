@@ -47,7 +47,7 @@ static int usage(void)
         fprintf(stderr,
                 "usage: hostile exe-writer REPORT | grabber REPORT | filter KIND COUNT | traced KIND | "
                 "vforked KIND |\n"
-                "       http SOCKET REQUEST-FILE | with-key NAME CMD… | all-keys UID |\n"
+                "       http SOCKET REQUEST-FILE | with-key NAME CMD… | all-keys UID | in-flight UID COUNT |\n"
                 "       device-programs CGROUP | fuse-hang FILE | fuse-program FILE PROGRAM QUIET |\n"
                 "       fuse-memory FILE ASKED | fuse-flush FILE ASKED CMD… | leaver "
                 "DIRECTORY | unshared | sleep\n");
@@ -74,6 +74,8 @@ int main(int argc, char **argv)
                 return key_holder(argv[2], argv + 3);
         if (strcmp(what, "all-keys") == 0 && argc == 3)
                 return all_keys((uid_t) atoi(argv[2]));
+        if (strcmp(what, "in-flight") == 0 && argc == 4)
+                return in_flight((uid_t) atoi(argv[2]), (rlim_t) atoll(argv[3]));
         if (strcmp(what, "device-programs") == 0 && argc == 3)
                 return device_programs(argv[2]);
         if (strcmp(what, "fuse-hang") == 0 && argc == 3)

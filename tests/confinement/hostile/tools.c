@@ -16,6 +16,8 @@
 
 #include "hostile.h"
 
+#define FDS_MAX 253 /* in one message */
+
 /* Sends a file's bytes to a socket and prints what comes back. */
 int http_client(const char *socket_path, const char *request_path)
 {
@@ -64,6 +66,42 @@ int all_keys(uid_t uid)
                         break;
         }
         puts(strerrorname_np(errno));
+        fflush(stdout);
+        return wait_for_end();
+}
+
+/* -1: the socket takes no more. */
+static int send_fds(int socket_fd, int fd)
+{
+        char byte = 'x', control[CMSG_SPACE(FDS_MAX * sizeof(int))] = "";
+        struct iovec iov = {&byte, 1};
+        struct msghdr message = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(FDS_MAX * sizeof(int)),
+                              .cmsg_level = SOL_SOCKET,
+                              .cmsg_type = SCM_RIGHTS};
+        for (size_t i = 0; i < FDS_MAX; i++)
+                memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(int));
+        return sendmsg(socket_fd, &message, MSG_DONTWAIT) < 0 ? -1 : 0;
+}
+
+/* Has more than so many fds of the user in messages that nobody reads, if its own limit lets it. */
+int in_flight(uid_t uid, rlim_t count)
+{
+        struct rlimit limit = {count, count};
+        int pair[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || setuid(uid) < 0)
+                return 3;
+        for (rlim_t n = 0; n <= count && errno != ETOOMANYREFS;) {
+                if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                        return 3;
+                while (n <= count && send_fds(pair[0], null) == 0)
+                        n += FDS_MAX;
+        }
+        puts("full");
         fflush(stdout);
         return wait_for_end();
 }
