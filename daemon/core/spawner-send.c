@@ -100,6 +100,10 @@ static int link_call_send(LinkCall *call, sd_bus_slot **ret_slot, Refusal *reter
                         break;
         }
         log_error_errno(r, "Failed to send a call to execd-spawner");
+        if (r == -ETOOMANYREFS)
+                return refuse(reterr, REFUSAL_UNAVAILABLE, r,
+                              "too many file descriptors are in transit between processes with the user ID "
+                              "of execd, those in containers included (LimitNOFILE= of execd.service)");
         return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to connect to execd-spawner");
 }
 

@@ -319,3 +319,22 @@ def test_system_calls(trace):
             assert not re.search(r'"(/proc/\d+/)?root/[^"]', call), line
             assert "/var/lib/execd-tests/machines" not in call or call.startswith("readlink"), line
         assert not re.match(r"(mount|fchownat|chown|lchown|chmod|mknod|mknodat)\(", call), line
+
+
+def test_descriptors_of_others_with_execds_number():
+    """R-H4: a container without a user namespace has processes with any number, and the kernel counts the descriptors
+    that these have in messages. execd may have as many as the kernel gives to anybody."""
+    assert host.sh(["systemctl", "show", "-P", "LimitNOFILE", "-P", "LimitNPROC", "execd.service"]).split() == ["infinity"] * 2
+    assert client.run("web", ["/bin/true"]).code == 0
+    with open(f"/proc/{host.main_pid('execd.service')}/limits", encoding="ascii") as stream:
+        limit = [int(line.split()[3]) for line in stream if line.startswith("Max open files")][0]
+    count = min(limit // 2, 200000)
+    holder = subprocess.Popen([f"{host.TOOLS}/hostile", "in-flight", host.sh(["id", "-u", "execd"]).strip(), str(count)],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "full\n"
+        assert client.run("web", ["/bin/true"]).code == 0
+        assert client.run("web", ["/bin/true"], tty=True).code == 0
+    finally:
+        holder.terminate()
+        holder.wait(20)
