@@ -32,16 +32,60 @@ typedef struct EventStream {
         bool held;
 } EventStream;
 
-/* By its whole name, or by its name without a tag. */
+static bool begins(const char *text, const char *with)
+{
+        return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* The name by which Docker shows an image: without its own registry, a tag and a digest. */
+static char *familiar_name(const char *image)
+{
+        static const char *const prefixes[] = {"docker.io/library/", "docker.io/"};
+        const char *base;
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
+                if (begins(image, prefixes[i])) {
+                        image += strlen(prefixes[i]);
+                        break;
+                }
+        base = strrchr(image, '/') ?: image;
+        return strndup(image, (size_t) (base - image) + strcspn(base, ":@"));
+}
+
 static bool event_matches_image(const HttpFilter *f, const Event *e)
 {
-        const char *image = event_attribute(e, "image"), *base = strrchr(image, '/') ?: image,
-                   *tag = strchr(base, ':');
-        _cleanup_free_ char *untagged = strndup(image, tag ? (size_t) (tag - image) : strlen(image));
+        const char *image = event_attribute(e, "image");
+        _cleanup_free_ char *familiar = familiar_name(image);
 
         return http_filter_match(f, "image", image) ||
-               (untagged && http_filter_match(f, "image", untagged)) ||
+               (familiar && http_filter_match(f, "image", familiar)) ||
                http_filter_match(f, "image", e->container_id);
+}
+
+/* By the start of the ID or of the name. */
+static bool event_matches_container(const HttpFilter *f, const Event *e)
+{
+        char **values = http_filter_values(f, "container");
+
+        STRV_FOREACH (v, values)
+                if (begins(e->container_id, *v) || begins(event_attribute(e, "name"), *v))
+                        return true;
+        return !values;
+}
+
+/* By the whole action, unless one of these is given without a command: then each value is the start of one. */
+static bool event_matches_action(const HttpFilter *f, const Event *e)
+{
+        static const char *const verbs[] = {"exec_create", "exec_start", "health_status"};
+        char **values = http_filter_values(f, "event");
+        bool is_start = false;
+
+        for (size_t i = 0; values && i < ELEMENTSOF(verbs); i++)
+                is_start = is_start || http_filter_match(f, "event", verbs[i]);
+        STRV_FOREACH (v, values)
+                if (is_start && begins(e->action, *v))
+                        return true;
+        return http_filter_match(f, "event", e->action);
 }
 
 static bool event_passes(const HttpFilter *f, const Event *e)
@@ -49,16 +93,12 @@ static bool event_passes(const HttpFilter *f, const Event *e)
         /* All events are of containers. */
         static const char *const others[] = {"config", "daemon", "network", "node",
                                              "plugin", "secret", "service", "volume"};
-        _cleanup_free_ char *verb = strndup(e->action, strcspn(e->action, ":"));
 
-        if (!verb)
-                return false;
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
                 if (http_filter_values(f, others[i]))
                         return false;
-        return (http_filter_match(f, "event", verb) || http_filter_match(f, "event", e->action)) &&
-               http_filter_match(f, "type", "container") && http_filter_match(f, "scope", "local") &&
-               http_filter_match_container(f, "container", e->container_id, event_attribute(e, "name")) &&
+        return event_matches_action(f, e) && http_filter_match(f, "type", "container") &&
+               http_filter_match(f, "scope", "local") && event_matches_container(f, e) &&
                event_matches_image(f, e) && http_filter_match_labels(f, e->attributes);
 }
 

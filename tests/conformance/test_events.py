@@ -85,6 +85,31 @@ def test_filter_by_container(api, victim):
         assert of(exec_id)(events.next())
 
 
+@pytest.mark.parametrize("part", [slice(None), slice(0, -2), slice(0, 0)])
+def test_filter_by_the_start_of_a_container(api, victim, part):
+    """Of its name, or of its ID, which may be empty; and not by another part."""
+    wanted = {"container": [victim.name[part], "nobody"], "event": ["exec_create"]}
+    with api.events(query(filters=wanted)) as events:
+        exec_id = api.create("true", container=victim.name)
+        assert of(exec_id)(events.next())
+    with api.events(query(filters={"container": [victim.name[1:]]})) as events:
+        api.create("true", container=victim.name)
+        assert events.conn.quiet(0.5)
+
+
+def test_filter_by_the_start_of_an_event(api):
+    """Without a command after it, exec_create is the start of an action, and so are all values beside it."""
+    def seen(*wanted):
+        with api.events(query(filters={"event": [*wanted, "exec_die"]})) as events:
+            api.run("echo", "x")
+            return {e["Action"].split(":")[0] for e in events.until(lambda e: e["Action"] == "exec_die")}
+
+    assert seen("exec_create") == {"exec_create", "exec_die"}
+    assert seen("exec_create", "exec_s") == {"exec_create", "exec_start", "exec_die"}
+    assert seen("exec_s") == {"exec_die"}
+    assert seen("exec_create: echo x") == {"exec_create", "exec_die"}
+
+
 def test_filter_by_type(api):
     with api.events(query(filters={"type": ["network"]})) as events:
         api.create("true")

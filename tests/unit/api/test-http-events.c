@@ -6,13 +6,19 @@
 
 #include "unit/api/http-world.h"
 
-static void add_event(HttpWorld *h, const char *action, const char *name)
+static void add_event_of(HttpWorld *h, const char *action, const char *name, const char *image)
 {
-        char text[64];
-        char *attributes[] = {text, (char *) "image=registry/busybox:1.36", (char *) "role=web", NULL};
+        char text[64], of[64];
+        char *attributes[] = {text, of, (char *) "role=web", NULL};
 
         snprintf(text, sizeof(text), "name=%s", name);
+        snprintf(of, sizeof(of), "image=%s", image);
         event_log_add(h->world->manager.events, action, "0123456789ab", attributes);
+}
+
+static void add_event(HttpWorld *h, const char *action, const char *name)
+{
+        add_event_of(h, action, name, "registry/busybox:1.36");
 }
 
 /* The spawner has to know what there is before the head is sent. */
@@ -88,6 +94,9 @@ static void test_filters(HttpWorld *h)
                 {"%22image%22%3A%5B%22registry/busybox%22%5D", true},
                 {"%22image%22%3A%5B%22busybox%22%5D", false},
                 {"%22container%22%3A%5B%22some%22%5D", true},
+                {"%22container%22%3A%5B%22so%22%5D", true},
+                {"%22container%22%3A%5B%220123%22%5D", true},
+                {"%22container%22%3A%5B%22ome%22%5D", false},
                 {"%22container%22%3A%5B%22other%22%5D", false},
                 {"%22label%22%3A%5B%22role=web%22%5D", true},
                 {"%22label%22%3A%5B%22role=db%22%5D", false},
@@ -103,6 +112,25 @@ static void test_filters(HttpWorld *h)
                 world_settle(h->world);
                 (void) http_is_answered(h);
                 CHECK_ROW(rows[i].filter, !!strstr(h->answer, "exec_die") == rows[i].passes);
+        }
+}
+
+/* As Docker shows them: without its own registry, a tag and a digest. */
+static void test_images(HttpWorld *h)
+{
+        static const char *const same[] = {"busybox", "busybox:1", "docker.io/library/busybox:1.36",
+                                           "busybox@sha256:00", "docker.io/library/busybox"};
+        static const char *const others[] = {"registry/busybox", "docker.io/my/busybox",
+                                             "localhost:5000/busybox"};
+
+        for (size_t i = 0; i < ELEMENTSOF(same) + ELEMENTSOF(others); i++) {
+                const char *image = i < ELEMENTSOF(same) ? same[i] : others[i - ELEMENTSOF(same)];
+
+                follow(h, "?filters=%7B%22image%22%3A%5B%22busybox%22%5D%7D");
+                add_event_of(h, "exec_die", "some", image);
+                world_settle(h->world);
+                (void) http_is_answered(h);
+                CHECK_ROW(image, !!strstr(h->answer, "exec_die") == (i < ELEMENTSOF(same)));
         }
 }
 
@@ -131,6 +159,7 @@ int main(void)
         test_past(h);
         test_new(h);
         test_filters(h);
+        test_images(h);
         test_slow(h);
         return test_finish("http-events");
 }
