@@ -59,7 +59,7 @@ static char *read_all(World *w, int client)
         bool end = false;
 
         all[0] = 0;
-        for (uint64_t until = now_usec(CLOCK_MONOTONIC) + 10 * USEC_PER_SEC; !end;) {
+        for (uint64_t until = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC; !end;) {
                 const char *more = client_read(client, &end);
 
                 NEED(strlen(all) + strlen(more) < sizeof(all) && now_usec(CLOCK_MONOTONIC) < until);

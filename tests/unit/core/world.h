@@ -38,10 +38,10 @@ World *world_new(void);
 World *world_free(World *w);
 DEFINE_CLEANUP(World, world_free);
 
-/* Runs the loop until the condition holds, and gives up after some seconds. */
+/* Runs the loop until the condition holds, and gives up after a minute. */
 #define WORLD_UNTIL(w, condition)                                                 \
         do {                                                                      \
-                uint64_t end_ = now_usec(CLOCK_MONOTONIC) + 10 * USEC_PER_SEC;    \
+                uint64_t end_ = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC;    \
                 while (!(condition) && now_usec(CLOCK_MONOTONIC) < end_)          \
                         NEED(sd_event_run((w)->event, 100 * USEC_PER_MSEC) >= 0); \
                 NEED(condition);                                                  \

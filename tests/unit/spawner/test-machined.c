@@ -85,7 +85,7 @@ static void world_close(void)
 /* Until nothing else is to do, and the answers are waited for. */
 static void settle(void)
 {
-        uint64_t end = now_usec(CLOCK_MONOTONIC) + 10 * USEC_PER_SEC;
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC;
 
         for (;;) {
                 int r = sd_event_run(world.event, world.n_asked > 0 || world.is_done ? 0 : USEC_PER_SEC);

@@ -259,7 +259,7 @@ static void on_settled(void *userdata, const Limits *now)
 
 static void until(const char *call)
 {
-        uint64_t end = now_usec(CLOCK_MONOTONIC) + 10 * USEC_PER_SEC;
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC;
 
         while (!strstr(world.calls, call) || world.n_settled == 0) {
                 NEED(now_usec(CLOCK_MONOTONIC) < end);
