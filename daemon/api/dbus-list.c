@@ -107,15 +107,13 @@ static void list_filtered_run(DbusCall *c)
 
 static int read_state(sd_bus_message *m, char **field, Refusal *reterr)
 {
-        static const char *const known[] = {"created", "running", "exited", "failed"};
         int r = dbus_read_string(m, "State", field, reterr);
 
         if (r < 0)
                 return r;
-        return NAMES_FIND(known, *field) >= 0
-                       ? 0
-                       : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
-                                "State: created, running, exited or failed is expected");
+        return exec_status_exists(*field) ? 0
+                                          : refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                                                   "State: created, running, exited or failed is expected");
 }
 
 static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)

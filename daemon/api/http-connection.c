@@ -61,7 +61,7 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
         return 0;
 }
 
-void exchange_done(HttpExchange *x)
+static void exchange_done(HttpExchange *x)
 {
         if (x->task && x->task->done)
                 x->task->done(x->task);

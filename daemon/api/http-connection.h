@@ -73,6 +73,5 @@ void connection_put_head(HttpConnection *c, unsigned status, const char *content
                          int64_t content_length);
 void connection_refuse(HttpConnection *c, const HttpParseError *e);
 void connection_refuse_busy(HttpConnection *c);
-void exchange_done(HttpExchange *x);
 /* A whole answer, 503, to somebody who gets no connection. */
 void http_put_busy(Buf *out, const char *message);

@@ -123,11 +123,10 @@ static bool exec_passes(const Exec *e, const HttpFilter *f)
 
 static int check_status(const HttpFilter *f, Refusal *reterr)
 {
-        static const char *const known[] = {"created", "running", "exited", "failed"};
         char **values = http_filter_values(f, "status");
 
         STRV_FOREACH (v, values)
-                if (NAMES_FIND(known, *v) < 0)
+                if (!exec_status_exists(*v))
                         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "invalid filter 'status=%s'", *v);
         return 0;
 }

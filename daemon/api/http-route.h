@@ -8,7 +8,6 @@
 
 #include "api/http-server.h"
 
-#define HTTP_VERSION_MIN 1024
 #define HTTP_VERSION_MAX 1051
 /* The release of Docker's engine that brought this version of the API. Clients find it where the engine's
  * release is: Ansible compares it, and would take execd's own version for a Docker that is too old for exec.

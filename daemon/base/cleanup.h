@@ -14,7 +14,6 @@
 
 #define _cleanup_(f)      __attribute__((cleanup(f)))
 #define _printf_(fmt, va) __attribute__((format(printf, fmt, va)))
-#define _unused_          __attribute__((unused))
 
 #define ELEMENTSOF(x)     (sizeof(x) / sizeof((x)[0]))
 #define MIN(a, b)         ((a) < (b) ? (a) : (b))

@@ -124,11 +124,6 @@ const char *config_key_section(const ConfigKey *k)
         return k->section;
 }
 
-const char *config_key_name(const ConfigKey *k)
-{
-        return k->name;
-}
-
 int config_key_copy(const ConfigKey *k, const ManagerConfig *from, ManagerConfig *to)
 {
         const void *source = (const char *) from + k->offset;

@@ -158,7 +158,6 @@ const ConfigKey *config_key_at(size_t i); /* NULL after the last one */
 size_t config_key_index(const ConfigKey *k);
 bool config_section_exists(const char *section);
 const char *config_key_section(const ConfigKey *k);
-const char *config_key_name(const ConfigKey *k);
 /* "" is the default. The refusal says what is allowed; the value is as it was then. */
 int config_key_set(const ConfigKey *k, const char *text, ManagerConfig *c, Refusal *reterr);
 int config_key_copy(const ConfigKey *k, const ManagerConfig *from, ManagerConfig *to);

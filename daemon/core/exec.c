@@ -45,6 +45,13 @@ const char *exec_status_name(const Exec *e)
         return state_names[e->state];
 }
 
+bool exec_status_exists(const char *name)
+{
+        int state = NAMES_FIND(state_names, name);
+
+        return state >= 0 && state != EXEC_STARTING && state != EXEC_DRAINING;
+}
+
 int exec_make_id(char id[static EXEC_ID_SIZE])
 {
         uint8_t bytes[(EXEC_ID_SIZE - 1) / 2];

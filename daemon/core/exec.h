@@ -194,6 +194,8 @@ static inline bool exec_is_running(const Exec *e)
 /* The state as clients see it: "running" from the moment that a start was accepted, as with Docker, and
  * ended as soon as the exit status is known. */
 const char *exec_status_name(const Exec *e);
+/* Whether clients may see this one. */
+bool exec_status_exists(const char *name);
 
 /* For the manager, when the container has gone. */
 void exec_container_gone(Exec *e);

@@ -192,7 +192,8 @@ int recording_file_end(RecordingFile *f)
         return r;
 }
 
-int recording_file_interrupt(RecordingFile *f)
+/* Ends it with a marker that it was interrupted. */
+static int file_interrupt(RecordingFile *f)
 {
         if (!f->over)
                 finish_with(f, CAST_INTERRUPTED);
@@ -220,7 +221,7 @@ int recording_files_recover(RecordingStore *s)
 
                 r = recording_file_resume(s, *id, false, &f);
                 if (r >= 0)
-                        (void) recording_file_interrupt(f);
+                        (void) file_interrupt(f);
                 else if (r == -EWOULDBLOCK)
                         n++;
                 else

@@ -32,9 +32,8 @@ int recording_file_resume(RecordingStore *s, const char *id, bool wait, Recordin
 /* True if nothing more is recorded from here on: then with the reason. */
 bool recording_file_write(RecordingFile *f, const char *data, size_t size, char **ret_why);
 
-/* Each of these frees it: under its final name, with a marker that it was interrupted, or as it is. */
+/* Each of these frees it: under its final name, or as it is. */
 int recording_file_end(RecordingFile *f);
-int recording_file_interrupt(RecordingFile *f);
 void recording_file_suspend(RecordingFile *f);
 
 /* Closes off those that are not whole. How many another process still writes, or an error. */

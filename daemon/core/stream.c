@@ -191,11 +191,6 @@ int stream_output_fd(const Stream *s, FrameType type)
         return -EBADF;
 }
 
-int stream_input_fd(const Stream *s)
-{
-        return s->tty ? -EBADF : s->input.fd;
-}
-
 /* Watches an fd; the source starts disabled and stream_turn() decides. */
 static int stream_watch(Stream *s, int fd, sd_event_source **ret)
 {

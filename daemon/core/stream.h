@@ -142,5 +142,3 @@ OutputRing *stream_output_ring(Stream *s);
 
 /* The source of the output: weak, negative at its end. A terminal is stdout. */
 int stream_output_fd(const Stream *s, FrameType type);
-/* Where the input is written to, likewise; of a terminal negative. */
-int stream_input_fd(const Stream *s);

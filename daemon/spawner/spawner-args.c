@@ -32,7 +32,7 @@ int args_read_exec_id(sd_bus_message *m, const char **ret, Refusal *reterr)
 }
 
 /* The container that a leader reference means; weak. -ESTALE when it is not known. */
-int args_read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **ret, Refusal *reterr)
+static int read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **ret, Refusal *reterr)
 {
         uint64_t start;
         uint32_t pid;
@@ -103,7 +103,7 @@ int args_read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArgumen
 
         r = args_read_exec_id(m, &a->exec_id, reterr);
         if (r >= 0)
-                r = args_read_leader(c, m, fresh, &a->container, reterr);
+                r = read_leader(c, m, fresh, &a->container, reterr);
         if (r >= 0)
                 r = container_check_unpaused(a->container, reterr);
         if (r >= 0)

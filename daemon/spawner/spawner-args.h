@@ -15,8 +15,6 @@ typedef struct LaunchArguments {
 void launch_arguments_done(LaunchArguments *a);
 
 int args_read_exec_id(sd_bus_message *m, const char **ret, Refusal *reterr);
-/* The container that a leader reference means; weak. -ESTALE when it is not known. */
-int args_read_leader(Connection *c, sd_bus_message *m, bool fresh, Container **ret, Refusal *reterr);
 /* The first arguments of Prepare and Start. */
 int args_read_launch(Connection *c, sd_bus_message *m, bool fresh, LaunchArguments *a, Refusal *reterr);
 int args_read_user(sd_bus_message *m, const char **ret, bool *ret_has_names, Refusal *reterr);

@@ -21,9 +21,6 @@
 #define PROCESS_FIELDS    "uuuttussttiiuuuuyu"
 #define PROCESS_SIGNATURE "(" PROCESS_FIELDS ")"
 
-/* The usage of execs (wire/usage.h): of all in a container, and of each one with its ID. */
-#define USAGE_SIGNATURE "ata(sat)"
-
 /* The flags of Start. */
 #define SPAWNER_TTY        UINT64_C(1)
 #define SPAWNER_PRIVILEGED UINT64_C(2)

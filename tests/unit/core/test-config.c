@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "../test.h"
+#include "core/config-type.h"
 #include "core/spare-runners.h"
 #include "wire/config-file.h"
 #include "wire/units.h"
@@ -411,8 +412,8 @@ static void test_shipped(const char *path)
                 const ConfigKey *k = config_key_at(i);
                 _cleanup_free_ char *is = print(k, &c.values), *should = print(k, &manager_config_default);
 
-                CHECK_TEXT(config_key_name(k), is, should);
-                CHECK_ROW(config_key_name(k), config_key_index(k) == i && c.origins[i].file);
+                CHECK_TEXT(k->name, is, should);
+                CHECK_ROW(k->name, config_key_index(k) == i && c.origins[i].file);
         }
 }
 

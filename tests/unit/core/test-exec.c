@@ -226,6 +226,19 @@ static void test_failure_is_told(World *w)
         exec_unref(e);
 }
 
+static void test_names_for_clients(void)
+{
+        static const char *const none[] = {"starting", "draining", "", "Running", "all"};
+
+        for (ExecState state = 0; state < _EXEC_STATE_MAX; state++) {
+                const Exec e = {.state = state};
+
+                CHECK_ROW(exec_state_to_string(state), exec_status_exists(exec_status_name(&e)));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(none); i++)
+                CHECK_ROW(none[i], !exec_status_exists(none[i]));
+}
+
 static void test_container_gone(World *w)
 {
         for (ExecState state = 0; state < _EXEC_STATE_MAX; state++) {
@@ -301,6 +314,7 @@ int main(void)
         test_exit_codes(w);
         test_failure(w);
         test_failure_is_told(w);
+        test_names_for_clients();
         test_container_gone(w);
         test_what_needs_a_command(w);
         test_leader_exits(w);

@@ -87,7 +87,7 @@ static void hand_over(World *w)
 
         find(old, &f, clients, slots);
         w->stream = stream_over(w, copy_of(stream_output_fd(old, FRAME_STDOUT)),
-                                copy_of(stream_output_fd(old, FRAME_STDERR)), copy_of(stream_input_fd(old)));
+                                copy_of(stream_output_fd(old, FRAME_STDERR)), copy_of(old->input.fd));
         stream_leave(old, true);
         stream_free(old);
         if (f.map >= 0)
