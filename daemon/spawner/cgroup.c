@@ -72,10 +72,9 @@ int cgroup_count_children(const char *path)
         return st.st_nlink > 2 ? (int) MIN(st.st_nlink - 2, INT_MAX) : 0;
 }
 
-int cgroup_of_unit(pid_t pid, const char *unit, char **ret)
+int cgroup_of(pid_t pid, char **ret)
 {
-        _cleanup_free_ char *text = NULL, *path = NULL;
-        size_t n = strlen(unit);
+        _cleanup_free_ char *text = NULL;
         char file[64];
         int r;
 
@@ -83,7 +82,16 @@ int cgroup_of_unit(pid_t pid, const char *unit, char **ret)
         r = file_read_at(AT_FDCWD, file, 16384, &text, NULL);
         if (r < 0)
                 return r == -ENOENT ? -ESRCH : r;
-        r = proc_cgroup_parse(text, &path);
+        return proc_cgroup_parse(text, ret);
+}
+
+int cgroup_of_unit(pid_t pid, const char *unit, char **ret)
+{
+        _cleanup_free_ char *path = NULL;
+        size_t n = strlen(unit);
+        int r;
+
+        r = cgroup_of(pid, &path);
         if (r < 0)
                 return r;
 

@@ -13,6 +13,9 @@ int cgroup_count_children(const char *path);
 /* In a child that has closed all descriptors. */
 void cgroup_forget_root(void);
 
+/* The path of a process's cgroup; owned. -ESRCH when there is no such process. */
+int cgroup_of(pid_t pid, char **ret);
+
 /* The path of a process's cgroup up to the component `unit`; owned. -ENOENT when it does not lie in one. */
 int cgroup_of_unit(pid_t pid, const char *unit, char **ret);
 

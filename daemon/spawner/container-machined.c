@@ -12,6 +12,7 @@
 
 #include "base/strv.h"
 #include "base/time.h"
+#include "spawner/cgroup.h"
 #include "spawner/leader-look.h"
 #include "spawner/proc-parse.h"
 
@@ -162,7 +163,7 @@ static int check_owner(const MachineProperties *p, const Leader *leader, Refusal
 /* machined knows its leader by the number, which may be another process's by now. */
 static int check_unit(const MachineProperties *p, const Leader *leader, Refusal *reterr)
 {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *init = NULL;
         int r;
 
         if (!p->unit || !*p->unit)
@@ -171,7 +172,9 @@ static int check_unit(const MachineProperties *p, const Leader *leader, Refusal 
         /* Not in the unified hierarchy. */
         if (r == -ENODATA)
                 return 0;
-        if (r < 0 || cgroup_path_has(path, p->unit))
+        if (r >= 0)
+                r = cgroup_of(1, &init);
+        if (r < 0 || cgroup_path_is_in_unit(path, init, p->unit))
                 return r;
         return refuse(reterr, REFUSAL_DENIED, EPERM,
                       "its leader is not in the control group of its unit %s, but in %s", p->unit, path);

@@ -12,6 +12,9 @@
 #define PF_EXITING    0x4
 #define PF_FORKNOEXEC 0x40
 
+/* PID 1, in the group that it was given. */
+#define INIT_SCOPE "/init.scope"
+
 /* Returns the text after "NAME:" at the start of a line, or NULL. */
 static const char *find_field(const char *text, const char *name)
 {
@@ -281,16 +284,19 @@ int cgroup_path_unit(const char *path, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
-bool cgroup_path_has(const char *path, const char *unit)
+bool cgroup_path_is_in_unit(const char *path, const char *init, const char *unit)
 {
-        size_t n = strlen(unit);
+        size_t n = strlen(unit), above = strlen(init);
+        const char *slice;
 
-        for (; *path == '/'; path += strcspn(path, "/")) {
-                path += path[1] == '_' && unit[0] != '_' ? 2 : 1;
-                if (n > 0 && strcspn(path, "/") == n && memcmp(path, unit, n) == 0)
-                        return true;
-        }
-        return false;
+        above = ends_with(init, above, INIT_SCOPE) ? above - strlen(INIT_SCOPE) : 0;
+        if (n == 0 || strncmp(path, init, above) != 0)
+                return false;
+        path = skip_slices(path + above, &slice, &above);
+        if (*path != '/')
+                return false;
+        path += path[1] == '_' && unit[0] != '_' ? 2 : 1;
+        return strcspn(path, "/") == n && memcmp(path, unit, n) == 0;
 }
 
 int cgroup_path_split(const char *path, char **ret_slice, char **ret_own)

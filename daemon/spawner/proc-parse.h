@@ -56,9 +56,10 @@ int proc_cgroup_parse(const char *text, char **ret);
 int cgroup_path_slice(const char *path, char **ret);
 int cgroup_path_unit(const char *path, char **ret);
 
-/* Whether one of its components is that of a unit; systemd puts a '_' before a name that the kernel could take
- * for its own. */
-bool cgroup_path_has(const char *path, const char *unit);
+/* Whether it is in the control group of a unit, with slices above it and nothing else: names further down are
+ * chosen by whoever is in that unit. `init` is the path of PID 1. systemd puts a '_' before a name that the kernel
+ * could take for its own. */
+bool cgroup_path_is_in_unit(const char *path, const char *init, const char *unit);
 
 /* The path of the slice itself ("/" when there is none), and that of what lies in it ("/a.slice/c.service");
  * owned. */

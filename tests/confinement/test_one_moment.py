@@ -173,14 +173,17 @@ def test_machine_that_was_only_given_another_root(container, unit):
     client.assert_refused(outcome, "root directory of its mount namespace")
 
 
-def test_leader_of_a_machine_is_another_process_by_now(unit):
-    """T-F8: systemd-machined has its number alone. What is not in the control group of the machine is not its leader."""
+@pytest.mark.parametrize("below", ["", "/{name}.service", "/system.slice/{name}.service"], ids=["other", "named", "named-slice"])
+def test_leader_of_a_machine_is_another_process_by_now(unit, below):
+    """T-F8: systemd-machined has its number alone. What is not in the control group of the machine is not its leader, and who
+    has a group can give those below it any name."""
     name, other = "moment-number", "moment-other"
     script = "exec unshare --mount --pid --fork --kill-child --mount-proc sleep 100000"
     leader, stranger = unit(name, script), unit(other, script)
     register(name, leader)
     assert client.run(name, ["true"]).code == 0
-    group = host.cgroup_of(stranger)
+    group = host.cgroup_of(stranger) + below.format(name=name)
+    os.makedirs(f"/sys/fs/cgroup{group}", exist_ok=True)
     with open(f"/sys/fs/cgroup{group}/cgroup.procs", "w", encoding="ascii") as stream:
         stream.write(str(leader))
     host.restart_services()

@@ -175,6 +175,42 @@ static void test_cgroup(void)
         }
 }
 
+static void test_cgroup_of_unit(void)
+{
+        static const struct {
+                const char *path, *init, *unit;
+                bool is_in;
+        } rows[] = {
+                {"/machine.slice/machine-a.scope", "/init.scope", "machine-a.scope", true},
+                {"/machine.slice/systemd-nspawn@a.service/payload", "/init.scope",
+                 "systemd-nspawn@a.service", true},
+                {"/user.slice/user-0.slice/session-1.scope", "/init.scope", "session-1.scope", true},
+                {"/machine-a.scope", "/init.scope", "machine-a.scope", true},
+                {"/machine.slice/_cpu.scope", "/init.scope", "cpu.scope", true},
+                {"/machine.slice/_cpu.scope", "/init.scope", "_cpu.scope", true},
+                {"/docker/1/machine.slice/a.service/b", "/docker/1/init.scope", "a.service", true},
+                /* Names that others have given. */
+                {"/user.slice/user-1.slice/user@1.service/machine-a.scope", "/init.scope", "machine-a.scope",
+                 false},
+                {"/system.slice/b.service/machine.slice/machine-a.scope", "/init.scope", "machine-a.scope",
+                 false},
+                {"/docker/1/machine-a.scope", "/init.scope", "machine-a.scope", false},
+                {"/docker/2/machine.slice/a.service", "/docker/1/init.scope", "a.service", false},
+                {"/docker/1/docker/2/a.service", "/docker/1/init.scope", "a.service", false},
+                {"/machine.slice/machine-a.scope2", "/init.scope", "machine-a.scope", false},
+                {"/machine.slice/machine-a.scope", "/init.scope", "", false},
+                {"/machine.slice", "/init.scope", "machine.slice", false},
+                {"/machine.slice", "/init.scope", "", false},
+                {"/", "/init.scope", "a.service", false},
+                {"", "/docker/1/init.scope", "a.service", false},
+                {"/machine.slice/a.service", "/", "a.service", true},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                NEED_ROW(rows[i].path,
+                         cgroup_path_is_in_unit(rows[i].path, rows[i].init, rows[i].unit) == rows[i].is_in);
+}
+
 #define LIMITS_HEAD                                                                        \
         "Limit                     Soft Limit           Hard Limit           Units     \n" \
         "Max cpu time              unlimited            unlimited            seconds   \n" \
@@ -296,6 +332,7 @@ int main(void)
         test_mapped_ids();
         test_groups();
         test_cgroup();
+        test_cgroup_of_unit();
         test_limits();
         test_labels();
         test_stat();
