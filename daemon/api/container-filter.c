@@ -128,6 +128,8 @@ static int read_values(const ContainerFilter *f, Refusal *reterr)
 
         r = http_filter_read_names(f->values, "name", reterr);
         if (r >= 0)
+                r = http_filter_read_names(f->values, "id", reterr);
+        if (r >= 0)
                 r = check_words(f, "status", states, reterr);
         if (r >= 0)
                 r = check_words(f, "health", healths, reterr);
