@@ -33,12 +33,24 @@ void refusal_done(Refusal *r)
         r->message = mfree(r->message);
 }
 
+/* What a message quotes can have megabytes, and an answer that nobody takes has to wait somewhere. */
+static void message_cut(char *message)
+{
+        static const char more[] = "...";
+        size_t size = strlen(message);
+
+        if (size > REFUSAL_MESSAGE_MAX)
+                strcpy(message + characters_cut(message, size, REFUSAL_MESSAGE_MAX - strlen(more)), more);
+}
+
 /* D-Bus sends nothing else, and the journal shows nothing else. Texts of others can be invalid, and a limit of
  * bytes can be in the middle of a character. Takes the message. */
 static char *message_in_utf8(char *message)
 {
         char *repaired;
 
+        if (message)
+                message_cut(message);
         if (!message || utf8_is_valid(message))
                 return message;
         repaired = utf8_repaired(message);

@@ -32,6 +32,9 @@ typedef enum RefusalKind {
         _REFUSAL_MAX,
 } RefusalKind;
 
+/* Bytes of a message; a longer one is cut. */
+#define REFUSAL_MESSAGE_MAX 8192
+
 typedef struct Refusal {
         RefusalKind kind;
         char *message; /* owned */

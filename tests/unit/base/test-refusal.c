@@ -30,6 +30,20 @@ static void test_plain(void)
         }
 }
 
+/* A name in a message can have megabytes, and its cut can be in the middle of a character. */
+static void test_long(void)
+{
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+        char name[3 * REFUSAL_MESSAGE_MAX];
+
+        for (size_t i = 0; i + 3 < sizeof(name); i += 3)
+                memcpy(name + i, "\xe2\x82\xac", 4);
+        (void) refuse(&e, REFUSAL_BAD_REQUEST, EINVAL, "unknown \"%s\"", name);
+        CHECK(strlen(e.message) <= REFUSAL_MESSAGE_MAX && strlen(e.message) > REFUSAL_MESSAGE_MAX - 8);
+        CHECK(strncmp(e.message, "unknown \"\xe2\x82\xac", 12) == 0);
+        CHECK_TEXT("end", e.message + strlen(e.message) - 6, "\xe2\x82\xac...");
+}
+
 int main(void)
 {
         _cleanup_refusal_ Refusal e = REFUSAL_INIT;
@@ -55,6 +69,7 @@ int main(void)
                 for (int other = REFUSAL_NONE; other < k; other++)
                         CHECK(strcmp(name, refusal_kind_to_string((RefusalKind) other)) != 0);
         }
+        test_long();
         CHECK(refusal_kind_from_string("nonsense") == REFUSAL_INTERNAL);
         CHECK(refusal_kind_from_string(NULL) == REFUSAL_INTERNAL);
         CHECK_TEXT("out of range", refusal_kind_to_string((RefusalKind) 1000), "Internal");
