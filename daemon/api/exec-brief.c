@@ -57,7 +57,8 @@ static size_t size_without_arrays(const Exec *e)
 {
         return FIXED_SIZE + size_of(e->command_line) + size_of(e->failure) + size_of(e->recording_path) +
                size_of(e->request->user) + size_of(e->request->working_dir) + size_of(e->container->name) +
-               strings_size(e->warnings) + e->request->n_properties * sizeof(ScopeProperty);
+               strings_size(e->warnings) +
+               scope_properties_size(e->request->properties, e->request->n_properties);
 }
 
 size_t exec_brief_size(const Exec *e)

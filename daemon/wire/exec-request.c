@@ -113,7 +113,7 @@ size_t exec_request_size(const ExecRequest *r)
 {
         return sizeof(ExecRequest) + strv_size(r->argv) + strv_size(r->env) + strv_size(r->labels) +
                strlen(r->user ?: "") + strlen(r->working_dir ?: "") +
-               r->n_properties * sizeof(ScopeProperty);
+               scope_properties_size(r->properties, r->n_properties);
 }
 
 int exec_request_validate(const ExecRequest *r, Refusal *reterr)

@@ -248,6 +248,10 @@ int scope_property_parse(const char *name, const char *text, ScopeProperty *ret,
                               "AllowedCPUs, AllowedMemoryNodes, RuntimeMaxSec and OOMPolicy",
                               name);
 
+        if (strlen(text) > SCOPE_PROPERTY_TEXT_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
+                              "Properties.%s is longer than %d bytes, which is the limit", name,
+                              SCOPE_PROPERTY_TEXT_MAX);
         r = rule->parse(rule, text, &p);
         if (r < 0) {
                 scope_property_done(&p);
@@ -281,6 +285,15 @@ ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n)
         for (size_t i = 0; p && i < n; i++)
                 scope_property_done(&p[i]);
         return mfree(p);
+}
+
+size_t scope_properties_size(const ScopeProperty *p, size_t n)
+{
+        size_t size = n * sizeof(ScopeProperty);
+
+        for (size_t i = 0; i < n; i++)
+                size += strlen(p[i].name) + strlen(p[i].text);
+        return size;
 }
 
 const char *scope_property_name(size_t i)

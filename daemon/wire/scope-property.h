@@ -26,7 +26,8 @@
 
 #include "base/refusal.h"
 
-#define SCOPE_PROPERTIES_MAX 32
+#define SCOPE_PROPERTIES_MAX    32
+#define SCOPE_PROPERTY_TEXT_MAX 512 /* bytes, which each list of execs has of each of them */
 
 typedef enum ScopePropertyType {
         SCOPE_PROPERTY_U64,    /* D-Bus type t */
@@ -50,6 +51,8 @@ typedef struct ScopeProperty {
 int scope_property_parse(const char *name, const char *text, ScopeProperty *ret, Refusal *reterr);
 void scope_property_done(ScopeProperty *p);
 ScopeProperty *scope_properties_free(ScopeProperty *p, size_t n);
+/* The bytes that they take, with their names and texts. */
+size_t scope_properties_size(const ScopeProperty *p, size_t n);
 
 /* The names of all properties; NULL after the last one. */
 const char *scope_property_name(size_t i);

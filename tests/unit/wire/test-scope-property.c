@@ -186,6 +186,22 @@ static void test_numbers(void)
         }
 }
 
+/* Of a property, each list of execs has the text. */
+static void test_long_text(void)
+{
+        char text[SCOPE_PROPERTY_TEXT_MAX + 2] = "1";
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+        ScopeProperty p = {0};
+
+        memset(text + 1, ' ', SCOPE_PROPERTY_TEXT_MAX - 1);
+        CHECK(scope_property_parse("AllowedCPUs", text, &p, NULL) >= 0);
+        CHECK(scope_properties_size(&p, 1) == sizeof(p) + strlen("AllowedCPUs") + SCOPE_PROPERTY_TEXT_MAX);
+        scope_property_done(&p);
+        text[SCOPE_PROPERTY_TEXT_MAX] = ' ';
+        CHECK(scope_property_parse("AllowedCPUs", text, &p, &e) == -E2BIG && e.kind == REFUSAL_TOO_LARGE);
+        CHECK_TEXT("long", e.message, "Properties.AllowedCPUs is longer than 512 bytes, which is the limit");
+}
+
 static void test_masks(void)
 {
         static const char *const names[] = {"AllowedCPUs", "AllowedMemoryNodes"};
@@ -271,6 +287,7 @@ int main(void)
 {
         test_lists();
         test_numbers();
+        test_long_text();
         test_masks();
         test_full_mask();
         test_names();
