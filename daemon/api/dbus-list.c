@@ -145,6 +145,7 @@ static int filter_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 
         if (r >= 0 && strv_length(k->labels) > EXEC_LABELS_MAX)
                 r = refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
+        c->size = 2 * strv_size(k->labels); /* the message has them, too */
         return r;
 }
 
@@ -167,7 +168,7 @@ static void get_exec_find(DbusCall *c)
 
 static int get_exec_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        return sd_bus_message_read(m, "s", &DBUS_CALL(c, GetCall)->id);
+        return dbus_read_id(m, &DBUS_CALL(c, GetCall)->id, reterr);
 }
 
 const DbusMethod dbus_list_methods[] = {

@@ -11,6 +11,9 @@
 #include "base/strv.h"
 #include "wire/user-spec.h"
 
+/* More than there are. */
+#define OPTIONS_MAX 32
+
 int dbus_read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr)
 {
         const char *s;
@@ -91,18 +94,14 @@ static int add_label(ExecRequest *q, const char *key, const char *value, Refusal
 
 static int add_property(ExecRequest *q, const char *key, const char *value, Refusal *reterr)
 {
-        int r;
+        ScopePropertyList l = {.items = q->properties, .n = q->n_properties};
+        int r = exec_request_check_string("Properties: a name", key, reterr);
 
-        if (q->n_properties >= SCOPE_PROPERTIES_MAX)
-                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Properties: more than %d",
-                              SCOPE_PROPERTIES_MAX);
-        if (!q->properties)
-                q->properties = calloc(SCOPE_PROPERTIES_MAX, sizeof(ScopeProperty));
-        if (!q->properties)
-                return -ENOMEM;
-        r = scope_property_parse(key, value, &q->properties[q->n_properties], reterr);
+        /* Of one that is given twice the last value holds, as in JSON. */
         if (r >= 0)
-                q->n_properties++;
+                r = scope_property_list_set(&l, key, value, reterr);
+        q->properties = l.items;
+        q->n_properties = l.n;
         return r;
 }
 
@@ -172,16 +171,35 @@ int dbus_refuse_option(const char *key, Refusal *reterr)
         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: unknown option \"%s\"", key);
 }
 
+/* The message has all values of an option, of which only the last one would be counted. */
+static int option_check_new(const char *const *seen, size_t n, const char *key, Refusal *reterr)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(seen[i], key) == 0)
+                        return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "options: \"%s\" is given twice",
+                                      key);
+        return n < OPTIONS_MAX ? 0
+                               : refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "options: more than %d entries",
+                                        OPTIONS_MAX);
+}
+
 int dbus_read_options(sd_bus_message *m, dbus_option_t option, void *userdata, Refusal *reterr)
 {
-        const char *key;
+        const char *seen[OPTIONS_MAX]; /* in the message */
+        size_t n = 0;
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+
                 r = sd_bus_message_read(m, "s", &key);
                 if (r >= 0)
+                        r = option_check_new(seen, n, key, reterr);
+                if (r >= 0) {
+                        seen[n++] = key;
                         r = option(m, key, userdata, reterr);
+                }
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
         }
@@ -322,4 +340,11 @@ int dbus_read_reference(sd_bus_message *m, char **ret, Refusal *reterr)
                 return r;
         *ret = strdup(reference);
         return *ret ? 0 : -ENOMEM;
+}
+
+int dbus_read_id(sd_bus_message *m, const char **ret, Refusal *reterr)
+{
+        int r = sd_bus_message_read(m, "s", ret);
+
+        return r < 0 ? r : exec_request_check_string("id", *ret, reterr);
 }

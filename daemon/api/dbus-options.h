@@ -10,6 +10,9 @@
 /* The "s container" of a method, owned. */
 int dbus_read_reference(sd_bus_message *m, char **ret, Refusal *reterr);
 
+/* The "s id" of a method, in the message: it stays as long as the call. */
+int dbus_read_id(sd_bus_message *m, const char **ret, Refusal *reterr);
+
 /* "as command, a{sv} options" of a message into a request. */
 int dbus_read_request(sd_bus_message *m, bool with_options, ExecRequest **ret, Refusal *reterr);
 

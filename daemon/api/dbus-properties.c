@@ -197,23 +197,43 @@ static void introspect_run(DbusCall *c)
 static const DbusMethod introspect_method = {
         .act = {AUTHZ_INSPECT, "list", introspect_run, .shows_part = true}};
 
+/* One of the calls that are taken out. sd-bus compares the arguments of all others with their signature; here,
+ * whatever follows those that are read would be kept as long as the call. */
+static bool is_call(sd_bus_message *m, const char *interface, const char *member)
+{
+        return sd_bus_message_is_method_call(m, interface, member) > 0;
+}
+
+static int refuse_arguments(sd_bus_message *m, const char *signature)
+{
+        return sd_bus_reply_method_errorf(
+                m, SD_BUS_ERROR_INVALID_ARGS,
+                "invalid arguments: the signature is \"%.32s\", and must be \"%s\"",
+                sd_bus_message_get_signature(m, true) ?: "", signature);
+}
+
 int dbus_properties_filter(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *path = sd_bus_message_get_path(m);
         DbusService *s = userdata;
+        const DbusMethod *method = NULL;
+        const char *signature;
         bool all;
         Exec *e;
 
         dbus_signals_flush(s->signals);
-        if (sd_bus_message_is_method_call(m, OBJECTS_INTERFACE, "GetManagedObjects") > 0 &&
-            strcmp(path, DBUS_MANAGER_PATH) == 0)
-                return dbus_method_serve(&objects_method, s, m, NULL, error);
-        if (sd_bus_message_is_method_call(m, INTROSPECT_INTERFACE, "Introspect") > 0 &&
-            strcmp(path, DBUS_EXEC_PREFIX) == 0)
-                return dbus_method_serve(&introspect_method, s, m, NULL, error);
-        all = sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "GetAll") > 0;
-        if (!all && sd_bus_message_is_method_call(m, PROPERTIES_INTERFACE, "Get") <= 0)
+        if (is_call(m, OBJECTS_INTERFACE, "GetManagedObjects") && strcmp(path, DBUS_MANAGER_PATH) == 0)
+                method = &objects_method;
+        if (is_call(m, INTROSPECT_INTERFACE, "Introspect") && strcmp(path, DBUS_EXEC_PREFIX) == 0)
+                method = &introspect_method;
+        all = is_call(m, PROPERTIES_INTERFACE, "GetAll");
+        if (!method && !all && !is_call(m, PROPERTIES_INTERFACE, "Get"))
                 return 0;
+        signature = method ? "" : all ? "s" : "ss";
+        if (sd_bus_message_has_signature(m, signature) <= 0)
+                return refuse_arguments(m, signature);
+        if (method)
+                return dbus_method_serve(method, s, m, NULL, error);
         e = dbus_find_exec(s->manager, path);
         return e ? read_properties(s, m, e, all) : 0;
 }

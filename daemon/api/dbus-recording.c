@@ -7,6 +7,7 @@
 #include "api/dbus-append.h"
 #include "api/dbus-call.h"
 #include "api/dbus-methods.h"
+#include "api/dbus-options.h"
 #include "core/exec-access.h"
 #include "core/exec-recording.h"
 
@@ -59,7 +60,7 @@ static void get_done(DbusCall *c)
 
 static int get_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
 {
-        return sd_bus_message_read(m, "s", &DBUS_CALL(c, GetCall)->id);
+        return dbus_read_id(m, &DBUS_CALL(c, GetCall)->id, reterr);
 }
 
 /* Recordings outlive what execd remembers of their execs. */

@@ -351,6 +351,73 @@ def halted_polkit():
             os.kill(pid, signal.SIGCONT)
 
 
+# Calls with more than the method has, and with texts of megabytes; what the answers are called, and how long they are.
+OVERFULL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+manager, properties = "org.execd1.Manager", "org.freedesktop.DBus.Properties"
+more, name, path = [0] * 1000, "x" * 10000000, "/org/execd1/exec/_" + sys.argv[2]
+bus = Bus()
+for words in [("/org/execd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "ay", more),
+              (path, properties, "GetAll", "say", "org.execd1.Exec", more),
+              (path, properties, "Get", "ssay", "org.execd1.Exec", "State", more),
+              ("/org/execd1", manager, "GetExec", "s", name), ("/org/execd1", manager, "GetRecording", "s", name),
+              ("/org/execd1", manager, "ListExecsFiltered", "a{sv}", {name: ("s", "x")}),
+              ("/org/execd1", manager, "ListExecsFiltered", "a{sv}", [("Labels", ("as", ["a"]))] * 2),
+              ("/org/execd1", manager, "CreateExec", "sasa{sv}", "web", ["true"], {name: ("s", "x")}),
+              ("/org/execd1", manager, "CreateExec", "sasa{sv}", "web", ["true"], [("Env", ("as", ["A=1"]))] * 2),
+              ("/org/execd1", manager, "CreateExec", "sasa{sv}", "web", ["true"], {"Properties": ("a{ss}", {name: "1"})}),
+              ("/org/execd1", manager, "CreateExec", "sasa{sv}", "web", ["true"], {"Properties": ("a{ss}", {"TasksMax": name})}),
+              ("/org/execd1", manager, "CheckAccess", "ssa{sv}", "inspect", "", {name: ("s", "x")})]:
+    try:
+        bus.call(*words)
+        print(words[2], "answered")
+    except BusError as e:
+        print(words[2], e.name.rpartition(".")[2], len(str(e)) < 10000)
+"""
+
+
+def test_more_than_a_method_has(rules, counts):
+    """R-H2: a message of 32 MiB is kept as long as the question to polkit, and what an error quotes as long as nobody reads it."""
+    rules("")
+    exec_id = execctl("run", "-d", "web", "--", "true").out.decode().strip()
+    with halted_polkit():
+        done = helper.run("setpriv", "--reuid=other", "--regid=other", "--clear-groups", "--", "python3", "-c", OVERFULL,
+                          helper.HERE, exec_id, timeout=60)
+    assert done.out.decode().splitlines() == [
+        "GetManagedObjects InvalidArgs True", "GetAll InvalidArgs True", "Get InvalidArgs True",
+        "GetExec TooLarge True", "GetRecording TooLarge True", "ListExecsFiltered BadRequest True",
+        "ListExecsFiltered BadRequest True", "CreateExec BadRequest True", "CreateExec BadRequest True",
+        "CreateExec TooLarge True", "CreateExec TooLarge True", "CheckAccess BadRequest True"], done
+
+
+# As many bytes as a filter may have, again and again.
+FILTERS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus, BusError
+words = ("/org/execd1", "org.execd1.Manager", "ListExecsFiltered", "a{sv}", {"Labels": ("as", ["x" * 32000] * 60)})
+bus = Bus()
+for _ in range(40):
+    bus.send(*words)
+try:
+    bus.call(*words)
+    print("answered")
+except BusError as e:
+    print(e)
+"""
+
+
+def test_large_filters_of_one_user(rules, patient, counts):
+    """R-H2: labels that are looked for take memory as long as polkit is asked."""
+    rules("")
+    with halted_polkit():
+        done = helper.run("setpriv", "--reuid=other", "--regid=other", "--clear-groups", "--", "python3", "-c", FILTERS,
+                          helper.HERE, timeout=60)
+    assert done.out.startswith(b"org.execd1.Error.LimitExceeded: too many bytes of requests"), done
+
+
 def test_questions_that_were_given_up_still_count(rules, impatient, counts):
     """A polkit that answers nobody is not asked more and more, and nobody is told that it said no."""
     rules(ALLOW)

@@ -73,6 +73,27 @@ static void test_request(World *w)
         CHECK(q->on_disconnect == ON_DISCONNECT_KILL && q->attach_stdout && !q->attach_stdin);
 }
 
+/* Of an option, the message has both values; of a property, the last value holds, as in JSON. */
+static void test_twice(World *w)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = message_new(w), *p = message_new(w);
+        _cleanup_(exec_request_freep) ExecRequest *q = NULL, *last = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        char *properties[] = {(char *) "TasksMax=1", (char *) "CPUWeight=3", (char *) "TasksMax=2", NULL};
+
+        NEED(sd_bus_message_append(m, "as", 1, "true") >= 0);
+        NEED(sd_bus_message_append(m, "a{sv}", 2, "User", "s", "a", "User", "s", "b") >= 0);
+        CHECK(dbus_read_request(sealed(m), true, &q, &refusal) < 0);
+        CHECK_TEXT("twice", refusal.message, "options: \"User\" is given twice");
+
+        NEED(sd_bus_message_append(p, "as", 1, "true") >= 0);
+        NEED(sd_bus_message_open_container(p, 'a', "{sv}") >= 0);
+        NEED(dbus_append_pairs(p, "Properties", properties) >= 0 && sd_bus_message_close_container(p) >= 0);
+        NEED(dbus_read_request(sealed(p), true, &last, NULL) >= 0);
+        CHECK(last->n_properties == 2);
+        CHECK_TEXT("last", last->properties[0].text, "2");
+}
+
 static void test_attach(World *w)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = message_new(w);
@@ -90,6 +111,7 @@ int main(void)
         world_open_bus(w);
         test_refused(w);
         test_request(w);
+        test_twice(w);
         test_attach(w);
         return test_finish("dbus-options");
 }
