@@ -30,7 +30,7 @@ def test_names(api, line, name):
 @pytest.mark.parametrize("query", [
     "limit=%ff", "limit=1e3", "limit=99999999999999999999", "limit=x", "filters=%ff", "filters=%zz", "%zz",
     "filters=%7B%22name%22%3A%5B%22(%22%5D%7D", "filters=%7B%22name%22%3A%5B%22a%5Cu0000b%22%5D%7D",
-    "filters=%7B%22label%22%3A%7B%22a%5Cu0000b%22%3Atrue%7D%7D", "filters=%7B%22id%22%3A%5B%22%5B%22%5D%7D",
+    "filters=%7B%22label%22%3A%7B%22a%5Cu0000b%22%3Atrue%7D%7D", "filters=%7B%22name%22%3A%5B%22%5B%22%5D%7D",
     "filters=%7B%22name%22%3A%5B%22%5C%5C1%22%5D%7D", "filters=%7B%22name%22%3A%5B%22a%7B9%7D%22%5D%7D",
     "filters=%7B%22since%22%3A%5B%22%22%5D%7D", "filters=%7B%22label%22%3A%5B%22%ff%22%5D%7D",
 ])
