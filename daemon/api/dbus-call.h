@@ -101,7 +101,7 @@ typedef struct DbusExecList {
         int (*append)(sd_bus_message *reply, const Exec *e);
 } DbusExecList;
 
-/* With those of the execs in the list that this caller may see. */
+/* Answers the call with the execs of the list that the caller may see. */
 void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list);
 
 /* The exec with this id, which is in the message: goes on with next(c) when it is found, in c->exec. `argument` names

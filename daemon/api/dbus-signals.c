@@ -4,7 +4,7 @@
 
 #include "api/dbus-path.h"
 
-/* Execs of which something waits to be told. When there are more, it is told at once. */
+/* Maximum number of execs with pending signals. If there are more, all signals are emitted at once. */
 #define PENDING_MAX 16
 
 /* Most commands are over by then. */

@@ -16,6 +16,6 @@ int dbus_signals_new(Manager *m, DbusSignals **ret);
 DbusSignals *dbus_signals_free(DbusSignals *s);
 DEFINE_CLEANUP(DbusSignals, dbus_signals_free);
 
-/* An exec is told of between its first event and its last. */
+/* Queues the signals of an event. MANAGER_EXEC_NEW is the first event of an exec, MANAGER_EXEC_REMOVED its last. */
 void dbus_signals_add(DbusSignals *s, Exec *e, ManagerEvent event);
 void dbus_signals_flush(DbusSignals *s);

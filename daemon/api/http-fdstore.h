@@ -12,5 +12,5 @@
 /* Gives all that wait to the server. */
 void http_fdstore_done(StoredWaits *waits, HttpServer *s);
 
-/* At the end: before a stop, nobody is to be answered by another execd. */
+/* At the exit of execd: if it stops and is not restarted, the next execd must not answer its clients. */
 void http_fdstore_leave(HttpServer *s);

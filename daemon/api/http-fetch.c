@@ -45,7 +45,7 @@ static void fetch_feed(HttpExchange *x)
         } else if (f->left == 0)
                 c->state = CONNECTION_REPLIED;
         else if (n != -EAGAIN)
-                /* Not all that was announced: the client can tell only by the connection's end. */
+                /* The body is shorter than its header says, which only the end of the connection can show. */
                 c->dead = true;
         if (n != -EAGAIN)
                 step(c);

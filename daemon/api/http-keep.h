@@ -14,7 +14,7 @@
 
 /* From now on a slot has the connection of an exchange that waits for x->exec, which runs. */
 void http_keep(HttpExchange *x);
-/* No longer: before it is answered, or because the client has gone. */
+/* Empties the slot: the exchange is about to be answered, or its client has disconnected. */
 void http_keep_forget(HttpExchange *x);
-/* execd ends, and the next one is to answer. */
+/* Leaves the slot to the next execd, which answers the exchange. */
 void http_keep_leave(HttpExchange *x);

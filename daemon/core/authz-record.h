@@ -19,5 +19,5 @@ typedef struct AuthzRecord {
 int authz_record_init(AuthzRecord *a, Denials *denials, const char *action, const AuthzQuestion *q);
 void authz_record_done(AuthzRecord *a);
 
-/* Whatever the reason is; that somebody is to try again is none. */
+/* Records a refusal, except one that only asks the caller to try again. */
 void authz_record_refusal(const AuthzRecord *a, const Refusal *refusal);

@@ -35,7 +35,7 @@
 #define HTTP_BODY_USEC          (30 * USEC_PER_SEC)     /* then to the end of its body: else 408 */
 #define EXECS_MAX               4096                    /* execs that have not ended */
 #define EXECS_PER_UID_MAX       1024                    /* of one caller */
-#define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC) /* a created exec that nobody starts */
+#define CREATED_USEC_MAX        (5 * 60 * USEC_PER_SEC) /* a created exec that is not started */
 #define DRAIN_USEC              (2 * USEC_PER_SEC)      /* others holding the output of an ended command */
 #define PARKED_MAX              64                      /* runners held ready for created execs */
 #define SPARES_MAX              16 /* containers that have a runner ready for a next exec */

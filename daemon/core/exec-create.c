@@ -35,7 +35,7 @@ ExecCreation *exec_creation_free(ExecCreation *c)
         if (!c)
                 return NULL;
         authz_free(c->authz);
-        /* Given up while a runner was being prepared for it: nobody will ask for that one. */
+        /* The creation was given up while a runner was prepared for it: the runner is not needed. */
         if (c->exec && !c->finished && (c->slot || c->exec->prepare_slot || c->record))
                 spawner_drop(c->manager->spawner, c->exec->id);
         c->slot = sd_bus_slot_unref(c->slot);

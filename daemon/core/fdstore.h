@@ -55,7 +55,7 @@ StoredFds *fdstore_find(FdStore *h, const char *id);
  * can be used: then it knows that it has not all of the output. */
 bool fdstore_take_stream(StoredFds *f, Stream *s);
 
-/* Closes what nobody took; who is still connected sees the end of the connection. */
+/* Closes the descriptors that were not taken; their clients see the end of the connection. */
 void fdstore_done(FdStore *h);
 
 /* From now on, slots hold what the running exec needs. */

@@ -13,7 +13,7 @@
 #include "base/refusal.h"
 #include "core/budget.h"
 
-/* At the same time, those included that wait for a disk and of which nobody wants anything any longer. */
+/* Maximum number of helpers at a time, including those that still wait for a disk after their job was given up. */
 #define HELPERS_MAX         12
 #define HELPERS_PER_UID_MAX 4
 
@@ -24,7 +24,7 @@ typedef struct Helper Helper;
 typedef struct HelperPool {
         sd_event *event; /* weak */
         Budget budget;
-        List leftovers; /* of which nobody wants anything */
+        List leftovers; /* their jobs were given up */
 } HelperPool;
 
 HelperPool *helper_pool_new(sd_event *event);

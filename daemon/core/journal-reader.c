@@ -11,7 +11,7 @@
 
 #define UNIT "execd.service"
 
-/* Searches in one second, and those of one user. */
+/* Maximum number of searches in a second, in total and for each user. */
 #define SEARCHES_MAX     40
 #define SEARCHES_UID_MAX 20
 

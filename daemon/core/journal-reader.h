@@ -33,8 +33,8 @@ typedef struct JournalReader {
 
 void journal_reader_done(JournalReader *r);
 
-/* An exec that was in nobody's memory and not in the journal either will not be there in the next second: who asks
- * again and again need not have the journal searched each time. */
+/* Remembers for a second that the journal does not have an exec, so that repeated requests for it do not search the
+ * journal each time. */
 void journal_set_unknown(JournalReader *r, const char *exec_id);
 bool journal_is_unknown(const JournalReader *r, const char *exec_id);
 

@@ -12,7 +12,7 @@
 /* The maximum size of a record with a memfd of its own. */
 #define KEEP_RECORD_MAX (16 * 1024 * 1024)
 
-/* Then the record, if it fits. */
+/* The beginning of a message in a slot. The record follows, if it fits. */
 typedef struct KeepHead {
         char magic[8];
         uint64_t sequence;

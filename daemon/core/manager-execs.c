@@ -86,7 +86,7 @@ static void collect_flushed(Manager *m)
         LIST_FOREACH (Exec, e, &m->flushing, queue_node) {
                 if (e->stream && stream_count_clients(e->stream) > 0)
                         continue;
-                /* Not at its end already, so that clients find the status right after a crash. */
+                /* The slot is kept until now, so that clients find the exit status after a crash. */
                 fdstore_forget(e);
                 if (is_watched(e))
                         continue;

@@ -31,7 +31,7 @@
 /* In the directory of what execd remembers. */
 #define ORDER_FILE "recorders"
 
-/* After the start, when nobody waits. */
+/* Leftovers are recovered this long after the start, so that they do not delay it. */
 #define RECOVER_USEC (500 * USEC_PER_MSEC)
 
 struct Recorder {

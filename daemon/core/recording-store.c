@@ -115,7 +115,7 @@ static Kept *find_removable(const RecordingStore *s, const Budget *b)
         return found;
 }
 
-/* Nobody but root fills more than half, and no recording is removed for somebody who has more. */
+/* Users other than root have at most half, and no recording is removed in favor of a user who has more. */
 static bool has_too_much(const RecordingStore *s, uid_t uid)
 {
         return s->options.total_max > 0 && uid != 0 &&
@@ -391,7 +391,7 @@ int recording_store_create(RecordingStore *s, const char *id, int *ret_fd)
                     O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
         if (fd < 0)
                 return -errno;
-        /* While it lasts, nobody else takes the file for a leftover. */
+        /* As long as the lock is held, other recorders do not take the file for a leftover. */
         (void) flock(fd, LOCK_EX | LOCK_NB);
         *ret_fd = fd;
         return 0;

@@ -37,10 +37,10 @@ void recording_resize(Recording *r, uint16_t columns, uint16_t rows);
 /* Sends all data that waits, so that it is in the file before the recorder answers the next question. */
 void recording_flush(Recording *r);
 
-/* Its end. `interrupted`: execd leaves, and what comes after it is not recorded. */
+/* Ends the recording. `interrupted`: execd exits, and further output is not recorded. */
 void recording_end(Recording *r, bool interrupted);
 bool recording_is_ending(const Recording *r);
-/* Nobody is told of it any longer; it ends by itself. */
+/* Disables the callbacks. The recording ends by itself. */
 void recording_forget(Recording *r);
-/* execd leaves, and the next one is to go on with it. It is forgotten. */
+/* Forgets the recording when execd exits, without an end: the next execd continues it. */
 void recording_suspend(Recording *r);

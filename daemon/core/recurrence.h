@@ -16,7 +16,7 @@
 
 typedef struct Recurrence {
         uint64_t left;  /* CLOCK_MONOTONIC: when the last use ended; 0: there was none */
-        uint64_t pause; /* to be expected; 0: nobody has come back */
+        uint64_t pause; /* the expected pause; 0: no client has come back */
 } Recurrence;
 
 /* A use begins, or has ended. `max` is the longest pause that counts. */

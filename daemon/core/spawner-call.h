@@ -16,7 +16,7 @@ int spawner_link_need(SpawnerLink *l, sd_bus **ret, Refusal *reterr);
 sd_bus *spawner_link_bus(const SpawnerLink *l);
 
 typedef struct SpawnerCallOptions {
-        sd_bus_message_handler_t callback; /* NULL: nobody waits for an answer */
+        sd_bus_message_handler_t callback; /* NULL: the answer is ignored */
         void *userdata;
         int ticket; /* taken over; a negative number for none */
         bool once;  /* a second time it would do something else */

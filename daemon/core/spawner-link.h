@@ -54,7 +54,7 @@ typedef struct SpawnerExec {
         const ContainerInfo *container;
         const char *description;
         const ExecRequest *request;
-        uid_t caller;            /* for whom; -1: nobody */
+        uid_t caller;            /* the user who asked for it, or -1 */
         bool log;                /* its output is to go to the journal */
         uint64_t cap_privileged; /* what Privileged adds to the container's own */
         bool one_output;         /* one pipe for stdout and stderr */

@@ -47,7 +47,7 @@ int state_file_save(Manager *m)
 {
         _cleanup_close_ int dir = -EBADF;
 
-        /* Those that nobody has asked for are kept as well. */
+        /* Saved execs that have not been read yet are kept as well. */
         if (m->read_saved)
                 m->read_saved(m);
         dir = open(m->config.state_path, O_DIRECTORY | O_CLOEXEC);

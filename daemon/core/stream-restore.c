@@ -244,7 +244,7 @@ static int restore(Stream *s, StreamFound *f)
                 r = restore_clients(s, f);
         if (r < 0)
                 return r;
-        /* From now on what was received is with the writer, or with nobody. */
+        /* From now on, the writer has the input that was received; if there is none, it is lost. */
         s->input.received = s->map->received;
         if (s->staged > 0 && !LIST_FIND(StreamClient, c, &s->clients, node, stream_client_in_bulk(c)))
                 stream_empty_stage(s, FRAME_STDOUT);

@@ -9,5 +9,5 @@
 #include "wire/usage.h"
 
 int usage_read_all(sd_bus_message *m, Usage *ret);
-/* Then each exec in turn: 1, or 0 at the end. The id lives as long as the message. */
+/* Reads the next exec. Returns 1, or 0 at the end. The ID is part of the message. */
 int usage_read_next(sd_bus_message *m, const char **ret_id, Usage *ret);

@@ -80,7 +80,7 @@ typedef struct Again {
         uint64_t until; /* CLOCK_MONOTONIC; 0 while execd is there */
 } Again;
 
-/* A call that starts nobody. */
+/* Creates a method call that does not start execd. */
 int bus_new_question(Ctl *c, const char *path, const char *interface, const char *member,
                      sd_bus_message **ret);
 /* True when the question is to be asked again, AGAIN_MSEC later. */

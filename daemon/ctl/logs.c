@@ -105,7 +105,7 @@ static bool is_end(sd_journal *j)
                journal_get_field(j, "EXEC_RECORD", &value, &size);
 }
 
-/* Before the last so many lines; `ret_skip` are those of the first entry that are not among them. */
+/* Seeks to the last `lines` lines. `ret_skip` is the number of lines of the first entry that precede them. */
 static int seek(sd_journal *j, long lines, size_t *ret_skip)
 {
         const char *value, *text;

@@ -57,7 +57,7 @@ static void print_json(const Options *o, const Properties *p)
         printf("%s}\n", pretty && !first ? "\n" : "");
 }
 
-/* Whatever answers to the name: an exec first, for execs are named by digits alone. */
+/* Reads the properties of the exec or the container with this name. An ID of an exec takes precedence. */
 static int read_any(Ctl *c, const char *name, Properties *ret)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -57,7 +57,7 @@ static int settle_own_fds(int channel, int tty_socket)
         return 0;
 }
 
-/* What has been read, and the monitor's control socket. */
+/* Closes the descriptors that have been read, and the control socket of the monitor. */
 static int settle_fds(const int *fds, size_t n_fds)
 {
         for (size_t i = 0; i < n_fds; i++)

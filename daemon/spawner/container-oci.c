@@ -363,7 +363,7 @@ static void oci_refresh(Provider *p)
         refresh_maybe_done(o);
 }
 
-/* Not only in the next round, for which others may still be waited for. */
+/* Does not wait for the next round, which other providers may delay. */
 static void look_at_once(Oci *o)
 {
         _cleanup_refusal_ Refusal failure = REFUSAL_INIT;

@@ -53,7 +53,7 @@ typedef struct LaunchRequest {
         const char *exec_id;
         const char *description;
         char *const *properties; /* name, text, … */
-        uid_t caller;            /* for whom it is; -1: nobody */
+        uid_t caller;            /* the user who asked for it, or -1 */
         uint64_t parked_usec;    /* it is dropped when it was not started by then */
         const LaunchEvents *events;
 } LaunchRequest;

@@ -121,7 +121,7 @@ static int find_peer(SpawnerOptions *options)
         return 0;
 }
 
-/* Or negative. Earlier versions have left more with systemd, which is closed. */
+/* Returns the listening socket, or a negative error. Closes other descriptors, which earlier versions stored. */
 static int take_listener(void)
 {
         int n = sd_listen_fds(true), listener = -EBADF;

@@ -56,7 +56,7 @@ static int add(Listing *l, const Container *c, pid_t pid, int proc_fd)
 
         if (l->table->n >= PROCESSES_MAX || is_skipped(l, pid))
                 return 0;
-        /* Each is progress, those of others included: a host may have many. */
+        /* Each process is progress, also one of another container: a host may have many. */
         reader_advance(&l->table->memory);
         if (file_read_at(fd, "status", TEXT_MAX, &status_text, NULL) < 0 ||
             proc_status_parse(status_text, &status) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a scope and the manager of all scopes consist of, for scope.c. */
+/* The members of a scope and of the manager of all scopes, for scope.c. */
 
 #include <systemd/sd-event.h>
 

@@ -14,7 +14,7 @@
 
 typedef struct ScopeRequest {
         const char *exec_id;
-        uid_t caller; /* for whom; -1: nobody */
+        uid_t caller; /* the user who asked for it, or -1 */
         Slice *slice; /* with the limits of the container; weak */
         const char *description;
         const Runner *runner;
@@ -23,7 +23,8 @@ typedef struct ScopeRequest {
         bool is_after_bound;     /* it is up, and is stopped only after the scope */
 } ScopeRequest;
 
-/* Without its last argument, which scope_message_finish() adds. `slice`: that of the request, or one below it. */
+/* Creates the call without its last argument, which scope_message_finish() adds. `slice` is that of the request, or one
+ * below it. */
 int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const char *slice,
                       const ScopeRequest *q, sd_bus_message **ret, Refusal *reterr);
 

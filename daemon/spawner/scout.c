@@ -78,7 +78,7 @@ static bool is_suspect(pid_t group)
         return false;
 }
 
-/* In the place that it has, or in that of the one that is over first. */
+/* Uses the entry that the group already has, or else the one that expires first. */
 static void suspect(pid_t group)
 {
         Suspect *place = &scouts.suspects[0];

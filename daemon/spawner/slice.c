@@ -156,7 +156,7 @@ static int on_thawed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         Slice *s = userdata;
 
         s->slot = sd_bus_slot_unref(s->slot);
-        /* What is above it may be frozen, too. */
+        /* This fails if a slice above it is frozen as well. */
         if (e)
                 log_debug("Failed to thaw %s: %s", s->name, e->message ?: e->name);
         else
@@ -202,7 +202,7 @@ void slice_move(Slice *s, sd_bus *bus)
                 slice_stop(s);
 }
 
-/* What its control group has, so far as that is watched. */
+/* Reads the events of the control group, if it is watched. */
 static CgroupEvents read_events(const Slice *s)
 {
         CgroupEvents now = {0};
@@ -225,7 +225,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Slice *s = userdata;
 
         s->timer = sd_event_source_disable_unref(s->timer);
-        /* One that is to stop is not forgotten before it is gone: nobody else would stop it. */
+        /* A slice that is being stopped is kept until it is gone, because nothing else would stop it. */
         if (s->state == SLICE_STOPPING && !has_cgroup(s))
                 slice_on_gone(s);
         else if (s->state == SLICE_STOPPING)

@@ -31,8 +31,9 @@ typedef enum SliceState {
 } SliceState;
 
 typedef struct SliceEvents {
-        void (*on_usable)(void *userdata);           /* scopes that wait for it may be made now */
-        void (*on_unused)(void *userdata, Slice *s); /* systemd does not have it, and nobody waits for it */
+        void (*on_usable)(void *userdata); /* scopes that wait for it may be made now */
+        void (*on_unused)(void *userdata,
+                          Slice *s); /* systemd does not have it, and no request waits for it */
 } SliceEvents;
 
 struct Slice {

@@ -15,7 +15,7 @@
 
 #define NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
 
-/* As that of the slice above. */
+/* The same time as for the slice above. */
 #define EMPTY_USEC (5 * USEC_PER_SEC)
 #define STOP_USEC  (30 * USEC_PER_SEC)
 

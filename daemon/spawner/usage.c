@@ -195,7 +195,7 @@ static int reply(sd_bus_message *m, const Usage *together, const ExecUsage *exec
         return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(m), answer, NULL);
 }
 
-/* What is read of a container, for all who ask before it begins. */
+/* A reading of the usage in a container. It answers all requests that arrive before it begins. */
 typedef struct Reading {
         ListNode node;
         sd_event *event; /* weak */
