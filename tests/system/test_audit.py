@@ -109,10 +109,11 @@ def runners_of(exec_id):
     return [pid for pid in pids if os.readlink(f"/proc/{pid}/exe").endswith("/execd-runner")]
 
 
-def switches_of(pid):
-    """How often it has given up the processor, or lost it."""
+def work_of(pid):
+    """What changes while it does something: the time that it has had the processor, and how often it has given it up."""
+    times = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[11:13]
     text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return [line for line in text.splitlines() if "ctxt_switches" in line]
+    return times + [line for line in text.splitlines() if "ctxt_switches" in line]
 
 
 def test_command_without_output_costs_nothing():
@@ -124,9 +125,9 @@ def test_command_without_output_costs_nothing():
         assert pids
 
         def sleeps():
-            seen = [switches_of(pid) for pid in pids]
+            seen = [work_of(pid) for pid in pids]
             execd.let_pass(0.5)
-            return [switches_of(pid) for pid in pids] == seen
+            return [work_of(pid) for pid in pids] == seen
         wait_for(sleeps, what="the runner to sleep")
     finally:
         request("POST", f"/exec/{exec_id}/kill?signal=KILL")
