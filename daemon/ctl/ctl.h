@@ -96,6 +96,8 @@ int verb_attach(Ctl *c, int argc, char **argv);
 
 /* remote.c: execctl there, over ssh, for what D-Bus does not carry between hosts. Returns only on failure.
  */
+/* Whether a stream is shown on a terminal, here or on the host from which execctl was started over ssh. */
+bool ends_at_terminal(int fd);
 int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
 
 /* format.c */

@@ -162,20 +162,12 @@ int logs_print(const char *id, long lines, bool follow, const LogsView *view, si
         return r;
 }
 
-/* The terminal of the user, on the other side of ssh. */
-static bool ends_at_terminal(const char *stream)
-{
-        const char *name = getenv("EXECCTL_TERMINAL");
-
-        return name && strcmp(name, stream) == 0;
-}
-
 int verb_logs(Ctl *c, int argc, char **argv)
 {
         _cleanup_(exec_name_done) ExecName e = {0};
         bool raw = c->options.raw;
-        LogsView view = {.escape_stdout = (c->on_terminal || ends_at_terminal("stdout")) && !raw,
-                         .escape_stderr = (isatty(STDERR_FILENO) || ends_at_terminal("stderr")) && !raw};
+        LogsView view = {.escape_stdout = (c->on_terminal || ends_at_terminal(STDOUT_FILENO)) && !raw,
+                         .escape_stderr = ends_at_terminal(STDERR_FILENO) && !raw};
         size_t printed;
         int r;
 

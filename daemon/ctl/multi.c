@@ -11,6 +11,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "base/buf.h"
+#include "base/characters.h"
 #include "ctl/bus.h"
 #include "ctl/table.h"
 #include "ctl/targets.h"
@@ -40,7 +42,7 @@ typedef struct Multi {
         Ctl *ctl;
         Job *jobs;
         size_t n, width; /* of the names, in columns */
-        bool together;
+        bool together, escape_out, escape_err;
         int error; /* of writing output; 0: none */
         int signal_fd;
         sigset_t signals;
@@ -58,9 +60,19 @@ static const char *color_of(const Multi *m, const Job *j)
         return m->ctl->colors ? colors[(size_t) (j - m->jobs) % ELEMENTSOF(colors)] : "";
 }
 
+/* A terminal would act on the controls of one container's line in those of the others, which it could rewrite. */
 static void print_line(const Multi *m, const Job *j, FILE *f, const char *line, size_t size)
 {
         const char *name = j->target->name;
+        _cleanup_buf_ Buf escaped = BUF_INIT;
+
+        if (size > 0 && (f == stderr ? m->escape_err : m->escape_out)) {
+                /* The end of a line as a terminal has it. */
+                size -= line[size - 1] == '\r';
+                characters_escape(&escaped, line, size);
+                line = buf_error(&escaped) < 0 || !escaped.data ? "" : buf_head(&escaped);
+                size = buf_error(&escaped) < 0 ? 0 : buf_length(&escaped);
+        }
 
         if (f == stderr)
                 fflush(stdout);
@@ -309,6 +321,8 @@ static int prepare(Multi *m, const Targets *t)
         sigaddset(&m->signals, SIGTERM);
         sigaddset(&m->signals, SIGHUP);
         sigaddset(&m->signals, SIGQUIT);
+        m->escape_out = ends_at_terminal(STDOUT_FILENO);
+        m->escape_err = ends_at_terminal(STDERR_FILENO);
         m->n = t->n;
         m->jobs = calloc(t->n, sizeof(Job));
         if (!m->jobs)

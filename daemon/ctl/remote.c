@@ -28,14 +28,25 @@ static void quote(Buf *b, const char *word)
 /* Without a terminal there, it cannot see which of its streams ends at one. */
 #define REMOTE_SCRIPT_STDOUT "export EXECCTL_TERMINAL=stdout; " REMOTE_SCRIPT
 #define REMOTE_SCRIPT_STDERR "export EXECCTL_TERMINAL=stderr; " REMOTE_SCRIPT
+#define REMOTE_SCRIPT_BOTH   "export EXECCTL_TERMINAL=both; " REMOTE_SCRIPT
 
 static const char *remote_script(bool tty)
 {
         bool on_stdout = isatty(STDOUT_FILENO), on_stderr = isatty(STDERR_FILENO);
 
-        if (tty || on_stdout == on_stderr)
+        if (tty || (!on_stdout && !on_stderr))
                 return REMOTE_SCRIPT;
+        if (on_stdout && on_stderr)
+                return REMOTE_SCRIPT_BOTH;
         return on_stdout ? REMOTE_SCRIPT_STDOUT : REMOTE_SCRIPT_STDERR;
+}
+
+bool ends_at_terminal(int fd)
+{
+        const char *name = getenv("EXECCTL_TERMINAL");
+
+        return isatty(fd) || (name && (strcmp(name, fd == STDERR_FILENO ? "stderr" : "stdout") == 0 ||
+                                       strcmp(name, "both") == 0));
 }
 
 static void write_command(Buf *b, const Ctl *c, const char *verb, bool tty, int argc, char **argv)

@@ -25,6 +25,30 @@ def test_output_has_labels(words, names):
     assert summary == f"Succeeded in {len(names)} container{'s' if len(names) > 1 else ''}." and r.status == 0
 
 
+# Up, to the first column, another container's name and text; where is the cursor; the clipboard; a new name after a return.
+FORGED = b"a\x1b[1A\rbooted: all is well\x1b[K\x1b[6n\x1b]52;c;eA==\x07\rweb: x\tb\xe2\x80\xae\r"
+SHOWN = (b"a\\x1b[1A\\x0dbooted: all is well\\x1b[K\\x1b[6n\\x1b]52;c;eA==\\x07\\x0dweb: x\tb\\u202e")
+
+
+def test_output_does_not_act_on_the_terminal(tmp_path):
+    """No container can rewrite the lines of the others, or make the terminal answer."""
+    octal = "".join(f"\\{byte:03o}" for byte in FORGED)
+    words = ["web,booted", "--", "sh", "-c", f"[ $(hostname) = booted ] || for f in 1 2; do printf '{octal}\\n' >&$f; done"]
+    with Terminal("execctl", "run", *words) as t:
+        assert t.wait() == 0
+        assert t.seen.count(SHOWN + b"\r\n") == 2, t.seen
+        assert not any(text in t.seen for text in (b"\x1b[1A", b"\x1b[6n", b"\x1b]", b"\x1b[K"))
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nsh -c \"$3\" >{tmp_path}/1 2>{tmp_path}/2; status=$?\n"
+                   f"cat {tmp_path}/1; cat {tmp_path}/2 >&2; exit $status\n")
+    ssh.chmod(0o755)
+    with Terminal("execctl", "-H", "there", "run", *words, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}) as t:
+        assert t.wait() == 0
+        assert t.seen.count(SHOWN + b"\r\n") == 2, t.seen
+    r = execctl("run", *words)
+    assert r.out == b"web:    " + FORGED + b"\n" and r.out in r.err, "a pipe gets it as it is"
+
+
 def test_exit_status_and_summary():
     r = execctl("run", "web,booted,userns", "--", "sh", "-c", '[ $(hostname) = web ] && exit 3; [ $(hostname) = booted ] && exit 9; true')
     assert r.status == 9 and not r.out
