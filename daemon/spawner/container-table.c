@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#define SHORT_ID 12
+
 static void take_out(ContainerTable *t, Container *c)
 {
         c->on_death = sd_event_source_disable_unref(c->on_death);
@@ -74,13 +76,13 @@ Container *container_table_by_id(const ContainerTable *t, const char *id)
         return LIST_FIND(Container, c, &t->containers, node, strcmp(c->id, id) == 0);
 }
 
-/* -ENOENT, without a refusal, when no container has the name. */
-static int find_name(const ContainerTable *t, const char *name, Container **ret, Refusal *reterr)
+/* Of root's containers, or of those of users. -ENOENT, without a refusal, when none of them has the name. */
+static int find_name(const ContainerTable *t, const char *name, bool users, Container **ret, Refusal *reterr)
 {
         Container *found = NULL;
 
         LIST_FOREACH (Container, c, &t->containers, node) {
-                if (!container_has_name(c, name) || !container_is_alive(c))
+                if (container_is_users(c) != users || !container_has_name(c, name) || !container_is_alive(c))
                         continue;
                 if (found)
                         return refuse(
@@ -110,6 +112,28 @@ static int find_prefix(const ContainerTable *t, const char *prefix, Container **
         return found ? 0 : -ENOENT;
 }
 
+/* Users may call a container of theirs by the first digits of another one's ID. The usual twelve are an ID. */
+static int find_users(const ContainerTable *t, const char *name, Container **ret, Refusal *reterr)
+{
+        size_t length = strlen(name);
+        Container *other;
+        int r;
+
+        r = find_name(t, name, true, ret, reterr);
+        if (r < 0)
+                return r;
+        other = LIST_FIND(Container, c, &t->containers, node,
+                          c != *ret && strncmp(c->id, name, length) == 0 && container_is_alive(c));
+        if (other && length >= SHORT_ID)
+                *ret = other;
+        else if (other)
+                return refuse(
+                        reterr, REFUSAL_CONFLICT, ENOTUNIQ,
+                        "%s is the name of a container and the beginning of the ID of another: use the ID",
+                        name);
+        return 0;
+}
+
 Container *container_table_find(const ContainerTable *t, const char *reference, Refusal *reterr)
 {
         Container *c = container_table_by_id(t, reference);
@@ -117,7 +141,9 @@ Container *container_table_find(const ContainerTable *t, const char *reference, 
 
         if (c && container_is_alive(c))
                 return c;
-        r = find_name(t, reference, &c, reterr);
+        r = find_name(t, reference, false, &c, reterr);
+        if (r == -ENOENT)
+                r = find_users(t, reference, &c, reterr);
         if (r >= 0)
                 return c;
         if (r != -ENOENT)

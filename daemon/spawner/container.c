@@ -164,6 +164,11 @@ bool container_is_service(const Container *c)
         return leader_is_service(c->leader);
 }
 
+bool container_is_users(const Container *c)
+{
+        return c->leader->found.maker != 0;
+}
+
 bool container_has_name(const Container *c, const char *name)
 {
         STRV_FOREACH (alias, c->aliases)

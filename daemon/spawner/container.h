@@ -75,6 +75,8 @@ DEFINE_CLEANUP(Container, container_unref);
 
 bool container_is_alive(const Container *c);
 bool container_is_service(const Container *c);
+/* One that a user of the host has made, who may have given it any name. */
+bool container_is_users(const Container *c);
 /* By its own name, or another that it is known by. */
 bool container_has_name(const Container *c, const char *name);
 /* False for a service that is nothing but root on the host: no namespace, no filter, no capability less. */

@@ -31,6 +31,7 @@ int facts_image_write(const LeaderFacts *f, FactsImage *ret, size_t max)
         ret->namespaces = f->namespaces;
         ret->status = f->status;
         ret->setgroups_denied = f->setgroups_denied;
+        ret->maker = f->maker;
         ret->n_groups = (uint32_t) f->n_groups;
         r = put(&room, f->groups, f->n_groups * sizeof(*f->groups));
         for (size_t i = 0; r >= 0 && i < TEXTS; i++) {
@@ -77,6 +78,7 @@ int facts_image_read(const FactsImage *image, size_t max, LeaderFacts *ret)
                 .namespaces = image->namespaces,
                 .status = image->status,
                 .setgroups_denied = image->setgroups_denied,
+                .maker = image->maker,
                 .n_groups = image->n_groups,
         };
         char **const texts[TEXTS] = {&f.uid_map, &f.gid_map, &f.label, &f.apparmor};

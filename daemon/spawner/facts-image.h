@@ -9,6 +9,7 @@ typedef struct FactsImage {
         Namespaces namespaces;
         ProcStatus status;
         bool setgroups_denied;
+        uint32_t maker;
         uint32_t n_groups;
         uint32_t sizes[4]; /* of the texts, with their ends; 0: NULL */
         char data[];       /* groups and texts */

@@ -111,6 +111,8 @@ static int look(int proc_fd, LeaderFacts *ret, NamespaceFds *ret_fds, Refusal *r
 
         r = namespaces_open(proc_fd, ret_fds, &ret->namespaces);
         if (r >= 0)
+                r = user_namespace_maker(ret_fds->fds[NS_USER], &ret->maker);
+        if (r >= 0)
                 r = read_status(proc_fd, ret);
         if (r >= 0)
                 r = read_mappings(proc_fd, ret);

@@ -18,6 +18,7 @@ typedef struct LeaderFacts {
         ProcStatus status;
         char *uid_map, *gid_map; /* owned: as the kernel writes them */
         bool setgroups_denied;
+        uint32_t maker;   /* the user who made the user namespace: of the host's, root */
         uint32_t *groups; /* owned: supplementary ones */
         size_t n_groups;
         char *label;    /* owned: the SELinux context; NULL without SELinux */

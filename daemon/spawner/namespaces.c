@@ -239,6 +239,16 @@ int user_namespace_is_by_root(int fd)
         return owner == 0 && st.st_ino == own.inode[NS_USER];
 }
 
+int user_namespace_maker(int fd, uint32_t *ret)
+{
+        uid_t maker = 0;
+
+        if (ioctl(fd, NS_GET_OWNER_UID, &maker) < 0)
+                return -errno;
+        *ret = maker;
+        return 0;
+}
+
 int user_namespace_is_within(int fd, uint64_t inode)
 {
         _cleanup_close_ int held = -EBADF;

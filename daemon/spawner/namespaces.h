@@ -74,3 +74,5 @@ int namespace_owner(int fd);
 int user_namespace_is_within(int fd, uint64_t inode);
 /* 1 if a user namespace is a child of ours and was made by our root, 0 if not, or -errno. */
 int user_namespace_is_by_root(int fd);
+/* The user who made it; root for the first one. */
+int user_namespace_maker(int fd, uint32_t *ret);

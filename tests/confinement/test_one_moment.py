@@ -190,6 +190,22 @@ def test_leader_of_a_machine_is_another_process_by_now(unit, below):
     client.assert_refused(client.run(name, ["true"]), f"not in the control group of its unit {name}.service")
 
 
+def test_machine_of_a_user_with_the_id_of_another(unit):
+    """T-F10: later versions of systemd-machined let users register machines of their own, with any name."""
+    ident = next(c["Id"] for c in client.request("GET", "/containers/json").json() if "/web" in c["Names"])
+    name = ident[:12]
+    leader = unit("moment-users", "exec setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user --mount "
+                                  "--pid --fork --kill-child --mount-proc sleep 100000")
+    register(name, leader)
+    try:
+        other = next(c["Id"] for c in client.request("GET", "/containers/json").json() if f"/{name}" in c["Names"])
+        for reference, found in ((name, ident), (other, other)):
+            created = client.create(reference, ["hostname"]).json()["Id"]
+            assert client.inspect(created)["ContainerID"] == found
+    finally:
+        host.sh(["machinectl", "terminate", name], check=False)
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_first_thread_has_ended(container, moment):
     """T-F4: the kernel then shows no namespaces, though the process lives on in its other threads."""

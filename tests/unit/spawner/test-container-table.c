@@ -8,6 +8,9 @@
 
 #define ID_A "aa11000000000000000000000000000000000000000000000000000000000000"
 #define ID_B "bb00000000000000000000000000000000000000000000000000000000000000"
+#define ID_C "cc00000000000000000000000000000000000000000000000000000000000000"
+#define ID_D "dd00000000000000000000000000000000000000000000000000000000000000"
+#define ID_E "ee00000000000000000000000000000000000000000000000000000000000000"
 
 static void test_find(void)
 {
@@ -49,6 +52,40 @@ static void test_find(void)
                 container_unref(c[i]);
         }
         for (int i = 1; i < 3; i++)
+                end_child(pids[i]);
+}
+
+/* Users may choose a name that is another container's, or the first digits of its ID. */
+static void test_names_of_users(void)
+{
+        static const char *const ids[] = {ID_A, ID_B, ID_C, ID_D, ID_E};
+        static const char *const names[] = {"web", "web", "aa1100000000", "bb0", "own"};
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ContainerTable t = {0};
+        Container *c[5];
+        pid_t pids[5];
+
+        for (int i = 0; i < 5; i++) {
+                c[i] = make_container(i == 0 ? "docker" : "machine", ids[i], names[i], &pids[i]);
+                c[i]->leader->found.maker = i == 0 ? 0 : 1000;
+                NEED(container_table_add(&t, c[i], true) == 0);
+        }
+        NEED(container_table_find(&t, "web", &refusal) == c[0]);
+        NEED(container_table_find(&t, "aa1100000000", &refusal) == c[0]);
+        NEED(container_table_find(&t, "aa11", &refusal) == c[0]);
+        NEED(container_table_find(&t, "own", &refusal) == c[4] && refusal.kind == REFUSAL_NONE);
+        NEED(!container_table_find(&t, "bb0", &refusal) && refusal.kind == REFUSAL_CONFLICT);
+        NEED(same_text(refusal.message,
+                       "bb0 is the name of a container and the beginning of the ID of another: use the ID"));
+        /* Without root's, the users' have their names. */
+        end_child(pids[0]);
+        NEED(container_table_find(&t, "web", NULL) == c[1]);
+        NEED(container_table_find(&t, "aa1100000000", NULL) == c[2]);
+
+        container_table_clear(&t);
+        for (int i = 0; i < 5; i++)
+                container_unref(c[i]);
+        for (int i = 1; i < 5; i++)
                 end_child(pids[i]);
 }
 
@@ -181,6 +218,7 @@ static void test_dead_leader(void)
 int main(void)
 {
         test_find();
+        test_names_of_users();
         test_ambiguous_name();
         test_events();
         test_namespaces();
