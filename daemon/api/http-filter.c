@@ -40,6 +40,15 @@ HttpFilter *http_filter_free(HttpFilter *f)
         return mfree(f);
 }
 
+/* One that is there already changes nothing but the time that each comparison takes. */
+static int filter_add_value(char ***values, const char *value)
+{
+        STRV_FOREACH (v, *values)
+                if (strcmp(*v, value) == 0)
+                        return 0;
+        return strv_append(values, value) < 0 ? -ENOMEM : 0;
+}
+
 static int filter_add_values(HttpFilter *f, struct json_object *values)
 {
         char ***v = &f->values[f->n - 1];
@@ -52,7 +61,7 @@ static int filter_add_values(HttpFilter *f, struct json_object *values)
                                 return -E2BIG;
                         if (!s || !json_object_is_type(s, json_type_string))
                                 return -EINVAL;
-                        if (strv_append(v, json_object_get_string(s)) < 0)
+                        if (filter_add_value(v, json_object_get_string(s)) < 0)
                                 return -ENOMEM;
                 }
                 return 0;
@@ -64,7 +73,7 @@ static int filter_add_values(HttpFilter *f, struct json_object *values)
         /* A false counts as present, as with Docker. */
         json_object_object_foreach (values, key, present) {
                 (void) present;
-                if (strv_append(v, key) < 0)
+                if (filter_add_value(v, key) < 0)
                         return -ENOMEM;
         }
         return 0;

@@ -65,6 +65,18 @@ static void test_matching(void)
               !http_filter_values(f, "id"));
 }
 
+/* Labels are compared with those of each exec: the same one is not compared a thousand times. */
+static void test_repeated(void)
+{
+        _cleanup_(http_filter_freep) HttpFilter *f = read_filter(
+                "/x?filters=%7B%22label%22%3A%5B%22a%22%2C%22b%22%2C%22a%22%2C%22b%22%5D%7D", NULL);
+        char **values = f ? http_filter_values(f, "label") : NULL;
+
+        CHECK(values && strv_length(values) == 2);
+        CHECK_TEXT("first", values[0], "a");
+        CHECK_TEXT("second", values[1], "b");
+}
+
 static void test_containers(void)
 {
         _cleanup_(http_filter_freep) HttpFilter *f =
@@ -107,6 +119,7 @@ static void test_many_names(void)
         memset(one + strlen(one), 'a', 256);
         strcat(one, "%22");
         for (unsigned i = 0; i < 17; i++) {
+                one[strlen(one) - 4] = (char) ('a' + i);
                 strcat(query, one);
                 if (i != 14 && i != 16)
                         continue;
@@ -128,6 +141,7 @@ int main(void)
 {
         test_refused();
         test_matching();
+        test_repeated();
         test_containers();
         test_names();
         test_many_names();
