@@ -101,16 +101,42 @@ static int top_read_arguments(Top *t, const char *text, Refusal *reterr)
         return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Couldn't find PID field in ps output");
 }
 
-static struct json_object *top_row(const Top *t, const Process *p)
+static struct json_object *top_row(const Top *t, const Process *p, size_t *size)
 {
         struct json_object *row = json_object_new_array();
         char text[4096];
 
         for (size_t i = 0; i < t->n; i++) {
                 t->columns[i].write(p, text, sizeof(text));
+                *size += strlen(text);
                 json_object_array_add(row, json_object_new_string(text));
         }
         return row;
+}
+
+/* Makes no more rows than there is room for: a client may ask for one long column many times. Returns the bytes. */
+static size_t top_read_rows(const Top *t, sd_bus_message *m, size_t room, struct json_object *rows)
+{
+        size_t size = 0;
+        Process p;
+
+        while (size <= room && sd_bus_message_read(m, PROCESS_SIGNATURE, &p.pid, &p.parent, &p.uid,
+                                                   &p.cpu_usec, &p.started_usec, &p.tty, &p.command, &p.comm,
+                                                   &p.vsize, &p.rss, &p.priority, &p.nice, &p.threads,
+                                                   &p.group, &p.session, &p.tty_group, &p.state, &p.gid) > 0)
+                json_object_array_add(rows, top_row(t, &p, &size));
+        return size;
+}
+
+static void top_refuse(HttpExchange *x, size_t room)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+
+        (void) refuse(&refusal, REFUSAL_BUSY, EBUSY,
+                      "the list is larger than the %zu bytes that are left for answers to uid %u "
+                      "(RequestMemoryPerUserMax=, RequestMemoryMax=): ask for fewer columns, or try again",
+                      room, (unsigned) x->peer->uid);
+        http_reply_refusal(x, &refusal);
 }
 
 static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -118,7 +144,7 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
         struct json_object *o, *titles, *rows;
         HttpExchange *x = userdata;
         const Top *t = HTTP_TASK(x, Top);
-        Process p;
+        size_t room = http_room(x);
 
         if (!http_need_answer(x, m))
                 return 0;
@@ -126,13 +152,13 @@ static int top_on_processes(sd_bus_message *m, void *userdata, sd_bus_error *err
                 http_reply_error(x, 500, "internal error");
                 return 0;
         }
-        titles = json_object_new_array();
         rows = json_object_new_array();
-        while (sd_bus_message_read(m, PROCESS_SIGNATURE, &p.pid, &p.parent, &p.uid, &p.cpu_usec,
-                                   &p.started_usec, &p.tty, &p.command, &p.comm, &p.vsize, &p.rss,
-                                   &p.priority, &p.nice, &p.threads, &p.group, &p.session, &p.tty_group,
-                                   &p.state, &p.gid) > 0)
-                json_object_array_add(rows, top_row(t, &p));
+        if (top_read_rows(t, m, room, rows) > room) {
+                json_object_put(rows);
+                top_refuse(x, room);
+                return 0;
+        }
+        titles = json_object_new_array();
         for (size_t i = 0; i < t->n; i++)
                 json_object_array_add(titles, json_object_new_string(t->columns[i].title));
         o = json_object_new_object();

@@ -37,15 +37,18 @@ static void test_many_columns(HttpWorld *h)
         CHECK(http_ask(h, "GET", target) == 400 && strstr(http_body(h), "more than 32 columns"));
 }
 
-static void answer_processes(HttpWorld *h)
+static void answer_processes(HttpWorld *h, unsigned n)
 {
         World *w = h->world;
         sd_bus_message *m = NULL;
 
         NEED(sd_bus_message_new_method_return(w->pending, &m) >= 0);
-        NEED(sd_bus_message_append(m, "a" PROCESS_SIGNATURE, 1, 42, 1, 0, UINT64_C(3000000), UINT64_C(0), "",
-                                   "sh -c \"x\"", "sh", UINT64_C(8192), UINT64_C(4096), 20, 0, 1, 42, 42, -1,
-                                   "S", 0) >= 0);
+        NEED(sd_bus_message_open_container(m, 'a', PROCESS_SIGNATURE) >= 0);
+        for (unsigned i = 0; i < n; i++)
+                NEED(sd_bus_message_append(m, PROCESS_SIGNATURE, 42 + i, 1, 0, UINT64_C(3000000),
+                                           UINT64_C(0), "", "sh -c \"x\"", "sh", UINT64_C(8192),
+                                           UINT64_C(4096), 20, 0, 1, 42, 42, -1, "S", 0) >= 0);
+        NEED(sd_bus_message_close_container(m) >= 0);
         NEED(sd_bus_send(NULL, m, NULL) >= 0);
         sd_bus_message_unref(m);
         w->pending = sd_bus_message_unref(w->pending);
@@ -70,13 +73,35 @@ static void test_rows(HttpWorld *h)
                 http_ask_spawner(h, "GET", target, "GetContainer");
                 http_answer_container(h, "running");
                 WORLD_UNTIL(h->world, world_was_called(h->world, "ListProcesses") && h->world->pending);
-                answer_processes(h);
+                answer_processes(h, 1);
                 WORLD_UNTIL(h->world, http_is_answered(h));
                 h->world->calls[0] = 0;
                 CHECK_ROW(rows[i].titles, http_status(h) == 200);
                 CHECK_ROW(rows[i].titles, strstr(http_body(h), rows[i].titles));
                 CHECK_ROW(rows[i].row, strstr(http_body(h), rows[i].row));
         }
+}
+
+/* One long column many times, of many processes: no more is made of it than there is room for. */
+static void test_large(HttpWorld *h)
+{
+        Budget *memory = &h->world->manager.memory_budget;
+        const Budget before = *memory;
+        char target[512] = "/containers/web/top?ps_args=-o%20pid";
+
+        for (unsigned i = 0; i < 31; i++)
+                strcat(target, ",args");
+        memory->max = memory->uid_max = 0;
+        h->world->calls[0] = 0;
+        http_ask_spawner(h, "GET", target, "GetContainer");
+        http_answer_container(h, "running");
+        WORLD_UNTIL(h->world, world_was_called(h->world, "ListProcesses") && h->world->pending);
+        answer_processes(h, 100);
+        WORLD_UNTIL(h->world, http_is_answered(h));
+        memory->max = before.max;
+        memory->uid_max = before.uid_max;
+        CHECK(http_status(h) == 503 && strstr(http_body(h), "the list is larger than the 4096 bytes"));
+        h->world->calls[0] = 0;
 }
 
 /* The spawner refuses, or answers with what is no list. */
@@ -105,6 +130,7 @@ int main(void)
         test_arguments(h);
         test_many_columns(h);
         test_rows(h);
+        test_large(h);
         test_refused(h);
         return test_finish("http-top");
 }
