@@ -202,6 +202,62 @@ static void test_keys(void)
         CHECK(!config_key_at(ELEMENTSOF(keys)));
 }
 
+/* Sets the key; what is not allowed names the limits, and changes nothing. */
+static void check_limit(const ConfigKey *k, uint64_t value, bool allowed)
+{
+        char text[UNITS_TEXT_SIZE], least[UNITS_TEXT_SIZE];
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ManagerConfig c = manager_config_default;
+        const uint64_t *found = (const uint64_t *) ((const char *) &c + k->offset);
+        uint64_t before = *found;
+        int r;
+
+        (void) k->type->format(text, value);
+        (void) k->type->format(least, k->minimum);
+        r = config_key_set(k, text, &c, &refusal);
+        CHECK_ROW(k->name, (r >= 0) == allowed && *found == (allowed ? value : before));
+        CHECK_ROW(k->name, allowed || (r == -EINVAL && refusal.kind == REFUSAL_BAD_REQUEST));
+        CHECK_ROW(k->name, allowed || strstr(refusal.message ?: "", least));
+}
+
+/* Of each number the first and the last value that is allowed, and those beside them. */
+static void test_limits(void)
+{
+        const ConfigKey *k;
+        unsigned n = 0;
+
+        for (size_t i = 0; (k = config_key_at(i)); i++) {
+                if (!k->type->read)
+                        continue;
+                n++;
+                check_limit(k, k->minimum, true);
+                check_limit(k, k->maximum, true);
+                if (k->minimum > 0)
+                        check_limit(k, k->minimum - 1, false);
+                if (k->maximum != UNITS_INFINITY)
+                        check_limit(k, k->maximum + 1, false);
+        }
+        CHECK(n > 20);
+}
+
+/* A key that is set to nothing is at its default again, whatever it was. */
+static void test_defaults(void)
+{
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                const ConfigKey *k = config_key_at(i);
+                _cleanup_free_ char *is = NULL, *was = NULL, *should = print(k, &manager_config_default);
+                ManagerConfig c = manager_config_default;
+
+                CHECK_ROW(k->name, config_key_set(k, keys[i].good, &c, NULL) >= 0);
+                was = print(k, &c);
+                CHECK_ROW(k->name, strcmp(was, should) != 0);
+                CHECK_ROW(k->name, config_key_set(k, "", &c, NULL) >= 0);
+                is = print(k, &c);
+                CHECK_TEXT(k->name, is, should);
+                manager_config_done(&c);
+        }
+}
+
 static void test_messages(void)
 {
         static const struct {
@@ -422,6 +478,8 @@ int main(int argc, char **argv)
         CHECK(mkdtemp(root));
         test_precedence();
         test_keys();
+        test_limits();
+        test_defaults();
         test_messages();
         test_unreadable();
         test_lists();
