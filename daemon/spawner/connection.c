@@ -142,8 +142,9 @@ void request_answer(Connection *c, sd_bus_message *m, RequestMethod method, bool
         if (r == -ESTALE && !fresh) {
                 refusal_done(&refusal);
                 r = request_refresh(c, m, method, false);
-        } else if (r == -EAGAIN && refusal.kind == REFUSAL_NOT_RUNNING)
-                /* A container that is just starting: worth some patience. */
+        } else if (r == -EAGAIN &&
+                   (refusal.kind == REFUSAL_NOT_RUNNING || refusal.kind == REFUSAL_UNAVAILABLE))
+                /* A container that is just starting, or whose files are on a slow disk: worth some patience. */
                 r = request_refresh(c, m, method, true);
         if (r >= 0)
                 return;

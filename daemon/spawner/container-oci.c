@@ -12,38 +12,21 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "spawner/oci-files.h"
+#include "spawner/oci-known.h"
 #include "spawner/oci-leader.h"
 #include "spawner/oci-watch.h"
 #include "spawner/root-file.h"
 
-#define RENAMED_MASK (IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
-#define PODMAN_KIND  "podman"
+#define PODMAN_KIND "podman"
+#define EVENTS_SIZE 16384
 
 typedef struct Oci Oci;
-
-/* A container that was put into the table. */
-typedef struct Known {
-        ListNode node;
-        const OciPlace *place;
-        char *id;
-        OciState state; /* as it was when the container was found */
-        struct stat st; /* of its state file */
-        OciSeen seen;
-        sd_event_source *renamed; /* the engine's files of it have changed */
-        Container *container;     /* owned reference */
-} Known;
-
-/* The files with the names of Podman's containers. Once used, they are watched permanently. */
-typedef struct Storage {
-        ListNode node;
-        char *directory;
-        sd_event_source *renamed;
-} Storage;
 
 struct Oci {
         Provider provider;
@@ -53,35 +36,21 @@ struct Oci {
         OciWatch watches[OCI_PLACES_MAX];
         OciWatch others; /* places that are found there */
         List known;
+        OciReadings readings;
         OciLeaders leaders;
-        OciNames names;
-        List storages;
+        int watcher; /* of engines' files, by inotify; negative: there is none */
+        sd_event_source *files_changed;
+        bool has_scanned; /* for new containers, in the running refresh */
+        bool is_renamed; /* a container was forgotten that may have another name, and was not scanned for yet */
         Refusal failure; /* of the running refresh */
 };
 
-static void storage_free(Oci *o, Storage *s)
-{
-        list_remove(&o->storages, &s->node);
-        sd_event_source_disable_unref(s->renamed);
-        free(s->directory);
-        free(s);
-}
-
-static void known_free(Oci *o, Known *k)
-{
-        list_remove(&o->known, &k->node);
-        sd_event_source_disable_unref(k->renamed);
-        container_unref(k->container);
-        free(k->id);
-        oci_state_done(&k->state);
-        free(k);
-}
-
-static void forget(Oci *o, Known *k)
+static void forget(Oci *o, OciKnown *k)
 {
         if (k->container->table)
                 container_table_forget(o->table, k->container);
-        known_free(o, k);
+        list_remove(&o->known, &k->node);
+        oci_known_free(k, &o->readings, o->watcher);
 }
 
 /* The kernel's limits of inotify count what all processes of a user have, those in containers too. Without a
@@ -96,68 +65,6 @@ static int do_without(Oci *o, int r, const char *what)
         return 0;
 }
 
-static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata);
-
-static int watch_storage(Oci *o, const char *directory)
-{
-        Storage *s;
-        int r;
-
-        if (LIST_FIND(Storage, known, &o->storages, node, strcmp(known->directory, directory) == 0))
-                return 0;
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return -ENOMEM;
-        list_append(&o->storages, &s->node);
-        s->directory = strdup(directory);
-        r = s->directory ? oci_watch_add(o->event, directory, RENAMED_MASK, on_renamed, o, &s->renamed)
-                         : -ENOMEM;
-        if (r < 0)
-                storage_free(o, s);
-        return r;
-}
-
-/* Names are kept elsewhere than what the runtimes write. */
-static int watch_name(Oci *o, Known *k)
-{
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        if (!k->place->is_dockers && !k->state.is_podmans)
-                return 0;
-        if (k->state.is_podmans && !k->place->is_dockers) {
-                r = watch_storage(o, o->names.directory);
-                if (r >= 0 && k->state.run_directory)
-                        r = oci_watch_add(o->event, k->state.run_directory, RENAMED_MASK, on_renamed, o,
-                                          &k->renamed);
-                return r;
-        }
-        r = oci_docker_directory(&k->state, k->id, &path);
-        return r < 0 ? r : oci_watch_add(o->event, path, RENAMED_MASK, on_renamed, o, &k->renamed);
-}
-
-/* Takes `state`. */
-static int remember(Oci *o, const OciPlace *place, const char *id, OciState *state, const struct stat *st,
-                    const OciSeen *seen, Container *c, Known **ret)
-{
-        Known *k = calloc(1, sizeof(*k));
-        int r;
-
-        if (!k)
-                return -ENOMEM;
-        *k = (Known){.place = place, .state = *state, .st = *st, .seen = *seen};
-        *state = (OciState){0};
-        k->container = container_ref(c);
-        list_append(&o->known, &k->node);
-        k->id = strdup(id);
-        r = k->id ? do_without(o, watch_name(o, k), id) : -ENOMEM;
-        if (r < 0)
-                known_free(o, k);
-        else
-                *ret = k;
-        return r;
-}
-
 static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
 {
         if (container_table_by_id(o->table, c->id))
@@ -168,38 +75,30 @@ static int check_unique(const Oci *o, const Container *c, Refusal *reterr)
         return 0;
 }
 
-/* The file may be another one by now, and containers can be given another name. */
-static bool is_as_known(Oci *o, int place_fd, Known *k)
+/* The state file may be another one by now, and containers can be given another name. */
+static bool is_as_known(Oci *o, int place_fd, OciKnown *k)
 {
-        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        const Leader *l = k->container->leader;
-        _cleanup_oci_state_ OciState state = {0};
-        _cleanup_close_ int dir_fd = -EBADF;
-        _cleanup_free_ char *name = NULL;
-        int r;
-
-        if (!k->container->table)
+        if (!oci_known_runs(k, place_fd))
                 return false;
-        r = root_directory_open_at(place_fd, k->id, &dir_fd, &refusal);
-        if (r >= 0)
-                r = oci_read_state(k->place, dir_fd, k->id, &k->st, &state, &refusal);
-        if (r == 0 && (state.pid != l->pid || state.start_time != l->start_time ||
-                       strcmp(state.bundle, k->state.bundle) != 0))
-                return false;
-        if (r >= 0)
-                r = oci_read_again(k->place, k->id, &k->state, &o->names, &k->seen, &k->container->details,
-                                   &name, &refusal);
-        return r >= 0 && (!name || strcmp(name, k->container->name) == 0);
+        k->is_behind = k->is_behind || (k->has_engine && o->provider.is_blind);
+        return !k->is_behind || oci_known_read(k, &o->readings);
 }
 
-static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd, const char *id,
-                         OciState *state, const struct stat *st, const OciSeen *seen,
-                         const OciConfig *config, Refusal *reterr)
+/* A container that is looked at may have any name. */
+static void update_behind(Oci *o)
 {
-        Known *k = NULL;
+        o->provider.is_behind = o->is_renamed || LIST_FIND(OciKnown, k, &o->known, node, k->is_behind) ||
+                                oci_readings_are_running(&o->readings, false) ||
+                                oci_leaders_are_waited_for(&o->leaders);
+}
+
+static int add_container(Oci *o, const OciPlace *place, int dir_fd, const char *id, OciState *state,
+                         const struct stat *st, OciFound *found, OciKnown **ret, Refusal *reterr)
+{
         _cleanup_(container_unrefp) Container *c = NULL;
         _cleanup_(leader_unrefp) Leader *leader = NULL;
-        bool is_engines = place->is_dockers || state->is_podmans;
+        const OciConfig *config = &found->config;
+        bool is_engines = place->is_dockers || found->is_podmans;
         int r;
 
         r = oci_leader_open(&o->leaders, place, id, state, dir_fd, &leader, reterr);
@@ -208,7 +107,7 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
                         &(ContainerFacts){
                                 .id = is_engines ? id : NULL,
                                 .name = config->name,
-                                .kind = state->is_podmans && !place->is_dockers ? PODMAN_KIND : place->kind,
+                                .kind = found->is_podmans && !place->is_dockers ? PODMAN_KIND : place->kind,
                                 .image = config->image,
                                 .cgroup = state->cgroup,
                                 .created_usec = config->created_usec ?: state->created_usec,
@@ -223,27 +122,38 @@ static int add_container(Oci *o, const OciPlace *place, int place_fd, int dir_fd
         if (r >= 0)
                 r = check_unique(o, c, reterr);
         if (r >= 0)
-                r = remember(o, place, id, state, st, seen, c, &k);
-        if (r >= 0)
-                r = provider_add(&o->provider, c);
+                r = oci_known_new(place, id, state, st, found, c, ret);
         if (r < 0)
                 return r;
-        /* It may have been renamed before the watch began. */
-        if (!is_as_known(o, place_fd, k)) {
-                forget(o, k);
-                return refuse(reterr, REFUSAL_NOT_RUNNING, EAGAIN, "the container is changing");
-        }
-        return 0;
+        list_append(&o->known, &(*ret)->node);
+        (void) do_without(o, found->watch_error, id);
+        return provider_add(&o->provider, c);
+}
+
+/* A container whose files do not answer may have any name. */
+static int read_files(Oci *o, const OciPlace *place, const char *id, const OciState *state, OciFound **ret,
+                      Refusal *reterr)
+{
+        int r;
+
+        r = oci_reading_get(&o->readings,
+                            &(OciQuery){.place = place, .id = id, .state = state, .watcher = o->watcher},
+                            ret, reterr);
+        if (r < 0 && reterr->kind == REFUSAL_UNAVAILABLE)
+                refuse(&o->failure, REFUSAL_UNAVAILABLE, EIO, "container %.12s: %s", id,
+                       reterr->message ?: "");
+        return r;
 }
 
 static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        _cleanup_oci_config_ OciConfig config = {0};
         _cleanup_oci_state_ OciState state = {0};
         _cleanup_close_ int dir_fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        OciFound *found = NULL;
         struct stat st = {0};
-        OciSeen seen = {0};
+        OciKnown *k = NULL;
         int r;
 
         r = root_directory_open_at(place_fd, id, &dir_fd, &refusal);
@@ -253,20 +163,36 @@ static void look_at(Oci *o, const OciPlace *place, int place_fd, const char *id)
         if (r >= 0)
                 r = oci_read_state(place, dir_fd, id, &st, &state, &refusal);
         if (r >= 0)
-                r = oci_read_config(place, dir_fd, id, &state, &o->names, &seen, &config, &refusal);
-        if (r >= 0)
-                r = add_container(o, place, place_fd, dir_fd, id, &state, &st, &seen, &config, &refusal);
+                r = read_files(o, place, id, &state, &found, &refusal);
+        if (r >= 0) {
+                name = strdup(found->config.name);
+                r = add_container(o, place, dir_fd, id, &state, &st, found, &k, &refusal);
+        }
+        /* Its first process is looked at. */
+        if (r != -EINPROGRESS && r != -EAGAIN)
+                oci_reading_drop(&o->readings, place, id);
+        if (r >= 0 && !is_as_known(o, place_fd, k)) {
+                forget(o, k);
+                r = refuse(&refusal, REFUSAL_NOT_RUNNING, EAGAIN, "the container is changing");
+        }
         if (r < 0 && r != -EINPROGRESS)
-                provider_reject(&o->provider, config.name ?: id, r, &refusal);
+                provider_reject(&o->provider, name ?: id, r, &refusal);
 }
 
 /* Those that are not what they were go first: what they were called may be another one's name by now. */
 static void forget_changed(Oci *o, const OciPlace *place, int place_fd)
 {
-        LIST_FOREACH (Known, k, &o->known, node) {
-                if (k->place == place && (place_fd < 0 || !is_as_known(o, place_fd, k)))
-                        forget(o, k);
+        LIST_FOREACH (OciKnown, k, &o->known, node) {
+                if (k->place != place || (place_fd >= 0 && is_as_known(o, place_fd, k)))
+                        continue;
+                forget(o, k);
+                o->is_renamed = true;
         }
+}
+
+static OciKnown *find_known(const Oci *o, const OciPlace *place, const char *id)
+{
+        return LIST_FIND(OciKnown, k, &o->known, node, k->place == place && strcmp(k->id, id) == 0);
 }
 
 static int look_for_others(Oci *o, const OciPlace *place, int place_fd)
@@ -277,8 +203,7 @@ static int look_for_others(Oci *o, const OciPlace *place, int place_fd)
                 return -errno;
         for (struct dirent *e = readdir(d); e; e = readdir(d))
                 if (oci_name_is_valid(e->d_name) && (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) &&
-                    !LIST_FIND(Known, k, &o->known, node,
-                               k->place == place && strcmp(k->id, e->d_name) == 0))
+                    !find_known(o, place, e->d_name))
                         look_at(o, place, place_fd, e->d_name);
         closedir(d);
         return 0;
@@ -313,32 +238,49 @@ static void find_places(Oci *o, Refusal *failure)
                 watch_place(o, &o->watches[n], o->places.list[n].directory);
 }
 
-static void look_everywhere(Oci *o, Refusal *failure)
+static void scan(Oci *o, Refusal *failure)
 {
-        const OciPlace *places = o->places.list;
-        int fds[OCI_PLACES_MAX];
+        o->is_renamed = false;
+        for (size_t i = 0; i < o->places.n; i++) {
+                const char *directory = o->places.list[i].directory;
+                _cleanup_close_ int fd = -EBADF;
+                int r;
 
+                if (open_place(directory, &fd, failure) < 0)
+                        continue;
+                r = look_for_others(o, &o->places.list[i], fd);
+                if (r < 0)
+                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s", directory,
+                               strerrordesc_np(-r));
+        }
+        oci_readings_sweep(&o->readings);
+}
+
+static void look_at_known(Oci *o, Refusal *failure)
+{
         find_places(o, failure);
         for (size_t i = 0; i < o->places.n; i++) {
-                fds[i] = -EBADF;
-                (void) open_place(places[i].directory, &fds[i], failure);
-                forget_changed(o, &places[i], fds[i]);
-        }
-        for (size_t i = 0; i < o->places.n; i++) {
-                int r = fds[i] < 0 ? 0 : look_for_others(o, &places[i], fds[i]);
+                _cleanup_close_ int fd = -EBADF;
 
-                if (r < 0)
-                        refuse(failure, REFUSAL_UNAVAILABLE, -r, "failed to read %s: %s",
-                               places[i].directory, strerrordesc_np(-r));
-                fd_close(fds[i]);
+                (void) open_place(o->places.list[i].directory, &fd, failure);
+                forget_changed(o, &o->places.list[i], fd);
         }
 }
 
-static void refresh_maybe_done(void *userdata)
+/* Names that have changed hands are read first. */
+static void refresh_continue(void *userdata)
 {
         Oci *o = userdata;
+        bool is_running = o->provider.is_running;
 
-        if (o->provider.is_running && !oci_leaders_are_waited_for(&o->leaders))
+        if (is_running && !o->has_scanned && !oci_readings_are_waited_for(&o->readings, true)) {
+                o->has_scanned = true;
+                scan(o, &o->failure);
+                oci_readings_wait(&o->readings);
+        }
+        update_behind(o);
+        if (is_running && o->has_scanned && !oci_readings_are_waited_for(&o->readings, false) &&
+            !oci_leaders_are_waited_for(&o->leaders))
                 provider_refreshed(&o->provider, &o->failure);
 }
 
@@ -355,12 +297,32 @@ static void on_looked(void *userdata, const OciPlace *place, const char *id, boo
                 provider_changed(&o->provider);
 }
 
+static void on_read(void *userdata, const OciPlace *place, const char *id, bool was_slow)
+{
+        Oci *o = userdata;
+        OciKnown *k = find_known(o, place, id);
+
+        if (!k) {
+                on_looked(o, place, id, was_slow);
+                return;
+        }
+        if (!oci_known_read(k, &o->readings)) {
+                forget(o, k);
+                o->is_renamed = true;
+                provider_changed(&o->provider);
+        }
+}
+
 static void oci_refresh(Provider *p)
 {
         Oci *o = (Oci *) p;
 
-        look_everywhere(o, &o->failure);
-        refresh_maybe_done(o);
+        refusal_done(&o->failure);
+        o->failure = REFUSAL_INIT;
+        o->has_scanned = false;
+        look_at_known(o, &o->failure);
+        oci_readings_wait(&o->readings);
+        refresh_continue(o);
 }
 
 /* Does not wait for the next round, which other providers may delay. */
@@ -368,13 +330,51 @@ static void look_at_once(Oci *o)
 {
         _cleanup_refusal_ Refusal failure = REFUSAL_INIT;
 
-        look_everywhere(o, &failure);
+        look_at_known(o, &failure);
+        if (!LIST_FIND(OciKnown, k, &o->known, node, k->is_behind && !k->container->is_unsure))
+                scan(o, &failure);
+        update_behind(o);
         provider_changed(&o->provider);
 }
 
-static int on_renamed(sd_event_source *s, const struct inotify_event *event, void *userdata)
+/* Whether it is one of a known container. Until the files are read, its name is not believed (provider.h). */
+static bool on_file(Oci *o, const struct inotify_event *event)
 {
-        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && oci_file_is_of_interest(event->name)))
+        bool is_lost = event->mask & IN_Q_OVERFLOW, is_ended = event->mask & IN_IGNORED;
+        bool is_known = false, is_own = false;
+
+        if (!is_lost && !is_ended && (event->len == 0 || !oci_file_is_of_interest(event->name)))
+                return false;
+        LIST_FOREACH (OciKnown, k, &o->known, node) {
+                if (!is_lost && k->watch != event->wd && k->storage_watch != event->wd)
+                        continue;
+                is_known = true;
+                is_own = is_own || k->watch == event->wd;
+                oci_reading_outdate(&o->readings, k->place, k->id);
+                if (is_ended && k->watch == event->wd)
+                        k->watch = OCI_NO_WATCH;
+                k->is_behind = k->has_engine;
+        }
+        if (!is_own && !is_ended)
+                oci_readings_outdate(&o->readings, is_lost ? OCI_NO_WATCH : event->wd);
+        if (!is_known && !is_ended && !is_lost && !oci_readings_are_running(&o->readings, true))
+                (void) inotify_rm_watch(o->watcher, event->wd);
+        return is_known;
+}
+
+static int on_files(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+        _Alignas(struct inotify_event) char buffer[EVENTS_SIZE];
+        ssize_t n = read(fd, buffer, sizeof(buffer));
+        bool is_known = false;
+
+        for (ssize_t at = 0; at < n;) {
+                const struct inotify_event *event = (const void *) (buffer + at);
+
+                is_known = on_file(userdata, event) || is_known;
+                at += (ssize_t) (sizeof(*event) + event->len);
+        }
+        if (is_known)
                 look_at_once(userdata);
         return 0;
 }
@@ -400,6 +400,18 @@ static void watch_place(Oci *o, OciWatch *w, const char *directory)
                 log_errno(LOG_WARNING, r, "Failed to watch %s", directory);
 }
 
+/* As a change in the places is, looked at before anything that is asked for after it. */
+static int watch_files(Oci *o)
+{
+        int r;
+
+        o->watcher = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (o->watcher < 0)
+                return -errno;
+        r = sd_event_add_io(o->event, &o->files_changed, o->watcher, EPOLLIN, on_files, o);
+        return r < 0 ? r : sd_event_source_set_priority(o->files_changed, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
 static Provider *oci_free(Provider *p)
 {
         Oci *o = (Oci *) p;
@@ -409,13 +421,15 @@ static Provider *oci_free(Provider *p)
         for (size_t i = 0; i < o->places.n; i++)
                 sd_event_source_disable_unref(o->watches[i].source);
         sd_event_source_disable_unref(o->others.source);
-        LIST_FOREACH (Known, k, &o->known, node)
-                known_free(o, k);
+        LIST_FOREACH (OciKnown, k, &o->known, node) {
+                list_remove(&o->known, &k->node);
+                oci_known_free(k, &o->readings, o->watcher);
+        }
         oci_leaders_done(&o->leaders);
+        oci_readings_done(&o->readings);
+        sd_event_source_disable_unref(o->files_changed);
+        fd_close(o->watcher);
         refusal_done(&o->failure);
-        LIST_FOREACH (Storage, s, &o->storages, node)
-                storage_free(o, s);
-        oci_names_done(&o->names);
         oci_places_done(&o->places);
         free(o);
         return NULL;
@@ -424,12 +438,19 @@ static Provider *oci_free(Provider *p)
 static int oci_new(Providers *all, Provider **ret)
 {
         Oci *o = calloc(1, sizeof(*o));
+        int r;
 
         if (!o)
                 return -ENOMEM;
         o->table = all->table;
         o->event = all->event;
-        o->leaders = (OciLeaders){.on_looked = on_looked, .on_settled = refresh_maybe_done, .userdata = o};
+        o->leaders = (OciLeaders){.on_looked = on_looked, .on_settled = refresh_continue, .userdata = o};
+        o->readings = (OciReadings){.on_read = on_read, .on_settled = refresh_continue, .userdata = o};
+        r = do_without(o, watch_files(o), "files of engines");
+        if (r < 0) {
+                oci_free(&o->provider);
+                return r;
+        }
         oci_places_init(&o->places);
         for (size_t i = 0; i < o->places.n; i++)
                 watch_place(o, &o->watches[i], o->places.list[i].directory);

@@ -41,10 +41,11 @@ typedef struct Container {
         char **groups;            /* further ones of every exec, by name or number */
         char **details;           /* for clients to look at (wire/oci-details.h); as its engine says now */
         char **aliases;           /* of a service: all its names */
-        bool is_activating;       /* a service that was not up yet when it was found */
-        bool denies_exec_memory;  /* no memory of a command may be made executable */
-        bool is_other_user;       /* a service: its main process does not run as the user of the unit */
-        Leader *leader;           /* owned reference */
+        bool is_unsure;     /* its engine may have renamed it, and the file that says so cannot be read */
+        bool is_activating; /* a service that was not up yet when it was found */
+        bool denies_exec_memory; /* no memory of a command may be made executable */
+        bool is_other_user;      /* a service: its main process does not run as the user of the unit */
+        Leader *leader;          /* owned reference */
         uid_t leader_uid;
         uint64_t created_usec, started_usec;
 } Container;

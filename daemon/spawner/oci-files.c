@@ -13,9 +13,8 @@
 #include "wire/exec-id.h"
 #include "wire/oci-details.h"
 
-#define DOCKER_CONTAINERS "/var/lib/docker/containers"
-#define DOCKER_CONFIG     "config.v2.json"
-#define DOCKER_HOST       "hostconfig.json"
+#define DOCKER_CONFIG "config.v2.json"
+#define DOCKER_HOST   "hostconfig.json"
 
 /* In a temporary one, containers are that a reboot may forget. */
 static const char *const storage_files[2] = {"containers.json", "volatile-containers.json"};
@@ -74,7 +73,7 @@ int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct sta
 
 int oci_docker_directory(const OciState *state, const char *id, char **ret)
 {
-        return asprintf(ret, "%s/%s", state->docker ?: DOCKER_CONTAINERS, id) < 0 ? -ENOMEM : 0;
+        return asprintf(ret, "%s/%s", state->docker ?: OCI_DOCKER_CONTAINERS, id) < 0 ? -ENOMEM : 0;
 }
 
 static int read_docker_config(int fd, const char *id, OciSeen *seen, OciConfig *c, Refusal *reterr)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where runtimes and engines keep what wire/oci-state.h takes apart. All of it must be root's alone. */
+/* Where runtimes and engines keep what wire/oci-state.h takes apart. All of it must be root's alone. The state is in
+ * memory; scouts read the other files (oci-look.h). */
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -9,6 +10,9 @@
 #include "base/refusal.h"
 #include "spawner/oci-places.h"
 #include "wire/oci-state.h"
+
+/* Where Docker keeps the files of its containers if it is not told another place. */
+#define OCI_DOCKER_CONTAINERS "/var/lib/docker/containers"
 
 /* The names of one of Podman's storages, as read last. */
 typedef struct OciNames {

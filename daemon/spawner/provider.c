@@ -113,6 +113,11 @@ bool providers_are_blind(const Providers *a)
         return ARRAY_FIND(a->providers, a->n_providers, p, (*p)->is_blind);
 }
 
+bool providers_are_behind(const Providers *a)
+{
+        return ARRAY_FIND(a->providers, a->n_providers, p, (*p)->is_behind);
+}
+
 static bool some_are_starting(const Providers *a)
 {
         for (size_t i = 0; i < a->n_providers; i++)

@@ -77,6 +77,7 @@ struct Provider {
         const ProviderType *type;
         Providers *all; /* weak */
         bool is_running, is_failing;
+        bool is_behind;  /* containers may have other names by now, which a round finds out */
         bool is_blind;   /* a watch could not be made: what comes and goes is seen by looking only */
         bool is_primed;  /* the containers that were there before us are known: others are new */
         List rejected;   /* seen and not used; of the last round */
@@ -117,6 +118,7 @@ void providers_cancel(Providers *a, void *userdata);
 bool providers_are_primed(const Providers *a);
 /* Whether a name in the table may be another container's by now. */
 bool providers_are_blind(const Providers *a);
+bool providers_are_behind(const Providers *a);
 
 /* Why nothing of this name is in the table: it was rejected, or a provider failed. 0 when neither is so. */
 int providers_why_not(const Providers *a, const char *name, Refusal *reterr);

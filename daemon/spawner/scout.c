@@ -23,19 +23,24 @@
 #define OF_SUSPECTS_MAX (SCOUTS_MAX / 2)
 #define FOR_ROOT        2
 #define PATIENT_MAX     (SCOUTS_MAX / 4)
+#define OF_DISKS_MAX    (SCOUTS_MAX / 4)
 
 /* How often those at work are looked at, how often one may be found in the same wait of the kernel, and how long a job
  * may take: in the scout, and until a scout is free. A scout that waits for the processor or for memory is not held
  * up by a process, and neither is one that waits for a process which waits for the processor; of those there are few,
  * because a process with several threads can look like that for as long as it likes. */
-#define LOOK_USEC    (100 * USEC_PER_MSEC)
-#define WAITS_MAX    10
-#define WORK_USEC    (10 * USEC_PER_SEC)
-#define QUEUED_USEC  (5 * USEC_PER_SEC)
+#define LOOK_USEC   (100 * USEC_PER_MSEC)
+#define WAITS_MAX   10
+#define WORK_USEC   (10 * USEC_PER_SEC)
+#define QUEUED_USEC (5 * USEC_PER_SEC)
 
-#define SUSPECTS_MAX 64
-#define SUSPECT_USEC (60 * USEC_PER_SEC)
-#define STATUS_MAX   (64 * 1024)
+/* How long a file system may be busy without being called slow, and how long a job waits for its turn there. */
+#define DISK_SLOW_USEC   USEC_PER_SEC
+#define DISK_QUEUED_USEC (30 * USEC_PER_SEC)
+
+#define SUSPECTS_MAX     64
+#define SUSPECT_USEC     (60 * USEC_PER_SEC)
+#define STATUS_MAX       (64 * 1024)
 
 struct Scout {
         ListNode node;
@@ -107,9 +112,14 @@ static Scout *scout_free(Scout *s)
                 int r;
 
                 (void) kill(s->pid, SIGKILL);
-                r = s->pidfd < 0 ? s->pidfd
-                                 : leftover_new(scouts.event, &(LeftoverOf){.of_all = &scouts.n_left},
-                                                s->pid, s->pidfd);
+                r = s->pidfd < 0
+                            ? s->pidfd
+                            : leftover_new(scouts.event,
+                                           &(LeftoverOf){
+                                                   .of_all = &scouts.n_left,
+                                                   .of_caller = s->is_at_work ? s->target.n_stuck : NULL,
+                                           },
+                                           s->pid, s->pidfd);
                 if (r >= 0)
                         s->pidfd = -EBADF;
                 else if (r != -ESTALE)
@@ -176,8 +186,13 @@ static int scout_give(Scout *s, ScoutJob *j)
 
 /* Of those at work. */
 typedef struct Shares {
-        size_t n, n_suspects, n_slow;
+        size_t n, n_suspects, n_slow, n_disks;
 } Shares;
+
+static bool reads_files(const ScoutTarget *t)
+{
+        return t->group < 0;
+}
 
 static Shares count_shares(void)
 {
@@ -189,6 +204,7 @@ static Shares count_shares(void)
                 shares.n++;
                 shares.n_suspects += is_suspect(s->target.group);
                 shares.n_slow += s->memory->work->on_slow != NULL;
+                shares.n_disks += reads_files(&s->target);
         }
         return shares;
 }
@@ -196,6 +212,9 @@ static Shares count_shares(void)
 static bool may_work(const ScoutJob *j, const Shares *shares)
 {
         size_t n_group = 0, n_caller = 0;
+
+        if (reads_files(&j->target) && shares->n_disks >= OF_DISKS_MAX)
+                return false;
 
         LIST_FOREACH (const Scout, s, &scouts.all, node) {
                 n_group += s->is_at_work && s->target.group == j->target.group;
@@ -307,7 +326,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-/* Of a scout, the kernel says all this at once. */
+/* Of a scout, the kernel says all this at once. One that reads files often waits, and has its time for that. */
 static void look_at_scout(Scout *s)
 {
         static const char state_key[] = "\nState:\t", switches_key[] = "\nvoluntary_ctxt_switches:\t";
@@ -317,7 +336,7 @@ static void look_at_scout(Scout *s)
         char path[32];
 
         snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
-        if (file_read_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) < 0)
+        if (reads_files(&s->target) || file_read_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) < 0)
                 return;
         state = strstr(text, state_key);
         switches = strstr(text, switches_key);
@@ -367,23 +386,33 @@ static bool end_one(uint64_t now)
                 return true;
         }
         LIST_FOREACH (ScoutJob, j, &scouts.waiting, node) {
-                if (now < j->since + QUEUED_USEC)
+                bool hangs = j->target.n_stuck && *j->target.n_stuck > 0;
+
+                if (!hangs && now < j->since + (reads_files(&j->target) ? DISK_QUEUED_USEC : QUEUED_USEC))
                         continue;
-                job_fail(j, -EBUSY);
+                job_fail(j, hangs ? -ETIMEDOUT : -EBUSY);
                 return true;
         }
         return false;
 }
 
-/* The process keeps a scout waiting, or the job waits for a scout. */
+static bool is_slow(const Scout *s, uint64_t now)
+{
+        return reads_files(&s->target) ? now >= s->job->since + DISK_SLOW_USEC : s->n_waits > 0;
+}
+
+/* The process or the file system keeps a scout waiting, or the job waits for a scout. */
 static ScoutJob *find_slow(uint64_t now)
 {
-        const Scout *busy = LIST_FIND(const Scout, s, &scouts.all, node,
-                                      s->job && s->job->work->on_slow && !s->job->is_slow && s->n_waits > 0);
+        const Scout *busy =
+                LIST_FIND(const Scout, s, &scouts.all, node,
+                          s->job && s->job->work->on_slow && !s->job->is_slow && is_slow(s, now));
 
         return busy ? busy->job
                     : LIST_FIND(ScoutJob, j, &scouts.waiting, node,
-                                j->work->on_slow && !j->is_slow && now >= j->since + LOOK_USEC);
+                                j->work->on_slow && !j->is_slow &&
+                                        now >= j->since + (reads_files(&j->target) ? DISK_SLOW_USEC
+                                                                                   : LOOK_USEC));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)

@@ -4,7 +4,8 @@
 /*
  * Scouts: children of ours that read the state of processes in /proc for the loop. The kernel has the reader wait
  * while the process is in execve(2), and a container decides how long that takes: its file system may not answer.
- * Nothing but SIGKILL ends such a wait, so the loop itself never reads what may wait.
+ * Nothing but SIGKILL ends such a wait, so the loop itself never reads what may wait. Scouts also read the files of
+ * engines, whose file systems may not answer either.
  *
  * A scout is forked before it is needed, and does one job after the other. It has none of our descriptors but those
  * that it is given, and shares memory with us for what it needs and finds. A scout that waits for a process for
@@ -25,7 +26,7 @@
 #include "base/refusal.h"
 
 #define SCOUT_FDS_MAX   10
-#define SCOUT_DATA_SIZE (512 * 1024)
+#define SCOUT_DATA_SIZE (8 * 1024 * 1024) /* of address space */
 
 typedef struct Scout Scout;
 
@@ -45,16 +46,18 @@ typedef struct ScoutWork {
         /* Once, from the loop, unless the job was cancelled. -ETIMEDOUT: the process kept the scout waiting. Without
          * data where nothing was found. */
         void (*on_done)(void *userdata, int error, const void *data, ScoutFindings *found);
-        /* Once, if it takes more than a moment; may be NULL. Such work has half of the scouts at most. */
+        /* Once, if it takes more than a moment, or more than a second in a file system; may be NULL. Such work has half
+         * of the scouts at most. */
         void (*on_slow)(void *userdata);
 } ScoutWork;
 
 #define SCOUT_NOBODY ((uid_t) -1)
 
 typedef struct ScoutTarget {
-        pid_t group;   /* the first process of the container, or the process itself */
+        pid_t group; /* the first process of the container, or the process itself; negative: a file system */
         pid_t process; /* the one that is read; only to look whether it would run if it got the processor */
         uid_t caller;  /* for whom it is read */
+        unsigned *n_stuck; /* static: scouts that were killed there and have not ended yet; or NULL */
 } ScoutTarget;
 
 /* Embedded in what owns it. */

@@ -175,7 +175,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
          * know still lives. */
         may_be_stale =
                 !found || !providers_are_primed(c->spawner->providers) ||
-                providers_are_blind(c->spawner->providers) ||
+                providers_are_blind(c->spawner->providers) || providers_are_behind(c->spawner->providers) ||
                 (strncmp(found->id, reference, strlen(reference)) == 0 && !exec_id_is_valid(reference));
         if (!fresh && (may_be_stale || service_name_is_valid(reference))) {
                 (void) service_want(c->spawner->providers, reference);
@@ -189,6 +189,10 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
                         (void) service_want(c->spawner->providers, reference);
                 return r < 0 ? r : -ENOENT;
         }
+        if (found->is_unsure && container_has_name(found, reference))
+                return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
+                              "the file system with the name of container %s does not answer: use the id",
+                              reference);
         r = container_is_service(found) ? 0 : leader_memory_need(&found->leader, 1);
         if (r == -EINPROGRESS)
                 return request_leader(c, m, do_get, fresh, found->leader, reterr);

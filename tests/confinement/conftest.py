@@ -2,6 +2,7 @@
 """Hostile containers, and what an exec is compared with what its container's own init runs."""
 
 import os
+import stat
 import sys
 
 import pytest
@@ -81,3 +82,14 @@ def service():
     yield make
     for s in made:
         s.remove()
+
+
+@pytest.fixture
+def fuse():
+    """The device, for processes of the host."""
+    made = not os.path.exists("/dev/fuse")
+    if made:
+        os.mknod("/dev/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
+    yield
+    if made:
+        os.unlink("/dev/fuse")

@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -158,17 +157,6 @@ def test_leaders_in_execve_one_after_another(served, asked, service):
     assert others
     assert client.run("web", ["/bin/true"]).code == 0
     assert host.main_pid("execd-spawner.service") == spawner
-
-
-@pytest.fixture
-def fuse():
-    """The device, for services of the host."""
-    made = not os.path.exists("/dev/fuse")
-    if made:
-        os.mknod("/dev/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
-    yield
-    if made:
-        os.unlink("/dev/fuse")
 
 
 def test_main_process_in_execve(service, fuse):
