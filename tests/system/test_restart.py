@@ -160,9 +160,11 @@ def test_who_waits_is_cut_off_by_a_stop():
 
 
 def test_output_waits_for_the_next_start():
-    # It speaks after the restart.
-    exec_id = start_detached("sh", "-c", "sleep 4; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
+    """The command speaks after the restart."""
+    shell("execctl run web -- sh -c 'rm -f /tmp/go; mkfifo /tmp/go'")
+    exec_id = start_detached("sh", "-c", "read x </tmp/go; i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
     restart()
+    shell("execctl run web -- sh -c 'echo >/tmp/go'")
     assert end_of(exec_id) == 0
     assert b"line 19999" in request("GET", f"/exec/{exec_id}/logs").body
 
@@ -383,8 +385,11 @@ def test_execctl_notices_nothing(tmp_path):
 
 
 def test_many():
-    ids = [start_detached("sh", "-c", f"sleep 3; exit {i % 50}") for i in range(100)]  # over the restart
+    shell("execctl run web -- sh -c 'rm -f /tmp/go; mkfifo /tmp/go'")
+    ids = [start_detached("sh", "-c", f"read x </tmp/go; exit {i % 50}") for i in range(100)]
     restart()
+    # All read the end of it when this is over, but those that come late and find none.
+    shell("execctl run web -- sh -c 'exec 3<>/tmp/go; rm /tmp/go; sleep 0.5'")
     assert [end_of(i) for i in ids] == [i % 50 for i in range(100)]
 
 
