@@ -436,7 +436,7 @@ def test_the_example(machine):
         assert begun.wait() == 0
         shell(f"/usr/lib/execd-tests/machine start {machine}")
         while line != f"ContainerNew {machine} machine\n":
-            assert line.startswith("web (machine): uid 0 as root: head -n 2 [] attached: "), line
+            assert re.match(r"[0-9a-f]{12} web \(machine\): uid 0 as root: head -n 2 \[\] attached: |ExecExited ", line), line
             line = p.stdout.readline()
         e = subprocess.Popen(["execctl", "run", "-i", "--label", "team=blue", "--user", "1:1", "web", "cat"],
                              stdin=subprocess.PIPE)
