@@ -32,12 +32,13 @@ class Load:
 
     def __init__(self):
         self.stop = threading.Event()
-        self.done, self.failed, self.broken = [], [], []
+        self.done, self.ids, self.failed, self.broken = [], [], [], []
         shell("execctl run web -- sh -c 'rm -f /tmp/ran.*'")
         self.threads = [threading.Thread(target=self.work, args=(k,)) for k in range(WORKERS)]
 
     def one(self, k, number):
         exec_id = create("web", ["sh", "-c", f"echo {number} >>/tmp/ran.{k}; echo {number}"])
+        self.ids.append(exec_id)
         out = Attached(exec_id).read_all()[0]
         code = inspect(exec_id)["ExitCode"]
         if code == 126 and out == LOST:
