@@ -153,7 +153,7 @@ static int read_option(sd_bus_message *m, const char *key, void *userdata, Refus
         ExecRequest *q = userdata;
 
         if (strcmp(key, "Command") == 0)
-                return dbus_read_strings(m, key, &q->argv, reterr);
+                return dbus_read_strings(m, key, true, &q->argv, reterr);
         return dbus_read_exec_option(m, key, userdata, reterr);
 }
 
@@ -188,6 +188,9 @@ static int read_command(DbusCall *c, sd_bus_message *m, Refusal *reterr)
         r = dbus_read_options(m, read_option, q, reterr);
         if (r >= 0 && !q->argv)
                 r = strv_append(&q->argv, "");
+        /* What would be refused is nobody's to do. */
+        if (r >= 0)
+                r = exec_request_validate(q, reterr);
         if (r < 0)
                 return r;
         q->privileged = q->privileged || k->action == AUTHZ_EXEC_PRIVILEGED;

@@ -127,7 +127,7 @@ static int read_filter(sd_bus_message *m, const char *key, void *userdata, Refus
         if (strcmp(key, "User") == 0)
                 return dbus_read_string(m, key, &k->user, reterr);
         if (strcmp(key, "Labels") == 0)
-                return dbus_read_strings(m, key, &k->labels, reterr);
+                return dbus_read_strings(m, key, true, &k->labels, reterr);
         if (strcmp(key, "CallerUID") == 0) {
                 k->by_caller = true;
                 return sd_bus_message_read(m, "v", "u", &k->caller_uid) >= 0

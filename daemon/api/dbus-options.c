@@ -51,7 +51,7 @@ static int check_size(const char *key, size_t size, Refusal *reterr)
                       2 * EXEC_ARGS_SIZE_MAX);
 }
 
-int dbus_read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr)
+int dbus_read_strings(sd_bus_message *m, const char *key, bool keep_empty, char ***field, Refusal *reterr)
 {
         size_t n = 0, kept = 0, room = 0, size = 0;
         const char *s;
@@ -71,7 +71,7 @@ int dbus_read_strings(sd_bus_message *m, const char *key, char ***field, Refusal
                 size += sizeof(char *) + strlen(s) + 1;
                 if (check_size(key, size, reterr) < 0)
                         return -E2BIG;
-                if (*s && strv_append_counted(field, &kept, &room, s) < 0)
+                if ((*s || keep_empty) && strv_append_counted(field, &kept, &room, s) < 0)
                         return -ENOMEM;
         }
         if (r >= 0)
@@ -235,7 +235,7 @@ int dbus_read_exec_option(sd_bus_message *m, const char *key, void *userdata, Re
         if (strcmp(key, "ConsoleSize") == 0)
                 return read_console_size(m, key, &q->console_size, reterr);
         if (strcmp(key, "Env") == 0)
-                return dbus_read_strings(m, key, &q->env, reterr);
+                return dbus_read_strings(m, key, false, &q->env, reterr);
         if (strcmp(key, "Labels") == 0)
                 return read_pairs(m, key, q, add_label, reterr);
         if (strcmp(key, "Properties") == 0)

@@ -36,4 +36,4 @@ int dbus_refuse_option(const char *key, Refusal *reterr);
 /* A variant of this type. An earlier text in *field is freed. */
 int dbus_read_string(sd_bus_message *m, const char *key, char **field, Refusal *reterr);
 int dbus_read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *reterr);
-int dbus_read_strings(sd_bus_message *m, const char *key, char ***field, Refusal *reterr);
+int dbus_read_strings(sd_bus_message *m, const char *key, bool keep_empty, char ***field, Refusal *reterr);

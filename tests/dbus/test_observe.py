@@ -103,6 +103,7 @@ def test_filters(long_exec):
 
     assert by_labels("team") and by_labels("team=blue", "ticket=a=b")
     assert not by_labels("team=red") and not by_labels("team", "nosuch") and not by_labels("tea")
+    assert not by_labels("") and not by_labels("", "team")
 
 
 @pytest.mark.parametrize("words,text", [
@@ -385,6 +386,7 @@ def test_what_rules_see_of_may_i():
     try:
         assert check("exec", "web", "Command", "as", "2", "id", "-u", user="user") == ["yes", ""]
         assert check("exec", "web", "Command", "as", "1", "id", user="user")[0] == "no"
+        assert check("exec", "web", "Command", "as", "3", "id", "-u", "", user="user")[0] == "no"
         assert as_user("execctl", "run", "web", "id", "-u").out == b"0\n"
     finally:
         os.unlink("/etc/polkit-1/rules.d/01-may-i.rules")
@@ -407,6 +409,7 @@ def test_may_i_is_not_recorded():
     (("exec", "", "0"), "object: a container is expected"),
     (("exec", "nosuch", "0"), "No such container: nosuch"),
     (("exec", "web", "1", "Nosuch", "b", "true"), 'options: unknown option "Nosuch"'),
+    (("exec", "web", "1", "User", "s", "a b"), "invalid User: not a valid user name or number"),
     (("inspect", "web", "1", "Tty", "b", "true"), 'options: unknown option "Tty"'),
     (("manage", "nosuch", "0"), 'object: unknown exec "nosuch"'),
     (("replay", "0" * 64, "0"), "object: unknown exec"),
