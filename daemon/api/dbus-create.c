@@ -90,7 +90,9 @@ static int create_read(DbusCall *c, sd_bus_message *m, Refusal *reterr)
         if (r >= 0 && with_pipes)
                 r = dbus_start_read_pipes(m, &k->start, v->stdio == STDIO_PASSED, reterr);
         if (r >= 0 && with_pipes && k->request->tty)
-                r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Tty: needs no fds, use StartAttached");
+                r = refuse(
+                        reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                        "Tty: an exec with a terminal cannot get pipes, use CreateExec and StartAttached");
         /* Of all others when they are created. */
         if (r >= 0 && with_pipes)
                 r = exec_recording_decide(&c->manager->exec_env, k->request, with_pipes, reterr);

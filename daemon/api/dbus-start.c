@@ -126,7 +126,8 @@ static int start_read_pipes(DbusCall *c, sd_bus_message *m, Refusal *reterr)
         dbus_start_init(s);
         r = dbus_start_read_pipes(m, s, c->method->variant == &with_fds, reterr);
         if (r >= 0 && c->exec->request->tty)
-                r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "the exec has a tty: use StartAttached");
+                r = refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL,
+                           "the exec has a terminal, use StartAttached");
         return r < 0 ? r : exec_recording_decide(c->exec->env, c->exec->request, true, reterr);
 }
 

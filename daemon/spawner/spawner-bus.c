@@ -191,7 +191,7 @@ static int do_get(Connection *c, sd_bus_message *m, bool fresh, Refusal *reterr)
         }
         if (found->is_unsure && container_has_name(found, reference))
                 return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
-                              "the file system with the name of container %s does not answer: use the id",
+                              "the file system with the name of container %s does not answer: use the ID",
                               reference);
         r = container_is_service(found) ? 0 : leader_memory_need(&found->leader, 1);
         if (r == -EINPROGRESS)

@@ -145,7 +145,7 @@ def test_name_that_cannot_be_read_again(container, silence, tmp_path):
         silent = silence(files_of(c))
         with open(f"{below}/config.v2.json", "ab"):
             pass
-        client.assert_refused(client.run(c.name, ["true"]), SILENT, "use the id", statuses=(503,))
+        client.assert_refused(client.run(c.name, ["true"]), SILENT, "use the ID", statuses=(503,))
         assert client.run("web", ["true"]).code == 0
         assert client.run(c.id, ["true"]).code == 0
         silent.end()
