@@ -2,6 +2,7 @@
 
 #include "spawner/oci-look.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 
