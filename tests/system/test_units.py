@@ -56,6 +56,11 @@ def test_calls():
     assert not {"syslog", "init_module", "finit_module", "delete_module", "mount", "ptrace", "bpf", "reboot"} & set(allowed)
 
 
+def test_children_of_the_spawner_may_be_killed():
+    """They read what containers have. systemd would stop the service of one that the kernel killed for want of memory."""
+    assert shell("systemctl show -P OOMPolicy execd-spawner.service").strip() == "continue"
+
+
 def test_both_services_start_at_once():
     """The spawner is there when the first command comes, and not started for it."""
     shell("systemctl stop execd.service execd-spawner.service")
