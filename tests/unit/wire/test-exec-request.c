@@ -363,7 +363,11 @@ static void test_limits(void)
 
         check_limit(cmd, ",\"\"", EXEC_ARGS_MAX - 1, "]}", NULL);
         check_limit(cmd, ",\"\"", EXEC_ARGS_MAX, "]}",
+                    "Cmd has more than 262144 entries, which is the limit");
+        check_limit(cmd, ",\"\"", EXEC_ARGS_MAX - 1, "],\"Env\":[\"A=1\"]}",
                     "Cmd and Env together have 262145 entries, the limit is 262144");
+        check_limit(env, ",\"\"", EXEC_ARGS_MAX, "]}",
+                    "Env has more than 262144 entries, which is the limit");
         check_limit(env, ",\"B%zu\"", EXEC_ENV_MAX - 1, "]}", NULL);
         check_limit(env, ",\"B%zu\"", EXEC_ENV_MAX, "]}", "Env has 4097 entries, the limit is 4096");
         check_limit("{\"Cmd\":[\"", "x", 1000 * 1000, "\"]}", NULL);
