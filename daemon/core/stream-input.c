@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -170,10 +169,16 @@ static bool input_read_copy(Stream *s, StreamClient *c)
         return true;
 }
 
+static bool has_room(int pipe_fd)
+{
+        struct pollfd p = {.fd = pipe_fd, .events = POLLOUT};
+
+        return poll(&p, 1, 0) > 0;
+}
+
 /* Socket to pipe without touching the bytes. */
 static bool input_read_splice(Stream *s, StreamClient *c)
 {
-        int waiting = 0;
         ssize_t n;
 
         n = splice(c->fd, NULL, s->input.fd, NULL, INPUT_SPLICE_MAX, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -186,11 +191,11 @@ static bool input_read_splice(Stream *s, StreamClient *c)
         }
         switch (errno) {
         case EAGAIN:
-                /* Either side may be meant. */
-                if (ioctl(c->fd, FIONREAD, &waiting) >= 0 && waiting > 0)
-                        s->input.blocked = true;
-                else
+                /* Either side may be meant. FIONREAD of the client counts urgent bytes, which nobody gets. */
+                if (has_room(s->input.fd))
                         c->dry = true;
+                else
+                        s->input.blocked = true;
                 return false;
         case EINTR:
                 return false;

@@ -264,6 +264,64 @@ static void test_detach_keys_in_pieces(void)
         world_done(&w);
 }
 
+/* True if the loop comes to rest. */
+static bool rests(World *w)
+{
+        unsigned n = 0;
+
+        while (n < 500 && sd_event_run(w->event, 0) > 0)
+                n++;
+        return n < 500;
+}
+
+/* The kernel counts an urgent byte among those that wait, and hands it to nobody who does not ask for it. */
+static void test_urgent_byte(void)
+{
+        uint8_t buf[64];
+        size_t n;
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .primary = true, .writer = true});
+        world_pipes(&w);
+        if (send(c, "one!", 4, MSG_OOB) != 4)
+                return; /* a kernel without them */
+        NEED(rests(&w));
+        NEED(write(c, " two", 4) == 4);
+        NEED(rests(&w));
+        n = drain(w.in[0], buf, sizeof(buf));
+        NEED(n >= 7 && memcmp(buf, "one", 3) == 0 && memcmp(buf + n - 4, " two", 4) == 0);
+        NEED(shutdown(c, SHUT_WR) == 0);
+        NEED(rests(&w));
+        NEED(read(w.in[0], buf, 1) == 0);
+        close(c);
+        world_done(&w);
+}
+
+/* The client has sent its last byte, and there is no room for another one. */
+static void test_full_at_the_end(bool closed)
+{
+        uint8_t buf[64];
+        World w;
+        int c;
+
+        world_new(&w);
+        c = client(&w, (StreamClientOptions){.want_stdout = true, .primary = true, .writer = true});
+        world_pipes(&w);
+        NEED(fcntl(w.in[1], F_SETPIPE_SZ, 4096) == 4096);
+        NEED(write(c, "x", 1) == 1);
+        NEED(rests(&w));
+        NEED(closed ? close(c) == 0 : shutdown(c, SHUT_WR) == 0);
+        NEED(rests(&w));
+        NEED(drain(w.in[0], buf, sizeof(buf)) == 1);
+        NEED(rests(&w));
+        NEED(read(w.in[0], buf, 1) == 0 && w.gone == closed);
+        if (!closed)
+                close(c);
+        world_done(&w);
+}
+
 int main(void)
 {
         alarm(60);
@@ -273,6 +331,9 @@ int main(void)
         test_tty_half_close();
         test_only_the_writer();
         test_slow_command();
+        test_urgent_byte();
+        test_full_at_the_end(false);
+        test_full_at_the_end(true);
         test_command_closes_stdin();
         test_detach_keys_in_pieces();
         return 0;
