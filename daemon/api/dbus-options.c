@@ -85,6 +85,9 @@ static int add_label(ExecRequest *q, const char *key, const char *value, Refusal
 {
         char *label;
 
+        /* Another key would be told. */
+        if (strchr(key, '='))
+                return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Labels: a key must not contain \"=\"");
         if (strv_length(q->labels) >= EXEC_LABELS_MAX)
                 return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG, "Labels: more than %d", EXEC_LABELS_MAX);
         if (asprintf(&label, "%s=%s", key, value) < 0)

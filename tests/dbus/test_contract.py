@@ -165,6 +165,7 @@ ODD_CALLS = {
     "a flag that is a text": ("CreateExec", "sasa{sv}", "web", ["true"], {"Tty": ("s", "yes")}),
     "an array of arrays": ("CreateExec", "sasa{sv}", "web", ["true"], {"Env": ("aas", [[], ["A=1"], []])}),
     "a variable without a name": ("CreateExec", "sasa{sv}", "web", ["true"], {"Env": ("as", ["=", ""])}),
+    "a label whose key has an equals sign": ("CreateExec", "sasa{sv}", "web", ["true"], {"Labels": ("a{ss}", {"a=b": "c"})}),
     "a name of nothing": ("GetContainer", "s", ""),
     "a name of 5 KB": ("GetContainer", "s", "a" * 5000),
     "an exec of nothing": ("GetExec", "s", ""),
