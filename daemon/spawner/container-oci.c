@@ -333,8 +333,8 @@ static void look_at_once(Oci *o)
         look_at_known(o, &failure);
         if (!LIST_FIND(OciKnown, k, &o->known, node, k->is_behind && !k->container->is_unsure))
                 scan(o, &failure);
-        update_behind(o);
         provider_changed(&o->provider);
+        refresh_continue(o); /* it may have waited for a container that has gone */
 }
 
 /* Whether it is one of a known container. Until the files are read, its name is not believed (provider.h). */
