@@ -140,9 +140,10 @@ static void test_answers(World *w)
 static void test_another(World *w)
 {
         char id[EXEC_ID_SIZE], other[EXEC_ID_SIZE];
-        _cleanup_free_ char *line = forgotten(w, id), *wrong = forgotten(w, other);
+        _cleanup_free_ char *wrong = forgotten(w, other);
         Found f;
 
+        free(forgotten(w, id));
         set_journal(0, wrong);
         NEED(look_for(w, id, &f));
         WORLD_UNTIL(w, f.n > 0);
@@ -152,7 +153,7 @@ static void test_another(World *w)
 
 static void test_without_a_search(World *w)
 {
-        static const char *const ids[] = {"", "0123", "../../../../etc/passwd", ID "0", "x" ID};
+        static const char *const ids[] = {"", "0123", "../../../../etc/passwd", (ID "0"), ("x" ID)};
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         char id[EXEC_ID_SIZE];
         _cleanup_free_ char *line = forgotten(w, id);
