@@ -109,7 +109,7 @@ def test_frozen_file_system(disk):
     # Its client reads all the time, so that it waits for nothing but the recording.
     a.socket.settimeout(100)
     outputs = []
-    reader = threading.Thread(target=lambda: outputs.extend(a.read_all()))
+    reader = threading.Thread(target=lambda: outputs.extend(a.read_all()), daemon=True)
     before = memory_of_execd()
     with frozen() as thaw:
         others_are_served()
