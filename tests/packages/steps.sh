@@ -373,7 +373,7 @@ check_command_survived() {
 check_command_ended() {
     local wait
     inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web touch /tmp/enough
-    for ((wait = 0; wait < 50; wait++)); do
+    for ((wait = 0; wait < 300; wait++)); do
         [ "$(inside "${DOCKER:-docker}" -H "unix://$SOCKET" exec web cat /tmp/end 2>/dev/null)" != ended ] || return 0
         sleep 0.1  # until it looks again
     done
@@ -430,14 +430,28 @@ check_rpm_scriptlet() {
     inside test ! -e /run/execd || fail "/run/execd: $(inside ls -R /run/execd)"
 }
 
-check_nothing_runs() {
-    local left
-    left=$(inside pgrep -a '^execd(-spawner|-scout|-runner)?$') && fail "still runs: $left"
+# Processes, units and sockets.
+what_runs() {
+    inside pgrep -a execd
     # What is enabled stays known by name, as with any package, until it is purged.
-    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' 'exec-*' |
-        grep -v " not-found *inactive *dead ") && fail "systemd still has: $left"
-    left=$(inside ss -xlH | grep execd) && fail "still listens: $left"
-    return 0
+    inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' 'exec-*' |
+        grep -v " not-found *inactive *dead "
+    inside ss -xlH | grep execd
+}
+
+# nothing_is_left COMMAND…: waits until the command has no output. The last processes and units may go a moment later.
+nothing_is_left() {
+    local left wait
+    for ((wait = 0; wait < 300; wait++)); do
+        left=$("$@") || :
+        [ -n "$left" ] || return 0
+        sleep 0.1  # until it looks again
+    done
+    fail "still there: $left"
+}
+
+check_nothing_runs() {
+    nothing_is_left what_runs
 }
 
 # A client that waits for the end of a command, and does not start execd again whatever becomes of it.
@@ -470,11 +484,9 @@ check_removed() {
 }
 
 check_purged() {
-    local left
     inside env DEBIAN_FRONTEND=noninteractive apt-get purge -y execd
     check_nothing_runs
-    left=$(inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' '*-execd*.slice')
-    [ -z "$left" ] || fail "systemd still knows: $left"
+    nothing_is_left inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' '*-execd*.slice'
     inventory >"$dir/after"
     diff "$dir/before" "$dir/after" || fail "(< before the first install, > after purge)"
     ! inside journalctl --list-catalog | grep execd || fail "the catalog still has the messages"
