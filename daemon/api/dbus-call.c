@@ -3,13 +3,11 @@
 #include "api/dbus-call.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/dbus-append.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "core/audit.h"
 #include "core/exec-access.h"
@@ -62,6 +60,7 @@ DbusCall *dbus_call_free(DbusCall *c)
                 return NULL;
         if (c->method->done)
                 c->method->done(c);
+        c->identity = dbus_identity_free(c->identity);
         c->slot = sd_bus_slot_unref(c->slot);
         c->authz = authz_free(c->authz);
         c->lookup = exec_lookup_free(c->lookup);
@@ -265,80 +264,6 @@ int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *erro
         return 0;
 }
 
-/* If the bus knows the process by a pidfd, its PID cannot be reused. */
-static int read_process_fd(sd_bus_message *m, Peer *p)
-{
-        int fd, r;
-
-        r = sd_bus_message_read(m, "v", "h", &fd);
-        if (r < 0)
-                return r;
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0)
-                return -errno;
-        fd_close(p->pidfd);
-        p->pidfd = fd;
-        return 0;
-}
-
-/* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
-static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
-{
-        _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(sender);
-        bool have_uid = false;
-        const char *key;
-        int r;
-
-        if (!p)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                uint32_t value;
-
-                r = sd_bus_message_read(m, "s", &key);
-                if (r < 0)
-                        return r;
-                if (strcmp(key, "UnixUserID") == 0 || strcmp(key, "ProcessID") == 0) {
-                        r = sd_bus_message_read(m, "v", "u", &value);
-                        if (r < 0)
-                                return r;
-                        if (strcmp(key, "ProcessID") == 0)
-                                p->pid = (pid_t) value;
-                        else {
-                                p->uid = value;
-                                have_uid = true;
-                        }
-                } else if (strcmp(key, "ProcessFD") == 0) {
-                        r = read_process_fd(m, p);
-                        if (r < 0)
-                                return r;
-                } else if (strcmp(key, "LinuxSecurityLabel") == 0) {
-                        const void *label;
-                        size_t size;
-
-                        r = sd_bus_message_enter_container(m, 'v', "ay");
-                        if (r >= 0)
-                                r = sd_bus_message_read_array(m, 'y', &label, &size);
-                        if (r >= 0)
-                                r = sd_bus_message_exit_container(m);
-                        if (r < 0)
-                                return r;
-                        free(p->label);
-                        p->label = strndup(label, size);
-                } else
-                        r = sd_bus_message_skip(m, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        if (r < 0)
-                return r;
-        if (!have_uid)
-                return -ENODATA;
-        peer_add_details(p);
-        *ret = TAKE_PTR(p);
-        return 0;
-}
-
 static void call_on_verdict(void *userdata, const Refusal *refusal)
 {
         DbusCall *c = userdata;
@@ -381,15 +306,15 @@ void dbus_call_authorize_act(DbusCall *c, const DbusAct *a)
         call_authorize(c, &q);
 }
 
-static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static void call_on_identified(void *userdata, Peer *p)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         DbusCall *c = userdata;
         int r;
 
-        c->slot = sd_bus_slot_unref(c->slot);
-        if (sd_bus_message_is_method_error(m, NULL) ||
-            peer_from_credentials(m, sd_bus_message_get_sender(c->message), &c->peer) < 0)
+        c->identity = dbus_identity_free(c->identity);
+        c->peer = p;
+        if (!p)
                 r = refuse(&refusal, REFUSAL_DENIED, EACCES,
                            "access denied: the bus does not identify the caller");
         else
@@ -402,7 +327,6 @@ static int call_on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *
                 c->method->known(c);
         else
                 dbus_call_authorize_act(c, &c->method->act);
-        return 0;
 }
 
 int dbus_call_begin(DbusCall *c)
@@ -414,10 +338,8 @@ int dbus_call_begin(DbusCall *c)
                 dbus_call_refuse(c, &refusal);
                 return 1;
         }
-        r = sd_bus_call_method_async(sd_bus_message_get_bus(c->message), &c->slot, "org.freedesktop.DBus",
-                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                     "GetConnectionCredentials", call_on_credentials, c, "s",
-                                     sd_bus_message_get_sender(c->message));
+        r = dbus_identity_new(c->service->identities, sd_bus_message_get_sender(c->message),
+                              call_on_identified, c, &c->identity);
         if (r < 0) {
                 dbus_call_free(c);
                 return r;

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "api/dbus-identity.h"
 #include "api/dbus-service.h"
 #include "core/authz.h"
 #include "core/caller-watch.h"
@@ -43,6 +44,7 @@ struct DbusCall {
         ListNode node;
         sd_bus_message *message;
         CallerWatch *caller;
+        DbusIdentity *identity; /* being asked for */
         Peer *peer;
         size_t size;      /* bytes of what it asks for, beyond the few that each call has */
         uid_t charged_to; /* for the call and these bytes */

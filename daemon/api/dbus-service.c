@@ -64,6 +64,9 @@ int dbus_service_new(Manager *m, DbusService **ret)
                 return -ENOMEM;
         s->manager = m;
         if (m->bus) {
+                s->identities = dbus_identities_new(m->bus);
+                if (!s->identities)
+                        return -ENOMEM;
                 r = dbus_answers_new(m->bus, &m->memory_budget, &s->answers);
                 if (r < 0)
                         return r;
@@ -88,6 +91,7 @@ DbusService *dbus_service_free(DbusService *s)
         if (!s)
                 return NULL;
         dbus_calls_drop(s);
+        dbus_identities_free(s->identities);
         dbus_subscribers_drop(s);
         dbus_answers_free(s->answers);
         s->manager->on_exec_changed = NULL;

@@ -4,6 +4,7 @@
 /* org.execd1 on the system bus: the manager at /org/execd1 and each exec at /org/execd1/exec/_ID. */
 
 #include "api/dbus-answer.h"
+#include "api/dbus-identity.h"
 #include "api/dbus-signals.h"
 #include "base/list.h"
 #include "core/event-log.h"
@@ -12,6 +13,7 @@
 typedef struct DbusService {
         Manager *manager; /* weak */
         List calls;       /* DbusCall: being served */
+        DbusIdentities *identities;
         DbusAnswers *answers;
         DbusSignals *signals; /* NULL without a bus */
         List subscribers;     /* clients of Subscribe() */

@@ -3,6 +3,7 @@
 
 /* The two ends of a bus without a daemon: that of the code under test, and that of the test. */
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>

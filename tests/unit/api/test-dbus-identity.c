@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* api/dbus-identity: how many questions the bus has at a time, and what becomes of those that it rejects or that nobody
+ * waits for any longer. The bus is the other end of a socket. */
+
+#include "api/dbus-identity.h"
+
+#include <stdio.h>
+#include <systemd/sd-event.h>
+
+#include "base/time.h"
+#include "unit/bus-pair.h"
+#include "unit/test.h"
+
+#define ALL (3 * IDENTITIES_ASKED_MAX)
+
+static sd_event *event;
+static sd_bus *ours, *theirs;
+static DbusIdentities *identities;
+static char names[ALL][16];
+static DbusIdentity *asked[ALL];
+
+/* What the bus has got, and what came of it. */
+static sd_bus_message *questions[4 * ALL];
+static unsigned n_questions, n_answered, n_identified, n_unknown;
+
+static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        if (!sd_bus_message_is_method_call(m, "org.freedesktop.DBus", "GetConnectionCredentials"))
+                return 0;
+        NEED(n_questions < ELEMENTSOF(questions));
+        questions[n_questions++] = sd_bus_message_ref(m);
+        return 1;
+}
+
+static void on_identified(void *userdata, Peer *p)
+{
+        DbusIdentity **i = userdata;
+
+        *i = dbus_identity_free(*i);
+        if (p) {
+                NEED(p->uid == 1234 && strcmp(p->bus_name, names[i - asked]) == 0);
+                n_identified++;
+        } else
+                n_unknown++;
+        peer_unref(p);
+}
+
+static void settle(void)
+{
+        while (sd_event_run(event, 0) > 0)
+                ;
+}
+
+static void answer(unsigned n)
+{
+        for (; n > 0; n--, n_answered++)
+                NEED(sd_bus_reply_method_return(questions[n_answered], "a{sv}", 1, "UnixUserID", "u",
+                                                1234) >= 0);
+        settle();
+}
+
+static void reject(unsigned n, const char *name)
+{
+        for (; n > 0; n--, n_answered++)
+                NEED(sd_bus_reply_method_errorf(questions[n_answered], name, "no") >= 0);
+        settle();
+}
+
+static void until_asked(unsigned n)
+{
+        uint64_t until = now_usec(CLOCK_MONOTONIC) + 30 * USEC_PER_SEC;
+
+        while (n_questions < n) {
+                NEED(now_usec(CLOCK_MONOTONIC) < until);
+                NEED(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
+        }
+        settle();
+        NEED(n_questions == n);
+}
+
+static void open_world(unsigned n)
+{
+        int ends[2];
+
+        n_questions = n_answered = n_identified = n_unknown = 0;
+        NEED(sd_event_new(&event) >= 0);
+        bus_socket(ends);
+        theirs = bus_serve(ends[0], event, on_call, NULL);
+        ours = bus_connect(ends[1], event);
+        settle();
+        NEED((identities = dbus_identities_new(ours)));
+        for (unsigned i = 0; i < n; i++) {
+                snprintf(names[i], sizeof(names[i]), ":1.%u", i);
+                NEED(dbus_identity_new(identities, names[i], on_identified, &asked[i], &asked[i]) >= 0);
+        }
+        settle();
+}
+
+static void close_world(void)
+{
+        for (unsigned i = 0; i < ALL; i++)
+                asked[i] = dbus_identity_free(asked[i]);
+        dbus_identities_free(identities);
+        for (unsigned i = 0; i < n_questions; i++)
+                sd_bus_message_unref(questions[i]);
+        sd_bus_detach_event(ours);
+        ours = sd_bus_close_unref(ours);
+        theirs = sd_bus_close_unref(theirs);
+        event = sd_event_unref(event);
+}
+
+static void test_few_at_a_time(void)
+{
+        open_world(ALL);
+        NEED(n_questions == IDENTITIES_ASKED_MAX);
+        answer(1);
+        NEED(n_questions == IDENTITIES_ASKED_MAX + 1 && n_identified == 1);
+        answer(IDENTITIES_ASKED_MAX);
+        NEED(n_questions == 2 * IDENTITIES_ASKED_MAX + 1);
+        answer(IDENTITIES_ASKED_MAX);
+        answer(IDENTITIES_ASKED_MAX - 1);
+        NEED(n_questions == ALL && n_identified == ALL && n_unknown == 0);
+        close_world();
+}
+
+/* The bus has no room for an answer. Nothing is asked for a while, then it is asked again, after the others. */
+static void test_rejected(void)
+{
+        open_world(IDENTITIES_ASKED_MAX + 1);
+        reject(IDENTITIES_ASKED_MAX, SD_BUS_ERROR_LIMITS_EXCEEDED);
+        NEED(n_unknown == 0 && n_identified == 0);
+        until_asked(2 * IDENTITIES_ASKED_MAX);
+        answer(IDENTITIES_ASKED_MAX);
+        until_asked(2 * IDENTITIES_ASKED_MAX + 1);
+        answer(1);
+        NEED(n_identified == IDENTITIES_ASKED_MAX + 1 && n_unknown == 0);
+        close_world();
+}
+
+static void test_gone(void)
+{
+        open_world(1);
+        reject(1, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+        NEED(n_unknown == 1 && n_questions == 1);
+        close_world();
+}
+
+/* Callers that leave make room, whether they were asked for or waited. */
+static void test_given_up(void)
+{
+        open_world(2 * IDENTITIES_ASKED_MAX);
+        for (unsigned i = 0; i < IDENTITIES_ASKED_MAX + 2; i++)
+                asked[i] = dbus_identity_free(asked[i]);
+        until_asked(2 * IDENTITIES_ASKED_MAX - 2);
+        answer(IDENTITIES_ASKED_MAX);
+        NEED(n_identified == 0);
+        answer(IDENTITIES_ASKED_MAX - 2);
+        NEED(n_identified == IDENTITIES_ASKED_MAX - 2 && n_unknown == 0);
+        close_world();
+}
+
+int main(void)
+{
+        test_few_at_a_time();
+        test_rejected();
+        test_gone();
+        test_given_up();
+        return 0;
+}
