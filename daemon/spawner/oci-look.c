@@ -42,12 +42,14 @@ static int put_given(Image *i, const OciQuery *q)
                                      q->state->docker};
         Given g = {
                 .place = *q->place,
-                .state.is_podmans = q->state->is_podmans,
-                .seen = q->seen ? *q->seen : (OciSeen){0},
+                .state = {.is_podmans = q->state->is_podmans},
                 .is_known = q->seen,
         };
-        int r = image_put(i, &g, sizeof(g));
+        int r;
 
+        if (q->seen)
+                g.seen = *q->seen;
+        r = image_put(i, &g, sizeof(g));
         for (size_t k = 0; r >= 0 && k < ELEMENTSOF(texts); k++)
                 r = image_put_text(i, texts[k]);
         return r;
