@@ -17,8 +17,9 @@
 #define GIVE_UP_USEC (25 * USEC_PER_SEC)
 
 struct DbusIdentities {
-        sd_bus *bus;  /* weak */
-        List waiting; /* DbusIdentity, the oldest first */
+        sd_bus *bus;     /* weak */
+        BusWatch *watch; /* weak */
+        List waiting;    /* DbusIdentity, the oldest first */
         unsigned n_asked;
         sd_event_source *pause; /* none is asked before it is over */
 };
@@ -140,6 +141,7 @@ static int ask_again(DbusIdentity *i, const char *why)
         int r;
 
         log_debug("The bus did not answer who %s is: %s", i->sender, why);
+        bus_watch_doubt(i->all->watch);
         if (now_usec(CLOCK_MONOTONIC) >= i->until)
                 return -ETIMEDOUT;
         r = begin_pause(i->all, PAUSE_USEC);
@@ -176,24 +178,26 @@ static int ask(DbusIdentity *i)
         return r;
 }
 
-/* One that cannot be asked is answered. */
+/* One that cannot be asked, or has waited for too long, is answered. */
 static void serve(DbusIdentities *all)
 {
+        uint64_t now = now_usec(CLOCK_MONOTONIC);
+
         while (all->waiting.first && !all->pause && all->n_asked < IDENTITIES_ASKED_MAX) {
                 DbusIdentity *i = LIST_ENTRY(all->waiting.first, DbusIdentity, node);
 
                 list_remove(&all->waiting, &i->node);
-                if (ask(i) < 0)
+                if (now >= i->until || ask(i) < 0)
                         i->on_identified(i->userdata, NULL);
         }
 }
 
-DbusIdentities *dbus_identities_new(sd_bus *bus)
+DbusIdentities *dbus_identities_new(sd_bus *bus, BusWatch *watch)
 {
         DbusIdentities *all = calloc(1, sizeof(*all));
 
         if (all)
-                all->bus = bus;
+                *all = (DbusIdentities){.bus = bus, .watch = watch};
         return all;
 }
 
@@ -244,6 +248,8 @@ DbusIdentity *dbus_identity_free(DbusIdentity *i)
         if (i->slot) {
                 sd_bus_slot_unref(i->slot);
                 all->n_asked--;
+                /* A bus that reads nothing is not noticed by callers who leave before it should have answered. */
+                bus_watch_doubt(all->watch);
                 r = begin_pause(all, 0);
         }
         if (r < 0)

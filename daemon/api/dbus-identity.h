@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
+#include "core/bus-watch.h"
 #include "core/peer.h"
 
 #define IDENTITIES_ASKED_MAX 16
@@ -17,8 +18,8 @@
 typedef struct DbusIdentities DbusIdentities;
 typedef struct DbusIdentity DbusIdentity;
 
-/* All questions on one bus, which is weak. NULL on lack of memory. */
-DbusIdentities *dbus_identities_new(sd_bus *bus);
+/* All questions on one bus. Both are weak, and there may be no watch. NULL on lack of memory. */
+DbusIdentities *dbus_identities_new(sd_bus *bus, BusWatch *watch);
 /* After each question. */
 DbusIdentities *dbus_identities_free(DbusIdentities *all);
 DEFINE_CLEANUP(DbusIdentities, dbus_identities_free);

@@ -64,7 +64,7 @@ int dbus_service_new(Manager *m, DbusService **ret)
                 return -ENOMEM;
         s->manager = m;
         if (m->bus) {
-                s->identities = dbus_identities_new(m->bus);
+                s->identities = dbus_identities_new(m->bus, m->bus_watch);
                 if (!s->identities)
                         return -ENOMEM;
                 r = dbus_answers_new(m->bus, &m->memory_budget, &s->answers);

@@ -43,9 +43,10 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
         BusWatch *w = userdata;
 
         w->question = sd_bus_slot_unref(w->question);
-        /* Of sd-bus itself: any answer of the bus, an error as well, shows that it has read the call. */
-        if (sd_bus_message_is_method_error(m, "System.Error.ETIMEDOUT") ||
-            sd_bus_message_is_method_error(m, SD_BUS_ERROR_TIMEOUT))
+        /* Of sd-bus itself: any answer of the bus, any other error as well, shows that it has read the call. */
+        if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY) ||
+            sd_bus_message_is_method_error(m, SD_BUS_ERROR_TIMEOUT) ||
+            sd_bus_message_is_method_error(m, "System.Error.ETIMEDOUT"))
                 tell(w, "it has accepted no messages for 30 seconds");
         return 0;
 }
@@ -76,18 +77,24 @@ BusWatch *bus_watch_free(BusWatch *w)
         return mfree(w);
 }
 
-void bus_watch_sent(BusWatch *w)
+void bus_watch_doubt(BusWatch *w)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+        if (!w || w->question)
+                return;
+        if (sd_bus_message_new_method_call(w->bus, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                           "org.freedesktop.DBus.Peer", "Ping") >= 0)
+                (void) sd_bus_call_async(w->bus, &w->question, m, on_answer, w, STUCK_USEC);
+}
+
+void bus_watch_sent(BusWatch *w)
+{
         uint64_t n = 0;
 
         if (!w || sd_bus_get_n_queued_write(w->bus, &n) < 0 || n == 0)
                 return;
         if (n > QUEUED_MAX)
                 tell(w, "it does not accept messages");
-        if (w->question)
-                return;
-        if (sd_bus_message_new_method_call(w->bus, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                           "org.freedesktop.DBus.Peer", "Ping") >= 0)
-                (void) sd_bus_call_async(w->bus, &w->question, m, on_answer, w, STUCK_USEC);
+        bus_watch_doubt(w);
 }

@@ -21,3 +21,5 @@ DEFINE_CLEANUP(BusWatch, bus_watch_free);
 
 /* After something was sent: if messages wait, the bus has a while to take them and to answer. NULL is fine. */
 void bus_watch_sent(BusWatch *w);
+/* The bus has not answered something: it has a while to answer this. NULL is fine. */
+void bus_watch_doubt(BusWatch *w);

@@ -16,21 +16,28 @@
 
 static sd_event *event;
 static sd_bus *ours, *theirs;
+static BusWatch *watch;
 static DbusIdentities *identities;
 static char names[ALL][16];
 static DbusIdentity *asked[ALL];
 
 /* What the bus has got, and what came of it. */
 static sd_bus_message *questions[4 * ALL];
-static unsigned n_questions, n_answered, n_identified, n_unknown;
+static unsigned n_questions, n_answered, n_identified, n_unknown, n_pings;
 
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
+        n_pings += sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Peer", "Ping") > 0;
         if (!sd_bus_message_is_method_call(m, "org.freedesktop.DBus", "GetConnectionCredentials"))
                 return 0;
         NEED(n_questions < ELEMENTSOF(questions));
         questions[n_questions++] = sd_bus_message_ref(m);
         return 1;
+}
+
+static void on_lost(void *userdata, const char *why)
+{
+        NEED(!"lost");
 }
 
 static void on_identified(void *userdata, Peer *p)
@@ -83,13 +90,14 @@ static void open_world(unsigned n)
 {
         int ends[2];
 
-        n_questions = n_answered = n_identified = n_unknown = 0;
+        n_questions = n_answered = n_identified = n_unknown = n_pings = 0;
         NEED(sd_event_new(&event) >= 0);
         bus_socket(ends);
         theirs = bus_serve(ends[0], event, on_call, NULL);
         ours = bus_connect(ends[1], event);
         settle();
-        NEED((identities = dbus_identities_new(ours)));
+        NEED(bus_watch_new(ours, on_lost, NULL, &watch) >= 0);
+        NEED((identities = dbus_identities_new(ours, watch)));
         for (unsigned i = 0; i < n; i++) {
                 snprintf(names[i], sizeof(names[i]), ":1.%u", i);
                 NEED(dbus_identity_new(identities, names[i], on_identified, &asked[i], &asked[i]) >= 0);
@@ -102,6 +110,7 @@ static void close_world(void)
         for (unsigned i = 0; i < ALL; i++)
                 asked[i] = dbus_identity_free(asked[i]);
         dbus_identities_free(identities);
+        bus_watch_free(watch);
         for (unsigned i = 0; i < n_questions; i++)
                 sd_bus_message_unref(questions[i]);
         sd_bus_detach_event(ours);
@@ -120,7 +129,7 @@ static void test_few_at_a_time(void)
         NEED(n_questions == 2 * IDENTITIES_ASKED_MAX + 1);
         answer(IDENTITIES_ASKED_MAX);
         answer(IDENTITIES_ASKED_MAX - 1);
-        NEED(n_questions == ALL && n_identified == ALL && n_unknown == 0);
+        NEED(n_questions == ALL && n_identified == ALL && n_unknown == 0 && n_pings == 0);
         close_world();
 }
 
@@ -129,7 +138,7 @@ static void test_rejected(void)
 {
         open_world(IDENTITIES_ASKED_MAX + 1);
         reject(IDENTITIES_ASKED_MAX, SD_BUS_ERROR_LIMITS_EXCEEDED);
-        NEED(n_unknown == 0 && n_identified == 0);
+        NEED(n_unknown == 0 && n_identified == 0 && n_pings > 0);
         until_asked(2 * IDENTITIES_ASKED_MAX);
         answer(IDENTITIES_ASKED_MAX);
         until_asked(2 * IDENTITIES_ASKED_MAX + 1);
@@ -146,12 +155,14 @@ static void test_gone(void)
         close_world();
 }
 
-/* Callers that leave make room, whether they were asked for or waited. */
+/* Callers that leave make room, whether they were asked for or waited. That the bus has not answered is looked into. */
 static void test_given_up(void)
 {
         open_world(2 * IDENTITIES_ASKED_MAX);
         for (unsigned i = 0; i < IDENTITIES_ASKED_MAX + 2; i++)
                 asked[i] = dbus_identity_free(asked[i]);
+        settle();
+        NEED(n_pings == 1);
         until_asked(2 * IDENTITIES_ASKED_MAX - 2);
         answer(IDENTITIES_ASKED_MAX);
         NEED(n_identified == 0);
