@@ -13,7 +13,7 @@ run_part() {
     variant=${variant%+*}
     [[ $variant != *@* ]] || CONTAINER=${variant#*@}
     # Races are repeated on the ordinary build for Debian 12; a sanitizer sees a fault the first time that the code runs.
-    [ "$VARIANT" != asan ] && [ -z "$DEBIAN" ] || export SCALE=${SCALE:-0.1}
+    case $VARIANT+$DEBIAN in asan+* | plain+13) export SCALE=${SCALE:-0.1} ;; esac
     if [[ $variant == */* ]]; then ONLY=${variant#*/} ONLY=${ONLY//,/ }; else EXCEPT=$(files_of_others "$suite" "$VARIANT"); fi
     cd "$TREE" || return
     if program=$(program_of "$suite"); then
