@@ -135,6 +135,16 @@ def test_others_go_on(container, silence, name):
     assert host.main_pid("execd-spawner.service") == spawner
 
 
+def test_container_that_goes_while_its_files_are_read(container, silence):
+    """Who has waited for what it is called goes on."""
+    with unnoticed():
+        c = container(engines.Runc, "silent-and-gone")
+        silence(files_of(c))
+    attempt = Attempt("no-such-container")
+    host.sh(["runc", "delete", "--force", c.name])  # in no directory of its own
+    assert attempt.finish().status in (404, 503)
+
+
 def test_name_that_cannot_be_read_again(container, silence, tmp_path):
     """A container that may have another name by now is still known by its ID."""
     c = container(engines.Docker, "silent-known")
