@@ -186,8 +186,9 @@ static int parse_set(Parser *g)
         }
         if (r < 0)
                 return r;
-        if (*g->p++ != ']')
+        if (*g->p != ']')
                 return -EINVAL;
+        g->p++;
         if (inverted)
                 set_invert(&step.bytes);
         return emit(g, step);
@@ -224,7 +225,10 @@ static int parse_group(Parser *g)
         r = parse_alternatives(g);
         if (r < 0)
                 return r;
-        return *g->p++ == ')' ? 0 : -EINVAL;
+        if (*g->p != ')')
+                return -EINVAL;
+        g->p++;
+        return 0;
 }
 
 static int parse_atom(Parser *g)
