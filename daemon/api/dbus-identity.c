@@ -140,7 +140,7 @@ static int ask_again(DbusIdentity *i, const char *why)
 {
         int r;
 
-        log_debug("The bus did not answer who %s is: %s", i->sender, why);
+        log_debug("The bus did not answer who %s is: %s", i->sender, why ?: "");
         bus_watch_doubt(i->all->watch);
         if (now_usec(CLOCK_MONOTONIC) >= i->until)
                 return -ETIMEDOUT;
