@@ -252,7 +252,7 @@ DbusIdentity *dbus_identity_free(DbusIdentity *i)
                 bus_watch_doubt(all->watch);
                 r = begin_pause(all, 0);
         }
-        if (r < 0)
+        if (r < 0 && r != -ESTALE) /* the loop is over */
                 log_error_errno(r, "Failed to set a timer");
         return mfree(i);
 }

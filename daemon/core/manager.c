@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "base/bus-loop.h"
 #include "base/log.h"
 #include "wire/units.h"
 
@@ -56,7 +57,7 @@ static int manager_on_idle(sd_event_source *source, uint64_t usec, void *userdat
         Manager *m = userdata;
         uint64_t now = now_usec(CLOCK_MONOTONIC), due = m->last_busy + manager_stay(m);
 
-        if (m->busy > 0 || m->n_live > 0 || !journal_queue_is_empty(m->journal)) {
+        if (m->busy > 0 || m->n_live > 0 || !journal_queue_is_empty(m->journal) || bus_has_queued(m->bus)) {
                 manager_arm_idle(m, manager_stay(m));
                 return 0;
         }
@@ -117,7 +118,7 @@ static void manager_open_bus(Manager *m)
 
         r = sd_bus_open_system(&m->bus);
         if (r >= 0)
-                r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+                r = bus_attach(m->bus, m->event);
         if (r < 0) {
                 log_errno(LOG_WARNING, r, "Failed to connect to the system bus, serving only root");
                 m->bus = sd_bus_unref(m->bus);
@@ -202,7 +203,7 @@ Manager *manager_free(Manager *m)
         m->bus_watch = bus_watch_free(m->bus_watch);
         if (m->bus) {
                 sd_bus_detach_event(m->bus);
-                m->bus = sd_bus_flush_close_unref(m->bus);
+                m->bus = sd_bus_close_unref(m->bus);
         }
         m->denials = denials_free(m->denials);
         journal_queue_free(m->journal);

@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bus-loop.h"
 #include "base/log.h"
 #include "base/time.h"
+
+/* How often it is looked whether the bus has taken what was sent. */
+#define SEND_USEC    (5 * USEC_PER_MSEC)
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_UNIT "/org/freedesktop/systemd1/unit/execd_2eservice"
@@ -97,12 +101,27 @@ static bool may_leave(const Shutdown *s)
         return s->timer && !s->question && s->is_settled(s->userdata);
 }
 
+static int on_sent(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Shutdown *s = userdata;
+
+        s->last = sd_event_source_disable_unref(s->last);
+        shutdown_check(s);
+        return 0;
+}
+
+/* Answers on the bus go out first, unless it is lost. */
 static int on_last(sd_event_source *source, void *userdata)
 {
         Shutdown *s = userdata;
 
         s->last = sd_event_source_disable_unref(s->last);
-        return may_leave(s) ? sd_event_exit(s->event, s->status) : 0;
+        if (!may_leave(s))
+                return 0;
+        if (s->status == 0 && bus_has_queued(s->bus) &&
+            sd_event_add_time_relative(s->event, &s->last, CLOCK_MONOTONIC, SEND_USEC, 0, on_sent, s) >= 0)
+                return 0;
+        return sd_event_exit(s->event, s->status);
 }
 
 /* Clients still have to be informed of execs that have just ended: process all other ready events first. */

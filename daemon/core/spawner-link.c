@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/bus-loop.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -219,7 +220,7 @@ static int link_set_up(LinkBus *b)
         if (r >= 0)
                 r = sd_bus_start(b->bus);
         if (r >= 0)
-                r = sd_bus_attach_event(b->bus, l->event, SD_EVENT_PRIORITY_NORMAL);
+                r = bus_attach(b->bus, l->event);
         if (r >= 0)
                 r = link_match(b, "ContainerNew", link_on_container_new);
         if (r >= 0)

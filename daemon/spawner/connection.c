@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
+#include "base/bus-loop.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "spawner/leader-picture.h"
@@ -212,7 +213,7 @@ static int serve(Connection *c, const sd_bus_vtable *vtable)
                                         "Disconnected", on_disconnected, c);
         if (r >= 0)
                 r = sd_bus_start(c->bus);
-        return r < 0 ? r : sd_bus_attach_event(c->bus, c->spawner->event, SD_EVENT_PRIORITY_NORMAL);
+        return r < 0 ? r : bus_attach(c->bus, c->spawner->event);
 }
 
 int connection_new(Spawner *s, int fd, const sd_bus_vtable *vtable, void (*on_closed)(Spawner *s))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/bus-loop.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -228,7 +229,7 @@ static int open_systemd(Spawner *s)
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r >= 0)
-                r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+                r = bus_attach(bus, s->event);
         if (r >= 0)
                 r = sd_bus_match_signal(bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local", "Disconnected",
                                         on_systemd_lost, s);
@@ -247,7 +248,7 @@ static int open_bus(Spawner *s)
 
         r = sd_bus_open_system(&s->bus);
         if (r >= 0)
-                r = sd_bus_attach_event(s->bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+                r = bus_attach(s->bus, s->event);
         if (r >= 0)
                 r = sd_bus_match_signal(s->bus, NULL, NULL, NULL, "org.freedesktop.DBus.Local",
                                         "Disconnected", on_bus_lost, s);
@@ -306,7 +307,7 @@ Spawner *spawner_free(Spawner *s)
         sd_event_source_disable_unref(s->leave);
         sd_bus_close_unref(s->systemd);
         s->status = sd_event_source_disable_unref(s->status);
-        sd_bus_flush_close_unref(s->bus);
+        sd_bus_close_unref(s->bus);
         sd_event_unref(s->event);
         free(s);
         return NULL;

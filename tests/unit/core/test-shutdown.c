@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/bus-loop.h"
 #include "base/fd.h"
 #include "base/time.h"
 #include "unit/bus-pair.h"
@@ -185,6 +186,68 @@ static void test_what_for(void)
         }
 }
 
+/* More than the buffers of a socket take. */
+#define LARGE (32 * 1024 * 1024)
+
+static bool ends_within(uint64_t usec)
+{
+        uint64_t end = now_usec(CLOCK_MONOTONIC) + usec;
+
+        while (sd_event_get_state(event) != SD_EVENT_FINISHED && now_usec(CLOCK_MONOTONIC) < end)
+                NEED(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0);
+        return sd_event_get_state(event) == SD_EVENT_FINISHED;
+}
+
+/* A bus that reads nothing: whoever waits for it waits for good. */
+static void connect_deaf(sd_bus **ours, sd_bus **theirs)
+{
+        int ends[2];
+
+        loop_new(true);
+        bus_socket(ends);
+        *theirs = bus_serve(ends[0], NULL, NULL, NULL);
+        *ours = bus_connect(ends[1], event);
+        bus_greet(*ours, *theirs, event);
+        NEED(sd_bus_detach_event(*ours) >= 0 && bus_attach(*ours, event) >= 0);
+        NEED(!bus_has_queued(*ours));
+        bus_send_bytes(*ours, LARGE);
+        NEED(bus_has_queued(*ours));
+}
+
+/* What was sent goes out first, if the bus takes it in time; and the end of the loop does not wait for it. */
+static void test_queue_goes_out(bool is_deaf)
+{
+        sd_bus *ours = NULL, *theirs = NULL;
+        Shutdown *s;
+
+        connect_deaf(&ours, &theirs);
+        s = shutdown_new(event, ours, is_settled, NULL);
+        shutdown_begin(s, false);
+        CHECK(!has_left());
+        while (!is_deaf && bus_has_queued(ours)) {
+                NEED(sd_bus_process(theirs, NULL) >= 0);
+                NEED(sd_event_run(event, 0) >= 0);
+        }
+        CHECK(ends_within(60 * USEC_PER_SEC) && bus_has_queued(ours) == is_deaf);
+        shutdown_free(s);
+        disconnect(ours);
+        sd_bus_close_unref(theirs);
+}
+
+static void test_lost_bus(void)
+{
+        sd_bus *ours = NULL, *theirs = NULL;
+        Shutdown *s;
+
+        connect_deaf(&ours, &theirs);
+        s = shutdown_new(event, ours, is_settled, NULL);
+        shutdown_fail(s);
+        CHECK(has_left());
+        shutdown_free(s);
+        disconnect(ours);
+        sd_bus_close_unref(theirs);
+}
+
 int main(void)
 {
         test_settled();
@@ -193,6 +256,9 @@ int main(void)
         test_what_is_ready_comes_first();
         test_not_settled_any_more();
         test_what_for();
+        test_queue_goes_out(false);
+        test_queue_goes_out(true);
+        test_lost_bus();
         sd_event_unref(event);
         return test_finish("shutdown");
 }
