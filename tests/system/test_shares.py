@@ -322,7 +322,7 @@ def memory_of_execd():
 
 def test_output_that_nobody_reads(members):
     """T-H2: each command of one user prints more than is kept; only some of them have a large buffer."""
-    with limits("[Exec]\nOutputMemoryPerUserMax=4M\n"):
+    with limits("[Daemon]\nAuthorizationTimeoutSec=2min\n[Exec]\nOutputMemoryPerUserMax=4M\n"):  # 200 questions to polkit
         execd.run("web", ["true"])
         before = memory_of_execd()
         last = members[0].tell("print_and_leave_unread(200, 400000)")
@@ -337,7 +337,7 @@ def test_output_that_nobody_reads(members):
 
 def test_all_at_once(members):
     """T-H2: one user takes all that there is of everything."""
-    with limits("[HTTP]\nBodyTimeoutSec=5min\n[Exec]\nOutputMemoryPerUserMax=8M\n"):
+    with limits("[Daemon]\nAuthorizationTimeoutSec=2min\n[HTTP]\nBodyTimeoutSec=5min\n[Exec]\nOutputMemoryPerUserMax=8M\n"):
         first = members[0]
         assert len(first.tell("print_and_leave_unread(150, 400000)")) == 64
         assert first.tell("ask_and_leave_unread('/events', 150)") == 150

@@ -125,8 +125,9 @@ int main(void)
 
         wait_for(event, &sleeping);
         wait_for(event, &burning[N_PATIENT - 1]);
-        /* Unless this machine has stood still for the ten seconds that any scout works. */
-        CHECK(!burning[0].is_done || (turns < 50 && now_usec(CLOCK_MONOTONIC) - begun >= 9 * USEC_PER_SEC));
+        /* Unless this machine is so slow that it took the ten seconds that any scout works: on a quick one, these are a
+         * hundred turns. */
+        CHECK(!burning[0].is_done || (turns < 90 && now_usec(CLOCK_MONOTONIC) - begun >= 9 * USEC_PER_SEC));
 
         /* It no longer waits for the processor. */
         NEED(kill(burns, SIGSTOP) == 0);
