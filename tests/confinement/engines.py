@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers of real engines: Docker's and Podman's, and of runc and crun by hand."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -157,3 +158,15 @@ class Runc(Container):
 class Crun(Runc):
     kind = "crun"
     program = ["crun", "--cgroup-manager=disabled"]
+
+
+@contextlib.contextmanager
+def with_images():
+    """Docker runs, and it and Podman have the image."""
+    os.makedirs(BUNDLES, exist_ok=True)
+    start_docker()
+    make_image("docker")
+    make_image("podman")
+    yield
+    stop_docker()
+    shutil.rmtree(BUNDLES)

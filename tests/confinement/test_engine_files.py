@@ -5,7 +5,6 @@ else waits (R-K6)."""
 import contextlib
 import glob
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -23,13 +22,8 @@ EXECS = 20
 
 @pytest.fixture(scope="module", autouse=True)
 def docker():
-    os.makedirs(engines.BUNDLES, exist_ok=True)
-    engines.start_docker()
-    engines.make_image("docker")
-    engines.make_image("podman")
-    yield
-    engines.stop_docker()
-    shutil.rmtree(engines.BUNDLES)
+    with engines.with_images():
+        yield
 
 
 @pytest.fixture

@@ -23,13 +23,8 @@ RUNC_PLACE = "/run/runc"
 
 @pytest.fixture(scope="module", autouse=True)
 def docker():
-    os.makedirs(engines.BUNDLES, exist_ok=True)
-    engines.start_docker()
-    engines.make_image("docker")
-    engines.make_image("podman")
-    yield
-    engines.stop_docker()
-    shutil.rmtree(engines.BUNDLES)
+    with engines.with_images():
+        yield
 
 
 @pytest.fixture(scope="module")
