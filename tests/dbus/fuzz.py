@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import sys
+import xml.etree.ElementTree as tree
 
 from bus import Bus, BusError, split_type
 
@@ -14,18 +15,25 @@ BUDGET_OF_SILENCE = 0.4  # for calls that may rightly wait for long
 TEXTS = ["", "web", "booted", "userns", "nosuch", "true", "/bin/true", "id", "sh", "a" * 300, "a" * 70000, "../..", "%s%n",
          "\x01\x1b[2J", "ünï", "-", "--", "0", "0:0", "1:1", "nobody", "4294967295", "/", "/tmp", "keep", "kill", "hangup",
          "ctrl-p,ctrl-q", "ctrl-", ",", "=", "A=1", "MemoryMax", "64M", "infinity", "RuntimeMaxSec", "1", "0" * 64,
-         "f" * 64, "org.execd1.Exec", "org.execd1.Manager", "CommandLine"]
+         "f" * 64, "org.execd1.Exec", "org.execd1.Manager", "CommandLine",
+         "org.execd1.exec", "org.execd1.manage", "start", "running"]
 NUMBERS = [0, 1, 2, 9, 15, 63, 64, 65, 127, 128, 255, 256, 1000, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1,
            -1, -9, -2**31]
 OPTIONS = {"User": "s", "WorkingDir": "s", "DetachKeys": "s", "OnDisconnect": "s", "Env": "as", "Tty": "b",
            "Privileged": "b", "AttachStdin": "b", "AttachStdout": "b", "AttachStderr": "b", "Labels": "a{ss}",
            "Properties": "a{ss}", "ConsoleSize": "(qq)", "Stdin": "b", "Stdout": "b", "Stderr": "b", "Replay": "b",
-           "Nothing": "v"}
+           "Record": "b", "Container": "s", "State": "s", "CallerUID": "u", "Verb": "s", "Nothing": "v"}
 KINDS = ["s", "as", "b", "i", "u", "t", "a{ss}", "(qq)", "ay", "v", "o", "g", "h", "d", "aas", "a{sv}", "(s(ii)as)", "a(hs)"]
-MANAGER = {"ListContainers": "", "ListServices": "", "GetContainer": "s", "GetContainerUsage": "s",
-           "CreateExec": "sasa{sv}", "Run": "sas", "RunExec": "sasa{sv}hhh", "RunPiped": "sasa{sv}b", "ListExecs": "", "GetExec": "s"}
-EXEC = {"Start": "", "StartWithFds": "hhh", "StartPiped": "b", "StartAttached": "", "Attach": "a{sv}", "Resize": "qq",
-        "Kill": "ib", "Wait": "t"}
+INTERFACES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "dbus")
+
+
+def methods_of(interface):
+    """The name of each method, and the signature of its arguments."""
+    root = tree.parse(os.path.join(INTERFACES, interface + ".xml")).getroot()
+    return {m.get("name"): "".join(a.get("type") for a in m.findall("arg") if a.get("direction") == "in")
+            for m in root.iter("method")}
+
+
 STANDARD = [("org.freedesktop.DBus.Properties", "Get", "ss"), ("org.freedesktop.DBus.Properties", "GetAll", "s"),
             ("org.freedesktop.DBus.Properties", "Set", "ssv"), ("org.freedesktop.DBus.Introspectable", "Introspect", ""),
             ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ""), ("org.freedesktop.DBus.Peer", "Ping", ""),
@@ -35,6 +43,7 @@ STANDARD = [("org.freedesktop.DBus.Properties", "Get", "ss"), ("org.freedesktop.
 class Fuzzer:
     def __init__(self, seed):
         self.random = random.Random(seed)
+        self.manager, self.exec = methods_of("org.execd1.Manager"), methods_of("org.execd1.Exec")
         self.fds = [os.open("/dev/null", os.O_RDWR), os.open("/", os.O_RDONLY), os.open("/etc/passwd", os.O_PATH),
                     os.open("/proc/self/mem", os.O_RDONLY), *os.pipe(), os.openpty()[1],
                     socket.socketpair()[0].detach(), os.memfd_create("odd"), os.open("/dev/zero", os.O_RDONLY)]
@@ -99,10 +108,10 @@ class Fuzzer:
         r = self.random
         choice = r.random()
         if choice < 0.45:
-            member, signature = r.choice(list(MANAGER.items()))
+            member, signature = r.choice(list(self.manager.items()))
             path, interface = "/org/execd1", "org.execd1.Manager"
         elif choice < 0.85:
-            member, signature = r.choice(list(EXEC.items()))
+            member, signature = r.choice(list(self.exec.items()))
             path, interface = r.choice(with_execs or self.paths), "org.execd1.Exec"
         else:
             interface, member, signature = r.choice(STANDARD)
@@ -136,6 +145,8 @@ def main():
             well += 1
             if member in ("CreateExec", "RunExec", "RunPiped") and interface.endswith("Manager"):
                 execs = (execs + [answer[1]])[-20:]
+            if member == "GetRecording":
+                got.append(answer[0])
             if member in ("Attach", "StartAttached"):
                 got.append(answer[0])
                 os.write(answer[0], b"\x04exit\n") if fuzzer.random.random() < 0.5 else None

@@ -31,6 +31,7 @@ static void same_request(const ExecRequest *a, const ExecRequest *b)
         }
         PROMISE(a->on_disconnect == b->on_disconnect);
         PROMISE(a->tty == b->tty && a->privileged == b->privileged);
+        PROMISE(a->record == b->record);
         PROMISE(a->attach_stdin == b->attach_stdin);
         PROMISE(a->attach_stdout == b->attach_stdout);
         PROMISE(a->attach_stderr == b->attach_stderr);
