@@ -161,7 +161,8 @@ static int serve(sd_bus_message *m, void *userdata, sd_bus_error *error)
 /*
  * To add a property: a row here, and its value in the getter of its type. If it changes, its name in tell_changes()
  * in api/dbus-signals.c, which emits PropertiesChanged. api/dbus-properties.c restricts who may read it.
- * dbus/org.execd1.Exec.xml and org.execd1(5), which tests compare with the bus; ctl/status.c shows it.
+ * dbus/org.execd1.Exec.xml and org.execd1(5), which tests compare with the bus; ctl/status.c if execctl status shows
+ * it.
  */
 const sd_bus_vtable dbus_exec_vtable[] = {
         SD_BUS_VTABLE_START(0),

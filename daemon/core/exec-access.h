@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The acts of an authorized caller on an exec, for both transports: the state is checked, the act is
- * recorded, and then it is done. An act that cannot be recorded is refused.
+ * The acts of a caller on an exec, for both transports: the question for the authorization, and what follows it: the
+ * state is checked, the act is recorded, and then it is done. An act that cannot be recorded is refused.
  */
 
 #include "core/authz.h"

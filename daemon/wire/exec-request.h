@@ -12,15 +12,21 @@
  * - a member of ExecRequest, which exec-request.c frees, counts and checks;
  * - HTTP: a row in create_rules of wire/exec-request-json.c; D-Bus: dbus_read_exec_option() in
  *   api/dbus-options.c, and the options of CreateExec in dbus/org.execd1.Manager.xml;
- * - execctl: a member of Options in ctl/ctl.h, a row in ctl/option-table.c, ctl/options.c, and append_options()
- *   in ctl/run.c;
+ * - execctl: a member of Options in ctl/ctl.h, a row in ctl/option-table.c and its number in option-table.h,
+ *   ctl/options.c, append_options() in ctl/run.c, and fields[] in ctl/bus.c, so that errors name the option;
  * - if clients see it again: exec_view_to_json() in wire/exec-json.c, a property in api/dbus-exec.c and in
  *   dbus/org.execd1.Exec.xml, and its size in api/exec-brief.c if it has no fixed one;
  * - if it has to survive an exit of execd: exec_json_write() and read_request() in wire/exec-json.c;
  * - if the runner needs it: core/spawner-call.c (a flag: wire/spawner-protocol.h), dbus/org.execd1.Spawner.xml,
- *   spawner/spawner-args.c, wire/runner-spec.c;
- * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml, packaging/NEWS.md; a row in
- *   tests/unit/wire/test-exec-request.c (request-dump.h prints it), tests/conformance (bad_fields.py), tests/dbus.
+ *   the signature of Start in spawner/spawner-bus.c, spawner/spawner-args.c, LaunchStart in
+ *   spawner/launch-start.h and fill_request() in launch-start.c; if RunnerSpec does not have it yet,
+ *   wire/runner-spec.[ch] with RUNNER_SPEC_VERSION, its unit test, and the runner;
+ * - execd-http-api(7), org.execd1(5), execctl(1), packaging/openapi.yaml, packaging/NEWS.md;
+ * - tests/unit: rows in wire/test-exec-request.c (request-dump.h prints it), wire/test-exec-json.c,
+ *   api/test-dbus-options.c, core/test-spawner-call.c; tests/fuzz: same_request() in fuzz-create.c, create.dict;
+ *   tests/conformance: bad_fields.py, test_openapi.py, test_extras.py; tests/dbus: OPTIONS in fuzz.py.
+ *
+ * A limit that exceeds the container's own is lowered to it in the spawner (limits_apply()), and not refused.
  */
 
 #include <stdbool.h>

@@ -81,7 +81,8 @@ typedef struct RunnerSpec {
         bool own_pipes; /* the stdio fds are pipes that the spawner made for this exec: the user may own them
                          */
 
-        /* The template: the leader as the kernel describes it. */
+        /* The template: the leader as the kernel describes it. fill_request() in spawner/launch-start.c may lower values
+         * for the request. */
         bool service; /* it is the main process of a service: its root, working directory and processors count */
         bool denies_exec_memory; /* PR_SET_MDWE */
         bool check_root;         /* the leader has to be in the root directory of its mount namespace */

@@ -16,9 +16,13 @@
  * controller that enforces it, its name in the message of scope_property_parse() and above. A D-Bus type other
  * than t, u, s and ay needs a ScopePropertyType and a case in the message of the scope
  * (spawner/scope-message.c). If the container can have such a limit itself, a row in `rules` of
- * spawner/limits.c, because an exec may ask only for less. Both manuals, packaging/openapi.yaml, the three
- * completions; tests/unit/wire/test-scope-property.c, tests/unit/core/test-limit-warnings.c, test_openapi.py,
- * SHOWN in test_extras.py, and a seed in tests/fuzz/corpus/property.
+ * spawner/limits.c, which lowers what an exec asks for to what its container has. Both manuals,
+ * packaging/openapi.yaml, the three completions; tests/unit/wire/test-scope-property.c,
+ * tests/unit/core/test-limit-warnings.c, test_openapi.py, SHOWN in test_extras.py, and a seed in
+ * tests/fuzz/corpus/property.
+ *
+ * A scope has settings for resources only. What systemd sets when it forks (Nice=, OOMScoreAdjust=, LimitCORE=) is
+ * a member of RunnerSpec, which has the values of the container's first process.
  */
 
 #include <stdbool.h>
