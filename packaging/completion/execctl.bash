@@ -26,7 +26,7 @@ __execctl_options() {
         -e 's/^  *\(--[a-z-]*=\{0,1\}\).*/\1/p' -e t -e 's/^  \(-[A-Za-z]\) .*/\1/p'
 }
 
-# __execctl_values OPTION VERB: what may follow the option.
+# __execctl_values OPTION VERB: completes the value of the option.
 __execctl_values() {
     case $1 in
     -s | --signal) compgen -A signal | sed -n 's/^SIG//p' ;;
@@ -52,7 +52,7 @@ __execctl_values() {
     esac
 }
 
-# __execctl_arguments VERB CURRENT: what may follow the command.
+# __execctl_arguments VERB CURRENT: completes an argument of the command.
 __execctl_arguments() {
     case $1 in
     '') __execctl_verbs ;;
@@ -70,7 +70,7 @@ _execctl() {
     local -a given=()
     COMPREPLY=()
 
-    # The option that stands alone before its value; bash splits "--option=value" at the sign.
+    # The option as a word before its value; bash splits "--option=value" at the sign.
     [ "$cur" != '=' ] || cur=''
     [ "$prev" != '=' ] || prev=${COMP_WORDS[COMP_CWORD - 2]}
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -43,7 +43,7 @@ function __execctl_any_of
     test (count $words) -ge 1; and contains -- $words[1] $argv
 end
 
-# True where options of this command may stand: of run and shell before the container.
+# True where options of this command are valid: for run and shell, before the container.
 function __execctl_takes_options
     switch $argv[1]
         case run shell
