@@ -51,8 +51,8 @@ print(max(0, total - failed - skipped), failed, skipped)
 PYTHON
 }
 
-# journal_problems SANDBOX SINCE: what our services said since then that no test may leave behind.
-# (To be killed by SIGKILL is what a test does to them, or by a watchdog of one second.)
+# journal_problems SANDBOX SINCE: messages of our services since then that no test may cause.
+# (Tests kill them with SIGKILL, or with a watchdog of one second.)
 journal_problems() {
     "$TREE/tests/sandbox" exec --name "$1" -- journalctl --no-pager --output=cat --since="@$2" \
         _COMM=execd + _COMM=execd-spawner + _COMM=execd-runner + UNIT=execd.service + UNIT=execd-spawner.service |
@@ -61,8 +61,8 @@ journal_problems() {
         grep -E -A25 'AddressSanitizer|LeakSanitizer|runtime error:|code=dumped|code=killed, status=[^9]|Assertion' | head -n 120
 }
 
-# pytest_in SANDBOX NAME REPORT ARGUMENT…: one run of pytest for the suite NAME; leaves its report at REPORT, and in $counts what
-# junit_counts() says of it. What no count shows is a failure.
+# pytest_in SANDBOX NAME REPORT ARGUMENT…: one run of pytest for the suite NAME; writes its report to REPORT, and the result of
+# junit_counts() to $counts. A run without counts is a failure.
 pytest_in() {
     local sandbox=$1 name=$2 report=$3 status=0 passed failed skipped container=()
     local inside=/tmp/report-$name.xml
@@ -131,7 +131,7 @@ run_pytest() {
         fi
         passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     done
-    # Stopped, so that a leak is told of too.
+    # Stopped, so that a leak is reported too.
     "$TREE/tests/sandbox" exec --name "$sandbox" -- systemctl stop execd.service execd-spawner.service </dev/null
     problems=$(journal_problems "$sandbox" "$began") || :
     if [ -n "$problems" ]; then

@@ -72,7 +72,7 @@ static bool send_all(int fd, const void *data, size_t size)
         return true;
 }
 
-/* A response: status, and the body in buf (NUL-terminated). What comes behind a head without a length stays
+/* A response: status, and the body in buf (NUL-terminated). Bytes after a head without a length stay
  * in buf. */
 static int read_response(int fd, char *buf, size_t size)
 {
@@ -319,7 +319,7 @@ static void hold(int n)
                 (void) run_stream("{\"Cmd\":[\"cat\"],\"AttachStdin\":true,\"AttachStdout\":true,"
                                   "\"AttachStderr\":true}",
                                   false);
-        sleep(1); /* what is measured next begins when all is quiet */
+        sleep(1); /* the next measurement begins when all is quiet */
         printf("held\n");
         fflush(stdout);
         while (read(STDIN_FILENO, &c, 1) > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What an exec costs at the very least: fork, join the leader's namespaces, fork, execute /bin/true, wait;
+ * The minimal cost of an exec: fork, join the leader's namespaces, fork, execute /bin/true, wait;
  * with "scope", each in a transient scope whose job is awaited as well.
  *
  *   floor PID plain|scope N        N lines: milliseconds

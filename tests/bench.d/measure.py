@@ -54,7 +54,7 @@ class Bench:
         return done.stdout.split()
 
     def rounds(self, n):
-        """A B A B …: what else happens on the machine then hits both."""
+        """A B A B …, so that other load on the machine affects both."""
         return [(i, name) for i in range(n) for name in self.names]
 
     def put(self, key, name, value):
@@ -207,7 +207,7 @@ class Bench:
         self.put("cold start p50 [ms]", "execd", statistics.median(samples))
 
     def neighbours(self):
-        """What others notice of detached commands that write without end: a health check, and an exec in another container."""
+        """The effect of detached commands that write without end: on a health check, and on an exec in another container."""
         count, execs = (100, 20) if self.quick else (400, 60)
         for busy in (0, 1, 4):
             for name in self.names:
@@ -284,7 +284,7 @@ def memory_of(names, field):
 
 
 def cpu_of(names):
-    """Seconds, with those of children that have ended."""
+    """Seconds, including children that have ended."""
     total = 0
     for pid in pids_of(names):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Other ways to run a command in a container: what each of them needs, and one command with it."""
+"""Other ways to run a command in a container: the set-up of each, and one command with it."""
 
 import json
 import os
@@ -70,7 +70,7 @@ class Runtime(Command):
         with open(f"{bundle}/config.json", "w", encoding="utf-8") as f:
             json.dump(config, f)
         self.finish()
-        # What the container's process inherits is nobody's pipe, which would be waited for.
+        # The container's process inherits no pipe, whose end would be waited for.
         subprocess.run([*self.program, "run", "--detach", self.container], cwd=bundle, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=60)
         return [*self.program, "exec", self.container, "/bin/true"]
@@ -125,7 +125,7 @@ class Server:
 
 
 def prepare(client):
-    """All that work here; the others are told of, and missing in the table."""
+    """All that work here; the others are reported, and missing in the table."""
     kinds = (lambda: Podman(client), lambda: Runtime("runc"), lambda: Runtime("crun"), lambda: Nsenter("nsenter"),
              lambda: SystemdRun("systemd-run -M"))
     found = []

@@ -31,7 +31,7 @@ def running_like(api, text):
 
 @pytest.fixture
 def mark(api):
-    """A word for a command line; what has it and still runs in the end is killed."""
+    """A word for a command line; processes that have it and still run in the end are killed."""
     word = wire.unique_name("mark")
     yield word
     for seen in running_like(api, word):

@@ -12,7 +12,7 @@ ALLOW_MULTI = 2
 # return 0;
 DENY = struct.pack("<BBhi", 0xB7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0)
 
-# What systemd calls it in BPFProgram=, or the kernel elsewhere: type of the program, type of its attachment.
+# The name for BPFProgram= of systemd, or in the kernel elsewhere: type of the program, type of its attachment.
 KINDS = {
     "egress": (SKB, 1), "sock_create": (SOCK, 2), "bind4": (SOCK_ADDR, 8), "connect4": (SOCK_ADDR, 10), "post_bind4": (SOCK, 12),
     "sendmsg4": (SOCK_ADDR, 14), "sysctl": (SYSCTL, 18), "getsockopt": (SOCKOPT, 21), "setsockopt": (SOCKOPT, 22),
@@ -62,7 +62,7 @@ class Program:
         os.close(self.fd)
 
 
-# What such a program forbids, as a script of python3; it exits with 13 if it was forbidden.
+# The acts that such a program forbids, as a script of python3; it exits with 13 if one was forbidden.
 ATTEMPT = """
 import errno, os, socket, sys
 kind, loopback = sys.argv[1], ("127.0.0.1", 0)

@@ -16,7 +16,7 @@ REFUSED_CODES = (126, 127, 128)
 
 
 class Outcome:
-    """What became of one exec: it ran (code, out, err), or was refused by an answer (status, message), or by a text
+    """The result of one exec: it ran (code, out, err), or was refused by an answer (status, message), or by a text
     in the stream (status 101, code 126 or 127)."""
 
     def __init__(self, status, message="", exec_id=None, code=None, out=b"", err=b""):
@@ -29,7 +29,7 @@ class Outcome:
 
     @property
     def ran(self):
-        """True if a command was executed. What refuses in the stream says so on stdout and has its own codes; a
+        """True if a command was executed. A refusal in the stream is a text on stdout with codes of its own; a
         refusal without a word is one, too, and assert_refused() does not let it pass."""
         words = ("OCI runtime", "exec", "Error")
         return self.status == 101 and not (self.code in REFUSED_CODES and (not self.text or self.text.startswith(words)))
@@ -83,7 +83,7 @@ def start_detached(exec_id):
 
 
 def assert_refused(outcome, *words, statuses=(400, 403, 404, 409, 500, 501, 503)):
-    """The exec did not run, and the client was told why in words."""
+    """The exec did not run, and the client got the reason in words."""
     if outcome.status == 101:
         assert outcome.code in REFUSED_CODES, f"a command ran: {outcome}"
     else:

@@ -47,7 +47,7 @@ def make_image(program):
 
 
 class Container:
-    """What host.Machine is, as far as the comparison of what runs in them needs it."""
+    """The parts of host.Machine that the comparison of commands in them needs."""
 
     kind = None
 
@@ -136,7 +136,7 @@ class Runc(Container):
         return None
 
     def runtime(self, *words, check=True):
-        """What the container's process inherits is nobody's pipe, which would be waited for."""
+        """The container's process inherits no pipe, whose end would be waited for."""
         script = 'cd "$0" && exec "$@" </dev/null >/dev/null 2>&1'
         return host.sh(["sh", "-c", script, self.bundle, *self.program, *words], check)
 

@@ -29,7 +29,7 @@ def sh(command, check=True, timeout=100, stdin=None):
 
 
 def let_pass(seconds):
-    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    """Gives an event that must not happen the time to happen. Events that have to happen are waited for instead."""
     time.sleep(seconds)
 
 
@@ -49,7 +49,7 @@ def status_of(pid):
 
 
 def processes_of(leader):
-    """It, and all that come from it; what is read of them never waits."""
+    """The process and its descendants; reading them never waits."""
     found = [leader]
     for pid in found:
         found += children_of(pid)
@@ -57,7 +57,7 @@ def processes_of(leader):
 
 
 def halt(*pids):
-    """Stops processes. One that is told to stop may still do something: it is waited for."""
+    """Stops processes, and waits for them, because a process may go on for a moment after the signal."""
     assert all(pid > 1 for pid in pids), pids
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -87,7 +87,7 @@ class Machine:
         os.makedirs(self.shared)
         for tool in ("probe", "hostile"):
             shutil.copy(f"{TOOLS}/{tool}", self.shared)
-        # Not sticky: what a user inside wrote, its init may take away.
+        # Not sticky: its init may remove files of a user inside.
         os.chmod(self.shared, 0o777)
         if script is not None:
             # The container does this to itself before it sleeps; /probe/ready appears after it.
@@ -119,7 +119,7 @@ class Machine:
         return int(sh(["machinectl", "show", "-p", "Leader", "--value", self.name]))
 
     def leader(self):
-        """The payload: what machined names, or its child where that is nspawn's stub."""
+        """The payload: the process that machined names, or its child if that is nspawn's stub."""
         pid = self.registered_leader()
         if not self.is_stubbed:
             return pid
@@ -301,7 +301,7 @@ class Usage:
         self.fds = {}
         self.rss = {}
         for unit, pid in self.pids.items():
-            # What is kept with systemd is a pool that grows with the running execs.
+            # The descriptors stored with systemd are a pool that grows with the running execs.
             self.fds[unit] = len(os.listdir(f"/proc/{pid}/fd")) - stored_fds(unit) if pid else 0
             self.rss[unit] = int(status_of(pid)["VmRSS"].split()[0]) if pid else 0
         self.scopes = len(exec_scopes())

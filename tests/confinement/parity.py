@@ -55,7 +55,7 @@ def differences(reference, got, tags):
 
 
 def ask_payload(machine, uid, gid, groups, argv, tty=False, directory="/", status=0):
-    """What the machine's payload, which is `probe serve /probe`, gets from a command that it runs; one that ends with
+    """The result of a command that the machine's payload, which is `probe serve /probe`, runs; one that ends with
     this status, or with any."""
     request = f"{machine.shared}/parity.request"
     for old in ("parity.out", "parity.done"):
@@ -75,7 +75,7 @@ def ask_payload(machine, uid, gid, groups, argv, tty=False, directory="/", statu
 
 
 def from_same(server):
-    """What the payload's own children get, which has no rights to make them anything else."""
+    """The attributes of children of the payload, which has no rights to change them."""
     return parse(ask_payload(server, "-", "-", ["-"], ["/probe/probe", "report"]))
 
 

@@ -86,7 +86,7 @@ def by_itself(service, command):
 
 
 class Rule:
-    """What an administrator says to polkit, for the length of a test."""
+    """A polkit rule of an administrator, for the length of a test."""
 
     def __init__(self, text, name="50-test-services"):
         self.path = f"{RULES}/{name}.rules"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""T-D1: what the programs of a container's control group forbid is forbidden to its commands, of whatever kind they are."""
+"""T-D1: programs of a container's control group, of any kind, apply to its commands as well."""
 
 import os
 

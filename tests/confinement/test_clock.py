@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("EXECD_TEST_VARIANT") == "asan",
 
 @pytest.fixture
 def clock():
-    """execd with a wall clock that can be set: the machine's own is everybody's."""
+    """execd with a wall clock that can be set, since all processes share the machine's own."""
     os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
     with open(DROP_IN, "w") as stream:
         stream.write(f"[Service]\nEnvironment=LD_PRELOAD={host.TOOLS}/clock.so\n")

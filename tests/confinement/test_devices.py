@@ -18,7 +18,7 @@ def device_programs(cgroup):
 
 
 def attempt(name, node, **fields):
-    """mknod and open of a device: what the shell said, and the exit code."""
+    """mknod and open of a device: the output of the shell, and the exit code."""
     script = f"mknod /dev/attempt {NODES[node]} && (: </dev/attempt); r=$?; rm -f /dev/attempt; exit $r"
     return client.run(name, ["/bin/sh", "-c", script], **fields)
 
@@ -75,7 +75,7 @@ def test_allowed_device(machine):
 def test_container_tightened_its_own_policy(machine):
     """A program that the container's manager attached to the leader's own cgroup counts, not only the unit's text."""
     m = machine("hostile-tight", payload=["/probe/hostile", "sleep"])
-    # What systemd sets on a running unit shows in its properties at once and as programs on its cgroup.
+    # Settings of a running unit show in its properties at once and as programs on its cgroup.
     host.sh(["systemctl", "set-property", "--runtime", m.unit, "DevicePolicy=closed"])
     outcome = attempt(m.name, "loop")
     assert outcome.ran and "not permitted" in outcome.text, outcome

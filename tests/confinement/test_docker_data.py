@@ -85,7 +85,7 @@ def test_names(remapped):
 
 
 def test_network_of_another(remapped):
-    """What is mounted then is the other one's; the data is where it was."""
+    """The mounts are then the other one's; the data is where it was."""
     c = engines.Docker("data-joined", ["--network", f"container:{remapped.id}"])
     try:
         assert client.run(c.name, ["true"]).code == 0

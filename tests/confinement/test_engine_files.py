@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A file system with an engine's files that does not answer: its containers are refused in bounded time, and nobody
-else waits (R-K6)."""
+"""A file system with an engine's files that does not answer: its containers are refused in bounded time, and no
+other request waits (R-K6)."""
 
 import contextlib
 import glob
@@ -53,7 +53,7 @@ def unnoticed():
 
 
 class Silence:
-    """A file system over a directory. Who looks at it waits for its end."""
+    """A file system over a directory. A process that looks at it waits for its end."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -130,7 +130,7 @@ def test_others_go_on(container, silence, name):
 
 
 def test_container_that_goes_while_its_files_are_read(container, silence):
-    """Who has waited for what it is called goes on."""
+    """A request that has waited for the name goes on."""
     with unnoticed():
         c = container(engines.Runc, "silent-and-gone")
         silence(files_of(c))

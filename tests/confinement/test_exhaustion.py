@@ -16,8 +16,8 @@ CONFIG = "/etc/execd/execd.conf.d/50-test.conf"
 
 
 def is_served():
-    """A request is answered while one that came before it still waits for its end: nobody is held up by others. One of three
-    times, since a host that stands still for longer than a head may take ends the other one first."""
+    """A request is answered while an earlier one still waits for its end: clients do not delay each other. One of three
+    times, since after a pause of the host that is longer than the time for a head the other one ends first."""
     for _ in range(3):
         with client.connect() as other:
             other.sendall(b"G")
@@ -29,7 +29,7 @@ def is_served():
 
 
 def test_slow_connections():
-    """T-H2: clients that send a byte now and then are shut out in time, and nobody waits for them."""
+    """T-H2: clients that send a byte now and then are closed in time, and no other client waits for them."""
     count = times(900)
     slow = []
     for i in range(count):
@@ -85,7 +85,7 @@ def test_connections_of_one_user():
 
 
 def test_creates_without_start():
-    """T-H2: execs that nobody starts are counted; the answer past the limit names it, and the rest goes on."""
+    """T-H2: execs that are never started are counted; the answer past the limit names it, and all else goes on."""
     host.restart_services()
     try:
         create_until_refused()
@@ -130,7 +130,7 @@ KINDS = [
     (["/no/such/program"], {"tty": True}),
     (["/bin/sh", "-c", "kill -9 $$"], {}),
     (["/bin/true"], {"User": "app", "Env": ["A=b"]}),
-    (["/bin/sh", "-c", "sleep 0.05 & exit 0"], {}),  # it leaves a process behind for a moment
+    (["/bin/sh", "-c", "sleep 0.05 & exit 0"], {}),  # it leaves a process for a moment
 ]
 
 
@@ -184,7 +184,7 @@ def settled():
 
 
 def what_is_left(before, after):
-    """What is held more than before, in words."""
+    """The resources that are held in addition, in words."""
     found = [f"fds of {unit}" for unit in host.SERVICES if after.fds[unit] > before.fds[unit] + 2]
     found += [f"memory of {unit}" for unit in host.SERVICES
               if after.rss[unit] - before.rss[unit] >= host.memory_allowed(unit, 8 * 1024)]
@@ -195,7 +195,7 @@ def what_is_left(before, after):
 def test_many_execs_leave_nothing(soon_idle):
     """T-E3: --scale=10 makes it ten thousand."""
     problems = []
-    # Who follows the events keeps both daemons there: what they hold is compared, and not what systemd starts anew.
+    # A client that follows the events keeps both daemons running, so that the same processes are compared.
     with client.connect() as watcher:
         watcher.sendall(client.request_bytes("GET", "/events?filters=%7B%22type%22%3A%5B%22volume%22%5D%7D"))
         churn(60, problems)
@@ -208,7 +208,7 @@ def test_many_execs_leave_nothing(soon_idle):
         assert not problems, f"{len(problems)}: {problems[:5]}"
         after = settled()
         assert all(before.pids.values()) and after.pids == before.pids
-        # What systemd and journald do for it can come later.
+        # Work of systemd and journald for it can come later.
         host.wait_until(lambda: not what_is_left(before, host.Usage()),
                         lambda: f"an end of {what_is_left(before, host.Usage())}: {before} -> {host.Usage()}")
     assert not host.sh("systemctl list-units --failed --no-legend 'exec-*'").strip()

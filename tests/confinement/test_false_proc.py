@@ -50,8 +50,8 @@ def run_marked(name, **fields):
 @pytest.mark.parametrize("user", ["root", "1000"])
 @pytest.mark.parametrize("kind", FALSE_PROC)
 def test_false_proc(machine, kind, user):
-    """T-B1: what the container shows as /proc decides nothing, not even that there is no command. The kernel's word, from
-    the host, is compared."""
+    """T-B1: the container's /proc decides nothing, not even that there is no command. The kernel's view, from the host, is
+    compared."""
     m = machine("hostile-proc", ["--oom-score-adjust=300"], script=FALSE_PROC[kind])
     outcome, pid = run_marked(m.name, User=user)
     assert pid is not None, outcome
@@ -63,13 +63,13 @@ def test_false_proc(machine, kind, user):
 
 
 def test_leaders_number_is_given_to_another(machine):
-    """T-B2: the leader's pid becomes that of a process of the host, in namespaces of its own, before machined has told of the
-    machine's end. A runner that uses the number enters that one, which has the host's files and rights."""
+    """T-B2: the leader's pid passes to a process of the host, in namespaces of its own, before machined has reported the
+    machine's end. A runner that uses the number enters that process, which has the host's files and rights."""
     m = machine("hostile-reuse", payload=["/probe/hostile", "sleep"])
     mark = "/run/execd-reused-pid"
     container = client.request("GET", f"/containers/{m.name}/json").json()["Id"]
     leader, machined = m.leader(), host.main_pid("systemd-machined.service")
-    # The spawner, too, is told of the death not before the number is another's.
+    # The spawner, too, learns of the death only after the number has passed to another process.
     spawner = host.main_pid("execd-spawner.service")
     assert machined > 1 and spawner > 1
     later = threading.Timer(4, os.kill, (machined, signal.SIGCONT))

@@ -46,7 +46,7 @@ EVIL = ["setresuid", "setresgid", "capset", "clone", "execve", "seccomp", "hidde
 @pytest.mark.parametrize("kind", EVIL)
 def test_filters_that_lie(machine, kind, user):
     """T-C4: a filter answers 0 for a call that it did not let through. The command is confined as the leader is,
-    or it does not run; and no runner is left that believed what it was told."""
+    or it does not run; and no runner is left that believed the answer."""
     m = filtered(machine, kind, 1)
     before = host.own_processes()
     outcome, pid = run_marked(m.name, User=user)

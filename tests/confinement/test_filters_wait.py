@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A leader that cannot be stopped, as one in vfork(2), whose seccomp filters can thus not be read: its own execs are
-refused, and nobody else waits (R-K6)."""
+refused, and no other exec waits (R-K6)."""
 
 import threading
 import time
@@ -55,7 +55,7 @@ def test_others_are_served_meanwhile(machine):
 
 
 def test_leader_is_left_alone(machine):
-    """Nobody traces it after a failure, and what comes next is told the same."""
+    """It is not traced again after a failure, and the next request gets the same error."""
     m = vforked(machine)
     for _ in range(3):
         client.assert_refused(client.run(m.name, ["/bin/true"]), TEXT)

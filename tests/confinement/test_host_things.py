@@ -217,7 +217,7 @@ def environment_of(outcome):
 
 
 def test_environment_is_built_from_nothing(services_with):
-    """T-A5: what the daemons' units have is not seen; the whole environment is a golden list."""
+    """T-A5: the environment of the daemons' units is not visible; the whole environment is a golden list."""
     lines = "".join(f"Environment={k}={v}\n" for k, v in MARKERS.items())
     services_with(lambda unit: f"[Service]\n{lines}Environment=LD_PRELOAD=/nowhere.so\n")
     cat = ["/bin/cat", "/proc/self/environ"]
@@ -251,7 +251,7 @@ def test_session_keyring_is_fresh(machine, services_with):
 
 @pytest.mark.parametrize("user", ["1234", "1234:0"])
 def test_keys_of_others_with_the_same_number(machine, user):
-    """T-A6: the kernel counts the keys of a user number on the whole host. Who has used them up stops no command."""
+    """T-A6: the kernel counts the keys of a user number on the whole host. A user who has used them up stops no command."""
     m = machine("hostile-quota", ["--system-call-filter=@keyring"], ["/probe/hostile", "sleep"])
 
     def keyring():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""T-SVC, T-F4: a service that is in somebody else's hands: what it makes of itself is no more than itself to a command."""
+"""T-SVC, T-F4: a service under the control of an attacker: its changes to itself give a command no more than it has."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def test_main_process_of_somebody_else(service, naming, victim):
 
 
 def test_main_process_of_another_user(service):
-    """A process of the service's own that is somebody else: a command is that user, and nothing more."""
+    """A process of the service's own that has another user: a command is that user, and nothing more."""
     s = service("giving-away", ["Type=notify", "NotifyAccess=all"], private_mounts=False,
                 program="/bin/sh -c 'systemd-notify --ready; while [ ! -e {inside}/go ]; do sleep 0.1; done; "
                         "setpriv --reuid=1 --regid=1 --clear-groups --bounding-set=-all --inh-caps=-all sleep 1000 & "
@@ -77,7 +77,7 @@ SETUID = "/var/lib/execd-tests/becomes"  # not in /run, where the bit means noth
 @pytest.mark.parametrize("ids", [("--reuid=0", "--regid=0"), ("--reuid=33", "--regid=33"), ("--reuid=1", "--regid=42")],
                          ids=["root", "another", "group"])
 def test_main_process_executes_a_setuid_program(service, ids):
-    """The user of the unit is still who a command runs as: what that program is to the service, it is not to a command."""
+    """A command still runs as the user of the unit: privileges of the program in the service do not pass to it."""
     s = service("setuid", ["User=daemon", "PrivateTmp=yes"],
                 program="/bin/sh -c 'while [ ! -e {inside}/go ]; do sleep 0.1; done; exec " + SETUID +
                         f" {' '.join(ids)} --clear-groups /bin/sleep infinity'")
@@ -119,7 +119,7 @@ exec INSIDE/probe serve INSIDE"""
 
 @pytest.mark.parametrize("name", ["sub", f"exec-{'0' * 64}.scope", "payload"])
 def test_control_group_of_its_own_making(scripted, name):
-    """Delegate=yes: the main process is further down. What is forbidden there is forbidden to a command, too."""
+    """Delegate=yes: the main process is further down. Restrictions there apply to a command, too."""
     s = scripted("delegated", ["User=daemon", "Delegate=yes"], SUBGROUP.replace("NAME", name), "probe")
     assert host.cgroup_of(s.main_pid()) == f"{s.group()}/{name}"
     assert client.output(s.name, ["/usr/bin/id", "-un"]) == "daemon\n"
@@ -172,7 +172,7 @@ def test_leaves_a_namespace(service, what):
 
 
 def test_becomes_another_user_with_capabilities(service):
-    """What was created for the one does not run as the other; what is created later has what it has then."""
+    """An exec that was created for the one does not run as the other; an exec that is created later has its attributes."""
     s = service("ambient", ["CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SETUID CAP_SETGID CAP_DAC_OVERRIDE"], program=LEAVER)
     assert client.run(s.name, STATUS).code == 0
     created = client.create(s.name, STATUS).json()["Id"]

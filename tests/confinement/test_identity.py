@@ -18,7 +18,7 @@ TOUCH = ["/bin/sh", "-c", f"touch {MARK}; touch /execd-confinement-mark"]
 
 
 def register(name, command, machine_class="container"):
-    """A process of the host's, told to machined as if it were a machine."""
+    """A process of the host's, registered with machined as if it were a machine."""
     unit = f"confinement-{uuid.uuid4().hex[:8]}"
     host.sh(["systemd-run", "--quiet", f"--unit={unit}", *command])
     pid = host.main_pid(f"{unit}.service")
@@ -48,7 +48,7 @@ HOST_LEADERS = {
 @pytest.mark.parametrize("machine_class", ["container", "host"])
 @pytest.mark.parametrize("kind", HOST_LEADERS)
 def test_leader_of_the_host(kind, machine_class):
-    """T-F1: a process in the host's mount or pid namespace is the host, whatever machined was told."""
+    """T-F1: a process in the host's mount or pid namespace is the host, whatever was registered with machined."""
     name = f"registered-{kind}"
     try:
         unit = register(name, HOST_LEADERS[kind], machine_class)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A process that waits for a file system which its container serves, and holds locks of its own meanwhile: whoever
-reads of it in /proc waits with it. Nobody else does (R-K6)."""
+"""A process that waits for a file system which its container serves, and holds locks of its own meanwhile: a request
+that reads of it in /proc waits with it. No other request does (R-K6)."""
 
 import ctypes
 import os
@@ -94,7 +94,7 @@ class Attempt:
 
 
 def test_command_line(served):
-    """The list of processes has the name in brackets. Who asks meanwhile gets the same answer, and who asks later
+    """The list of processes has the name in brackets. A request in the meantime gets the same answer, and a later one
     does not wait for another reader."""
     m = served(script=f"{PREPARE} {MEMORY} &\n")
     answers = []
@@ -113,7 +113,7 @@ def test_command_line(served):
 
 def test_command_line_of_a_leader(served):
     m = served(payload=["/bin/sh", "-c", f"{PREPARE} exec {MEMORY}"])
-    # What looks at containers for the first time is the next spawner.
+    # The next spawner looks at containers for the first time.
     host.sh("systemctl restart execd-spawner.service")
     assert client.run("web", ["/bin/true"]).code == 0
     listed = {c["Names"][0][1:]: c["Command"] for c in client.request("GET", "/containers/json").json()}
@@ -122,7 +122,7 @@ def test_command_line_of_a_leader(served):
 
 
 def test_process_in_execve(served):
-    """The others are listed, those of its own container and those elsewhere."""
+    """The other processes are listed, of its own container and elsewhere."""
     m = served(script=f"{PREPARE} {FLUSH} &\n")
     assert "/probe/hostile sleep" in commands(m.name)
     assert commands("web")

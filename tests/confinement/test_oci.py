@@ -358,7 +358,7 @@ def test_forged_as_root(forged):
     lambda place: os.chmod(place, 0o733),
 ], ids=["owner", "others", "group", "directory's owner", "directory"])
 def test_written_by_users(forged, spoil):
-    """R-F2: what others than root may write names no process."""
+    """R-F2: a file that others than root may write names no process."""
     spoil(forged())
     client.assert_refused(forged_run(), "does not belong to root, or other users can write to it", statuses=(403,))
     assert "oci-forged" not in listed()

@@ -175,8 +175,8 @@ def test_machine_that_was_only_given_another_root(container, unit):
 
 @pytest.mark.parametrize("below", ["", "/{name}.service", "/system.slice/{name}.service"], ids=["other", "named", "named-slice"])
 def test_leader_of_a_machine_is_another_process_by_now(unit, below):
-    """T-F8: systemd-machined has its number alone. What is not in the control group of the machine is not its leader, and who
-    has a group can give those below it any name."""
+    """T-F8: systemd-machined has its number alone. A process outside of the control group of the machine is not its leader,
+    and the owner of a group can give groups below it any name."""
     name, other = "moment-number", "moment-other"
     script = "exec unshare --mount --pid --fork --kill-child --mount-proc sleep 100000"
     leader, stranger = unit(name, script), unit(other, script)
@@ -216,7 +216,7 @@ def test_first_thread_has_ended(container, moment):
 @pytest.mark.parametrize("moment", ["before", "between"])
 @pytest.mark.parametrize("kind", ["nspawn", "docker", "podman"])
 def test_ambient_set_raised(container, kind, moment):
-    """T-F5: what the first process has raised since the container was found is not an exec's."""
+    """T-F5: an exec does not get capabilities that the first process has raised since the container was found."""
     c = container(kind)
     fields = run_when(c, moment, "ambient", User="1000")
     assert fields.code == 0, fields

@@ -66,7 +66,7 @@ def listed(filters):
 
 
 def refused(key, value):
-    """Nobody is taken for somebody else: the answer is the reason."""
+    """No user is taken for another one: the answer is the reason."""
     status, answer = listed({key: [value], "kind": ["podman"]})
     assert status == 501 and f"'{key}'" in answer["message"] and "facts-" in answer["message"], answer
 

@@ -53,7 +53,7 @@ def test_negative_group_permission(machine, user):
     os.chown(path, 0, 1000)
     outcome = client.run(m.name, ["/bin/cat", "/secret"], User=user)
     assert outcome.ran and outcome.code == 1 and b"secret\n" not in outcome.out, outcome
-    # Somebody else may.
+    # Another user may.
     assert client.output(m.name, ["/bin/cat", "/secret"], User="4242:4343") == "secret\n"
     fields = client.fields(client.run(m.name, ["/probe/probe", "brief"], User=user))
     assert "1000" in fields["id.groups"].split()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A leader whose program is in a file system that its container serves, and that stops to answer: nobody else waits
+"""A leader whose program is in a file system that its container serves, and that stops answering: no other request waits
 for it (R-K6)."""
 
 import client
@@ -13,7 +13,7 @@ def test_program_that_nobody_can_look_at(machine):
                                           "touch /probe/ready; exec /program sleep")
     host.wait_until(lambda: b"/program" in open(f"/proc/{m.leader()}/cmdline", "rb").read(), "the program")
     m.write("/quiet", "")
-    # What looks at containers for the first time is the next spawner.
+    # The next spawner looks at containers for the first time.
     host.sh("systemctl restart execd-spawner.service")
     assert client.run("web", ["/bin/true"]).code == 0
     assert client.run(m.name, ["/bin/true"]).code == 0

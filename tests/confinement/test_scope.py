@@ -99,7 +99,7 @@ def n_started(words):
 
 
 def test_users_take_turns(held_up):
-    """A user who asks for very many scopes holds up nobody: others get the next ones."""
+    """A user who asks for very many scopes does not delay others, who get the next ones."""
     host.sh("id member >/dev/null 2>&1 || useradd -m -G execd member")
     held_up()
     host.sh(f": >{ROOT}{MARK}; chmod 666 {ROOT}{MARK}")
@@ -133,7 +133,8 @@ def test_job_that_fails(held_up):
 
 
 def test_container_ends_before_the_scope_is_there(held_up, machine):
-    """T-D5: who then enters finds nobody, and the answer says that the container has gone, as it would a moment later."""
+    """T-D5: the runner that then enters finds no process, and the answer says that the container has gone, as it would a
+    moment later."""
     m = machine("hostile-leaving", payload=["/probe/hostile", "sleep"])
     held_up()
     created = client.create(m.name, ["/bin/true"])

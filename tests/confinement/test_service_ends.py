@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""T-SVC: what a service does in its life, and what becomes of the commands in it: reloads, failures, sockets, instances."""
+"""T-SVC: the life of a service, and the effects on commands in it: reloads, failures, sockets, instances."""
 
 import os
 import signal

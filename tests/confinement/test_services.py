@@ -60,7 +60,7 @@ def rule():
 def root_directory():
     for name in ("dev", "proc", "sys", "tmp", "run", "etc", "usr", "var", "probe"):
         os.makedirs(f"{ROOT}/{name}", exist_ok=True)
-    # What a version of systemd calls an operating system has such a file.
+    # Some versions of systemd take a directory for an operating system only with such a file.
     os.makedirs(f"{ROOT}/usr/lib", exist_ok=True)
     with open(f"{ROOT}/usr/lib/os-release", "w", encoding="ascii") as stream:
         stream.write("ID=test\nVERSION_ID=1\n")
@@ -128,7 +128,7 @@ time.sleep(1000)  # until it is stopped
 
 
 def test_environment_that_is_written_over(service):
-    """As PostgreSQL does with what it calls itself: what the unit has set is there all the same."""
+    """As PostgreSQL does to change its title: the variables of the unit are there all the same."""
     shared = f"{host.SHARED}/overwriting.service"
     s = service("overwriting", ["User=daemon", "Environment=FOO=bar PATH=/bin"], private_mounts=False,
                 program="/bin/sh -c 'while [ ! -e {inside}/script ]; do sleep 0.1; done; exec python3 {inside}/script'")
@@ -196,7 +196,7 @@ ALLOW = """polkit.addRule(function(action, subject) {
 
 
 def test_who_may(service, rule):
-    """Nobody by default, members of the group neither; with a rule for one unit, in that one only; never as root."""
+    """No user by default, members of the group neither; with a rule for one unit, in that one only; never as root."""
     one, other, plain = service("one", ["User=daemon"]), service("other", ["User=daemon"]), service("root")
     for uid in (1000, 1001):
         assert execctl("run", one.name, "--", "id", uid=uid).returncode != 0
@@ -569,7 +569,7 @@ def test_kill_leaves_the_runner(service):
 
 
 def test_kill_reaches_all_but_the_runner(service):
-    """In the PID namespace of the host the runner cannot be told from the command by its namespace."""
+    """In the PID namespace of the host the namespace does not distinguish the runner from the command."""
     s = service("killed", ["User=daemon"], private_mounts=False)
     created = client.create(s.name, SLEEP).json()["Id"]
     assert client.start_detached(created).status == 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the spawner's unit says: hardening that its commands would inherit is seen, the rest stays behind (R-4)."""
+"""The spawner's unit: hardening that commands would inherit is detected, the rest does not apply to them (R-4)."""
 
 import client
 import host

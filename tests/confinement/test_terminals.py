@@ -34,7 +34,7 @@ STILL_WORKS = ("dev-ptmx-fifo", "dev-ptmx-file", "dev-ptmx-null")
 
 @pytest.mark.parametrize("kind", FALSE_PTMX)
 def test_false_multiplexer(machine, kind):
-    """T-E2: a terminal is a real one of the container's devpts, or the exec is refused; what is in its place is
+    """T-E2: a terminal is a real one of the container's devpts, or the exec is refused; a file in its place is
     neither waited for nor changed."""
     m = machine("hostile-ptmx", script=FALSE_PTMX[kind])
     modes = {path: os.stat(path)[:6] for path in ("/dev/null", "/dev/zero", "/dev/ptmx")}
@@ -74,7 +74,7 @@ def test_descriptors_of_others_with_the_same_number(machine, user):
 
 
 def test_injected_input_stays_inside(machine):
-    """T-E1: with TIOCSTI a command reaches its own terminal, which is nobody else's; without one, nothing."""
+    """T-E1: with TIOCSTI a command reaches its own terminal, which no other process has; without one, nothing."""
     m = machine("hostile-tty", payload=["/probe/hostile", "sleep"])
     on_pipes = client.fields(client.run(m.name, ["/probe/probe", "report"]))
     for where in ("0", "1", "2", "tty"):
@@ -88,7 +88,7 @@ def test_injected_input_stays_inside(machine):
 
 
 def test_reader_that_does_not_read():
-    """T-E4: output without end into a client that never reads stands still, and execd with it."""
+    """T-E4: endless output to a client that never reads stops, and execd uses no processor."""
     created = client.create("web", ["dd", "if=/dev/zero", "bs=64k"])
     stream = client.Stream(created.json()["Id"])
     assert stream.refusal is None
@@ -127,7 +127,7 @@ def control_characters(text):
 
 
 def test_control_characters_in_the_journal():
-    """T-E5: what a caller puts into argv, environment and user makes no line, no color and no field of the journal."""
+    """T-E5: no text of a caller in argv, environment and user makes a line, a color or a field of the journal."""
     words = ["/bin/true", "\x1b[31mred\x1b]0;title\x07", "two\nlines\rEXEC_ID=forged\nPRIORITY=0", "\x00"[:0] + "\x9bcsi",
              "\u202eright to left", "tab\tbell\x07"]
     began = time.time()

@@ -38,7 +38,7 @@ bad:x:abc:app
 huge:x:4294967296:app
 app:x:1000:
 """
-# A third part after the group is ignored, as docker does; what stands before it must hold.
+# A third part after the group is ignored, as docker does; the parts before it must be valid.
 RUNS = {
     "": (0, 0), "root": (0, 0), "0": (0, 0), "00": (0, 0), "app": (1000, 1000), "1000": (1000, 1000),
     "4242": (4242, None), "app:wheel": (1000, 10), "1000:0": (1000, 0), "4242:4343": (4242, 4343),
@@ -142,7 +142,7 @@ HOW = ["fifo", "zero", "zero-link", "sparse", "long-line", "many-lines", "dangli
 @pytest.mark.parametrize("which", ["passwd", "group"])
 @pytest.mark.parametrize("how", HOW)
 def test_user_files_that_are_none(machine, how, which):
-    """T-C10: whatever stands where passwd or group should be, a name is refused or found right, a number holds or is
+    """T-C10: with any file in the place of passwd or group, a name is refused or found right, a number is valid or
     refused, and neither takes long."""
     m = machine("hostile-files", payload=["/probe/hostile", "sleep"])
     replace(m, f"/etc/{which}", how)
@@ -166,7 +166,7 @@ def test_user_files_that_are_none(machine, how, which):
 
 
 def test_user_file_of_the_kernel(machine):
-    """T-C10: what /proc and devices say is not the container's list of users, even where it reads like one."""
+    """T-C10: a file of /proc or a device is not the container's list of users, even if it reads like one."""
     m = machine("hostile-kernel", script="printf '%s\\n' 'app:x:4321:4321::/:/bin/sh' >/fake; mount -t tmpfs none /run; "
                                          "(exec /probe/hostile sleep </fake) & "
                                          "until [ \"$(readlink /proc/$!/fd/0)\" = /fake ]; do sleep 0.1; done; "
@@ -257,7 +257,7 @@ def members():
 
 
 def test_user_with_many_containers_that_hang(machine, members):
-    """What one user can have hang is bounded over all containers: other users and root are served meanwhile and later."""
+    """The hanging checks of one user are bounded over all containers: other users and root are served meanwhile and later."""
     hang, other = members
     names = [machine(f"hostile-many-{i}", script="mknod /dev/fuse c 10 229; cp /probe/hostile /copy; : >/quiet\n"
                                                  "/probe/hostile fuse-program /etc/passwd /copy /quiet &\n"
@@ -291,7 +291,7 @@ def test_user_with_many_containers_that_hang(machine, members):
     assert client.run("web", ["/bin/true"], User="app").code == 0
 
 
-# What hangs in the container, and the step at which a command waits for it.
+# Steps at which a command waits for a file system of the container that hangs.
 STEPS = {
     "looking up the user": dict(User="1000"),
     "entering the working directory": dict(WorkingDir="/directory"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The fields of a request to create an exec, and values that none of them takes, as JSON."""
 
-# Values of another type: what both daemons say is "cannot unmarshal GOT into Go struct field … of type WANTED".
+# Values of another type: both daemons answer "cannot unmarshal GOT into Go struct field … of type WANTED".
 WRONG_TYPES = [
     ("Tty", '"x"', "string", "bool"), ("Tty", "1", "number", "bool"), ("Tty", "[]", "array", "bool"),
     ("Tty", "{}", "object", "bool"), ("Privileged", '"true"', "string", "bool"), ("Privileged", "1", "number", "bool"),

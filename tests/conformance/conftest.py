@@ -130,7 +130,7 @@ def kill_exec(api, exec_id):
 
 
 def running_pid(api, exec_id):
-    """(whether it ended, its pid), or None while neither can be told."""
+    """(whether it ended, its pid), or None while neither is known."""
     answer = api.get(f"/exec/{exec_id}/json")
     if answer.status != 200 or not answer.json()["Running"]:
         return True, None

@@ -78,7 +78,7 @@ DIFFERENCES = {
     "test_resize.py::test_bad_parameters[*": Difference(NEWER, "the text since moby 28"),
     "test_resize.py::test_out_of_range*": Difference(NEWER, "refused since moby 28"),
     "test_resize.py::test_after_a_failed_start": Difference(NEWER, "since moby 24"),
-    "test_system.py::test_version_is_one_of_docker": Difference(ENGINE, "the engine is told as the one whose API it is"),
+    "test_system.py::test_version_is_one_of_docker": Difference(ENGINE, "the engine is named as the one whose API it is"),
     "test_system.py::test_ping_of_newer_versions": Difference(NEWER, "since moby 23"),
     "test_system.py::test_filter_that_is_no_json*": Difference(NEWER, "400 in current moby"),
     "test_system.py::test_limit_that_is_no_number": Difference(NEWER, "400 in current moby"),

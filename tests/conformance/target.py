@@ -42,7 +42,7 @@ class Target:
     def __init__(self, name, socket, container, engine=None):
         self.name, self.socket, self.container = name, socket, container
         self.is_execd = name == "execd"
-        # Who makes the containers; None: systemd.
+        # The engine of the containers; None: systemd.
         self.engine = engine or (None if self.is_execd else self)
 
     @property
@@ -59,7 +59,7 @@ class Target:
         if self.engine is not self:
             self.engine.prepare()
             return
-        # Its socket stays behind when it is stopped.
+        # Its socket remains after it was stopped.
         if self.socket == SOCKETS["dockerd"]:
             run("systemctl", "start", "docker.service")
         self.prepare_docker()
@@ -175,7 +175,7 @@ def from_environment(name=None, socket=None, container=None):
 
 
 def let_pass(seconds):
-    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    """Gives an event that must not happen the time to happen. Events that have to happen are waited for instead."""
     time.sleep(seconds)
 
 

@@ -150,7 +150,7 @@ def test_path_of_the_request_is_used(api):
 
 
 def test_relative_path_entry_is_refused(api, differ):
-    """Go's rule is newer than 20.10's runc: what "." in PATH finds is not run."""
+    """Go's rule is newer than 20.10's runc: a program that is found by "." in PATH is not run."""
     api.sh("printf '#!/bin/sh\\necho dot\\n' > /tmp/dot && chmod 755 /tmp/dot")
     result = api.run("dot", Env=["PATH=."], WorkingDir="/tmp")
     assert b"cannot run executable found relative to current directory" in result.out

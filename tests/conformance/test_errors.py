@@ -273,7 +273,7 @@ def test_container_is_paused(api, victim):
 
 
 def test_container_is_stopped(api, victim, differ):
-    """Stopping drops the execs that have not finished; what ran stays to be looked at."""
+    """Stopping drops the execs that have not finished; ended execs can still be inspected."""
     waiting = api.create("true", container=victim.name)
     done = api.run("sh", "-c", "exit 5", container=victim.name).id
     victim.stop()

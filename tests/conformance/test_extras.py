@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Execs as objects: what Docker does not have (EXTRAS.md)."""
+"""Execs as objects, which Docker does not have (EXTRAS.md)."""
 
 import datetime
 import json

@@ -217,7 +217,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_and_closed(api, case):
-    """Refused with a status, and nothing behind it is read as a request."""
+    """Refused with a status, and nothing after it is read as a request."""
     request, status = REFUSED[case]
     with api.conn() as c:
         c.send(request + PING)
@@ -360,7 +360,7 @@ def test_2000_silent_connections_hold_up_nobody(api):
             slow[-1].send(b"POST /containers/web/exec HTTP/1.1\r\nHost: x\r\n")
             assert api.get("/_ping").status == 200
             waits.append(slow[-1].quiet(0))
-        # A host that stands still for longer than a head may take ends some of them first.
+        # After a pause of the host that is longer than the time for a head, some of them end first.
         assert any(waits)
     finally:
         for c in slow:

@@ -162,7 +162,7 @@ class Contract:
             assert not (problems := self.errors(schema, value, self.strict)), f"{problems} in {str(value)[:1500]}"
 
 
-# Sends what comes on stdin and prints what comes back, so that it can be run as somebody else.
+# Sends its stdin and prints the answer, so that it can be run as another user.
 CLIENT = """
 import socket, sys, threading
 s = socket.socket(socket.AF_UNIX)
@@ -199,7 +199,7 @@ class Caller:
         request = build(method, target, data, headers, upgrade=upgrade)
         if by_other:
             answer, = self.by_other(request)
-            # A refusal because nobody could be asked would hide that everybody is refused.
+            # A refusal because polkit could not be asked would hide that all are refused.
             assert answer.status != 403 or "did not answer" not in answer.message, answer
         else:
             answer = self.api.raw(request, method=method, timeout=timeout)
@@ -264,7 +264,7 @@ def case(operation, status):
 
 
 def simple(operation, status, *requests, **options):
-    """Cases of one request each: 'METHOD TARGET', with a body behind a blank perhaps."""
+    """Cases of one request each: 'METHOD TARGET', perhaps with a body after a blank."""
     for request in requests:
         method, target, body = (request.split(" ", 2) + [None])[:3]
 
@@ -646,7 +646,7 @@ def without_spawner(call, request):
         target = target.replace("CREATED", call.create("true", AttachStdout=True))
     if "RUNNING" in target:
         target = target.replace("RUNNING", call.detached())
-    # A connection that nobody has accepted yet would start the spawner again; one that was answered over is accepted.
+    # A connection that is not accepted yet would start the spawner again; one that has had an answer is accepted.
     assert call.api.get("/containers/json").status == 200
     os.rename(SPAWNER_SOCKET, SPAWNER_SOCKET + ".away")
     try:

@@ -56,7 +56,7 @@ def test_directory_is_entered_before_the_user_is_set(api):
 # The process.
 
 def test_own_session(api):
-    """pid = pgid = sid, and nobody in the container is the parent."""
+    """pid = pgid = sid, and no process of the container is the parent."""
     stat = api.run("cat", "/proc/self/stat").out.decode()
     pid, ppid, pgid, sid = re.match(r"(\d+) \(.*\) \S (\d+) (\d+) (\d+)", stat).groups()
     assert pid == pgid == sid

@@ -30,7 +30,7 @@ def tty(running):
 
 @pytest.fixture
 def reader(api):
-    """size(id): what the kernel says of the tty that the command has as stdin."""
+    """size(id): the size of the tty that the command has as stdin, according to the kernel."""
     def size(exec_id):
         fd = os.open(f"/proc/{api.inspect(exec_id)['Pid']}/fd/0", os.O_RDWR | os.O_NOCTTY)
         try:

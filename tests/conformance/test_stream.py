@@ -231,7 +231,7 @@ def test_stdin_nobody_reads_is_bounded(api, kill):
         assert c.ends_within(30)
 
 
-# Bytes behind the request.
+# Bytes after the request.
 
 SAME_SEGMENT = b"typed ahead\n"
 
@@ -288,7 +288,7 @@ def test_2_mib_behind_the_request(api):
 
 
 def test_json_with_a_newline_behind_it(api):
-    """As the CLI sends it; the newline is within the body and reaches nobody's stdin."""
+    """As the CLI sends it; the newline is within the body and reaches no stdin."""
     exec_id = api.create("cat", AttachStdin=True)
     body = b'{"Detach":false,"Tty":false}\n'
     with api.conn() as c:
@@ -409,7 +409,7 @@ def test_nothing_attached(api, kill):
 
 def test_client_goes_away(api, target, differ):
     """The command runs on; its output is dropped. 20.10 sometimes records 126 over the true code."""
-    # It speaks when nobody is there.
+    # It writes while no client is attached.
     gate = "until rm /tmp/nobody-is-there 2>/dev/null; do sleep 0.1; done"
     exec_id, c = api.open("sh", "-c", f"{gate}; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i+1)); done; exit 8")
     c.close()
@@ -420,7 +420,7 @@ def test_client_goes_away(api, target, differ):
 
 
 def test_client_goes_away_and_much_output_is_dropped(api, target):
-    exec_id, c = api.open("sh", "-c", "sleep 0.3; head -c 5000000 /dev/zero; exit 7")  # it speaks when nobody is there
+    exec_id, c = api.open("sh", "-c", "sleep 0.3; head -c 5000000 /dev/zero; exit 7")  # it writes while no client is attached
     c.close()
     code = api.wait_exit(exec_id)["ExitCode"]
     assert code == 7 or (not target.is_execd and code == 126)

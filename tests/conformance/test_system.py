@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""_ping, version, info, containers and top: what clients ask besides execs (exec-api §1)."""
+"""_ping, version, info, containers and top: the requests of clients besides execs (exec-api §1)."""
 
 import json
 import re

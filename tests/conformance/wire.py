@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A raw HTTP/1.1 client on a Unix socket, for tests that care about single bytes.
 
-It sends exactly what it is given, cut where it is told to cut, and never waits for ever: every operation
-has a deadline and raises Timeout with what had arrived until then. It understands just enough of HTTP to
+It sends exactly the given bytes, cut at the given places, and never waits for ever: every operation
+has a deadline and raises Timeout with the bytes that had arrived until then. It understands just enough of HTTP to
 find the end of an answer; nothing is repaired, retried or hidden.
 """
 
@@ -330,7 +330,7 @@ class Result:
 
 
 class Api:
-    """Docker's exec API over Conn, one connection per request unless told otherwise."""
+    """Docker's exec API over Conn, one connection per request by default."""
 
     def __init__(self, path, container, prefix="", listens_after=0):
         self.path, self.container, self.prefix = path, container, prefix

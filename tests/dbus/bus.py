@@ -143,7 +143,7 @@ class Bus:
             lib.sd_bus_message_unref(m)
 
     def ask(self, *words, **more):
-        """Asks; what is returned waits for the answer."""
+        """Sends a call; the returned object waits for the answer."""
         m, cookie = self.message(*words, **more), ctypes.c_uint64()
         try:
             check(lib.sd_bus_send(self.bus, m, ctypes.byref(cookie)))

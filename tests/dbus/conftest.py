@@ -44,14 +44,14 @@ def rules():
     helper.restart_polkit()
 
 
-# What execd and its spawner may hold more after a test than before: runners that begin or end, the journal. These tests make
+# Descriptors that execd and its spawner may hold in addition after a test: of runners, of the journal. These tests make
 # hundreds of calls, and an fd that stays of each is more than this.
 SLACK = 32
 
 
 @pytest.fixture
 def counts():
-    """After the test no exec of its runs, and nobody holds more fds than before."""
+    """After the test no exec of its runs, and neither daemon holds more fds than before."""
     for name in ("web", "booted"):
         helper.execctl("run", name, "--", "true")
     before = helper.fd_counts()

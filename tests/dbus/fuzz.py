@@ -47,7 +47,7 @@ class Fuzzer:
         self.fds = [os.open("/dev/null", os.O_RDWR), os.open("/", os.O_RDONLY), os.open("/etc/passwd", os.O_PATH),
                     os.open("/proc/self/mem", os.O_RDONLY), *os.pipe(), os.openpty()[1],
                     socket.socketpair()[0].detach(), os.memfd_create("odd"), os.open("/dev/zero", os.O_RDONLY)]
-        # Input at its end, and an output that nobody reads.
+        # Input at its end, and an output without readers.
         reader, writer = os.pipe()
         os.close(writer)
         self.pipes = [reader, self.fds[5], self.fds[5]]

@@ -127,7 +127,7 @@ def fd_counts():
 
 
 def halt(pid):
-    """Stops a process. One that is told to stop may still do something: it is waited for."""
+    """Stops a process, and waits for it, because it may go on for a moment after the signal."""
     assert pid > 1, "it is not there"
     os.kill(pid, signal.SIGSTOP)
 
@@ -162,7 +162,7 @@ def child_of(pid, comm):
 
 
 def let_pass(seconds):
-    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    """Gives an event that must not happen the time to happen. Events that have to happen are waited for instead."""
     time.sleep(seconds)
 
 
@@ -177,7 +177,7 @@ def wait_for(condition, seconds=30, what="condition"):
 
 
 class Terminal:
-    """A command with a terminal of its own, as somebody has who sits before it."""
+    """A command with a terminal of its own, like an interactive user's."""
 
     def __init__(self, *argv, user=None, rows=33, columns=101, env=None):
         begin, allow = os.pipe()

@@ -127,7 +127,7 @@ def test_signals_come_in_order(tmp_path):
             told.append("added")
         elif m["interface"] == "org.execd1.Manager" and path in data:
             told.append(m["member"] + (f" {data[2]}" if len(data) > 2 else ""))
-    # "running" can be told twice: when the start was accepted and when the command runs.
+    # "running" can be reported twice: when the start was accepted and when the command runs.
     order = [t for i, t in enumerate(told) if t not in told[:i]]
     assert order == ["added", "ExecNew", "state running", "ExecStarted", "state exited", "ExecExited 3"], told
     assert told.count("ExecNew") == told.count("ExecStarted") == told.count("ExecExited 3") == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""execctl events: what goes on, as it goes on."""
+"""execctl events: shows events as they happen."""
 
 import contextlib
 import json

@@ -49,7 +49,7 @@ def test_options_of_run():
 
 @pytest.mark.parametrize("more", [(), ("-d",), ("--on-disconnect=kill",), ("--record",)], ids=lambda m: "".join(m) or "plain")
 def test_limits_that_the_kernel_does_not_enforce(more):
-    """They are told on stderr, once, and the command runs."""
+    """They are printed on stderr, once, and the command runs."""
     words = ("--property=MemoryMax=1G", "--property=RuntimeMaxSec=1min", *more, "web", "--", "echo", "here")
     r = execctl("run", *words)
     said = [line for line in r.err.decode().splitlines() if "Warning" in line]
@@ -311,7 +311,7 @@ def test_a_host_that_is_not_there(tmp_path):
 
 
 def test_ssh_that_fails(tmp_path):
-    """The exit status is that of ssh, and a host without execctl is told from a command that is not found."""
+    """The exit status is ssh's, and a host without execctl has another error than a command that is not found."""
     ssh, sh = tmp_path / "ssh", tmp_path / "bin" / "sh"
     sh.parent.mkdir()
     sh.symlink_to("/bin/sh")
@@ -358,7 +358,7 @@ def test_what_is_remembered_is_whole():
 
 
 def test_quoting_for_a_remote_host(tmp_path):
-    """With -H, run goes through ssh: what arrives there is what was typed here."""
+    """With -H, run goes through ssh, and the arguments arrive as they were typed."""
     ssh = tmp_path / "ssh"
     # Stands for ssh and the shell at the other end: prints its own options, and runs the words that are for there.
     ssh.write_text("#!/bin/bash\nwhile [ \"$1\" != -- ]; do echo \"option $1\" >&2; shift; done\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""execctl list, containers and show: what there is, narrowed to what is looked for."""
+"""execctl list, containers and show: all objects, or those that match the filters."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""execctl history: what the journal has is what was done."""
+"""execctl history: shows from the journal exactly the acts of the test."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from helper import execctl, shell, wait_for
 
 DROP_IN = "/run/execd/execd.conf.d/history.conf"
 
-# A command of somebody who has logged in, which sudo does not change.
+# A command of a user who has logged in, which sudo does not change.
 LOGGED_IN = """
 import os, sys
 login, uid, gid, groups = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(g) for g in sys.argv[4].split(",")]

@@ -303,7 +303,7 @@ print(len(seen))
 
 
 def listen(user, member):
-    """Somebody who waits for a signal, and says how many came when asked."""
+    """A client that waits for a signal, and on request prints how many came."""
     p = subprocess.Popen(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", "python3", "-c", LISTEN,
                           helper.HERE, member], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert p.stdout.readline() == "ready\n"
@@ -311,7 +311,7 @@ def listen(user, member):
 
 
 def test_names_of_containers_do_not_reach_everybody(tmp_path, machine):
-    """A signal asks nobody whether he may: the bus delivers these to those who would be told anyway."""
+    """Signals are not subject to polkit: the bus delivers these only to users who may list execs anyway."""
     listeners = [listen(user, "ContainerNew") for user in ("user", "member")]
     with Monitor(tmp_path) as monitor, Bus() as bus:
         bus.manager("Subscribe", "")
@@ -322,7 +322,7 @@ def test_names_of_containers_do_not_reach_everybody(tmp_path, machine):
 
 
 def test_subscriptions_are_bounded():
-    shell("systemctl restart execd.service")  # it may not know yet that those of before have gone
+    shell("systemctl restart execd.service")  # it may not know yet that earlier clients have gone
     buses = []
     try:
         with pytest.raises(BusError, match="too many clients of this user have subscribed: the limit is 16"):
@@ -432,7 +432,7 @@ def test_the_example(machine):
     """It says what is, then what changes, without asking again."""
     p = subprocess.Popen([PROGRAM], stdout=subprocess.PIPE, text=True)
     try:
-        # What it says of an exec shows that it follows the changes.
+        # Its line about an exec shows that it follows the changes.
         begun = subprocess.Popen(["execctl", "run", "-i", "web", "head", "-n", "2"], stdin=subprocess.PIPE)
         line = p.stdout.readline()
         begun.stdin.close()

@@ -30,7 +30,7 @@ polkit.addRule(function(action, subject) {
 });
 """ % GATE
 PASSWORD = "correct horse"
-# Who it is to the bus, by whom its connection was made, and who it is to /proc are two.
+# The user of its connection, as the bus knows it, differs from its user in /proc.
 CALL_OF_TWO_USERS = """
 import os, pwd, sys
 sys.path.insert(0, sys.argv[1])
@@ -207,7 +207,7 @@ def test_password_at_a_terminal(password, counts):
 
 
 def test_container_restarts_while_the_password_is_asked_for(password, counts):
-    """T-F3: what was agreed to was another container, whatever its name."""
+    """T-F3: the authorization was for another container of the same name."""
     machine = "/usr/lib/execd-tests/machine"
     shell(f"{machine} start prompted")
     try:
@@ -257,7 +257,7 @@ def test_asked_on_the_terminal_while_stdin_is_a_pipe(password, counts):
 
 
 def test_caller_killed_while_a_password_is_asked_for(password, tmp_path, counts):
-    """Nor is polkit left with a question whose answer nobody waits for."""
+    """A question whose answer is no longer waited for is canceled at polkit, too."""
     before = helper.ids()
     log = open(tmp_path / "log", "w+")
 
@@ -267,7 +267,7 @@ def test_caller_killed_while_a_password_is_asked_for(password, tmp_path, counts)
                                 stdout=log, stderr=subprocess.STDOUT)
     try:
         helper.wait_for(lambda: "member=NameLost" in told(), what="dbus-monitor to listen")
-        # What leads the session lives on: with it the agent would be continued and hung up.
+        # The leader of the session lives on: with its end the agent would be continued and hung up.
         with Terminal("sh", "-c", "execctl run web -- true; sleep 60", user="user") as t:
             t.expect("Password:")
             caller, pid = helper.child_of(t.pid, "execctl")
@@ -336,7 +336,7 @@ sys.stdin.readline()
 
 
 def test_caller_that_leaves_the_bus_and_lives_on(rules, counts):
-    """R-G2: its process is there when polkit answers, and nobody hears of the command."""
+    """R-G2: its process still exists when polkit answers, but the command does not run."""
     rules(SLOW_YES)
     shell("execctl run web -- sh -c 'rm -f /tmp/left'")
     before = helper.ids()

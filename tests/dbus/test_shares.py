@@ -19,7 +19,7 @@ polkit.addRule(function(action, subject) {
         return polkit.Result.YES;
 });
 """
-# Questions to an agent that asks nobody, over several connections; then one more.
+# Questions to an agent that never answers, over several connections; then one more.
 HANGING = """
 import os, signal, subprocess, sys
 sys.path.insert(0, sys.argv[1])
@@ -86,7 +86,7 @@ def lists_at_once(count):
 
 @contextlib.contextmanager
 def questions():
-    """What this gives returns when polkit has been asked once more."""
+    """Returns a function that returns when polkit has been asked once more."""
     with subprocess.Popen(["busctl", "--json=short", "--match=member=CheckAuthorization", "monitor"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as monitor:
         assert "Monitoring" in monitor.stderr.readline()
@@ -130,7 +130,7 @@ def patient():
 
 @pytest.mark.parametrize("count", [130, 600])
 def test_hanging_questions_of_one_user(rules, impatient, counts, count):
-    """More of them than the bus has room for: everybody else is asked about, and he himself is told to try again."""
+    """More of them than the bus has room for: other users are asked about, and the user himself has to try again."""
     rules(ALLOW)
     with Terminal("python3", "-c", HANGING, helper.HERE, str(count), user="other") as t:
         t.expect("answer org.execd1.Error.LimitExceeded")
@@ -150,7 +150,7 @@ def peak():
 
 
 def test_large_calls_of_one_user(rules, counts):
-    """What they ask for waits for an answer; beyond what one user may hold they are told to try again."""
+    """Their requests wait for an answer; beyond the limit of one user, the error says to try again."""
     rules(ALLOW)
     shell("systemctl restart execd.service")
     with Terminal("python3", "-c", LARGE, helper.HERE, user="other") as t:
@@ -237,7 +237,7 @@ def test_lists_that_nobody_reads(rules, counts, words):
 
 
 def test_property_that_nobody_reads(rules, counts):
-    """R-H2: the bus would take no more from execd if it had 127 MiB that nobody reads."""
+    """R-H2: the bus would take no more from execd if it had 127 MiB of unread messages."""
     rules(creators_rules())
     shell("systemctl restart execd.service")
     with asker("property", "1", "18") as p:
@@ -351,7 +351,7 @@ def halted_polkit():
             os.kill(pid, signal.SIGCONT)
 
 
-# Calls with more than the method has, and with texts of megabytes; what the answers are called, and how long they are.
+# Calls with more arguments than the method has, and with texts of megabytes; the errors, and their length.
 OVERFULL = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -379,7 +379,7 @@ for words in [("/org/execd1", "org.freedesktop.DBus.ObjectManager", "GetManagedO
 
 
 def test_more_than_a_method_has(rules, counts):
-    """R-H2: a message of 32 MiB is kept as long as the question to polkit, and what an error quotes as long as nobody reads it."""
+    """R-H2: a message of 32 MiB is kept as long as the question to polkit, and the text of an error until it is read."""
     rules("")
     exec_id = execctl("run", "-d", "web", "--", "true").out.decode().strip()
     with halted_polkit():
@@ -419,7 +419,7 @@ def test_large_filters_of_one_user(rules, patient, counts):
 
 
 def test_questions_that_were_given_up_still_count(rules, impatient, counts):
-    """A polkit that answers nobody is not asked more and more, and nobody is told that it said no."""
+    """A polkit that does not answer is not asked more and more, and no error says that it has denied a request."""
     rules(ALLOW)
     helper.wait_for(lambda: create_over_http().endswith(" 201"), what="polkit to have read the rules")
     with halted_polkit():
@@ -427,7 +427,7 @@ def test_questions_that_were_given_up_still_count(rules, impatient, counts):
         assert all(a.endswith(" 503") for a in answers), answers
         assert sum("polkit did not answer in time (AuthorizationTimeoutSec=)" in a for a in answers) == 16, answers
         assert sum("AuthorizationsPerUserMax=" in a for a in answers) == 4, answers
-        # These have their turn when polkit has answered those of before, and not earlier.
+        # These have their turn when polkit has answered the earlier ones, and not before.
         answer = over_http("-i", "http://x/containers/json")
         assert answer.endswith(" 503") and "AuthorizationsPerUserMax=" in answer and "Retry-After: 1" in answer, answer
         assert execctl("run", "web", "--", "echo", "served").out == b"served\n"

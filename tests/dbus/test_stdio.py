@@ -65,7 +65,7 @@ def test_pipes_of_callers(user):
 
 @pytest.fixture
 def open_path():
-    """A directory that everybody can reach."""
+    """A directory that all users can reach."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         os.chmod(name, 0o755)
         yield pathlib.Path(name)
@@ -109,7 +109,7 @@ with Bus() as b:
 @pytest.mark.parametrize("user", ["root", "member"])
 @pytest.mark.parametrize("method", ["RunPiped", "StartPiped"])
 def test_pipes_for_callers(method, user, counts):
-    """Their ends are those of fresh pipes, which belong to the command's user."""
+    """Their ends belong to fresh pipes of the command's user."""
     r = helper.as_user("python3", "-c", PIPED, helper.HERE, method, user=user)
     lines = r.out.decode().splitlines()
     assert lines[:3] == ["b'in' b'err\\n' b'' b'' 3", "nobody reads", "b'/dev/null\\nerr\\nout\\n' b'' b''"], r
@@ -118,7 +118,7 @@ def test_pipes_for_callers(method, user, counts):
 
 
 def test_a_caller_that_leaves_before_the_answer():
-    """Nobody has the pipes then: the command that fills one gets SIGPIPE, and does not wait for a reader."""
+    """The pipes have no reader then: the command that fills one gets SIGPIPE, and does not wait."""
     script = "import os, sys; sys.path.insert(0, sys.argv[1]); from bus import Bus\n" \
              "b = Bus(); b.send('/org/execd1', 'org.execd1.Manager', 'RunPiped', 'sasa{sv}b', 'web', ['yes'], {}, False)\n" \
              "os._exit(0)\n"
@@ -251,7 +251,7 @@ def test_content_and_status(source, target, tmp_path):
 
 
 def test_positions_in_files(tmp_path):
-    """The offsets are shared with the shell, as those of any other command."""
+    """The offsets are shared with the shell, as with any other command."""
     path, out = tmp_path / "in", tmp_path / "out"
     path.write_text("one\ntwo\n")
     script = f"{{ read -r line; execctl run -i web -- cat; }} < {path} > {out}; {{ echo first; " \
@@ -382,7 +382,7 @@ def test_who_takes_the_output_does_not_hold_execctl():
 
 
 def test_in_a_unit():
-    """The journal's socket stays outside; what the command writes is the unit's all the same."""
+    """The journal's socket stays outside; the output of the command belongs to the unit all the same."""
     unit = f"execd-test-{secrets.token_hex(8)}"
     shell(f"systemd-run --quiet --wait --unit={unit} execctl run web -- "
           "sh -c 'readlink /proc/self/fd/1 | cut -c -5; echo out; echo err >&2'")

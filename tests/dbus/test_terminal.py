@@ -153,7 +153,7 @@ def test_in_the_background_of_a_terminal(verb):
 
 @pytest.mark.parametrize("command", ["run web yes", "run -i --on-disconnect=kill web yes"])
 def test_in_the_background_without_a_terminal_of_its_own(command):
-    """What reads from the terminal there, or writes to one that stops whoever does, is stopped and can still be ended."""
+    """A process that reads from the terminal there, or writes to one with tostop, is stopped and can still be ended."""
     with Terminal("sh", "-c", f"stty tostop; timeout -k 60 1 execctl {command}; echo status=$?; read line") as t:
         t.expect("status=124")
     wait_for(lambda: not helper.live_execs(), what="the command to end")
@@ -251,7 +251,7 @@ ANSWERED = (b"\x1b[6n", b"\x1b]", b"\x9b6n", b"\x1b[21t")
 
 
 def test_logs_do_not_act_on_the_terminal():
-    """Somebody reads what a command of others has printed."""
+    """A user reads output of another user's command."""
     octal = "".join(f"\\{byte:03o}" for byte in ACTS)
     ident = execctl("run", "-d", "web", "--", "sh", "-c", f"printf '{octal}\\n'; printf '{octal}\\n' >&2").out.decode().strip()
     execctl("wait", ident)

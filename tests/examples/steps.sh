@@ -35,7 +35,7 @@ check_program() {
 check_c_program() {
     check_program "$dir/run-in-container" 127
     said 2 usage: "$dir/run-in-container" web
-    # What was in the file stays.
+    # Earlier content of the file stays.
     # shellcheck disable=SC2016  # for the shell in there
     inside sh -c '{ echo first; "$1" web echo second; } >/tmp/both && [ "$(cat /tmp/both)" = "first
 second" ]' sh "$dir/run-in-container"
@@ -112,7 +112,7 @@ ad_hoc() {
     [ "$(grep -cF -- "$text" <<<"$output")" = 2 ] || fail "'$text' is not there twice: $output"
 }
 
-# Files go as they are, of any size, and those of nothing too.
+# Files are copied unchanged, of any size, empty ones too.
 check_large_file() {
     ansible sh -euc 'head -c 3000000 /dev/urandom >/tmp/large && : >/tmp/empty && mkdir /tmp/back
         ansible-playbook --inventory inventory.yml /mnt/tests/examples/files.yml

@@ -94,7 +94,7 @@ static void record(FuzzInput *in)
         PROMISE(buf_length(&a) == buf_length(&b));
         PROMISE(buf_length(&a) == 0 || memcmp(buf_head(&a), buf_head(&b), buf_length(&a)) == 0);
 
-        /* What was recorded is characters, and is recorded again as it is. */
+        /* The recorded text consists of characters, and is recorded again unchanged. */
         if (buf_length(&a) == 0)
                 return;
         buf_done(&pieces);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A configuration file. What is told of it is clean, in order, and nothing that an ordinary line would hide.
+/* A configuration file. Its warnings are clean text, in order, and none is caused by a valid line.
  */
 
 #include <stdbool.h>
@@ -38,7 +38,7 @@ static void check_text(const char *text)
         PROMISE(n == 0 || (!is_blank(text[0]) && !is_blank(text[n - 1])));
 }
 
-/* What they accept they print so that they accept it again, as the same. */
+/* They print accepted values in a form that they accept again, with the same value. */
 static void check_units(const char *value)
 {
         char text[UNITS_TEXT_SIZE];
@@ -61,7 +61,7 @@ static int on_assignment(void *userdata, unsigned line, const char *section, con
         check_text(key);
         check_text(value);
         PROMISE(*key && !strchr(key, '=') && *key != '[' && *key != '#' && *key != ';');
-        /* After a section that is malformed it is none, but not that of before. */
+        /* After a malformed section there is no section, not the one before it. */
         PROMISE(fuzz_same(section, s->section) || (section && !*section));
         check_units(value);
         s->n++;
@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         PROMISE(copy);
         if (size > 0)
-                memcpy(copy, data, size); /* no NUL behind it */
+                memcpy(copy, data, size); /* no NUL after it */
         for (size_t i = 0; i < size; i++)
                 seen.n_lines += data[i] == '\n';
         r = config_file_parse(copy, size, &h);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The body of create. What is accepted is valid for every other transport too, and comes out of the history
- * file as it went in. */
+/* The body of create. An accepted request is valid for every other transport too, and comes out of the history
+ * file unchanged. */
 
 #include "base/strv.h"
 #include "fuzz/fuzz.h"

@@ -7,7 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "wire/detach-keys.h"
 
-/* What is delivered, and whether the sequence was completed. */
+/* The delivered bytes, and whether the sequence was completed. */
 static bool scan_simply(const DetachKeys *keys, const uint8_t *in, size_t size, Buf *out)
 {
         if (keys->off) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How many entries the container's list has, and the entries of it and of the request's, each up to a NUL:
- * what comes of them has each name once, with the value that was given last. */
+/* The number of entries in the container's list, and the entries of it and of the request's, each up to a NUL:
+ * the result has each name once, with the last value. */
 
 #include "base/strv.h"
 #include "fuzz/fuzz.h"
@@ -37,7 +37,7 @@ static void check_env(char *const *env, char *const *container, char *const *req
                 PROMISE(value && strcmp(value, *i + n + 1) == 0);
                 for (char *const *other = i + 1; *other; other++)
                         PROMISE(strncmp(*other, *i, n + 1) != 0);
-                /* What the request takes away it may only have given itself. */
+                /* The request may only remove variables that it has set itself. */
                 PROMISE(!removes(request, name) || last_value(request, name, n));
         }
         for (char *const *i = request; i && *i; i++) {

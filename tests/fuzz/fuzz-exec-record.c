@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A line of the history file. What can be read can be written, and from then on stays as it is. */
+/* A line of the history file. A line that can be read can be written, and does not change from then on. */
 
 #include "base/strv.h"
 #include "fuzz/fuzz.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ring of recent output: frames of sizes and types taken from the input, and between them what readers
- * do. What is still there is the end of what was written, frame by frame and byte by byte. */
+/* The ring of recent output: frames of sizes and types taken from the input, and between them acts of
+ * readers. The content of the ring is the end of all input, frame by frame and byte by byte. */
 
 #include "base/buf.h"
 #include "core/output-ring.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A connection's bytes, behind the sizes of the pieces in which they arrive: what comes of them must not
- * depend on the pieces. */
+/* A connection's bytes, after the sizes of the pieces in which they arrive: the result must not depend on the
+ * pieces. */
 
 #include "fuzz/fuzz.h"
 #include "unit/wire/http-play.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What runtimes and engines write of their containers. The first byte says which file it is. */
+/* Files of runtimes and engines about their containers. The first byte says which file it is. */
 
 #include "base/strv.h"
 #include "fuzz/fuzz.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An expression and a name, each up to a NUL. What is an expression matches in bounded time; one without any operator
- * matches the names that it is in. */
+/* An expression and a name, each up to a NUL. A valid expression matches in bounded time; one without any operator
+ * matches the names that contain it. */
 
 #include <string.h>
 

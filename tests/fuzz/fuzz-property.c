@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A property of a scope as "Name=value". What is accepted is of one of systemd's types and within its range.
+/* A property of a scope as "Name=value". An accepted value has one of systemd's types and is within its range.
  */
 
 #include <stdbool.h>

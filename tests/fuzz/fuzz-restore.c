@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What an earlier execd left of a stream in its map: a sound map with any bytes changed is refused, or makes
+/* The map of a stream that an earlier execd has left: a sound map with any bytes changed is refused, or makes
  * a stream that works, and that can be left and restored again. The input is a list of changes: where, in
  * two bytes, and the new byte. */
 
@@ -68,7 +68,7 @@ static int restore(Stream *s, int map, const int stage[2], const int *fds, size_
         return r;
 }
 
-/* What such a stream leaves is sound. */
+/* The map that such a stream leaves is sound. */
 static void check_again(sd_event *event, const Stream *s, const int stage[2])
 {
         int fds[STREAM_MAP_CLIENTS], out[2], in[2];

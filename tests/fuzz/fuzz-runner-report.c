@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a runner reports: a byte that fills the datagram, two bytes by which it is short, and how it begins.
+/* The report of a runner: a byte that fills the datagram, two bytes by which it is short, and how it begins.
  */
 
 #include "fuzz/fuzz.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the fuzz targets share. A target takes any bytes and aborts when a promise does not hold; replay.c or
- * libFuzzer brings the bytes. A target that only waits for a crash tests little: each says what must be
+ * Shared by the fuzz targets. A target takes any bytes and aborts when a promise does not hold; replay.c or
+ * libFuzzer brings the bytes. A target that only waits for a crash tests little: each checks what must be
  * true.
  */
 
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
                 }                                                                                      \
         } while (0)
 
-/* What is left of the input. */
+/* The rest of the input. */
 typedef struct FuzzInput {
         const uint8_t *data;
         size_t size;
@@ -38,7 +38,7 @@ static inline uint8_t fuzz_byte(FuzzInput *in)
         return *in->data++;
 }
 
-/* Owned bytes with a NUL behind them and no more room than that, so that a read past the end is seen. */
+/* Owned bytes with a NUL after them and no more room than that, so that a read past the end is seen. */
 static inline char *fuzz_copy(const void *data, size_t size)
 {
         char *copy = malloc(size + 1);

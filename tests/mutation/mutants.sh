@@ -7,7 +7,7 @@
 
 MUTANTS=$CACHE/mutants
 
-# What the mutants are overlays of: tree, and a KIND with the directory build of meson for each build.
+# The lower layers of the mutants: tree, and a KIND with the directory build of meson for each build.
 begin_mutants() {
     mkdir -p "$MUTANTS"
     mount -t tmpfs -o mode=700 mutants "$MUTANTS"
@@ -16,7 +16,7 @@ begin_mutants() {
         tar -C "$TREE" --null -T - -c | tar -C "$MUTANTS/tree" --no-same-owner -x
 }
 
-# add_product KIND DEBIAN VARIANT: what build_product() builds, with stage, what it installs, and a list of that: lines of a
+# add_product KIND DEBIAN VARIANT: the result of build_product(), with stage, its installed files, and a list: lines of a
 # file below $MUTANTS, a tab, and its place in the system.
 add_product() {
     local base=$MUTANTS/$1 debian=$2 variant=$3 work lock
@@ -93,7 +93,7 @@ build_mutant() {
     done <"$MUTANTS/$1/installed" >"$dir/changed"
 }
 
-# stage_mutant KIND STAGE: what is not as in $MUTANTS/KIND, below the directory STAGE.
+# stage_mutant KIND STAGE: the files that differ from $MUTANTS/KIND, below the directory STAGE.
 stage_mutant() {
     local dir path place
     dir=$(mutant_dir)
@@ -105,7 +105,7 @@ stage_mutant() {
     done <"$dir/changed"
 }
 
-# What the sandbox of the lane has of a mutant.
+# The files of a mutant that the sandbox of the lane has.
 installed=()
 
 # install_mutant SANDBOX: there, in the place of the mutant before.

@@ -109,7 +109,7 @@ has_repository() {
     git -c "safe.directory=$TREE" -C "$TREE" rev-parse HEAD
 }
 
-# The files of the tarball are those of the repository.
+# The tarball has the files of the repository.
 make_tarball() {
     local work name
     work=$(work_dir "$debian" package-dist)
@@ -208,7 +208,7 @@ prepare_system() {
     inside test ! -e /run/execd -a ! -e /usr/lib/execd || return 1
 }
 
-# Every file, user and group that a package can leave behind.
+# Every file, user and group that a package may not leave.
 inventory() {
     # shellcheck disable=SC2016  # for the shell in there
     inside sh -c '
@@ -420,7 +420,7 @@ container_slices() {
     inside systemctl list-units --all --plain --no-legend '*-execd*.slice'
 }
 
-# What rpm runs after it has removed the package, which has stopped the services.
+# The script that rpm runs after it has removed the package, which has stopped the services.
 check_rpm_scriptlet() {
     check_docker_exec
     inside systemctl stop execd.socket execd-spawner.socket execd.service execd-spawner.service
@@ -433,7 +433,7 @@ check_rpm_scriptlet() {
 # Processes, units and sockets.
 what_runs() {
     inside pgrep -a execd
-    # What is enabled stays known by name, as with any package, until it is purged.
+    # Enabled units stay known by name, as with any package, until it is purged.
     inside systemctl list-units --all --plain --no-legend 'execd.*' 'execd-spawner.*' 'exec-*' |
         grep -v " not-found *inactive *dead "
     inside ss -xlH | grep execd
@@ -472,7 +472,7 @@ check_waiting_was_told() {
 }
 
 check_removed() {
-    # Commands that other tests left behind run on, whatever becomes of the package.
+    # Commands that other tests have left run on, whatever becomes of the package.
     inside systemctl stop 'exec-*.scope'
     begin_waiting
     inside env DEBIAN_FRONTEND=noninteractive apt-get remove -y execd

@@ -33,7 +33,7 @@ label_of() {
     echo "$suite"
 }
 
-# say_verdict LABEL LOG FAILED SKIPPED: what the reader has to know of it, in one piece.
+# say_verdict LABEL LOG FAILED SKIPPED: the result for the reader, in one piece.
 say_verdict() {
     if [ "$3" -gt 0 ]; then
         printf '\n---- %s failed; all it said:\n' "$1"
@@ -68,7 +68,7 @@ judge_part() {
     [ -n "${KEEP-}" ] || PREFIX=$PREFIX-$number
     export REPORT=${label//[ ()\/]/-} EXECD_TEST_CPU=$LOGS/cpu-$number
     say "running: $label"
-    # What a step of making roots or building says is progress, and is shown as it comes.
+    # The output of making roots and of building is progress, and is shown as it comes.
     run_part "$suite" "$variant" "$target" </dev/null >"$log" 2> >(tee -a "$log.progress" >&2) || status=$?
     if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}

@@ -75,7 +75,7 @@ fits() {
     esac
 }
 
-# parts_of SUITE LEVEL TARGET ASAN NAMED: those of the level; of a suite that was named and has none of it, all.
+# parts_of SUITE LEVEL TARGET ASAN NAMED: the parts of the level; if a named suite has none of it, all parts.
 parts_of() {
     local part found=()
     for part in "${part_names[@]}"; do
@@ -89,7 +89,7 @@ parts_of() {
     [ ${#found[@]} -eq 0 ] || printf '%s\n' "${found[@]}"
 }
 
-# The longest first: what is long and begins late is waited for by nothing but itself.
+# The longest first, because a long one that begins late runs alone in the end.
 by_length() {
     local part
     while IFS= read -r part; do
@@ -97,7 +97,7 @@ by_length() {
     done | sort -s -k1,1nr | cut -d' ' -f2-
 }
 
-# What has changed since EXECD_TEST_SINCE, or since main where this is a branch of it, or in the last commit.
+# The files changed since EXECD_TEST_SINCE, or since main if this is a branch of it, or in the last commit.
 changed_files() {
     local since=${EXECD_TEST_SINCE-} base git=(git -c "safe.directory=$TREE" -C "$TREE")
     base=$("${git[@]}" merge-base HEAD origin/main 2>/dev/null) || base=''

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# What tests/run says at its end. Sourced by it.
+# The summary at the end of tests/run. Sourced by it.
 
 : "${TREE:?}" "${LOGS:?}"
 

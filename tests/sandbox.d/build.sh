@@ -14,8 +14,8 @@ work_dir() {
     echo "$CACHE/build/$(tree_hash)/$1-$2"
 }
 
-# Remembers whose the build directories are, and drops those of trees that are gone. Others do so at the same time: a
-# note is whole from the beginning.
+# Remembers the owners of the build directories, and drops directories of trees that are gone. Other runs do so at the same
+# time: a note is complete from the beginning.
 note_tree() {
     local note mine gone
     mine=$CACHE/build/$(tree_hash)
@@ -66,7 +66,7 @@ build_product() {
     take_lock "build-$(tree_hash)-$debian-$variant" lock
     case $variant in
     asan) options+=("-Db_sanitize=address,undefined" -Doptimization=1) ;;
-    # What a child of the spawner executes must not write down first what its parent has counted.
+    # A child of the spawner must not write the counters of its parent to a file before it executes a program.
     coverage) options+=(-Db_coverage=true -Doptimization=0 "-Dc_args=-fprofile-update=atomic -fno-builtin-execve") ;;
     esac
     # Another root is another compiler and other libraries: nothing of the old build holds.

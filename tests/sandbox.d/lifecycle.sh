@@ -5,7 +5,7 @@
 #   nspawn     pid of its systemd-nspawn       manifest   what was installed last
 # Its files are below $CACHE/sandbox/NAME.
 
-# What a variant stands on.
+# The root that a variant is based on.
 root_kind() {
     case $1 in
     fresh) echo machine ;;

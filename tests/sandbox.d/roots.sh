@@ -67,7 +67,7 @@ root_packages() {
     return 0
 }
 
-# What is done in the root once its packages are there; run by sh with the root as $1.
+# A script for the root once its packages are there; run by sh with the root as $1.
 root_customise() {
     case $1 in
     base)
@@ -138,7 +138,7 @@ root_recipe() {
     printf '%s\n' "kind $1" "debian $2" "mirror $MIRROR $SECURITY_MIRROR"
     root_packages "$1" "$2" | tr -s ' \n' '\n' | sort -u
     root_customise "$1"
-    # What makes a root is part of the recipe: the options it gives decide what is in there.
+    # The functions that make a root are part of the recipe: their options decide on its content.
     declare -f make_root make_minimal_root add_to_root
 }
 
@@ -149,7 +149,7 @@ root_path() {
     echo "$CACHE/root/$1-$2-${hash:0:12}"
 }
 
-# make_minimal_root SUITE TARGET PACKAGE…: dpkg is told to leave the documentation out only once the essential packages
+# make_minimal_root SUITE TARGET PACKAGE…: dpkg is set up to leave the documentation out only once the essential packages
 # are unpacked, since mmdebstrap would pass each of them through a filter of its own, which takes longer than all else.
 # The lists of packages stay, for the roots made from this one.
 make_minimal_root() {

@@ -5,9 +5,9 @@
 # policy with our modules linked in, the image. Sourced after tests/lib.sh.
 
 SELINUX_TREE=${TREE:?}/tests/selinux
-# What a file context of the policy is about is below ROOT; the machines' files have labels that no pattern gives.
+# The paths of the policy's file contexts are below ROOT; the machines' files have labels that no pattern gives.
 MACHINES=/var/lib/machines
-# What the tests in the VM share with others.
+# Files that the tests in the VM share with others.
 SHARED_TOOLS=("$TREE"/tests/confinement/{client.py,host.py,parity.py,parity-differences.txt} "$TREE/tests/shared/exchange.py"
     "$TREE/tests/sandbox.d/inside/usr/lib/execd-tests/machine")
 
@@ -17,7 +17,7 @@ vm_packages() {
         policycoreutils semodule-utils checkpolicy setools make m4 user-mode-linux
 }
 
-# Run in the root by sh, once its packages are there: what would only slow the boot is left out.
+# Run in the root by sh, once its packages are there: removes parts that would only slow the boot.
 vm_units() {
     cat <<'RECIPE'
 set -e
@@ -109,8 +109,8 @@ ensure_vm_root() {
     drop_lock "$lock"
 }
 
-# linked_policy WITH: the directory with what the policy is once our modules (WITH is 1) and those of the tests are
-# in: the store, the linked policy and the file contexts. Made where it is not.
+# linked_policy WITH: the directory with the policy once our modules (WITH is 1) and the modules of the tests are in: the
+# store, the linked policy and the file contexts. Made if it does not exist.
 linked_policy() {
     local with=$1 root hash target work lock script=()
     root=$(vm_root_path)
@@ -184,8 +184,8 @@ make_sandbox_image() {
     mv "$image.new" "$image"
 }
 
-# Those of this tree that another one takes the place of, and those of trees that are gone: note_tree() has seen to it
-# that nothing else of these is left.
+# Images of this tree that a new one replaces, and images of trees that are gone: note_tree() has removed all else of
+# these.
 drop_old_images() {
     local image tree
     for image in "$CACHE"/selinux/image-*; do
@@ -224,8 +224,7 @@ keep_image() {
     "$@" >&2 {lock}>&- || die "could not make the image of the VM"
 }
 
-# ensure_image WITH: prints the image with our policy (WITH is 1) or without. What is built for it is that of the sandboxes with
-# Debian 13.
+# ensure_image WITH: prints the image with our policy (WITH is 1) or without. It has the build of the sandboxes with Debian 13.
 ensure_image() {
     local with=$1 policy work image lock
     ensure_vm_root

@@ -6,7 +6,7 @@
 VM_SECONDS=${EXECD_TEST_VM_SECONDS:-1800}
 VM_MEMORY=${EXECD_TEST_VM_MEMORY:-1536M}
 
-# There are two kernels: Debian 13's, in the root of the VM, and, with HOST_KERNEL set, that of this host's
+# There are two kernels: Debian 13's, in the root of the VM, and, with HOST_KERNEL set, the kernel of this host's
 # Debian; Debian 12's is older than the system calls that set labels. Both see $CACHE/selinux as $(vm_top).
 vm_top() {
     if [ -n "${HOST_KERNEL-}" ]; then echo "$CACHE/selinux"; else echo /out; fi
@@ -22,7 +22,7 @@ run_kernel() {
     fi
 }
 
-# The image is never written to: what the VM changes goes to a file beside it.
+# The image is never written to: changes of the VM go to a file beside it.
 # vm_command IMAGE DIR WORD…: the command line, both below $CACHE/selinux.
 vm_command() {
     local image dir
@@ -33,7 +33,7 @@ vm_command() {
         "ubd1=$dir/results" root=/dev/ubda rw con=null ssl=null quiet audit=1 audit_backlog_limit=8192 systemd.show_status=1 "$@"
 }
 
-# What is in DIR/in is there for the tests.
+# Files in DIR/in are there for the tests.
 make_results_disk() {
     truncate -s 64M "$1/results"
     mkdir -p "$1/disk"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Requests over execd's HTTP socket, and the streams that come of them. What goes wrong is for the caller to judge; the tests
-of the protocol itself have a client of their own, conformance/wire.py."""
+"""Requests over execd's HTTP socket, and the streams that come of them. The caller judges errors; the tests of the
+protocol itself have a client of their own, conformance/wire.py."""
 
 import json
 import os

@@ -66,7 +66,7 @@ def cursor():
 
 
 def records_since(begun, unit):
-    """What a unit has recorded after a cursor, and systemd about it. journalctl is given no matches: with them, that of
+    """Records of a unit after a cursor, and of systemd about it. journalctl gets no matches: with them, the version of
     systemd 252 leaves out the first record that matches if the one at the cursor does not."""
     subprocess.run(["journalctl", "--sync"], check=False)
     text = shell(f"journalctl --all -o json --no-pager --after-cursor='{begun}'")
@@ -74,7 +74,7 @@ def records_since(begun, unit):
 
 
 def halt(pid):
-    """Stops a process. One that is told to stop may still do something: it is waited for."""
+    """Stops a process, and waits for it, because it may go on for a moment after the signal."""
     assert pid > 1, "it is not there"
     os.kill(pid, signal.SIGSTOP)
 
@@ -105,7 +105,7 @@ def reload_execd():
 
 
 def let_pass(seconds):
-    """Gives what must not happen the time to happen. What is to happen is waited for instead."""
+    """Gives an event that must not happen the time to happen. Events that have to happen are waited for instead."""
     time.sleep(seconds)
 
 

@@ -110,14 +110,14 @@ def runners_of(exec_id):
 
 
 def work_of(pid):
-    """What changes while it does something: the time that it has had the processor, and how often it has given it up."""
+    """Figures that change while it works: the time that it has had the processor, and how often it has given it up."""
     times = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()[11:13]
     text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return times + [line for line in text.splitlines() if "ctxt_switches" in line]
 
 
 def test_command_without_output_costs_nothing():
-    """It has closed its output, or given it to nobody, and goes on: its runner sleeps until it ends."""
+    """It has closed its output, or its output has no reader, and goes on: its runner sleeps until it ends."""
     exec_id = detach("web", ["sh", "-c", "echo so much; exec >/dev/null 2>&1; exec sleep 1000"])
     wait_for(lambda: any(r.get("MESSAGE") == "so much" for r in journal(exec_id)), what="its output")
     try:
@@ -156,7 +156,7 @@ def test_container_called_execd():
 
 def test_service_has_no_rate_limit():
     assert run("web", ["true"])[0] == 0
-    # What systemd tells journald, in microseconds. Nothing there is the default.
+    # The value that systemd passes to journald, in microseconds. Without it there is a default.
     assert os.readlink("/run/systemd/units/log-rate-limit-interval:execd.service") == "1"
 
 
@@ -341,7 +341,7 @@ def test_denials_do_not_fill_the_journal(users):
 
 
 def test_request_that_comes_as_execd_is_about_to_leave():
-    """It was read by nobody while the time without work ran out: it is served, and no connection is dropped."""
+    """It was not read while the idle timeout ran out: it is served, and no connection is dropped."""
     shell("mkdir -p /run/execd/execd.conf.d; printf '[Daemon]\\nIdleTimeoutSec=1s\\nIdleTimeoutMaxSec=0\\n' >/run/execd/execd.conf.d/idle.conf;"
           "systemctl restart execd.service")
     try:
@@ -378,7 +378,7 @@ def test_client_that_connects_as_execd_is_about_to_leave():
         finally:
             os.kill(pid, signal.SIGCONT)
         with s:
-            # A request of somebody else is served after the connection was accepted, and the timer has been looked at.
+            # A request of another client is served after the connection was accepted, and the timer has been looked at.
             shell("systemctl service-log-level execd.service")
             s.sendall(execd.head_bytes("GET", "/version"))
             assert execd.read_head(s)[0] == 200

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may do what over the HTTP socket: root, a member of group execd, anybody else; and what polkit's rules change."""
+"""Permissions over the HTTP socket: of root, a member of group execd, and other users; and the effect of polkit's rules."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ r = execd.request(sys.argv[5], sys.argv[6], body)
 print(json.dumps([r.status, r.json() if r.body else None]))
 """
 
-# Sends a request, does not wait for the answer, and stays when it is told that it may close.
+# Sends a request, does not wait for the answer, closes the connection on a line of its stdin, and stays.
 LEAVING_CALL = """
 import os, pwd, sys
 sys.path.insert(0, sys.argv[1])

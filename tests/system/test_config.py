@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""execd.conf and its drop-ins: where they are found, what is told of mistakes, what they change, and reloading."""
+"""execd.conf and its drop-ins: their places, messages about mistakes, their effects, and reloading."""
 
 import os
 import select
@@ -24,7 +24,7 @@ def clear():
         shutil.rmtree(f"{directory}/execd.conf.d", ignore_errors=True)
         if directory != "/etc/execd":
             subprocess.run(["rm", "-f", f"{directory}/execd.conf"], check=True)
-    # Nobody installs anything there.
+    # No package installs files there.
     shutil.rmtree("/usr/local/lib/execd", ignore_errors=True)
 
 
@@ -307,7 +307,7 @@ def test_drain_timeout():
     began = time.monotonic()
     assert run("web", ["sh", "-c", "sleep 60 & echo done"])[:2] == (0, b"done\n")
     assert time.monotonic() - began > 2.9
-    # What a short command leaves behind keeps its scope, which can still have the name of a spare one.
+    # A process that a short command leaves keeps its scope, which can still have the name of a spare one.
     shell("pkill -fx 'sleep 60'")
 
 

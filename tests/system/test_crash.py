@@ -204,7 +204,7 @@ def test_between_create_and_start():
 
 
 def test_commands_of_execctl():
-    """Their streams do not pass execd; who waits for the status asks again."""
+    """Their streams do not pass through execd; a client that waits for the status asks again."""
     open_gate = go("crash-execctl")
     run = subprocess.Popen(["execctl", "run", "web", "--", "sh", "-c", "echo up; read x </tmp/crash-execctl; echo done; exit 4"],
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -297,7 +297,7 @@ def test_caller_on_the_bus_gets_an_error():
 
 
 def test_systemd_forgets_what_is_not_needed():
-    """The sockets are stored once, whatever the number of execs, and go when execd has nothing to leave behind."""
+    """The sockets are stored once, whatever the number of execs, and go when execd has nothing to keep."""
     def stored():
         return int(shell("systemctl show -P NFileDescriptorStore execd.service"))
 
@@ -311,7 +311,7 @@ def test_systemd_forgets_what_is_not_needed():
     before = stored()
     assert before > 0
     run_some(before + 64)
-    # execd does not wait for systemd, which may be told of the last ones later.
+    # execd does not wait for systemd, which may get the last ones later.
     wait_for(lambda: stored() <= before + 32, what=lambda: f"systemd to forget what is not needed: {stored()}, {before} before")
     wait_for(lambda: not [e for e in request("GET", "/exec/json").json() if e["Running"]])
     shell("systemctl stop execd.service")

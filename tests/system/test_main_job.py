@@ -301,7 +301,7 @@ def soon_idle():
 
 @pytest.mark.slow
 def test_leaves_when_idle_and_comes_back(soon_idle):
-    # A created exec that nobody starts would keep it: start all that other tests have left.
+    # A created exec that is never started would keep it: start all that other tests have left.
     for e in request("GET", '/exec/json?filters={"status":["created"]}').json():
         request("POST", f"/exec/{e['ID']}/start", {"Detach": True})
     for e in request("GET", '/exec/json?filters={"status":["running"]}').json():

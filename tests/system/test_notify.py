@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""systemd does not read what the services tell it. Everybody is served meanwhile, and systemd hears all of it later."""
+"""systemd does not read messages of the services. All clients are served meanwhile, and systemd gets all of it later."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ def messages(systemd):
 
 def test_nobody_waits_for_systemd(unit, full_socket):
     pid = shell(f"systemctl show -P MainPID {unit}.service")
-    # A client keeps both programs there, and the number of clients is told to systemd.
+    # A client keeps both programs there, and systemd gets the number of clients.
     with connect() as s:
         s.sendall(head_bytes("GET", "/events"))
         assert read_head(s)[0] == 200

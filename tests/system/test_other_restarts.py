@@ -8,7 +8,7 @@ from execd import Attached, create, inspect, journal, shell, wait_for
 from test_spawner_restart import Load
 
 ROUNDS = 3
-# What journald has read and not written is lost if it is killed.
+# Messages that journald has read and not written are lost if it is killed.
 ACTS = [("systemd-machined", "restart"), ("systemd-machined", "kill -s KILL"), ("systemd-journald", "restart")]
 
 

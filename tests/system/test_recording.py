@@ -200,7 +200,7 @@ def test_much_output_is_bounded_and_runs_on():
 
 
 def told_of(exec_id):
-    """What was said about output that is not recorded."""
+    """The message about output that is not recorded."""
     return wait_for(lambda: [r for r in journal(exec_id) if r.get("MESSAGE_ID") == UNRECORDED], what="a record of it")
 
 
@@ -572,7 +572,7 @@ def test_limits_of_the_configuration(configured):
 
 
 def test_nobody_displaces_the_recordings_of_others(configured, users):
-    """R-H3: a member who records without end loses his own, and nobody else's."""
+    """R-H3: a member who records without end loses his own recordings, and no others."""
     configured("RecordingSizeMax=200K\nRecordingsTotalMax=700K\n")
     shell(f"rm -f {DIRECTORY}/*.cast; systemctl restart execd.service")
     mine = record(["echo", "of root"])[0]
@@ -590,7 +590,7 @@ def test_a_directory_that_cannot_be_used(configured, tmp_path):
     answer = request("POST", "/containers/web/exec", {"Cmd": ["true"], "Record": True})
     assert answer.status == 503 and path in answer.json()["message"]
     assert run("web", ["echo", "hi"]) == (0, b"hi\n", b"")
-    # What is demanded but cannot be had holds up nobody, and is told.
+    # A recording that the configuration demands but that is not possible delays no exec, and is reported.
     configured(f"RecordingDirectory={path}\nRecord=always\n")
     exec_id = create("web", ["echo", "hi"])
     assert Attached(exec_id).read_all() == (b"hi\n", b"")

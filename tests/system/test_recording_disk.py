@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A disk that does not answer holds up nobody but those whose recordings wait for it, and nothing is left out of these."""
+"""A disk that does not answer delays only execs whose recordings wait for it, and these are complete in the end."""
 
 import contextlib
 import os
@@ -74,7 +74,7 @@ def finished(exec_id):
 
 
 def begun(what):
-    """An exec that is recorded, and prints something when told to go on."""
+    """An exec that is recorded, and prints something after a line of the test."""
     exec_id = create("web", ["sh", "-c", f"echo begun; read x </tmp/go; {what}"], Record=True)
     a = Attached(exec_id)
     a.read_until(b"begun\n")
@@ -104,7 +104,7 @@ def others_are_served():
 
 
 def test_frozen_file_system(disk):
-    """R-C1: one who prints much waits; those who print little, and everybody else, do not."""
+    """R-C1: an exec that prints much waits; execs that print little, and all other requests, do not."""
     exec_id, a = begun(f"seq {LINES}; echo end >&2")
     # Its client reads all the time, so that it waits for nothing but the recording.
     a.socket.settimeout(100)
@@ -172,7 +172,7 @@ def test_crash_meanwhile(disk):
 
 
 def test_who_asks_for_a_recording_is_told(disk):
-    """A recording that is asked for must be possible: whoever asks waits for some time, and nobody with him."""
+    """A requested recording must be possible: its request waits for some time, and no other one does."""
     old, _, _ = record(["echo", "old"])
     shell("systemctl restart execd.service")
     with frozen():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""execd is restarted while commands run, as by an upgrade: no exec is lost, and nothing of it stays behind."""
+"""execd is restarted while commands run, as by an upgrade: no exec is lost, and nothing remains of it."""
 
 import hashlib
 import json
@@ -171,7 +171,7 @@ def test_output_waits_for_the_next_start():
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_attached_client_notices_nothing(times):
-    """Its terminal goes on: what was typed before, while execd was away, and after."""
+    """Its terminal goes on: input from before the restart, from the time without execd, and from after it."""
     exec_id = create("web", ["sh"], Tty=True, AttachStdin=True)
     a = Attached(exec_id, tty=True)
     a.socket.sendall(b"x=kept; echo rea''dy\n")
@@ -243,8 +243,8 @@ def test_end_of_input_while_execd_is_away():
 
 
 def test_stopped_for_good_it_cuts_its_clients_off():
-    """Nobody would serve them; the command lives on, as when its client detaches. It reads on where systemd, from 254 on, keeps
-    the other end of its input, and sees the end of it otherwise."""
+    """They would not be served; the command lives on, as when its client detaches. It reads on where systemd, from 254 on,
+    keeps the other end of its input, and sees the end of it otherwise."""
     exec_id = create("web", ["sh", "-c", "read x; exec sleep 3333"], AttachStdin=True)
     a = Attached(exec_id)
     a.socket.settimeout(30)

@@ -17,7 +17,7 @@ from execd import request, shell, wait_for
 CONFIG = "/run/execd/execd.conf.d/50-test-shares.conf"
 MEMBERS = ["share1", "share2", "share3", "share4"]
 
-# Takes orders on stdin, one a line, and answers each with a line. It holds what it was told to open.
+# Takes orders on stdin, one a line, and answers each with a line. It holds the connections that it has opened.
 MEMBER = """
 import json, os, socket, sys
 sys.path.insert(0, sys.argv[1])
@@ -282,7 +282,7 @@ def test_bodies_that_do_not_end(members):
 
 
 def test_requests_of_execs(members):
-    """T-H2: what execs were asked for is kept for as long as they are there."""
+    """T-H2: the requests of execs are kept for as long as these exist."""
     with limits(""):
         statuses = members[0].tell("create_large(40)")
         assert 8 < statuses.count(201) < 30 and set(statuses) == {201, 503}, statuses
@@ -350,7 +350,7 @@ def test_all_at_once(members):
 
 
 def test_events_that_nobody_reads(members):
-    """All readers share what there is; one that falls behind is cut off, and sees that."""
+    """All readers share one memory; one that falls behind is disconnected, and sees that."""
     with limits(""):
         assert members[0].tell("ask_and_leave_unread('/events', 300)") == 300
         reader = Member(MEMBERS[1])

@@ -87,7 +87,7 @@ def test_restarts_under_load():
 
 
 def test_deaths_under_load():
-    """A command may be ended with the spawner that has just started it, which is told; it is never started twice."""
+    """A command may be ended with the spawner that has just started it, which the client learns; it is never started twice."""
     with Load() as load:
         for _ in range(5):
             load.wait_for_more()
@@ -141,7 +141,7 @@ def test_systemd_executes_itself_anew_before_it_answers(busy_systemd):
 
 
 def test_events_go_on():
-    """Followers of the events get those of containers from the next spawner, without a new request."""
+    """Followers of the events get container events from the next spawner, without a new request."""
     lines = []
     with request_events() as s:
         shell("systemctl restart execd-spawner.service")
@@ -237,7 +237,7 @@ def test_start_under_way_is_finished_by_a_restart():
     start = released(exec_id)
     shell("systemctl restart --no-block execd-spawner.service")
     wait_for(lambda: shell("systemctl show -P ActiveState execd-spawner.service").strip() == "deactivating",
-             what="the spawner to be told")
+             what="the spawner to stop")
     shell(f"systemctl thaw exec-{exec_id}.scope")
     assert start.end() == (0, b"here\n")
     wait_for(lambda: spawner() not in (0, pid), what="the next one")
@@ -325,7 +325,7 @@ def test_answer_that_is_lost_leaves_nothing():
 
 
 def test_answer_that_execd_takes_along_leaves_nothing():
-    """execd dies with the answer unread: nobody would know of the command."""
+    """execd dies with the answer unread: no program would know the command."""
     pid = need_spawner()
     exec_id = parked(["sleep", "3339"])
     start = released(exec_id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An administrator switches execd off while clients wait: it stays off, and they are told."""
+"""An administrator switches execd off while clients wait: it stays off, and they get an error."""
 
 import json
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the execs of a container use, as Docker's clients, execctl and D-Bus are told, against the control group's own
+"""The usage of the execs of a container that Docker's clients, execctl and D-Bus see, against the control group's own
 figures."""
 
 import glob

@@ -61,7 +61,7 @@ static const Kind *find_kind(const char *name)
 
 static int by_prctl;
 
-/* Every filter of a stack is another program: `serial` is loaded into a register that nobody reads. */
+/* Every filter of a stack is another program: `serial` is loaded into a register that is never read. */
 static int install(const Kind *kind, unsigned serial)
 {
         struct sock_filter code[NUMBERS_MAX + 4];
@@ -86,7 +86,7 @@ static int install(const Kind *kind, unsigned serial)
 }
 
 /* One filter that fakes seccomp(2), and above it, loaded by prctl(2), the one that forbids something:
- * whoever installs both by seccomp(2) gets only the first and is told that all went well. */
+ * a program that installs both by seccomp(2) gets only the first, and no error. */
 static int install_hidden(void)
 {
         int r = install(find_kind("seccomp"), 0);
@@ -112,7 +112,7 @@ int filter_payload(const char *kind, int count)
         return wait_for_end();
 }
 
-/* The leader is traced by a child of its own, which leaves nobody else a chance to attach. */
+/* The leader is traced by a child of its own, so that no other process can attach. */
 int traced_leader(const char *kind)
 {
         pid_t leader = getpid();

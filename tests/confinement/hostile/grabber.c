@@ -161,7 +161,7 @@ int grabber(const char *report_path)
                                 look_at(pid);
                                 fflush(report);
                         } else if (errno == EPERM && kill(pid, 0) == 0) {
-                                /* What may not be traced may still be open to a look. */
+                                /* A process that may not be traced may still be readable. */
                                 note_program("denied", pid);
                                 fflush(report);
                         } else {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What a hostile container runs as its payload, and a few tools of the tests around it. One static program;
- * each attack says what it met in a file that the test reads, one line per thing seen.
+ * The payload of hostile containers, and a few tools of the tests around them. One static program;
+ * each attack writes its results to a file that the test reads, one line for each.
  */
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A first process that changes what it is when it is told to: the word in DIRECTORY/go says how, and
- * DIRECTORY/did says what came of it.
+ * A first process that changes its identity on request: the word in DIRECTORY/go says how, and
+ * DIRECTORY/did has the result.
  */
 
 #include <errno.h>

@@ -87,7 +87,7 @@ static int send_fds(int socket_fd, int fd)
         return sendmsg(socket_fd, &message, MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* Has more than so many fds of the user in messages that nobody reads, if its own limit lets it. */
+/* Has more than so many fds of the user in unread messages, if its own limit lets it. */
 int in_flight(uid_t uid, rlim_t count)
 {
         struct rlimit limit = {count, count};

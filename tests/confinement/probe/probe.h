@@ -18,7 +18,7 @@ long read_whole(const char *path, char *buffer, size_t size);
 /* "EPERM" for EPERM; a number where there is no short name here. */
 const char *errno_name(int error);
 
-/* report.c, report-fds.c: what is there without trying anything. */
+/* report.c, report-fds.c: the facts that can be read without an attempt. */
 void report_status(void);
 void report_namespaces(void);
 void report_limits(void);
@@ -35,7 +35,7 @@ void report_fds(void);
 void report_terminal(void);
 void report_mappings(void);
 
-/* active.c: what the kernel lets us do. Each attempt is made in a child of its own. */
+/* active.c: the acts that the kernel permits. Each attempt is made in a child of its own. */
 void report_attempts(void);
 
 /* serve.c: the payload of a machine, running what request files say. */

@@ -34,7 +34,7 @@
 #define __NR_lsm_list_modules  461
 #endif
 
-/* Fields that differ between any two processes, or count memory. Whatever else a kernel shows is compared.
+/* Fields that differ between any two processes, or count memory. All other fields are compared.
  */
 static const char *const volatile_fields[] = {
         "Name",  "State",  "Pid", "Tgid", "Ngid",    "PPid",      "NStgid",       "NSpid", "NSpgid",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The payload of a machine: what a container's own init would run. A request is a file
+ * The payload of a machine, as a container's own init would run it. A request is a file
  * DIRECTORY/NAME.request with one word per line: uid, gid, supplementary groups separated by commas, "tty"
  * or "pipes", working directory, then argv; its output comes in NAME.out, and NAME.done holds the exit
  * status when all is written. With "-" as uid, the command is as the payload is: same ids, umask, directory.

@@ -27,7 +27,7 @@ def start_docker():
 
 
 class Container:
-    """What vm.Machine is, as far as the tests of limits need it."""
+    """The parts of vm.Machine that the tests of limits need."""
 
     def __init__(self, name):
         self.name = f"limited-{name}"
@@ -43,7 +43,7 @@ class Container:
         assert vm.wait_for(lambda: client.request("GET", f"/containers/{self.name}/json").status == 200)
 
     def engine(self, *words):
-        """With the output in a file: what an engine leaves running would keep a pipe open."""
+        """With the output in a file, since processes that an engine leaves running would keep a pipe open."""
         script = '"$@" >/tmp/engine 2>&1 </dev/null || { cat /tmp/engine; exit 1; }; cat /tmp/engine'
         return vm.sh(["sh", "-c", script, "sh", *self.program, *words])
 

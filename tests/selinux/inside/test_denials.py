@@ -5,7 +5,7 @@ import re
 
 import vm
 
-# What tests have provoked, and has to be there after them.
+# Denials that tests have provoked, and that must be there after them.
 PROVOKED = {
     "a file of another container's": r'denied  \{ read \} .* name="foreign" .*:container_t:s0:c1,c2 .*:s0:c3,c4 tclass=file',
     "a caller without the permission":
@@ -24,7 +24,7 @@ ALLOWED = {
     "a label that could not be set":
         r'comm="execd-runner" (name="(link|/|sched)"|path="/mnt/false/attr/\w+") .*:execd_runner_t:s0 .* permissive=1',
 }
-# What this Debian's own policy lacks, apart from execd.
+# Rules that this Debian's own policy lacks, apart from execd.
 OTHERS = {
     "journald looks at credentials": r'comm="systemd-journal" name="/" dev="(ramfs|tmpfs)" .*:syslogd_t:',
     "tmpfiles would relabel": r'denied  \{ relabelfrom \} .* comm="systemd-tmpfile" .*:systemd_tmpfiles_t:',

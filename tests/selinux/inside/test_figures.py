@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What execs use, as Docker's clients and execctl are told, against the control group's own figures: this kernel has the
+"""The usage of execs that Docker's clients and execctl see, against the control group's own figures: this kernel has the
 controllers."""
 
 import json

@@ -95,7 +95,7 @@ def test_on_for_a_service_with_a_domain(boolean):
 
 
 def test_off_again(service, boolean):
-    """What was created while it was allowed is no longer started."""
+    """An exec that was created while it was allowed is no longer started."""
     unit, _ = service("again", ["User=daemon"])
     created = client.create(unit, LABEL).json()["Id"]
     vm.sh(["setsebool", "execd_enter_services", "off"])

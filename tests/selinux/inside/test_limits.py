@@ -92,7 +92,7 @@ def test_cpu_of_the_container(limited):
 
 @pytest.fixture
 def emptied(limited):
-    """What earlier execs have left in the background counts too."""
+    """Background processes of earlier execs count, too."""
     vm.sh(["systemctl", "stop", "*execd[0-9a-f]*.slice"], check=False)
     return limited
 
@@ -204,7 +204,7 @@ def test_start_beside_commands_that_burn(emptied, monkeypatch):
 
 
 def test_lower_limit_of_one(emptied):
-    """What the request asks for binds within the slice."""
+    """Limits of the request bind within the slice."""
     assert killed(emptied.run(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=40M count=1 && echo survived"],
                               Properties={"MemoryMax": "20M"}))
 
@@ -219,7 +219,7 @@ def test_limits_that_change(emptied):
     assert vm.wait_for(lambda: number(directory, "pids.max") == 20)
     assert vm.wait_for(lambda: vm.read(f"{directory}/cpu.max").split()[0] == "10000")
     vm.sh(["systemctl", "set-property", "--runtime", emptied.unit, "MemoryMax=infinity", "TasksMax=30", "CPUQuota="])
-    # What an engine has limited in a control group of its own below that of the unit stays.
+    # Limits of an engine in a control group of its own below the unit's stay.
     memory, quota = (56 << 20, "20000") if emptied.has_own_group else (None, "max")
     assert vm.wait_for(lambda: number(directory, "memory.max") == memory)
     assert vm.wait_for(lambda: vm.read(f"{directory}/cpu.max").split()[0] == quota)
@@ -245,7 +245,7 @@ def test_limit_below_what_is_used(emptied):
 
 
 def test_slice_with_other_limits(emptied):
-    """Somebody has taken them away. They are set again."""
+    """Another program has removed them. They are set again."""
     ids = spawned(emptied, ["sleep", "100"], 1)
     directory = slice_of(ids[0])
     vm.sh(["systemctl", "set-property", "--runtime", os.path.basename(directory), "MemoryMax=infinity", "TasksMax=infinity"])
@@ -255,7 +255,7 @@ def test_slice_with_other_limits(emptied):
 
 
 def test_slice_without_limits(emptied):
-    """Made by somebody else, it is given them before a command is in it."""
+    """If another program has made it, it gets them before a command is in it."""
     ids = spawned(emptied, ["sleep", "100"], 1)
     directory = slice_of(ids[0])
     name = os.path.basename(directory)

@@ -45,7 +45,7 @@ def test_installed_again_it_disturbs_nothing(web):
     before = main_pids()
     dpkg("-i", *glob.glob("/results/in/execd-selinux_*.deb"))
     after = main_pids()
-    # The spawner leaves when it has nothing to do, and a slow host gives it the time.
+    # The spawner exits when it has nothing to do, and a slow host gives it the time.
     assert after["execd.service"] == before["execd.service"] != "0"
     assert after["execd-spawner.service"] in (before["execd-spawner.service"], "0"), (before, after)
     assert client.inspect(exec_id)["Running"]

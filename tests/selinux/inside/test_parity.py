@@ -28,7 +28,7 @@ def machine():
 
 
 def prepare(root):
-    # Not sticky: what a user inside wrote, its init may take away.
+    # Not sticky: its init may remove files of a user inside.
     vm.sh(["install", "-d", "-m", "777", f"{root}/probe"])
     shutil.copy(PROBE, f"{root}/probe/probe")
     vm.sh(["chcon", "-R", "system_u:object_r:container_file_t:s0:c1,c2", f"{root}/probe"])
@@ -61,7 +61,7 @@ def test_equal_but_for_capabilities_when_privileged(machine, user):
 
 
 def controls_of(pid, depth=None):
-    """What the control group of a process, or one above it, sets."""
+    """The limit that the control group of a process, or one above it, sets."""
     path = vm.read(f"/proc/{pid}/cgroup").strip().split("::", 1)[1]
     if depth:
         path = "/".join(path.split("/")[:depth + 1])

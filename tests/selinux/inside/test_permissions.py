@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who may do what by the policy: class containerexec, asked by execd for the caller's label and the container's."""
+"""Permissions of the policy: class containerexec, checked by execd for the caller's label and the container's."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Caller:
         return text
 
     def call(self, method, signature, *arguments, path="/org/execd1", interface="org.execd1.Manager"):
-        """The same on D-Bus; what busctl says."""
+        """The same on D-Bus; the output of busctl."""
         return self.run(["busctl", "call", "org.execd1", path, interface, method, signature, *arguments])
 
     def ask(self, method, path, body=None):
@@ -172,7 +172,7 @@ def test_recordings(web):
 
 
 def test_the_owners_own_exec_is_no_exception(web):
-    """What may be created by one domain of root's is not started by another."""
+    """An exec that one domain of root's may create is not started by another."""
     exec_id = client.create(web.name, ["true"], Privileged=True).json()["Id"]
     caller = Caller("execd_test_exec_t")
     assert_denied(caller, caller.ask("POST", f"/exec/{exec_id}/start", {"Detach": True}), "exec_privileged", web.label)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the label is for: a command has its container's rights and no others, whatever the container does."""
+"""The purpose of the label: a command has its container's rights and no others, whatever the container does."""
 
 import os
 import time
@@ -36,8 +36,8 @@ def test_a_command_does_not_read_what_is_anothers(web, privileged):
 
 
 def do_to_mounts_of(pid, steps):
-    """As root of the VM, with the mounts of a process: what no container could do to itself is done to it. All in one go:
-    a spawner that nobody needs leaves after some seconds."""
+    """As root of the VM, with the mounts of a process: does things to a container that it could not do to itself. All in one
+    go: a spawner that is not needed exits after some seconds."""
     words = [word for step in steps for word in ("--", *step)]
     vm.sh(["python3", "/usr/lib/execd-tests/selinux/in-mounts.py", str(pid)] + words[1:])
 
@@ -119,7 +119,7 @@ def test_a_container_that_is_not_confined_is_refused_by_default():
         outcome = machine.run(["true"])
         client.assert_refused(outcome)
         vm.sh(["setsebool", "execd_enter_unconfined", "on"])
-        # What cannot be read of the first process is tried again after three seconds.
+        # A failed read of the first process is tried again after three seconds.
         assert vm.wait_for(lambda: machine.run(["true"]).code == 0)
         outcome = machine.run(["cat", "/proc/self/attr/current"])
         assert outcome.code == 0 and outcome.out.decode().rstrip("\n\0") == vm.label_of(machine.leader()), outcome

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes beyond one exec, enforcing: execd is restarted while commands run, the kernel's audit is told, and what is
-recorded is execd's own."""
+"""More than one exec, enforcing: execd is restarted while commands run, the kernel's audit has records, and recordings
+belong to execd alone."""
 
 import json
 import os

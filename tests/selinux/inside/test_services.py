@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What cannot be entered by executing a program as it is refused, and the client is told why."""
+"""A domain that cannot be entered by executing a program as it is refused, and the error says why."""
 
 import os
 
@@ -22,7 +22,7 @@ def service():
 @pytest.mark.parametrize("tty", [False, True])
 @pytest.mark.parametrize("privileged", [False, True])
 def test_a_type_that_is_no_containers(service, user, tty, privileged):
-    """A confined service's domain, say: its policy lets nobody become it with a program of one's choice."""
+    """A confined service's domain, say: its policy lets no caller enter it with a program of the caller's choice."""
     assert vm.label_of(service.leader()) == SERVICE
     ran = "/home/app/ran" if user else "/root/ran"
     outcome = service.run(["touch", ran], User=user, tty=tty, Privileged=privileged)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A command's stdin, stdout and stderr, where its container has categories that its caller has not, and the other way
-round: what the policy does not let it use, the kernel replaces by the null device without a word."""
+round: the kernel silently replaces descriptors that the policy denies by the null device."""
 
 import json
 import os

@@ -81,7 +81,7 @@ class Machine:
         assert status == 0, sh(["journalctl", "--no-pager", "-n", "30", "-u", self.unit])
 
     def leader(self):
-        """The payload: nspawn's own init of a machine stands between it and systemd-nspawn."""
+        """The payload: nspawn's own init of a machine is between it and systemd-nspawn."""
         leader = vm_value("machinectl", "show", self.name, "-p", "Leader", "--value")
         children = subprocess.run(["pgrep", "-P", leader], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
         return int(children[0] if children and read(f"/proc/{leader}/comm").startswith("(sd-stub") else leader)
@@ -104,7 +104,7 @@ class Machine:
 
 
 def messages(since, field, value):
-    """What has been recorded after a cursor. journalctl is given no matches: with them, some versions leave out the first
+    """The records after a cursor. journalctl is given no matches: with them, some versions leave out the first
     record that matches if the one at the cursor does not."""
     text = sh(["journalctl", "--no-pager", "--all", "-o", "json", f"--after-cursor={since}"], check=False)
     found = [json.loads(line) for line in text.split("\n") if line.startswith("{")]
@@ -121,7 +121,7 @@ def records(since=None):
 
 
 def said(since):
-    """What execd has told the journal after a cursor."""
+    """Messages of execd in the journal after a cursor."""
     return "\n".join(messages(since, "_SYSTEMD_UNIT", "execd.service"))
 
 
