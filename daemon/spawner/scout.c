@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "spawner/leftover.h"
 #include "spawner/scout-process.h"
+#include "spawner/suspects.h"
 
 #define SCOUTS_MAX      16
 #define IDLE_MAX        2
@@ -38,8 +39,6 @@
 #define DISK_SLOW_USEC   USEC_PER_SEC
 #define DISK_QUEUED_USEC (30 * USEC_PER_SEC)
 
-#define SUSPECTS_MAX     64
-#define SUSPECT_USEC     (60 * USEC_PER_SEC)
 #define STATUS_MAX       (64 * 1024)
 
 struct Scout {
@@ -56,11 +55,6 @@ struct Scout {
         unsigned n_waits;  /* how often it was found in this wait */
 };
 
-typedef struct Suspect {
-        pid_t group;
-        uint64_t until;
-} Suspect;
-
 static struct {
         sd_event *event;
         sd_event_source *timer;
@@ -68,38 +62,7 @@ static struct {
         List all, waiting;
         size_t n;
         unsigned n_left; /* killed ones that have not ended yet */
-        Suspect suspects[SUSPECTS_MAX];
 } scouts;
-
-static bool is_suspect(pid_t group)
-{
-        uint64_t now = 0;
-
-        for (size_t i = 0; i < SUSPECTS_MAX; i++)
-                if (scouts.suspects[i].group == group) {
-                        now = now ?: now_usec(CLOCK_MONOTONIC);
-                        return now < scouts.suspects[i].until;
-                }
-        return false;
-}
-
-/* Uses the entry that the group already has, or else the one that expires first. */
-static void suspect(pid_t group)
-{
-        Suspect *place = &scouts.suspects[0];
-
-        for (size_t i = 0; i < SUSPECTS_MAX; i++) {
-                Suspect *s = &scouts.suspects[i];
-
-                if (s->group == group) {
-                        place = s;
-                        break;
-                }
-                if (s->until < place->until)
-                        place = s;
-        }
-        *place = (Suspect){.group = group, .until = now_usec(CLOCK_MONOTONIC) + SUSPECT_USEC};
-}
 
 /* The child ends at once as a rule. */
 static Scout *scout_free(Scout *s)
@@ -202,7 +165,7 @@ static Shares count_shares(void)
                 if (!s->is_at_work)
                         continue;
                 shares.n++;
-                shares.n_suspects += is_suspect(s->target.group);
+                shares.n_suspects += suspects_have(s->target.group);
                 shares.n_slow += s->memory->work->on_slow != NULL;
                 shares.n_disks += reads_files(&s->target);
         }
@@ -224,7 +187,7 @@ static bool may_work(const ScoutJob *j, const Shares *shares)
                 return false;
         if (j->target.caller != 0 && n_caller + FOR_ROOT + shares->n >= SCOUTS_MAX)
                 return false;
-        return shares->n_suspects < OF_SUSPECTS_MAX || !is_suspect(j->target.group);
+        return shares->n_suspects < OF_SUSPECTS_MAX || !suspects_have(j->target.group);
 }
 
 static Scout *idle_scout(void)
@@ -379,7 +342,7 @@ static bool end_one(uint64_t now)
 
                 if (!is_over(s, now))
                         continue;
-                suspect(s->target.group);
+                suspects_add(s->target.group);
                 scout_dismiss(s);
                 if (j)
                         job_fail(j, -ETIMEDOUT);
