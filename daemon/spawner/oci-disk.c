@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* One that is not used stays for the next directory: a scout that hangs counts in it until it ends. */
+/* An unused entry is kept for the next directory. A scout counts in it until it answers or ends. */
 static List disks;
 static pid_t last_group;
 
@@ -14,10 +14,15 @@ int oci_disk_refuse(const OciDisk *d, Refusal *reterr)
                       d->directory);
 }
 
+static bool is_unused(const OciDisk *d)
+{
+        return d->n_looks == 0 && d->n_at_work == 0 && d->n_stuck == 0;
+}
+
 static OciDisk *find_unused(void)
 {
-        return LIST_FIND(OciDisk, d, &disks, node, d->n_looks == 0 && d->n_stuck == 0 && !d->is_doubtful)
-                       ?: LIST_FIND(OciDisk, d, &disks, node, d->n_looks == 0 && d->n_stuck == 0);
+        return LIST_FIND(OciDisk, d, &disks, node, is_unused(d) && !d->is_doubtful)
+                       ?: LIST_FIND(OciDisk, d, &disks, node, is_unused(d));
 }
 
 static int disk_get(const char *directory, OciDisk **ret)

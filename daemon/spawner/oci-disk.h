@@ -12,11 +12,12 @@
 
 typedef struct OciDisk {
         ListNode node;
-        char *directory;  /* owned; "": nothing */
-        pid_t group;      /* of scouts; negative */
-        unsigned n_looks; /* under way */
-        unsigned n_stuck; /* scouts that were killed and have not ended yet */
-        bool is_doubtful; /* it did not answer the last time */
+        char *directory;    /* owned; "": nothing */
+        pid_t group;        /* of scouts; negative */
+        unsigned n_looks;   /* under way */
+        unsigned n_at_work; /* scouts, including those of cancelled looks */
+        unsigned n_stuck;   /* scouts that were killed and have not ended yet */
+        bool is_doubtful;   /* it did not answer the last time */
 } OciDisk;
 
 /* Counts a look. Refuses one in a file system that scouts hang in. */

@@ -266,7 +266,8 @@ int oci_look_start(OciLook *l, const OciQuery *query, Refusal *reterr)
         r = scout_job_start(&l->job, &work, l,
                             &(ScoutTarget){.group = l->disk->group,
                                            .caller = SCOUT_NOBODY,
-                                           .n_stuck = &l->disk->n_stuck});
+                                           .n_stuck = &l->disk->n_stuck,
+                                           .n_at_work = &l->disk->n_at_work});
         if (r < 0)
                 oci_disk_release(l->disk);
         return r;

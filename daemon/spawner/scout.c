@@ -64,6 +64,16 @@ static struct {
         unsigned n_left; /* killed ones that have not ended yet */
 } scouts;
 
+/* A scout whose job was cancelled works until it answers or ends. */
+static void set_at_work(Scout *s, bool is_at_work)
+{
+        unsigned *n = s->target.n_at_work;
+
+        if (n && s->is_at_work != is_at_work)
+                *n = is_at_work ? *n + 1 : *n - 1;
+        s->is_at_work = is_at_work;
+}
+
 /* The child ends at once as a rule. */
 static Scout *scout_free(Scout *s)
 {
@@ -88,6 +98,7 @@ static Scout *scout_free(Scout *s)
                 else if (r != -ESTALE)
                         log_error_errno(r, "Failed to watch scout %d", s->pid);
         }
+        set_at_work(s, false);
         fd_close(s->pidfd);
         if (s->memory)
                 munmap(s->memory, sizeof(*s->memory));
@@ -140,8 +151,8 @@ static int scout_give(Scout *s, ScoutJob *j)
         list_remove(&scouts.waiting, &j->node);
         j->scout = s;
         s->job = j;
-        s->is_at_work = true;
         s->target = j->target;
+        set_at_work(s, true);
         s->since = now_usec(CLOCK_MONOTONIC);
         s->n_waits = 0;
         return 0;
@@ -284,7 +295,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t events, void *user
                 job_end(j, m->error, m->data, &found);
         } else
                 scout_findings_done(&found);
-        s->is_at_work = false;
+        set_at_work(s, false);
         give_jobs();
         return 0;
 }

@@ -57,7 +57,8 @@ typedef struct ScoutTarget {
         pid_t group; /* the first process of the container, or the process itself; negative: a file system */
         pid_t process; /* the one that is read; only to look whether it would run if it got the processor */
         uid_t caller;  /* for whom it is read */
-        unsigned *n_stuck; /* static: scouts that were killed there and have not ended yet; or NULL */
+        unsigned *n_stuck;   /* static: scouts that were killed there and have not ended yet; or NULL */
+        unsigned *n_at_work; /* static: working scouts, including those of cancelled jobs; or NULL */
 } ScoutTarget;
 
 /* Embedded in what owns it. */
