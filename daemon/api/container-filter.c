@@ -3,14 +3,12 @@
 #include "api/container-filter.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "api/container-facts.h"
-#include "base/decimal.h"
+#include "api/image-name.h"
+#include "api/port-range.h"
 #include "wire/json-build.h"
 #include "wire/service-name.h"
-
-#define PORT_MAX 65535
 
 struct ContainerFilter {
         HttpFilter *values;
@@ -18,11 +16,6 @@ struct ContainerFilter {
         char *before_id, *since_id;
         char **ids; /* of those that "id" names */
 };
-
-typedef struct PortRange {
-        long first, last;
-        const char *protocol; /* in the value */
-} PortRange;
 
 ContainerFilter *container_filter_free(ContainerFilter *f)
 {
@@ -69,49 +62,13 @@ static int check_numbers(const ContainerFilter *f, const char *key, Refusal *ret
         return 0;
 }
 
-static bool read_port(const char **text, long *ret)
-{
-        uint64_t n;
-
-        if (decimal_take(text, PORT_MAX, &n) < 0)
-                return false;
-        *ret = (long) n;
-        return true;
-}
-
-/* "80", "80/udp", "80-90/tcp". */
-static bool read_ports(const char *text, PortRange *ret)
-{
-        static const char *const protocols[] = {"tcp", "udp", "sctp"};
-
-        if (!read_port(&text, &ret->first))
-                return false;
-        ret->last = ret->first;
-        if (*text == '-') {
-                text++;
-                if (!read_port(&text, &ret->last) || ret->last < ret->first)
-                        return false;
-        }
-        ret->protocol = "tcp";
-        if (!*text)
-                return true;
-        if (*text++ != '/')
-                return false;
-        for (size_t i = 0; i < ELEMENTSOF(protocols); i++)
-                if (strcasecmp(protocols[i], text) == 0) {
-                        ret->protocol = protocols[i];
-                        return true;
-                }
-        return false;
-}
-
 static int check_ports(const ContainerFilter *f, const char *key, Refusal *reterr)
 {
         char **values = http_filter_values(f->values, key);
         PortRange range;
 
         STRV_FOREACH (v, values)
-                if (!read_ports(*v, &range))
+                if (!port_range_parse(*v, &range))
                         return bad_value(key, *v, reterr);
         return 0;
 }
@@ -284,52 +241,12 @@ static int match_labels(const ContainerFilter *f, const ContainerInfo *c, Refusa
         return http_filter_match_labels(f->values, labels);
 }
 
-/* The length without ":latest", which a name without a tag means. */
-static size_t untagged(const char *image)
-{
-        size_t n = strlen(image), tag = strlen(":latest");
-
-        return n > tag && strcmp(image + n - tag, ":latest") == 0 ? n - tag : n;
-}
-
-/* The registries that a short name is completed with. */
-static const char *unqualified(const char *image)
-{
-        static const char *const prefixes[] = {"docker.io/library/", "docker.io/", "localhost/"};
-
-        for (size_t i = 0; i < ELEMENTSOF(prefixes); i++)
-                if (strncmp(image, prefixes[i], strlen(prefixes[i])) == 0)
-                        return image + strlen(prefixes[i]);
-        return image;
-}
-
-static bool is_image_name(const char *image, const char *value)
-{
-        size_t n;
-
-        image = unqualified(image);
-        value = unqualified(value);
-        n = untagged(image);
-        return n > 0 && n == untagged(value) && strncmp(image, value, n) == 0;
-}
-
-static bool is_image_id(const char *id, const char *value)
-{
-        static const char prefix[] = "sha256:";
-
-        if (strncmp(id, prefix, strlen(prefix)) == 0)
-                id += strlen(prefix);
-        if (strncmp(value, prefix, strlen(prefix)) == 0)
-                value += strlen(prefix);
-        return *value && strncmp(id, value, strlen(value)) == 0;
-}
-
 static bool match_ancestor(const ContainerFilter *f, const ContainerInfo *c, struct json_object *facts)
 {
         char **values = http_filter_values(f->values, "ancestor");
 
         STRV_FOREACH (v, values)
-                if (is_image_name(c->image, *v) || is_image_id(json_get_text(facts, "Image"), *v))
+                if (image_name_matches(c->image, *v) || image_id_matches(json_get_text(facts, "Image"), *v))
                         return true;
         return !values;
 }
@@ -388,31 +305,24 @@ static int match_volumes(const ContainerFilter *f, const ContainerInfo *c, struc
         return found;
 }
 
-static bool in_range(const PortRange *range, const char *protocol, const char *port)
-{
-        long number;
-
-        return strcasecmp(protocol, range->protocol) == 0 && read_port(&port, &number) &&
-               number >= range->first && number <= range->last;
-}
-
 /* Docker's rule: "expose" is about ports of the container, "publish" about those of the host that lead to
  * it. */
 static bool has_port(struct json_object *ports, const char *value, bool published)
 {
         PortRange range;
 
-        if (!read_ports(value, &range) || !ports || !json_object_is_type(ports, json_type_object))
+        if (!port_range_parse(value, &range) || !ports || !json_object_is_type(ports, json_type_object))
                 return false;
         json_object_object_foreach (ports, name, bindings) {
                 const char *slash = strchr(name, '/'), *protocol = slash ? slash + 1 : "tcp";
                 size_t n = json_count(bindings);
 
-                if (!published && in_range(&range, protocol, name))
+                if (!published && port_range_has(&range, protocol, name))
                         return true;
                 for (size_t i = 0; i < n && published; i++)
-                        if (in_range(&range, protocol,
-                                     json_get_text(json_object_array_get_idx(bindings, i), "HostPort")))
+                        if (port_range_has(
+                                    &range, protocol,
+                                    json_get_text(json_object_array_get_idx(bindings, i), "HostPort")))
                                 return true;
         }
         return false;
