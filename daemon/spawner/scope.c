@@ -281,6 +281,7 @@ static int scope_call(Scope *s)
         s->makes_slice = makes_slice;
         slice_on_called(s->slice);
         s->called = now_usec(CLOCK_MONOTONIC);
+        s->timeout = sd_event_source_disable_unref(s->timeout); /* of scope_start() */
         r = sd_event_add_time_relative(m->event, &s->timeout, CLOCK_MONOTONIC, JOB_TIMEOUT_USEC, 0,
                                        on_timeout, s);
         if (r < 0)
