@@ -50,6 +50,47 @@ static int read_process_fd(sd_bus_message *m, Peer *p)
         return 0;
 }
 
+static int read_label(sd_bus_message *m, Peer *p)
+{
+        const void *label;
+        size_t size;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "ay");
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'y', &label, &size);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        free(p->label);
+        p->label = strndup(label, size);
+        return p->label ? 0 : -ENOMEM;
+}
+
+static int read_credential(sd_bus_message *m, const char *key, Peer *p, bool *have_uid)
+{
+        uint32_t value;
+        int r;
+
+        if (strcmp(key, "ProcessFD") == 0)
+                return read_process_fd(m, p);
+        if (strcmp(key, "LinuxSecurityLabel") == 0)
+                return read_label(m, p);
+        if (strcmp(key, "UnixUserID") != 0 && strcmp(key, "ProcessID") != 0)
+                return sd_bus_message_skip(m, "v");
+        r = sd_bus_message_read(m, "v", "u", &value);
+        if (r < 0)
+                return r;
+        if (strcmp(key, "ProcessID") == 0)
+                p->pid = (pid_t) value;
+        else {
+                p->uid = value;
+                *have_uid = true;
+        }
+        return 0;
+}
+
 /* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
 static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
 {
@@ -62,40 +103,9 @@ static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **r
                 return -ENOMEM;
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                uint32_t value;
-
                 r = sd_bus_message_read(m, "s", &key);
-                if (r < 0)
-                        return r;
-                if (strcmp(key, "UnixUserID") == 0 || strcmp(key, "ProcessID") == 0) {
-                        r = sd_bus_message_read(m, "v", "u", &value);
-                        if (r < 0)
-                                return r;
-                        if (strcmp(key, "ProcessID") == 0)
-                                p->pid = (pid_t) value;
-                        else {
-                                p->uid = value;
-                                have_uid = true;
-                        }
-                } else if (strcmp(key, "ProcessFD") == 0) {
-                        r = read_process_fd(m, p);
-                        if (r < 0)
-                                return r;
-                } else if (strcmp(key, "LinuxSecurityLabel") == 0) {
-                        const void *label;
-                        size_t size;
-
-                        r = sd_bus_message_enter_container(m, 'v', "ay");
-                        if (r >= 0)
-                                r = sd_bus_message_read_array(m, 'y', &label, &size);
-                        if (r >= 0)
-                                r = sd_bus_message_exit_container(m);
-                        if (r < 0)
-                                return r;
-                        free(p->label);
-                        p->label = strndup(label, size);
-                } else
-                        r = sd_bus_message_skip(m, "v");
+                if (r >= 0)
+                        r = read_credential(m, key, p, &have_uid);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
         }

@@ -99,6 +99,24 @@ static void add_abilities(struct json_object *o, const char *controllers_path)
                                        !(rows[i].file && controllers_lack_file(controllers, rows[i].file))));
 }
 
+static int count_containers(sd_bus_message *m, int *ret_running, int *ret_paused)
+{
+        int r = sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE);
+
+        if (r < 0)
+                return r;
+        for (;;) {
+                _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
+
+                if (container_info_read(m, &c) <= 0)
+                        return 0;
+                if (container_info_is_paused(c))
+                        ++*ret_paused;
+                else
+                        ++*ret_running;
+        }
+}
+
 static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         struct json_object *o;
@@ -109,19 +127,9 @@ static int info_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         if (!http_need_answer(x, m))
                 return 0;
-        if (sd_bus_message_enter_container(m, 'a', CONTAINER_SIGNATURE) < 0) {
+        if (count_containers(m, &running, &paused) < 0) {
                 http_reply_error(x, 500, "internal error");
                 return 0;
-        }
-        for (;;) {
-                _cleanup_(container_info_unrefp) ContainerInfo *c = NULL;
-
-                if (container_info_read(m, &c) <= 0)
-                        break;
-                if (container_info_is_paused(c))
-                        paused++;
-                else
-                        running++;
         }
         (void) uname(&u);
         (void) sysinfo(&si);
