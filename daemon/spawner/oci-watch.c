@@ -12,20 +12,21 @@
         (IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define WATCH_TRIES 8
 
-int oci_watch_add(sd_event *event, const char *path, uint32_t mask, sd_event_inotify_handler_t callback,
-                  void *userdata, sd_event_source **ret)
+static int on_event(sd_event_source *s, const struct inotify_event *event, void *userdata);
+
+/* A change is looked at before anything that is asked for after it: a name may mean another container. */
+static int add_watch(OciWatch *w, const char *path)
 {
         int r;
 
-        r = sd_event_add_inotify(event, ret, path, mask, callback, userdata);
+        w->source = sd_event_source_disable_unref(w->source);
+        r = sd_event_add_inotify(w->event, &w->source, path, WATCH_MASK, on_event, w);
         if (r >= 0)
-                r = sd_event_source_set_priority(*ret, SD_EVENT_PRIORITY_IMPORTANT);
+                r = sd_event_source_set_priority(w->source, SD_EVENT_PRIORITY_IMPORTANT);
         if (r < 0)
-                *ret = sd_event_source_disable_unref(*ret);
+                w->source = sd_event_source_disable_unref(w->source);
         return r;
 }
-
-static int on_event(sd_event_source *s, const struct inotify_event *event, void *userdata);
 
 int oci_watch_begin(OciWatch *w)
 {
@@ -39,8 +40,7 @@ int oci_watch_begin(OciWatch *w)
                 for (;;) {
                         memcpy(path, wanted, length);
                         path[length] = 0;
-                        w->source = sd_event_source_disable_unref(w->source);
-                        r = oci_watch_add(w->event, path, WATCH_MASK, on_event, w, &w->source);
+                        r = add_watch(w, path);
                         if (r != -ENOENT)
                                 break;
                         while (length > 0 && wanted[length - 1] != '/')

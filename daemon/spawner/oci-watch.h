@@ -20,8 +20,3 @@ struct OciWatch {
 
 /* The directory, or what there is of the way to it. */
 int oci_watch_begin(OciWatch *w);
-
-/* One watch. A change is looked at before anything that is asked for after it: a name may mean another
- * container. */
-int oci_watch_add(sd_event *event, const char *path, uint32_t mask, sd_event_inotify_handler_t callback,
-                  void *userdata, sd_event_source **ret);
