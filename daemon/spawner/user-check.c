@@ -54,11 +54,6 @@ static Check *check_free(Check *k)
 }
 DEFINE_CLEANUP(Check, check_free);
 
-static void check_cancel(ConnectionJob *j)
-{
-        check_free((Check *) j);
-}
-
 static void check_answer(Check *k, const Refusal *refusal)
 {
         Connection *c = k->job.connection;
@@ -112,16 +107,33 @@ static int begin(Check *k, Refusal *reterr)
         return r;
 }
 
-static void begin_next(Spawner *s)
+/* `except` is the connection that is being closed, or NULL. */
+static void begin_next(Spawner *s, const Connection *except)
 {
         Check *k;
 
-        while ((k = LIST_FIND(Check, waiting, &s->waiting_checks, node, may_begin(waiting)))) {
+        while ((k = LIST_FIND(Check, waiting, &s->waiting_checks, node,
+                              waiting->job.connection != except && may_begin(waiting)))) {
                 _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+                int r = begin(k, &refusal);
 
-                if (begin(k, &refusal) < 0)
-                        check_answer(k, &refusal);
+                if (r >= 0)
+                        continue;
+                if (refusal.kind == REFUSAL_NONE)
+                        refuse(&refusal, REFUSAL_INTERNAL, -r,
+                               "failed to look up the user in the container: %s", strerrordesc_np(-r));
+                check_answer(k, &refusal);
         }
+}
+
+static void check_cancel(ConnectionJob *j)
+{
+        const Connection *c = j->connection;
+        Check *k = (Check *) j;
+        Spawner *s = k->spawner;
+
+        check_free(k);
+        begin_next(s, c);
 }
 
 static void check_finish(Check *k, const Refusal *refusal)
@@ -129,7 +141,7 @@ static void check_finish(Check *k, const Refusal *refusal)
         Spawner *s = k->spawner;
 
         check_answer(k, refusal);
-        begin_next(s);
+        begin_next(s, NULL);
 }
 
 /* A runner ends after all of its processes. */
