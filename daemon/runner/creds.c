@@ -24,83 +24,93 @@
 
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 
-/* Reads a file of the container, which may be anything: a link to a kernel file, a pipe that nobody writes, a
- * device, a file of a thousand gigabytes. The monitor ends a read that takes too long. */
-static int read_container_file(const char *path, char **ret, size_t *ret_size)
+/* A file with users or groups of the container, a piece of which is in memory at a time. It is opened when the
+ * first one is read. */
+typedef struct ContainerFile {
+        const char *path;
+        int fd; /* negative before that, and without a file */
+        bool is_opened;
+        bool is_needed; /* for a name */
+        size_t left;    /* of the bytes that it had when it was opened */
+        Refusal *reterr;
+} ContainerFile;
+
+/* Whatever the container has at the path: a link to a kernel file, a pipe that nobody writes, a device, a file
+ * of a thousand gigabytes. The monitor ends a read that takes too long. */
+static int open_container_file(const char *path, size_t *ret_size)
 {
         struct open_how how = {
                 .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                 .resolve = RESOLVE_NO_MAGICLINKS,
         };
         _cleanup_close_ int fd = (int) syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-        _cleanup_free_ char *data = NULL;
         struct statfs fs;
         struct stat st;
-        size_t done = 0, size;
 
-        if (fd < 0)
-                return -errno;
-        if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+        if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode) || fs.f_type == PROC_SUPER_MAGIC)
                 return -EINVAL;
         if (st.st_size > USER_FILE_MAX)
                 return -EFBIG;
-
-        size = (size_t) st.st_size;
-        data = malloc(size + 1);
-        if (!data)
-                return -ENOMEM;
-        while (done < size) {
-                ssize_t n = read(fd, data + done, size - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                done += (size_t) n;
-        }
-        *ret = TAKE_PTR(data);
-        *ret_size = done;
-        return 0;
+        *ret_size = (size_t) st.st_size;
+        return TAKE_FD(fd);
 }
 
-/* A file that is not there is one without entries. One that cannot be used is that too, as long as no name
+/* A file that is not there is one without entries. One that cannot be used ends there, as long as no name
  * has to be found: so root can still enter a container with a broken passwd. */
-static int read_user_file(const char *path, bool needed, char **ret, size_t *ret_size, Refusal *reterr)
+static int container_file_fail(const ContainerFile *f, int error)
 {
-        int r = read_container_file(path, ret, ret_size);
-
-        if (r >= 0 || r == -ENOENT || r == -ENOTDIR || !needed)
+        if (error == -ENOENT || error == -ENOTDIR || !f->is_needed)
                 return 0;
-        return refuse(reterr, REFUSAL_NOT_RUNNABLE, r,
-                      "unable to find user: failed to use the container's %s: %s", path,
-                      r == -EINVAL ? "not a regular file" : strerrordesc_np(-r));
+        if (error == -EFBIG)
+                return refuse(
+                        f->reterr, REFUSAL_NOT_RUNNABLE, error,
+                        "unable to find user: the container's %s has more than %d bytes, which is the limit",
+                        f->path, USER_FILE_MAX);
+        return refuse(f->reterr, REFUSAL_NOT_RUNNABLE, error,
+                      "unable to find user: failed to use the container's %s: %s", f->path,
+                      error == -EINVAL ? "not a regular file" : strerrordesc_np(-error));
+}
+
+static ssize_t container_file_read(void *userdata, char *ret, size_t size)
+{
+        ContainerFile *f = userdata;
+        ssize_t n;
+
+        if (!f->is_opened) {
+                f->is_opened = true;
+                f->fd = open_container_file(f->path, &f->left);
+                if (f->fd < 0)
+                        return container_file_fail(f, f->fd);
+        }
+        size = MIN(size, f->left);
+        if (f->fd < 0 || size == 0)
+                return 0;
+        do
+                n = read(f->fd, ret, size);
+        while (n < 0 && errno == EINTR);
+        f->left = n > 0 ? f->left - (size_t) n : 0;
+        return n < 0 ? container_file_fail(f, -errno) : n;
+}
+
+static void container_file_done(ContainerFile *f)
+{
+        f->fd = fd_close(f->fd);
 }
 
 static int lookup(const char *user, char *const *groups, UserCredentials *ret, Refusal *reterr)
 {
-        _cleanup_free_ char *passwd = NULL, *group = NULL;
-        size_t passwd_size = 0, group_size = 0;
-        UserSpec spec = USER_SPEC_INIT;
-        bool names;
-        int r;
+        _cleanup_(container_file_done) ContainerFile passwd = {"/etc/passwd", -EBADF, .reterr = reterr};
+        _cleanup_(container_file_done) ContainerFile group = {"/etc/group", -EBADF, .reterr = reterr};
+        _cleanup_(user_spec_done) UserSpec spec = USER_SPEC_INIT;
+        int r = user_spec_parse(user, &spec, reterr);
 
-        r = user_spec_parse(user, &spec, reterr);
         if (r < 0)
                 return r;
-        names = user_spec_has_names(&spec);
-        r = read_user_file("/etc/passwd", names, &passwd, &passwd_size, reterr);
-        if (r >= 0)
-                r = read_user_file("/etc/group", names, &group, &group_size, reterr);
-        if (r >= 0)
-                r = user_lookup(&spec, passwd, passwd_size, group, group_size, ret, reterr);
-        if (r >= 0)
-                r = user_add_groups(groups, group, group_size, ret, reterr);
-        user_spec_done(&spec);
-        return r;
+        passwd.is_needed = group.is_needed = user_spec_has_names(&spec);
+        return user_lookup(&spec, groups, &(UserFile){container_file_read, &passwd},
+                           &(UserFile){container_file_read, &group}, ret, reterr);
 }
 
 int creds_lookup(const RunnerSpec *s, UserCredentials *ret, Refusal *reterr)

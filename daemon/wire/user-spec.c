@@ -6,10 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/decimal.h"
-
-/* The value -1 means "no id" to the kernel. */
-#define ID_MAX   (UINT32_MAX - 1)
+#define NO_ID    UINT32_MAX
 #define ID_RANGE "uids and gids must be in range 0-4294967294"
 
 #define DIGITS   "0123456789"
@@ -18,28 +15,6 @@ void user_spec_done(UserSpec *s)
 {
         s->user = mfree(s->user);
         s->group = mfree(s->group);
-}
-
-/* A piece of a line: not terminated. */
-typedef struct Span {
-        const char *p;
-        size_t n;
-} Span;
-
-static bool span_is(Span s, const char *text)
-{
-        return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
-}
-
-/* Strict decimal: digits only, no sign, no space, at most 2^32-2. */
-static bool span_parse_id(Span s, uint32_t *ret)
-{
-        uint64_t v;
-
-        if (decimal_read(s.p, s.n, ID_MAX, &v) < 0)
-                return false;
-        *ret = (uint32_t) v;
-        return true;
 }
 
 static bool is_number(const char *s)
@@ -64,7 +39,7 @@ static int check_part(const char *part, const char *what, Refusal *reterr)
         uint32_t id;
 
         if (is_number(part)) {
-                if (!span_parse_id((Span){part, strlen(part)}, &id))
+                if (!user_id_parse(part, strlen(part), &id))
                         return refuse(reterr, REFUSAL_BAD_REQUEST, ERANGE, "invalid User: %s", ID_RANGE);
                 return 0;
         }
@@ -134,111 +109,6 @@ bool user_spec_has_names(const UserSpec *s)
         return (s->user && !is_number(s->user)) || (s->group && !is_number(s->group));
 }
 
-/* Takes the next line off `*file`. Over-long lines and lines with a NUL are skipped: readers that stop at a
- * NUL and readers that do not would see two different lines. */
-static bool next_line(Span *file, Span *ret)
-{
-        while (file->n > 0) {
-                const char *end = memchr(file->p, '\n', file->n);
-                Span line = {file->p, end ? (size_t) (end - file->p) : file->n};
-                size_t used = line.n + (end ? 1 : 0);
-
-                file->p += used;
-                file->n -= used;
-                if (line.n == 0 || memchr(line.p, 0, line.n))
-                        continue;
-                *ret = line;
-                return true;
-        }
-        return false;
-}
-
-/* Splits at `separator` into at most `max` fields; the last one takes all that is left. */
-static size_t split(Span line, char separator, Span *fields, size_t max)
-{
-        size_t n = 0;
-
-        for (;;) {
-                const char *end = n + 1 < max ? memchr(line.p, separator, line.n) : NULL;
-                size_t length = end ? (size_t) (end - line.p) : line.n;
-
-                fields[n++] = (Span){line.p, length};
-                if (!end)
-                        return n;
-                line.p += length + 1;
-                line.n -= length + 1;
-        }
-}
-
-typedef struct PasswdEntry {
-        Span name, home;
-        uint32_t uid, gid;
-} PasswdEntry;
-
-static bool parse_passwd_line(Span line, PasswdEntry *ret)
-{
-        Span f[8];
-        size_t n = split(line, ':', f, ELEMENTSOF(f));
-
-        if (n < 4 || f[0].n == 0 || !span_parse_id(f[2], &ret->uid) || !span_parse_id(f[3], &ret->gid))
-                return false;
-        ret->name = f[0];
-        ret->home = n > 5 ? f[5] : (Span){"", 0};
-        return true;
-}
-
-static bool find_passwd(Span file, const char *name, uint32_t uid, PasswdEntry *ret)
-{
-        Span line;
-
-        while (next_line(&file, &line)) {
-                PasswdEntry e;
-
-                if (parse_passwd_line(line, &e) && (name ? span_is(e.name, name) : e.uid == uid)) {
-                        *ret = e;
-                        return true;
-                }
-        }
-        return false;
-}
-
-static bool parse_group_line(Span line, Span *ret_name, uint32_t *ret_gid, Span *ret_members)
-{
-        Span f[4];
-        size_t n = split(line, ':', f, ELEMENTSOF(f));
-
-        if (n < 3 || f[0].n == 0 || !span_parse_id(f[2], ret_gid))
-                return false;
-        *ret_name = f[0];
-        *ret_members = n > 3 ? f[3] : (Span){"", 0};
-        return true;
-}
-
-static bool find_group(Span file, const char *name, uint32_t *ret_gid)
-{
-        Span line, line_name, members;
-
-        while (next_line(&file, &line))
-                if (parse_group_line(line, &line_name, ret_gid, &members) && span_is(line_name, name))
-                        return true;
-        return false;
-}
-
-static bool lists_member(Span members, Span name)
-{
-        while (members.n > 0) {
-                const char *end = memchr(members.p, ',', members.n);
-                size_t length = end ? (size_t) (end - members.p) : members.n;
-
-                if (length == name.n && memcmp(members.p, name.p, length) == 0)
-                        return true;
-                length += end ? 1 : 0;
-                members.p += length;
-                members.n -= length;
-        }
-        return false;
-}
-
 static int add_group(UserCredentials *c, gid_t gid, Refusal *reterr)
 {
         for (size_t i = 0; i < c->n_groups; i++)
@@ -252,90 +122,143 @@ static int add_group(UserCredentials *c, gid_t gid, Refusal *reterr)
         return 0;
 }
 
-static int add_memberships(UserCredentials *c, Span file, Span user_name, Refusal *reterr)
+static int parse_number(const char *text, uint32_t *ret, Refusal *reterr)
 {
-        Span line, name, members;
-        uint32_t gid;
-        int r = 0;
-
-        while (r >= 0 && next_line(&file, &line))
-                if (parse_group_line(line, &name, &gid, &members) && lists_member(members, user_name))
-                        r = add_group(c, gid, reterr);
-        return r;
+        return user_id_parse(text, strlen(text), ret)
+                       ? 0
+                       : refuse(reterr, REFUSAL_NOT_RUNNABLE, ERANGE, ID_RANGE);
 }
 
-int user_add_groups(char *const *groups, const char *group, size_t group_size, UserCredentials *c,
-                    Refusal *reterr)
+/* 1, or 0 for a number that has no entry. */
+static int find_user(const char *user, const UserFile *file, PasswdEntry *ret, Refusal *reterr)
 {
-        Span file = {group ?: "", group ? group_size : 0};
-        int r = 0;
+        UserReader reader = {.file = file};
+        bool is_name = !is_number(user);
+        uint32_t uid = 0;
+        int r = is_name ? 0 : parse_number(user, &uid, reterr);
 
-        for (char *const *g = groups; r >= 0 && g && *g; g++) {
-                uint32_t gid;
-
-                if (is_number(*g)) {
-                        if (!span_parse_id((Span){*g, strlen(*g)}, &gid))
-                                return refuse(reterr, REFUSAL_NOT_RUNNABLE, ERANGE, ID_RANGE);
-                } else if (!find_group(file, *g, &gid))
-                        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
-                                      "unable to find group %s: no matching entries in group file", *g);
-                r = add_group(c, gid, reterr);
-        }
-        return r;
-}
-
-static void set_home(UserCredentials *c, Span home)
-{
-        if (home.n == 0 || home.n >= sizeof(c->home))
-                home = (Span){"/", 1};
-        memcpy(c->home, home.p, home.n);
-        c->home[home.n] = 0;
-}
-
-int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const char *group,
-                size_t group_size, UserCredentials *ret, Refusal *reterr)
-{
-        Span passwd_file = {passwd ?: "", passwd ? passwd_size : 0};
-        Span group_file = {group ?: "", group ? group_size : 0};
-        const char *user = s->user ?: "0";
-        PasswdEntry entry = {0};
-        uint32_t uid = 0, gid = 0;
-        bool found;
-        int r;
-
-        ret->uid = (uid_t) -1;
-        ret->gid = (gid_t) -1;
-        ret->n_groups = 0;
-        ret->home[0] = 0;
-
-        if (is_number(user)) {
-                if (!span_parse_id((Span){user, strlen(user)}, &uid))
-                        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ERANGE, ID_RANGE);
-                found = find_passwd(passwd_file, NULL, uid, &entry);
-        } else {
-                found = find_passwd(passwd_file, user, 0, &entry);
-                if (!found)
-                        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
-                                      "unable to find user %s: no matching entries in passwd file", user);
-                uid = entry.uid;
-        }
-        if (found)
-                gid = entry.gid;
-
-        if (s->group && is_number(s->group)) {
-                if (!span_parse_id((Span){s->group, strlen(s->group)}, &gid))
-                        return refuse(reterr, REFUSAL_NOT_RUNNABLE, ERANGE, ID_RANGE);
-        } else if (s->group && !find_group(group_file, s->group, &gid))
-                return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
-                              "unable to find group %s: no matching entries in group file", s->group);
-
-        r = add_group(ret, gid, reterr);
-        if (r >= 0 && found && !s->group)
-                r = add_memberships(ret, group_file, entry.name, reterr);
         if (r < 0)
                 return r;
-        set_home(ret, entry.home);
-        ret->gid = gid;
-        ret->uid = uid;
+        do
+                r = passwd_next(&reader, ret);
+        while (r > 0 && !(is_name ? user_field_is(&ret->name, user) : ret->uid == uid));
+        if (r != 0)
+                return r;
+        if (is_name)
+                return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
+                              "unable to find user %s: no matching entries in passwd file", user);
+        *ret = (PasswdEntry){.uid = uid};
+        return 0;
+}
+
+/* A group by name or number, and its gid, which is NO_ID until it is found. */
+typedef struct WantedGroup {
+        const char *text;
+        uint32_t gid;
+} WantedGroup;
+
+static int want_group(WantedGroup *w, const char *text, Refusal *reterr)
+{
+        *w = (WantedGroup){text, NO_ID};
+        return is_number(text) ? parse_number(text, &w->gid, reterr) : 0;
+}
+
+static int add_wanted(const WantedGroup *w, UserCredentials *c, Refusal *reterr)
+{
+        if (w->gid == NO_ID)
+                return refuse(reterr, REFUSAL_NOT_RUNNABLE, ESRCH,
+                              "unable to find group %s: no matching entries in group file", w->text);
+        return add_group(c, w->gid, reterr);
+}
+
+/* The groups that are named, of which the first line with the name counts, and those that have the user as a member: the
+ * file is read once. */
+static int search_groups(const UserFile *file, WantedGroup *wanted, size_t n, const UserField *member,
+                         UserCredentials *c, Refusal *reterr)
+{
+        UserReader reader = {.file = file};
+        GroupEntry entry = {0};
+        int r;
+
+        while ((r = group_next(&reader, member, &entry)) > 0) {
+                for (size_t i = 0; i < n; i++)
+                        if (wanted[i].gid == NO_ID && user_field_is(&entry.name, wanted[i].text))
+                                wanted[i].gid = entry.gid;
+                r = entry.has_member ? add_group(c, entry.gid, reterr) : 0;
+                if (r < 0)
+                        break;
+        }
+        return r;
+}
+
+static size_t count(char *const *groups)
+{
+        size_t n = 0;
+
+        while (groups && groups[n])
+                n++;
+        return n;
+}
+
+/* The primary group, those of the user where no group is given, and then the further ones. */
+static int find_groups(const UserSpec *s, char *const *groups, const PasswdEntry *entry,
+                       const UserFile *file, UserCredentials *c, Refusal *reterr)
+{
+        bool is_member = !s->group && entry->name.size > 0;
+        size_t n = count(groups);
+        _cleanup_free_ WantedGroup *wanted = calloc(n + 1, sizeof(*wanted));
+        int r = 0;
+
+        if (!wanted)
+                return -ENOMEM;
+        wanted[n].gid = entry->gid;
+        if (s->group)
+                r = want_group(&wanted[n], s->group, reterr);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = want_group(&wanted[i], groups[i], reterr);
+
+        if (r >= 0 && !s->group)
+                r = add_wanted(&wanted[n], c, reterr);
+        if (r >= 0)
+                r = search_groups(file, wanted, n + 1, is_member ? &entry->name : NULL, c, reterr);
+        if (r >= 0 && s->group)
+                r = add_wanted(&wanted[n], c, reterr);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_wanted(&wanted[i], c, reterr);
+        c->gid = wanted[n].gid;
+        return r;
+}
+
+static void set_home(UserCredentials *c, const UserField *home)
+{
+        _Static_assert(sizeof(c->home) > USER_FIELD_MAX, "a field and a NUL must fit");
+
+        if (home->size == 0 || home->size > USER_FIELD_MAX) {
+                strcpy(c->home, "/");
+                return;
+        }
+        memcpy(c->home, home->text, home->size);
+        c->home[home->size] = 0;
+}
+
+int user_lookup(const UserSpec *s, char *const *groups, const UserFile *passwd, const UserFile *group,
+                UserCredentials *ret, Refusal *reterr)
+{
+        PasswdEntry entry = {0};
+        int r;
+
+        ret->n_groups = 0;
+        ret->home[0] = 0;
+        r = find_user(s->user ?: "0", passwd, &entry, reterr);
+        if (r >= 0)
+                r = find_groups(s, groups, &entry, group, ret, reterr);
+        if (r < 0) {
+                ret->n_groups = 0;
+                ret->uid = (uid_t) -1;
+                ret->gid = (gid_t) -1;
+                return r;
+        }
+        set_home(ret, &entry.home);
+        ret->uid = entry.uid;
         return 0;
 }

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * Users: the grammar of the User field, and its lookup in the container's own passwd and group files, given
- * as bytes. No NSS, no allocation beyond the result, bounded in every direction. A result starts as invalid,
- * and only a whole success fills it.
+ * Users: the grammar of the User field, and its lookup in the container's own passwd and group files. No NSS,
+ * bounded in every direction. Only a whole success makes a result valid.
  *
  * All digits is always a number and never a name (strict decimal up to 2^32-2, or the refusal says so). A
  * number that passwd does not know has gid 0 and home "/". A given group replaces the supplementary groups.
@@ -15,8 +14,8 @@
 #include <sys/types.h>
 
 #include "base/refusal.h"
+#include "wire/user-file.h"
 
-#define USER_FILE_MAX   (4 * 1024 * 1024) /* bytes of passwd or group that are read */
 #define USER_NAME_MAX   256
 #define USER_GROUPS_MAX 1024 /* supplementary groups; more are refused */
 
@@ -50,11 +49,8 @@ typedef struct UserCredentials {
         char home[4096]; /* "/" when passwd has none */
 } UserCredentials;
 
-/* Looks the user up. passwd and group may be NULL (size 0) when the container has no such file: names are
- * then not found, numbers hold. Malformed lines never match. */
-int user_lookup(const UserSpec *s, const char *passwd, size_t passwd_size, const char *group,
-                size_t group_size, UserCredentials *ret, Refusal *reterr);
-
-/* Adds groups that are named or numbered to those of a user that was looked up. */
-int user_add_groups(char *const *groups, const char *group, size_t group_size, UserCredentials *c,
-                    Refusal *reterr);
+/* Looks the user up, in passwd and then in group, each of which is read once at most. Either may be NULL, if the
+ * container has no such file: names are then not found, numbers hold. `groups` are further ones, by name or number. An
+ * error of a read function is returned as it is. */
+int user_lookup(const UserSpec *s, char *const *groups, const UserFile *passwd, const UserFile *group,
+                UserCredentials *ret, Refusal *reterr);

@@ -158,11 +158,40 @@ def test_user_files_that_are_none(machine, how, which):
             assert identity(outcome)[0] == uids.get(user.split(":")[0], 1000), user
             assert is_long or not (user == "app" and which == "passwd"), f"found in what is no file: {outcome}"
         else:
-            client.assert_refused(outcome)
+            client.assert_refused(outcome, *([f"/etc/{which} has more than 4194304 bytes"] if how == "sparse" else []))
     if os.path.isdir(m.path(f"/etc/{which}")) and not os.path.islink(m.path(f"/etc/{which}")):
         os.rmdir(m.path(f"/etc/{which}"))
     # And the machine is none the worse for it.
     assert client.output(m.name, ["/bin/echo", "ok"], User="0") == "ok\n" or which
+
+
+def has_read(pid, path, size):
+    """Whether the process has the file open, and has read all of it."""
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == path:
+                with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as stream:
+                    return int(stream.readline().split()[1]) == size
+    except OSError:
+        pass  # it has ended
+    return False
+
+
+def test_user_files_are_not_kept_in_memory(machine):
+    """T-C10: the container decides how large its files are, but not how much memory a runner takes to read them."""
+    m = machine("hostile-large-users", script="mknod /dev/fuse c 10 229; /probe/hostile fuse-hang /etc/group &\n"
+                                              "while ! grep -q ^hang /proc/mounts; do sleep 0.1; done")
+    lines = b"".join(b"u%d:x:%d:%d::/:/bin/sh\n" % (i, i, i) for i in range(2000, 110000))
+    size = os.path.getsize(m.write("/etc/passwd", lines + b"app:x:1000:1000::/home/app:/bin/sh\n"))
+    assert 3 << 20 < size < 4 << 20
+    create = threading.Thread(target=client.create, args=(m.name, ["/bin/true"]), kwargs=dict(User="app"))
+    create.start()
+    # The end of passwd is read, and the group file keeps it there.
+    joiner = host.wait_until(lambda: next((pid for pid in host.pids_of(host.PRODUCT[2]) if has_read(pid, "/etc/passwd", size)),
+                                          None), "a runner that has read passwd")
+    peak = int(host.status_of(joiner)["VmHWM"].split()[0])
+    create.join()
+    assert peak < 2 * 1024, f"{peak} KiB"
 
 
 def test_user_file_of_the_kernel(machine):

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A User field, NUL, passwd, NUL, group. A lookup gives a whole user or none. */
+/* A User field, NUL, passwd, NUL, group. A lookup gives a whole user or none, the same one however the files are cut into
+ * pieces. */
 
 #include "fuzz/fuzz.h"
+#include "unit/user-bytes.h"
 #include "wire/user-spec.h"
 
 static int is_number(const char *s)
@@ -31,13 +33,23 @@ static void check_credentials(const UserSpec *spec, const UserCredentials *c)
                 PROMISE(c->n_groups == 1);
 }
 
+static int look_up(const UserSpec *spec, UserBytes passwd, UserBytes group, size_t step,
+                   UserCredentials *ret, Refusal *reterr)
+{
+        const UserFile passwd_file = {user_bytes_read, &passwd}, group_file = {user_bytes_read, &group};
+
+        passwd.step = group.step = step;
+        return user_lookup(spec, NULL, &passwd_file, &group_file, ret, reterr);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static UserCredentials c;
+        static UserCredentials c, in_pieces;
         FuzzInput in = {.data = data, .size = size};
         _cleanup_free_ char *text = fuzz_text(&in), *passwd = NULL, *group = NULL;
         _cleanup_(user_spec_done) UserSpec spec = USER_SPEC_INIT;
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        UserBytes passwd_bytes, group_bytes;
         size_t n_passwd, n_group;
         int r;
 
@@ -61,7 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (n_group > 0)
                 memcpy(group, in.data, n_group);
 
-        r = user_lookup(&spec, passwd, n_passwd, group, n_group, &c, &refusal);
+        passwd_bytes = (UserBytes){.data = passwd, .size = n_passwd};
+        group_bytes = (UserBytes){.data = group, .size = n_group};
+        r = look_up(&spec, passwd_bytes, group_bytes, SIZE_MAX, &c, &refusal);
+        PROMISE(look_up(&spec, passwd_bytes, group_bytes, 1, &in_pieces, NULL) == r);
+        PROMISE(in_pieces.uid == c.uid && in_pieces.gid == c.gid && in_pieces.n_groups == c.n_groups);
+        PROMISE(strcmp(in_pieces.home, c.home) == 0);
+        PROMISE(memcmp(in_pieces.groups, c.groups, c.n_groups * sizeof(*c.groups)) == 0);
         PROMISE((r < 0) == (refusal.kind != REFUSAL_NONE));
         if (r < 0)
                 PROMISE(c.uid == (uid_t) -1 && c.gid == (gid_t) -1 && c.n_groups == 0);
