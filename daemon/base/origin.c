@@ -8,14 +8,13 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5; newer than the headers of Debian 12 */
 #endif
 
-/* A process may have 65536 supplementary groups, and each has up to 11 bytes. */
-#define STATUS_MAX (1024 * 1024)
-#define MAP_MAX    65536
+#define MAP_MAX 65536
 
 /* "/" is among the first mounts; a container can have a hundred thousand, which nobody is made to wait for.
  */
@@ -45,7 +44,7 @@ static bool in_other_pid_namespace(int proc_fd)
         const char *p;
         int here, below;
 
-        if (file_read_at(proc_fd, "status", STATUS_MAX, &status, NULL) < 0)
+        if (file_read_at(proc_fd, "status", PROCESS_STATUS_MAX, &status, NULL) < 0)
                 return true;
         p = strstr(status, "\nNSpid:");
         return !p || sscanf(p, "\nNSpid:%d%d", &here, &below) != 1;

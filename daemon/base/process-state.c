@@ -8,8 +8,6 @@
 
 #include "base/fd.h"
 
-#define STATUS_MAX (64 * 1024)
-
 /* Not from /proc/PID/stat, for which the kernel waits while the process is in execve(2). The name, which may be
  * anything, has its line breaks escaped. */
 bool process_is_ready_to_run(pid_t pid)
@@ -19,5 +17,6 @@ bool process_is_ready_to_run(pid_t pid)
         char path[32];
 
         snprintf(path, sizeof(path), "/proc/%d/status", pid);
-        return pid > 0 && file_read_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) >= 0 && strstr(text, key);
+        return pid > 0 && file_read_at(AT_FDCWD, path, PROCESS_STATUS_MAX, &text, NULL) >= 0 &&
+               strstr(text, key);
 }

@@ -4,6 +4,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Bytes of /proc/PID/status that are read. The process decides how many groups it has: the kernel allows 65536, and each
+ * takes up to 11 bytes. */
+#define PROCESS_STATUS_MAX (1024 * 1024)
+
 /* Whether a process runs, or would run if it got the processor: it waits for nobody. Of its threads, the kernel
  * describes the first. */
 bool process_is_ready_to_run(pid_t pid);

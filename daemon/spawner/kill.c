@@ -9,12 +9,11 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process-state.h"
 #include "spawner/cgroup.h"
 #include "spawner/proc-parse.h"
 #include "spawner/sweep.h"
 #include "wire/exec-id.h"
-
-#define STATUS_MAX (64 * 1024)
 
 /* The runner is the parent of the command, as long as it lives. Namespaces do not distinguish it from the
  * command: those of a service may be the host's. */
@@ -27,7 +26,7 @@ static int find_runner(pid_t command, const char *scope, pid_t *ret)
 
         *ret = 0;
         snprintf(file, sizeof(file), "/proc/%d/status", command);
-        r = file_read_at(AT_FDCWD, file, STATUS_MAX, &text, NULL);
+        r = file_read_at(AT_FDCWD, file, PROCESS_STATUS_MAX, &text, NULL);
         if (r >= 0)
                 r = proc_status_parse(text, &status);
         if (r < 0)

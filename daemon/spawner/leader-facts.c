@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 
-#define STATUS_MAX (64 * 1024)
-#define TEXT_MAX   (16 * 1024)
-#define LOOKS_MAX  5
+#define MAPPINGS_MAX (64 * 1024)
+#define TEXT_MAX     (16 * 1024)
+#define LOOKS_MAX    5
 
 void leader_facts_done(LeaderFacts *f)
 {
@@ -69,7 +70,7 @@ static int read_status(int proc_fd, LeaderFacts *ret)
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
+        r = file_read_at(proc_fd, "status", PROCESS_STATUS_MAX, &text, NULL);
         if (r >= 0)
                 r = proc_status_parse(text, &ret->status);
         return r < 0 ? r : proc_status_groups(text, &ret->groups, &ret->n_groups);
@@ -80,9 +81,9 @@ static int read_mappings(int proc_fd, LeaderFacts *ret)
         _cleanup_free_ char *setgroups = NULL;
         int r;
 
-        r = file_read_at(proc_fd, "uid_map", STATUS_MAX, &ret->uid_map, NULL);
+        r = file_read_at(proc_fd, "uid_map", MAPPINGS_MAX, &ret->uid_map, NULL);
         if (r >= 0)
-                r = file_read_at(proc_fd, "gid_map", STATUS_MAX, &ret->gid_map, NULL);
+                r = file_read_at(proc_fd, "gid_map", MAPPINGS_MAX, &ret->gid_map, NULL);
         if (r >= 0)
                 r = file_read_at(proc_fd, "setgroups", TEXT_MAX, &setgroups, NULL);
         if (r >= 0)

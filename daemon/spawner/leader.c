@@ -11,14 +11,14 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 #include "base/strv.h"
 #include "spawner/cgroup.h"
 
-#define STATUS_MAX (64 * 1024)
-#define TEXT_MAX   (16 * 1024)
+#define TEXT_MAX  (16 * 1024)
 
-#define EXECUTOR   "/systemd-executor"
-#define STUB_COMM  "(sd-stubinit)"
+#define EXECUTOR  "/systemd-executor"
+#define STUB_COMM "(sd-stubinit)"
 
 LeaderFilters *leader_filters_free(LeaderFilters *f)
 {
@@ -69,7 +69,7 @@ bool leader_is_alive(const Leader *l)
 static int read_status(int proc_fd, ProcStatus *ret)
 {
         _cleanup_free_ char *text = NULL;
-        int r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
+        int r = file_read_at(proc_fd, "status", PROCESS_STATUS_MAX, &text, NULL);
 
         return r < 0 ? r : proc_status_parse(text, ret);
 }

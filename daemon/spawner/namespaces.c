@@ -13,6 +13,7 @@
 
 #include "base/decimal.h"
 #include "base/fd.h"
+#include "base/process-state.h"
 #include "spawner/proc-parse.h"
 
 #ifndef CLONE_NEWTIME
@@ -20,8 +21,7 @@
 #endif
 
 /* User namespaces are nested 32 deep at most. */
-#define DEPTH_MAX  33
-#define STATUS_MAX (64 * 1024)
+#define DEPTH_MAX 33
 
 static const struct {
         const char *name, *title;
@@ -186,7 +186,7 @@ static int read_bounding(int proc_fd, uint64_t *ret)
 {
         _cleanup_free_ char *text = NULL;
         ProcStatus status;
-        int r = file_read_at(proc_fd, "status", STATUS_MAX, &text, NULL);
+        int r = file_read_at(proc_fd, "status", PROCESS_STATUS_MAX, &text, NULL);
 
         if (r >= 0)
                 r = proc_status_parse(text, &status);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 #include "spawner/cgroup.h"
 
 #define TEXT_MAX (64 * 1024)
@@ -58,7 +59,7 @@ static int add(Listing *l, const Container *c, pid_t pid, int proc_fd)
                 return 0;
         /* Each process is progress, also one of another container: a host may have many. */
         reader_advance(&l->table->memory);
-        if (file_read_at(fd, "status", TEXT_MAX, &status_text, NULL) < 0 ||
+        if (file_read_at(fd, "status", PROCESS_STATUS_MAX, &status_text, NULL) < 0 ||
             proc_status_parse(status_text, &status) < 0)
                 return 0; /* it has ended */
         /* A process of the host; no container has the host's PID namespace. */

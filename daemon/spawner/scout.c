@@ -39,8 +39,6 @@
 #define DISK_SLOW_USEC   USEC_PER_SEC
 #define DISK_QUEUED_USEC (30 * USEC_PER_SEC)
 
-#define STATUS_MAX       (64 * 1024)
-
 struct Scout {
         ListNode node;
         pid_t pid;
@@ -310,7 +308,7 @@ static void look_at_scout(Scout *s)
         char path[32];
 
         snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
-        if (reads_files(&s->target) || file_read_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) < 0)
+        if (reads_files(&s->target) || file_read_at(AT_FDCWD, path, PROCESS_STATUS_MAX, &text, NULL) < 0)
                 return;
         state = strstr(text, state_key);
         switches = strstr(text, switches_key);

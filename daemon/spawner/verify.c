@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/process-state.h"
 #include "spawner/facts-image.h"
 
 #define TEXT_MAX (64 * 1024)
@@ -176,7 +177,7 @@ static bool has_ended_unexecuted(int proc_fd)
 
 static int read_status(int proc_fd, char **ret_text, ProcStatus *ret)
 {
-        int r = file_read_at(proc_fd, "status", TEXT_MAX, ret_text, NULL);
+        int r = file_read_at(proc_fd, "status", PROCESS_STATUS_MAX, ret_text, NULL);
 
         return r < 0 ? r : proc_status_parse(*ret_text, ret);
 }

@@ -282,3 +282,31 @@ def test_caller_in_execve(way, tmp_path, fuse):
         os.killpg(caller.pid, signal.SIGKILL)
         caller.wait()
         host.sh(f"umount --lazy {file}")
+
+
+@pytest.mark.parametrize("when", ["before it is compared", "when it runs"])
+def test_command_with_many_groups(machine, when):
+    """A command decides how much the kernel says of it, for that has its groups. It is listed and killed as any other."""
+    m = machine("hostile-groups", payload=["/probe/hostile", "sleep"])
+    wait = "until [ -e /probe/go ]; do sleep 0.1; done; " if when == "when it runs" else ""
+    exec_id = client.create(m.name, ["/bin/sh", "-c", f"{wait}exec /probe/hostile many-groups"]).json()["Id"]
+    reply = client.start_detached(exec_id)
+    assert reply.status == 200, reply.message
+    with open(f"{m.shared}/go", "w", encoding="ascii"):
+        pass
+    command = host.wait_until(lambda: next(iter(host.find_process("many-groups")), None), "the command")
+    host.wait_until(lambda: len(host.status_of(command)["Groups"].split()) == 65536, "its groups")
+    reply = client.request("POST", f"/exec/{exec_id}/kill?signal=CONT")
+    assert reply.status in (200, 204), reply.message
+    assert "/probe/hostile many-groups" in commands(m.name)
+    reply = client.request("POST", f"/exec/{exec_id}/kill?signal=KILL")
+    assert reply.status in (200, 204), reply.message
+    host.wait_until(lambda: not client.inspect(exec_id)["Running"], "its end")
+
+
+def test_first_process_with_many_groups(machine):
+    """It has them before it is found, or takes them later: commands in its container run, and are listed."""
+    m = machine("hostile-group-leader", payload=["/probe/hostile", "many-groups"])
+    host.wait_until(lambda: len(host.status_of(m.leader())["Groups"].split()) == 65536, "its groups")
+    assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
+    assert "/probe/hostile many-groups" in commands(m.name)

@@ -32,3 +32,4 @@ int fuse_memory(const char *target, const char *asked);
 int fuse_flush(const char *target, const char *asked, char *const *argv);
 int leaver(const char *directory);
 int unshared(void);
+int many_groups(void);

@@ -50,7 +50,7 @@ static int usage(void)
                 "       http SOCKET REQUEST-FILE | with-key NAME CMD… | all-keys UID | in-flight UID COUNT |\n"
                 "       device-programs CGROUP | fuse-hang FILE | fuse-program FILE PROGRAM QUIET |\n"
                 "       fuse-memory FILE ASKED | fuse-flush FILE ASKED CMD… | leaver "
-                "DIRECTORY | unshared | sleep\n");
+                "DIRECTORY | unshared | many-groups | sleep\n");
         return 2;
 }
 
@@ -90,6 +90,8 @@ int main(int argc, char **argv)
                 return leaver(argv[2]);
         if (strcmp(what, "unshared") == 0)
                 return unshared();
+        if (strcmp(what, "many-groups") == 0)
+                return many_groups();
         if (strcmp(what, "sleep") == 0)
                 return wait_for_end();
         return usage();

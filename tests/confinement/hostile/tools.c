@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/bpf.h>
 #include <linux/keyctl.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 
 #include "hostile.h"
 
-#define FDS_MAX 253 /* in one message */
+#define FDS_MAX    253   /* in one message */
+#define GROUPS_MAX 65536 /* of a process */
 
 /* Sends a file's bytes to a socket and prints what comes back. */
 int http_client(const char *socket_path, const char *request_path)
@@ -149,6 +151,20 @@ int fuse_hang(const char *target)
                  (st.st_mode & S_IFMT) | 0755);
         if (mount("hang", target, "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
                 perror("mount");
+                return 3;
+        }
+        return wait_for_end();
+}
+
+/* Makes the list of groups, and with it what the kernel says of the process, as long as it can be. */
+int many_groups(void)
+{
+        static gid_t groups[GROUPS_MAX];
+
+        for (unsigned i = 0; i < GROUPS_MAX; i++)
+                groups[i] = 4000000000U + i;
+        if (setgroups(GROUPS_MAX, groups) < 0) {
+                perror("setgroups");
                 return 3;
         }
         return wait_for_end();
