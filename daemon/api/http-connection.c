@@ -37,6 +37,7 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
         c->server = s;
         c->fd = fd;
         c->peer = peer;
+        c->on_step = connection_on_step;
         budget_force(&s->manager->connections_budget, peer_share(peer), 1);
         c->counted = true;
         list_append(&s->connections, &c->node);
@@ -47,13 +48,10 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
                 r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC,
                                                s->manager->config.head_usec, USEC_PER_SEC / 10,
                                                connection_on_timer, c);
-        if (r >= 0)
-                r = sd_event_add_defer(event, &c->step, connection_on_step, c);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(c->step, received ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
         if (r >= 0 && received) {
                 buf_puts(&c->in, received);
                 r = buf_error(&c->in);
+                connection_step(c);
         }
         if (r < 0)
                 return r;
@@ -378,7 +376,7 @@ void connection_process(HttpConnection *c)
         }
         /* One piece of a file or a stream in a turn: others have theirs in between. */
         if (!c->dead && !c->hijacked && (connection_feed(c) || moved))
-                (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
+                connection_step(c);
         /* A client that is done and has nothing under way is let go. */
         if (c->eof && (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY) &&
             buf_length(&c->out) == 0)

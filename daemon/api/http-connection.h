@@ -4,6 +4,7 @@
 /* Private to api/http-*.c: one client's connection. */
 
 #include "api/http-server.h"
+#include "base/event-turn.h"
 #include "base/list.h"
 #include "wire/http-body.h"
 
@@ -21,7 +22,9 @@ struct HttpConnection {
         ListNode node;
         int fd; /* owned */
         Peer *peer;
-        sd_event_source *io, *timer, *step;
+        sd_event_source *io, *timer;
+        sd_event_source *step; /* while it has to go on without an event */
+        sd_event_handler_t on_step;
         ConnectionState state;
         Buf in, out;
         Buf extra_headers; /* for the next answer */
@@ -61,6 +64,12 @@ DEFINE_CLEANUP(HttpConnection, connection_free);
 
 /* Does all that can be done now: read, hand over, send, the next request. May free the connection. */
 void connection_process(HttpConnection *c);
+/* Has it processed in a later turn of the loop. */
+static inline void connection_step(HttpConnection *c)
+{
+        if (event_turn(c->server->manager->event, &c->step, c->on_step, c) < 0)
+                c->dead = true;
+}
 
 /* http-charge.c: charges what the buffers take, and gives back what they no longer do. False if there is no room for more;
  * `must` takes it all the same: what is there is there. */

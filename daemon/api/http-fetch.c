@@ -25,11 +25,6 @@ void http_fetch_free(HttpFetch *f)
         free(f);
 }
 
-static void step(HttpConnection *c)
-{
-        (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
-}
-
 static void fetch_feed(HttpExchange *x)
 {
         HttpConnection *c = x->connection;
@@ -48,7 +43,7 @@ static void fetch_feed(HttpExchange *x)
                 /* The body is shorter than its header says, which only the end of the connection can show. */
                 c->dead = true;
         if (n != -EAGAIN)
-                step(c);
+                connection_step(c);
 }
 
 static void fetch_on_data(void *userdata)
@@ -76,7 +71,7 @@ static void fetch_on_answer(void *userdata, int error, uint64_t size)
         connection_put_head(c, 200, f->content_type, (int64_t) size);
         c->state = CONNECTION_STREAMING;
         x->feed = fetch_feed;
-        step(c);
+        connection_step(c);
 }
 
 int http_fetch(HttpExchange *x, const FetchJob *job, const char *content_type, const char *failure,

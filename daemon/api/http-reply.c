@@ -112,11 +112,6 @@ void http_put_busy(Buf *out, const char *message)
         buf_append(out, body, size);
 }
 
-static void connection_step(HttpConnection *c)
-{
-        (void) sd_event_source_set_enabled(c->step, SD_EVENT_ONESHOT);
-}
-
 void connection_refuse(HttpConnection *c, const HttpParseError *e)
 {
         _cleanup_free_ char *body = http_error_body(http_error_code(e->status), e->text);

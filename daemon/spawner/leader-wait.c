@@ -2,18 +2,22 @@
 
 #include "spawner/leader-wait.h"
 
+#include "base/event-turn.h"
 #include "base/log.h"
 
 static int on_tell(sd_event_source *source, void *userdata)
 {
         LeaderWaits *l = userdata;
         LeaderWait *w;
+        int r;
 
         if (list_is_empty(&l->list)) {
                 l->on_told(l);
                 return 0;
         }
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        r = event_turn(sd_event_source_get_event(source), &l->tell, on_tell, l);
+        if (r < 0)
+                return r;
         w = LIST_ENTRY(l->list.first, LeaderWait, node);
         leader_wait_cancel(w);
         w->callback(w->userdata);

@@ -37,7 +37,7 @@ HttpWorld *http_world_free(HttpWorld *h)
         return mfree(h);
 }
 
-void http_connect(HttpWorld *h, uid_t uid)
+void http_connect_beside(HttpWorld *h, uid_t uid)
 {
         Peer *peer = calloc(1, sizeof(Peer));
         int ends[2];
@@ -45,10 +45,16 @@ void http_connect(HttpWorld *h, uid_t uid)
         NEED(peer && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
         *peer = (Peer){.n_ref = 1, .uid = uid, .pid = 1, .pidfd = -EBADF, .loginuid = UINT32_MAX};
         fd_close(h->client);
-        world_settle(h->world);
         h->client = ends[0];
         NEED(connection_new(h->server, ends[1], peer, NULL) >= 0);
         http_next(h);
+}
+
+void http_connect(HttpWorld *h, uid_t uid)
+{
+        h->client = fd_close(h->client);
+        world_settle(h->world);
+        http_connect_beside(h, uid);
 }
 
 void http_send(HttpWorld *h, const char *text)

@@ -20,6 +20,8 @@ DEFINE_CLEANUP(HttpWorld, http_world_free);
 
 /* Connects anew, as somebody whom the kernel names root or another user. */
 void http_connect(HttpWorld *h, uid_t uid);
+/* The same, while others are at work. */
+void http_connect_beside(HttpWorld *h, uid_t uid);
 
 void http_send(HttpWorld *h, const char *text);
 /* Reads what there is, and says whether a whole answer with a Content-Length has come. */

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "unit/api/http-world.h"
 
 static bool is_closed(HttpWorld *h)
@@ -52,6 +53,41 @@ static void test_many_at_once(HttpWorld *h)
                         n_answers++;
         }
         CHECK(n_answers == n_sent);
+}
+
+static void fill(int fd, const char *block)
+{
+        while (send(fd, block, strlen(block), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) strlen(block))
+                ;
+}
+
+/* One client always has something to say, and reads its answers. Another one that has connected later is served after
+ * two turns or three. */
+static void test_turns(HttpWorld *h)
+{
+        static const char ping[] = "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n";
+        static char waste[256 * 1024];
+        char block[64 * sizeof(ping)] = "";
+        unsigned n = 0;
+        int busy;
+
+        http_connect(h, 0);
+        for (unsigned i = 0; i < 64; i++)
+                strcat(block, ping);
+        fill(h->client, block);
+        CHECK(sd_event_run(h->world->event, UINT64_MAX) > 0);
+        busy = h->client;
+        h->client = -EBADF;
+        http_connect_beside(h, 0);
+        NEED(send(h->client, ping, strlen(ping), MSG_NOSIGNAL) == (ssize_t) strlen(ping));
+        for (; n < 100 && !http_is_answered(h); n++) {
+                while (recv(busy, waste, sizeof(waste), MSG_DONTWAIT) > 0)
+                        ;
+                fill(busy, block);
+                CHECK(sd_event_run(h->world->event, 0) >= 0);
+        }
+        CHECK(http_status(h) == 200 && n < 20);
+        fd_close(busy);
 }
 
 static void test_close(HttpWorld *h)
@@ -121,6 +157,7 @@ int main(void)
 
         test_pieces_and_pipelining(h);
         test_many_at_once(h);
+        test_turns(h);
         test_close(h);
         test_refused(h);
         test_continue(h);

@@ -4,7 +4,10 @@
 
 #include "spawner/leader-wait.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "unit/need.h"
 #include "unit/test.h"
@@ -83,6 +86,39 @@ static void test_turns(void)
         CHECK(w.n_told == 1);
 }
 
+static int on_other(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        bool *is_served = userdata;
+
+        *is_served = true;
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+/* What becomes ready meanwhile does not wait for all of them. */
+static void test_others_between(void)
+{
+        sd_event_source *other = NULL;
+        bool is_served = false;
+        int pipe_fds[2];
+        World w;
+
+        begin(&w, 10);
+        for (size_t i = 0; i < 4; i++)
+                NEED(add(&w, i, NULL) == 0);
+        leader_waits_tell(&w.waits);
+        NEED(sd_event_run(w.event, 0) > 0 && strcmp(w.called, "0") == 0);
+        NEED(pipe(pipe_fds) == 0 && write(pipe_fds[1], "", 1) == 1);
+        NEED(sd_event_add_io(w.event, &other, pipe_fds[0], EPOLLIN, on_other, &is_served) >= 0);
+        for (size_t i = 0; i < 3; i++)
+                NEED(sd_event_run(w.event, 0) > 0);
+        CHECK(is_served && strcmp(w.called, "012") == 0);
+        finish(&w);
+        CHECK_TEXT("all", w.called, "0123");
+        sd_event_source_unref(other);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+}
+
 /* Its client may go before, or while another one is answered. */
 static void test_cancelled(void)
 {
@@ -135,6 +171,7 @@ static void test_nobody(void)
 int main(void)
 {
         test_turns();
+        test_others_between();
         test_cancelled();
         test_bounds();
         test_nobody();
