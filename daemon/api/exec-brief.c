@@ -50,7 +50,11 @@ static size_t size_of(const char *text)
 
 static size_t strings_size(char *const *v)
 {
-        return strv_size(v) + strv_length(v) * STRING_SIZE;
+        size_t size = 0;
+
+        for (; v && *v; v++)
+                size += strlen(*v) + STRING_SIZE;
+        return size;
 }
 
 static size_t size_without_arrays(const Exec *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The routes of execs: create, inspect, list, resize, kill, wait. */
+/* The routes of execs: inspect, list, resize, kill, wait. http-create.c has create. */
 
 #include <signal.h>
 #include <string.h>
@@ -13,77 +13,12 @@
 #include "api/http-need.h"
 #include "api/http-route.h"
 #include "core/exec-access.h"
-#include "core/exec-create.h"
 #include "wire/exec-json.h"
 #include "wire/json-build.h"
 #include "wire/signal-name.h"
 
 /* How long a resize waits for its exec to start, as with Docker. */
 #define RESIZE_WAIT_USEC (10 * USEC_PER_SEC)
-
-static void add_warnings(struct json_object *o, const Exec *e)
-{
-        struct json_object *list;
-
-        if (strv_length(e->warnings) == 0)
-                return;
-        list = json_object_new_array();
-        STRV_FOREACH (w, e->warnings)
-                json_object_array_add(list, json_object_new_string(*w));
-        json_object_object_add(o, "Warnings", list);
-}
-
-static void reply_created(HttpExchange *x, Exec *e)
-{
-        struct json_object *o = json_object_new_object(), *data = json_object_new_object();
-        char created[RFC3339_SIZE];
-
-        json_add_text(o, "Id", e->id);
-        json_add_bool(o, "success", true);
-        json_add_text(data, "id", e->id);
-        json_object_object_add(data, "created_at",
-                               json_object_new_string(format_rfc3339(created, e->created_usec, 0)));
-        json_object_object_add(o, "data", data);
-        add_warnings(o, e);
-        http_reply_json(x, 201, o);
-        e->answered_monotonic = now_usec(CLOCK_MONOTONIC);
-}
-
-static void create_on_created(void *userdata, Exec *e, const Refusal *refusal)
-{
-        HttpExchange *x = userdata;
-
-        if (e)
-                reply_created(x, e);
-        else
-                http_reply_refusal(x, refusal);
-}
-
-typedef struct CreateTask {
-        HttpTask task;
-        ExecCreation *creation;
-} CreateTask;
-
-static void create_done(HttpTask *t)
-{
-        exec_creation_free(LIST_ENTRY(t, CreateTask, task)->creation);
-}
-
-int http_create_exec(HttpExchange *x, Refusal *reterr)
-{
-        ExecCreationOptions o = {.peer = x->peer, .reference = x->name};
-        int r = http_need_json(x, reterr);
-        CreateTask *t;
-
-        if (r < 0)
-                return r;
-        t = HTTP_TASK_NEW(x, CreateTask);
-        if (!t)
-                return -ENOMEM;
-        t->task.done = create_done;
-        r = exec_request_from_json(x->body, x->body_size, x->version, &o.request, reterr);
-        return r < 0 ? r : exec_create(x->manager, &o, create_on_created, x, &t->creation, reterr);
-}
 
 static int get_run(HttpExchange *x, Refusal *reterr)
 {

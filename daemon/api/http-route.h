@@ -33,8 +33,10 @@ int http_list_containers(HttpExchange *x, Refusal *reterr);
 int http_get_container(HttpExchange *x, Refusal *reterr);
 int http_get_top(HttpExchange *x, Refusal *reterr);
 
-/* http-exec.c */
+/* http-create.c */
 int http_create_exec(HttpExchange *x, Refusal *reterr);
+
+/* http-exec.c */
 int http_get_exec(HttpExchange *x, Refusal *reterr);
 int http_list_execs(HttpExchange *x, Refusal *reterr);
 int http_resize_exec(HttpExchange *x, Refusal *reterr);

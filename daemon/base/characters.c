@@ -70,25 +70,55 @@ size_t characters_cut(const char *text, size_t size, size_t max)
         return max;
 }
 
-int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size)
+/* How many bytes are whole characters. */
+static size_t valid_length(const char *text, size_t size)
 {
-        _cleanup_buf_ Buf b = BUF_INIT;
+        size_t i = 0;
         uint32_t c;
 
-        for (size_t i = 0; i < size;) {
-                int n = character_take(text + i, size - i, &c);
+        while (i < size) {
+                uint64_t eight;
+                int n;
 
-                if (n > 0)
-                        buf_append(&b, text + i, (size_t) n);
-                else
-                        buf_puts(&b, "\xef\xbf\xbd");
-                i += n > 0 ? (size_t) n : 1;
+                if (size - i >= sizeof(eight)) {
+                        memcpy(&eight, text + i, sizeof(eight));
+                        if (!(eight & UINT64_C(0x8080808080808080))) {
+                                i += sizeof(eight);
+                                continue;
+                        }
+                }
+                n = character_take(text + i, size - i, &c);
+                if (n <= 0)
+                        break;
+                i += (size_t) n;
         }
-        buf_append(&b, "", 1);
-        if (buf_error(&b) < 0)
+        return i;
+}
+
+/* What it gives takes no more than the text: callers have many of them. */
+int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size)
+{
+        static const char instead[] = "\xef\xbf\xbd";
+        size_t valid = valid_length(text, size), n_bad = 0, i;
+        char *repaired, *out;
+
+        for (i = valid; i < size; i += valid_length(text + i, size - i)) {
+                n_bad++;
+                i++;
+        }
+        repaired = out = malloc(size + n_bad * (sizeof(instead) - 2) + 1);
+        if (!repaired)
                 return -ENOMEM;
-        *ret_size = buf_length(&b) - 1;
-        *ret = TAKE_PTR(b.data); /* nothing was consumed, so this is the start of the allocation */
+        out = mempcpy(out, text, valid);
+        for (i = valid; i < size; i += valid) {
+                out = mempcpy(out, instead, sizeof(instead) - 1);
+                i++;
+                valid = valid_length(text + i, size - i);
+                out = mempcpy(out, text + i, valid);
+        }
+        *out = 0;
+        *ret = repaired;
+        *ret_size = (size_t) (out - repaired);
         return 0;
 }
 

@@ -32,12 +32,18 @@ size_t strv_length(char *const *v)
         return n;
 }
 
+/* glibc puts 8 bytes before each allocation, rounds the sum up to a multiple of 16, and takes 32 at least. */
+static size_t allocated_size(size_t size)
+{
+        return MAX((size + 8 + 15) & ~(size_t) 15, (size_t) 32);
+}
+
 size_t strv_size(char *const *v)
 {
         size_t size = 0;
 
         for (; v && *v; v++)
-                size += sizeof(char *) + strlen(*v) + 1;
+                size += sizeof(char *) + allocated_size(strlen(*v) + 1);
         return size;
 }
 

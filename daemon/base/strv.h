@@ -16,7 +16,7 @@ char *memdup_text(const char *data, size_t size);
 
 size_t strv_length(char *const *v);
 
-/* Bytes that it takes, its pointers and NULs included. */
+/* Bytes of memory that it takes. A short string takes many times its length. */
 size_t strv_size(char *const *v);
 
 /* Appends an owned string (freed on failure). */

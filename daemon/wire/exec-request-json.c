@@ -34,7 +34,6 @@ static void create_draft_done(CreateDraft *d)
         free(d->on_disconnect);
         strv_free(d->properties);
 }
-#define _cleanup_draft_ _cleanup_(create_draft_done)
 
 static int decode_cmd(const JsonField *f, const JsonSpan *value, void *target)
 {
@@ -48,7 +47,7 @@ static int decode_cmd(const JsonField *f, const JsonSpan *value, void *target)
                 break;
         case JSON_KIND_ARRAY:
                 r = json_field_take_strings(f, value, &argv);
-                if (r < 0)
+                if (r != 0)
                         return r;
                 break;
         case JSON_KIND_STRING:
@@ -86,7 +85,7 @@ static int decode_env(const JsonField *f, const JsonSpan *value, void *target)
                 return json_field_refuse_type(f, value, "[]string", "");
         if (value->kind == JSON_KIND_ARRAY) {
                 r = json_field_take_strings(f, value, &env);
-                if (r < 0)
+                if (r != 0)
                         return r;
         }
 
@@ -189,7 +188,7 @@ static int decode_labels(const JsonField *f, const JsonSpan *value, void *target
 {
         char ***ret = target;
         _cleanup_strv_ char **labels = NULL;
-        size_t position = 0;
+        size_t position = 0, n = 0;
         JsonSpan key, element;
 
         if (value->kind != JSON_KIND_NULL && value->kind != JSON_KIND_OBJECT)
@@ -214,7 +213,8 @@ static int decode_labels(const JsonField *f, const JsonSpan *value, void *target
                 r = labels_set(&labels, name, text ?: "");
                 if (r < 0)
                         return r;
-                if (strv_length(labels) > EXEC_LABELS_MAX)
+                /* Those that take the place of others count, too: each is work. */
+                if (++n > EXEC_LABELS_MAX)
                         return refuse_count(f->reterr, f->name, EXEC_LABELS_MAX);
         }
 
@@ -298,7 +298,7 @@ static int decode_properties(const JsonField *f, const JsonSpan *value, void *ta
         _cleanup_strv_ char **properties = NULL;
         bool is_object = value->kind == JSON_KIND_OBJECT;
         JsonSpan key, element;
-        size_t position = 0;
+        size_t position = 0, n = 0;
 
         if (!is_object && value->kind != JSON_KIND_ARRAY && value->kind != JSON_KIND_NULL)
                 return json_field_refuse_type(f, value, "map[string]string",
@@ -310,7 +310,7 @@ static int decode_properties(const JsonField *f, const JsonSpan *value, void *ta
                 r = take_property(f, is_object ? &key : NULL, &element, &properties);
                 if (r < 0)
                         return r;
-                if (strv_length(properties) > 2 * SCOPE_PROPERTIES_MAX)
+                if (++n > SCOPE_PROPERTIES_MAX)
                         return refuse_count(f->reterr, f->name, SCOPE_PROPERTIES_MAX);
         }
 
@@ -387,30 +387,69 @@ static const JsonFieldRule start_rules[] = {
         {NULL},
 };
 
-int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
-                           Refusal *reterr)
+struct ExecRequestReader {
+        CreateDraft draft;
+        JsonFields *fields;
+        unsigned version;
+};
+
+int exec_request_reader_new(const char *json, size_t size, unsigned version, ExecRequestReader **ret)
 {
-        _cleanup_draft_ CreateDraft d = {0};
+        _cleanup_(exec_request_reader_freep) ExecRequestReader *d = calloc(1, sizeof(ExecRequestReader));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->version = version;
+        r = json_fields_new(json, size, CREATE_NAME, create_rules, &d->draft, &d->fields);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+ExecRequestReader *exec_request_reader_free(ExecRequestReader *d)
+{
+        if (!d)
+                return NULL;
+        json_fields_free(d->fields);
+        create_draft_done(&d->draft);
+        return mfree(d);
+}
+
+int exec_request_reader_step(ExecRequestReader *d, size_t bytes, ExecRequest **ret, Refusal *reterr)
+{
         ExecRequest *request;
         int r;
 
-        r = json_fields_decode(json, size, CREATE_NAME, create_rules, &d, reterr);
+        r = json_fields_step(d->fields, bytes, reterr);
+        if (r <= 0)
+                return r;
+        r = exec_request_validate(&d->draft.request, reterr);
         if (r >= 0)
-                r = exec_request_validate(&d.request, reterr);
-        if (r >= 0)
-                r = draft_finish(&d, reterr);
+                r = draft_finish(&d->draft, reterr);
         if (r < 0)
                 return r;
-        if (version < VERSION_CONSOLE_SIZE)
-                d.request.console_size = (ConsoleSize){0};
-
         request = malloc(sizeof(ExecRequest));
         if (!request)
                 return -ENOMEM;
-        *request = d.request;
-        d.request = (ExecRequest){0};
+        *request = d->draft.request;
+        d->draft.request = (ExecRequest){0};
+        if (d->version < VERSION_CONSOLE_SIZE)
+                request->console_size = (ConsoleSize){0};
         *ret = request;
-        return 0;
+        return 1;
+}
+
+int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
+                           Refusal *reterr)
+{
+        _cleanup_(exec_request_reader_freep) ExecRequestReader *d = NULL;
+        int r = exec_request_reader_new(json, size, version, &d);
+
+        if (r >= 0)
+                r = exec_request_reader_step(d, SIZE_MAX, ret, reterr);
+        return r < 0 ? r : 0;
 }
 
 int start_options_from_json(const char *json, size_t size, unsigned version, StartOptions *ret,
@@ -419,6 +458,10 @@ int start_options_from_json(const char *json, size_t size, unsigned version, Sta
         StartOptions start = {0};
         int r;
 
+        if (size > START_BODY_MAX)
+                return refuse(reterr, REFUSAL_TOO_LARGE, E2BIG,
+                              "the request body is larger than %d bytes, which is the limit",
+                              START_BODY_MAX);
         r = json_fields_decode(json, size, START_NAME, start_rules, &start, reterr);
         if (r < 0)
                 return r;

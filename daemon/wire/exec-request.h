@@ -40,6 +40,7 @@
 /* As much as the kernel takes at the usual limit of the stack; what one string may be is the kernel's to
  * say. */
 #define EXEC_BODY_MAX      (4 * 1024 * 1024) /* bytes of a request body, in which characters may be escaped */
+#define START_BODY_MAX     (64 * 1024)       /* the same of a start, which has three short fields */
 #define EXEC_ARGS_SIZE_MAX (2 * 1024 * 1024) /* bytes of argv and env together, with their NULs */
 #define EXEC_ARGS_MAX      262144            /* entries of argv and env together */
 #define EXEC_ENV_MAX       4096              /* entries of env, which are compared with each other */
@@ -113,6 +114,14 @@ static inline const char *exec_request_user(const ExecRequest *q)
  * is ignored below 1.42). An empty body counts as {}. */
 int exec_request_from_json(const char *json, size_t size, unsigned version, ExecRequest **ret,
                            Refusal *reterr);
+
+/* The same in steps of about so many bytes, for a loop that has others to serve. The text is weak. */
+typedef struct ExecRequestReader ExecRequestReader;
+int exec_request_reader_new(const char *json, size_t size, unsigned version, ExecRequestReader **ret);
+/* 1: *ret is the request. 0: there is more to read. */
+int exec_request_reader_step(ExecRequestReader *d, size_t bytes, ExecRequest **ret, Refusal *reterr);
+ExecRequestReader *exec_request_reader_free(ExecRequestReader *d);
+DEFINE_CLEANUP(ExecRequestReader, exec_request_reader_free);
 
 typedef struct StartOptions {
         bool detach;

@@ -2,21 +2,25 @@
 
 #include "wire/json-scan.h"
 
-#include <limits.h>
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/characters.h"
+/* What has to come next. */
+enum {
+        SCAN_VALUE,
+        SCAN_FIRST_VALUE, /* or the end of the array */
+        SCAN_FIRST_KEY,   /* or the end of the object */
+        SCAN_KEY,
+        SCAN_KEY_REST, /* of a string that has begun */
+        SCAN_COLON,
+        SCAN_STRING_REST,
+        SCAN_NEXT, /* in an array or object: a comma or its end */
+        SCAN_DONE,
+};
 
-typedef struct Scanner {
-        const char *p;
-        const char *end;
-        unsigned depth;
-        unsigned max_depth;
-        Refusal *reterr;
-} Scanner;
+_Static_assert(sizeof(((JsonScan *) NULL)->objects) * 8 >= JSON_DEPTH_MAX, "a bit for each level");
 
 const char *json_kind_to_string(JsonKind kind)
 {
@@ -28,7 +32,7 @@ const char *json_kind_to_string(JsonKind kind)
         return (unsigned) kind < _JSON_KIND_MAX ? names[kind] : "value";
 }
 
-static int scan_eof(Scanner *s)
+static int scan_eof(JsonScan *s)
 {
         return refuse(s->reterr, REFUSAL_BAD_REQUEST, EBADMSG, "invalid JSON: unexpected EOF");
 }
@@ -54,7 +58,7 @@ static const char *quote_byte(uint8_t c, char buf[static 16])
         return buf;
 }
 
-static int scan_unexpected(Scanner *s, const char *where)
+static int scan_unexpected(JsonScan *s, const char *where)
 {
         char buf[16];
 
@@ -64,9 +68,15 @@ static int scan_unexpected(Scanner *s, const char *where)
                       quote_byte((uint8_t) *s->p, buf), where);
 }
 
-static void skip_space(Scanner *s)
+/* A pause comes within white space or a string, or after a token. */
+static bool is_paused(const JsonScan *s)
 {
-        while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+        return s->p >= s->pause && s->pause < s->end;
+}
+
+static void skip_space(JsonScan *s)
+{
+        while (s->p < s->pause && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
                 s->p++;
 }
 
@@ -81,7 +91,7 @@ static bool is_hex(char c)
 }
 
 /* At a backslash. */
-static int scan_escape(Scanner *s)
+static int scan_escape(JsonScan *s)
 {
         s->p++;
         if (s->p == s->end)
@@ -99,16 +109,15 @@ static int scan_escape(Scanner *s)
         return 0;
 }
 
-/* At the opening quote. */
-static int scan_string(Scanner *s)
+/* After the opening quote, or after a pause. 1: up to the closing quote. */
+static int scan_string(JsonScan *s)
 {
-        s->p++;
-        while (s->p < s->end) {
+        while (s->p < s->pause) {
                 int r;
 
                 if (*s->p == '"') {
                         s->p++;
-                        return 0;
+                        return 1;
                 }
                 if ((uint8_t) *s->p < 0x20)
                         return scan_unexpected(s, "in string literal");
@@ -120,10 +129,10 @@ static int scan_string(Scanner *s)
                 if (r < 0)
                         return r;
         }
-        return scan_eof(s);
+        return is_paused(s) ? 0 : scan_eof(s);
 }
 
-static int scan_digits(Scanner *s, const char *where)
+static int scan_digits(JsonScan *s, const char *where)
 {
         if (s->p == s->end || !is_digit(*s->p))
                 return scan_unexpected(s, where);
@@ -132,7 +141,7 @@ static int scan_digits(Scanner *s, const char *where)
         return 0;
 }
 
-static int scan_number(Scanner *s)
+static int scan_number(JsonScan *s)
 {
         int r;
 
@@ -160,7 +169,7 @@ static int scan_number(Scanner *s)
         return 0;
 }
 
-static int scan_literal(Scanner *s, const char *word)
+static int scan_literal(JsonScan *s, const char *word)
 {
         for (const char *w = word; *w; w++, s->p++) {
                 char where[64];
@@ -173,227 +182,300 @@ static int scan_literal(Scanner *s, const char *word)
         return 0;
 }
 
-static int scan_value(Scanner *s, JsonSpan *ret);
-
-/* At the start of a member. Takes it with its colon and value. */
-static int scan_member(Scanner *s, JsonSpan *ret_key, JsonSpan *ret_value)
+static bool is_in_object(const JsonScan *s)
 {
-        const char *key = s->p;
-        int r;
-
-        if (s->p == s->end || *s->p != '"')
-                return scan_unexpected(s, "looking for beginning of object key string");
-        r = scan_string(s);
-        if (r < 0)
-                return r;
-        *ret_key = (JsonSpan){.text = key, .size = (size_t) (s->p - key), .kind = JSON_KIND_STRING};
-
-        skip_space(s);
-        if (s->p == s->end || *s->p != ':')
-                return scan_unexpected(s, "after object key");
-        s->p++;
-        return scan_value(s, ret_value);
+        return s->objects & UINT64_C(1) << (s->depth - 1);
 }
 
-/* At the opening bracket. */
-static int scan_container(Scanner *s, bool is_object)
+static JsonSpan span_from(const JsonScan *s, const char *start, JsonKind kind)
 {
-        char close = is_object ? '}' : ']';
-        int r;
+        return (JsonSpan){.text = start, .size = (size_t) (s->p - start), .kind = kind};
+}
 
-        if (++s->depth > s->max_depth)
-                return refuse(s->reterr, REFUSAL_BAD_REQUEST, EBADMSG,
-                              "invalid JSON: exceeded max depth (%u levels)", s->max_depth);
-        s->p++;
-        skip_space(s);
-        if (s->p < s->end && *s->p == close)
-                goto finish;
-
-        for (;;) {
-                JsonSpan key, value;
-
-                r = is_object ? scan_member(s, &key, &value) : scan_value(s, &value);
-                if (r < 0)
-                        return r;
-                skip_space(s);
-                if (s->p < s->end && *s->p == close)
-                        goto finish;
-                if (s->p == s->end || *s->p != ',')
-                        return scan_unexpected(s, is_object ? "after object key:value pair"
-                                                            : "after array element");
-                s->p++;
-                skip_space(s);
-        }
-
-finish:
-        s->p++;
-        s->depth--;
+static int add_member(JsonScan *s)
+{
+        if (s->n_members == s->members_max)
+                return refuse(s->reterr, REFUSAL_TOO_LARGE, E2BIG,
+                              "invalid JSON: the object has more than %zu members, which is the limit",
+                              s->members_max);
+        s->members[s->n_members++] = (JsonMember){s->key, s->member};
         return 0;
 }
 
-/* Recursion is bounded by max_depth. */
-static int scan_value(Scanner *s, JsonSpan *ret)
+/* After a value. */
+static int value_end(JsonScan *s)
 {
-        const char *start;
-        JsonKind kind;
-        int r;
+        s->state = s->depth > 0 ? SCAN_NEXT : SCAN_DONE;
+        if (s->depth == 0)
+                s->value = span_from(s, s->value.text, s->value.kind);
+        if (s->depth != 1 || !s->members || !is_in_object(s))
+                return 0;
+        s->member = span_from(s, s->member.text, s->member.kind);
+        return add_member(s);
+}
 
-        skip_space(s);
-        if (s->p == s->end)
-                return scan_eof(s);
+static int open_container(JsonScan *s, bool is_object)
+{
+        uint64_t bit;
 
-        start = s->p;
-        switch (*s->p) {
-        case '{':
-                kind = JSON_KIND_OBJECT;
-                r = scan_container(s, true);
-                break;
-        case '[':
-                kind = JSON_KIND_ARRAY;
-                r = scan_container(s, false);
-                break;
-        case '"':
-                kind = JSON_KIND_STRING;
-                r = scan_string(s);
-                break;
-        case 't':
-                kind = JSON_KIND_BOOL;
-                r = scan_literal(s, "true");
-                break;
-        case 'f':
-                kind = JSON_KIND_BOOL;
-                r = scan_literal(s, "false");
-                break;
-        case 'n':
-                kind = JSON_KIND_NULL;
-                r = scan_literal(s, "null");
-                break;
-        case '-':
-        case '0' ... '9':
-                kind = JSON_KIND_NUMBER;
+        if (s->depth >= s->max_depth)
+                return refuse(s->reterr, REFUSAL_BAD_REQUEST, EBADMSG,
+                              "invalid JSON: exceeded max depth (%u levels)", s->max_depth);
+        bit = UINT64_C(1) << s->depth++;
+        s->objects = is_object ? s->objects | bit : s->objects & ~bit;
+        s->p++;
+        s->state = is_object ? SCAN_FIRST_KEY : SCAN_FIRST_VALUE;
+        return 0;
+}
+
+static int close_container(JsonScan *s)
+{
+        s->p++;
+        s->depth--;
+        return value_end(s);
+}
+
+/* Notes where a value begins that somebody asks for. */
+static int value_begin(JsonScan *s, JsonKind kind)
+{
+        if (++s->n_values > s->values_max)
+                return refuse(s->reterr, REFUSAL_TOO_LARGE, E2BIG,
+                              "invalid JSON: there are more than %zu values, which is the limit",
+                              s->values_max);
+        if (s->depth == 0)
+                s->value = (JsonSpan){.text = s->p, .kind = kind};
+        else if (s->depth == 1)
+                s->member = (JsonSpan){.text = s->p, .kind = kind};
+        return 0;
+}
+
+static int scan_scalar(JsonScan *s, JsonKind kind)
+{
+        int r = value_begin(s, kind);
+
+        if (r < 0)
+                return r;
+        switch (kind) {
+        case JSON_KIND_NUMBER:
                 r = scan_number(s);
                 break;
+        case JSON_KIND_BOOL:
+                r = scan_literal(s, *s->p == 't' ? "true" : "false");
+                break;
+        default:
+                r = scan_literal(s, "null");
+        }
+        return r < 0 ? r : value_end(s);
+}
+
+static int scan_value(JsonScan *s)
+{
+        int r;
+
+        if (s->p == s->end)
+                return scan_eof(s);
+        switch (*s->p) {
+        case '{':
+        case '[':
+                r = value_begin(s, *s->p == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY);
+                return r < 0 ? r : open_container(s, *s->p == '{');
+        case '"':
+                r = value_begin(s, JSON_KIND_STRING);
+                s->p++;
+                s->state = SCAN_STRING_REST;
+                return r;
+        case 't':
+        case 'f':
+                return scan_scalar(s, JSON_KIND_BOOL);
+        case 'n':
+                return scan_scalar(s, JSON_KIND_NULL);
+        case '-':
+        case '0' ... '9':
+                return scan_scalar(s, JSON_KIND_NUMBER);
         default:
                 return scan_unexpected(s, "looking for beginning of value");
         }
-        if (r < 0)
-                return r;
+}
 
-        *ret = (JsonSpan){.text = start, .size = (size_t) (s->p - start), .kind = kind};
+static int scan_key(JsonScan *s)
+{
+        if (s->p == s->end || *s->p != '"')
+                return scan_unexpected(s, "looking for beginning of object key string");
+        /* Those of deeper objects are of no use to anybody. */
+        if (s->depth == 1)
+                s->key.text = s->p;
+        s->p++;
+        s->state = SCAN_KEY_REST;
         return 0;
+}
+
+static int scan_key_rest(JsonScan *s)
+{
+        int r = scan_string(s);
+
+        if (r <= 0)
+                return r;
+        if (s->depth == 1)
+                s->key = span_from(s, s->key.text, JSON_KIND_STRING);
+        s->state = SCAN_COLON;
+        return 0;
+}
+
+static int scan_string_rest(JsonScan *s)
+{
+        int r = scan_string(s);
+
+        return r <= 0 ? r : value_end(s);
+}
+
+static int scan_colon(JsonScan *s)
+{
+        if (s->p == s->end || *s->p != ':')
+                return scan_unexpected(s, "after object key");
+        s->p++;
+        s->state = SCAN_VALUE;
+        return 0;
+}
+
+/* After an element or a member. */
+static int scan_next(JsonScan *s)
+{
+        bool in_object = is_in_object(s);
+
+        if (s->p < s->end && *s->p == (in_object ? '}' : ']'))
+                return close_container(s);
+        if (s->p == s->end || *s->p != ',')
+                return scan_unexpected(s, in_object ? "after object key:value pair" : "after array element");
+        s->p++;
+        s->state = in_object ? SCAN_KEY : SCAN_VALUE;
+        return 0;
+}
+
+static int scan_token(JsonScan *s)
+{
+        switch (s->state) {
+        case SCAN_KEY_REST:
+                return scan_key_rest(s);
+        case SCAN_STRING_REST:
+                return scan_string_rest(s);
+        default:
+                break;
+        }
+        skip_space(s);
+        if (is_paused(s))
+                return 0;
+        switch (s->state) {
+        case SCAN_FIRST_VALUE:
+                return s->p < s->end && *s->p == ']' ? close_container(s) : scan_value(s);
+        case SCAN_FIRST_KEY:
+                return s->p < s->end && *s->p == '}' ? close_container(s) : scan_key(s);
+        case SCAN_KEY:
+                return scan_key(s);
+        case SCAN_COLON:
+                return scan_colon(s);
+        case SCAN_NEXT:
+                return scan_next(s);
+        default:
+                return scan_value(s);
+        }
+}
+
+/* 1: a whole value. */
+static int scan_until(JsonScan *s, const char *pause)
+{
+        s->pause = pause;
+        while (s->state != SCAN_DONE && !is_paused(s)) {
+                int r = scan_token(s);
+
+                if (r < 0)
+                        return r;
+        }
+        return s->state == SCAN_DONE;
+}
+
+void json_scan_begin(JsonScan *s, const char *json, size_t size, unsigned max_depth)
+{
+        assert(max_depth <= JSON_DEPTH_MAX);
+        *s = (JsonScan){
+                .text = json,
+                .p = json,
+                .end = json + size,
+                .max_depth = max_depth,
+                .values_max = SIZE_MAX,
+                .state = SCAN_VALUE,
+        };
+}
+
+/* Nothing may follow the value but white space, and it is not nothing. */
+static int scan_around(JsonScan *s)
+{
+        skip_space(s);
+        if (is_paused(s))
+                return 0;
+        if (s->state != SCAN_DONE && s->p == s->end)
+                return refuse(s->reterr, REFUSAL_BAD_REQUEST, EBADMSG,
+                              "invalid JSON: got EOF while reading request body");
+        if (s->state == SCAN_DONE && s->p < s->end)
+                return refuse(s->reterr, REFUSAL_BAD_REQUEST, EBADMSG, "unexpected content after JSON");
+        return 1;
+}
+
+int json_scan_step(JsonScan *s, size_t bytes, Refusal *reterr)
+{
+        const char *pause = s->p + MIN(bytes, (size_t) (s->end - s->p));
+        int r = 1;
+
+        s->reterr = reterr;
+        s->pause = pause;
+        if (s->n_values == 0)
+                r = scan_around(s);
+        if (r > 0)
+                r = scan_until(s, pause);
+        return r > 0 ? scan_around(s) : r;
 }
 
 int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, Refusal *reterr)
 {
-        Scanner s = {.p = json, .end = json + size, .max_depth = max_depth, .reterr = reterr};
-        JsonSpan value;
+        JsonScan s;
         int r;
 
-        skip_space(&s);
-        if (s.p == s.end)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG,
-                              "invalid JSON: got EOF while reading request body");
-        r = scan_value(&s, &value);
+        json_scan_begin(&s, json, size, max_depth);
+        r = json_scan_step(&s, SIZE_MAX, reterr);
         if (r < 0)
                 return r;
-        skip_space(&s);
-        if (s.p < s.end)
-                return refuse(reterr, REFUSAL_BAD_REQUEST, EBADMSG, "unexpected content after JSON");
-
-        *ret = value;
+        *ret = s.value;
         return 0;
 }
 
 bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_key, JsonSpan *ret_value)
 {
-        /* The depth was bounded when the whole text was checked. */
-        Scanner s = {.end = container->text + container->size, .max_depth = UINT_MAX};
+        const char *end = container->text + container->size;
+        JsonScan s;
 
-        /* After the opening bracket, or after the comma that follows the last element. */
+        /* The depth was bounded when the whole text was checked. After the opening bracket, or after the comma that
+         * follows the last element. */
+        json_scan_begin(&s, container->text, container->size, JSON_DEPTH_MAX);
         s.p = container->text + (*position ?: 1);
+        s.pause = end;
         skip_space(&s);
         if (s.p == s.end || *s.p == '}' || *s.p == ']')
                 return false;
-        if ((container->kind == JSON_KIND_OBJECT ? scan_member(&s, ret_key, ret_value)
-                                                 : scan_value(&s, ret_value)) < 0)
+        if (container->kind == JSON_KIND_OBJECT) {
+                const char *key = s.p++;
+
+                if (scan_string(&s) <= 0)
+                        return false;
+                *ret_key = span_from(&s, key, JSON_KIND_STRING);
+                skip_space(&s);
+                if (scan_colon(&s) < 0)
+                        return false;
+        }
+        if (scan_until(&s, end) <= 0)
                 return false;
+        *ret_value = s.value;
         skip_space(&s);
         if (s.p < s.end && *s.p == ',')
                 s.p++;
         *position = (size_t) (s.p - container->text);
         return true;
-}
-
-/* Four hexadecimal digits. */
-static uint32_t hex_quad(const char *p)
-{
-        uint32_t c = 0;
-
-        for (unsigned i = 0; i < 4; i++)
-                c = c << 4 | (uint32_t) (is_digit(p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
-        return c;
-}
-
-static void append_utf8(Buf *b, uint32_t c)
-{
-        uint8_t bytes[4];
-        size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-        static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-        for (size_t i = n - 1; i > 0; i--, c >>= 6)
-                bytes[i] = (uint8_t) (0x80 | (c & 0x3f));
-        bytes[0] = (uint8_t) (lead[n] | c);
-        buf_append(b, bytes, n);
-}
-
-/* Decodes the checked escape at the backslash p and returns the text after it. json-c's decoder is not used:
- * it takes a pair whose character has 0xd800 to 0xdfff in its lower bits for a surrogate once more. */
-static const char *take_escape(const char *p, const char *end, Buf *b)
-{
-        static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
-        const char *letter = strchr(letters, p[1]);
-        uint32_t c, low;
-
-        if (p[1] != 'u') {
-                buf_append(b, letter ? meanings + (letter - letters) : p + 1, 1);
-                return p + 2;
-        }
-        c = hex_quad(p + 2);
-        p += 6;
-        if (c >= 0xd800 && c <= 0xdbff && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
-                low = hex_quad(p + 2);
-                if (low >= 0xdc00 && low <= 0xdfff) {
-                        append_utf8(b, 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00));
-                        return p + 6;
-                }
-        }
-        append_utf8(b, c >= 0xd800 && c <= 0xdfff ? 0xfffd : c);
-        return p;
-}
-
-int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size)
-{
-        _cleanup_buf_ Buf b = BUF_INIT;
-        const char *p, *end;
-
-        if (s->kind != JSON_KIND_STRING || s->size < 2)
-                return -EBADMSG;
-        p = s->text + 1;
-        end = s->text + s->size - 1;
-        while (p < end) {
-                const char *escape = memchr(p, '\\', (size_t) (end - p)) ?: end;
-
-                buf_append(&b, p, (size_t) (escape - p));
-                p = escape < end ? take_escape(escape, end, &b) : end;
-        }
-        if (buf_error(&b) < 0)
-                return -ENOMEM;
-        return utf8_repair(b.data ? buf_head(&b) : "", buf_length(&b), ret, ret_size);
-}
-
-int json_span_copy(const JsonSpan *s, char **ret)
-{
-        size_t size;
-
-        return utf8_repair(s->text, s->size, ret, &size);
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/refusal.h"
 
@@ -34,7 +35,34 @@ typedef struct JsonSpan {
 
 const char *json_kind_to_string(JsonKind kind); /* "null", "bool", "number", "string", "array", "object" */
 
-/* Checks that the text is one value with nothing but white space around it. A refusal is BAD_REQUEST. */
+/* Nesting that can be asked for. */
+#define JSON_DEPTH_MAX 64
+
+typedef struct JsonMember {
+        JsonSpan key, value;
+} JsonMember;
+
+/* A text that is being checked in steps. */
+typedef struct JsonScan {
+        const char *text, *p, *pause, *end;
+        unsigned depth, max_depth;
+        unsigned state;
+        uint64_t objects; /* a bit for each open level: it is an object */
+        size_t n_values;
+        JsonSpan value, key, member; /* the whole; in an object at the top, the last key and value */
+        Refusal *reterr;
+        /* Set by the caller, if he likes: how many values there may be, and room for the members of an object at the top. */
+        size_t values_max;
+        JsonMember *members;
+        size_t n_members, members_max;
+} JsonScan;
+
+void json_scan_begin(JsonScan *s, const char *json, size_t size, unsigned max_depth);
+/* Goes on for about so many bytes. 1: the text is one value with nothing but white space around it; 0: there is more to
+ * check. A refusal is BAD_REQUEST, or TOO_LARGE for more values or members than there may be. */
+int json_scan_step(JsonScan *s, size_t bytes, Refusal *reterr);
+
+/* Both in one step. */
 int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, Refusal *reterr);
 
 /* Walks a checked array or object. `*position` starts as 0. In an array *ret_key is left alone and may be

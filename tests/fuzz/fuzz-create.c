@@ -65,12 +65,33 @@ static void check_view(const ExecRequest *request)
         json_object_put(o);
 }
 
+/* In steps, with the same end. */
+static void check_steps(const uint8_t *data, size_t size, const ExecRequest *request,
+                        const Refusal *expected)
+{
+        _cleanup_(exec_request_reader_freep) ExecRequestReader *reader = NULL;
+        _cleanup_(exec_request_freep) ExecRequest *found = NULL;
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        size_t bytes = size > 0 ? 1 + data[size / 2] % 16 : 1;
+        int r;
+
+        PROMISE(exec_request_reader_new((const char *) data, size, 1051, &reader) == 0);
+        do
+                r = exec_request_reader_step(reader, bytes, &found, &refusal);
+        while (r == 0);
+        PROMISE((r > 0) == (request != NULL) && (found != NULL) == (request != NULL));
+        PROMISE(fuzz_same(refusal.message, expected->message));
+        if (request)
+                same_request(request, found);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         _cleanup_(exec_request_freep) ExecRequest *r = NULL;
         int k = exec_request_from_json((const char *) data, size, 1051, &r, &refusal);
 
+        check_steps(data, size, r, &refusal);
         if (k < 0) {
                 PROMISE(!r);
                 PROMISE(refusal.kind == REFUSAL_BAD_REQUEST || refusal.kind == REFUSAL_TOO_LARGE);

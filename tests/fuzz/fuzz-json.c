@@ -94,14 +94,35 @@ static void check_span(const JsonSpan *s, unsigned depth)
         PROMISE(position <= 1 || position == s->size - 1);
 }
 
+/* In steps, with the same end. */
+static void check_steps(const uint8_t *data, size_t size, const JsonSpan *span, const Refusal *expected)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        size_t bytes = size > 0 ? 1 + data[size / 2] % 16 : 1;
+        JsonScan scan;
+        int r;
+
+        json_scan_begin(&scan, (const char *) data, size, DEPTH);
+        do {
+                const char *before = scan.p;
+
+                r = json_scan_step(&scan, bytes, &refusal);
+                PROMISE(r != 0 || scan.p > before);
+        } while (r == 0);
+        PROMISE(fuzz_same(refusal.message, expected->message));
+        PROMISE(r < 0 || (scan.value.text == span->text && scan.value.size == span->size &&
+                          scan.value.kind == span->kind));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
-        JsonSpan span;
+        JsonSpan span = {0};
 
         if (json_scan((const char *) data, size, DEPTH, &span, &refusal) < 0)
                 PROMISE(refusal.kind == REFUSAL_BAD_REQUEST && refusal.message);
         else
                 check_span(&span, 1);
+        check_steps(data, size, &span, &refusal);
         return 0;
 }

@@ -5,6 +5,7 @@
  * words. A row's expectation begins with a space (the request's dump) or is the refusal's whole text.
  */
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "unit/test.h"
@@ -261,9 +262,31 @@ static const struct {
         {"{\"a\":[[[[[[[[[[[[[[[{", BAD "exceeded max depth (16 levels)"},
 };
 
+/* In steps of a few bytes, with the same end. */
+static void check_steps(const char *json, size_t size, unsigned version, size_t bytes, const char *dump,
+                        const char *message)
+{
+        _cleanup_(exec_request_reader_freep) ExecRequestReader *reader = NULL;
+        _cleanup_(exec_request_freep) ExecRequest *request = NULL;
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+        _cleanup_free_ char *found = NULL;
+        unsigned n = 0;
+        int r;
+
+        CHECK_ROW(json, exec_request_reader_new(json, size, version, &reader) == 0);
+        do
+                r = exec_request_reader_step(reader, bytes, &request, &e);
+        while (r == 0 && n++ < 10000);
+        CHECK_ROW(json, r < 0 ? !request : r == 1 && request);
+        found = request ? dump_request(request) : NULL;
+        CHECK_TEXT(json, found, dump);
+        CHECK_TEXT(json, e.message, message);
+}
+
 static char *create(const char *json, size_t size, unsigned version, Refusal *e)
 {
         _cleanup_(exec_request_freep) ExecRequest *request = NULL;
+        char *dump;
         int r;
 
         /* A copy to the byte, so that a sanitizer sees a read behind the end. */
@@ -272,7 +295,10 @@ static char *create(const char *json, size_t size, unsigned version, Refusal *e)
         memcpy(exact, json, size);
         r = exec_request_from_json(exact, size, version, &request, e);
         CHECK_ROW(json, r < 0 ? !request && e->kind != REFUSAL_NONE : request && e->kind == REFUSAL_NONE);
-        return r < 0 ? NULL : dump_request(request);
+        dump = r < 0 ? NULL : dump_request(request);
+        for (size_t bytes = 1; bytes < 6 && size < 10000; bytes++)
+                check_steps(exact, size, version, bytes, dump, e->message);
+        return dump;
 }
 
 static void test_rows(void)
@@ -381,15 +407,52 @@ static void test_limits(void)
         check_limit(labels, ",\"%zu\":\"\"", EXEC_LABELS_MAX - 1, "}}", NULL);
         check_limit(labels, ",\"%zu\":\"\"", EXEC_LABELS_MAX, "}}",
                     "Labels has more than 64 entries, which is the limit");
+        check_limit(labels, ",\"z\":\"\"", EXEC_LABELS_MAX, "}}",
+                    "Labels has more than 64 entries, which is the limit");
         check_limit(label, "x", EXEC_STRING_MAX - 2, "\"}}", NULL);
         check_limit(label, "x", EXEC_STRING_MAX - 1, "\"}}",
                     "Labels: an entry is longer than 4096 bytes, which is the limit");
         check_limit(properties, "\"X%zu=1\",", SCOPE_PROPERTIES_MAX, "\"Y=1\"]}",
                     "Properties has more than 32 entries, which is the limit");
+        check_limit(properties, "\"TasksMax=1\",", SCOPE_PROPERTIES_MAX, "\"TasksMax=1\"]}",
+                    "Properties has more than 32 entries, which is the limit");
+        check_limit("{\"Cmd\":[\"a\"]", ",\"x%zu\":1", 255, "}", NULL);
+        check_limit("{\"Cmd\":[\"a\"]", ",\"x%zu\":1", 256, "}",
+                    BAD "the object has more than 256 members, which is the limit");
+        check_limit("{\"Cmd\":[\"a\"],\"x\":{\"y\":[[]", ",[]", 300000, "]}}", NULL);
+        check_limit("{\"Cmd\":[\"a\"],\"x\":{\"y\":[[]", ",[]", 400000, "]}}",
+                    BAD "there are more than 327680 values, which is the limit");
         check_limit(property, "1", EXEC_STRING_MAX + 1, "\"]}",
                     "Properties: a value is longer than 4096 bytes, which is the limit");
         check_limit("{\"Cmd\":[\"a\"],\"x\":\"", "x", EXEC_BODY_MAX, "\"}",
                     "the request body is larger than 4194304 bytes, which is the limit");
+}
+
+/* A million empty strings, and what they take: a step looks at few of them, and none takes more memory than it needs. */
+static void test_long_list(void)
+{
+        enum { N = 200000, STEP = 64 * 1024 };
+        _cleanup_(exec_request_reader_freep) ExecRequestReader *reader = NULL;
+        _cleanup_(exec_request_freep) ExecRequest *request = NULL;
+        _cleanup_refusal_ Refusal e = REFUSAL_INIT;
+        _cleanup_buf_ Buf b = BUF_INIT;
+        size_t n_steps = 0, taken = 0;
+        int r;
+
+        buf_puts(&b, "{\"Cmd\":[\"a\"");
+        for (size_t i = 0; i < N; i++)
+                buf_puts(&b, i % 2 ? ",\"\"" : ",\"\\u0041\"");
+        buf_puts(&b, "]}");
+        CHECK(exec_request_reader_new(buf_head(&b), buf_length(&b), VERSION, &reader) == 0);
+        do
+                r = exec_request_reader_step(reader, STEP, &request, &e);
+        while (n_steps++ < 1000 && r == 0);
+        CHECK(r == 1 && request && strv_length(request->argv) == N + 1);
+        /* It is checked, and then decoded. */
+        CHECK(n_steps >= 2 * (buf_length(&b) / STEP) && n_steps <= 2 * (buf_length(&b) / STEP) + 4);
+        STRV_FOREACH (i, request ? request->argv : NULL)
+                taken += sizeof(char *) + malloc_usable_size(*i);
+        CHECK(taken <= N * 48 && request && taken <= exec_request_size(request));
 }
 
 /* What a D-Bus message can bring that no body can. */
@@ -489,6 +552,7 @@ int main(void)
         test_truncated();
         test_versions();
         test_limits();
+        test_long_list();
         test_validate();
         test_start();
         test_on_disconnect();

@@ -143,6 +143,30 @@ static const struct {
         {"\"\xe2\x82x\"", TEXT("\xef\xbf\xbd\xef\xbf\xbdx")},
 };
 
+/* In steps, with the same end. */
+static void check_steps(const char *json, size_t size, const JsonSpan *span, const char *message)
+{
+        for (size_t bytes = 1; bytes < 6; bytes++) {
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+                JsonScan scan;
+                int r;
+
+                json_scan_begin(&scan, json, size, MAX_DEPTH);
+                do {
+                        const char *before = scan.p;
+
+                        r = json_scan_step(&scan, bytes, &refusal);
+                        /* Escapes, numbers and the like are taken whole. */
+                        CHECK_ROW(json, r != 0 || (scan.p > before && scan.p < before + bytes + 12));
+                } while (r == 0);
+                CHECK_TEXT(json, refusal.message, message);
+                CHECK_ROW(json, message ? r < 0
+                                        : r == 1 && scan.value.text == span->text &&
+                                                  scan.value.size == span->size &&
+                                                  scan.value.kind == span->kind);
+        }
+}
+
 static void test_rows(void)
 {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -160,6 +184,8 @@ static void test_rows(void)
                 if (r >= 0)
                         CHECK_ROW(rows[i].json,
                                   span.text >= copy && span.text + span.size <= copy + rows[i].size);
+                if (rows[i].size < 30)
+                        check_steps(copy, rows[i].size, &span, refusal.message);
         }
         CHECK_TEXT("no such kind", json_kind_to_string(_JSON_KIND_MAX), "value");
 }
@@ -234,10 +260,50 @@ static void test_walk(void)
         }
 }
 
+/* The members of an object at the top, and not of those in it. */
+static void test_members(void)
+{
+        static const char json[] =
+                " { \"a\" : {\"b\":[{\"c\":1}]} , \"d\":[1,{\"e\":2}],\"a\":\"x\" , \"f\":-1 } ";
+        static const char *const expected[][2] = {{"\"a\"", "{\"b\":[{\"c\":1}]}"},
+                                                  {"\"d\"", "[1,{\"e\":2}]"},
+                                                  {"\"a\"", "\"x\""},
+                                                  {"\"f\"", "-1"}};
+
+        for (size_t bytes = 1; bytes < sizeof(json); bytes++) {
+                _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+                JsonMember members[4];
+                JsonScan scan;
+                int r;
+
+                json_scan_begin(&scan, json, sizeof(json) - 1, 8);
+                scan.members = members;
+                scan.members_max = ELEMENTSOF(members);
+                while ((r = json_scan_step(&scan, bytes, &refusal)) == 0)
+                        ;
+                CHECK(r == 1 && scan.n_members == ELEMENTSOF(expected));
+                for (size_t i = 0; i < scan.n_members; i++) {
+                        const JsonMember *m = &members[i];
+
+                        CHECK(m->key.size == strlen(expected[i][0]) &&
+                              memcmp(m->key.text, expected[i][0], m->key.size) == 0);
+                        CHECK(m->value.size == strlen(expected[i][1]) &&
+                              memcmp(m->value.text, expected[i][1], m->value.size) == 0);
+                }
+                json_scan_begin(&scan, json, sizeof(json) - 1, 8);
+                scan.members = members;
+                scan.members_max = 3;
+                while ((r = json_scan_step(&scan, bytes, &refusal)) == 0)
+                        ;
+                CHECK(r < 0 && refusal.kind == REFUSAL_TOO_LARGE);
+        }
+}
+
 int main(void)
 {
         test_rows();
         test_strings();
         test_walk();
+        test_members();
         return test_finish("json-scan");
 }

@@ -94,5 +94,13 @@ int main(void)
                 CHECK_TEXT("1.41", old, "attach");
                 CHECK_TEXT("1.42", new, "attach 1x2");
         }
+        {
+                _cleanup_free_ char *blanks = malloc(START_BODY_MAX + 1), *found = NULL;
+
+                memset(blanks, ' ', START_BODY_MAX + 1);
+                found = parse(blanks, START_BODY_MAX + 1, 1051);
+                CHECK_TEXT("long", found,
+                           "TooLarge: the request body is larger than 65536 bytes, which is the limit");
+        }
         return test_finish("start-request");
 }
