@@ -329,16 +329,34 @@ static void call_on_identified(void *userdata, Peer *p)
                 dbus_call_authorize_act(c, &c->method->act);
 }
 
+/* Until the bus has identified them, all callers have one share. The one with the most calls gives way to others. */
+static int call_charge_unknown(DbusCall *c, Refusal *reterr)
+{
+        const char *sender = sd_bus_message_get_sender(c->message);
+        int r;
+
+        while ((r = call_charge(c, PEER_SHARE_UNKNOWN, reterr)) < 0) {
+                bool by_size = budget_room(&c->manager->calls_budget, PEER_SHARE_UNKNOWN) > 0;
+                DbusCall *other = dbus_identities_most(c->service->identities, sender, c->size, by_size);
+
+                if (!other)
+                        return r;
+                dbus_call_refuse(other, reterr);
+                refusal_done(reterr);
+        }
+        return 0;
+}
+
 int dbus_call_begin(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         int r;
 
-        if (call_charge(c, PEER_SHARE_UNKNOWN, &refusal) < 0) {
+        if (call_charge_unknown(c, &refusal) < 0) {
                 dbus_call_refuse(c, &refusal);
                 return 1;
         }
-        r = dbus_identity_new(c->service->identities, sd_bus_message_get_sender(c->message),
+        r = dbus_identity_new(c->service->identities, sd_bus_message_get_sender(c->message), c->size,
                               call_on_identified, c, &c->identity);
         if (r < 0) {
                 dbus_call_free(c);

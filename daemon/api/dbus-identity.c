@@ -6,6 +6,7 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
+#include "base/event-turn.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -16,22 +17,39 @@
 /* As long as a call of sd-bus takes at most. */
 #define GIVE_UP_USEC (25 * USEC_PER_SEC)
 
+/* Calls that go on in a turn, before others have theirs. */
+#define CALLS_IN_TURN 16
+
 struct DbusIdentities {
         sd_bus *bus;     /* weak */
         BusWatch *watch; /* weak */
-        List waiting;    /* DbusIdentity, the oldest first */
+        List waiting;    /* Sender, the oldest first */
+        List asked;
+        List answered; /* with calls that have yet to go on, in turn */
         unsigned n_asked;
         sd_event_source *pause; /* none is asked before it is over */
+        sd_event_source *turn;
 };
 
-struct DbusIdentity {
-        ListNode node; /* while it waits */
+/* One question for all calls that come before its answer. What is answered later is newer than each of them. */
+typedef struct Sender {
+        ListNode node;
+        List *in; /* of these, where it is */
         DbusIdentities *all;
-        const char *sender; /* weak */
-        DbusIdentified on_identified;
-        void *userdata;
+        char *name;
+        List calls; /* DbusIdentity, the oldest first */
+        size_t n, size;
         uint64_t until;
         sd_bus_slot *slot; /* while it is asked */
+        Peer *peer;        /* the answer */
+} Sender;
+
+struct DbusIdentity {
+        ListNode node;
+        Sender *sender; /* NULL: it has been told */
+        size_t size;
+        DbusIdentified on_identified;
+        void *userdata;
 };
 
 /* If the bus knows the process by a pidfd, its PID cannot be reused. */
@@ -126,6 +144,72 @@ static bool is_rejection(sd_bus_message *m)
                !sd_bus_message_is_method_error(m, SD_BUS_ERROR_UNKNOWN_METHOD);
 }
 
+static Sender *sender_free(Sender *s)
+{
+        if (!s)
+                return NULL;
+        list_move(&s->in, NULL, &s->node);
+        sd_bus_slot_unref(s->slot);
+        peer_unref(s->peer);
+        free(s->name);
+        return mfree(s);
+}
+
+static Sender *sender_new(DbusIdentities *all, const char *name)
+{
+        Sender *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return NULL;
+        *s = (Sender){
+                .all = all,
+                .name = strdup(name),
+                .until = now_usec(CLOCK_MONOTONIC) + GIVE_UP_USEC,
+        };
+        return s->name ? s : sender_free(s);
+}
+
+static void detach(DbusIdentity *i)
+{
+        Sender *s = i->sender;
+
+        list_remove(&s->calls, &i->node);
+        s->n--;
+        s->size -= i->size;
+        i->sender = NULL;
+}
+
+/* The senders take turns. */
+static void tell_one(DbusIdentities *all)
+{
+        Sender *s = LIST_ENTRY(all->answered.first, Sender, node);
+        DbusIdentity *i = LIST_ENTRY(s->calls.first, DbusIdentity, node);
+        Peer *p = s->peer ? peer_ref(s->peer) : NULL;
+
+        detach(i);
+        if (s->n > 0)
+                list_move(&s->in, &all->answered, &s->node);
+        else
+                sender_free(s);
+        i->on_identified(i->userdata, p);
+}
+
+static int on_turn(sd_event_source *source, void *userdata);
+
+static void tell_some(DbusIdentities *all)
+{
+        for (unsigned n = 0; n < CALLS_IN_TURN && all->answered.first; n++)
+                tell_one(all);
+        while (all->answered.first && event_turn(sd_bus_get_event(all->bus), &all->turn, on_turn, all) < 0)
+                tell_one(all);
+}
+
+static int on_turn(sd_event_source *source, void *userdata)
+{
+        tell_some(userdata);
+        return 0;
+}
+
 static void serve(DbusIdentities *all);
 
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
@@ -146,46 +230,47 @@ static int begin_pause(DbusIdentities *all, uint64_t usec)
 }
 
 /* Asks it again, after those that wait. */
-static int ask_again(DbusIdentity *i, const char *why)
+static int ask_again(Sender *s, const char *why)
 {
         int r;
 
-        log_debug("The bus did not answer who %s is: %s", i->sender, why ?: "");
-        bus_watch_doubt(i->all->watch);
-        if (now_usec(CLOCK_MONOTONIC) >= i->until)
+        log_debug("The bus did not answer who %s is: %s", s->name, why ?: "");
+        bus_watch_doubt(s->all->watch);
+        if (now_usec(CLOCK_MONOTONIC) >= s->until)
                 return -ETIMEDOUT;
-        r = begin_pause(i->all, PAUSE_USEC);
+        r = begin_pause(s->all, PAUSE_USEC);
         if (r >= 0)
-                list_append(&i->all->waiting, &i->node);
+                list_move(&s->in, &s->all->waiting, &s->node);
         return r;
 }
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        DbusIdentity *i = userdata;
-        DbusIdentities *all = i->all;
-        Peer *p = NULL;
+        Sender *s = userdata;
+        DbusIdentities *all = s->all;
 
-        i->slot = sd_bus_slot_unref(i->slot);
+        s->slot = sd_bus_slot_unref(s->slot);
         all->n_asked--;
-        if (is_rejection(m) && ask_again(i, sd_bus_message_get_error(m)->message) >= 0)
+        if (is_rejection(m) && ask_again(s, sd_bus_message_get_error(m)->message) >= 0)
                 return 0;
         if (!sd_bus_message_is_method_error(m, NULL))
-                (void) peer_from_credentials(m, i->sender, &p);
-        i->on_identified(i->userdata, p);
+                (void) peer_from_credentials(m, s->name, &s->peer);
+        list_move(&s->in, &all->answered, &s->node);
         serve(all);
         return 0;
 }
 
-static int ask(DbusIdentity *i)
+static int ask(Sender *s)
 {
-        int r = sd_bus_call_method_async(i->all->bus, &i->slot, "org.freedesktop.DBus",
+        int r = sd_bus_call_method_async(s->all->bus, &s->slot, "org.freedesktop.DBus",
                                          "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                         "GetConnectionCredentials", on_answer, i, "s", i->sender);
+                                         "GetConnectionCredentials", on_answer, s, "s", s->name);
 
-        if (r >= 0)
-                i->all->n_asked++;
-        return r;
+        if (r < 0)
+                return r;
+        list_move(&s->in, &s->all->asked, &s->node);
+        s->all->n_asked++;
+        return 0;
 }
 
 /* One that cannot be asked, or has waited for too long, is answered. */
@@ -194,12 +279,12 @@ static void serve(DbusIdentities *all)
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
         while (all->waiting.first && !all->pause && all->n_asked < IDENTITIES_ASKED_MAX) {
-                DbusIdentity *i = LIST_ENTRY(all->waiting.first, DbusIdentity, node);
+                Sender *s = LIST_ENTRY(all->waiting.first, Sender, node);
 
-                list_remove(&all->waiting, &i->node);
-                if (now >= i->until || ask(i) < 0)
-                        i->on_identified(i->userdata, NULL);
+                if (now >= s->until || ask(s) < 0)
+                        list_move(&s->in, &all->answered, &s->node);
         }
+        tell_some(all);
 }
 
 DbusIdentities *dbus_identities_new(sd_bus *bus, BusWatch *watch)
@@ -216,47 +301,61 @@ DbusIdentities *dbus_identities_free(DbusIdentities *all)
         if (!all)
                 return NULL;
         sd_event_source_disable_unref(all->pause);
+        sd_event_source_disable_unref(all->turn);
         return mfree(all);
 }
 
-int dbus_identity_new(DbusIdentities *all, const char *sender, DbusIdentified on_identified, void *userdata,
-                      DbusIdentity **ret)
+static Sender *find_unanswered(DbusIdentities *all, const char *name)
+{
+        return LIST_FIND(Sender, s, &all->asked, node, strcmp(s->name, name) == 0)
+                       ?: LIST_FIND(Sender, s, &all->waiting, node, strcmp(s->name, name) == 0);
+}
+
+static int add_sender(DbusIdentities *all, const char *name, Sender **ret)
+{
+        Sender *s = sender_new(all, name);
+        int r = s ? 0 : -ENOMEM;
+
+        if (r >= 0 && (all->waiting.first || all->pause || all->n_asked >= IDENTITIES_ASKED_MAX))
+                list_move(&s->in, &all->waiting, &s->node);
+        else if (r >= 0)
+                r = ask(s);
+        if (r < 0) {
+                sender_free(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+int dbus_identity_new(DbusIdentities *all, const char *sender, size_t size, DbusIdentified on_identified,
+                      void *userdata, DbusIdentity **ret)
 {
         DbusIdentity *i = calloc(1, sizeof(*i));
-        int r = 0;
+        Sender *s = find_unanswered(all, sender);
+        int r = !i ? -ENOMEM : s ? 0 : add_sender(all, sender, &s);
 
-        if (!i)
-                return -ENOMEM;
-        *i = (DbusIdentity){
-                .all = all,
-                .sender = sender,
-                .on_identified = on_identified,
-                .userdata = userdata,
-                .until = now_usec(CLOCK_MONOTONIC) + GIVE_UP_USEC,
-        };
-        if (all->waiting.first || all->pause || all->n_asked >= IDENTITIES_ASKED_MAX)
-                list_append(&all->waiting, &i->node);
-        else
-                r = ask(i);
         if (r < 0) {
                 free(i);
                 return r;
         }
+        *i = (DbusIdentity){.sender = s, .size = size, .on_identified = on_identified, .userdata = userdata};
+        list_append(&s->calls, &i->node);
+        s->n++;
+        s->size += size;
         *ret = i;
         return 0;
 }
 
-DbusIdentity *dbus_identity_free(DbusIdentity *i)
+/* Nobody waits for it any longer. */
+static void sender_give_up(Sender *s)
 {
-        DbusIdentities *all;
+        DbusIdentities *all = s->all;
+        bool is_asked = s->slot;
         int r = 0;
 
-        if (!i)
-                return NULL;
-        all = i->all;
-        list_remove(&all->waiting, &i->node);
-        if (i->slot) {
-                sd_bus_slot_unref(i->slot);
+        sender_free(s);
+        if (is_asked) {
                 all->n_asked--;
                 /* A bus that reads nothing is not noticed by callers who leave before it should have answered. */
                 bus_watch_doubt(all->watch);
@@ -264,5 +363,39 @@ DbusIdentity *dbus_identity_free(DbusIdentity *i)
         }
         if (r < 0 && r != -ESTALE) /* the loop is over */
                 log_error_errno(r, "Failed to set a timer");
-        return mfree(i);
+}
+
+DbusIdentity *dbus_identity_free(DbusIdentity *i)
+{
+        Sender *s = i ? i->sender : NULL;
+
+        if (s) {
+                detach(i);
+                if (s->n == 0)
+                        sender_give_up(s);
+        }
+        return i ? mfree(i) : NULL;
+}
+
+static size_t held_by(const Sender *s, bool by_size)
+{
+        return by_size ? s->size : s->n;
+}
+
+void *dbus_identities_most(const DbusIdentities *all, const char *sender, size_t size, bool by_size)
+{
+        const List *lists[] = {&all->waiting, &all->asked, &all->answered};
+        size_t own = by_size ? size : 1;
+        const Sender *most = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                LIST_FOREACH (const Sender, s, lists[i], node) {
+                        if (strcmp(s->name, sender) == 0)
+                                own += held_by(s, by_size);
+                        else if (!most || held_by(s, by_size) > held_by(most, by_size))
+                                most = s;
+                }
+        return most && held_by(most, by_size) > own
+                       ? LIST_ENTRY(most->calls.last, DbusIdentity, node)->userdata
+                       : NULL;
 }

@@ -4,9 +4,11 @@
 /*
  * Who has sent a message, according to the bus. The answers of the bus can have a pidfd, and dbus-daemon rejects what it
  * would send to a connection that has many unread descriptors: few questions are asked at the same time, the others wait
- * in their order, and a question that was rejected is asked again.
+ * in their order, and a question that was rejected is asked again. The calls that one sender makes meanwhile share a
+ * question, and go on in turn with those of others.
  */
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
@@ -24,9 +26,13 @@ DbusIdentities *dbus_identities_new(sd_bus *bus, BusWatch *watch);
 DbusIdentities *dbus_identities_free(DbusIdentities *all);
 DEFINE_CLEANUP(DbusIdentities, dbus_identities_free);
 
-/* Calls back once, later, with a peer that is the callback's, or with NULL if the bus does not identify the sender.
- * Both the sender and the question are to be kept until then. The question may be freed from inside. */
+/* Calls back once, later, with a reference to the peer, or with NULL if the bus does not identify the sender. The object
+ * is the caller's to free, at any time. `size` is what the call has in memory. */
 typedef void (*DbusIdentified)(void *userdata, Peer *p);
-int dbus_identity_new(DbusIdentities *all, const char *sender, DbusIdentified on_identified, void *userdata,
-                      DbusIdentity **ret);
+int dbus_identity_new(DbusIdentities *all, const char *sender, size_t size, DbusIdentified on_identified,
+                      void *userdata, DbusIdentity **ret);
 DbusIdentity *dbus_identity_free(DbusIdentity *i);
+
+/* Of all that have not been called back, the userdata of the newest one of the sender that has most of them, or of their
+ * bytes. NULL if this one, which is to have one more of so many bytes, would have as much. */
+void *dbus_identities_most(const DbusIdentities *all, const char *sender, size_t size, bool by_size);

@@ -392,6 +392,41 @@ def test_more_than_a_method_has(rules, counts):
         "CreateExec TooLarge True", "CreateExec TooLarge True", "CheckAccess BadRequest True"], done
 
 
+# Calls that want no answer, until the bus has them all.
+BURST = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bus import Bus
+bus = Bus()
+for _ in range(int(sys.argv[2])):
+    bus.send("/org/execd1", "org.execd1.Manager", "ListExecs")
+bus.destination = b"org.freedesktop.DBus"
+bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
+print("sent", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_burst_of_calls_of_one_user(rules, counts):
+    """R-H7: execd has not read them when others call: many more than it keeps of callers that the bus has not identified."""
+    rules("")
+    with Bus() as bus:
+        bus.manager("ListContainers")
+        pid = int(shell("systemctl show -P MainPID execd.service"))
+        helper.halt(pid)
+        try:
+            with subprocess.Popen(["setpriv", "--reuid=other", "--regid=other", "--clear-groups", "--", "python3", "-c", BURST,
+                                   helper.HERE, "3000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+                assert p.stdout.readline() == "sent\n"
+                answers = [bus.ask("/org/execd1", "org.execd1.Manager", "ListContainers") for _ in range(3)]
+                os.kill(pid, signal.SIGCONT)
+                for answer in answers:
+                    assert "web" in [c[1] for c in answer()[0]]
+                p.stdin.close()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
 # As many bytes as a filter may have, again and again.
 FILTERS = """
 import sys

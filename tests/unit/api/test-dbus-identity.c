@@ -12,14 +12,15 @@
 #include "unit/bus-pair.h"
 #include "unit/test.h"
 
-#define ALL (3 * IDENTITIES_ASKED_MAX)
+#define ALL  (3 * IDENTITIES_ASKED_MAX)
+#define MANY (10 * IDENTITIES_ASKED_MAX)
 
 static sd_event *event;
 static sd_bus *ours, *theirs;
 static BusWatch *watch;
 static DbusIdentities *identities;
-static char names[ALL][16];
-static DbusIdentity *asked[ALL];
+static char names[MANY][16];
+static DbusIdentity *asked[MANY];
 
 /* What the bus has got, and what came of it. */
 static sd_bus_message *questions[4 * ALL];
@@ -86,7 +87,8 @@ static void until_asked(unsigned n)
         NEED(n_questions == n);
 }
 
-static void open_world(unsigned n)
+/* So many calls, the first of them by one sender. */
+static void open_world_of(unsigned n, unsigned n_first)
 {
         int ends[2];
 
@@ -99,15 +101,20 @@ static void open_world(unsigned n)
         NEED(bus_watch_new(ours, on_lost, NULL, &watch) >= 0);
         NEED((identities = dbus_identities_new(ours, watch)));
         for (unsigned i = 0; i < n; i++) {
-                snprintf(names[i], sizeof(names[i]), ":1.%u", i);
-                NEED(dbus_identity_new(identities, names[i], on_identified, &asked[i], &asked[i]) >= 0);
+                snprintf(names[i], sizeof(names[i]), ":1.%u", i < n_first ? 0 : i);
+                NEED(dbus_identity_new(identities, names[i], 1, on_identified, &asked[i], &asked[i]) >= 0);
         }
         settle();
 }
 
+static void open_world(unsigned n)
+{
+        open_world_of(n, 0);
+}
+
 static void close_world(void)
 {
-        for (unsigned i = 0; i < ALL; i++)
+        for (unsigned i = 0; i < MANY; i++)
                 asked[i] = dbus_identity_free(asked[i]);
         dbus_identities_free(identities);
         bus_watch_free(watch);
@@ -171,11 +178,70 @@ static void test_given_up(void)
         close_world();
 }
 
+/* One question for all calls that a sender makes before its answer, and another one for those after it. */
+static void test_shared(void)
+{
+        open_world_of(7, 5);
+        NEED(n_questions == 3);
+        asked[2] = dbus_identity_free(asked[2]);
+        asked[4] = dbus_identity_free(asked[4]);
+        answer(1);
+        NEED(n_identified == 3 && n_pings == 0);
+        NEED(dbus_identity_new(identities, names[4], 1, on_identified, &asked[4], &asked[4]) >= 0);
+        settle();
+        NEED(n_questions == 4);
+        answer(2);
+        reject(1, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+        NEED(n_identified == 5 && n_unknown == 1);
+        close_world();
+}
+
+/* The calls of one sender do not go on all at once, and not before those of others who are identified later. */
+static void test_turns(void)
+{
+        open_world_of(MANY, MANY - 1);
+        NEED(n_questions == 2);
+        NEED(sd_bus_reply_method_return(questions[0], "a{sv}", 1, "UnixUserID", "u", 1234) >= 0);
+        while (n_identified == 0)
+                NEED(sd_event_run(event, USEC_PER_SEC) > 0);
+        NEED(n_identified < MANY / 2);
+        NEED(sd_bus_reply_method_return(questions[1], "a{sv}", 1, "UnixUserID", "u", 1234) >= 0);
+        while (asked[MANY - 1])
+                NEED(sd_event_run(event, USEC_PER_SEC) > 0);
+        NEED(n_identified < MANY);
+        settle();
+        NEED(n_identified == MANY);
+        close_world();
+}
+
+/* Who gives way to a new call: never a sender that has no more of them. */
+static void test_most(void)
+{
+        DbusIdentity *large = NULL;
+
+        open_world_of(4, 3);
+        NEED(dbus_identity_new(identities, ":1.9", 100, on_identified, &large, &large) >= 0);
+        NEED(dbus_identities_most(identities, ":1.8", 0, false) == &asked[2]);
+        NEED(dbus_identities_most(identities, ":1.3", 0, false) == &asked[2]);
+        NEED(dbus_identities_most(identities, ":1.0", 0, false) == NULL);
+        NEED(dbus_identities_most(identities, ":1.8", 99, true) == &large);
+        NEED(dbus_identities_most(identities, ":1.8", 100, true) == NULL);
+        NEED(dbus_identities_most(identities, ":1.9", 1, true) == NULL);
+        asked[2] = dbus_identity_free(asked[2]);
+        asked[1] = dbus_identity_free(asked[1]);
+        NEED(dbus_identities_most(identities, ":1.8", 0, false) == NULL);
+        dbus_identity_free(large);
+        close_world();
+}
+
 int main(void)
 {
         test_few_at_a_time();
         test_rejected();
         test_gone();
         test_given_up();
+        test_shared();
+        test_turns();
+        test_most();
         return 0;
 }
