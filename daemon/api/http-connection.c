@@ -2,6 +2,8 @@
 
 #include "api/http-connection.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,6 +24,20 @@
 static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 static int connection_on_step(sd_event_source *source, void *userdata);
+
+/* The client is told why if its socket takes it at once. The kernel counts what all processes with the number of a user
+ * watch on the whole host, those in containers too. */
+static void connection_turn_away(const HttpConnection *c, int r)
+{
+        _cleanup_buf_ Buf reply = BUF_INIT;
+        char message[160];
+
+        snprintf(message, sizeof(message), "failed to watch the connection: %s%s; try again", strerror(-r),
+                 r == -ENOSPC ? " (the limit is fs.epoll.max_user_watches)" : "");
+        http_put_busy(&reply, message);
+        if (buf_error(&reply) >= 0)
+                (void) send(c->fd, buf_head(&reply), buf_length(&reply), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
 {
@@ -53,8 +69,10 @@ int connection_new(HttpServer *s, int fd, Peer *peer, const char *received)
                 r = buf_error(&c->in);
                 connection_step(c);
         }
-        if (r < 0)
+        if (r < 0) {
+                connection_turn_away(c, r);
                 return r;
+        }
         TAKE_PTR(c);
         return 0;
 }

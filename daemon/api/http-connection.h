@@ -49,7 +49,7 @@ struct HttpServer {
         List connections; /* oldest first */
         size_t n_connections;
         Budget kept_budget; /* connections in slots: who waits for an exec */
-        uint64_t warned;    /* when, of too many connections */
+        uint64_t warned;    /* when, of a client that got no connection */
         int listen_fds[4];
         sd_event_source *listeners[4];
         size_t n_listeners;

@@ -75,14 +75,14 @@ static void server_turn_away(HttpServer *s, int fd, const Peer *peer)
 }
 
 /* Now and then: how often is up to the client. */
-static void server_warn(HttpServer *s, const Peer *peer)
+static bool server_may_warn(HttpServer *s)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
 
         if (s->warned > 0 && now < s->warned + WARN_USEC)
-                return;
+                return false;
         s->warned = now;
-        log_warning("Refused a connection of uid %u: too many connections", (unsigned) peer->uid);
+        return true;
 }
 
 static void server_take(HttpServer *s, int fd)
@@ -93,17 +93,20 @@ static void server_take(HttpServer *s, int fd)
 
         r = peer_new_from_socket(fd, &peer);
         if (r < 0) {
-                log_errno(LOG_WARNING, r, "Failed to identify a client");
+                if (server_may_warn(s))
+                        log_errno(LOG_WARNING, r, "Failed to identify a client");
                 fd_close(fd);
                 return;
         }
         if (budget_room(budget, peer_share(peer)) == 0 && !server_make_room(s, peer_share(peer))) {
-                server_warn(s, peer);
+                if (server_may_warn(s))
+                        log_warning("Refused a connection of uid %u: too many connections",
+                                    (unsigned) peer->uid);
                 server_turn_away(s, fd, peer);
                 return;
         }
         r = connection_new(s, fd, TAKE_PTR(peer), NULL);
-        if (r < 0)
+        if (r < 0 && server_may_warn(s))
                 log_errno(LOG_WARNING, r, "Failed to set up a connection");
         /* A client that has just connected is about to send a request: the idle time begins anew. */
         manager_busy_begin(s->manager);

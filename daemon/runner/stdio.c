@@ -67,9 +67,10 @@ int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_maste
 
         r = open_pair(&master, &slave);
         if (r < 0)
-                return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, r,
-                                    "failed to create a terminal in the container's /dev/pts: %s",
-                                    strerrordesc_np(-r));
+                return refuse_start(
+                        reterr, REFUSAL_NOT_RUNNABLE, r,
+                        "failed to create a terminal in the container's /dev/pts: %s%s", strerrordesc_np(-r),
+                        r == -ENOSPC ? " (the limits are kernel.pty.max and the mount option max=)" : "");
         if (ioctl(master, TIOCSWINSZ, &size) < 0)
                 return -errno;
         /* A user namespace need not have the group; the mode then lets nobody else in all the same. */

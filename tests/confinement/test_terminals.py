@@ -57,6 +57,21 @@ def test_false_multiplexer(machine, kind):
     assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
 
 
+def test_no_terminal_left(machine):
+    """R-H4: the kernel counts terminals on the whole host, and in each devpts. The error names the limits."""
+    m = machine("hostile-few-pts", script="umount -l /dev/pts; mount -t devpts -o newinstance,ptmxmode=666,max=1 devpts /dev/pts")
+    held = client.create(m.name, ["/bin/sleep", "1000"], Tty=True).json()["Id"]
+    stream = client.Stream(held, tty=True)
+    assert stream.refusal is None
+    host.wait_until(lambda: client.inspect(held)["Pid"], "the command")
+    outcome = client.run(m.name, ["/bin/true"], tty=True)
+    client.assert_refused(outcome)
+    assert "No space left on device" in outcome.text and "kernel.pty.max" in outcome.text, outcome
+    assert client.output(m.name, ["/bin/echo", "ok"]) == "ok\n"
+    client.request("POST", f"/exec/{held}/kill?signal=KILL")
+    stream.close()
+
+
 @pytest.mark.parametrize("user", ["1234", "1234:0"])
 def test_descriptors_of_others_with_the_same_number(machine, user):
     """R-H4: the kernel counts the descriptors that a user number has in messages on the whole host, and compares with the

@@ -87,6 +87,21 @@ def drain():
             data = data[-16:] + piece
         ends["whole" if data.endswith(b"0\\r\\n\\r\\n") else "cut"] += 1
     return ends
+def ask_without_end():
+    s = execd.connect()
+    s.setblocking(False)
+    block = execd.head_bytes("GET", "/_ping") * 1000
+    print(json.dumps("asking"), flush=True)
+    rest = block
+    while True:
+        try:
+            rest = rest[s.send(rest):] or block
+        except BlockingIOError:
+            pass
+        try:
+            s.recv(1 << 20)
+        except BlockingIOError:
+            pass
 def follow_events(action, count):
     s = execd.connect()
     s.sendall(execd.head_bytes("GET", "/events"))
@@ -242,6 +257,22 @@ def assert_served(*others):
         assert other.tell("create(2)") == [201, 201]
         assert other.tell("call('POST', '/containers/web/exec', {'Cmd': ['echo', 'x' * 100000]})")[0] == 201
     assert execd.run("web", ["echo", "served"]) == (0, b"served\n", b"")
+
+
+def test_client_that_always_asks(members):
+    """R-C1: one more request of it waits whenever one is answered. It has its turn as others have theirs."""
+    with limits(""):
+        first, second = members[:2]
+        first.process.stdin.write("ask_without_end()\n")
+        first.process.stdin.flush()
+        assert first.process.stdout.readline() == '"asking"\n'
+        try:
+            for _ in range(20):
+                assert request("GET", "/_ping").status == 200
+                assert second.tell("call('GET', '/_ping')")[0] == 200
+            assert execd.run("web", ["echo", "served"]) == (0, b"served\n", b"")
+        finally:
+            first.process.kill()
 
 
 def test_clients_of_one_exec(members):

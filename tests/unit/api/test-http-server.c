@@ -79,6 +79,27 @@ static void test_gives_way(HttpWorld *h)
         CHECK(can_ping(h, connect_to(h)));
 }
 
+/* The kernel does not let it be watched, here because it is watched already: the client is told. */
+static void test_not_watched(HttpWorld *h)
+{
+        uint64_t n_before = h->world->manager.connections_budget.used;
+        Peer *peer = calloc(1, sizeof(Peer));
+        sd_event_source *other = NULL;
+        char text[1024] = "";
+        int ends[2];
+
+        NEED(peer && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        *peer = (Peer){.n_ref = 1, .pid = 1, .pidfd = -EBADF};
+        NEED(sd_event_add_io(h->world->event, &other, ends[1], 0, NULL, NULL) >= 0);
+        CHECK(connection_new(h->server, ends[1], peer, NULL) == -EEXIST);
+        sd_event_source_disable_unref(other);
+        CHECK(h->server->n_connections == n_before && h->world->manager.connections_budget.used == n_before);
+        CHECK(recv(ends[0], text, sizeof(text) - 1, MSG_DONTWAIT) > 0 && is_closed(ends[0]));
+        CHECK(strstr(text, "HTTP/1.1 503 ") && strstr(text, "Retry-After: 1") &&
+              strstr(text, "failed to watch the connection: File exists"));
+        fd_close(ends[0]);
+}
+
 static void test_listeners(HttpWorld *h)
 {
         int fd = -EBADF, r = 0;
@@ -97,6 +118,7 @@ int main(void)
         listen_at(h);
         CHECK(can_ping(h, connect_to(h)));
         test_gives_way(h);
+        test_not_watched(h);
         test_listeners(h);
         return test_finish("http-server");
 }
