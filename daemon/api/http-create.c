@@ -54,14 +54,8 @@ typedef struct CreateTask {
         HttpExchange *exchange; /* weak: it owns this */
         ExecRequestReader *reader;
         sd_event_source *turn;
-        uint64_t charged; /* bytes of what was read, until there is an answer */
         ExecCreation *creation;
 } CreateTask;
-
-static Budget *create_budget(const CreateTask *t)
-{
-        return &t->exchange->manager->memory_budget;
-}
 
 static void create_done(HttpTask *task)
 {
@@ -70,36 +64,21 @@ static void create_done(HttpTask *task)
         sd_event_source_disable_unref(t->turn);
         exec_request_reader_free(t->reader);
         exec_creation_free(t->creation);
-        budget_give(create_budget(t), peer_share(t->exchange->peer), t->charged);
-}
-
-/* Takes the request, which can have several times the size of the body. */
-static int create_begin(CreateTask *t, ExecRequest *request, Refusal *reterr)
-{
-        HttpExchange *x = t->exchange;
-        ExecCreationOptions o = {.peer = x->peer, .reference = x->name, .request = request};
-        size_t size = exec_request_size(request);
-
-        if (!budget_take(create_budget(t), peer_share(x->peer), size)) {
-                exec_request_free(request);
-                return budget_refuse(create_budget(t), peer_share(x->peer), REFUSAL_BUSY, reterr);
-        }
-        t->charged = size;
-        return exec_create(x->manager, &o, create_on_created, x, &t->creation, reterr);
 }
 
 static int create_on_turn(sd_event_source *source, void *userdata);
 
 static int create_step(CreateTask *t, Refusal *reterr)
 {
-        ExecRequest *request = NULL;
-        int r = exec_request_reader_step(t->reader, TURN_SIZE, &request, reterr);
+        HttpExchange *x = t->exchange;
+        ExecCreationOptions o = {.peer = x->peer, .reference = x->name};
+        int r = exec_request_reader_step(t->reader, TURN_SIZE, &o.request, reterr);
 
         if (r < 0)
                 return r;
-        if (r > 0)
-                return create_begin(t, request, reterr);
-        return event_turn(t->exchange->manager->event, &t->turn, create_on_turn, t);
+        if (r == 0)
+                return event_turn(x->manager->event, &t->turn, create_on_turn, t);
+        return exec_create(x->manager, &o, create_on_created, x, &t->creation, reterr);
 }
 
 static int create_on_turn(sd_event_source *source, void *userdata)

@@ -18,6 +18,7 @@ struct ExecCreation {
         Peer *peer;
         char *reference;
         ExecRequest *request; /* owned until the exec has it */
+        uint64_t charged;     /* bytes of it, until they are the exec's */
         char **warnings;      /* the same */
         Exec *exec;
         bool interactive;
@@ -30,10 +31,29 @@ struct ExecCreation {
         void *userdata;
 };
 
+/* A request can have many times the size of the message that it was read from. */
+static int creation_charge(ExecCreation *c, Refusal *reterr)
+{
+        Budget *b = &c->manager->memory_budget;
+        size_t size = exec_request_size(c->request);
+
+        if (!budget_take(b, c->peer->uid, size))
+                return budget_refuse(b, c->peer->uid, REFUSAL_BUSY, reterr);
+        c->charged = size;
+        return 0;
+}
+
+static void creation_discharge(ExecCreation *c)
+{
+        budget_give(&c->manager->memory_budget, c->peer->uid, c->charged);
+        c->charged = 0;
+}
+
 ExecCreation *exec_creation_free(ExecCreation *c)
 {
         if (!c)
                 return NULL;
+        creation_discharge(c);
         authz_free(c->authz);
         /* The creation was given up while a runner was prepared for it: the runner is not needed. */
         if (c->exec && !c->finished && (c->slot || c->exec->prepare_slot || c->record))
@@ -200,6 +220,7 @@ static int creation_new_exec(ExecCreation *c, sd_bus_message *m, Refusal *reterr
                 return refuse(reterr, REFUSAL_CONFLICT, EBUSY,
                               "Container %s is paused, unpause the container before exec", c->reference);
         containers_seen_add(&c->manager->seen, container);
+        creation_discharge(c);
         r = manager_may_create(c->manager, c->peer,
                                exec_request_size(c->request) + container_info_size(container), reterr);
         if (r >= 0)
@@ -310,7 +331,9 @@ int exec_create(Manager *m, const ExecCreationOptions *o, exec_created_t callbac
         };
         if (!c->reference)
                 return -ENOMEM;
-        r = creation_apply_config(c, reterr);
+        r = creation_charge(c, reterr);
+        if (r >= 0)
+                r = creation_apply_config(c, reterr);
         if (r >= 0)
                 r = exec_recording_decide(&m->exec_env, c->request, false, reterr);
         if (r < 0)

@@ -32,6 +32,9 @@ def connect(count):
     return count
 def create(count):
     return [execd.request("POST", "/containers/web/exec", {"Cmd": ["true"]}).status for _ in range(count)]
+def create_many_arguments(count):
+    body = {"Cmd": ["true"] + [""] * 200000}
+    return [execd.request("POST", "/containers/web/exec", body).status for _ in range(count)]
 def create_large(count):
     return [execd.request("POST", "/containers/web/exec", {"Cmd": ["true", "x" * 900000]}).status for _ in range(count)]
 def hold_bodies(count):
@@ -319,6 +322,15 @@ def test_requests_of_execs(members):
         assert 8 < statuses.count(201) < 30 and set(statuses) == {201, 503}, statuses
         status, headers, body = members[0].tell("call('POST', '/containers/web/exec', {'Cmd': ['true', 'x' * 900000]})")
         assert status == 503 and "RequestMemoryPerUserMax=" in body and headers["retry-after"] == "1", body[:500]
+        assert_served(*members[1:3])
+        assert_small()
+
+
+def test_requests_of_many_arguments(members):
+    """T-H2: short arguments take many times their length."""
+    with limits(""):
+        statuses = members[0].tell("create_many_arguments(12)")
+        assert set(statuses) == {201, 503}, statuses
         assert_served(*members[1:3])
         assert_small()
 
