@@ -10,19 +10,28 @@
 #include "api/http-authz.h"
 #include "api/http-need.h"
 #include "api/http-route.h"
+#include "base/event-turn.h"
+
+/* Containers that are compared with a filter in a turn, which takes a client's regular expressions some milliseconds. */
+#define LIST_IN_TURN 4
 
 typedef struct ContainerList {
         HttpTask task;
+        HttpExchange *exchange; /* weak: it owns this */
         ContainerFilter *filter;
         int64_t limit; /* 0: none */
         ContainerInfo **containers;
-        size_t n, room;
+        size_t n, room, next;
+        struct json_object *list; /* of those that match */
+        sd_event_source *turn;
 } ContainerList;
 
 static void list_done(HttpTask *t)
 {
         ContainerList *l = LIST_ENTRY(t, ContainerList, task);
 
+        sd_event_source_disable_unref(l->turn);
+        json_object_put(l->list);
         container_filter_free(l->filter);
         for (size_t i = 0; i < l->n; i++)
                 container_info_unref(l->containers[i]);
@@ -72,40 +81,68 @@ static int compare_created(const void *a, const void *b)
         return strcmp((*x)->id, (*y)->id);
 }
 
-static int list_build(ContainerList *l, struct json_object *list, Refusal *reterr)
+static int list_begin(ContainerList *l, Refusal *reterr)
 {
-        int r;
-
         if (l->n > 0)
                 qsort(l->containers, l->n, sizeof(ContainerInfo *), compare_created);
-        r = container_filter_resolve(l->filter, l->containers, l->n, reterr);
-        for (size_t i = 0; i < l->n && r >= 0; i++) {
-                struct json_object *facts = container_facts(l->containers[i]);
+        l->list = json_object_new_array();
+        return l->list ? container_filter_resolve(l->filter, l->containers, l->n, reterr) : -ENOMEM;
+}
 
-                r = container_filter_match(l->filter, l->containers[i], facts, reterr);
-                if (r > 0)
-                        json_object_array_add(list, container_list_item(l->containers[i], facts));
-                json_object_put(facts);
-                if (l->limit > 0 && (int64_t) json_object_array_length(list) >= l->limit)
-                        break;
-        }
+static int list_add(ContainerList *l, const ContainerInfo *c, Refusal *reterr)
+{
+        struct json_object *facts = container_facts(c);
+        int r = container_filter_match(l->filter, c, facts, reterr);
+
+        if (r > 0)
+                json_object_array_add(l->list, container_list_item(c, facts));
+        json_object_put(facts);
         return r;
+}
+
+static bool list_is_complete(const ContainerList *l)
+{
+        return l->next == l->n || (l->limit > 0 && (int64_t) json_object_array_length(l->list) >= l->limit);
+}
+
+static int list_on_turn(sd_event_source *source, void *userdata);
+
+static int list_step(ContainerList *l, Refusal *reterr)
+{
+        HttpExchange *x = l->exchange;
+
+        for (size_t i = 0; i < LIST_IN_TURN && !list_is_complete(l); i++) {
+                int r = list_add(l, l->containers[l->next++], reterr);
+
+                if (r < 0)
+                        return r;
+        }
+        if (!list_is_complete(l))
+                return event_turn(x->manager->event, &l->turn, list_on_turn, l);
+        http_reply_json(x, 200, TAKE_PTR(l->list));
+        return 0;
+}
+
+static int list_on_turn(sd_event_source *source, void *userdata)
+{
+        _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
+        ContainerList *l = userdata;
+
+        if (list_step(l, &refusal) < 0)
+                http_reply_refusal(l->exchange, &refusal);
+        return 0;
 }
 
 static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-        struct json_object *list = json_object_new_array();
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
         HttpExchange *x = userdata;
         ContainerList *l = HTTP_TASK(x, ContainerList);
 
         x->slot = sd_bus_slot_unref(x->slot);
-        if (spawner_reply_refusal(m, &refusal) < 0 || list_read(l, m) < 0 ||
-            list_build(l, list, &refusal) < 0) {
-                json_object_put(list);
+        if (spawner_reply_refusal(m, &refusal) < 0 || list_read(l, m) < 0 || list_begin(l, &refusal) < 0 ||
+            list_step(l, &refusal) < 0)
                 http_reply_refusal(x, &refusal);
-        } else
-                http_reply_json(x, 200, list);
         return 0;
 }
 
@@ -142,6 +179,7 @@ int http_list_containers(HttpExchange *x, Refusal *reterr)
 
         if (!l)
                 return -ENOMEM;
+        l->exchange = x;
         l->task.done = list_done;
         r = container_filter_from_query(x, &l->filter, reterr);
         if (r >= 0)
