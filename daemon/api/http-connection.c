@@ -16,7 +16,7 @@
 #define READ_SIZE (16 * 1024)
 
 /* Pieces of input, or requests that follow each other, that one client has in a turn, before others have theirs. */
-#define TURN_STEPS 32
+#define TURN_STEPS 8
 
 /* How long a refused client may go on sending. */
 #define LINGER_USEC (2 * USEC_PER_SEC)
