@@ -6,6 +6,7 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
+#include "base/bus-dict.h"
 #include "base/event-turn.h"
 #include "base/fd.h"
 #include "base/list.h"
@@ -86,50 +87,45 @@ static int read_label(sd_bus_message *m, Peer *p)
         return p->label ? 0 : -ENOMEM;
 }
 
-static int read_credential(sd_bus_message *m, const char *key, Peer *p, bool *have_uid)
+typedef struct Credentials {
+        Peer *peer; /* weak */
+        bool have_uid;
+} Credentials;
+
+static int read_credential(sd_bus_message *m, const char *key, void *userdata)
 {
+        Credentials *c = userdata;
         uint32_t value;
         int r;
 
         if (strcmp(key, "ProcessFD") == 0)
-                return read_process_fd(m, p);
+                return read_process_fd(m, c->peer);
         if (strcmp(key, "LinuxSecurityLabel") == 0)
-                return read_label(m, p);
+                return read_label(m, c->peer);
         if (strcmp(key, "UnixUserID") != 0 && strcmp(key, "ProcessID") != 0)
                 return sd_bus_message_skip(m, "v");
         r = sd_bus_message_read(m, "v", "u", &value);
         if (r < 0)
                 return r;
         if (strcmp(key, "ProcessID") == 0)
-                p->pid = (pid_t) value;
+                c->peer->pid = (pid_t) value;
         else {
-                p->uid = value;
-                *have_uid = true;
+                c->peer->uid = value;
+                c->have_uid = true;
         }
         return 0;
 }
 
-/* a{sv} of GetConnectionCredentials. Only what the bus itself vouches for is used. */
+/* From GetConnectionCredentials. Only what the bus itself vouches for is used. */
 static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **ret)
 {
         _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(sender);
-        bool have_uid = false;
-        const char *key;
-        int r;
+        Credentials c = {.peer = p};
+        int r = p ? bus_read_dict(m, read_credential, &c) : -ENOMEM;
 
-        if (!p)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(m, "s", &key);
-                if (r >= 0)
-                        r = read_credential(m, key, p, &have_uid);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
         if (r < 0)
                 return r;
-        if (!have_uid)
+        if (!c.have_uid)
                 return -ENODATA;
         peer_add_details(p);
         *ret = TAKE_PTR(p);

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/bus-dict.h"
 #include "base/strv.h"
 #include "base/time.h"
 #include "spawner/cgroup.h"
@@ -91,8 +92,9 @@ typedef struct MachineProperties {
         uint64_t timestamp;
 } MachineProperties;
 
-static int read_property(sd_bus_message *reply, const char *name, MachineProperties *p)
+static int read_property(sd_bus_message *reply, const char *name, void *userdata)
 {
+        MachineProperties *p = userdata;
         struct {
                 const char *name, *signature;
                 void *value;
@@ -106,27 +108,6 @@ static int read_property(sd_bus_message *reply, const char *name, MachinePropert
                 if (strcmp(known[i].name, name) == 0)
                         return sd_bus_message_read(reply, "v", known[i].signature, known[i].value);
         return sd_bus_message_skip(reply, "v");
-}
-
-static int read_properties(sd_bus_message *reply, MachineProperties *p)
-{
-        int r;
-
-        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                const char *name;
-
-                r = sd_bus_message_read(reply, "s", &name);
-                if (r >= 0)
-                        r = read_property(reply, name, p);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(reply);
 }
 
 /* nspawn tells its payload what it is; other services are taken by their own name. */
@@ -230,7 +211,7 @@ static void on_leader(void *userdata, Leader *leader, int error, Refusal *refusa
         if (r >= 0)
                 r = sd_bus_message_rewind(q->properties, true);
         if (r >= 0)
-                r = read_properties(q->properties, &p);
+                r = bus_read_dict(q->properties, read_property, &p);
         if (r >= 0)
                 r = add_machine(q->machined, q->name, &p, leader, refusal);
         query_end(q, r, refusal);
@@ -282,7 +263,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
                        "failed to get the properties of %s from systemd-machined: %s", q->name,
                        e->message ?: e->name);
         if (!sd_bus_message_is_method_error(reply, NULL)) {
-                r = read_properties(reply, &p);
+                r = bus_read_dict(reply, read_property, &p);
                 if (r >= 0 && p.class && strcmp(p.class, "container") == 0) {
                         r = query_look(q, reply, &p, &refusal);
                         if (r >= 0)

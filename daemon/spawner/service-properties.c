@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bus-dict.h"
 #include "base/strv.h"
 
 #define USER_SLICE     "/user.slice/"
@@ -129,8 +130,9 @@ static int read_text_property(sd_bus_message *m, const char *name, ServiceProper
         return 0;
 }
 
-static int read_property(sd_bus_message *m, const char *name, ServiceProperties *p)
+static int read_property(sd_bus_message *m, const char *name, void *userdata)
 {
+        ServiceProperties *p = userdata;
         bool is_text;
         int r = read_text_property(m, name, p, &is_text);
 
@@ -165,22 +167,8 @@ int service_properties_read(sd_bus_message *reply, ServiceProperties *ret)
 {
         _cleanup_(service_properties_done)
                 ServiceProperties p = {.uid = SERVICE_NO_ID, .gid = SERVICE_NO_ID};
-        int r;
+        int r = bus_read_dict(reply, read_property, &p);
 
-        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                const char *name;
-
-                r = sd_bus_message_read(reply, "s", &name);
-                if (r >= 0)
-                        r = read_property(reply, name, &p);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-                if (r < 0)
-                        return r;
-        }
         if (r < 0)
                 return r;
         if (!p.id || !p.state || !p.control_group || !p.slice || !service_name_is_valid(p.id))
