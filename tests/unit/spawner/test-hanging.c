@@ -39,18 +39,6 @@ int __wrap_cgroup_foreach_process(const char *path, int (*each)(pid_t pid, void 
         return r;
 }
 
-static pid_t start_process(void)
-{
-        pid_t pid = fork();
-
-        NEED(pid >= 0);
-        if (pid != 0)
-                return pid;
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
-                pause();
-}
-
 static void hang(pid_t pid, Leader *l, uid_t caller)
 {
         int pidfd = pidfd_open_pid(pid);
@@ -79,7 +67,7 @@ static void end(pid_t pid)
 
 static void test_container(void)
 {
-        pid_t pid = start_process();
+        pid_t pid = start_child();
 
         for (unsigned i = 0; i < HANGING_MAX; i++) {
                 CHECK(!is_refused(&leaders[0], 1000, ""));
@@ -97,7 +85,7 @@ static void test_container(void)
 static void test_caller(void)
 {
         const Leader *other = &leaders[N_LEADERS];
-        pid_t pid = start_process();
+        pid_t pid = start_child();
 
         for (unsigned i = 0; i < HANGING_CALLER_MAX; i++) {
                 CHECK(!is_refused(other, 1000, ""));
@@ -109,7 +97,7 @@ static void test_caller(void)
         CHECK(!is_refused(other, 1000, ""));
 
         /* Root has no limit. */
-        pid = start_process();
+        pid = start_child();
         for (unsigned i = 0; i < HANGING_CALLER_MAX; i++)
                 hang(pid, &leaders[i / HANGING_MAX], 0);
         CHECK(!is_refused(other, 0, "") && !is_refused(other, 1000, ""));
@@ -118,8 +106,8 @@ static void test_caller(void)
 
 static void test_scope(void)
 {
-        in_scope = start_process();
-        ended = start_process();
+        in_scope = start_child();
+        ended = start_child();
         end_child(ended);
         hanging_count_scope(event, in_scope, EXEC_ID, &leaders[0], 1000);
         CHECK(leaders[0].n_hanging == 4);

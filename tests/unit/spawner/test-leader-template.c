@@ -4,16 +4,13 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "base/fd.h"
 #include "spawner/leader-picture.h"
 #include "spawner/seccomp-filters.h"
-#include "unit/need.h"
+#include "unit/child.h"
 #include "unit/test.h"
 
 #define SYS_PTRACE (UINT64_C(1) << 19)
@@ -61,21 +58,9 @@ typedef struct World {
         Refusal refusal;
 } World;
 
-static pid_t start_process(void)
-{
-        pid_t pid = fork();
-
-        NEED(pid >= 0);
-        if (pid != 0)
-                return pid;
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
-                pause();
-}
-
 static void end_process(World *w)
 {
-        NEED(kill(w->pid, SIGKILL) == 0 && waitpid(w->pid, NULL, 0) == w->pid);
+        end_child(w->pid);
         w->pid = 0;
 }
 
@@ -84,7 +69,7 @@ static void begin(World *w)
         NamespaceFds none = NAMESPACE_FDS_INIT;
         char path[32];
 
-        *w = (World){.pid = start_process()};
+        *w = (World){.pid = start_child()};
         snprintf(path, sizeof(path), "/proc/%d", w->pid);
         w->leader = (Leader){.n_ref = 1,
                              .pid = w->pid,

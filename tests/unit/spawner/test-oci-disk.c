@@ -39,6 +39,16 @@ static void on_done(void *userdata, int error, const void *data, ScoutFindings *
 
 static const ScoutWork work = {.prepare = prepare, .run = run, .on_done = on_done};
 
+static void start(ScoutJob *job, OciDisk *d, int ends[2])
+{
+        NEED(pipe2(ends, O_CLOEXEC) == 0);
+        NEED(scout_job_start(job, &work, &ends[0],
+                             &(ScoutTarget){.group = d->group,
+                                            .caller = SCOUT_NOBODY,
+                                            .n_stuck = &d->n_stuck,
+                                            .n_at_work = &d->n_at_work}) == 0);
+}
+
 static void test_directories(void)
 {
         OciDisk *a = take("/a"), *b = take("/b");
@@ -93,12 +103,7 @@ static void test_cancelled(sd_event *event)
         ScoutJob job = {0};
         int ends[2];
 
-        NEED(pipe2(ends, O_CLOEXEC) == 0);
-        NEED(scout_job_start(&job, &work, &ends[0],
-                             &(ScoutTarget){.group = a->group,
-                                            .caller = SCOUT_NOBODY,
-                                            .n_stuck = &a->n_stuck,
-                                            .n_at_work = &a->n_at_work}) == 0);
+        start(&job, a, ends);
         CHECK(job.scout && a->n_at_work == 1);
         scout_job_cancel(&job);
         oci_disk_release(a);
@@ -122,12 +127,7 @@ static void test_killed(sd_event *event)
         ScoutJob job = {0};
         int ends[2];
 
-        NEED(pipe2(ends, O_CLOEXEC) == 0);
-        NEED(scout_job_start(&job, &work, &ends[0],
-                             &(ScoutTarget){.group = a->group,
-                                            .caller = SCOUT_NOBODY,
-                                            .n_stuck = &a->n_stuck,
-                                            .n_at_work = &a->n_at_work}) == 0);
+        start(&job, a, ends);
         CHECK(a->n_at_work == 1);
         scout_job_cancel(&job);
         scouts_done();
