@@ -22,6 +22,24 @@ typedef struct World {
 
 static char top[] = "/tmp/execd-oci-watch-XXXXXX";
 
+/* A directory that is made right before this path is watched. */
+static const char *made_before;
+static char made[128];
+
+int __real_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t callback, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t callback, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t callback, void *userdata)
+{
+        if (made_before && strcmp(path, made_before) == 0) {
+                made_before = NULL;
+                NEED(mkdir(made, 0700) == 0);
+        }
+        return __real_sd_event_add_inotify(event, ret, path, mask, callback, userdata);
+}
+
 static const char *at(const char *name)
 {
         static char path[128];
@@ -126,6 +144,21 @@ static void test_removed(void)
         end(&w);
 }
 
+/* No event reports a directory that is made after it was not found, and before the one above it is watched. */
+static void test_made_meanwhile(void)
+{
+        char above[128];
+        World w;
+
+        NEED(unlink(at("a/b/c/file")) == 0 && rmdir(at("a/b/c")) == 0);
+        snprintf(above, sizeof(above), "%s", at("a/b"));
+        snprintf(made, sizeof(made), "%s", at("a/b/c"));
+        made_before = above;
+        begin(&w);
+        CHECK(!made_before && w.watch.is_there);
+        end(&w);
+}
+
 int main(void)
 {
         char command[64];
@@ -133,6 +166,7 @@ int main(void)
         NEED(mkdtemp(top));
         test_made_step_by_step();
         test_removed();
+        test_made_meanwhile();
         snprintf(command, sizeof(command), "rm -rf %s", top);
         NEED(system(command) == 0);
         return test_finish("oci-watch");

@@ -66,10 +66,11 @@ static void append_lists(sd_bus_message *m)
 
 static sd_bus_message *make_reply(const Property *changed, size_t invocation)
 {
-        static const uint8_t bytes[64] = {7};
+        uint8_t bytes[64];
         bool is_new = changed->name;
         sd_bus_message *m = NULL;
 
+        memset(bytes, 7, sizeof(bytes));
         NEED(sd_bus_message_new_signal(bus, &m, "/a", "a.b", "C") >= 0);
         NEED(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
         for (size_t i = 0; i < ELEMENTSOF(usual); i++)
