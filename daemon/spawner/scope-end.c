@@ -60,7 +60,7 @@ static void scope_end_fail(ScopeEnd *e, int error, const char *why)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
 
-        refuse(&refusal, REFUSAL_UNAVAILABLE, error, "Failed to end %s: %s", e->unit, why);
+        refuse(&refusal, REFUSAL_UNAVAILABLE, error, "failed to end %s: %s", e->unit, why);
         scope_end_finish(e, &refusal);
 }
 
@@ -112,7 +112,7 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
 
         if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0)
                 return 0;
-        /* Another job of the scope, that of its start, is canceled by the one that ends it. */
+        /* Another job of the scope, such as its start, is canceled by the one that ends it. */
         if (!e->is_stopping || strcmp(unit, e->unit) != 0)
                 return 0;
         if (strcmp(result, "done") == 0)
@@ -135,7 +135,7 @@ static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         return 0;
 }
 
-/* Nothing in it is asked whether it would like to end, as StopUnit alone would do. A scope that has just
+/* Its processes are not asked to end, as StopUnit alone would do. A scope that has just
  * been killed may still be there or not. */
 static int on_killed(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -170,7 +170,7 @@ int scope_end(Connection *c, sd_bus_message *message, const char *exec_id, Refus
                 r = sd_bus_call_method_async(e->bus, &e->call, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
                                              "KillUnit", on_killed, e, "ssi", e->unit, "all", SIGKILL);
         if (r < 0)
-                return refuse(reterr, REFUSAL_UNAVAILABLE, r, "Failed to end %s: %s", e->unit,
+                return refuse(reterr, REFUSAL_UNAVAILABLE, r, "failed to end %s: %s", e->unit,
                               strerrordesc_np(-r));
         TAKE_PTR(e);
         return 0;
