@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The two ends of a bus without a daemon: that of the code under test, and that of the test. */
+/* The two ends of a bus without a daemon: one for the code under test, and one for the test. */
 
 #include <stdbool.h>
 #include <string.h>

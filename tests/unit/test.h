@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What a table-driven unit test needs: checks that go on after a failure, say where it was, and a verdict at
+ * The parts of a table-driven unit test: checks that go on after a failure and say where it was, and a verdict at
  * the end. A program that checked nothing has failed.
  */
 

@@ -18,7 +18,7 @@ HttpWorld *http_world_new(void);
 HttpWorld *http_world_free(HttpWorld *h);
 DEFINE_CLEANUP(HttpWorld, http_world_free);
 
-/* Connects anew, as somebody whom the kernel names root or another user. */
+/* Connects anew, as root or as another user, according to the kernel. */
 void http_connect(HttpWorld *h, uid_t uid);
 /* The same, while others are at work. */
 void http_connect_beside(HttpWorld *h, uid_t uid);
@@ -45,8 +45,8 @@ void http_answer_container(HttpWorld *h, const char *state);
 /* An exec of root's, created by POST /containers/web/exec with this body. It lives until the end of the test.
  * Earlier records of the journal are skipped. */
 Exec *http_create(HttpWorld *h, const char *body);
-/* Waits until the spawner is told to start an exec; one that was not created just now has its container looked
- * at before. */
+/* Waits until the spawner gets the call that starts an exec; if the exec was not created just now, its container is
+ * looked at before. */
 void http_await_start(HttpWorld *h);
 /* Starts it without a client. The caller ends the command with command_done(). */
 void http_start_detached(HttpWorld *h, Exec *e, Command *ret);

@@ -75,7 +75,7 @@ static void test_podman(void)
                    "{\"IP\":\"\",\"PublicPort\":8001,\"PrivatePort\":81,\"Type\":\"tcp\"},"
                    "{\"PrivatePort\":99,\"Type\":\"udp\"}]");
         CHECK_TEXT("mode", mode, "bridge");
-        /* What is not known is not said. */
+        /* Unknown facts are omitted. */
         CHECK(!container_ports(nothing) && !container_mounts(&unknown, nothing) &&
               !container_health(&unknown, nothing) && !container_network_mode(&unknown, nothing) &&
               !container_hostname(nothing));
@@ -101,7 +101,7 @@ static void test_bundle_mounts(void)
         json_object_put(facts);
 }
 
-/* What a file says of health holds until another check could have ended. */
+/* The health in a file is current until another check could have ended. */
 static void test_health(void)
 {
         char *details[] = {(char *) "State.Health", (char *) "{\"Status\":\"healthy\"}",

@@ -105,7 +105,7 @@ int main(void)
         }
         test_ids(w);
         test_ambiguous_ids(w, podman);
-        /* Labels that nobody could read are no reason to pass, or not to. */
+        /* Labels that could not be read neither match nor exclude. */
         free(podman->kind);
         podman->kind = strdup("podman");
         CHECK(passes("/x?filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D", podman, &refusal) < 0);

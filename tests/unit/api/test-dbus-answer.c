@@ -80,7 +80,7 @@ int main(void)
         connect_buses();
         NEED(dbus_answers_new(ours, &budget, &a) >= 0);
 
-        /* What the bus takes at once is given back at once. */
+        /* The charge for a message that the bus takes at once is returned at once. */
         CHECK(dbus_answers_take(a, 7, 1000, now, &refusal) == 1 && budget_held(&budget, 7) == 1000);
         bus_send_bytes(ours, 1000);
         dbus_answers_sent(a, 7, 1000);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/dbus-identity: how many questions the bus has at a time, and what becomes of those that it rejects or that nobody
- * waits for any longer. The bus is the other end of a socket. */
+/* api/dbus-identity: the number of pending questions, and questions that the bus rejects or whose answers are no longer
+ * needed. The bus is the other end of a socket. */
 
 #include "api/dbus-identity.h"
 
@@ -22,7 +22,7 @@ static DbusIdentities *identities;
 static char names[MANY][16];
 static DbusIdentity *asked[MANY];
 
-/* What the bus has got, and what came of it. */
+/* The questions that the bus has got, and the results. */
 static sd_bus_message *questions[4 * ALL];
 static unsigned n_questions, n_answered, n_identified, n_unknown, n_pings;
 
@@ -214,7 +214,7 @@ static void test_turns(void)
         close_world();
 }
 
-/* Who gives way to a new call: never a sender that has no more of them. */
+/* The sender that gives way to a new call is never one that has no more of them. */
 static void test_most(void)
 {
         DbusIdentity *large = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/exec-brief: what lists have of an exec, and that it is bounded. */
+/* api/exec-brief: an exec in lists, and its bounded size. */
 
 #include "api/exec-brief.h"
 

@@ -31,7 +31,7 @@ static void test_verdicts(HttpWorld *h, const Exec *e)
         CHECK(http_status(h) == 403 && !strstr(http_body(h), "\"ProcessConfig\""));
 }
 
-/* Nobody is refused a list: without the right to see all of it, it is one's own. */
+/* A list is never refused: without the right to see all of it, it has the caller's own execs. */
 static void test_list(HttpWorld *h, const Exec *e)
 {
         ask(h, "/exec/json");

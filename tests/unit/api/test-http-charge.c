@@ -38,7 +38,7 @@ static void test_limit(HttpWorld *h)
         CHECK(connection_room(c) == 3 * FREE);
         NEED(buf_reserve(&c->out, 16 * FREE));
         CHECK(!connection_charge(c, false) && b->used == 0);
-        /* What is there is there. */
+        /* Memory in use is charged in any case. */
         CHECK(connection_charge(c, true) && budget_held(b, 1000) > 2 * FREE);
         CHECK(connection_room(c) == FREE);
         buf_done(&c->out);

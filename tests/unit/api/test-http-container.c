@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-container: what is asked of the spawner, and how its refusals come back. */
+/* api/http-container: the calls to the spawner, and how its refusals come back. */
 
 #include <sys/socket.h>
 
@@ -33,7 +33,7 @@ static void test_arguments(HttpWorld *h)
                 CHECK_ROW(wrong[i], http_ask(h, "GET", wrong[i]) == 400);
 }
 
-/* A client that leaves before the answer: nobody is told of it. */
+/* A client that leaves before the answer: the answer is dropped. */
 static void test_gone(HttpWorld *h)
 {
         http_ask_spawner(h, "GET", "/containers/json", "ListContainers");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-error: what a refusal is to a client, in both contracts. */
+/* api/http-error: a refusal as a client sees it, in both contracts. */
 
 #include "api/http-error.h"
 #include "unit/test.h"

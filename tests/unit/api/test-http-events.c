@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-events: what has happened since, what happens until, and only what a filter lets through. */
+/* api/http-events: earlier events with `since`, later ones until `until`, and only those that match a filter. */
 
 #include <sys/socket.h>
 
@@ -134,7 +134,7 @@ static void test_images(HttpWorld *h)
         }
 }
 
-/* A client that falls behind is cut off without the last chunk, and nobody else notices. */
+/* A client that falls behind is disconnected without the last chunk, and no other client notices. */
 static void test_slow(HttpWorld *h)
 {
         ssize_t n;

@@ -147,7 +147,7 @@ static void test_start_and_wait(HttpWorld *h)
               strstr(http_body(h), "\"Result\":\"exit-code\""));
 }
 
-/* A caller whom nobody can ask about gets nothing. */
+/* A caller gets nothing if polkit cannot be asked. */
 static void test_others(HttpWorld *h)
 {
         http_connect(h, 1000);

@@ -21,15 +21,15 @@ static void ask(HttpWorld *h, const Exec *e, const char *header)
         NEED(h->server->kept_budget.used == 1);
 }
 
-/* What the next execd finds in the slots that systemd has. */
+/* The connections that the next execd finds in the slots that systemd has. */
 static void next_execd(HttpWorld *h, FdStore *store)
 {
         world_take_stored(h->world, store);
         fdstore_open(store, h->world->manager.slots);
 }
 
-/* execd leaves: for a restart the next one has the clients, and this one forgets them without a word. Nobody but
- * the client can tell. */
+/* execd exits: for a restart the next one has the clients, and this one forgets them silently. Only the client can
+ * check that. */
 static void test_asked_again(bool close)
 {
         _cleanup_(http_world_freep) HttpWorld *h = http_world_new();
@@ -59,7 +59,7 @@ static void test_asked_again(bool close)
         CHECK(h->server->kept_budget.used == 0);
 }
 
-/* What has been answered is not asked again. */
+/* An answered request is not asked again. */
 static void test_answered(void)
 {
         _cleanup_(http_world_freep) HttpWorld *h = http_world_new();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-gate: who may lose output that comes with the head, and who is behind a proxy. */
+/* api/http-gate: clients that may lose output that comes with the head, and clients of a proxy. */
 
 #include "api/http-gate.h"
 
@@ -62,7 +62,7 @@ static void test_clients(void)
         }
 }
 
-/* What the gate waits for, of a client that starts an exec so long after it was told of it. */
+/* The time that the gate waits, for a client that starts an exec so long after it got the ID. */
 static uint64_t gate_usec(const char *headers, const char *program, pid_t creator_pid, uint64_t late)
 {
         _cleanup_(http_request_freep) HttpRequest *r = request(headers);
@@ -93,7 +93,7 @@ static void test_proxies(void)
         CHECK(gate_usec("Host: example.org\r\n", "python3", getpid(), 10 * USEC_PER_SEC) == longest);
 }
 
-/* Nobody waits for what was not measured. */
+/* Without a measurement, no client waits. */
 static void test_never_answered(void)
 {
         _cleanup_(http_request_freep) HttpRequest *r = request("Host: example.org\r\n");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-need: what a request needs before its handler goes on, and what it is told otherwise. */
+/* api/http-need: the needs of a request before its handler goes on, and the errors otherwise. */
 
 #include "api/http-need.h"
 #include "unit/api/http-world.h"

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "unit/api/http-world.h"
 
-/* A request that nobody answers yet, by root unless it is somebody else. */
+/* A request without an answer yet, by root unless the test names another user. */
 static HttpExchange *request(HttpWorld *h, uid_t uid, const char *first_line)
 {
         HttpConnection *c;
@@ -67,7 +67,7 @@ static void test_refusals(HttpWorld *h)
         CHECK(http_status(h) == 204 && !*http_body(h));
 }
 
-/* What one user leaves unread is bounded; an error has always room. */
+/* The unread answers of one user are bounded; an error has always room. */
 static void test_room(HttpWorld *h)
 {
         static char big[64 * 1024];
@@ -100,7 +100,7 @@ static void test_streams(HttpWorld *h)
         http_stream_end(x);
         WORLD_UNTIL(h->world, (http_is_answered(h), strstr(http_body(h), "0\r\n\r\n")));
 
-        /* A client that knows no chunks is told of the end by the end. */
+        /* A client that does not know chunks sees the end of the connection. */
         x = request(h, 0, PENDING " HTTP/1.0");
         http_stream_begin(x, "application/json");
         http_stream_write(x, "abc", 3);
@@ -111,7 +111,7 @@ static void test_streams(HttpWorld *h)
         CHECK_TEXT("close", http_header(h, "Connection"), "close");
 }
 
-/* With the input that came behind the request. */
+/* With the input that came after the request. */
 static void test_hijack(HttpWorld *h)
 {
         HttpExchange *x = request(h, 0, PENDING " HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/http-server: who gets a connection, and who gives way when there are too many. */
+/* api/http-server: clients that get a connection, and the one that is closed when there are too many. */
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -79,7 +79,7 @@ static void test_gives_way(HttpWorld *h)
         CHECK(can_ping(h, connect_to(h)));
 }
 
-/* The kernel does not let it be watched, here because it is watched already: the client is told. */
+/* The kernel does not let it be watched, here because it is watched already: the client gets an error. */
 static void test_not_watched(HttpWorld *h)
 {
         uint64_t n_before = h->world->manager.connections_budget.used;

@@ -88,7 +88,7 @@ static void test_failures(HttpWorld *h)
         CHECK(http_status(h) == 200);
         CHECK(e->exit_code == 127);
 
-        /* One that has been started is told so in its stream, as Docker does. */
+        /* If the exec has run already, the error is in its stream, as with Docker. */
         post(h, e, "start", "{\"Tty\":true}");
         WORLD_UNTIL(h->world, (http_is_answered(h), strstr(h->answer, e->id)));
         CHECK(http_status(h) == 200);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* api/stats-json: usage in Docker's form; what is not known is left out, or zero where clients count on it. */
+/* api/stats-json: usage in Docker's form; unknown figures are omitted, or zero if clients rely on them. */
 
 #include "api/stats-json.h"
 #include "base/time.h"
@@ -60,7 +60,7 @@ static void test_unknown(void)
         CHECK(strstr(text, "\"total_usage\":0") && !strstr(text, "18446744073709551615"));
         CHECK_TEXT("of an exec", written(stats_exec_json("ab", &now.usage)), "{\"id\":\"ab\"}");
 
-        /* No limit is that of the host. */
+        /* Without a limit, the limit is the host's. */
         now.usage.values[USAGE_MEMORY] = 7;
         text = written(stats_json(&container, &now, &before));
         CHECK(strstr(text, "\"usage\":7") && strstr(text, "\"limit\":") && !strstr(text, "\"limit\":-1"));

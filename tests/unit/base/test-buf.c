@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A buffer is filled at its end and consumed at its front: what comes out is what went in, in order. */
+/* A buffer is filled at its end and consumed at its front: the bytes come out in order. */
 
 #include <stdint.h>
 #include <string.h>

@@ -63,7 +63,7 @@ static void make(const char *dir, const char *file)
         CHECK(fd >= 0 && close(fd) == 0);
 }
 
-/* A controller without one of its files; what another file does as well, and what cannot be told. */
+/* A controller without one of its files; a limit that another file sets as well, and an unknown one. */
 static void test_lacking(void)
 {
         static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* base/decimal: what is a number, what is too large, and what is left behind it. */
+/* base/decimal: numbers, numbers that are too large, and the rest after a number. */
 
 #include "base/decimal.h"
 

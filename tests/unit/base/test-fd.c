@@ -109,7 +109,7 @@ static void test_memfd(void)
         CHECK(ftruncate(fd, 0) < 0 && ftruncate(fd, 4) < 0);
         CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 
-        /* What its sender could still change is not read. */
+        /* A file that its sender could still change is not read. */
         CHECK(memfd_read(open_fd, 3, &nothing, &size) == -EPERM);
         CHECK(fcntl(open_fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
         CHECK(memfd_read(open_fd, 3, &nothing, &size) == -EPERM);
@@ -197,7 +197,7 @@ static void test_processes(void)
         CHECK(pidfd_open_pid(child) == -ESRCH);
 }
 
-/* The command in /proc/PID/stat may look like the fields behind it. */
+/* The command in /proc/PID/stat may look like the fields after it. */
 static void test_start_time_of_odd_name(void)
 {
         _cleanup_close_ int self = open("/proc/self", O_DIRECTORY | O_RDONLY | O_CLOEXEC), file = -EBADF;

@@ -91,7 +91,7 @@ static void test_send(void)
         CHECK(journal_send(fd, address.sun_path, large, LARGE) == 0);
         file = receive_file(journal);
         CHECK(file >= 0 && fstat(file, &st) == 0 && st.st_size == LARGE);
-        /* Nobody reads: it does not wait. */
+        /* Without a reader: it does not wait. */
         for (unsigned n = 0; n < 100000; n++)
                 if (journal_send(fd, address.sun_path, "A=b\n", 4) != 0)
                         break;

@@ -10,7 +10,7 @@
 
 #include "unit/test.h"
 
-/* What was written to standard error since `log_begin()`. */
+/* The text written to standard error since `log_begin()`. */
 static int saved = -1, file = -1;
 
 static void log_begin(void)
@@ -38,7 +38,7 @@ static const char *log_end(void)
         return text;
 }
 
-/* A journal that does not read holds up nobody: lines are dropped and counted. */
+/* A journal that does not read delays no caller: lines are dropped and counted. */
 static void test_full(void)
 {
         int pair[2], buffer = 4096;

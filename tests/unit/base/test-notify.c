@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* base/notify: systemd that does not read holds up nobody, and gets everything in its order later. */
+/* base/notify: systemd that does not read delays no caller, and gets everything in order later. */
 
 #include "base/notify.h"
 
@@ -127,7 +127,7 @@ static void test_order(sd_event *event, int systemd)
         CHECK(n_lost == 0);
 }
 
-/* Those that newer ones replace are not counted; what systemd is to keep is. */
+/* Messages that newer ones replace are not counted; messages about the descriptor store are. */
 static void test_bound(sd_event *event, int systemd)
 {
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), got = -EBADF, r = 0;

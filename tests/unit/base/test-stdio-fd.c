@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What may become a command's stdin, stdout or stderr: on the real kernel. */
+/* Descriptors that may become a command's stdin, stdout or stderr: on the real kernel. */
 
 #include "base/stdio-fd.h"
 

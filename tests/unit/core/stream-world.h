@@ -35,7 +35,7 @@ static inline void on_detached(void *userdata)
 
 static const StreamEvents stream_world_events = {on_output_end, on_client_gone, on_detached, NULL};
 
-/* What is ready now. */
+/* Runs the event sources that are ready now. */
 static inline void turn_now(World *w)
 {
         while (sd_event_run(w->event, 0) > 0)

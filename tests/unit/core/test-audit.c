@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/audit: what a record has and has not, and that nobody whose texts are in it adds a field. */
+/* core/audit: the fields of a record, and that no text in it can add a field. */
 
 #include <endian.h>
 #include <signal.h>
@@ -185,7 +185,7 @@ static void test_ends(World *w, Record *r)
                 CHECK(audit_exec(AUDIT_EXITED, e, &alice, NULL) >= 0);
                 NEED(read_record(w, r));
                 CHECK_ROW(rows[i].row, strstr(field(r, "MESSAGE"), rows[i].message));
-                /* Who started it did not end it. */
+                /* The caller who started it did not end it. */
                 CHECK_ROW(rows[i].row, !strstr(field(r, "MESSAGE"), " by uid"));
                 CHECK_TEXT(rows[i].row, field(r, "EXIT_SIGNAL"), rows[i].exit_signal);
                 CHECK_TEXT(rows[i].row, field(r, "EXIT_CODE"), "3");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/authz-service: who may do what in a service of the host, before polkit is asked. */
+/* core/authz-service: access to services of the host, before polkit is asked. */
 
 #include "core/authz-service.h"
 

@@ -74,13 +74,13 @@ static void test_without_a_question(World *w)
         q.owner = alice;
         CHECK(ask(w, &q, &v, &a) == 1 && !a);
 
-        /* Somebody else's, and there is nobody to ask. */
+        /* Another user's, and polkit cannot be asked. */
         forget_records(w);
         q.peer = bob;
         CHECK(ask(w, &q, &v, &a) < 0 && v.kind == REFUSAL_DENIED && !a);
         CHECK(world_find_record(w, "ACTION=org.execd1.manage"));
 
-        /* The root of a container is nobody, whatever his uid. */
+        /* The root of a container has no rights, whatever the uid. */
         inside->foreign = "it is in a container";
         q.peer = inside;
         q.owner = inside;
@@ -161,7 +161,7 @@ static void test_verdicts(World *w)
         }
 }
 
-/* What polkit's rules can look at. */
+/* The details that polkit's rules can read. */
 static void test_details(World *w)
 {
         _cleanup_(peer_unrefp) Peer *alice = user(1000);

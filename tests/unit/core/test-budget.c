@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who may take how much of what all share. */
+/* The parts of a shared total that each user may take. */
 
 #include "core/budget.h"
 #include "core/peer.h"
@@ -39,7 +39,7 @@ static void test_own_limit(void)
         CHECK(b.used == 0);
 }
 
-/* Three take what they can; the fourth, who has little, and root still have something. */
+/* Three take as much as they can; for the fourth, who has little, and for root something is left. */
 static void test_reserves(void)
 {
         _cleanup_(budget_done) Budget b = make(4096, 1024);

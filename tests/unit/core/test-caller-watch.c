@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/caller-watch: who has left the bus is told of once, whoever else is followed. */
+/* core/caller-watch: a client that has left the bus is reported once, whatever other clients are followed. */
 
 #include "core/caller-watch.h"
 #include "unit/core/world.h"
@@ -54,7 +54,7 @@ int main(void)
         WORLD_UNTIL(w, a.n > 0 && again.n > 0);
         CHECK(a.n == 1 && again.n == 1 && b.n == 0 && c.n == 0);
 
-        /* One that is told of may take others along. */
+        /* The callback for one client may free the watches of others. */
         follow(w, &a, ":1.2");
         b.takes_along = &a;
         leave(w, ":1.2");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The search for files, the table of keys, and what is told of what is wrong. In a directory of its own. */
+/* The search for files, the table of keys, and the messages about mistakes. In a directory of its own. */
 
 #include "core/config.h"
 
@@ -194,7 +194,7 @@ static void test_keys(void)
 
                 CHECK_ROW(keys[i].name, c.n_invalid == 1 && c.n_unknown == 0);
                 CHECK_ROW(keys[i].name, strncmp(told_text(), wanted, strlen(wanted)) == 0);
-                /* What it was before stays. */
+                /* It keeps its earlier value. */
                 value = print(k, &c.values);
                 CHECK_TEXT(keys[i].name, value, shown);
                 CHECK_ROW(keys[i].name, c.origins[i].line == 2);
@@ -202,7 +202,7 @@ static void test_keys(void)
         CHECK(!config_key_at(ELEMENTSOF(keys)));
 }
 
-/* Sets the key; what is not allowed names the limits, and changes nothing. */
+/* Sets the key; the error for an invalid value names the limits, and nothing changes. */
 static void check_limit(const ConfigKey *k, uint64_t value, bool allowed)
 {
         char text[UNITS_TEXT_SIZE], least[UNITS_TEXT_SIZE];
@@ -397,7 +397,7 @@ static void test_previous(void)
         CHECK(before.values.properties.items != after.values.properties.items);
 }
 
-/* What is printed is read back as the same. */
+/* The printed configuration is read back unchanged. */
 static void test_dump(void)
 {
         _cleanup_buf_ Buf first = BUF_INIT, second = BUF_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/container-info: what the spawner says of a container, and what of it is kept and shown. */
+/* core/container-info: the spawner's answer about a container, and the parts that are kept and shown. */
 
 #include <fcntl.h>
 

@@ -20,7 +20,7 @@
 
 #define CLIENTS_MAX 3
 
-/* What outlives the process that carries the stream. */
+/* The objects that outlive the process that carries the stream. */
 typedef struct World {
         int out[2], in[2], map, stage[2], sockets[CLIENTS_MAX][2];
         StreamClientOptions options[CLIENTS_MAX];
@@ -108,7 +108,7 @@ static void carry(const World *w)
         _exit(0);
 }
 
-/* One that has nothing to do ends long before: what goes on would go on for ever. */
+/* A process that has nothing to do ends long before; one that goes on would go on for ever. */
 #define STOPS_MAX 20000
 
 /* Kills it at its n-th stop at a system call, of which each has two. False when it had ended by itself

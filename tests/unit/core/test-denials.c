@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/denials and core/authz-record: what is recorded of refusals, and that nobody fills the journal with
- * those that he causes. */
+/* core/denials and core/authz-record: the records of refusals, and that a user cannot fill the journal with
+ * refusals. */
 
 #include "core/authz-record.h"
 #include "core/denials.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One ring for all readers: what each of them gets, and what becomes of one that is slow. */
+/* One ring for all readers: the events that each of them gets, and a slow reader. */
 
 #include "core/event-log.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/exec-access and core/audit: who may do what to an exec in which state, and that nothing is done
- * without a record of it. */
+/* core/exec-access and core/audit: access to an exec in each state, and that nothing is done without a record
+ * of it. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -92,7 +92,7 @@ static void test_resize(World *w)
         exec_unref(e);
 }
 
-/* The journal takes no more: what cannot be recorded is not done. */
+/* The journal takes no more: an act that cannot be recorded is refused. */
 static void test_without_a_journal(World *w)
 {
         _cleanup_refusal_ Refusal attach = REFUSAL_INIT, kill = REFUSAL_INIT, replay = REFUSAL_INIT;
@@ -122,7 +122,7 @@ static void test_without_a_journal(World *w)
         world_open_journal(w);
 }
 
-/* What a record has, and what it must not have. */
+/* The fields that a record has, and those that it must not have. */
 static void test_record(World *w)
 {
         Peer caller = {.n_ref = 1,

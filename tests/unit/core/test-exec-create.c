@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/exec-create: each step on the way to an exec, and what a refusal at any of them leaves behind. */
+/* core/exec-create: each step on the way to an exec, and the state after a refusal at any of them. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,7 +85,7 @@ static void test_created(World *w)
         CHECK(w->manager.execs_budget.used == 1);
 }
 
-/* What is refused can be found by nobody, and is nobody's. */
+/* A refused exec cannot be found, and counts for no user. */
 static void check_refused(World *w, const char *row, ExecCreation *c, Result *r, RefusalKind kind,
                           uint64_t before)
 {
@@ -121,7 +121,7 @@ static void test_refusals(World *w)
         w->manager.execs_budget.uid_max = max;
         check_refused(w, "full", c, &r, REFUSAL_LIMIT, before);
 
-        /* There is nobody to ask about a user. */
+        /* polkit cannot be asked about a user. */
         while (*world_record(w))
                 ;
         c = begin(w, world_request("true", NULL), &user, &r);
@@ -132,7 +132,7 @@ static void test_refusals(World *w)
         check_refused(w, "not authorized", c, &r, REFUSAL_DENIED, before);
 }
 
-/* What the configuration forbids is refused before anybody is asked. */
+/* A request that the configuration forbids is refused before polkit is asked. */
 static void test_refused_at_once(World *w)
 {
         ScopePropertyList l = {0};
@@ -164,7 +164,7 @@ static ExecRequest *limited_request(void)
         return q;
 }
 
-/* A limit for which the kernel has no controller is told, or refused. */
+/* A limit for which the kernel has no controller is reported, or refused. */
 static void test_unenforceable_limits(World *w)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -267,7 +267,7 @@ static void test_given_up(World *w)
         CHECK(!r.over && held(w) == before);
 }
 
-/* Nobody can find the exec before its record is written. */
+/* The exec cannot be found before its record is written. */
 static void test_record_comes_first(World *w)
 {
         size_t live = w->manager.n_live;
@@ -288,7 +288,7 @@ static void test_record_comes_first(World *w)
         done(c, &r);
 }
 
-/* The container ends while somebody still thinks about it. */
+/* The container ends while the spawner has yet to answer. */
 static void test_container_ends(World *w)
 {
         ContainerInfo *ending = found(w);
@@ -331,7 +331,7 @@ static void test_takes_a_spare(World *w)
         WORLD_UNTIL(w, world_was_called(w, "Prepare"));
         NEED(sscanf(w->calls, "Prepare %12s park", spare) == 1);
 
-        /* Whose time begins with the scope cannot have one that was made before. */
+        /* An exec whose time begins with its scope cannot use a scope that was made before. */
         limited = world_request("true", NULL);
         NEED(scope_property_list_set(&l, "RuntimeMaxSec", "60", &refusal) >= 0);
         limited->properties = l.items;

@@ -11,7 +11,7 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* What the journal has, for the helper. */
+/* The records of the journal, for the helper. */
 static struct {
         int error;
         uint64_t size;
@@ -178,7 +178,7 @@ static void test_without_a_search(World *w)
         too_many = false;
 }
 
-/* Who looks at once gets one exec; who has left is told nothing. */
+/* Simultaneous lookups get the same exec; a lookup that was given up gets no callback. */
 static void test_together(World *w)
 {
         char id[EXEC_ID_SIZE];

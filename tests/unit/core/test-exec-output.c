@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/exec-output: what the buffer of an exec is charged, and what becomes of the command when its client
- * goes. */
+/* core/exec-output: the charge for the buffer of an exec, and the command after its client has
+ * gone. */
 
 #include <signal.h>
 
@@ -19,7 +19,7 @@ static Exec *make(World *w, OnDisconnect on_disconnect)
         return e;
 }
 
-/* Nobody is refused for the memory of buffers: they become smaller. */
+/* No exec is refused for the memory of buffers: they become smaller. */
 static void test_ring_charge(World *w)
 {
         Budget *b = &w->manager.outputs_budget;
@@ -83,7 +83,7 @@ static void test_disconnect(World *w)
         }
 }
 
-/* Only where it matters is somebody asked to watch the caller. */
+/* The caller is only watched if it matters. */
 static void test_follow_caller(World *w)
 {
         Exec *kept = make(w, ON_DISCONNECT_KEEP), *killed = make(w, ON_DISCONNECT_KILL);

@@ -43,7 +43,7 @@ static void test_decide(World *w)
         w->manager.config.record = RECORD_REQUESTED;
 }
 
-/* What is asked for must be possible, and what the configuration asks for need not be. */
+/* A recording that the request asks for must be possible; one that the configuration asks for need not be. */
 static void test_probe(World *w)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

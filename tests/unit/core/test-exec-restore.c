@@ -109,7 +109,7 @@ static void test_running(void)
         world_free(w);
 }
 
-/* It ended while nobody was there. */
+/* It ended while no execd was running. */
 static void test_ended_meanwhile(void)
 {
         World *w = world_new();

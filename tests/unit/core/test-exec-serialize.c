@@ -90,7 +90,7 @@ static void test_members(World *w)
         }
 }
 
-/* What is not known is not known afterwards, and is nobody and nothing. */
+/* Unknown values stay unknown. */
 static void test_unknown(World *w)
 {
         _cleanup_free_ char *line = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* core/exec-start and core/exec-output: from the request to start to the end, with a spawner that answers
- * when it is told to. */
+ * when the test says so. */
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -83,7 +83,7 @@ static void test_whole_life(World *w)
         NEED(write(c.err, "err\n", 4) == 4);
         command_report(&c, 3 << 8);
         WORLD_UNTIL(w, e->state == EXEC_DRAINING);
-        CHECK_TEXT("clients are told at once", exec_status_name(e), "exited");
+        CHECK_TEXT("clients see it at once", exec_status_name(e), "exited");
         CHECK(e->exit_code == 3);
         command_close_output(&c);
         WORLD_UNTIL(w, e->state == EXEC_EXITED);
@@ -249,7 +249,7 @@ static void test_privileged_is_off(World *w)
         exec_unref(e);
 }
 
-/* What OnDisconnect says, when the client that started it goes. */
+/* The effect of OnDisconnect, when the client that started it goes. */
 static void test_disconnect(World *w)
 {
         static const struct {

@@ -19,8 +19,8 @@ static const struct {
         {EXEC_STARTING, EXEC_FAILED},  {EXEC_RUNNING, EXEC_DRAINING}, {EXEC_DRAINING, EXEC_EXITED},
 };
 
-/* An observer that writes down what it is told: "change", "watch", "settled", and with each whether the
- * client has seen the end. */
+/* An observer that writes down its calls: "change", "watch", "settled", and with each whether the client has
+ * seen the end. */
 typedef struct Observer {
         World *world;
         ExecEnv env;
@@ -197,7 +197,7 @@ static void test_failure(World *w)
                 e->state = EXEC_STARTING;
                 exec_fail(e, rows[i].kind, "there is no nosuch");
                 CHECK(e->state == EXEC_FAILED && e->exit_code == rows[i].exit_code);
-                CHECK_TEXT("who is told", o.told, "change settled");
+                CHECK_TEXT("the calls", o.told, "change settled");
                 exec_fail(e, REFUSAL_INTERNAL, "again");
                 CHECK_TEXT("the first one counts", e->failure, "there is no nosuch");
                 CHECK(e->failure_kind == rows[i].kind);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/fdstore: of what several slots say of an exec the latest counts, in whatever order systemd has them;
- * the rest is closed, and so is what nobody takes. */
+/* core/fdstore: of several slots of one exec the latest counts, in whatever order systemd has them; the others
+ * are closed, and so are slots that are not taken. */
 
 #include <fcntl.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/fetch and core/helper: what a child reads arrives piece by piece, and one that hangs is counted until it ends. */
+/* core/fetch and core/helper: the data of a child arrives piece by piece, and a child that hangs is counted until it ends. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct Seen {
         int error;
         uint64_t size;
         Buf data;
-        int end; /* what fetch_collect() has said */
+        int end; /* the result of fetch_collect() */
 } Seen;
 
 static sd_event *event;

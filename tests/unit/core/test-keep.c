@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/keep: what is put is found again with its roles and its order, and a message of something else is
+/* core/keep: stored descriptors are found again with their roles and in their order, and a foreign message is
  * refused without leaving a descriptor open. */
 
 #include <fcntl.h>
@@ -88,7 +88,7 @@ static void test_bounds(World *w, SlotPool *p)
         fd_close(fd);
 }
 
-/* What is in a slot may be of an execd of another version. */
+/* A slot may be from an execd of another version. */
 static void test_strange_messages(World *w, SlotPool *p)
 {
         static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/manager-execs: how execs are found, what they count, who is told of them, and when one is let go. */
+/* core/manager-execs: how execs are found and counted, who is notified, and when one is removed. */
 
 #include "base/fd.h"
 #include "core/exec-internal.h"
@@ -116,7 +116,7 @@ static void test_told(World *w)
         exec_unref(e);
         CHECK_TEXT("a whole life", told, "new starting running draining exited removed ");
 
-        /* Nobody knows of it yet. */
+        /* No client knows it yet. */
         told[0] = 0;
         unlinked = exec_new_in(w);
         exec_fail(unlinked, REFUSAL_NO_EXEC, "x");
@@ -166,7 +166,7 @@ static void test_collector(World *w)
         Exec *watched, *kept, *created;
         char id[EXEC_ID_SIZE];
 
-        /* Somebody still looks at it, whatever the time. */
+        /* A client still uses it, whatever the time. */
         watched = linked(w);
         exec_watch(watched, &watch, on_watch);
         end(watched);
@@ -194,7 +194,7 @@ static void test_collector(World *w)
         collect(w);
         m->config.ended_max = manager_config_default.ended_max;
 
-        /* One that nobody starts. */
+        /* One that is never started. */
         created = linked(w);
         m->config.created_usec_max = 0;
         memcpy(id, created->id, sizeof(id));
@@ -233,7 +233,7 @@ static void test_limits(World *w)
         budget_done(&m->parked_budget);
 }
 
-/* What a ring takes is given back with it, also of an exec that nobody ever found. */
+/* The charge for a ring is returned with it, also for an exec that no client has found. */
 static void test_rings(World *w)
 {
         Budget *b = &w->manager.outputs_budget;

@@ -82,7 +82,7 @@ static void test_busy(void)
         fire(m->idle_timer);
         settle(m);
         CHECK(!has_exited(m));
-        /* A running exec is work, though nobody is connected. */
+        /* A running exec is work, even if no client is connected. */
         m->n_live = 1;
         m->last_busy = 1;
         fire(m->idle_timer);
@@ -109,7 +109,7 @@ static void test_never_idle(void)
         manager_free(m);
 }
 
-/* What is under way stays counted; what it was started with stays as it was. */
+/* Running work stays counted, and keeps the settings with which it was started. */
 static void test_reconfigure(void)
 {
         Manager *m = make(3600 * USEC_PER_SEC);

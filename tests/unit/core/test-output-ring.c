@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ring of recent output, against a plain list of all that was ever written: what is dropped is the
- * oldest, whole frames at a time, and nothing that a reader has not seen when it asked for room first. */
+/* The ring of recent output, against a plain list of all output: the oldest is dropped, whole frames at a time,
+ * and nothing that a reader has not seen when it asked for room first. */
 
 #include <errno.h>
 #include <stdlib.h>

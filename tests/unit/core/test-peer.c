@@ -63,7 +63,7 @@ static void test_gone(void)
         fd_close(listener);
 }
 
-/* What is held for callers in containers is one share, and not root's. */
+/* Callers in containers have one share together, and not root's. */
 static void test_share(void)
 {
         Peer host = {.uid = 0}, inside = {.uid = 0, .foreign = "it is in a container"}, user = {.uid = 1000};
@@ -77,7 +77,7 @@ static void test_from_bus(void)
         _cleanup_(peer_unrefp) Peer *p = peer_new_from_bus(":1.7"), *copy = NULL;
 
         NEED(p);
-        /* Nobody, before the bus has said who it is. */
+        /* No user, before the bus has identified the caller. */
         CHECK(p->uid == (uid_t) -1 && p->pidfd < 0 && p->loginuid == UINT32_MAX);
         copy = peer_remember(p);
         NEED(copy);

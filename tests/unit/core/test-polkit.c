@@ -83,7 +83,7 @@ static void test_answers(World *w)
         CHECK(w->manager.authz_budget.used == 0);
 }
 
-/* Each uid has some under way, the others of it wait in their order, and nobody waits for another uid's. */
+/* Each uid has some under way, its others wait in their order, and no uid waits for another one's. */
 static void test_turns(World *w)
 {
         sd_bus_message *sent[3];
@@ -167,7 +167,7 @@ static void test_late(World *w)
         w->manager.authz_budget.uid_max = AUTHZ_PER_UID_MAX;
 }
 
-/* Who asks without end is told so, and only he; and what is open at the end is never answered. */
+/* A user who asks without end gets an error, and only this user; questions open at the end are never answered. */
 static void test_too_many(World *w)
 {
         static Answer a[40], other;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/recording-file and core/recording-store on a real directory: names, bounds, what is told when something
- * does not fit, and what a crash leaves behind. */
+/* core/recording-file and core/recording-store on a real directory: names, bounds, markers for output
+ * that does not fit, and the files after a crash. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -366,7 +366,7 @@ int main(void)
 {
         const char *base = getenv("TMPDIR");
 
-        /* What exceeds a limit is to be an error and not the end. */
+        /* A write beyond a limit must be an error and not end the process. */
         (void) signal(SIGXFSZ, SIG_IGN);
         snprintf(dir, sizeof(dir), "%.30s/test-recording-XXXXXX", base && *base ? base : "/tmp");
         if (!mkdtemp(dir))

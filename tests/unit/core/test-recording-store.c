@@ -95,7 +95,7 @@ static void test_order(void)
         clean(s);
 }
 
-/* Who records much loses his own; nobody loses anything for somebody who has more. */
+/* A user who records much loses his own recordings; no user loses any for one who has more. */
 static void test_whose_goes(void)
 {
         RecordingStore *s;
@@ -114,7 +114,7 @@ static void test_whose_goes(void)
         CHECK(!recording_store_count(s, 1001, 450) && exists('a', ".cast") && !exists('c', ".cast"));
         recording_store_uncount(s, 1001, 600);
         recording_store_uncount(s, 1000, 200);
-        /* Root may have more than half, but not at the cost of somebody who has less. */
+        /* Root may have more than half, but not at the cost of a user who has less. */
         CHECK(recording_store_count(s, 0, 600) && exists('a', ".cast"));
         CHECK(!recording_store_count(s, 0, 200) && exists('a', ".cast"));
         recording_store_uncount(s, 0, 800);
@@ -127,7 +127,7 @@ static void test_whose_goes(void)
         clean(s);
 }
 
-/* Entries that are no recordings of ours: nobody waits for them, follows them, or counts them. */
+/* Entries that are not recordings of ours are not waited for, not followed, and not counted. */
 static void test_what_is_none(void)
 {
         RecordingStore *s;
@@ -165,7 +165,7 @@ static void test_what_is_none(void)
         clean(s);
 }
 
-/* What a crash left: whole lines stay. One that has none within reach is not touched. */
+/* Files after a crash: whole lines stay. A file that has none within reach is not changed. */
 static void test_reopen(void)
 {
         RecordingStore *s = store_new();
@@ -200,7 +200,7 @@ static void test_reopen(void)
         clean(s);
 }
 
-/* What others can write to is no place for recordings, and what is none yet is made for nobody else. */
+/* A directory that others can write to is refused, and a new one is made without access for others. */
 static void test_directory(void)
 {
         static char below[64];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/recording and core/recorder: what reaches the file, and who waits while it does not. A disk that hangs is a
- * recorder that waits for an earlier one, which is this test. */
+/* core/recording and core/recorder: the output that reaches the file, and the commands that wait while it does not. For a
+ * disk that hangs, the recorder waits for an earlier one, which is this test. */
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -57,7 +57,7 @@ static void on_closed(void *userdata)
 
 static const RecordingEvents events = {.on_over = on_over, .on_room = on_room, .on_closed = on_closed};
 
-/* Of what another process does, nobody tells. */
+/* There are no notifications about acts of another process. */
 #define LOOP_UNTIL(condition)                                                  \
         do {                                                                   \
                 uint64_t end_ = now_usec(CLOCK_MONOTONIC) + 60 * USEC_PER_SEC; \
@@ -180,7 +180,7 @@ static void check_pieces(const char *id, unsigned n)
         CHECK(p && !strstr(text, "\"m\""));
 }
 
-/* Those whose recordings are full wait, and are told when they need not any longer. Nothing is left out. */
+/* Commands whose recordings are full wait, and are woken when there is room. Nothing is left out. */
 static void test_hanging(void)
 {
         int disk = hang_disk();
@@ -217,7 +217,7 @@ static void test_hanging(void)
         forget(ID_B);
 }
 
-/* What many recordings of one user keep in memory is bounded, and others have room. */
+/* The memory of many recordings of one user is bounded, and others have room. */
 static void test_memory(void)
 {
         enum { MANY = 300 };
@@ -328,7 +328,7 @@ static void test_questions(void)
         forget(ID_A);
 }
 
-/* The command is not held up, and the reason is told. */
+/* The command does not wait, and the reason is logged. */
 static void test_no_directory(void)
 {
         unsigned n = 0;

@@ -57,7 +57,7 @@ static Stream *stream_over(World *w, int out, int err, int in)
         return s;
 }
 
-/* What the next one finds of a stream. */
+/* The parts of a stream that the next execd finds. */
 static void find(const Stream *s, StreamFound *f, int clients[static STREAM_MAP_CLIENTS],
                  Slot *slots[static STREAM_MAP_CLIENTS])
 {
@@ -112,7 +112,7 @@ static uint8_t pattern(size_t i)
         return (uint8_t) (i * 7 + i / 251);
 }
 
-/* What one client has got, taken apart as it comes. */
+/* The frames that one client has got, parsed as they arrive. */
 typedef struct Got {
         int fd;
         bool raw;
@@ -317,7 +317,7 @@ static int restore_from(World *w, int map, int *client)
         return r;
 }
 
-/* A socket that was full in the middle of a frame, and a send whose end nobody saw. */
+/* A socket that was full in the middle of a frame, and a send whose result is unknown. */
 static void test_middle_of_a_frame(void)
 {
         static const struct {
@@ -406,7 +406,7 @@ static void test_announced_read(void)
         }
 }
 
-/* The client that started the exec has disconnected: others that ask have to be told. */
+/* The client that started the exec has disconnected: other clients that ask get the end. */
 static void test_cut(void)
 {
         for (unsigned primary = 0; primary < 2; primary++) {

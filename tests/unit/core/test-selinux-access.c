@@ -21,7 +21,7 @@ static struct {
         bool denies;
 } selinux;
 
-/* What execd has asked. */
+/* The last question of execd. */
 static struct {
         unsigned n;
         char source[64], target[64], class[32], permission[32];
@@ -69,7 +69,7 @@ void freecon(char *label)
         free(label);
 }
 
-/* What is mounted at /sys/fs/selinux. */
+/* The file system that is mounted at /sys/fs/selinux. */
 int __wrap_statfs64(const char *path, struct statfs *ret);
 int __wrap_statfs64(const char *path, struct statfs *ret)
 {

@@ -80,7 +80,7 @@ static void test_settled(void)
         loop_new(true);
         s = shutdown_new(event, NULL, is_settled, NULL);
         shutdown_check(s);
-        CHECK(!has_left()); /* nobody has said so */
+        CHECK(!has_left()); /* systemd has not confirmed it */
         shutdown_begin(s, true);
         CHECK(has_left() && !shutdown_is_stop(s));
         shutdown_free(s);
@@ -214,7 +214,7 @@ static void connect_deaf(sd_bus **ours, sd_bus **theirs)
         NEED(bus_has_queued(*ours));
 }
 
-/* What was sent goes out first, if the bus takes it in time; and the end of the loop does not wait for it. */
+/* Sent messages go out first, if the bus takes them in time; and the end of the loop does not wait for them. */
 static void test_queue_goes_out(bool is_deaf)
 {
         sd_bus *ours = NULL, *theirs = NULL;

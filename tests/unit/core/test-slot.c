@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/slot: what is in a slot outlives whoever put it there, reaches nobody else, and goes when it is to go. */
+/* core/slot: the content of a slot outlives the process that put it there, reaches no other process, and can be removed. */
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -96,7 +96,7 @@ static bool holds_hello(Slot *s)
                strcmp(text, "hello") == 0;
 }
 
-/* systemd does not read: nobody waits for it, and it gets the sockets later. */
+/* systemd does not read: no caller waits for it, and it gets the sockets later. */
 static void test_systemd_is_busy(World *w)
 {
         SlotPool *p = slot_pool_new();
@@ -163,7 +163,7 @@ static void test_content(World *w)
         slot_pool_free(next);
 }
 
-/* Its name is in a list that everybody reads, /proc/net/unix; what is in it decides what execd believes. */
+/* Its name is in a list that all users can read, /proc/net/unix, and execd trusts the content of its slots. */
 static void test_strangers(World *w)
 {
         SlotPool *p = slot_pool_new();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/spawner-call: what each call says, and what execd makes of the errors of the spawner. */
+/* core/spawner-call: the content of each call, and errors of the spawner. */
 
 #include "core/spawner-call.h"
 
@@ -88,7 +88,7 @@ static void test_short_calls(World *w)
         (void) received(w, "RecordDecision", "s");
 }
 
-/* What Prepare and Start begin with. */
+/* The first arguments of Prepare and Start. */
 static void check_exec(World *w, const char *row, const char *properties[2])
 {
         const char *id, *container, *description;

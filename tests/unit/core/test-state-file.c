@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/state-file: what is saved of ended execs, and what is read again; the file may be damaged, and the
- * directory somebody else's. */
+/* core/state-file: ended execs are saved and read again; the file may be damaged, and the directory may belong
+ * to another user. */
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -73,7 +73,7 @@ static void on_exec_changed(void *userdata, Exec *e, ManagerEvent event)
         n_told++;
 }
 
-/* Nothing is read before somebody asks, and what is read then is nothing new. */
+/* Nothing is read before a request, and reading emits no events. */
 static void test_when_asked(void)
 {
         World *old = world_new(), *w;
@@ -99,7 +99,7 @@ static void test_when_asked(void)
         world_free(old);
 }
 
-/* Nobody asked this execd for them: they are there for the one after it. */
+/* No client asked this execd for them: they are kept for the next one. */
 static void test_passed_on(void)
 {
         World *old = world_new(), *between, *w;

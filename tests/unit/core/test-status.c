@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/status: what systemctl status shows. */
+/* core/status: the line in the output of systemctl status. */
 
 #include "core/status.h"
 #include "unit/core/world.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/stream-input: what reaches the command of what its clients send, and when it learns that no more comes. */
+/* core/stream-input: the input from clients that reaches the command, and the end of its input. */
 
 #include <poll.h>
 #include <pty.h>
@@ -254,7 +254,7 @@ static void test_detach_keys_in_pieces(void)
         NEED(write(c, "b", 1) == 1);
         turn(&w);
         NEED(drain(slave, buf, sizeof(buf)) == 2 && buf[0] == 0x10 && buf[1] == 'b' && w.detached == 0);
-        /* What comes after them is nobody's. */
+        /* Bytes after them are dropped. */
         NEED(write(c, "c\x10\x11rm", 5) == 5);
         turn(&w);
         NEED(w.detached == 1 && !stream_has_writer(w.stream));
@@ -274,7 +274,7 @@ static bool rests(World *w)
         return n < 500;
 }
 
-/* The kernel counts an urgent byte among those that wait, and hands it to nobody who does not ask for it. */
+/* The kernel counts an urgent byte among the bytes that wait, and returns it only to a reader that asks for it. */
 static void test_urgent_byte(void)
 {
         uint8_t buf[64];

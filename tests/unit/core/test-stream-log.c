@@ -96,7 +96,7 @@ static void test_slow_reader(bool with_stderr)
         world_done(&w);
 }
 
-/* The runner has been killed with all of its scope: nobody waits for it, and whoever attaches sees the output. */
+/* The runner has been killed with all of its scope: it is not waited for, and a client that attaches sees the output. */
 static void test_reader_gone(void)
 {
         static const uint8_t data[64 * 1024];

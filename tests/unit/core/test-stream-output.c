@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* core/stream-output and stream-client: a process of the container can read the pipe that the command writes to, and
- * bytes that execd has seen there, or has announced to a client, are gone. Nobody waits for them. */
+ * bytes that execd has seen there, or has announced to a client, are gone. They are not waited for. */
 
 #include <poll.h>
 #include <signal.h>
@@ -55,7 +55,7 @@ static bool is_closed(int pipe_fd)
 
 static const struct {
         const char *name;
-        size_t left; /* bytes that nobody steals, at most */
+        size_t left; /* bytes that are not stolen, at most */
         bool raw, closed, late;
 } thefts[] = {
         {"all that is in the pipe"},
@@ -128,7 +128,7 @@ static void test_bulk(void)
         }
 }
 
-/* The command has ended, and another process holds its pipe: what is in there at that moment is all that comes. */
+/* The command has ended, and another process holds its pipe: only the content at that moment is delivered. */
 static void test_rest(void)
 {
         size_t got = 0;

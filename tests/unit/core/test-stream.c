@@ -199,7 +199,7 @@ static void test_drain_rest(void)
         world_done(&w);
 }
 
-/* What was written last reaches a client that is slow to read, and one that is not yet to be written to. */
+/* The last output reaches a client that is slow to read, and one that must not be written to yet. */
 static void test_finish_flushes(bool gate)
 {
         static uint8_t data[60 * 1024], raw[2 * sizeof(data)];
@@ -274,7 +274,7 @@ static void test_gate_behind_the_head(void)
         NEED(write(w.out[1], "abc", 3) == 3);
         for (unsigned i = 0; i < 20; i++)
                 turn(&w);
-        /* A machine that stands still for so long says nothing. */
+        /* A machine that was paused for so long proves nothing. */
         if (now_usec(CLOCK_MONOTONIC) < end)
                 NEED(recv(pair[1], buf, sizeof(buf), MSG_PEEK) == 4);
         NEED(read(pair[1], buf, 4) == 4);

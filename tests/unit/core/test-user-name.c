@@ -66,7 +66,7 @@ int main(void)
         }
         /* The file is read once, and not for each name. */
         CHECK(n_read < 100);
-        /* One that cannot be read names nobody. */
+        /* A file that cannot be read names no user. */
         CHECK(!group_name(0) && !group_name(100));
         free(files[0]);
         return test_finish("user-name");

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What execs need around them, without systemd, bus or spawner process: a manager made by hand, a journal
+ * The surroundings of execs, without systemd, bus or spawner process: a manager made by hand, a journal
  * that is a socket of the test, and a spawner that is the test itself. The spawner's side writes each call
- * down and answers when it is told to, so that a test decides what happens before what.
+ * down and answers when the test says so, so that a test decides on the order of events.
  */
 
 #include <systemd/sd-bus.h>
@@ -19,7 +19,7 @@ typedef struct World {
         sd_event *event;
         Manager manager;
         int journal; /* where records arrive; blocked until world_open_journal(), if it was made so */
-        int notify;  /* where systemd is told of slots */
+        int notify;  /* where systemd gets messages about slots */
         int listener;
         sd_event_source *accept_source;
         sd_bus *spawner;     /* the spawner's end; NULL before execd has connected */
@@ -31,7 +31,7 @@ typedef struct World {
         sd_bus_message *question; /* the newest to polkit; owned */
         unsigned n_questions, n_cancelled;
         ContainerInfo *container;
-        Peer *root; /* who is asked nothing */
+        Peer *root; /* who is always authorized */
 } World;
 
 World *world_new(void);
@@ -96,7 +96,7 @@ bool world_find_record(World *w, const char *text);
 void world_stop_journal(World *w);
 void world_open_journal(World *w);
 
-/* What systemd was given to keep, as it passes it to the execd that comes next. */
+/* The descriptors that systemd keeps, as it passes them to the next execd. */
 void world_take_stored(World *w, FdStore *ret);
 
 /* A client of a stream: its end of the socket. */

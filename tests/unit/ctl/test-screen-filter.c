@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What of a command's output gets to a terminal that shows it later, however it is cut. */
+/* The parts of a command's output that reach a terminal that shows it later, however it is cut. */
 
 #include "ctl/screen-filter.h"
 #include "unit/test.h"
@@ -73,7 +73,7 @@ static const struct {
         {"\xc3\x1b[6na", REPLACEMENT "a"},
         {"\xe2\x82\x41\xc0\x9b\xff", REPLACEMENT "A" REPLACEMENT REPLACEMENT REPLACEMENT},
 
-        /* Sequences with something in between: what passes is whole. */
+        /* Sequences with other bytes in between: only whole sequences pass. */
         {"a\x1b[6\x1b[6nb\x1b[\x1b]52;c;\x1b[6nc", "abc"},
         {"a\x1b[6\nnb\x1b[1\nmc\x1b\x1b[6nd", "a\nb\n\x1b[1mcd"},
         {"a\x1b[6\x18nb\x1b]0;x\x1a"

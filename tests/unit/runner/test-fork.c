@@ -31,7 +31,7 @@ static void joiner(int went_on)
         int pid = fork_command();
 
         if (pid == 0) {
-                /* What the kernel does in execve(2). */
+                /* As the kernel does in execve(2). */
                 close(CHANNEL_FD);
                 NEED(write(went_on, "x", 1) == 1);
                 for (;;)
@@ -120,7 +120,7 @@ int main(void)
                 joiner(went_on[1]);
         NEED(atexit(end_children) == 0 && close(CHANNEL_FD) == 0);
 
-        /* Both stand still: the joiner before the full channel, the command at the gate. */
+        /* Both wait: the joiner before the full channel, the command at the gate. */
         while (command == 0 || state_of(command) != 'S' || state_of(joiner_pid) != 'S')
                 command = find_other_child(joiner_pid);
         NEED(!is_readable(went_on[0]));

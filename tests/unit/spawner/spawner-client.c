@@ -108,7 +108,7 @@ static int get_leader(sd_bus *bus, const char *container, Leader *ret)
         return r < 0 ? fail(r, "GetContainer", NULL) : 0;
 }
 
-/* exec_id, leader, description, properties, caller: what Prepare and Start begin with. */
+/* exec_id, leader, description, properties, caller: the first arguments of Prepare and Start. */
 static int append_head(sd_bus_message *m, const char *exec_id, const Leader *leader, const Options *o)
 {
         int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How containers are found, and who is told of those that come and go. */
+/* How containers are found, and the notifications of new and ended ones. */
 
 #include <fcntl.h>
 
@@ -42,7 +42,7 @@ static void test_find(void)
         NEED(same_text(refusal.message, "No such container: cc"));
         NEED(!container_table_find(&t, "", &refusal) && refusal.kind == REFUSAL_NO_CONTAINER);
 
-        /* What has ended is not found, and does not make a prefix ambiguous. */
+        /* An ended container is not found, and does not make a prefix ambiguous. */
         end_child(pids[0]);
         NEED(!container_table_find(&t, "web", NULL) && container_table_find(&t, "aa", NULL) == c[1]);
 
@@ -117,7 +117,7 @@ static void test_ambiguous_name(void)
 }
 
 typedef struct Told {
-        Container *new, *removed; /* as told last, weak */
+        Container *new, *removed; /* as in the last notification, weak */
         unsigned n_new, n_removed;
 } Told;
 
@@ -164,7 +164,7 @@ static void test_events(void)
         container_unref(new);
 }
 
-/* The namespaces of a container that is gone end, but for those of a start that is under way. */
+/* The namespaces of a container that is gone end, except for references of a start that is under way. */
 static void test_namespaces(void)
 {
         NamespaceFds fds = NAMESPACE_FDS_INIT;

@@ -58,7 +58,7 @@ static void test_leader_of_host(void)
         NEED(leader_open_machine(getpid(), &l, &refusal) < 0 && !l && refusal.kind == REFUSAL_DENIED);
 }
 
-/* Its number is that of somebody else by now: here of the test. */
+/* Another process has its number by now: here the test. */
 static void test_number_of_another(void)
 {
         pid_t pid;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* spawner/image: what was put is taken in the same order, and neither goes beyond the memory. */
+/* spawner/image: values are taken in the order in which they were put, and neither goes beyond the memory. */
 
 #include "spawner/image.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the kernel's audit is told: in its own form, whatever a client puts into a command line, and never
+/* The record for the kernel's audit: in its own form, whatever a client puts into a command line, and never
  * too long for it. */
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 
 static char directory[] = "/tmp/launch-limits-XXXXXX";
 
-/* What the linker puts in place of the kernel's. */
+/* The linker puts these in place of the kernel's. */
 int __wrap_cgroup_open(const char *path);
 int __wrap_cgroup_open(const char *path)
 {

@@ -185,7 +185,7 @@ static void test_again(void)
         NEED(read_again(other, &mine.namespaces) == 0);
         leader_facts_done(&copy);
         NEED(leader_facts_read(other, &copy, NULL, &refusal) == 0);
-        /* Somebody may write its mappings later. */
+        /* Another process may write its mappings later. */
         NEED(!leader_facts_are_mapped(&copy));
         NEED(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 }

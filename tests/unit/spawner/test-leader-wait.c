@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* spawner/leader-wait: each request that waits is called once, in its turn, or never if it was cancelled. */
+/* spawner/leader-wait: each request that waits is called once, in its turn, or never if it was canceled. */
 
 #include "spawner/leader-wait.h"
 
@@ -94,7 +94,7 @@ static int on_other(sd_event_source *source, int fd, uint32_t events, void *user
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
-/* What becomes ready meanwhile does not wait for all of them. */
+/* An event that becomes ready meanwhile does not wait for all of them. */
 static void test_others_between(void)
 {
         sd_event_source *other = NULL;
@@ -149,7 +149,7 @@ static void test_bounds(void)
         leader_wait_cancel(&w.wait[0]);
         CHECK(add(&w, 2, &refusal) == 0);
         CHECK(leader_wait(NULL, &w.wait[3], on_wait, NULL, &refusal) == -ESTALE);
-        /* Who waits when the list goes waits for nothing. */
+        /* A wait that is pending when the list goes gets no callback. */
         leader_waits_done(&w.waits);
         CHECK(!w.wait[1].waits && !w.wait[2].waits);
         leader_wait_cancel(&w.wait[1]);
@@ -157,7 +157,7 @@ static void test_bounds(void)
         CHECK(!*w.called && w.n_told == 0);
 }
 
-/* Nobody waits any longer: it ends all the same. */
+/* No request waits any longer: it ends all the same. */
 static void test_nobody(void)
 {
         World w;

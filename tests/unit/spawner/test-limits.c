@@ -219,7 +219,7 @@ static void test_lower(void)
         NEED(limits_lower(&l, &below) == -E2BIG);
 }
 
-/* What is read of a slice, and what the container has. */
+/* Limits that are read of a slice, and limits of the container. */
 static void test_within(void)
 {
         Limits slice = {0}, container = {0};

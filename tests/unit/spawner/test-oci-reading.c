@@ -277,7 +277,7 @@ static void test_slow(void)
         end(w);
 }
 
-/* The observer may drop the reading that it is told about. */
+/* The observer may drop the reading in its callback. */
 static void test_dropped_by_observer(void)
 {
         World *w = world();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the kernel writes of processes: a real text of each kind, and texts that must not be taken for one.
+/* The kernel's texts about processes: a real text of each kind, and texts that must not be taken for one.
  */
 
 #include "base/strv.h"
@@ -283,7 +283,7 @@ static void test_stat(void)
         char text[1024];
         ProcStat s;
 
-        /* A name may hold anything, also what looks like the fields behind it. */
+        /* A name may contain any text, also one that looks like the fields after it. */
         snprintf(text, sizeof(text), "77 (a) R 1 (b\n)%s", tail);
         NEED(proc_stat_parse(text, &s) == 0);
         NEED(same_text(s.comm, "a) R 1 (b?"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The rounds in which providers look for containers: who is told what, who waits for which, and what is said
- * of containers that are not there. */
+/* The rounds in which providers look for containers: the waits for a round, and the errors for missing
+ * containers. */
 
 #include "spawner/provider.h"
 
@@ -173,7 +173,7 @@ static void test_rounds(void)
         NEED(first == 1 && second == 0 && fakes[0]->n_refreshed == 3);
         fake_finish(fakes[0]);
         NEED(first == 1 && second == 1 && given_up == 0 && fakes[0]->n_refreshed == 3);
-        /* What changes is looked at. */
+        /* After a change there is a new look. */
         provider_changed(&fakes[1]->provider);
         NEED(fakes[1]->n_refreshed == 4);
         world_down(&w);

@@ -100,7 +100,7 @@ static void test_inherits_nothing(World *w)
         close(255);
 }
 
-/* One that has ended and that nobody has waited for counts. */
+/* A reader that has ended and was not reaped counts. */
 static bool has_children(void)
 {
         siginfo_t info;
@@ -134,7 +134,7 @@ static void read_nothing(ReaderMemory *m, void *userdata)
                 pause();
 }
 
-/* Meanwhile, nobody reads of that container; when the child has ended, it is as before. */
+/* Meanwhile, there are no readers for that container; when the child has ended, it is as before. */
 static void test_stuck(World *w)
 {
         Leader *l = calloc(1, sizeof(Leader));
@@ -153,7 +153,7 @@ static void test_stuck(World *w)
         leader_unref(l);
 }
 
-/* Nobody wants it any longer. */
+/* It is no longer needed. */
 static void test_freed(World *w)
 {
         begin(w, read_nothing, 0, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What only root can have written, and what somebody else may have. Takes root to try. */
+/* Files that only root can have written, and files that another user may have written. Needs root. */
 
 #include "spawner/root-file.h"
 

@@ -34,7 +34,7 @@ typedef struct World {
 
 static World world;
 
-/* What the linker puts in place of the kernel's. */
+/* The linker puts these in place of the kernel's. */
 int __wrap_cgroup_open(const char *path);
 int __wrap_cgroup_count_children(const char *path);
 int __wrap_leader_cgroup(const Leader *l, char **ret);
@@ -234,7 +234,7 @@ static void test_verified(void)
         slice_unref(s);
 }
 
-/* The engine has limited the container in a cgroup of its own below that of the unit, as crun does. */
+/* The engine has limited the container in a cgroup of its own below the unit's, as crun does. */
 static void test_given_cgroup(void)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;
@@ -267,7 +267,7 @@ static void until(const char *call)
         }
 }
 
-/* A limit that somebody sets while commands run holds for them, too; so does one that was lifted. */
+/* A limit that is set while commands run applies to them, too; so does its removal. */
 static void test_followed(void)
 {
         _cleanup_(limits_follower_freep) LimitsFollower *f = NULL;
@@ -407,7 +407,7 @@ static void test_spread_again(void)
         slice_unref(s);
 }
 
-/* None is made in one that is being stopped, and its end is not that of its namesake. */
+/* None is made in one that is being stopped, whose end is not the end of its namesake. */
 static void test_none_in_one_that_goes(void)
 {
         Slice *s = make_slice();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The User field and the container's passwd and group: what is a user, what is none, and whose groups he
- * has. */
+/* The User field and the container's passwd and group: valid users, invalid ones, and their
+ * groups. */
 
 #include <stdint.h>
 
@@ -87,7 +87,7 @@ static const struct {
         {"plain", NOBODY, 0, NULL, {0}, 0},
         {"app:nosuch", NOBODY, 0, NULL, {0}, 0},
         {"app:bad", NOBODY, 0, NULL, {0}, 0},
-        /* What cannot be a user. */
+        /* Texts that cannot be a user. */
         {"-1", BAD, 0, NULL, {0}, 0},
         {"+1", BAD, 0, NULL, {0}, 0},
         {" 1", BAD, 0, NULL, {0}, 0},
@@ -295,7 +295,7 @@ static void test_long_fields(void)
         }
 }
 
-/* What a read function returns is returned, and what was found before is no user. */
+/* The error of a read function is returned, and earlier findings are not a user. */
 static void test_failing_reads(void)
 {
         const UserFile failing = {user_bytes_read, &(UserBytes){.step = SIZE_MAX, .end = -EIO}};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Recordings: what bytes become in them, and what is taken for a recording. */
+/* Recordings: how bytes are written in them, and which files are taken for a recording. */
 
 #include "unit/test.h"
 #include "wire/cast.h"
 
 #define FFFD "\xef\xbf\xbd"
 
-/* What the pieces, which are cut at '|', become: the data of all events, one event a line. Owned. */
+/* Records the pieces, which are cut at '|', and returns the data of all events, one event a line. Owned. */
 static char *written(const char *pieces, size_t size, bool crlf)
 {
         CastText t = {.crlf = crlf};
@@ -52,7 +52,7 @@ static void test_output(void)
                 {"\xc2\x85\xc2\xa0", O("\\u0085\xc2\xa0"), false},
                 {"\xc2|\x9b", O("\\u009b"), false},
 
-                /* What is none: a replacement for each beginning that does not go on, and for each stray
+                /* Invalid bytes: a replacement for each beginning that does not go on, and for each stray
                    byte. */
                 {"\xff\xfe", O(FFFD FFFD), false},
                 {"\x80x", O(FFFD "x"), false},

@@ -138,7 +138,7 @@ static const struct {
         {"a,a,b", "aaab", "aaab", false},
 };
 
-/* Feeds pieces of `step` bytes behind a first one. */
+/* Feeds pieces of `step` bytes after a first one. */
 static void scan(size_t row, size_t first, size_t step)
 {
         const char *in = streams[row].in;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The bodies of create and start: what each field takes, what Docker lets pass, what it refuses and in which
- * words. A row's expectation begins with a space (the request's dump) or is the refusal's whole text.
+ * The bodies of create and start: the valid values of each field, values that Docker accepts, and those that it
+ * refuses, with its words. A row's expectation begins with a space (the request's dump) or is the refusal's whole text.
  */
 
 #include <malloc.h>
@@ -113,7 +113,7 @@ static const struct {
         {"{\"Cmd\":[\"a\"],\"ConsoleSize\":\"24x80\"}",
          BAD "json: cannot unmarshal string " FIELD "ConsoleSize of type [2]uint"},
 
-        /* What is ours. */
+        /* Our own fields. */
         {"{\"Cmd\":[\"a\"],\"record\":true}", " argv=[a] record"},
         {"{\"Cmd\":[\"a\"],\"Record\":false}", " argv=[a]"},
         {"{\"Cmd\":[\"a\"],\"Record\":null}", " argv=[a]"},
@@ -289,7 +289,7 @@ static char *create(const char *json, size_t size, unsigned version, Refusal *e)
         char *dump;
         int r;
 
-        /* A copy to the byte, so that a sanitizer sees a read behind the end. */
+        /* A copy to the byte, so that a sanitizer sees a read past the end. */
         _cleanup_free_ char *exact = malloc(size ?: 1);
 
         memcpy(exact, json, size);
@@ -455,7 +455,7 @@ static void test_long_list(void)
         CHECK(taken <= N * 48 && request && taken <= exec_request_size(request));
 }
 
-/* What a D-Bus message can bring that no body can. */
+/* Values that a D-Bus message can contain and no body can. */
 static void test_validate(void)
 {
         char *argv[] = {(char *) "a", NULL}, *none[] = {NULL}, *label[] = {(char *) "x", NULL},

@@ -114,7 +114,7 @@ static const struct {
         {"escape character in value", TEXT(GET("A: \x1b[0m\r\n")), "400"},
         {"DEL in value", TEXT(GET("A: \x7f\r\n")), "400"},
 
-        /* What the fields mean. */
+        /* The meaning of the fields. */
         {"close", TEXT(GET("Connection: close\r\n")), "GET / 1.1 close"},
         {"close in a list", TEXT(GET("Connection: x, Close\r\n")), "GET / 1.1 close"},
         {"closely", TEXT(GET("Connection: closely\r\n")), "GET / 1.1"},
@@ -268,7 +268,7 @@ static void test_head_limit(void)
                 CHECK_TEXT("head size", parts, sizes[i].expected);
         }
 
-        /* What has no end is refused too, as soon as it is too large. */
+        /* Input without an end is refused, too, as soon as it is too large. */
         {
                 _cleanup_free_ char *data = head_of_size(HTTP_HEAD_MAX + 8);
                 _cleanup_free_ char *said = play(data, HTTP_HEAD_MAX + 1, HTTP_HEAD_MAX + 1, 1);
@@ -292,7 +292,7 @@ static void test_header_count(void)
         }
 }
 
-/* What frames the chunks is bounded, but a body of many small chunks is as good as any. */
+/* The framing of the chunks is bounded, but a body of many small chunks is valid. */
 static void test_chunk_framing(void)
 {
         _cleanup_buf_ Buf small = BUF_INIT, extension = BUF_INIT, trailer = BUF_INIT, zeros = BUF_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths are decoded once and not more; of queries the first value counts, and a bad escape anywhere is told.
+/* Paths are decoded once and not more; of queries the first value counts, and a bad escape anywhere is an error.
  */
 
 #include <errno.h>

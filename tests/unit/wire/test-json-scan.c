@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is JSON and what is none, with Go's words for it; and the walk through what was checked. */
+/* Valid JSON and invalid JSON, with Go's words for it; and the walk through a checked text. */
 
 #include <stdlib.h>
 
@@ -212,7 +212,7 @@ static void test_strings(void)
         }
 }
 
-/* Writes what a walk finds: each span's text as it stands, in brackets. */
+/* Writes the spans that a walk finds: the text of each, unchanged, in brackets. */
 static void walk(const JsonSpan *container, Buf *b)
 {
         JsonSpan key = {0}, value;

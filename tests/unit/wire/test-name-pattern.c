@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* wire/name-pattern: what matches, what is refused, and expressions that cost other implementations gigabytes. */
+/* wire/name-pattern: matches, refused expressions, and expressions for which other implementations need gigabytes. */
 
 #include "wire/name-pattern.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What clients are shown of an engine's files, and where Podman's database has it. */
+/* The details of an engine's files that clients see, and their places in Podman's database. */
 
 #include "wire/oci-details.h"
 
@@ -70,7 +70,7 @@ static void put_header(uint8_t *page, uint64_t id, uint16_t flags, uint16_t n)
         put(page + 10, n, 2);
 }
 
-/* A leaf of one element behind its header; its size. */
+/* Writes a leaf of one element after its header, and returns its size. */
 static size_t put_leaf(uint8_t *page, bool is_bucket, const char *key, const uint8_t *value, size_t size)
 {
         size_t n = strlen(key);
@@ -146,7 +146,7 @@ static void test_bolt(void)
         CHECK(bolt_transaction(db, sizeof(db), &transaction) == 0 && transaction == 6);
         CHECK(find(db, sizeof(db), "one", "config") == -ENOENT);
 
-        /* Whatever a byte is, nothing outside of the file is read, and another value is not made up. */
+        /* With any byte changed, nothing outside of the file is read, and no other value is made up. */
         make_database(db);
         for (size_t i = 2 * PAGE; i < 3 * PAGE; i++)
                 for (unsigned bit = 0; bit < 8; bit++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What runtimes and engines write of their containers: what is taken from it, and what is refused. */
+/* Files of runtimes and engines about their containers: the values taken from them, and refused files. */
 
 #include "wire/oci-state.h"
 
@@ -221,7 +221,7 @@ static void test_times(void)
         }
 }
 
-/* Whose an exec is that names nobody. */
+/* The user of an exec that names none. */
 static void test_process_user(void)
 {
         static const struct {

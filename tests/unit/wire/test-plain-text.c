@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is left of a terminal's output as text, however it is cut. */
+/* The text in a terminal's output, however it is cut. */
 
 #include "unit/test.h"
 #include "wire/plain-text.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* systemd's text forms of resource settings, and what they are on its bus. */
+/* systemd's text forms of resource settings, and their values on its bus. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -150,7 +150,7 @@ static const struct {
         {"99999999999999999999999", -1, {0}},
 };
 
-/* What the refusal has to name. */
+/* The text that the refusal has to name. */
 static void check_refusal(const char *name, const char *text, int r, const Refusal *e)
 {
         char place[64];

@@ -63,7 +63,7 @@ static char *parse(const char *json, size_t size, unsigned version)
         StartOptions start;
         char size_text[32] = "", *text;
 
-        /* What is there before must not shine through, nor change when the body is refused. */
+        /* Earlier values must not show in the result, and must not change when the body is refused. */
         memset(&start, 0xff, sizeof(start));
         if (start_options_from_json(json, size, version, &start, &refusal) < 0) {
                 CHECK_ROW(json, start.console_size.rows == 0xffff);
