@@ -273,8 +273,8 @@ static uint64_t parse_seconds(const char *text)
         return t > 0 ? (uint64_t) t : 0;
 }
 
-/* Docker before 23 writes each check down, later ones only the state at the start. What the file says is the
- * health as long as no other check can have ended since. */
+/* Docker before 23 writes each check down, later ones only the state at the start. The health in the file
+ * is current as long as no other check can have ended since. */
 static bool health_is_current(const ContainerInfo *c, struct json_object *health, struct json_object *config)
 {
         struct json_object *log = json_get(health, "Log"), *check = json_get(config, "Healthcheck");

@@ -10,7 +10,7 @@
 /* The facts from the container's engine, as a tree: Config, HostConfig, NetworkSettings, … */
 struct json_object *container_facts(const ContainerInfo *c);
 
-/* "org.execd1.*" and those of its engine. */
+/* "org.execd1.*" and the labels of its engine. */
 struct json_object *container_labels_json(const ContainerInfo *c);
 
 /* As Docker lists them, in both cases from container_facts(). NULL if they are not known. */

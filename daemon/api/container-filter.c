@@ -305,8 +305,8 @@ static int match_volumes(const ContainerFilter *f, const ContainerInfo *c, struc
         return found;
 }
 
-/* Docker's rule: "expose" is about ports of the container, "publish" about those of the host that lead to
- * it. */
+/* Docker's rule: "expose" compares ports of the container, "publish" compares ports of the host that lead
+ * to it. */
 static bool has_port(struct json_object *ports, const char *value, bool published)
 {
         PortRange range;

@@ -13,8 +13,8 @@ int container_filter_from_query(HttpExchange *x, ContainerFilter **ret, Refusal 
 ContainerFilter *container_filter_free(ContainerFilter *f);
 DEFINE_CLEANUP(ContainerFilter, container_filter_free);
 
-/* Finds what "id", "before" and "since" name among all containers, once before the others are asked about; a name
- * of the last two that is not there is refused. */
+/* Finds the containers that "id", "before" and "since" name, once before the other filters; an unknown name in the
+ * last two is refused. */
 int container_filter_resolve(ContainerFilter *f, ContainerInfo *const *containers, size_t n,
                              Refusal *reterr);
 

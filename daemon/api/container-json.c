@@ -67,7 +67,7 @@ static void add_status(struct json_object *o, const ContainerInfo *c, struct jso
         json_add_text(o, "Status", status);
 }
 
-/* Without what is only Docker's own. */
+/* Without facts that only Docker has. */
 static struct json_object *public_networks(struct json_object *networks)
 {
         struct json_object *copy = NULL;

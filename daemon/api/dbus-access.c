@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* CheckAccess: whether the caller may do something, without doing it. polkit gets the same question as for
- * the act itself, but prompts nobody for a password. */
+ * the act itself, but it does not prompt for a password. */
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ typedef struct AccessCall {
         ExecRequest *request;
         ContainerInfo *container;
         char *command_line;
-        char *verb; /* of what is to be managed; NULL: attach */
+        char *verb; /* of the act on the exec; NULL: attach */
         bool is_of_exec;
 } AccessCall;
 
@@ -157,7 +157,7 @@ static int read_option(sd_bus_message *m, const char *key, void *userdata, Refus
         return dbus_read_exec_option(m, key, userdata, reterr);
 }
 
-/* For what is done with an exec: which of it. */
+/* For acts on an exec: which one. */
 static int read_verb(sd_bus_message *m, const char *key, void *userdata, Refusal *reterr)
 {
         static const char *const known[] = {"start", "attach", "resize", "kill"};
@@ -188,7 +188,7 @@ static int read_command(DbusCall *c, sd_bus_message *m, Refusal *reterr)
         r = dbus_read_options(m, read_option, q, reterr);
         if (r >= 0 && !q->argv)
                 r = strv_append(&q->argv, "");
-        /* What would be refused is nobody's to do. */
+        /* Nobody may do an act that execd would refuse. */
         if (r >= 0)
                 r = exec_request_validate(q, reterr);
         if (r < 0)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Bytes of answers over D-Bus. sd-bus queues what the bus does not take at once, without a limit: until its
- * queue is empty, an answer is charged to the caller, with the bytes of requests.
+ * Bytes of answers over D-Bus. sd-bus queues messages that the bus does not take at once, without a limit: until
+ * its queue is empty, an answer is charged to the caller, with the bytes of requests.
  *
  * execd cannot see whether a caller reads its answers. dbus-daemon takes no more from execd when it has 127
  * MiB of them, so a user other than root gets so many bytes, and then so many a second.

@@ -3,7 +3,7 @@
 
 /*
  * A method call in progress: first the bus identifies the caller, then the method runs, in as many steps as
- * it takes. If the caller leaves the bus, its calls and all their pending work are cancelled.
+ * it takes. If the caller leaves the bus, its calls and all their pending work are canceled.
  */
 
 #include <systemd/sd-bus.h>
@@ -27,7 +27,7 @@ typedef struct DbusAct {
 /* A method that sd-bus hands to dbus_methods_serve(). All but the act may be left out. */
 typedef struct DbusMethod {
         const char *name;
-        size_t size; /* of what it keeps of a call, which begins with the DbusCall */
+        size_t size; /* of its structure, which begins with the DbusCall */
         /* Reads the arguments, before the bus is asked who calls. */
         int (*read)(DbusCall *c, sd_bus_message *m, Refusal *reterr);
         void (*known)(DbusCall *c); /* once the peer is known, instead of the act: it authorizes by itself */
@@ -36,7 +36,7 @@ typedef struct DbusMethod {
         const void *variant; /* for methods that share their functions */
 } DbusMethod;
 
-/* The first member of what a method keeps of its call, where that is more than this. */
+/* The first member of the structure of a method that keeps more of its call. */
 struct DbusCall {
         const DbusMethod *method;
         DbusService *service; /* weak */
@@ -46,16 +46,16 @@ struct DbusCall {
         CallerWatch *caller;
         DbusIdentity *identity; /* being asked for */
         Peer *peer;
-        size_t size;      /* bytes of what it asks for, beyond the few that each call has */
+        size_t size;      /* bytes of the request, beyond the few that each call has */
         uid_t charged_to; /* for the call and these bytes */
         bool charged;
         size_t answer_size;              /* bytes that the answer was charged with */
-        void (*authorized)(DbusCall *c); /* what follows when it is allowed, or its exec is found */
-        const DbusAct *act;              /* what was authorized; NULL where that is no DbusAct */
+        void (*authorized)(DbusCall *c); /* the next step, once it is allowed or its exec is found */
+        const DbusAct *act;              /* the authorized act; NULL if it is not a DbusAct */
         sd_bus_slot *slot;
         Authz *authz;
         ExecLookup *lookup;
-        const char *argument, *exec_id; /* what is looked up; weak */
+        const char *argument, *exec_id; /* the text to look up; weak */
         Exec *exec;                     /* a reference; NULL where the method is not about one */
         bool may_see_all;
 };
@@ -75,7 +75,7 @@ int dbus_call_begin(DbusCall *c);
 /* Authorizes an act in a call that has begun; then it runs. */
 void dbus_call_authorize_act(DbusCall *c, const DbusAct *act);
 
-/* For the handlers of sd-bus: a whole call, with what the method reads. */
+/* For the handlers of sd-bus: a whole call, with the arguments of the method. */
 int dbus_method_serve(const DbusMethod *method, DbusService *s, sd_bus_message *message, Exec *exec,
                       sd_bus_error *error);
 /* The same for the method in these tables that has the member's name. Each table ends with one without a name, and
@@ -110,7 +110,7 @@ void dbus_call_reply_execs(DbusCall *c, const DbusExecList *list);
  * the id if it is not the only one. */
 void dbus_call_find_exec(DbusCall *c, const char *argument, const char *id, void (*next)(DbusCall *c));
 
-/* The spawner has answered what c->slot had asked. False if it refuses: then the call is over. */
+/* The spawner has answered the call of c->slot. False if it refuses: then the call is over. */
 bool dbus_call_take_answer(DbusCall *c, sd_bus_message *answer);
 /* For handlers of such an answer that only says that it was done. */
 int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *error);
@@ -118,7 +118,7 @@ int dbus_call_on_done(sd_bus_message *answer, void *userdata, sd_bus_error *erro
 /* next(c) if the caller may look at this container, else the refusal is the answer. */
 void dbus_call_authorize_inspect(DbusCall *c, const ContainerInfo *container, void (*next)(DbusCall *c));
 
-/* In an act that shows a part: whether an exec is in what this caller is shown. */
+/* In an act that shows a part of the execs: whether it shows this one to this caller. */
 static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
 {
         return !e->hidden && (c->may_see_all || (e->creator->uid == c->peer->uid && !c->peer->foreign));
@@ -127,5 +127,5 @@ static inline bool dbus_call_may_see(const DbusCall *c, const Exec *e)
 /* At the end: gives up every call that is under way. */
 void dbus_calls_drop(DbusService *s);
 
-/* For handlers that refuse before the call has begun: what they return, with *error set. */
+/* For handlers that refuse before the call has begun: their return value, with *error set. */
 int dbus_error_from_refusal(sd_bus_error *error, const Refusal *refusal);

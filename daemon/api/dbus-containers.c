@@ -12,7 +12,7 @@
 #include "core/usage-reply.h"
 #include "wire/service-name.h"
 
-/* Answers with all containers, or only those of the kind that the method lists. */
+/* Answers with all containers, or only with containers of the kind that the method lists. */
 static int list_on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -10,8 +10,8 @@
 #include "api/exec-view.h"
 #include "base/origin.h"
 
-/* Properties, through a getter for each type: what they show is small. Lists and InterfacesAdded have what
- * the getters return; api/dbus-properties.c returns all of Command and Labels to a caller that asks for one
+/* Properties, through a getter for each type: the values are small. Lists and InterfacesAdded have the values
+ * of the getters; api/dbus-properties.c returns all of Command and Labels to a caller that asks for one
  * exec. */
 
 static int property_get_string(sd_bus *bus, const char *path, const char *interface, const char *property,

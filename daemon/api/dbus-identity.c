@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/time.h"
 
-/* In which execd reads what the bus has for it. */
+/* The time for execd to read the messages that wait at the bus. */
 #define PAUSE_USEC (20 * USEC_PER_MSEC)
-/* As long as a call of sd-bus takes at most. */
+/* The default timeout of a call of sd-bus. */
 #define GIVE_UP_USEC (25 * USEC_PER_SEC)
 
 /* Calls that go on in a turn, before others have theirs. */
@@ -47,7 +47,7 @@ typedef struct Sender {
 
 struct DbusIdentity {
         ListNode node;
-        Sender *sender; /* NULL: it has been told */
+        Sender *sender; /* NULL: its callback was called */
         size_t size;
         DbusIdentified on_identified;
         void *userdata;
@@ -132,7 +132,7 @@ static int peer_from_credentials(sd_bus_message *m, const char *sender, Peer **r
         return 0;
 }
 
-/* The sender has left the bus, or never was there. All else is no answer about it. */
+/* A sender that has left the bus, or never was there, is an answer. All other errors are rejections. */
 static bool is_rejection(sd_bus_message *m)
 {
         return sd_bus_message_is_method_error(m, NULL) &&
@@ -225,7 +225,7 @@ static int begin_pause(DbusIdentities *all, uint64_t usec)
                                           on_pause_over, all);
 }
 
-/* Asks it again, after those that wait. */
+/* Puts the question at the end of the queue again. */
 static int ask_again(Sender *s, const char *why)
 {
         int r;
@@ -269,7 +269,7 @@ static int ask(Sender *s)
         return 0;
 }
 
-/* One that cannot be asked, or has waited for too long, is answered. */
+/* Sends waiting questions. A question that cannot be sent, or has waited for too long, gets an answer without a peer. */
 static void serve(DbusIdentities *all)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -343,7 +343,7 @@ int dbus_identity_new(DbusIdentities *all, const char *sender, size_t size, Dbus
         return 0;
 }
 
-/* Nobody waits for it any longer. */
+/* The question is no longer needed. */
 static void sender_give_up(Sender *s)
 {
         DbusIdentities *all = s->all;
@@ -353,7 +353,7 @@ static void sender_give_up(Sender *s)
         sender_free(s);
         if (is_asked) {
                 all->n_asked--;
-                /* A bus that reads nothing is not noticed by callers who leave before it should have answered. */
+                /* Callers who leave before the timeout do not notice a bus that reads nothing. */
                 bus_watch_doubt(all->watch);
                 r = begin_pause(all, 0);
         }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Who has sent a message, according to the bus. The answers of the bus can have a pidfd, and dbus-daemon rejects what it
- * would send to a connection that has many unread descriptors: few questions are asked at the same time, the others wait
- * in their order, and a question that was rejected is asked again. The calls that one sender makes meanwhile share a
+ * The sender of a message, according to the bus. An answer of the bus can contain a pidfd, and dbus-daemon rejects answers
+ * to a connection that has many unread descriptors. Therefore few questions are pending at the same time, the others wait
+ * in their order, and a question whose answer was rejected is sent again. The calls that one sender makes meanwhile share a
  * question, and go on in turn with those of others.
  */
 

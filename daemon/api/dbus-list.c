@@ -179,7 +179,7 @@ const DbusMethod dbus_list_methods[] = {
         {NULL},
 };
 
-/* Nobody is asked for the path of one that is there: it is made of the id. */
+/* The path of an exec is made of its id, without a lookup. */
 int dbus_method_get_exec(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         DbusService *s = userdata;

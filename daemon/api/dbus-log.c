@@ -50,7 +50,7 @@ static int property_get_identifier(sd_bus *bus, const char *path, const char *in
         return sd_bus_message_append(reply, "s", "execd");
 }
 
-/* Root alone: no SD_BUS_VTABLE_UNPRIVILEGED, and the bus policy lets nobody else through. */
+/* Root alone: no SD_BUS_VTABLE_UNPRIVILEGED, and the bus policy lets no other user through. */
 const sd_bus_vtable dbus_log_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", property_get_level, property_set_level, 0, 0),

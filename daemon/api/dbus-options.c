@@ -42,7 +42,7 @@ int dbus_read_flag(sd_bus_message *m, const char *key, bool *field, Refusal *ret
         return 0;
 }
 
-/* A message may have 32 MiB, of which no more than what can be right is copied. */
+/* A message may have 32 MiB, of which only as much is copied as can be valid. */
 static int check_size(const char *key, size_t size, Refusal *reterr)
 {
         if (size <= 2 * EXEC_ARGS_SIZE_MAX)
@@ -86,7 +86,7 @@ static int add_label(ExecRequest *q, const char *key, const char *value, Refusal
 {
         char *label;
 
-        /* Another key would be told. */
+        /* In "KEY=VALUE" the rest of such a key would become a part of the value. */
         if (strchr(key, '='))
                 return refuse(reterr, REFUSAL_BAD_REQUEST, EINVAL, "Labels: a key must not contain \"=\"");
         if (strv_length(q->labels) >= EXEC_LABELS_MAX)

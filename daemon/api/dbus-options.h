@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Arguments of method calls into what core/ understands; each refusal names the argument. */
+/* Converts arguments of method calls for core/; each refusal names the argument. */
 
 #include <systemd/sd-bus.h>
 
@@ -25,7 +25,7 @@ typedef struct DbusAttachOptions {
 
 int dbus_read_attach_options(sd_bus_message *m, DbusAttachOptions *ret, Refusal *reterr);
 
-/* Three fds, checked and duplicated; what is set in `fds` is the caller's also on failure. */
+/* Three fds, checked and duplicated. Those that are set in `fds` belong to the caller, on failure as well. */
 int dbus_read_stdio(sd_bus_message *m, int fds[static 3], Refusal *reterr);
 
 /* The a{sv} of a method: calls back for each entry, which reads the variant. */

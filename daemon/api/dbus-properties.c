@@ -112,7 +112,7 @@ static void read_run(DbusCall *c)
 static const DbusMethod read_method = {.size = sizeof(ReadCall),
                                        .act = {AUTHZ_INSPECT, "inspect", read_run}};
 
-/* Get and GetAll; what concerns no property of ours is left to sd-bus. */
+/* Get and GetAll. sd-bus answers calls for other interfaces. */
 static int read_properties(DbusService *s, sd_bus_message *m, Exec *e, bool all)
 {
         const sd_bus_vtable *property = NULL;
@@ -197,8 +197,8 @@ static void introspect_run(DbusCall *c)
 static const DbusMethod introspect_method = {
         .act = {AUTHZ_INSPECT, "list", introspect_run, .shows_part = true}};
 
-/* One of the calls that are taken out. sd-bus compares the arguments of all others with their signature; here,
- * whatever follows those that are read would be kept as long as the call. */
+/* One of the intercepted calls. sd-bus compares the arguments of all others with their signature; here, further
+ * arguments would be kept as long as the call. */
 static bool is_call(sd_bus_message *m, const char *interface, const char *member)
 {
         return sd_bus_message_is_method_call(m, interface, member) > 0;

@@ -72,7 +72,7 @@ typedef struct ListCall {
         Buf found; /* RecordingListed */
 } ListCall;
 
-/* In the helper. Where there is no directory of them, there are none. */
+/* In the helper. Without a directory there are no recordings. */
 static void read_list(int socket, void *path)
 {
         _cleanup_free_ RecordingListed *list = NULL;

@@ -3,8 +3,8 @@
 
 /*
  * The signals of execs. They are emitted a few milliseconds later, when the client that has caused them has its
- * answer; but before any answer to a method call, so that whoever has the answer has got all signals of what was
- * before it. Changes that follow each other sooner are one PropertiesChanged.
+ * answer; but before any answer to a method call, so that a client with the answer has got all signals of earlier
+ * changes. Changes that follow each other sooner are one PropertiesChanged.
  */
 
 #include "core/manager.h"
@@ -12,7 +12,7 @@
 typedef struct DbusSignals DbusSignals;
 
 int dbus_signals_new(Manager *m, DbusSignals **ret);
-/* Emits what is left. */
+/* Emits the signals that are left. */
 DbusSignals *dbus_signals_free(DbusSignals *s);
 DEFINE_CLEANUP(DbusSignals, dbus_signals_free);
 

@@ -131,7 +131,7 @@ static int subscriber_new(DbusService *s, sd_bus_message *m, uid_t uid, Refusal 
         return 0;
 }
 
-/* The spawner reports what comes and goes once it knows what is there. */
+/* The spawner reports new and ended containers once it knows the existing ones. */
 static void subscribe_run(DbusCall *c)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Checks whether the caller may do what a parsed request asks for. */
+/* Checks whether the caller is authorized for a parsed request. */
 
 #include "api/http-server.h"
 #include "core/authz.h"

@@ -25,7 +25,7 @@ static int connection_on_io(sd_event_source *source, int fd, uint32_t revents, v
 static int connection_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 static int connection_on_step(sd_event_source *source, void *userdata);
 
-/* The client is told why if its socket takes it at once. The kernel counts what all processes with the number of a user
+/* The client gets the reason if its socket takes it at once. The kernel counts what all processes with the number of a user
  * watch on the whole host, those in containers too. */
 static void connection_turn_away(const HttpConnection *c, int r)
 {
@@ -181,10 +181,10 @@ static bool connection_wants_input(const HttpConnection *c)
                buf_length(&c->in) < HTTP_HEAD_MAX;
 }
 
-/* Reads what there is. True when something came. */
+/* Reads all available bytes. True when there were some. */
 static bool connection_read(HttpConnection *c)
 {
-        static char data[READ_SIZE]; /* what is kept has the size of what came */
+        static char data[READ_SIZE]; /* only the bytes received are kept */
         ssize_t n;
 
         if (c->dry || !connection_wants_input(c))

@@ -14,7 +14,7 @@ typedef enum ConnectionState {
         CONNECTION_HANDLING,  /* a handler has it */
         CONNECTION_STREAMING, /* the answer has begun and goes on */
         CONNECTION_REPLIED,   /* the answer is in `out` */
-        CONNECTION_LINGERING, /* refused and shut down: what the client still sends is thrown away */
+        CONNECTION_LINGERING, /* refused and shut down: further input is thrown away */
 } ConnectionState;
 
 struct HttpConnection {
@@ -32,7 +32,7 @@ struct HttpConnection {
         HttpBody body;
         HttpExchange exchange;
         uint64_t charged; /* bytes of its buffers, to its uid */
-        bool counted;     /* among those of its uid */
+        bool counted;     /* among the connections of its uid */
         bool busy;        /* counted with the manager */
         bool eof;         /* the client sends no more */
         bool blocked;     /* the socket takes no more for now */
@@ -40,7 +40,7 @@ struct HttpConnection {
         bool close;       /* after `out` has been sent */
         bool refused;     /* in the middle of a request, of which more may be on its way */
         bool dead;        /* to be freed */
-        bool hijacked;    /* the fd is somebody else's now */
+        bool hijacked;    /* the fd has another owner now */
         bool answering;   /* 100 Continue was sent */
 };
 
@@ -48,7 +48,7 @@ struct HttpServer {
         Manager *manager; /* weak */
         List connections; /* oldest first */
         size_t n_connections;
-        Budget kept_budget; /* connections in slots: who waits for an exec */
+        Budget kept_budget; /* connections in slots, which wait for an exec */
         uint64_t warned;    /* when, of a client that got no connection */
         int listen_fds[4];
         sd_event_source *listeners[4];
@@ -57,7 +57,7 @@ struct HttpServer {
         sd_event_source *accept_timer;
 };
 
-/* `received` is what counts as sent by the client already; NULL for nothing. */
+/* `received` counts as already sent by the client; NULL for nothing. */
 int connection_new(HttpServer *s, int fd, Peer *peer, const char *received);
 HttpConnection *connection_free(HttpConnection *c);
 DEFINE_CLEANUP(HttpConnection, connection_free);
@@ -71,8 +71,8 @@ static inline void connection_step(HttpConnection *c)
                 c->dead = true;
 }
 
-/* http-charge.c: charges what the buffers take, and gives back what they no longer do. False if there is no room for more;
- * `must` takes it all the same: what is there is there. */
+/* http-charge.c: charges the memory that the buffers take, and gives back the memory that they no longer take. False if
+ * there is no room for more; with `must`, charges it all the same, because the memory is in use. */
 bool connection_charge(HttpConnection *c, bool must);
 /* How many bytes an answer may have now. */
 size_t connection_room(const HttpConnection *c);
@@ -82,5 +82,5 @@ void connection_put_head(HttpConnection *c, unsigned status, const char *content
                          int64_t content_length);
 void connection_refuse(HttpConnection *c, const HttpParseError *e);
 void connection_refuse_busy(HttpConnection *c);
-/* A whole answer, 503, to somebody who gets no connection. */
+/* A whole answer, 503, to a client that gets no connection. */
 void http_put_busy(Buf *out, const char *message);

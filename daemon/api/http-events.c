@@ -138,7 +138,7 @@ static void events_on_new(EventReader *r)
         http_stream_wake(LIST_ENTRY(r, EventStream, reader)->exchange);
 }
 
-/* A client that falls behind is cut off: the last chunk, which says that nothing is missing, does not come.
+/* A client that falls behind is disconnected without the last chunk, which would say that nothing is missing.
  */
 static void events_feed(HttpExchange *x)
 {

@@ -6,7 +6,7 @@
 #include "api/http-server.h"
 #include "core/fetch.h"
 
-/* Answers with what the job reads, or 503 and `failure`. 0, or a refusal that is yet to be sent. */
+/* Answers with the data that the job reads, or 503 and `failure`. 0, or a refusal that is yet to be sent. */
 int http_fetch(HttpExchange *x, const FetchJob *job, const char *content_type, const char *failure,
                Refusal *reterr);
 

@@ -17,7 +17,7 @@
 struct HttpFilter {
         char *keys[FILTER_KEYS_MAX];
         char **values[FILTER_KEYS_MAX];
-        NamePattern **patterns[FILTER_KEYS_MAX]; /* of the values; NULL: they are no expressions */
+        NamePattern **patterns[FILTER_KEYS_MAX]; /* of the values; NULL: they are not expressions */
         size_t n;
 };
 

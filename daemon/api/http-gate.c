@@ -31,7 +31,7 @@ bool http_host_is_local(const char *host)
         return false;
 }
 
-/* A program that passes on what others send. A wrong answer costs output or time, and nothing else. */
+/* A program that forwards requests of others. A wrong answer costs output or time, and nothing else. */
 static bool peer_forwards(const Peer *p)
 {
         static const char *const names[] = {"ssh",     "sshd",  "sshd-session", "socat", "nginx",
@@ -41,7 +41,7 @@ static bool peer_forwards(const Peer *p)
         return peer_comm(p, name) >= 0 && NAMES_FIND(names, name) >= 0;
 }
 
-/* execd listens on Unix sockets only, so the name of a host is one of somebody in between; a client of one
+/* execd listens on Unix sockets only, so a proxy in between has set the name of a host. A client of one
  * process, too, does not create in one and start in another. */
 static bool is_forwarded(const HttpExchange *x, const Exec *e)
 {

@@ -12,8 +12,8 @@
 
 /* Whether the client of this request may lose output that comes with the head. */
 bool http_gate_is_needed(const HttpExchange *x);
-/* How long the gate stays closed after the head was read, in microseconds, for the one who starts `e`. */
+/* How long the gate stays closed after the head was read, in microseconds, for the client that starts `e`. */
 uint64_t http_gate_usec(const HttpExchange *x, const Exec *e);
 
-/* Whether a Host header is what a client sends that knows of a Unix socket only. NULL is accepted. */
+/* Whether a Host header is from a client that only knows a Unix socket. NULL is accepted. */
 bool http_host_is_local(const char *host);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Connections that outlive execd: those of clients that wait for the end of an exec. A slot (core/slot.h) has each, and
+ * Connections that outlive execd: their clients wait for the end of an exec. Each is in a slot (core/slot.h), and
  * systemd need not be asked for it.
  */
 

@@ -13,7 +13,7 @@ int http_need_exec(HttpExchange *x, AuthzAction action, const char *verb, HttpSt
  * may inspect it. */
 int http_need_container(HttpExchange *x, HttpStep next, Refusal *reterr);
 
-/* The spawner has answered what x->slot had asked; false if it refuses. */
+/* The spawner has answered the call of x->slot; false if it refuses. */
 bool http_need_answer(HttpExchange *x, sd_bus_message *answer);
 
 /* Goes on with next(x) when the container of x->exec is there and not paused. */

@@ -17,7 +17,7 @@ typedef struct RecordingTask {
         RecorderQuestion *question;
 } RecordingTask;
 
-/* In the helper. What is added to the file from now on is not sent. */
+/* In the helper. It does not send events that are added to the file from now on. */
 static void read_file(int socket, void *userdata)
 {
         uint64_t left = *(const uint64_t *) userdata;

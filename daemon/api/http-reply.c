@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Answers: their heads, their bodies, and what is sent when a socket leaves HTTP. */
+/* Answers: their heads, their bodies, and the head before a socket leaves HTTP. */
 
 #include <inttypes.h>
 #include <string.h>
@@ -149,7 +149,7 @@ size_t http_room(const HttpExchange *x)
         return MAX((size_t) ANSWER_ALWAYS, connection_room(x->connection));
 }
 
-/* An answer that nobody takes is held as long as the client likes. */
+/* A client decides how long an unread answer is held. */
 static void reply_busy(HttpExchange *x)
 {
         HttpConnection *c = x->connection;

@@ -135,7 +135,7 @@ static char *path_clean(const char *path)
         return clean;
 }
 
-/* "1.41" or "1.041.2" to major, minor, rest; what is missing counts as 0. */
+/* "1.41" or "1.041.2" to major, minor, rest; a missing part counts as 0. */
 static void version_read(const char *text, unsigned part[static 3])
 {
         for (unsigned i = 0; i < 3; i++) {

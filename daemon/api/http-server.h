@@ -28,7 +28,7 @@ typedef struct HttpFetch HttpFetch;
  * an internal error. */
 typedef int (*HttpStep)(HttpExchange *x, Refusal *reterr);
 
-/* The first member of what a handler keeps of its request until the answer. */
+/* The first member of the structure that a handler keeps until the answer. */
 struct HttpTask {
         void (*done)(HttpTask *t); /* releases what is in it; may be NULL */
 };
@@ -49,27 +49,27 @@ struct HttpExchange {
         Peer *peer;                 /* weak */
         HttpRequest *request;       /* weak */
         char *path;                 /* decoded, cleaned, without the version */
-        char *name;                 /* what the route's wildcard matched */
+        char *name;                 /* the text that matches the wildcard of the route */
         unsigned version;           /* major * 1000 + minor; the newest when the path has none */
         bool head_only;             /* HEAD: no body is sent */
         const char *body;
         size_t body_size;
 
-        /* The pending work of a handler that answers later; cancelled if the client disconnects first. */
+        /* The pending work of a handler that answers later; canceled if the client disconnects first. */
         sd_bus_slot *slot;
         sd_event_source *timer;
         ExecWatch watch;
         Exec *exec; /* a reference */
         ExecLookup *lookup;
         Authz *authz;
-        HttpStep authorized; /* what follows when it is allowed */
-        HttpStep found;      /* what follows when its exec or its container is there */
-        AuthzAction action;  /* what is to be done with its exec, once that is found */
+        HttpStep authorized; /* the next step, once it is allowed */
+        HttpStep found;      /* the next step, once its exec or container is found */
+        AuthzAction action;  /* the act on its exec, once that is found */
         const char *verb;
         bool may_see_all;
         Slot *kept;               /* has its connection; NULL: none does (http-keep.h) */
         ContainerInfo *container; /* a reference */
-        HttpTask *task;           /* owned: what else the handler has */
+        HttpTask *task;           /* owned: other data of the handler */
         HttpFetch *fetch;         /* owned: reads the answer from a disk (http-fetch.h) */
         /* Writes the next piece of an endless answer. Called when everything before it has been sent. */
         void (*feed)(HttpExchange *x);

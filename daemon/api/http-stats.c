@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* GET /containers/{id}/stats: what the execs of a container use, once or every second. */
+/* GET /containers/{id}/stats: the resource usage of the execs of a container, once or every second. */
 
 #include <string.h>
 

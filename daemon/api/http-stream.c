@@ -53,7 +53,7 @@ static int start_detached(HttpExchange *x, const StartOptions *start, Refusal *r
         return 0;
 }
 
-/* One text as a whole stream, for what goes wrong after the head. */
+/* One text as a whole stream, for errors after the head. */
 static void stream_text_and_close(int fd, bool raw, const char *text)
 {
         uint8_t header[FRAME_HEADER_SIZE];
@@ -116,7 +116,7 @@ typedef struct StartTask {
 
 static int start_unpaused(HttpExchange *x, Refusal *reterr)
 {
-        /* The exchange is over as soon as the socket is somebody else's. */
+        /* The exchange is over as soon as the socket has another owner. */
         const StartOptions start = HTTP_TASK(x, StartTask)->options;
 
         return start.detach ? start_detached(x, &start, reterr) : start_attached(x, &start, reterr);

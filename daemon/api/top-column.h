@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The columns of ps(1): what is known of a process, as text. */
+/* The columns of ps(1): the data of a process, as text. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ typedef struct Process {
 } Process;
 
 typedef struct Column {
-        const char *name; /* what `ps -o` calls it */
+        const char *name; /* its name for `ps -o` */
         const char *title;
         void (*write)(const Process *p, char *out, size_t size);
 } Column;

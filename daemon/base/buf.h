@@ -40,7 +40,7 @@ static inline int buf_error(const Buf *b)
         return b->failed ? -ENOMEM : 0;
 }
 
-/* Makes room for n more bytes and returns where they go, or NULL. buf_commit() then counts what was filled.
+/* Makes room for n more bytes and returns the place for them, or NULL. buf_commit() then counts the filled ones.
  */
 char *buf_reserve(Buf *b, size_t n);
 void buf_commit(Buf *b, size_t n);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A bus in a loop that never waits. At the end of the loop, what sd_bus_attach_event(3) alone has attached is flushed,
- * which takes for as long as the other end does not read; and so does sd_bus_flush_close_unref(3).
+ * A bus in a loop that never waits. With sd_bus_attach_event(3) alone, sd-bus flushes the bus at the end of the loop, and
+ * waits until the other end reads; so does sd_bus_flush_close_unref(3).
  */
 
 #include <stdbool.h>

@@ -60,7 +60,7 @@ size_t characters_cut(const char *text, size_t size, size_t max)
 
         if (size <= max)
                 return size;
-        /* Bytes that are no characters are cut anywhere. */
+        /* Bytes that are not characters are cut anywhere. */
         for (size_t begin = max > 3 ? max - 3 : 0; begin < max; begin++) {
                 int n = character_take(text + begin, size - begin, &c);
 
@@ -95,7 +95,7 @@ static size_t valid_length(const char *text, size_t size)
         return i;
 }
 
-/* What it gives takes no more than the text: callers have many of them. */
+/* The result takes no more memory than the text: callers have many of them. */
 int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size)
 {
         static const char instead[] = "\xef\xbf\xbd";

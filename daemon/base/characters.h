@@ -24,7 +24,7 @@ void characters_escape(Buf *b, const char *text, size_t size);
 /* The most bytes of the text, and at most so many, that end with a whole character. */
 size_t characters_cut(const char *text, size_t size, size_t max);
 
-/* A copy in which each byte that is no part of a character is U+FFFD, with a NUL added. */
+/* A copy in which each byte that is not part of a character is U+FFFD, with a NUL added. */
 int utf8_repair(const char *text, size_t size, char **ret, size_t *ret_size);
 char *utf8_repaired(const char *text); /* NULL without memory */
 bool utf8_is_valid(const char *text);

@@ -4,7 +4,7 @@
 /*
  * Scope-bound ownership. A local marked _cleanup_(x_freep) is released when it leaves scope unless it was
  * handed over with TAKE_PTR() or TAKE_FD(). Destructors accept NULL (or a negative fd) and return NULL
- * (or -EBADF), so that `thing = thing_free(thing)` never leaves a dangling name behind.
+ * (or -EBADF), so that `thing = thing_free(thing)` never leaves a dangling name.
  */
 
 #include <errno.h>

@@ -19,7 +19,7 @@
 /* Without accounting of swap, bandwidth of the scheduler, or a scheduler of disks that has weights. */
 static const struct {
         const char *file, *other,
-                *always; /* of the same controller: what has the same effect, what is there */
+                *always; /* of the same controller: a file with the same effect, one that always exists */
 } optional[] = {
         {"memory.swap.max", NULL, "memory.current"},
         {"cpu.max", NULL, "cpu.weight"},

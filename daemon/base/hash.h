@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Names from data that is known to everybody: nothing that an attacker must not foresee. */
+/* Names from public data. An attacker can foresee them. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -64,7 +64,7 @@ static inline void list_append(List *l, ListNode *n)
         l->last = n;
 }
 
-/* The nodes of `tail` come after those of `l`; it is empty then. */
+/* Moves the nodes of `tail` to the end of `l`, and leaves `tail` empty. */
 static inline void list_join(List *l, List *tail)
 {
         if (!tail->first)

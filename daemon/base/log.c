@@ -80,7 +80,7 @@ static void log_line(int level, const char *suffix, const char *format, va_list 
         n = snprintf(line, LINE_SIZE, "<%d>", level);
         skip = on_terminal ? n : 0; /* the level is for the journal */
         vsnprintf(line + n, LINE_SIZE - n, format, ap);
-        /* One line is one record: what a message quotes must not start another one. */
+        /* One line is one record: quoted text must not start another one. */
         for (char *p = line; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
                         *p = '?';

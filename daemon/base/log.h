@@ -3,7 +3,7 @@
 
 /*
  * Diagnostics, to the journal through standard error with a priority prefix. A line that the journal does
- * not take at once is dropped and counted, so that logging never waits. Records of who did what are not
+ * not take at once is dropped and counted, so that logging never waits. Records of actions are not
  * diagnostics and go through core/audit.
  */
 

@@ -133,8 +133,8 @@ static int flush(void)
         return 0;
 }
 
-/* STATUS, WATCHDOG and the like: only the newest one counts. What systemd is to keep or to forget has a name in its
- * second line, and all of it is compared. */
+/* STATUS, WATCHDOG and the like: only the newest one counts. A message about the descriptor store has a name in
+ * its second line, and all of it is compared. */
 static bool is_of_kind(const Message *m, const char *text)
 {
         if (m->n_fds > 0)

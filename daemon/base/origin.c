@@ -16,7 +16,7 @@
 
 #define MAP_MAX 65536
 
-/* "/" is among the first mounts; a container can have a hundred thousand, which nobody is made to wait for.
+/* "/" is among the first mounts; a container can have a hundred thousand, and no request waits for them.
  */
 #define MOUNTS_MAX (64 * 1024)
 
@@ -176,7 +176,7 @@ static int open_mounts(int dir_fd, const char *path)
 /* The host's root directory, which does not change. */
 typedef struct HostRoot {
         char *mounts; /* our own mountinfo */
-        char *line; /* what the line of PID 1's root mount begins with; NULL if it is not known to be ours */
+        char *line; /* the beginning of the line of PID 1's root mount; NULL if it is not known to be ours */
         int held;   /* PID 1's mountinfo: while it is open, the number of the mount is given to no other */
 } HostRoot;
 

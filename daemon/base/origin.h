@@ -29,7 +29,7 @@ typedef struct Origin {
 
 /* The process that connected the other end of a socket. */
 Origin origin_of_socket(int fd, pid_t pid);
-/* The process that somebody else names, by a pidfd (taken) or, where that is negative, by its number. */
+/* The process that a third party names, by a pidfd (taken) or, if that is negative, by its number. */
 Origin origin_of_process(pid_t pid, int pidfd);
 
 /* True as long as the process lives, and all that was read through `proc_fd` is about this process. */
@@ -37,7 +37,7 @@ bool origin_is_alive(const Origin *o);
 
 void origin_done(Origin *o);
 
-/* Whether what one mountinfo has at "/" is what another one has there. */
+/* Whether two mountinfos have the same mount at "/". */
 bool origin_same_root(const char *mountinfo, const char *host);
 
 /* The beginning of the line of the mount at "/"; NULL if there is none, or more than one. */

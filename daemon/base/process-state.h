@@ -8,6 +8,6 @@
  * takes up to 11 bytes. */
 #define PROCESS_STATUS_MAX (1024 * 1024)
 
-/* Whether a process runs, or would run if it got the processor: it waits for nobody. Of its threads, the kernel
- * describes the first. */
+/* Whether a process runs, or would run if it got the processor: it does not wait for an event. Of its threads, the
+ * kernel describes the first. */
 bool process_is_ready_to_run(pid_t pid);

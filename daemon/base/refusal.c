@@ -33,7 +33,7 @@ void refusal_done(Refusal *r)
         r->message = mfree(r->message);
 }
 
-/* What a message quotes can have megabytes, and an answer that nobody takes has to wait somewhere. */
+/* A quoted text can have megabytes, and an unread answer stays in memory. */
 static void message_cut(char *message)
 {
         static const char more[] = "...";

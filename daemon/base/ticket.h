@@ -11,7 +11,7 @@
  */
 
 int ticket_new(void);
-/* 0: it is used now; -EALREADY: it was before; another error: it is no ticket. */
+/* 0: it is used now; -EALREADY: it was before; another error: it is not a ticket. */
 int ticket_use(int fd);
-/* 1, 0, or an error: it is no ticket. */
+/* 1, 0, or an error: it is not a ticket. */
 int ticket_is_used(int fd);

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BOLT_META_SIZE (2 * 65536) /* what bolt_transaction() needs of the file, at most */
+#define BOLT_META_SIZE (2 * 65536) /* the most that bolt_transaction() needs of the file */
 
-/* The number of the newest transaction. -EBADMSG if this is no database. */
+/* The number of the newest transaction. -EBADMSG if this is not a database. */
 int bolt_transaction(const void *data, size_t size, uint64_t *ret);
 
 /* The value of the last key below the buckets that the others name; keys end with NULL. *ret belongs to

@@ -60,7 +60,7 @@ static size_t length_of(uint8_t first)
         return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-/* Whether a byte can follow those of t->part: no overlong form, no surrogate, nothing above U+10FFFF. */
+/* Whether a byte can follow the bytes of t->part: no overlong form, no surrogate, nothing above U+10FFFF. */
 static bool continues(const CastText *t, uint8_t c)
 {
         uint8_t low = 0x80, high = 0xbf;

@@ -5,7 +5,7 @@
  * Recordings of terminal sessions: asciicast v2, a line of JSON with the header, and one for each event.
  * cast-write.c makes lines, cast-read.c takes them apart.
  *
- * A recording is UTF-8, and what a command writes need not be: bytes that are no character become U+FFFD,
+ * A recording is UTF-8, and output need not be: bytes that are not part of a character become U+FFFD,
  * and a character that was cut between two reads is put together again. Control characters are escaped, so
  * that looking at the file does nothing to a terminal.
  */
@@ -42,7 +42,7 @@ typedef struct CastText {
 void cast_put_header(Buf *b, const CastHeader *h);
 /* No line when the piece completes no character. */
 void cast_put_output(Buf *b, CastText *t, uint64_t usec, const void *data, size_t size);
-/* The stream has ended: what was left of a character. */
+/* The stream has ended: writes the rest of an incomplete character. */
 void cast_put_output_end(Buf *b, CastText *t, uint64_t usec);
 void cast_put_resize(Buf *b, uint64_t usec, uint16_t columns, uint16_t rows);
 void cast_put_marker(Buf *b, uint64_t usec, const char *label);
@@ -71,5 +71,5 @@ void cast_event_done(CastEvent *e);
 #define CAST_INTERRUPTED "recording interrupted"
 
 /* The time of the last of these whole lines, and whether it is such a marker. Neither is touched when the
- * last line is no event, as the header. */
+ * last line is not an event, such as the header. */
 void cast_look_at_end(const char *lines, size_t size, uint64_t *ret_usec, bool *ret_over);

@@ -12,9 +12,9 @@
 
 typedef struct ConfigParser {
         const ConfigHandler *handler;
-        Buf line;       /* what has been put together of one line */
+        Buf line;       /* the part of one line that has been put together */
         unsigned first; /* where it began; 0: none is under way */
-        bool bad;       /* it is too long, or holds a NUL: what remains of it is left out */
+        bool bad;       /* it is too long, or has a NUL: the rest is skipped */
         char *section;
 } ConfigParser;
 

@@ -20,7 +20,7 @@ static size_t item_parse(const char *text, uint8_t *ret)
 {
         size_t length = strcspn(text, ",");
 
-        /* "ctrl-" alone is no key, so a comma right after it can only be the key itself. */
+        /* "ctrl-" alone is not a key, so a comma right after it can only be the key itself. */
         if (length == CTRL_PREFIX_LEN && text[length] == ',' && memcmp(text, CTRL_PREFIX, length) == 0)
                 length++;
 

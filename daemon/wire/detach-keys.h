@@ -24,14 +24,14 @@ typedef struct DetachKeys {
 extern const DetachKeys detach_keys_default;
 
 /* "" gives n_keys = 0, "none" switches detaching off. ctrl- takes a-z @ [ \ ] ^ _ and the comma (0x0C); DEL
- * is accepted. "ctrl-," is one item wherever it stands, since "ctrl-" alone names no key. The refusal reads
+ * is accepted. "ctrl-," is one item in any position, since "ctrl-" alone names no key. The refusal reads
  * `Invalid escape keys (TEXT) provided` and names DetachKeys. */
 int detach_keys_parse(const char *text, DetachKeys *ret, Refusal *reterr);
 
 /* Large enough for detach_keys_format(). */
 #define DETACH_KEYS_TEXT_SIZE (DETACH_KEYS_MAX * sizeof("ctrl-x,"))
 
-/* The text that detach_keys_parse() reads back; of n_keys = 0 that of the default. Returns buf. */
+/* The text that detach_keys_parse() reads back; for n_keys = 0 the text of the default. Returns buf. */
 char *detach_keys_format(char buf[static DETACH_KEYS_TEXT_SIZE], const DetachKeys *keys);
 
 typedef struct DetachScanner {
@@ -39,8 +39,8 @@ typedef struct DetachScanner {
         size_t matched;         /* keys of the sequence that were seen and withheld */
 } DetachScanner;
 
-/* Scans `in` and writes what is to be delivered to `out`, which has room for size + DETACH_KEYS_MAX bytes.
- * Sets *ret_detached when the sequence was completed: what follows it in `in` is not delivered. A broken
+/* Scans `in` and writes the bytes to deliver to `out`, which has room for size + DETACH_KEYS_MAX bytes.
+ * Sets *ret_detached when the sequence was completed: bytes after it in `in` are not delivered. A broken
  * partial match is delivered literally together with the key that broke it, and matching starts anew after
  * that key (as Docker does: with ctrl-p,ctrl-q the input ^P ^P ^Q passes through and does not detach). */
 void detach_scanner_feed(DetachScanner *s, const uint8_t *in, size_t size, uint8_t *out, size_t *ret_out,

@@ -255,8 +255,8 @@ static bool is_garbled_by_json_c(uint32_t c)
         return c >= 0x10000 && (c & 0xf800) == 0xd800;
 }
 
-/* The same JSON in printable ASCII, but for what cannot be, so that no record carries what changes how a
- * line is shown. Other characters occur only in strings. */
+/* The same JSON in printable ASCII, except for characters that json-c would garble, so that no record has
+ * characters that change how a line is shown. They occur only in strings. */
 static char *json_to_ascii(const char *json)
 {
         _cleanup_buf_ Buf b = BUF_INIT;

@@ -21,7 +21,7 @@ typedef struct ExecView {
         const char *recording_path; /* NULL: there is none */
         const char *result; /* "success", "exit-code", "signal", "timeout", "failed"; NULL before the end */
         const ExecRequest *request;
-        char *const *command, *const *labels; /* what to show of those of the request */
+        char *const *command, *const *labels; /* the shown ones of the request */
         bool has_exit_code;
         int exit_code;
         bool can_remove;

@@ -5,7 +5,7 @@
  * The validated request of a client: the same structure for JSON over HTTP and for a D-Bus message. Parsing
  * is pure. Every refusal names the field, and the limit where one was exceeded.
  *
- * JSON rules are those of Docker: keys match in any case, unknown keys are ignored, null means the default,
+ * The JSON rules are Docker's: keys match in any case, unknown keys are ignored, null means the default,
  * nothing is coerced, of duplicate keys the last one wins, and content after the JSON value is refused.
  *
  * To add a field:
@@ -37,8 +37,8 @@
 #include "wire/scope-property.h"
 
 /* Limits on one request. */
-/* As much as the kernel takes at the usual limit of the stack; what one string may be is the kernel's to
- * say. */
+/* As much as the kernel takes at the usual limit of the stack. The kernel also limits the length of one
+ * string. */
 #define EXEC_BODY_MAX      (4 * 1024 * 1024) /* bytes of a request body, in which characters may be escaped */
 #define START_BODY_MAX     (64 * 1024)       /* the same of a start, which has three short fields */
 #define EXEC_ARGS_SIZE_MAX (2 * 1024 * 1024) /* bytes of argv and env together, with their NULs */

@@ -8,7 +8,7 @@
 
 /* Takes a body apart: Content-Length or chunked, with a limit, to the very byte where it ends. */
 typedef struct HttpBody {
-        Buf data; /* what has been decoded */
+        Buf data; /* the decoded bytes */
         bool chunked;
         bool done;
         uint64_t remaining; /* of the body, or of the chunk */

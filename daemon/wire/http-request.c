@@ -263,7 +263,7 @@ static ssize_t parse_head(HttpRequest *r, HttpParseError *e)
         return k < 0 ? k : interpret_headers(r, e);
 }
 
-/* Bytes that may not stand anywhere in a head. */
+/* Bytes that are invalid anywhere in a head. */
 static ssize_t check_bytes(const char *data, size_t size, HttpParseError *e)
 {
         for (size_t i = 0; i < size; i++) {

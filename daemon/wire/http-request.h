@@ -35,7 +35,7 @@ typedef struct HttpRequest {
         bool has_body; /* a framing header is present, be it "Content-Length: 0" */
         bool chunked;
         bool expect_continue;
-        bool keep_alive;         /* what the client asked for, by version and Connection */
+        bool keep_alive;         /* requested by the client, by version and Connection */
         bool upgrade;            /* an Upgrade header is present, with any value */
         uint64_t content_length; /* when not chunked */
 } HttpRequest;

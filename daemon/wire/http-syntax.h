@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Private to wire/http-*.c: what the parsers of a head, a body and a target have in common. */
+/* Private to wire/http-*.c: common to the parsers of a head, a body and a target. */
 
 #include <string.h>
 #include <sys/types.h>

@@ -23,7 +23,7 @@ static char *percent_decode(const char *text, size_t size, bool plus_is_space, c
                 }
                 high = i + 1 < size ? http_hex_digit(text[i + 1]) : -1;
                 low = i + 2 < size ? http_hex_digit(text[i + 2]) : -1;
-                /* A NUL would cut the string short of what was sent. */
+                /* A NUL would cut the string off. */
                 if (high < 0 || low < 0 || (high == 0 && low == 0)) {
                         *bad = text + i;
                         free(out);

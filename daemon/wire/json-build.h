@@ -23,7 +23,7 @@ static inline void json_add_int(struct json_object *o, const char *key, int64_t 
         json_object_object_add(o, key, json_object_new_int64(value));
 }
 
-/* NULL for none, also in what is no object. */
+/* NULL for none, also if it is not an object. */
 static inline struct json_object *json_get(struct json_object *o, const char *key)
 {
         return o && json_object_is_type(o, json_type_object) ? json_object_object_get(o, key) : NULL;
@@ -37,7 +37,7 @@ static inline const char *json_get_text(struct json_object *o, const char *key)
         return s && json_object_is_type(s, json_type_string) ? json_object_get_string(s) : "";
 }
 
-/* The number of elements; 0 for what is no array. */
+/* The number of elements; 0 if it is not an array. */
 static inline size_t json_count(struct json_object *list)
 {
         return list && json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;

@@ -17,7 +17,7 @@ typedef struct JsonStrings {
 
 /* The field that is being decoded. */
 typedef struct JsonField {
-        const char *structure; /* what Docker's decoder calls the structure */
+        const char *structure; /* the name that Docker's decoder has for the structure */
         const char *name;
         JsonStrings *strings;
         size_t bytes; /* of a long array that a step reads */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What has to come next. */
+/* The part that has to come next. */
 enum {
         SCAN_VALUE,
         SCAN_FIRST_VALUE, /* or the end of the array */

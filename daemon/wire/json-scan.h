@@ -26,7 +26,7 @@ typedef enum JsonKind {
         _JSON_KIND_MAX,
 } JsonKind;
 
-/* One value in a text that belongs to somebody else; a checked span is syntactically whole. */
+/* One value in a text that the span does not own; a checked span is syntactically whole. */
 typedef struct JsonSpan {
         const char *text;
         size_t size;
@@ -70,7 +70,7 @@ int json_scan(const char *json, size_t size, unsigned max_depth, JsonSpan *ret, 
 bool json_span_next(const JsonSpan *container, size_t *position, JsonSpan *ret_key, JsonSpan *ret_value);
 
 /* Decodes a checked string span: owned bytes with a NUL added. Invalid UTF-8 and lone surrogates become
- * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG for a span that is no string. */
+ * U+FFFD, one for each byte or surrogate. 0, -ENOMEM, or -EBADMSG for a span that is not a string. */
 int json_span_string(const JsonSpan *s, char **ret, size_t *ret_size);
 
 /* The checked span itself, as owned JSON text that is valid UTF-8. */

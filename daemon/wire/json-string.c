@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a string of JSON says. */
+/* The text of a string of JSON. */
 
 #include <stdint.h>
 #include <string.h>

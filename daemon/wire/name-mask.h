@@ -13,5 +13,5 @@ typedef const char *(*NameAt)(size_t i);
 
 int name_mask_parse(NameAt name_at, const char *text, uint64_t *ret);
 void name_mask_print(NameAt name_at, uint64_t mask, Buf *b);
-/* A description of what name_mask_parse() accepts. */
+/* A description of the texts that name_mask_parse() accepts. */
 void name_mask_expect(NameAt name_at, Buf *b);

@@ -86,7 +86,7 @@ static int emit(Parser *g, Step step)
         return 0;
 }
 
-/* In front of the steps from there on. Forks within them say how far, and not where. */
+/* Inserts a step at this place. The targets of forks in the steps after it are relative and stay valid. */
 static int insert(Parser *g, size_t at, Step step)
 {
         if (g->n >= STEPS_MAX)
@@ -102,7 +102,7 @@ static Step fork_to(int first, int second)
         return (Step){.kind = STEP_FORK, .to = {first, second}};
 }
 
-/* What a backslash and this letter stand for. */
+/* The bytes that match a backslash and this letter. */
 static int set_add_escaped(ByteSet *s, char letter)
 {
         static const struct {
@@ -280,7 +280,7 @@ static int parse_repeated(Parser *g)
         if (c == '*' && r >= 0)
                 r = emit(g, fork_to(-length - 1, -length - 1));
         g->p++;
-        /* The shortest match is as good. */
+        /* Lazy operators match the same texts. */
         g->p += *g->p == '?';
         return r >= 0 && *g->p && strchr("*+?{", *g->p) ? -EINVAL : r;
 }
@@ -352,7 +352,7 @@ NamePattern *name_pattern_free(NamePattern *p)
         return mfree(p);
 }
 
-/* Where in the text the match is, and the steps that could come next there. */
+/* The position in the text, and the steps that can come next. */
 typedef struct Run {
         const NamePattern *pattern;
         const char *text, *at;
@@ -368,7 +368,7 @@ static bool is_boundary(const Run *u)
         return before != is_word((unsigned char) *u->at);
 }
 
-/* True if the match goes on behind this step without a byte of the text. */
+/* True if the match goes on after this step without a byte of the text. */
 static bool passes(const Run *u, StepKind kind)
 {
         switch (kind) {

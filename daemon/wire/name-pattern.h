@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Regular expressions of clients, for names. What a match takes grows with the length of the expression and of the
- * name, and with nothing else; the C library's regcomp(3) needs gigabytes for some expressions of a hundred bytes.
+ * Regular expressions of clients, for names. The time and memory of a match grow with the length of the expression and of
+ * the name only. (The C library's regcomp(3) needs gigabytes for some expressions of a hundred bytes.)
  * The syntax is Docker's, without {} and with bytes for characters: . [] [^] [[:alpha:]] \d \w \s \b ^ $ () (?:) | * + ?
  */
 
@@ -15,7 +15,7 @@
 
 typedef struct NamePattern NamePattern;
 
-/* -E2BIG if it is too long, -EOPNOTSUPP if it has {} or refers back, -EINVAL if it is no expression. */
+/* -E2BIG if it is too long, -EOPNOTSUPP if it has {} or back references, -EINVAL if it is malformed. */
 int name_pattern_new(const char *text, NamePattern **ret);
 NamePattern *name_pattern_free(NamePattern *p);
 DEFINE_CLEANUP(NamePattern, name_pattern_free);

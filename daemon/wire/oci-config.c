@@ -216,7 +216,7 @@ static int read_storage_image(const JsonSpan *object, char **ret)
         return r == -ENOMEM ? r : oci_member_text(object, "image", ret);
 }
 
-/* -EBADMSG for what is passed over. */
+/* -EBADMSG for entries that are skipped. */
 static int read_storage(const JsonSpan *object, OciConfig *ret)
 {
         _cleanup_oci_config_ OciConfig c = {0};

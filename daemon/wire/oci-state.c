@@ -114,7 +114,7 @@ static int read_runc_labels(const JsonSpan *object, OciState *s, Refusal *reterr
                                                          : oci_bad(reterr, "the bundle in config.labels");
 }
 
-/* The length of DIRECTORY in a source DIRECTORY/ID/hosts for /etc/hosts; 0 for what Docker does not mount.
+/* The length of DIRECTORY in a source DIRECTORY/ID/hosts for /etc/hosts; 0 if Docker does not mount it.
  * `ret_own` learns whether it is this container's id: one that has another's network has that one's files.
  */
 static size_t docker_directory(const char *source, const char *destination, const char *id, bool *ret_own)
@@ -137,7 +137,7 @@ static size_t docker_directory(const char *source, const char *destination, cons
         return n - tail;
 }
 
-/* Docker's data may lie anywhere, and what it mounts says where: this container's own files before
+/* Docker's data may lie anywhere, and its mounts say where: this container's own files before
  * another's. */
 static int read_runc_mounts(const JsonSpan *object, OciState *s)
 {

@@ -72,9 +72,9 @@ typedef struct RunnerSpec {
         uint16_t rows, columns;
         bool tty;
         bool privileged;
-        uint64_t cap_privileged; /* what such a command may have beside cap_bounding */
+        uint64_t cap_privileged; /* such a command may have these beside cap_bounding */
         bool as_leader; /* of a service: the command has exactly the ids of the leader, and its environment */
-        bool is_root_refused; /* of a service: nobody but its own user may be the host's root */
+        bool is_root_refused; /* of a service: only its own user may be the host's root */
         bool null_stdin; /* the command's stdin is the container's null device, not the fd that was passed */
         uint32_t login_uid; /* of the caller, for the kernel's audit; UINT32_MAX: none */
         char *audit;        /* the text of the kernel's audit record; NULL: no record */

@@ -31,7 +31,7 @@ typedef struct PropertyRule {
         const char *file;       /* one of base/controllers that it needs, or NULL */
 } PropertyRule;
 
-/* "50%", "12.5%", "12.25%" in hundredths of a percent; -ENODATA when the text is no percentage. */
+/* "50%", "12.5%", "12.25%" in hundredths of a percent; -ENODATA when the text is not a percentage. */
 static int parse_permyriad(const char *text, uint64_t *ret)
 {
         const char *p = text, *fraction;

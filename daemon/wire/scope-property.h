@@ -3,7 +3,7 @@
 
 /*
  * The properties of its scope that a client may set on an exec: a whitelist of resource settings. The text
- * forms are those of systemd.resource-control(5) and systemd.scope(5) ("1G", "50%", "infinity", "2s",
+ * forms are described in systemd.resource-control(5) and systemd.scope(5) ("1G", "50%", "infinity", "2s",
  * "0-3,5", "kill"). They travel as text pairs; the spawner parses them again before it hands them to
  * systemd.
  *
@@ -43,7 +43,7 @@ typedef enum ScopePropertyType {
 typedef struct ScopeProperty {
         char *name;           /* as the client gave it, in systemd's spelling ("CPUQuota") */
         char *text;           /* as the client gave it ("50%") */
-        const char *bus_name; /* static: what systemd's D-Bus interface calls it ("CPUQuotaPerSecUSec") */
+        const char *bus_name; /* static: its name on systemd's D-Bus interface ("CPUQuotaPerSecUSec") */
         ScopePropertyType type;
         uint64_t number;    /* U64, U32 */
         char *string;       /* STRING, owned */

@@ -11,5 +11,5 @@
 /* The number of "9", "KILL", "SIGKILL", "RTMIN+1" or "RTMAX", in any case, or -EINVAL. */
 int signal_from_text(const char *text);
 
-/* "SIGKILL" or "SIGRTMIN+1"; what is not a signal stays a number. Returns buf. */
+/* "SIGKILL" or "SIGRTMIN+1"; other values are written as a number. Returns buf. */
 const char *signal_to_text(int number, char buf[static SIGNAL_TEXT_SIZE]);

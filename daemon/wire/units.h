@@ -12,7 +12,7 @@
 
 #define UNITS_INFINITY UINT64_MAX
 
-/* Large enough for what the formatting functions write. */
+/* Large enough for the texts of the formatting functions. */
 #define UNITS_TEXT_SIZE 128
 
 /* "12" or "12.5" at *p: the digits before the point and those after it. */

@@ -33,7 +33,7 @@ void usage_clear(Usage *u);
 
 /* A file with one number or "max": USAGE_UNKNOWN for the latter, and for anything else. */
 uint64_t usage_parse_number(const char *text);
-/* Takes what is wanted from cpu.stat, memory.stat and io.stat; what is not there stays. */
+/* Takes the figures from cpu.stat, memory.stat and io.stat; a figure that is missing there is not changed. */
 void usage_parse_cpu(Usage *u, const char *text);
 void usage_parse_memory(Usage *u, const char *text);
 void usage_parse_io(Usage *u, const char *text);

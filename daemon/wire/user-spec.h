@@ -36,7 +36,7 @@ int user_spec_parse(const char *text, UserSpec *ret, Refusal *reterr);
  * can fail with "no matching entries". */
 bool user_spec_has_names(const UserSpec *s);
 
-/* The same user as one text, for those who decide by it: numbers without leading zeros, "root" for uid 0
+/* The same user as one text, for decisions: numbers without leading zeros, "root" for uid 0
  * whatever its group and for the default, else USER or USER:GROUP. A name stays one, since only the
  * container knows its number. NULL on lack of memory. */
 char *user_spec_normalize(const UserSpec *s);
