@@ -50,8 +50,8 @@ static bool is_plain(const char *text, size_t size)
         return true;
 }
 
-/* journalctl shows a text as "blob data" if it has a control character or a byte that is not UTF-8: nobody hides a record
- * with the name of a user or a label. */
+/* journalctl shows a text as "blob data" if it has a control character or a byte that is not UTF-8. They are escaped, so that
+ * the name of a user or a label cannot hide a record. */
 static void add_escaped(Buf *b, const char *name, const char *text, size_t size)
 {
         _cleanup_buf_ Buf escaped = BUF_INIT;

@@ -28,10 +28,10 @@ typedef enum AuditEvent {
         _AUDIT_EVENT_MAX,
 } AuditEvent;
 
-/* `peer` is who did it: for exits and failures the one who started the exec. `detail` may be NULL. */
+/* `peer` is the caller: for exits and failures the one who started the exec. `detail` may be NULL. */
 int audit_exec(AuditEvent event, const Exec *e, const Peer *peer, const char *detail);
 
-/* For what must not begin before its record is written: as journal_queue_wait(). */
+/* For an act that must not begin before its record is written: as journal_queue_wait(). */
 int audit_exec_wait(AuditEvent event, const Exec *e, const Peer *peer, journal_written_t callback,
                     void *userdata, JournalRecord **ret);
 

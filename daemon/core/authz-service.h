@@ -9,5 +9,5 @@ bool authz_is_in_service(const AuthzQuestion *q);
 
 /* The action that such a question is asked as. */
 AuthzAction authz_service_action(const AuthzQuestion *q);
-/* Refuses what no rule of polkit can allow. */
+/* Refuses acts that no rule of polkit can allow. */
 int authz_check_service(const AuthzQuestion *q, Refusal *reterr);

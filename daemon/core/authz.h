@@ -22,7 +22,7 @@ typedef enum AuthzAction {
         AUTHZ_INSPECT,
         AUTHZ_EXEC,
         AUTHZ_EXEC_PRIVILEGED,
-        AUTHZ_EXEC_SERVICE,      /* what AUTHZ_EXEC becomes in a service */
+        AUTHZ_EXEC_SERVICE,      /* replaces AUTHZ_EXEC in a service */
         AUTHZ_EXEC_SERVICE_USER, /* the same, as another user than the service's own */
         AUTHZ_MANAGE,
         AUTHZ_REPLAY,
@@ -36,13 +36,13 @@ typedef struct AuthzQuestion {
         const ExecRequest *request;     /* NULL when no command is meant */
         const char *command_line;
         const char *exec_id; /* AUTHZ_MANAGE, AUTHZ_REPLAY */
-        const char *verb;    /* what is to be done, for records; with an exec_id also for polkit */
+        const char *verb;    /* the act, for records; with an exec_id also for polkit */
         const Peer *owner;   /* the owner of the exec, who needs no authorization; NULL if there is none */
         bool interactive;    /* the caller lets itself be asked for a password */
-        bool probe;          /* only what the answer would be: nothing is done, and nothing recorded */
+        bool probe;          /* only the answer is wanted: nothing is done, and nothing recorded */
 } AuthzQuestion;
 
-/* Whether the caller is a process of the host at all: what each request begins with. A refusal is recorded.
+/* Whether the caller is a process of the host at all. Each request begins with this check. A refusal is recorded.
  */
 int authz_check_origin(Manager *m, const Peer *p, Refusal *reterr);
 

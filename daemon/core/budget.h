@@ -32,7 +32,7 @@ uint64_t budget_held(const Budget *b, uid_t uid);
 bool budget_take(Budget *b, uid_t uid, uint64_t amount);
 void budget_give(Budget *b, uid_t uid, uint64_t amount);
 
-/* Takes it in any case: what was there before, and what was counted otherwise. */
+/* Takes it in any case: for objects that already exist, or that were counted elsewhere. */
 void budget_force(Budget *b, uid_t uid, uint64_t amount);
 
 /* The limit that is reached, with its key. LimitExceeded: the caller itself holds too much. Busy: others do,

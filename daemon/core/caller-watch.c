@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One match for all, there only while somebody is followed: the bus allows a connection some hundreds of
- * matches, and closes the connection of one that asks for more.
+ * One match for all, which exists only while clients are followed: the bus allows a connection some hundreds of
+ * matches, and closes a connection that asks for more.
  */
 
 #include "core/caller-watch.h"
@@ -20,7 +20,7 @@
 struct CallerWatches {
         sd_bus *bus; /* weak */
         List followed;
-        sd_bus_slot *match; /* while somebody is followed */
+        sd_bus_slot *match; /* while clients are followed */
 };
 
 struct CallerWatch {

@@ -20,7 +20,7 @@ CallerWatches *caller_watches_new(sd_bus *bus);
 CallerWatches *caller_watches_free(CallerWatches *all);
 DEFINE_CLEANUP(CallerWatches, caller_watches_free);
 
-/* Tells when this unique name leaves the bus, once; the watch may be freed from inside. With `ask`, also
+/* Calls back once, when this unique name leaves the bus; the watch may be freed from inside. With `ask`, also
  * when it has left before. */
 int caller_watch_new(CallerWatches *all, const char *unique_name, bool ask, void (*on_gone)(void *userdata),
                      void *userdata, CallerWatch **ret);

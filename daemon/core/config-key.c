@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The keys of execd.conf: what each one's text may be, and where its value goes. */
+/* The keys of execd.conf: the valid texts of each, and the member for its value. */
 
 #include <string.h>
 

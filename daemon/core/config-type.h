@@ -11,7 +11,7 @@ typedef struct ConfigType {
         size_t size;
         int (*parse)(const ConfigKey *k, const char *text, void *value, Refusal *reterr);
         void (*print)(const ConfigKey *k, const void *value, Buf *b); /* with the newline */
-        void (*expect)(const ConfigKey *k, Buf *b);                   /* what is allowed; NULL: `expected` */
+        void (*expect)(const ConfigKey *k, Buf *b);                   /* allowed values; NULL: `expected` */
         const char *expected;
         int (*copy)(const void *from, void *to); /* NULL: its bytes. The previous value of `to` is freed. */
 

@@ -157,7 +157,7 @@ static int load_text(ConfigLoad *l, const char *text, size_t size)
                 .userdata = l,
         };
 
-        l->skip = true; /* an empty name, which follows a malformed one, is no section */
+        l->skip = true; /* an empty name, which follows a malformed one, is not a section */
         return config_file_parse(text, size, &handler);
 }
 
@@ -170,7 +170,7 @@ static void tell_unreadable(ConfigLoad *l, int error)
                 tell(l, 0, "failed to read: %s", strerror(-error));
 }
 
-/* 0: there is no such file, and that may be. */
+/* 0: there is no such file, which is allowed. */
 static int load_file(ConfigLoad *l, const char *path, bool may_miss)
 {
         _cleanup_free_ char *text = NULL;

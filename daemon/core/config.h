@@ -22,12 +22,12 @@
 /* The defaults; each error that a limit causes names it. Limits of a single request, which cannot be changed,
  * are in wire/exec-request.h and wire/http-request.h. */
 #define IDLE_USEC               (30 * USEC_PER_SEC)
-#define IDLE_USEC_MAX           (360 * USEC_PER_SEC) /* when somebody comes back after pauses */
+#define IDLE_USEC_MAX           (360 * USEC_PER_SEC) /* with clients that come back after pauses */
 #define AUTHZ_USEC              (10 * USEC_PER_SEC)
 #define AUTHZ_INTERACTIVE_USEC  (120 * USEC_PER_SEC) /* a person may have to type a password */
 #define AUTHZ_MAX               64                   /* questions to polkit; dbus-daemon takes 128 calls */
 #define AUTHZ_PER_UID_MAX       16
-#define MEMORY_MAX              (64 * 1024 * 1024) /* bytes of requests and answers, and of what execs were asked for */
+#define MEMORY_MAX              (64 * 1024 * 1024) /* bytes of requests and answers, and of the requests of execs */
 #define MEMORY_PER_UID_MAX      (24 * 1024 * 1024)
 #define CONNECTIONS_MAX         8192                /* in all */
 #define CONNECTIONS_PER_UID_MAX 1024                /* of one uid */
@@ -57,7 +57,7 @@
 typedef enum RecordMode {
         RECORD_OFF,
         RECORD_REQUESTED, /* those that ask for it */
-        RECORD_ALWAYS,    /* whatever runs */
+        RECORD_ALWAYS,    /* all execs */
 } RecordMode;
 
 typedef struct ManagerConfig {
@@ -68,7 +68,7 @@ typedef struct ManagerConfig {
 
         int log_level;
         uint64_t idle_usec;     /* UNITS_INFINITY: never */
-        uint64_t idle_usec_max; /* while somebody comes back after pauses */
+        uint64_t idle_usec_max; /* with clients that come back after pauses */
         uint64_t authz_usec;
         uint64_t authz_interactive_usec;
         uint64_t authz_max;
@@ -96,8 +96,9 @@ typedef struct ManagerConfig {
         DetachKeys detach_keys;     /* the same */
         ScopePropertyList properties;
         LimitMode unenforceable_limits;
-        uint64_t allowed_properties;      /* a bit for each of scope_property_name() */
-        uint64_t privileged_capabilities; /* what Privileged may add; a bit for each of capability_name() */
+        uint64_t allowed_properties; /* a bit for each of scope_property_name() */
+        uint64_t
+                privileged_capabilities; /* those that Privileged may add; a bit for each of capability_name() */
 
         uint64_t retention_usec;
         uint64_t ended_max;
@@ -132,7 +133,7 @@ typedef struct Config {
 
 typedef struct ConfigLoadOptions {
         const char *root;   /* before each path; "" */
-        char *const *files; /* NULL: what the directories have */
+        char *const *files; /* NULL: the files of the directories */
         const ManagerConfig
                 *previous; /* where a value that cannot be used is taken from; NULL: stays as it was */
         void (*tell)(const char *text);
@@ -145,7 +146,7 @@ void config_done(Config *c);
 /* Sets a key from the command line. -EINVAL if the value is invalid. */
 int config_override(Config *c, const char *section, const char *name, const char *text);
 
-/* All keys as a file would have them, each below where it comes from. */
+/* All keys in the form of a file, each after a comment with its source. */
 void config_dump(const Config *c, Buf *b);
 
 /* The table (config-key.c). */

@@ -33,7 +33,7 @@ typedef struct ContainerInfo {
         char *user;        /* of an exec that names none; "" for root, NULL for a remembered one */
         char *working_dir; /* the same, "" for the root directory */
         char *label;       /* SELinux context of the leader, "" without SELinux; NULL for a remembered one */
-        char **details;    /* what its engine says of it (wire/oci-details.h); an exec keeps the labels */
+        char **details;    /* details from its engine (wire/oci-details.h); an exec keeps the labels */
         int leader_pidfd;  /* owned; negative in a list */
 } ContainerInfo;
 
@@ -50,7 +50,7 @@ typedef struct ContainersSeen {
 /* Reads one description. 1 when one was read, 0 at the end of an array. */
 int container_info_read(sd_bus_message *m, ContainerInfo **ret);
 
-/* One that is only remembered; what is known of it is filled in by the caller. */
+/* A container that is only remembered; the caller fills in the known facts. */
 ContainerInfo *container_info_new_remembered(void);
 
 ContainerInfo *container_info_ref(ContainerInfo *c);
@@ -62,7 +62,7 @@ bool containers_seen_just_now(const ContainersSeen *s, const ContainerInfo *c);
 void containers_seen_add(ContainersSeen *s, const ContainerInfo *c);
 void containers_seen_done(ContainersSeen *s);
 
-/* Closes the pidfd, which nobody needs once the exec that the snapshot was made for has ended. */
+/* Closes the pidfd, which is not needed once the exec that the snapshot was made for has ended. */
 void container_info_forget_leader(ContainerInfo *c);
 
 /* Appends the labels as "key=value": those that execd gives, org.execd1.kind and org.execd1.unit, and those

@@ -41,7 +41,7 @@ DEFINE_CLEANUP(EventLog, event_log_free);
 /* Lack of memory, or an event that is larger than the ring, drops it. The attributes are copied. */
 void event_log_add(EventLog *l, const char *action, const char *container_id, char *const *attributes);
 
-/* Begins with what happens from now on, or with the oldest event that is still known. */
+/* Begins with the next event from now on, or with the oldest one that is still known. */
 void event_log_join(EventLog *l, EventReader *r, bool from_oldest);
 void event_log_leave(EventLog *l, EventReader *r);
 

@@ -14,7 +14,7 @@ void exec_set_state(Exec *e, ExecState state);
 /* The command never ran: the text goes to the clients. Does nothing after the end. */
 void exec_fail(Exec *e, RefusalKind kind, const char *text);
 
-/* Decides what follows from the facts that are on record. */
+/* Decides on the next state, from the recorded facts. */
 void exec_advance(Exec *e);
 
 /* How long a runner waits for the start of an exec that was created. One that is started later gets another. */
@@ -26,5 +26,5 @@ void exec_unpark(Exec *e);
 
 void exec_close_stdio(Exec *e);
 
-/* Its ring no longer grows: what it has counts as output of an ended exec. */
+/* Its ring no longer grows: its content counts as output of an ended exec. */
 void exec_uncharge_ring(Exec *e);

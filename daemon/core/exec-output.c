@@ -13,7 +13,7 @@
 #include "core/fdstore.h"
 #include "wire/runner-spec.h"
 
-/* Some packets: what is in it when the command ends is yet to be written. */
+/* Some packets: its content is yet to be written when the command ends. */
 #define LOG_PIPE_SIZE (16 * 1024)
 
 int exec_output_log(Exec *e)
@@ -139,8 +139,8 @@ static const StreamEvents stream_events_observed = {
         .has_room = exec_has_room,
 };
 
-/* Rings are in memory from the first byte of output on. One of a user who has many is smaller, and nobody is
- * refused for it: less is read ahead of a slow client, and less is there for a late one. */
+/* Rings are in memory from the first byte of output on. One of a user who has many is smaller, and no exec is
+ * refused for it: less is read ahead of a slow client, and less is kept for a late one. */
 static size_t exec_charge_ring(Exec *e)
 {
         Budget *b = e->env->outputs;

@@ -17,7 +17,7 @@
 #include "wire/exec-json.h"
 #include "wire/service-name.h"
 
-/* The command's side of the stream, from what was handed over. */
+/* The command's side of the stream, from the descriptors that were handed over. */
 static int exec_resume_streams(Exec *e, Stream *s, StoredFds *f)
 {
         int r = 0;

@@ -189,8 +189,8 @@ static int exec_take_streams(Exec *e, StartReply *p)
         return r;
 }
 
-/* Everybody who is to know of the command does: from here on it runs until its end. One that has ended with
- * its scope meanwhile says so by the end of the socket. */
+/* The spawner and execd know the command: from here on it runs until its end. If it has ended with its scope
+ * meanwhile, the socket is at its end. */
 void exec_confirm(Exec *e)
 {
         int r = e->logging ? 0 : fd_send_message(e->control_fd, RUNNER_TAKEN, 1, NULL, 0);

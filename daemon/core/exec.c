@@ -290,7 +290,7 @@ void exec_set_state(Exec *e, ExecState state)
         if (exec_has_ended(e)) {
                 e->ended_monotonic = now_usec(CLOCK_MONOTONIC);
                 exec_release(e);
-                strv_free(TAKE_PTR(e->request->env)); /* it is shown to nobody */
+                strv_free(TAKE_PTR(e->request->env)); /* it is never shown */
         }
         events->on_change(e->env->userdata, e, old);
         LIST_FOREACH (ExecWatch, w, &e->watches, node) {

@@ -59,7 +59,7 @@ const char *exec_state_to_string(ExecState s); /* "created", "running", …: DRA
 typedef enum ExecPersistence {
         EXEC_OF_NOW,
         EXEC_RESTORED, /* from before execd was last started */
-        EXEC_STORED,   /* left to the next start, with what it needs */
+        EXEC_STORED,   /* left to the next start, with its descriptors */
 } ExecPersistence;
 
 /* Told after each change of state, until removed. May remove itself from inside its callback. */
@@ -73,7 +73,7 @@ struct ExecWatch {
 typedef struct ExecEvents {
         /* The state is another one. At the end this comes before any client can see that it has ended. */
         void (*on_change)(void *userdata, Exec *e, ExecState old);
-        /* After everybody has been informed, including its clients. */
+        /* After all observers and clients have been informed. */
         void (*on_settled)(void *userdata, Exec *e);
         /* Others are attached to it, or another one has its input; may be NULL. */
         void (*on_clients)(void *userdata, Exec *e);
@@ -90,7 +90,7 @@ struct ExecEnv {
         SlotPool *slots;
         Budget *outputs;             /* bytes of rings; NULL: they are not counted */
         Budget *parked;              /* execs that have a runner ready; NULL likewise */
-        const ManagerConfig *config; /* what is in it may change */
+        const ManagerConfig *config; /* its values may change */
         const ExecEvents *events;
         void *userdata;
 };
@@ -99,7 +99,7 @@ struct Exec {
         unsigned n_ref;
         ExecEnv *env;  /* weak */
         ListNode node; /* in the manager's list, oldest first */
-        List *queue;   /* of the manager's, where it waits for what comes next; NULL: in none */
+        List *queue;   /* of the manager, in which it waits for its next step; NULL: in none */
         ListNode queue_node, output_node;
         size_t ring_charge; /* bytes of its ring, as its creator was charged with while it may grow */
         size_t kept_output; /* bytes of its ring that count, once it is in the list of these */
@@ -116,7 +116,7 @@ struct Exec {
         char **warnings; /* of limits that the kernel does not enforce; NULL: none */
 
         uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME, for display */
-        /* CLOCK_MONOTONIC: what anything is decided by, since the other may be set. Asked for is the start.
+        /* CLOCK_MONOTONIC, for all decisions, since the other clock may be set. Asked for is the start.
          */
         uint64_t created_monotonic, asked_monotonic, started_monotonic, ended_monotonic;
         uint64_t answered_monotonic; /* when its creator got the answer; 0: unknown */
@@ -124,8 +124,8 @@ struct Exec {
         JournalRecord *record; /* of the start, while it is not written */
         sd_bus_slot *prepare_slot, *start_slot, *kill_slot;
         int control_fd, pidfd; /* owned */
-        /* Owned: what the caller passed for 0, 1 and 2, until the start; with `piped` the other ends of what
-         * was made, for the caller, once the command runs; else negative. */
+        /* Owned: the caller's fds for 0, 1 and 2, until the start; with `piped` the caller's ends of the
+         * pipes that execd made, once the command runs; else negative. */
         int stdio[3];
         bool piped;      /* the caller gets the ends of the command's pipes, and nothing passes through us */
         bool one_output; /* of these: one pipe for stdout and stderr */
@@ -135,7 +135,7 @@ struct Exec {
         sd_event_source *leader_source, *control_source, *drain_timer;
         pid_t pid;
         Stream *stream;
-        Slot *slot; /* what the next execd needs of it; NULL when it has not run, and after its end */
+        Slot *slot; /* its state for the next execd; NULL when it has not run, and after its end */
         ConsoleSize start_size;
         bool detached;        /* started without a client: its output goes to the journal */
         Recording *recording; /* while it is recorded, and until that is on the disk */

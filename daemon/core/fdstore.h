@@ -13,7 +13,7 @@
 
 typedef struct StoredFds {
         char id[EXEC_ID_SIZE];
-        char *record;                /* owned; NULL: what else is here is of no use */
+        char *record;                /* owned; NULL: the other members are of no use */
         int fds[_KEEP_ROLE_MAX];     /* owned, or negative */
         Slot *slots[_KEEP_ROLE_MAX]; /* owned; by the first role of their message */
         uint64_t sequences[_KEEP_ROLE_MAX];
@@ -58,8 +58,8 @@ bool fdstore_take_stream(StoredFds *f, Stream *s);
 /* Closes the descriptors that were not taken; their clients see the end of the connection. */
 void fdstore_done(FdStore *h);
 
-/* From now on, slots hold what the running exec needs. */
+/* From now on, slots hold the descriptors of the running exec. */
 void fdstore_keep(Exec *e);
-/* It has ended and been served, or its terminal is to be hung up: nothing but execd may hold what it had. */
+/* It has ended and been served, or its terminal is to be hung up: nothing but execd may hold its descriptors. */
 void fdstore_forget(Exec *e);
 void fdstore_forget_terminal(Exec *e);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Bytes that a helper reads from a disk for somebody: first how many there are, then the bytes, as fast as they
- * are taken from here. Nothing of them is kept.
+ * Bytes that a helper reads from a disk for a client: first their number, then the bytes, as fast as the client
+ * takes them. None of them are kept.
  */
 
 #include "base/buf.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A helper: a child of ours for what can wait for a disk, so that the loop does not. It has a socket to us,
+ * A helper: a child of ours for work that can wait for a disk, so that the loop does not. It has a socket to us,
  * the standard descriptors, and nothing else: neither clients nor commands are held open by a child that
  * hangs. A process that waits for a disk cannot be killed: it is counted until it ends.
  */
@@ -37,7 +37,7 @@ typedef struct HelperJob {
         void *userdata;
         int type;  /* of the socket: SOCK_STREAM, SOCK_SEQPACKET */
         int fd;    /* the child has this one, too, as HELPER_FD; 0: none; weak */
-        uid_t uid; /* who wants it */
+        uid_t uid; /* the user that it works for */
         /* It is not counted, and not killed: it ends by itself after its socket was closed. */
         bool lasts;
 } HelperJob;

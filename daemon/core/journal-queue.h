@@ -4,8 +4,8 @@
 /*
  * Records on their way to the journal, in order. A record is written at once where the journal takes it;
  * otherwise it waits in a queue until journald reads again, and the loop goes on meanwhile. An act that must
- * not happen unrecorded waits with its record, for a bounded time. The queue is bounded: where it is full,
- * acts are refused, and only what records the end of something that was allowed is still taken.
+ * not happen unrecorded waits with its record, for a bounded time. The queue is bounded: if it is full,
+ * acts are refused, and it takes only records of the end of acts that were allowed.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 #define JOURNAL_ACTS_MAX    1024
 #define JOURNAL_RECORDS_MAX 32768
 
-/* From so many bytes on, records leave out what is only for convenience. */
+/* From so many bytes on, records omit fields that are only for convenience. */
 #define JOURNAL_BYTES_LEAN (4 * 1024 * 1024)
 
 typedef struct JournalQueue JournalQueue;
@@ -38,21 +38,21 @@ DEFINE_CLEANUP(JournalQueue, journal_queue_free);
  * earlier than for others. */
 int journal_queue_add(JournalQueue *q, Buf *record, bool act);
 
-/* For what must not begin before its record is written. 1: it is, and there will be no callback. 0: *ret is
- * set and the callback will come. */
+/* For an act that must not begin before its record is written. 1: it is, and there will be no callback. 0: *ret
+ * is set and the callback will come. */
 int journal_queue_wait(JournalQueue *q, Buf *record, journal_written_t callback, void *userdata,
                        JournalRecord **ret);
-/* Nobody waits any longer, and the record is dropped. */
+/* The record is no longer needed, and is dropped. */
 JournalRecord *journal_wait_free(JournalRecord *r);
 DEFINE_CLEANUP(JournalRecord, journal_wait_free);
 
 /* Records wait: execd stays. */
 bool journal_queue_is_empty(const JournalQueue *q);
-/* The journal has not taken a record for some time: who would have to wait for it is better refused. */
+/* The journal has not taken a record for some time. Requests that would have to wait for it are better refused. */
 bool journal_queue_is_stuck(JournalQueue *q);
 /* Bytes that wait are many. */
 bool journal_queue_is_lean(const JournalQueue *q);
 
-/* On the way out, after the loop: writes what waits, for at most so long. The number of records that are
- * lost. */
+/* At exit, after the loop: writes waiting records, for at most so long. Returns the number of lost
+ * records. */
 size_t journal_queue_flush(JournalQueue *q, uint64_t usec);

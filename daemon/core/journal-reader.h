@@ -47,7 +47,7 @@ typedef struct JournalOutput {
         const char *exec_id;
         bool raw; /* the lines as they are, and not as frames */
         bool want_stdout, want_stderr;
-        size_t max; /* bytes; what is older is left out */
+        size_t max; /* bytes; older records are left out */
 } JournalOutput;
 
 /* Whether one more search is possible now for this user, which it counts. */

@@ -41,7 +41,7 @@ Slot *keep_put(SlotPool *p, const char *id, const KeepFd *fds, size_t n_fds, con
 typedef struct KeepFound {
         char id[KEEP_ID_SIZE];
         uint64_t sequence;       /* of two messages the later one holds */
-        KeepFd fds[FD_PASS_MAX]; /* owned by who reads */
+        KeepFd fds[FD_PASS_MAX]; /* owned by the reader */
         size_t n_fds;
         char *record; /* owned; NULL when there is none */
 } KeepFound;

@@ -10,7 +10,7 @@
 
 #define MISSING_SIZE 64
 
-/* "pids controller" or "io.weight": what the property needs and the kernel lacks. */
+/* "pids controller" or "io.weight": the property needs it and the kernel lacks it. */
 static bool is_missing(const ScopeProperty *p, const char *controllers, char ret[static MISSING_SIZE])
 {
         const char *name = scope_property_controller(p), *file = scope_property_file(p);

@@ -13,7 +13,7 @@ typedef enum LimitMode {
         LIMITS_REFUSE,
 } LimitMode;
 
-/* A text for each limit that needs what is not in the list; NULL if there is none. */
+/* A text for each limit that needs a controller or file that is not in the list; NULL if there is none. */
 int limit_warnings(const ScopePropertyList *l, const char *controllers, char ***ret);
 
 /* Refuses the first of these limits. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The manager's execs: the table in which they are found, what they count, what follows when one changes,
- * and the collector, which alone lets one go.
+ * The manager's execs: the table in which they are found, their counters, the reactions to a change, and the
+ * collector, which alone lets one go.
  */
 
 #include <assert.h>
@@ -15,9 +15,9 @@
 #include "core/fdstore.h"
 #include "core/manager.h"
 
-/* How often what has expired is looked for. */
+/* How often expired execs are looked for. */
 #define COLLECT_USEC (10 * USEC_PER_SEC)
-/* After an end: what all execs take is looked at once for many of them. */
+/* After an end: the sizes of all execs are added up once for many of them. */
 #define COLLECT_SOON_USEC (100 * USEC_PER_MSEC)
 /* Bytes of ended execs without their output. The oldest go first; the journal knows them. */
 #define ENDED_SIZE_MAX (8 * 1024 * 1024)
@@ -28,7 +28,7 @@ static bool has_too_many_ended(const Manager *m)
         return m->n_ended > m->config.ended_max || m->ended_size > ENDED_SIZE_MAX;
 }
 
-/* Each exec is in one queue at most, so that what is due is found at its head, however many are kept. */
+/* Each exec is in one queue at most, so that the ones that are due are at its head, however many are kept. */
 static void exec_queue_in(Exec *e, List *queue)
 {
         list_move(&e->queue, queue, &e->queue_node);
@@ -68,7 +68,7 @@ static void collect_created(Manager *m, uint64_t now)
         }
 }
 
-/* A runner that was made for an exec leaves by itself. One that was a spare would stay for as long as a spare. */
+/* A runner that was made for an exec exits by itself. One that was a spare would stay for as long as a spare. */
 static void collect_parked(Manager *m, uint64_t now)
 {
         LIST_FOREACH (Exec, e, &m->created, queue_node) {
@@ -134,7 +134,7 @@ static void collect_outputs(Manager *m)
         }
 }
 
-/* Frees what is over. Runs from the loop, never from inside an exec's own callbacks. */
+/* Frees expired execs. Runs from the loop, never from inside an exec's own callbacks. */
 static void manager_collect(Manager *m)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -419,7 +419,7 @@ static void settle(Exec *e)
 {
         if (e->state == EXEC_STARTING)
                 exec_fail(e, REFUSAL_UNAVAILABLE, "execd was stopped before the command ran");
-        /* Its status is known, and nobody will wait for the rest of its output. */
+        /* Its status is known, and the rest of its output is not waited for. */
         if (e->state == EXEC_DRAINING)
                 exec_set_state(e, EXEC_EXITED);
 }

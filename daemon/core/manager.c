@@ -26,13 +26,13 @@ static void manager_on_container_removed(void *userdata, ContainerInfo *c)
         tell_container(userdata, "die", c);
 }
 
-/* How long to be there without work: as long as somebody is expected to come back. */
+/* How long to run without work: as long as a client is expected to come back. */
 static uint64_t manager_stay(const Manager *m)
 {
         return recurrence_stay(&m->recurrence, m->config.idle_usec, m->config.idle_usec_max);
 }
 
-/* The spawner and what is parked with it need not stay for ever because execd does. */
+/* The spawner and the runners parked with it need not stay for ever because execd does. */
 static void manager_spread_stay(Manager *m)
 {
         uint64_t usec = recurrence_stay(&m->recurrence, MIN(m->config.idle_usec, IDLE_USEC),
@@ -111,7 +111,7 @@ static void manager_on_bus_lost(void *userdata, const char *why)
         shutdown_fail(m->shutdown);
 }
 
-/* Without a system bus only the host's root is served: everybody else is polkit's to judge. */
+/* Without a system bus only the host's root is served, since polkit decides about all other users. */
 static void manager_open_bus(Manager *m)
 {
         int r;
@@ -165,7 +165,7 @@ int manager_new(ManagerConfig *config, Manager **ret)
                 return -ENOMEM;
 
         r = sd_event_add_time_relative(m->event, &m->idle_timer, CLOCK_MONOTONIC, 0, 0, manager_on_idle, m);
-        /* After all else that is ready: a request that has come is read first, and is no idleness. */
+        /* After all else that is ready: a request that has arrived is read first, and keeps execd from being idle. */
         if (r >= 0)
                 r = sd_event_source_set_priority(m->idle_timer, SD_EVENT_PRIORITY_IDLE);
         if (r < 0)

@@ -29,7 +29,7 @@ typedef struct Manager Manager;
 typedef enum ManagerEvent {
         MANAGER_EXEC_NEW,
         MANAGER_EXEC_CHANGED, /* its state */
-        MANAGER_EXEC_CLIENTS, /* who is attached to it */
+        MANAGER_EXEC_CLIENTS, /* the clients attached to it */
         MANAGER_EXEC_REMOVED,
 } ManagerEvent;
 
@@ -54,22 +54,22 @@ struct Manager {
         EventLog *events;
         HelperPool *helpers;
         Recorder *recorder;
-        JournalQueue *journal; /* records of who did what, on their way */
+        JournalQueue *journal; /* records of actions, on their way */
         Denials *denials;
         Exec *buckets[EXEC_BUCKETS];
         List execs; /* by creation */
         void (*read_saved)(
                 Manager *m); /* of execs that had ended when execd was last here; NULL: they are there */
-        List created;        /* of these, what is not started yet, by creation */
-        List flushing;       /* what has ended and still has clients */
-        List ended;          /* what is kept to be looked at, by its end */
-        List outputs;        /* of the latter, what has output */
+        List created;        /* of these, the ones not started yet, by creation */
+        List flushing;       /* execs that have ended and still have clients */
+        List ended;          /* ended execs that can still be inspected, by their end */
+        List outputs;        /* of the latter, the ones with output */
         size_t kept_output;
         size_t n_live;
         size_t n_ended;
         size_t ended_size; /* bytes of these */
         SlotPool *slots;
-        ExecEnv exec_env; /* of the above, what execs have of it */
+        ExecEnv exec_env; /* the part of the above that execs use */
         SpareRunners *spares;
         unsigned busy; /* requests and streams under way: no exit */
         uint64_t last_busy;
@@ -115,10 +115,10 @@ bool manager_may_park(const Manager *m, uid_t uid);
 /* No exec is between two states. */
 bool manager_execs_are_settled(void *userdata);
 
-/* Has what is over looked for soon. */
+/* Looks for expired execs soon. */
 void manager_queue_collect(Manager *m);
 
-/* Before the end of execd: what runs is left in its slots, and of ended execs the output that their clients
+/* Before the end of execd: running execs stay in their slots, and so does the output of ended ones that their clients
  * have not read yet; see `persistence` of each. */
 void manager_leave_execs(Manager *m);
 

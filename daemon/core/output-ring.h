@@ -3,7 +3,7 @@
 
 /*
  * The recent output of one exec: a ring of frames (wire/frame), addressed by offsets that only grow. It is
- * replay buffer and send buffer in one: each client has a position in it, and what no client has read yet is
+ * replay buffer and send buffer in one: each client has a position in it, and bytes that no client has read yet are
  * never overwritten, since the reader of the command's pipe asks output_ring_room() first.
  *
  * The ring may lie in memory that outlives the process (core/stream-map), with a copy of the positions. They
@@ -46,7 +46,7 @@ size_t output_ring_room(const OutputRing *h, uint64_t position);
 /* Appends one frame, dropping old ones to make room. -ENOMEM, or -E2BIG when it can never fit. */
 int output_ring_append(OutputRing *h, FrameType type, const void *data, size_t size);
 
-/* The same in two steps, for who writes the payload in place: room for a frame of up to `size` bytes (the
+/* The same in two steps, for writing the payload in place: room for a frame of up to `size` bytes (the
  * number of pieces, or an error as above), then a frame of as many as there are. */
 int output_ring_reserve(OutputRing *h, size_t size, struct iovec iov[static 2]);
 void output_ring_commit(OutputRing *h, FrameType type, size_t size);
@@ -57,7 +57,7 @@ void output_ring_commit(OutputRing *h, FrameType type, size_t size);
 void output_ring_share(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size);
 int output_ring_resume(OutputRing *h, OutputRingPositions *shared, void *ring, size_t size);
 
-/* How much of what was written a client that joins now is given, at least: half of the ring. */
+/* How much of the earlier output a client that joins now gets, at least: half of the ring. */
 size_t output_ring_replay(const OutputRing *h);
 
 /* Forgets everything (the position of the end stays). */
@@ -72,5 +72,5 @@ void output_ring_frame_at(const OutputRing *h, uint64_t position, FrameType *ret
 /* The bytes [position, position + size) as one or two pieces. Returns their number. */
 int output_ring_span(const OutputRing *h, uint64_t position, size_t size, struct iovec iov[static 2]);
 
-/* Keeps what the frames fill in memory of its own. Nothing can be appended afterwards. */
+/* Moves the frames to memory of their own size. Nothing can be appended afterwards. */
 void output_ring_trim(OutputRing *h);

@@ -24,14 +24,14 @@ typedef struct Peer {
         char *unit;        /* systemd unit, NULL if unknown */
         char *session;     /* of logind, NULL if it has none */
         char program
-                [PEER_COMM_SIZE]; /* the kernel's name of what it ran, in printable ASCII; "" if unknown */
+                [PEER_COMM_SIZE]; /* the kernel's name of its program, in printable ASCII; "" if unknown */
         char *bus_name;           /* unique name on the system bus, NULL on HTTP */
         const char *foreign; /* why the uid says nothing about the host: it runs in a container; else NULL */
 } Peer;
 
 int peer_new_from_socket(int fd, Peer **ret);
-/* A caller on the system bus: the rest is filled in from what the bus says (a pidfd too, where the bus has
- * it), then peer_add_details() adds what the kernel says of the process. The bus daemon's word holds for the
+/* A caller on the system bus: the rest is filled in from the answer of the bus (a pidfd too, if the bus has
+ * it), then peer_add_details() adds the kernel's data on the process. The bus daemon's word holds for the
  * connection's life. */
 Peer *peer_new_from_bus(const char *unique_name);
 void peer_add_details(Peer *p);
@@ -39,7 +39,7 @@ void peer_add_details(Peer *p);
 /* The name of the program that the process runs now, in the kernel's words. */
 int peer_comm(const Peer *p, char ret[static PEER_COMM_SIZE]);
 
-/* A caller of before, of whom a record is all that is left. */
+/* An earlier caller, of whom only a record is left. */
 Peer *peer_new_remembered(uid_t uid, pid_t pid, uint32_t loginuid);
 
 /* A copy for records: all that is known, but no pidfd. */
@@ -47,7 +47,7 @@ Peer *peer_remember(const Peer *p);
 /* The same with the pidfd, as long as it matters whether the process still lives. */
 Peer *peer_remember_alive(const Peer *p);
 
-/* Shares that are no user's: of callers in containers, and of callers on the bus until it has said who they are. */
+/* Shares that belong to no user: of callers in containers, and of callers on the bus until it has identified them. */
 #define PEER_SHARE_FOREIGN ((uid_t) -1)
 #define PEER_SHARE_UNKNOWN ((uid_t) -2)
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Questions to polkit, a few at a time. dbus-daemon takes so many unanswered calls of a connection and
- * refuses the rest, so that questions nobody answers would shut everybody out. Each uid has some of its own
+ * Questions to polkit, a few at a time. dbus-daemon takes a limited number of unanswered calls of a connection and
+ * refuses the rest, so that questions without an answer would lock out all users. Each uid has some of its own
  * under way and the next ones wait their turn. A question that was given up counts until polkit has answered
  * it, because the bus counts it until then.
  */

@@ -17,10 +17,10 @@ typedef struct RecorderProcess {
         int socket;
         RecordingStore *store;
         List files;
-        bool recovers; /* somebody else was writing a file */
+        bool recovers; /* another process was writing a file */
 } RecorderProcess;
 
-/* execd reads what it is sent, or has ended. */
+/* execd reads its messages, or has ended. */
 static void send_message(const RecorderProcess *p, const RecorderMessage *m, const char *text, int fd)
 {
         char packet[sizeof(*m) + 256];

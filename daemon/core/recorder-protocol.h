@@ -29,8 +29,8 @@ typedef enum RecorderType {
         /* From it. */
         RECORDER_ANSWER,  /* to a question: an error, or the size of the file, which is passed */
         RECORDER_WRITTEN, /* value: so many more bytes */
-        RECORDER_OVER,    /* nothing more is recorded, and why; an error if there is no file at all */
-        RECORDER_CLOSED,  /* after RECORDER_END and RECORDER_SUSPEND */
+        RECORDER_OVER,   /* nothing more is recorded, with the reason; an error if there is no file at all */
+        RECORDER_CLOSED, /* after RECORDER_END and RECORDER_SUSPEND */
 } RecorderType;
 
 typedef struct RecorderMessage {

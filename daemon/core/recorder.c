@@ -28,7 +28,7 @@
 /* How long the end of execd waits for the disk. */
 #define LEAVE_USEC (2 * USEC_PER_SEC)
 
-/* In the directory of what execd remembers. */
+/* In the directory of execd's state. */
 #define ORDER_FILE "recorders"
 
 /* Leftovers are recovered this long after the start, so that they do not delay it. */
@@ -48,7 +48,7 @@ struct Recorder {
         List ready;                    /* targets that have something to send */
         List starved;                  /* targets for whose bytes there is no room */
         List questions;                /* oldest first */
-        bool limits_changed, recovers; /* it is still to be told */
+        bool limits_changed, recovers; /* still to be sent to it */
         bool is_usable;
         Budget waiting;
 };
@@ -109,7 +109,7 @@ static void disconnect(Recorder *c)
         c->helper = helper_free(c->helper);
 }
 
-/* It was killed. The next one writes what comes then. */
+/* It was killed. The next one writes later output. */
 static void lose(Recorder *c)
 {
         List targets = c->targets;
@@ -291,7 +291,7 @@ Recorder *recorder_new(sd_event *event, HelperPool *helpers, const RecordingStor
         return TAKE_PTR(c);
 }
 
-/* The recorder takes no more, and execd ends all the same: a child sends what is left. */
+/* The recorder takes no more, and execd ends all the same: a child sends the rest. */
 static void leave_rest(Recorder *c)
 {
         int fd = helper_socket(c->helper);

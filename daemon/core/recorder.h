@@ -3,8 +3,8 @@
 
 /*
  * The recorder writes recordings, and opens them to be read: a child of ours (core/helper.h), because a disk may
- * take any time and the loop must not wait for it. It is started when it is first needed. What it has been sent it
- * writes also when execd has crashed or been stopped.
+ * take any time and the loop must not wait for it. It is started when it is first needed. It writes all data
+ * that it has received, also when execd has crashed or been stopped.
  */
 
 #include "core/helper.h"
@@ -31,7 +31,7 @@ typedef struct RecorderTargetEvents {
         void (*on_drop)(RecorderTarget *t);
 } RecorderTargetEvents;
 
-/* In `state_path`, a directory in memory, is a file through which a recorder waits for those of earlier execds. */
+/* In `state_path`, a directory in memory, is a file through which a recorder waits for recorders of earlier execds. */
 Recorder *recorder_new(sd_event *event, HelperPool *helpers, const RecordingStoreOptions *options,
                        const char *state_path);
 /* If the recorder takes no more messages, a child process sends the rest of them. */
@@ -45,7 +45,7 @@ char *recorder_path_of(const Recorder *c, const char *id);
 /* Recordings could be written when that was last seen, so that RECORDER_PROBE need not be asked. */
 bool recorder_is_usable(const Recorder *c);
 void recorder_set_limits(Recorder *c, uint64_t size_max, uint64_t total_max);
-/* Soon: what a crash has left is closed off. */
+/* Soon: recordings that a crash has cut off get an end. */
 void recorder_recover(Recorder *c);
 
 void recorder_join(Recorder *c, RecorderTarget *t);

@@ -131,7 +131,7 @@ static void remove_kept(RecordingStore *s, Kept *k)
         kept_free(s, k);
 }
 
-/* True when there is no longer too much; false also when the one who writes has too much. */
+/* True when there is no longer too much; false also when the writing user has too much. */
 static bool prune(RecordingStore *s, uid_t uid)
 {
         Kept *k;

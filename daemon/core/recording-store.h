@@ -42,7 +42,7 @@ DEFINE_CLEANUP(RecordingStore, recording_store_free);
 /* Opens the directory, if that was not done or could not be. 0, or a negative errno. */
 int recording_store_open(RecordingStore *s);
 
-/* The file to be read, from its beginning: what has been written of it so far. -ENOENT when there is none.
+/* Opens the file for reading, from its beginning to the last byte written so far. -ENOENT when there is none.
  */
 int recording_store_read(RecordingStore *s, const char *id, int *ret_fd);
 
@@ -55,7 +55,7 @@ typedef struct RecordingListed {
         char id[RECORDING_ID_SIZE];
 } RecordingListed;
 
-/* Those of a directory that are whole, oldest first. */
+/* The complete recordings of a directory, oldest first. */
 int recordings_list(const char *path, RecordingListed **ret, size_t *ret_n);
 
 int recording_store_create(RecordingStore *s, const char *id, int *ret_fd);

@@ -23,7 +23,7 @@ struct Recording {
         uid_t uid; /* whose exec it is */
         RecorderMessage begin;
         RecorderType end;          /* how it ends; RECORDER_NEW: not yet */
-        bool has_begun, has_ended; /* the recorder was told */
+        bool has_begun, has_ended; /* sent to the recorder */
         Buf buffer;
         CastText texts[2]; /* stdout and stderr */
         uint64_t began;    /* CLOCK_MONOTONIC */
@@ -31,7 +31,7 @@ struct Recording {
         sd_event_source *timer;
         bool armed;
         bool over;                     /* nothing more is taken */
-        bool refused;                  /* somebody waits for room */
+        bool refused;                  /* a writer waits for room */
         const RecordingEvents *events; /* NULL: it was forgotten */
         void *userdata;
 };

@@ -4,7 +4,7 @@
 /*
  * One exec's output on its way to the recorder (core/recorder.h). Some of it waits in memory: until there is
  * enough for a write, or because the disk is slow. Then recording_has_room() says so, and the command waits as
- * for a slow client: nothing is left out. What is beyond the limits, or does not fit on the disk, is not
+ * for a slow client: nothing is left out. Output beyond the limits, or that does not fit on the disk, is not
  * recorded: the recording says so where it ends, and the command never notices.
  */
 

@@ -12,7 +12,7 @@
 
 #include "base/time.h"
 
-#define RECURRENCE_PAUSE_MIN (1 * USEC_PER_SEC) /* what is shorter is no pause */
+#define RECURRENCE_PAUSE_MIN (1 * USEC_PER_SEC) /* a shorter time is not a pause */
 
 typedef struct Recurrence {
         uint64_t left;  /* CLOCK_MONOTONIC: when the last use ended; 0: there was none */

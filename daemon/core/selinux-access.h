@@ -35,6 +35,6 @@ void selinux_access_record_to(JournalQueue *q);
 void selinux_access_close(void);
 
 /* `container` NULL, or one that is only remembered: execd itself is the target. `command_line` is for the
- * record, and `link` leads to who writes it to the audit log. 0, or a negative errno with *reterr filled. */
+ * record, and the spawner at the end of `link` writes it to the audit log. 0, or a negative errno with *reterr filled. */
 int selinux_access_check(SpawnerLink *link, const Peer *peer, const ContainerInfo *container,
                          SelinuxPermission permission, const char *command_line, Refusal *reterr);

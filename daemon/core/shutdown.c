@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/time.h"
 
-/* How often it is looked whether the bus has taken what was sent. */
+/* How often to check whether the bus has taken all messages. */
 #define SEND_USEC    (5 * USEC_PER_MSEC)
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"

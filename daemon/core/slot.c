@@ -17,7 +17,7 @@
 #define SLOTS_FIRST 8
 #define SLOTS_MORE  32
 
-/* With FDPOLL=0, systemd keeps the fds whatever becomes of them. */
+/* With FDPOLL=0, systemd keeps the fds also after a hang-up. */
 #define STORE_MESSAGE "FDSTORE=1\nFDPOLL=0\nFDNAME=" SLOT_FD_NAME
 
 struct Slot {
@@ -75,7 +75,7 @@ Slot *slot_pool_adopt(SlotPool *p, int fd)
         return slot_new(p, fd);
 }
 
-/* A datagram socket with a name of the kernel's choice, whose peer is itself: nobody else can send to it. */
+/* A datagram socket with a name of the kernel's choice, whose peer is itself: no other socket can send to it. */
 static int make_socket(void)
 {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -5,8 +5,8 @@
  * Where file descriptors survive a crash. A slot is a Unix socket that is connected to itself, and systemd
  * has a copy of it in the file descriptor store of execd.service. A message in its queue, and the
  * descriptors in the message, stay there when execd dies, and the next execd finds them. Slots are used
- * again and again, so that systemd is asked once for many slots and not for each exec: what an exec costs is
- * one send and one receive.
+ * again and again, so that systemd is asked once for many slots and not for each exec: an exec costs one send
+ * and one receive.
  */
 
 #include <stdbool.h>
@@ -33,16 +33,16 @@ void slot_pool_prepare(SlotPool *p);
 /* Nothing is left in any slot: systemd forgets them all. */
 void slot_pool_forget(void);
 
-/* A slot that an earlier execd made; takes the fd, also on failure. It is to be released when nothing in it
- * is wanted. NULL when it is no slot. */
+/* A slot that an earlier execd made; takes the fd, also on failure. It has to be released when its content is
+ * not needed. NULL when it is not a slot. */
 Slot *slot_pool_adopt(SlotPool *p, int fd);
 
 /* An empty slot, or NULL when systemd takes no more. */
 Slot *slot_take(SlotPool *p);
-/* Empties it: descriptors that nobody else holds are closed. NULL is accepted. Returns NULL. */
+/* Empties it: descriptors without another holder are closed. NULL is accepted. Returns NULL. */
 Slot *slot_release(Slot *s);
 
-/* Gives up our side of it and leaves what is in it to the next execd. NULL is accepted. Returns NULL. */
+/* Gives up our side of it and leaves its content to the next execd. NULL is accepted. Returns NULL. */
 Slot *slot_leave(Slot *s);
 
 int slot_put(Slot *s, const void *data, size_t size, const int *fds, size_t n_fds);

@@ -9,7 +9,7 @@
 #include "base/time.h"
 #include "core/exec.h"
 
-/* The spawner has this time more to drop it, so that what is counted on is there. */
+/* The spawner has this much more time to drop it, so that a spare that execd relies on exists. */
 #define SPARE_SLACK_USEC (10 * USEC_PER_SEC)
 
 typedef struct SpareRunner {
@@ -28,7 +28,7 @@ typedef struct SpareRequest {
 struct SpareRunners {
         sd_event *event;             /* weak */
         SpawnerLink *spawner;        /* weak */
-        const ManagerConfig *config; /* weak; what is in it may change */
+        const ManagerConfig *config; /* weak; its values may change */
         SpareRunner spares[SPARES];
         SpareRequest requests[SPARES];
         sd_event_source *timer;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Spare runners: what costs most in an exec is its scope, so a container that was used just now gets one
+ * Spare runners: the scope is the most expensive part of an exec, so a container that was used just now gets one
  * made in advance, with a runner parked in it, under an id that the next exec in it will have. A spare has
  * joined nothing and holds nothing of the container. It ends with its container, with the connection to the
- * spawner, or when nobody is expected to come back; an exec that finds its spare gone is started as any
+ * spawner, or when no client is expected to come back; an exec that finds its spare gone is started as any
  * other.
  */
 
@@ -14,12 +14,12 @@
 
 #define SPARES 64
 
-/* The making of a spare takes what the start of an exec needs as well, which is not to wait for it. */
+/* Making a spare competes with the starts of execs, which must not wait for it. */
 #define SPARE_USEC (20 * USEC_PER_MSEC)
 
 typedef struct SpareRunners SpareRunners;
 
-/* All weak: what the configuration says is looked up when it is needed. NULL on lack of memory. */
+/* All weak: the configuration is looked up when it is needed. NULL on lack of memory. */
 SpareRunners *spare_runners_new(sd_event *event, SpawnerLink *spawner, const ManagerConfig *config);
 /* The runners themselves end with the connection to the spawner. */
 SpareRunners *spare_runners_free(SpareRunners *l);

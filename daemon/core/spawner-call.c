@@ -21,7 +21,7 @@ int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr)
                 kind = refusal_kind_from_string(e->name + strlen(REFUSAL_ERROR_PREFIX));
         else
                 log_error("Failed to call execd-spawner: %s: %s", e->name, e->message ?: "");
-        /* Too late, or the connection is lost: sd-bus' own word for it says nothing to who asked. */
+        /* Too late, or the connection is lost: the text of sd-bus would not help the caller. */
         if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
                 return refuse(reterr, kind, ETIMEDOUT,
                               "execd-spawner did not answer: see systemctl status execd-spawner.service");
@@ -102,7 +102,7 @@ int spawner_get_usage(SpawnerLink *l, const char *container_id, sd_bus_message_h
         return call_string(l, "GetUsage", container_id, callback, userdata, ret_slot, reterr);
 }
 
-/* exec_id, leader, description, properties, caller: what Prepare and Start begin with. */
+/* exec_id, leader, description, properties, caller: the first arguments of Prepare and Start. */
 static int append_exec(sd_bus_message *m, const SpawnerExec *e)
 {
         int r;

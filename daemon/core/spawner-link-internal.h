@@ -13,7 +13,7 @@ typedef struct LinkBus {
         sd_bus *bus;
         unsigned n_calls; /* that wait for an answer */
         uint64_t opened;  /* CLOCK_MONOTONIC */
-        bool given_up;    /* nobody has accepted it in time */
+        bool given_up;    /* the spawner has not accepted it in time */
 } LinkBus;
 
 struct SpawnerLink {
@@ -23,7 +23,7 @@ struct SpawnerLink {
         void *userdata;
         LinkBus *current;
         List buses;     /* LinkBus, the current one among them */
-        List own_calls; /* LinkCall, of those whose answers nobody waits for */
+        List own_calls; /* LinkCall, whose callers do not wait for answers */
         sd_event_source *timer;
         unsigned holds;
         uint64_t last_use; /* CLOCK_MONOTONIC */
@@ -39,11 +39,11 @@ typedef struct LinkCall {
         SpawnerLink *link; /* weak: slots go before the link */
         LinkBus *bus;      /* weak; NULL once there is an answer */
         sd_bus_message *message;
-        sd_bus_slot *own; /* the handle, where nobody has it */
+        sd_bus_slot *own; /* the handle, if the caller has none */
         sd_bus_slot *again;
         int ticket; /* owned */
         bool once, has_fds;
-        bool is_ping; /* what was sent is only to see the connection come */
+        bool is_ping; /* the call only waits for the connection */
         unsigned tries;
         sd_bus_message_handler_t callback;
         void *userdata;

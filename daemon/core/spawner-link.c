@@ -132,8 +132,8 @@ static int link_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error 
         return 0;
 }
 
-/* Nobody accepts: the service fails to start. Without its socket sd-bus answers each call that waits with an
- * error. */
+/* The connection is not accepted: the service fails to start. Without its socket sd-bus answers each waiting
+ * call with an error. */
 static void link_give_up(LinkBus *b)
 {
         int fd = sd_bus_get_fd(b->bus);

@@ -56,7 +56,7 @@ typedef struct SpawnerExec {
         const ExecRequest *request;
         uid_t caller;            /* the user who asked for it, or -1 */
         bool log;                /* its output is to go to the journal */
-        uint64_t cap_privileged; /* what Privileged adds to the container's own */
+        uint64_t cap_privileged; /* those that Privileged adds to the container's own */
         bool one_output;         /* one pipe for stdout and stderr */
 } SpawnerExec;
 
@@ -85,5 +85,5 @@ int spawner_end_exec(SpawnerLink *l, const char *exec_id, sd_bus_message_handler
 /* For the audit log; no answer is waited for either. */
 void spawner_record_decision(SpawnerLink *l, const char *text);
 
-/* 0 when the reply is no error; else a negative errno, with *reterr filled. */
+/* 0 when the reply is not an error; else a negative errno, with *reterr filled. */
 int spawner_reply_refusal(sd_bus_message *reply, Refusal *reterr);

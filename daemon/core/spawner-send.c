@@ -126,7 +126,7 @@ static int link_call_lose(LinkCall *call, sd_bus_message **ret)
 {
         bool may_have_run = call->ticket >= 0 && ticket_is_used(call->ticket) != 0;
 
-        /* One that waited for a ping was never sent, and sd-bus answers only what could have been. */
+        /* One that waited for a ping was never sent, and sd-bus answers only calls that it has sent. */
         (void) sd_bus_message_seal(call->message, 1, 0);
         return sd_bus_message_new_method_errorf(
                 call->message, ret, may_have_run ? SPAWNER_ERROR_LOST : REFUSAL_ERROR_PREFIX "Unavailable",

@@ -71,7 +71,7 @@ static int load(Manager *m, int dir, FdStore *h)
                 r = exec_restore_line(m, line, h, &e);
                 if (r == -ENOMEM)
                         return r;
-                /* Nobody but the manager knows it yet. */
+                /* Only the manager knows it yet. */
                 if (r >= 0 && e && e->linked && exec_has_ended(e) &&
                     now_usec(CLOCK_MONOTONIC) > e->ended_monotonic + m->config.retention_usec) {
                         manager_unlink_exec(m, e);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * execd leaves when idle, but an ended exec can be looked at for some minutes after that: on the way out
- * those are written to a file in /run, a JSON record a line, and read back on the way in. Running execs are
+ * execd exits when idle, but ended execs can be inspected for some minutes after that. Before it exits, it writes
+ * them to a file in /run, a JSON record a line; the next execd reads them back. Running execs are
  * not in it, since /run may be full (core/fdstore). The file is our own, yet a line that does not parse is
  * skipped and not trusted further.
  */
@@ -13,6 +13,6 @@
 typedef struct Manager Manager;
 
 int state_file_save(Manager *m);
-/* With what their clients have not read yet. If there is nothing of that, the manager has them read
+/* With output that their clients have not read yet. If there is none, the manager has them read
  * when it needs them: reading a thousand of them would hold up the first request. */
 int state_file_load(Manager *m, FdStore *h);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One client's side of a stream: what it is sent, and how it leaves. */
+/* One client's side of a stream: its output, and its end. */
 
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -230,7 +230,7 @@ static void client_arm(StreamClient *c, uint64_t usec, sd_event_time_handler_t h
 }
 
 /* Flushed: shuts the connection down for writing, and waits until the client closes it, so that it reads an
- * orderly end and not a reset for bytes of its own that nobody took. */
+ * orderly end and not a reset for bytes of its own that were not read. */
 static bool client_shut_down(StreamClient *c)
 {
         shutdown(c->fd, SHUT_WR);

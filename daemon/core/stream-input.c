@@ -32,7 +32,7 @@ bool stream_client_reads(const StreamClient *c)
         if (s->input.writer != c || c->ended || s->finished)
                 return true; /* thrown away */
         if (s->input.fd < 0)
-                return s->input.was_set; /* not before the command is there; later nobody wants it */
+                return s->input.was_set; /* not before the command is there; later it is unused */
         return !s->input.blocked && buf_length(&s->input.pending) == 0;
 }
 
@@ -135,7 +135,7 @@ static void input_accept(Stream *s, const void *data, size_t size)
                 input_put(s, data, size);
 }
 
-/* Reads from a client whose bytes nobody wants, to notice its end. */
+/* Reads from a client whose bytes are not wanted, to notice its end. */
 static bool client_discard(StreamClient *c)
 {
         static uint8_t waste[64 * 1024];
@@ -191,7 +191,7 @@ static bool input_read_splice(Stream *s, StreamClient *c)
         }
         switch (errno) {
         case EAGAIN:
-                /* Either side may be meant. FIONREAD of the client counts urgent bytes, which nobody gets. */
+                /* Either side may be meant. FIONREAD of the client counts urgent bytes, which are not read. */
                 if (has_room(s->input.fd))
                         c->dry = true;
                 else
@@ -200,7 +200,7 @@ static bool input_read_splice(Stream *s, StreamClient *c)
         case EINTR:
                 return false;
         case EINVAL:
-                /* The stdin was passed by a caller and is no pipe. */
+                /* The stdin was passed by a caller and is not a pipe. */
                 return input_read_copy(s, c);
         default:
                 /* The command has closed its stdin: the rest is thrown away. */

@@ -17,7 +17,7 @@
  * so that a client which joins later sees them. */
 #define STREAM_BULK_MIN (128 * 1024)
 
-/* A client's send buffer: large enough that a splice is not cut short by a reader that is a little behind.
+/* A client's send buffer: large enough that a splice is not cut short by a reader that is a little late.
  * The kernel allows what net.core.wmem_max says. */
 #define STREAM_SEND_BUFFER (1024 * 1024)
 
@@ -146,7 +146,7 @@ uint32_t stream_output_wants(const StreamOutput *o);
 void stream_output_close(StreamOutput *o);
 void stream_output_tell(Stream *s);
 
-/* stream-log.c: what may be read now goes to the log as a whole; without a log there is always room. */
+/* stream-log.c: whether the log has room for the largest read; without a log there is always room. */
 bool stream_log_has_room(Stream *s);
 void stream_log_write(Stream *s, FrameType type, const struct iovec *iov, int n_iov);
 void stream_log_close(Stream *s);
@@ -169,7 +169,7 @@ void stream_drop_map(Stream *s);
 ClientState *stream_client_state(StreamClient *c, ClientSend send);
 void stream_client_commit(StreamClient *c);
 void stream_client_publish(StreamClient *c);
-/* Sends, and what was sent is in the map at once. As send(2). */
+/* Sends, and records the number of sent bytes in the map at once. As send(2). */
 ssize_t stream_client_send(StreamClient *c, ClientSend what, const struct iovec *iov, int n_iov, int flags);
 void stream_client_take_index(StreamClient *c);
 void stream_client_drop_index(StreamClient *c);

@@ -100,7 +100,7 @@ void stream_map_announce(StreamMap *m, uint64_t position, FrameType type, const 
 {
         ReadIntent *r = &m->reading;
 
-        /* Until the size is there it is no announcement. */
+        /* Without its size, an announcement does not count. */
         stream_map_store32(&r->size, 0);
         r->position = position;
         r->available = available;

@@ -7,17 +7,17 @@
  * restart, goes on with the exact byte.
  *
  * A process can be killed between any two instructions, also within a system call, which is then completed
- * by the kernel but whose result nobody sees. So
+ * by the kernel but whose result is lost. Therefore
  *
- *  - what belongs together is written twice in turn, and one store says which copy holds;
- *  - how much a client was sent, and was received of its input, the kernel writes itself, into the msg_len
+ *  - related values are written twice in turn, and one store says which copy holds;
+ *  - the kernel itself writes how much was sent to a client, and received of its input, into the msg_len
  * of sendmmsg(2) and recvmmsg(2), which lies in the map;
  *  - a read from the command is announced first, and is of no more bytes than are waiting, so that it was
  * done in full or not at all; random bytes in the place of the last bytes show which;
- *  - what is spliced passes a pipe of our own (the stage), which tells how much it still holds.
+ *  - spliced bytes pass a pipe of our own (the stage), which tells how much it still holds.
  *
- * Only what is written to a terminal, or to a pipe from memory, leaves a window of one write(2): those bytes
- * are lost then, and never written twice.
+ * Only a write to a terminal, or to a pipe from memory, leaves a window of one write(2): its bytes are lost
+ * then, and never written twice.
  */
 
 #include <stdbool.h>
@@ -100,7 +100,7 @@ typedef struct StreamMap {
         char magic[8];
         uint64_t ring_size;
         OutputRingPositions output_ring;
-        uint64_t observed; /* output before this position was seen by who observes the stream */
+        uint64_t observed; /* the observers of the stream have seen output before this position */
         uint64_t recorded; /* when the exec ended, once that has been recorded */
         uint64_t cut;      /* the client that started the exec was cut off */
         ReadIntent reading;
@@ -119,14 +119,14 @@ typedef struct StreamMap {
 /* A new map with a ring of this size. Where memfds cannot be had it is memory of the process, and the fd
  * negative. */
 int stream_map_new(size_t ring_size, StreamMap **ret, int *ret_fd);
-/* One that is found in an fd (weak); only its size has been looked at. -EBADMSG when it is none. */
+/* Opens a map in an fd (weak), after checking its size only. -EBADMSG when it is not a map. */
 int stream_map_open(int fd, StreamMap **ret);
 StreamMap *stream_map_free(StreamMap *m);
 
 /* Announces a read of `size` of `available` bytes, which are to go into the pieces. */
 void stream_map_announce(StreamMap *m, uint64_t position, FrameType type, const struct iovec *iov, int n_iov,
                          size_t size, size_t available);
-/* Whether the announced read was done: the pieces are where it was to go to, `available` what is waiting
+/* Whether the announced read was done: the pieces are its destination, `available` the bytes that wait
  * now. */
 bool stream_map_was_read(const StreamMap *m, const struct iovec *iov, int n_iov, size_t available);
 

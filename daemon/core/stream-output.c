@@ -21,7 +21,7 @@ void stream_output_close(StreamOutput *o)
         o->fd = fd_close(o->fd);
 }
 
-/* The client that is furthest behind sets the pace. */
+/* The slowest client sets the pace. */
 static uint64_t slowest_position(const Stream *s)
 {
         uint64_t position = s->output_ring.end;
@@ -107,8 +107,8 @@ static bool observer_has_room(Stream *s)
         return !s->observer_full;
 }
 
-/* Tells who observes the stream, and the log, of the newest frame, or of the first one that they have not
- * seen. */
+/* Passes the newest frame, or the first one that they have not seen, to the observers of the stream and to
+ * the log. */
 void stream_output_tell(Stream *s)
 {
         const OutputRing *h = &s->output_ring;
@@ -134,7 +134,7 @@ void stream_output_tell(Stream *s)
         }
 }
 
-/* The log and who observes take more, and have all that was read before. */
+/* The log and the observers take more, and have all that was read before. */
 static bool output_is_told(Stream *s)
 {
         if (s->log.fd < 0 && !s->events.on_output)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From one execd to the next: what a stream keeps in slots, how it leaves, and how it goes on from what is
- * found in its map. The map is ours, yet it is read with as little trust as if it were not: an execd of
+/* From one execd to the next: the parts of a stream that are kept in slots, how it is given up, and how it goes on
+ * from its map. The map is ours, yet it is read with as little trust as if it were not: an execd of
  * another version or a fault may have written it. */
 
 #include <string.h>

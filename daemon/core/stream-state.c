@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "core/stream-internal.h"
 
-/* The capacity of the stage: that of the command's pipes. The kernel allows it for some of them. */
+/* The capacity of the stage, which is the same as of the command's pipes. The kernel allows it for some of them. */
 #define STAGE_SIZE (1024 * 1024)
 
 int stream_need_map(Stream *s)

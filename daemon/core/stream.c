@@ -24,7 +24,7 @@ static void watch_set(sd_event_source *source, bool enabled, uint32_t events)
         (void) sd_event_source_set_enabled(source, enabled ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
-/* Derives what to wait for from the state of each part. */
+/* Derives the events to wait for from the state of each part. */
 static void stream_update(Stream *s)
 {
         uint32_t wants;

@@ -70,10 +70,10 @@ void stream_begin(Stream *s);
 
 /* Memory that outlives execd, from when there is a client or output on; -ENOMEM. */
 int stream_need_map(Stream *s);
-/* From now on slots of `pool` hold what the execd that comes next needs to go on; `id` (weak) is that of the
+/* From now on slots of `pool` hold all that the next execd needs to go on; `id` (weak) is the ID of the
  * exec. */
 void stream_keep(Stream *s, SlotPool *pool, const char *id);
-/* The memfd of what the stream has in memory: weak, negative when there is none. */
+/* The memfd of the stream's map: weak, negative when there is none. */
 int stream_map_fd(const Stream *s);
 
 /* Gives up the stream and leaves what is in the slots to the next execd; of the clients only if they are to
@@ -127,11 +127,11 @@ void stream_wake(Stream *s);
 /* The command runs: clients that asked for none of its streams have nothing to wait for. */
 void stream_release_idle(Stream *s);
 
-/* A text of ours in the output, as stdout, for every client: what went wrong before the command ran. */
+/* A text of ours in the output, as stdout, for every client: the error before the command ran. */
 void stream_inject(Stream *s, const char *text);
 
-/* The command has ended: what it has written until now is still delivered, then on_output_end comes even if
- * somebody else holds the pipes open. */
+/* The command has ended: output that it has written until now is still delivered, then on_output_end comes even if
+ * another process holds the pipes open. */
 void stream_drain_rest(Stream *s);
 
 /* Nothing more will come: each client is flushed, shut down and closed. Then the recent output is dropped,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The spawner's answer to GetUsage: what the execs of a container use. */
+/* The spawner's answer to GetUsage: the resource usage of the execs of a container. */
 
 #include <systemd/sd-bus.h>
 

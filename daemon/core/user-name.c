@@ -12,8 +12,8 @@
 
 #define FILE_SIZE_MAX (1024 * 1024)
 
-/* Each record of an exec names users, and several are written in a moment. Nobody is removed and another one added with the
- * same number in that time. */
+/* Each record of an exec names users, and several are written in a moment. In that time no number passes from one user to
+ * another. */
 #define LOOK_USEC (10 * USEC_PER_MSEC)
 
 typedef struct Name {
