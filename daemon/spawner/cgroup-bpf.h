@@ -13,7 +13,7 @@
 
 /* Makes the programs that are effective for `container` and not for `parent` (which both share) effective for
  * `slice`, and takes away others that were attached to it. All are cgroup paths. `bare` has a bit for each kind
- * of which the slice was seen without programs, and is 0 at first: nobody but the spawner attaches any. */
+ * of which the slice was seen without programs, and is 0 at first: only the spawner attaches any. */
 int device_policy_copy(const char *container, const char *parent, const char *slice, uint64_t *bare,
                        Refusal *reterr);
 

@@ -11,7 +11,7 @@
 #include "spawner/leader-picture.h"
 #include "wire/spawner-protocol.h"
 
-/* A message that waits for the table, or for what is read of a leader. */
+/* A message that waits for the table, or for data of a leader. */
 typedef struct Request {
         ConnectionJob job;
         LeaderWait wait;

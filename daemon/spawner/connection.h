@@ -15,7 +15,7 @@
 typedef struct Connection Connection;
 typedef struct ConnectionJob ConnectionJob;
 
-/* The first member of whatever a connection has under way. */
+/* The first member of each job of a connection. */
 struct ConnectionJob {
         ListNode node;
         Connection *connection;           /* weak; NULL when it was not added */

@@ -131,7 +131,7 @@ static int make_environment(const MachineProperties *p, char ***ret)
         return 0;
 }
 
-/* A user may register processes of his own; what shares our user namespace is not only his. */
+/* A user may register processes of his own; a process that shares our user namespace is not only his. */
 static int check_owner(const MachineProperties *p, const Leader *leader, Refusal *reterr)
 {
         if (p->uid != 0 && leader->found.namespaces.inode[NS_USER] == namespaces_own()->inode[NS_USER])
@@ -195,7 +195,7 @@ static void query_end(Query *q, int error, Refusal *refusal)
 
         if (error < 0)
                 provider_reject(&m->provider, q->name, error, refusal);
-        /* Somebody may wait for another round. */
+        /* A request may wait for another round. */
         if (q->is_slow)
                 provider_changed(&m->provider);
         query_free(q);
@@ -256,7 +256,7 @@ static int on_properties(sd_bus_message *reply, void *userdata, sd_bus_error *er
 
         query_answered(q);
         queries_send(m);
-        /* It is there, and nobody may take it for one that has ended. */
+        /* It exists, and must not be taken for one that has ended. */
         if (e && !sd_bus_error_has_name(e, NO_SUCH_MACHINE) &&
             !sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_OBJECT))
                 refuse(&m->failure, REFUSAL_UNAVAILABLE, EIO,

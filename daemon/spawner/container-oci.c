@@ -292,7 +292,7 @@ static void on_looked(void *userdata, const OciPlace *place, const char *id, boo
 
         if (root_directory_open(place->directory, &fd, &failure) >= 0)
                 look_at(o, place, fd, id);
-        /* Somebody may wait for another round. */
+        /* A request may wait for another round. */
         if (was_slow)
                 provider_changed(&o->provider);
 }
@@ -389,7 +389,7 @@ static void on_change(OciWatch *w, int error)
         look_at_once(o);
 }
 
-/* Without a watch, what is there is found when somebody asks. */
+/* Without a watch, containers are found at the next request. */
 static void watch_place(Oci *o, OciWatch *w, const char *directory)
 {
         int r;

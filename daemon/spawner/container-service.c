@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Services are known when somebody has asked for them: a round looks at those that are wanted by then. */
+/* A service is known once a request has named it: a round looks at the services that are wanted by then. */
 
 #include "spawner/container-service.h"
 

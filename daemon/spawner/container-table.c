@@ -76,7 +76,7 @@ Container *container_table_by_id(const ContainerTable *t, const char *id)
         return LIST_FIND(Container, c, &t->containers, node, strcmp(c->id, id) == 0);
 }
 
-/* Of root's containers, or of those of users. -ENOENT, without a refusal, when none of them has the name. */
+/* Among root's containers, or among users' containers. -ENOENT, without a refusal, when none of them has the name. */
 static int find_name(const ContainerTable *t, const char *name, bool users, Container **ret, Refusal *reterr)
 {
         Container *found = NULL;

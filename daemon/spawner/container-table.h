@@ -26,8 +26,8 @@ struct ContainerTable {
         void *userdata; /* of the events */
 };
 
-/* The table has its own reference of what is in it. `is_new`: on_new is called; not for one that was there
- * before us. */
+/* The table has its own references to its containers. `is_new`: on_new is called; not for a container that was
+ * there before us. */
 int container_table_add(ContainerTable *t, Container *c, bool is_new);
 /* Takes it out and calls on_removed. */
 void container_table_forget(ContainerTable *t, Container *c);

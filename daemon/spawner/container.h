@@ -32,8 +32,8 @@ typedef struct Container {
         char *unit;
         char *slice;
         char *cgroup;       /* of the leader */
-        char *unit_cgroup;  /* what lies directly in its slice; NULL without a cgroup */
-        char *given_cgroup; /* the one that the container was given; NULL: that of its unit */
+        char *unit_cgroup;  /* the one directly in its slice; NULL without a cgroup */
+        char *given_cgroup; /* the cgroup that its engine created; NULL: the unit's */
         int events_fd;      /* owned: cgroup.events of its control cgroup; negative: it has none */
         char **command; /* the name of the leader's program; of others than services, the leader has more */
         char **environment;       /* for every exec in it */
@@ -57,7 +57,7 @@ typedef struct ContainerFacts {
         const char *kind;      /* static, and not copied */
         const char *image;     /* or NULL */
         const char *unit;      /* or NULL, and then the unit of the leader's control group */
-        const char *cgroup;    /* that it was given; or NULL: that of its unit */
+        const char *cgroup;    /* that its engine created; NULL: the unit's */
         uint64_t created_usec; /* CLOCK_REALTIME */
         uint64_t started_usec; /* this run of it; or 0: when it was created */
         char *const *environment; /* for every exec in it; or NULL */

@@ -10,7 +10,7 @@
 #include "spawner/cgroup-watch.h"
 #include "spawner/systemd.h"
 
-/* systemd refuses while the unit has a job. That of a scope in it does not count, so it is a matter of
+/* systemd refuses while the unit has a job. A job of a scope in it does not count, so it is a matter of
  * moments. */
 #define AGAIN_USEC     (20 * USEC_PER_MSEC)
 #define AGAIN_USEC_MAX USEC_PER_SEC
@@ -22,7 +22,7 @@ struct Freezer {
         CgroupWatch *watch;
         bool is_wanted; /* the cgroup is frozen */
         bool is_frozen; /* the unit is, as far as we have asked for it */
-        bool is_asked;  /* what the call under way asks for */
+        bool is_asked;  /* the state that the call under way asks for */
         sd_bus_slot *slot;
         sd_event_source *again;
         uint64_t delay;

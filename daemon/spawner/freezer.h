@@ -12,7 +12,7 @@ typedef struct Freezer Freezer;
 
 /* `bus` is systemd's, and must live as long. `is_frozen`: the unit is so at the beginning. */
 int freezer_new(sd_bus *bus, const char *cgroup, const char *unit, bool is_frozen, Freezer **ret);
-/* The container has ended: what is still in the unit is to end as well. */
+/* The container has ended: processes that are still in the unit end as well. */
 void freezer_end(Freezer *f);
 /* Another bus takes its place. */
 void freezer_move(Freezer *f, sd_bus *bus);

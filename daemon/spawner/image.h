@@ -15,7 +15,7 @@ int image_put(Image *i, const void *data, size_t size);
 int image_put_text(Image *i, const char *text); /* or NULL */
 int image_put_strv(Image *i, char *const *v);
 
-/* In the same order. -EBADMSG when that is not there. What is returned is owned. */
+/* In the same order. -EBADMSG when that is not there. The returned text is owned. */
 int image_take(Image *i, void *ret, size_t size);
 int image_take_text(Image *i, char **ret);
 int image_take_strv(Image *i, char ***ret);

@@ -18,7 +18,7 @@ static bool is_plain(const char *text, size_t n)
         for (size_t i = 0; i < n; i++) {
                 unsigned char c = (unsigned char) text[i];
 
-                /* The record stands between single quotes. */
+                /* The record is enclosed in single quotes. */
                 if (c <= 0x20 || c == '"' || c == '\'' || c > 0x7e)
                         return false;
         }

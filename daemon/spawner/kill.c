@@ -16,7 +16,7 @@
 #include "wire/exec-id.h"
 
 /* The runner is the parent of the command, as long as it lives. Namespaces do not distinguish it from the
- * command: those of a service may be the host's. */
+ * command: a service may be in the host's. */
 static int find_runner(pid_t command, const char *scope, pid_t *ret)
 {
         _cleanup_free_ char *text = NULL, *path = NULL;

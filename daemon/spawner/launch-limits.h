@@ -3,7 +3,7 @@
 
 /*
  * A runner shares the limits of its container with the commands there, and has those that the client asks for. When it
- * meets one, the kernel kills it, refuses it memory, or lets it wait, and whoever sees that does not see why. Here such a
+ * meets one, the kernel kills it, refuses it memory, or lets it wait, and the error does not show why. Here such a
  * failure gets a text that names the limit.
  */
 

@@ -31,7 +31,7 @@
 #define PREPARED_MAX       64
 #define PREPARED_TASKS_MIN 64
 
-/* Of output that goes to the journal, which is slower: what is left in it at the end takes its time. */
+/* Of output that goes to the journal, which is slower: the rest of it takes time at the end. */
 #define LOGGED_PIPE_SIZE (64 * 1024)
 
 struct Start {
@@ -173,7 +173,7 @@ static bool has_groups(const Container *c, const char *user)
         return strcmp(c->kind, "docker") == 0 || !*user || strcmp(user, c->user) == 0;
 }
 
-/* In a service a command is the main process's user, unless somebody else was asked for. */
+/* In a service a command runs as the main process's user, unless the request names another one. */
 static void fill_service(RunnerSpec *spec, const Container *c, const LaunchStart *q)
 {
         if (!container_is_service(c))
@@ -184,7 +184,7 @@ static void fill_service(RunnerSpec *spec, const Container *c, const LaunchStart
 }
 
 /* A program with the set-user-ID bit can make it another user. The right to run commands as the user of the
- * unit is no right to run them as that one. */
+ * unit does not include that one. */
 static int check_is_users(const RunnerSpec *spec, const Container *c, Refusal *reterr)
 {
         if (!spec->as_leader || spec->privileged || !c->is_other_user)
@@ -375,7 +375,7 @@ static void hand_over(void *userdata, int error, const Refusal *refusal)
         launch_free(l);
 }
 
-/* The command runs. What else its runner writes is for the peer. */
+/* The command runs. Further messages of its runner are for the peer. */
 static void take_started(Launch *l, const RunnerReport *report, int *fds, size_t n_fds)
 {
         const Refusal none = REFUSAL_INIT;

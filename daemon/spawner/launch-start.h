@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The start of what was launched, up to the answer to the peer. */
+/* The start of a launch, up to the answer to the peer. */
 
 #include "spawner/launch.h"
 

@@ -37,7 +37,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
                 launch_free(l);
                 return 0;
         }
-        /* While it is frozen with the container, its time stands still. */
+        /* While it is frozen with the container, its time does not count. */
         if (cgroup_is_frozen(l->slice->cgroup) <= 0)
                 l->n_looks++;
         if (l->n_looks < LOOKS_MAX && launch_arm(l) >= 0)
@@ -221,7 +221,7 @@ Launch *launch_find(const Spawner *s, const char *exec_id)
         return LIST_FIND(Launch, l, &s->launches, node, strcmp(l->exec_id, exec_id) == 0);
 }
 
-/* The same run of the same container, and what its scopes are made after is the same. */
+/* The same run of the same container, with the same properties for its scopes. */
 static bool is_same_run(const Container *a, const Container *b)
 {
         return strcmp(a->id, b->id) == 0 && a->leader->pid == b->leader->pid &&

@@ -43,7 +43,7 @@ int leader_facts_copy_mappings(const LeaderFacts *f, LeaderFacts *ret);
 int leader_facts_check_origin(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr);
 
 /* The same for a service's main process, whose PID namespace may be the host's: its user namespace is the
- * host's or was made by the host's root, and its ids are those of one user. */
+ * host's or was made by the host's root, and its ids belong to one user. */
 int leader_facts_check_service(const LeaderFacts *f, const NamespaceFds *fds, Refusal *reterr);
 
 /* Refuses a leader that has left its namespaces or has another label than when it was found. */

@@ -31,7 +31,7 @@ typedef struct LeaderLook {
         int fd; /* owned: of the check */
         /* Once, from the loop, with a weak reference; may free what owns the look. -EAGAIN: the container is starting. */
         void (*on_found)(void *userdata, Leader *leader, int error, Refusal *refusal);
-        /* The process keeps us waiting: nobody else should wait for it. */
+        /* The process keeps us waiting: no other request should wait for it. */
         void (*on_slow)(void *userdata);
         void *userdata;
 } LeaderLook;
@@ -40,5 +40,5 @@ typedef struct LeaderLook {
 int leader_look_start(LeaderLook *l, const LeaderQuery *query, Refusal *reterr);
 void leader_look_cancel(LeaderLook *l);
 
-/* Fills the refusal of a container whose leader keeps us waiting: who asks for it waits on. Returns -EAGAIN. */
+/* Fills the refusal of a container whose leader keeps us waiting; its requests wait on. Returns -EAGAIN. */
 int leader_look_refuse_slow(Refusal *reterr);

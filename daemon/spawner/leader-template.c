@@ -124,7 +124,7 @@ static int check_untraceable(Refusal *reterr)
                       "confined");
 }
 
-/* A main process is of a user of its own, and its root directory need not be that of its mount namespace. */
+/* A main process is of a user of its own, and its root directory may differ from the root of its mount namespace. */
 static int fill_service(const Leader *l, const LeaderFacts *now, RunnerSpec *spec, Refusal *reterr)
 {
         IdMapping map[PROC_MAPPINGS_MAX];

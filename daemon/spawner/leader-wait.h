@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Requests that wait for what is being read of a leader. Each is called once, when it was read or could not
- * be, and one in each turn of the loop: what they wait for is work.
+ * Requests that wait for data of a leader. Each is called once, when the data was read or could not be, and
+ * one in each turn of the loop, because each then has work to do.
  */
 
 #include <systemd/sd-event.h>
@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "base/refusal.h"
 
-/* The member of what is being read. */
+/* A member of the structure of the data. */
 typedef struct LeaderWaits {
         List list; /* LeaderWait, oldest first */
         unsigned n, max;
@@ -32,7 +32,7 @@ typedef struct LeaderWait {
 int leader_waits_init(LeaderWaits *l, sd_event *event);
 /* They are called from now on. */
 void leader_waits_tell(LeaderWaits *l);
-/* Nobody waits any longer. */
+/* Ends all waits without a callback. */
 void leader_waits_done(LeaderWaits *l);
 
 /* -ESTALE without `l`: nothing is being read. */

@@ -87,7 +87,7 @@ static bool is_same_file(const struct statx *a, const struct statx *b)
 }
 
 /* Whether a process still runs the program that its parent runs: it was forked and has not executed anything.
- * Its attributes are then those of its parent and not those of the container. */
+ * Its attributes are then its parent's and not the container's. */
 static int is_unexecuted(int proc_fd)
 {
         _cleanup_close_ int parent = -EBADF;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The leader of a container: what the kernel says of the process that stands for it. Found once by its pid
+ * The leader of a container: the kernel's data on the process that represents it. Found once by its pid
  * and from then on only known by a pidfd and a directory of /proc that were seen to be the same process.
  */
 
@@ -33,12 +33,11 @@ typedef struct Leader {
         int pidfd;   /* owned */
         int proc_fd; /* owned: /proc/PID */
         uint64_t start_time;
-        bool is_machine;   /* registered by anything: its root directory has to be looked at */
-        char *unit_cgroup; /* owned: of the service whose main process it is; NULL for others */
-        LeaderFacts found; /* as they were when the container was found: the ceiling of every exec */
-        NamespaceSet
-                *namespaces;    /* owned reference: those of `found`, open from its first exec on, or NULL */
-        LeaderFilters *filters; /* owned: as read last, or NULL */
+        bool is_machine;          /* registered by anything: its root directory has to be looked at */
+        char *unit_cgroup;        /* owned: of the service whose main process it is; NULL for others */
+        LeaderFacts found;        /* as they were when the container was found: the ceiling of every exec */
+        NamespaceSet *namespaces; /* owned reference: of `found`, open from its first exec on, or NULL */
+        LeaderFilters *filters;   /* owned: as read last, or NULL */
         LeaderWaits *filters_waits; /* weak: they are being read (seccomp-filters.h) */
         int filters_error;          /* why they could not be read, and not before when it is tried again */
         uint64_t filters_again;     /* CLOCK_MONOTONIC */
@@ -51,7 +50,7 @@ typedef struct Leader {
         LeaderPicture *picture;    /* weak: of now, for the exec that is being started (leader-picture.h) */
         uint64_t picture_again;    /* CLOCK_MONOTONIC: the leader is left alone until then */
         unsigned n_strikes;        /* how often it has kept a scout waiting */
-        unsigned n_stuck;          /* readers (reader.h) that hang in what they read of its container */
+        unsigned n_stuck;          /* readers (reader.h) that hang in reads of its container */
         unsigned n_hanging;        /* processes of ours that hang in its container (hanging.h) */
 } Leader;
 
@@ -67,7 +66,7 @@ typedef struct LeaderCheck {
  * not yet executed anything of its own (-EAGAIN): it still is its parent's program. `started` may be NULL; it is asked
  * before anything is remembered. */
 int leader_open(pid_t pid, const LeaderCheck *started, Leader **ret, Refusal *reterr);
-/* The same for what was registered with systemd-machined, which of nspawn may be a stub that has the
+/* The same for a process that was registered with systemd-machined. With nspawn it may be a stub that has the
  * container's payload as its child. */
 int leader_open_machine(pid_t pid, Leader **ret, Refusal *reterr);
 
@@ -81,7 +80,7 @@ Leader *leader_unref(Leader *l);
 DEFINE_CLEANUP(Leader, leader_unref);
 
 bool leader_is_alive(const Leader *l);
-/* Its namespaces are to end with it, even if somebody still has a reference. */
+/* Its namespaces end with it, even if a start still has a reference. */
 void leader_close_namespaces(Leader *l);
 /* Puts an error of reading one that lives into words, where there are none yet. */
 int leader_explain(const Leader *l, int error, Refusal *reterr);
@@ -95,7 +94,7 @@ int leader_fill_spec(Leader *l, RunnerSpec *spec, NamespaceSet **ret_namespaces,
  * when the personality is being read, see leader_wait(). */
 int leader_fill_inherited(Leader *l, RunnerSpec *spec, Refusal *reterr);
 
-/* Outside id of the user namespace's root, for what is made outside and used inside. */
+/* Outside id of the user namespace's root, for objects that are made outside and used inside. */
 int leader_root_ids(const Leader *l, uid_t *ret_uid, gid_t *ret_gid);
 
 int leader_cgroup(const Leader *l, char **ret);

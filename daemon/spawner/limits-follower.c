@@ -33,8 +33,8 @@ struct LimitsFollower {
         void *userdata;
 };
 
-/* An engine may have given the container a cgroup below that of its unit, as crun does, or below one for all:
- * what is limited there binds the container as well. */
+/* An engine may have given the container a cgroup below its unit's, as crun does, or below one for all: limits
+ * there bind the container as well. */
 static int lower_below(const Container *c, const char *own, Limits *l)
 {
         _cleanup_free_ char *path = c->given_cgroup ? strdup(c->given_cgroup) : NULL;
@@ -266,7 +266,7 @@ static int watch_one(LimitsFollower *f, const char *cgroup, sd_event_inotify_han
         return r;
 }
 
-/* Without it, limits are followed whenever somebody asks for an exec. */
+/* Without it, limits are followed at each request for an exec. */
 static void watch(LimitsFollower *f)
 {
         const Container *c = f->container;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Keeps the limits of a slice equal to those of its container, which an administrator or an engine may
- * change. An administrator may also lower those of the slice itself; if somebody raises them, they are set again. */
+/* Keeps the limits of a slice equal to the limits of its container, which an administrator or an engine may
+ * change. An administrator may also lower limits of the slice itself; if they are raised, they are set again. */
 
 #include <systemd/sd-bus.h>
 

@@ -16,7 +16,7 @@
 typedef struct LimitRule {
         const char *file;
         const char *bus_name, *scale_name; /* of systemd's D-Bus interface */
-        uint64_t absent;                   /* what the kernel has when nobody set anything */
+        uint64_t absent;                   /* the kernel's value as long as it is not set */
 } LimitRule;
 
 static const LimitRule rules[_LIMIT_MAX] = {
@@ -424,7 +424,7 @@ static int append_io_kind(const Limits *l, int kind, sd_bus_message *m)
         return r;
 }
 
-/* An empty list takes away what the unit had; the new one is added to what it has. */
+/* An empty list removes the entries of the unit; the new list is added to its entries. */
 static int append_io(const Limits *l, bool all, sd_bus_message *m)
 {
         static const Limits none;

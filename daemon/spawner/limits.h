@@ -47,7 +47,7 @@ typedef struct Limits {
         size_t n_io;
 } Limits;
 
-/* Reads those of a cgroup, of the controllers that are used in it. */
+/* Reads the limits of a cgroup, of the controllers that are used in it. */
 int limits_read(const char *cgroup, Limits *ret);
 
 /* Lowers these limits of a cgroup to those that hold for a cgroup in it with the limits `below`. Weights remain those
@@ -59,12 +59,12 @@ int limits_parse_value(LimitType type, const char *text, uint64_t *ret);
 int limits_parse_mask(const char *text, LimitMask *ret);
 int limits_parse_io(const char *text, LimitIo *ret, size_t max, size_t *ret_n);
 
-/* Lowers what was asked for to what the container has. */
+/* Lowers requested limits to the limits of the container. */
 void limits_apply(const Limits *l, ScopeProperty *p);
 
 bool limits_equal(const Limits *a, const Limits *b);
 
-/* Whether what was read of a slice's cgroup is no more than what it was to have. */
+/* Whether the limits in a slice's cgroup are no higher than the limits that it should have. */
 bool limits_are_within(const Limits *l, const Limits *bounds);
 
 /* Appends them as properties, (sv), of a unit that is being made; with `all` also those that the container

@@ -35,7 +35,7 @@ typedef struct NamespaceFds {
 void namespace_fds_done(NamespaceFds *f);
 #define _cleanup_namespace_fds_ _cleanup_(namespace_fds_done)
 
-/* Those of a container that differ from ours, for all of its execs. As long as they are open, no other namespaces
+/* Namespaces of a container that differ from ours, for all of its execs. As long as they are open, no other namespaces
  * have the same numbers. */
 typedef struct NamespaceSet {
         unsigned n_ref;
@@ -47,7 +47,7 @@ NamespaceSet *namespace_set_new(NamespaceFds *files);
 NamespaceSet *namespace_set_ref(NamespaceSet *s);
 NamespaceSet *namespace_set_unref(NamespaceSet *s);
 
-/* Remembers our own namespaces and those of the host's PID 1. Called once, at the start. */
+/* Remembers our own namespaces and the namespaces of the host's PID 1. Called once, at the start. */
 int namespaces_init(void);
 const Namespaces *namespaces_own(void);
 const Namespaces *namespaces_host(void);

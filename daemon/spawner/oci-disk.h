@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The file systems that engines keep their files in. One that does not answer holds up a few scouts, and as long as
- * the kernel cannot end these, no more are sent. */
+/* The file systems with the files of engines. One that does not answer delays a few scouts, and no more are sent as
+ * long as the kernel cannot end these. */
 
 #include <stdbool.h>
 
@@ -15,7 +15,7 @@ typedef struct OciDisk {
         char *directory;    /* owned; "": nothing */
         pid_t group;        /* of scouts; negative */
         unsigned n_looks;   /* under way */
-        unsigned n_at_work; /* scouts, including those of cancelled looks */
+        unsigned n_at_work; /* scouts, including those of canceled looks */
         unsigned n_stuck;   /* scouts that were killed and have not ended yet */
         bool is_doubtful;   /* it did not answer the last time */
 } OciDisk;

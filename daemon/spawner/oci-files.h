@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where runtimes and engines keep what wire/oci-state.h takes apart. All of it must be root's alone. The state is in
+/* Where runtimes and engines keep the files that wire/oci-state.h parses. All of it must be root's alone. The state is in
  * memory; scouts read the other files (oci-look.h). */
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include "spawner/oci-places.h"
 #include "wire/oci-state.h"
 
-/* Where Docker keeps the files of its containers if it is not told another place. */
+/* Where Docker keeps the files of its containers by default. */
 #define OCI_DOCKER_CONTAINERS "/var/lib/docker/containers"
 
 /* The names of one of Podman's storages, as read last. */
@@ -28,16 +28,16 @@ typedef struct OciSeen {
         struct stat config, health;
 } OciSeen;
 
-/* `dir_fd` is the container's directory. -EAGAIN when it is just being made. `st` is that of the file, and 1
- * is returned, with nothing read, while it is what it was. */
+/* `dir_fd` is the container's directory. -EAGAIN when it is just being made. `st` is the status of the file; returns
+ * 1, with nothing read, if it has not changed. */
 int oci_read_state(const OciPlace *place, int dir_fd, const char *id, struct stat *st, OciState *ret,
                    Refusal *reterr);
-/* With a name, and whatever else is known; `state` learns whether it is Podman's. */
+/* With a name, and all other known details; `state` learns whether it is Podman's. */
 int oci_read_config(const OciPlace *place, int dir_fd, const char *id, OciState *state, OciNames *names,
                     OciSeen *seen, OciConfig *ret, Refusal *reterr);
 /* Where Docker keeps the files of a container; owned. */
 int oci_docker_directory(const OciState *state, const char *id, char **ret);
-/* Whether a change of this file is a change of what oci_read_again() reads. */
+/* Whether oci_read_again() reads this file. */
 bool oci_file_is_of_interest(const char *file);
 
 /* For a container that is known: its name (owned), or NULL if it is certainly the one that was read last.

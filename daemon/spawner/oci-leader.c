@@ -22,7 +22,7 @@ typedef struct Pending {
         LeaderLook look;
         bool is_slow; /* it keeps us waiting, and no round waits for it */
         bool is_done;
-        Leader *leader; /* owned reference; what the look has found */
+        Leader *leader; /* owned reference; found by the look */
         int error;
         Refusal refusal;
 } Pending;

@@ -125,7 +125,7 @@ static int watch_docker(const Given *g, int watcher, OciFound *f)
         return r < 0 ? r : watch(watcher, path, &f->watch, &f->watch_error);
 }
 
-/* Their names may have changed before the watch began. */
+/* Reads the names again, which may have changed before the watch began. */
 static int watch_podman(const Given *g, int watcher, OciNames *names, OciFound *f, Refusal *reterr)
 {
         _cleanup_free_ char *name = NULL;
@@ -168,7 +168,7 @@ static int look_first(Given *g, int watcher, OciNames *names, OciFound *f, Refus
 
 static int look(Given *g, int watcher, OciFound *f, Refusal *reterr)
 {
-        static OciNames names; /* a scout reads those of a storage once */
+        static OciNames names; /* a scout reads the names of a storage once */
 
         if (!g->is_known)
                 return look_first(g, watcher, &names, f, reterr);
@@ -194,7 +194,7 @@ static int run(void *data, int fd, ScoutFindings *ret)
         return r;
 }
 
-/* Paths have an end, so that there is always room for what is given. */
+/* The length of paths is limited, so that there is always room. */
 static int prepare(void *userdata, void *data)
 {
         OciLook *l = userdata;
@@ -234,7 +234,7 @@ static void on_done(void *userdata, int error, const void *data, ScoutFindings *
         l->on_found(l->userdata, r, &found, &scouted->refusal);
 }
 
-/* What has a directory in common may wait for the same file system. Podman's bundles are …/ID/userdata. */
+/* Queries with the same directory may wait for the same file system. Podman's bundles are …/ID/userdata. */
 static int disk_of(const OciQuery *q, OciDisk **ret, Refusal *reterr)
 {
         _cleanup_free_ char *directory = NULL, *tail = NULL;

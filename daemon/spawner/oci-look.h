@@ -15,9 +15,8 @@ typedef struct OciQuery {
         const OciPlace *place;
         const char *id;
         const OciState *state;
-        const OciSeen
-                *seen; /* of a container that is known: looks only for what has changed since; or NULL */
-        int watcher;   /* of inotify; negative: nothing is watched */
+        const OciSeen *seen; /* of a known container: only reads files that have changed since; or NULL */
+        int watcher;         /* of inotify; negative: nothing is watched */
 } OciQuery;
 
 typedef struct OciFound {
@@ -35,14 +34,14 @@ void oci_found_done(OciFound *f);
 typedef struct OciLook {
         OciQuery query; /* weak */
         OciDisk *disk;  /* weak */
-        /* Once, unless it was cancelled. Takes what was found, if there is no error. */
+        /* Once, unless it was canceled. Takes the result, if there is no error. */
         void (*on_found)(void *userdata, int error, OciFound *found, Refusal *refusal);
-        /* Once, if the file system takes its time. */
+        /* Once, if the file system is slow. */
         void (*on_slow)(void *userdata);
         void *userdata;
         ScoutJob job;
 } OciLook;
 
-/* What the query points at stays until the end. */
+/* The texts that the query points at stay valid until the end. */
 int oci_look_start(OciLook *l, const OciQuery *query, Refusal *reterr);
 void oci_look_cancel(OciLook *l);

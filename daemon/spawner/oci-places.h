@@ -15,7 +15,7 @@ typedef struct OciPlace {
 
 #define OCI_PLACES_MAX 8
 
-/* What is in the list stays there. */
+/* Entries in the list stay there. */
 typedef struct OciPlaces {
         OciPlace list[OCI_PLACES_MAX];
         char *found[OCI_PLACES_MAX]; /* owned; the directories of those that were found */
@@ -30,5 +30,5 @@ void oci_places_done(OciPlaces *p);
 
 /* A name in it that Docker 23 and later use where containers have user namespaces (userns-remap). */
 bool oci_place_is_remapped(const char *name);
-/* Appends those of the directory, whose descriptor is open, that are not in the list yet. */
+/* Appends the containers of the directory, whose descriptor is open, that are not in the list yet. */
 int oci_places_find(OciPlaces *p, int dir_fd);

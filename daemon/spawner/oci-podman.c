@@ -35,7 +35,7 @@ static int bolt_transaction_now(int dir_fd, uint64_t *ret)
         return n < 0 ? -errno : bolt_transaction(data, (size_t) n, ret);
 }
 
-/* Pages that a transaction can reach are not written again by the next one, so that what was read is of one
+/* Pages that a transaction can reach are not written again by the next one, so that the data read is of one
  * moment if the newest transaction is still the same afterwards. */
 static int read_bolt(int dir_fd, const char *id, char ***details, Refusal *reterr)
 {

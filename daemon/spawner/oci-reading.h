@@ -8,29 +8,29 @@
 
 typedef struct OciReadings {
         List all;
-        /* They were read, or the file system takes its time (and then once more when they were read): the container is
-         * to be looked at again, and oci_reading_get() has another answer. */
+        /* The files were read, or the file system is slow (and then once more when they were read). The container has to
+         * be looked at again, and oci_reading_get() has another answer. */
         void (*on_read)(void *userdata, const OciPlace *place, const char *id, bool was_slow);
         /* After that. */
         void (*on_settled)(void *userdata);
         void *userdata;
 } OciReadings;
 
-/* -EINPROGRESS: they are being read. -EAGAIN: that takes its time. What was found is weak, and stays until it is
- * dropped; what could not be read is not kept. */
+/* -EINPROGRESS: they are being read. -EAGAIN: the read takes a long time. The result is weak, and stays until it is
+ * dropped; failures are not kept. */
 int oci_reading_get(OciReadings *all, const OciQuery *query, OciFound **ret, Refusal *reterr);
-/* Nobody is interested in it any longer. */
+/* The result is no longer needed. */
 void oci_reading_drop(OciReadings *all, const OciPlace *place, const char *id);
 /* Its files have changed: if they are being read, they are read again. */
 void oci_reading_outdate(OciReadings *all, const OciPlace *place, const char *id);
 /* The same for each container that is not known yet, and may have this watch, or has it. Negative: any. */
 void oci_readings_outdate(OciReadings *all, int watch);
-/* Drops those of unknown containers that nobody has asked for since the last sweep. */
+/* Drops results of unknown containers that were not requested since the last sweep. */
 void oci_readings_sweep(OciReadings *all);
 
 bool oci_readings_are_running(const OciReadings *all, bool slow_too);
-/* A round waits for those that are running now, unless they take their time, and for none that begins later. */
+/* A round waits for reads that are running now, unless they are slow, and for none that begins later. */
 void oci_readings_wait(OciReadings *all);
-/* There are such ones; only of known containers, if that is asked. */
+/* Whether there are such ones; with `known_only`, of known containers. */
 bool oci_readings_are_waited_for(const OciReadings *all, bool known_only);
 void oci_readings_done(OciReadings *all);

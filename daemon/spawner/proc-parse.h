@@ -12,7 +12,7 @@
 
 #define PROC_ID_INVALID   UINT32_MAX
 #define PROC_N_RLIMITS    16
-#define PROC_MAPPINGS_MAX 340 /* what the kernel allows */
+#define PROC_MAPPINGS_MAX 340 /* the maximum of the kernel */
 
 typedef struct ProcStatus {
         char state; /* 'R', 'S', 'Z', … */
@@ -56,12 +56,12 @@ int proc_cgroup_parse(const char *text, char **ret);
 int cgroup_path_slice(const char *path, char **ret);
 int cgroup_path_unit(const char *path, char **ret);
 
-/* Whether it is in the control group of a unit, with slices above it and nothing else: names further down are
- * chosen by whoever is in that unit. `init` is the path of PID 1. systemd puts a '_' before a name that the kernel
+/* Whether it is in the control group of a unit, with slices above it and nothing else: processes in that unit
+ * choose names further down. `init` is the path of PID 1. systemd puts a '_' before a name that the kernel
  * could take for its own. */
 bool cgroup_path_is_in_unit(const char *path, const char *init, const char *unit);
 
-/* The path of the slice itself ("/" when there is none), and that of what lies in it ("/a.slice/c.service");
+/* The path of the slice itself ("/" when there is none), and of the unit in it ("/a.slice/c.service");
  * owned. */
 int cgroup_path_split(const char *path, char **ret_slice, char **ret_own);
 
@@ -76,7 +76,7 @@ int proc_number_parse(const char *text, int base, uint64_t max, uint64_t *ret);
 int proc_label_parse(const char *text, char **ret);
 int proc_apparmor_parse(const char *text, char **ret);
 
-/* argv, with what cannot be in a string made visible. */
+/* argv, with bytes that cannot be in a string made visible. */
 int proc_cmdline_parse(const char *data, size_t size, char ***ret);
 
 /* The fields of /proc/PID/stat that ps shows. */

@@ -19,7 +19,7 @@ typedef struct Listing {
         int fds[PROCESSES_MAX]; /* owned: /proc/PID */
 } Listing;
 
-/* The command line as one text, for people; what is not valid in a message is shown as '?'. */
+/* The command line as one text, for people; bytes that are invalid in a message are shown as '?'. */
 static void read_command(int proc_fd, char ret[static COMMAND_MAX])
 {
         _cleanup_close_ int fd = openat(proc_fd, "cmdline", O_RDONLY | O_CLOEXEC);
@@ -116,7 +116,7 @@ int process_table_read(ProcessTable *t, const Container *c, const Skipped *skipp
 
         l.table = t;
         l.skipped = skipped;
-        /* A service may be in the PID namespace of the host: its processes are those of its control group. */
+        /* A service may be in the PID namespace of the host: its processes are the members of its control group. */
         r = container_is_service(c) ? cgroup_foreach_process(c->leader->unit_cgroup, add_member, &l)
                                     : list_namespace(&l, c);
         if (r < 0 && !(container_is_service(c) && r == -ENOENT))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Lists the processes of a container. A reader (reader.h) finds them, and what one process keeps it from reading
- * is missing: the process is then listed with its name in brackets, as ps(1) does. */
+/* Lists the processes of a container. A reader (reader.h) finds them. A process that keeps it from reading its
+ * arguments is listed with its name in brackets, as ps(1) does. */
 
 #include "spawner/connection.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Providers find containers: each provider finds those of its kind, and the first process of each. All of them
+ * Providers find containers: each provider finds containers of one kind, and the first process of each. All of them
  * are brought up to date together, in rounds. One round runs at a time, and a request that arrives during a
  * round waits for the next, because the running one may have looked before. A container that is just starting
  * is looked at again a little later.
@@ -14,7 +14,7 @@
  *
  * - new() begins to watch for changes: signals of the source, or its directory with inotify. The watch calls
  *   provider_changed(), but not from new(): the first round comes by itself. A directory that does not exist is
- *   no failure; watch its parent (oci-watch.c). Without a watch, changes are seen only when somebody asks, and a
+ *   no failure; watch its parent (oci-watch.c). Without a watch, changes are seen only at a request, and a
  *   name in the table is answered from there even if its container has gone. If a name can be reused, mend the
  *   table in the callback of the watch, with a priority before requests (look_at_once() in container-oci.c).
  * - refresh() looks, and ends with provider_refreshed(), now or later. For each container that
@@ -32,7 +32,7 @@
  *   container_kind. cgroup is the control group that the engine created, unless it is always the unit's: an exec
  *   is refused if there are limits below the unit, which could not be copied (check_below() in launch.c).
  * - Nothing that a container's owner can write may name a process. A file is valid if root owns it and its
- *   directory and nobody else can write to them (root-file.h). A PID in it is valid if the process has the start
+ *   directory and no other user can write to them (root-file.h). A PID in it is valid if the process has the start
  *   time in the file, or is not younger than the file (plus one clock tick), and if something else connects it
  *   with the name, such as its control group. A process that is still the runtime's own program, on its way to
  *   the container's, is no template yet (check_executed() in container-oci.c). A service is trusted no more than
@@ -78,7 +78,7 @@ struct Provider {
         Providers *all; /* weak */
         bool is_running, is_failing;
         bool is_behind;  /* containers may have other names by now, which a round finds out */
-        bool is_blind;   /* a watch could not be made: what comes and goes is seen by looking only */
+        bool is_blind;   /* a watch could not be made: changes are seen by looking only */
         bool is_primed;  /* the containers that were there before us are known: others are new */
         List rejected;   /* seen and not used; of the last round */
         Refusal failure; /* of the last round */
@@ -122,7 +122,7 @@ bool providers_are_behind(const Providers *a);
 
 /* Why nothing of this name is in the table: it was rejected, or a provider failed. 0 when neither is so. */
 int providers_why_not(const Providers *a, const char *name, Refusal *reterr);
-/* Each container that was seen and cannot be used, and why. Ends early with what each() returns, when that is
+/* Each container that was seen and cannot be used, with the reason. Ends early with the result of each(), if that is
  * negative. */
 int providers_list_rejected(const Providers *a,
                             int (*each)(void *userdata, const char *name, const char *source,

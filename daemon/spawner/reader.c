@@ -129,7 +129,7 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-/* What is read does not keep us waiting, but has no processor. */
+/* The process does not keep us waiting, but has no processor. */
 static bool is_starved(const Reader *r)
 {
         pid_t pid = 0;

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * A reader: a child of ours for what a process can keep us waiting for. A process that sleeps in the kernel
+ * A reader: a child of ours for reads that a process can delay. A process that sleeps in the kernel
  * cannot be stopped for ptrace(2). The kernel reads the arguments of a process out of the memory of the process,
  * which may be a file of a file system that the container serves itself, and holds a lock of the process for
- * others. Nobody waits for a reader: it is killed after a time without progress, and one that cannot be killed
- * is left until it ends.
+ * others. The spawner does not wait for a reader: it is killed after a time without progress, and one that cannot
+ * be killed is left until it ends.
  */
 
 #include <stdbool.h>

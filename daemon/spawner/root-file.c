@@ -25,7 +25,7 @@ static int refuse_owner(const char *name, Refusal *reterr)
                       "%s does not belong to root, or other users can write to it", name);
 }
 
-/* Puts what a link says in front of what is left of the path. */
+/* Puts the target of a link in front of the rest of the path. */
 static int follow(int link_fd, char *rest, size_t size, int *dir_fd)
 {
         char target[PATH_MAX], joined[PATH_MAX];

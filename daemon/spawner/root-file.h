@@ -8,7 +8,7 @@
 
 #include "base/refusal.h"
 
-/* Opens a directory when it and all above it are root's, and nobody else may write to them (above it a
+/* Opens a directory when it and all above it are root's, and no other user may write to them (above it a
  * directory for all, where each has only his own, will do). Symbolic links that are root's are followed.
  * -ENOENT, without a refusal, when it is not there. */
 int root_directory_open(const char *path, int *ret_fd, Refusal *reterr);

@@ -40,7 +40,7 @@ static void run(const char *program, int control, const sigset_t *ignored)
         sigset_t none;
         int null;
 
-        /* Out of the way of what it is to become, and of 0 to 2. */
+        /* Out of the way of its final number, and of 0 to 2. */
         control = fcntl(control, F_DUPFD, RUNNER_CONTROL_FD + 2);
         if (control < 0)
                 _exit(1);

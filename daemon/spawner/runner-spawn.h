@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 
 typedef struct Runner {
-        pid_t pid;   /* unreaped as long as the runner is held, so that nobody else can have it */
+        pid_t pid;   /* unreaped as long as the runner is held, so that no other process can have it */
         int pidfd;   /* owned */
         int control; /* owned: our end, non-blocking */
 } Runner;

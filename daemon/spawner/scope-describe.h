@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The descriptions of scopes that were made before it was known for what. */
+/* The descriptions of scopes that were made before their execs were known. */
 
 #include <systemd/sd-bus.h>
 

@@ -10,8 +10,8 @@
 #include "spawner/systemd.h"
 #include "wire/scope-property.h"
 
-/* After `systemctl stop`: a shell at a terminal does not leave for SIGTERM, and nobody wants to wait for a
- * minute. */
+/* After `systemctl stop`: a shell at a terminal does not exit on SIGTERM, and a minute would be too long to
+ * wait. */
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 void scope_description(const char *text, char ret[static SCOPE_DESCRIPTION_SIZE])
@@ -54,7 +54,7 @@ static int append_property(sd_bus_message *m, const ScopeProperty *p)
         return -EINVAL;
 }
 
-/* The limits of the client, within those of the container. */
+/* The limits of the client, within the container's. */
 static int append_properties(sd_bus_message *m, const ScopeRequest *q, Refusal *reterr)
 {
         ScopeProperty asked[SCOPE_PROPERTIES_MAX] = {0};
@@ -104,7 +104,7 @@ static int append_unit(sd_bus_message *m, bool takes_pidfds, const char *slice, 
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s",
                                   slice, "CollectMode", "s", "inactive-or-failed", "TimeoutStopUSec", "t",
                                   STOP_TIMEOUT_USEC);
-        /* The runner has its number as long as nobody waits for it: see scope_abandon(). */
+        /* The runner has its number as long as it is not reaped: see scope_abandon(). */
         if (r >= 0)
                 r = takes_pidfds
                             ? sd_bus_message_append(m, "(sv)", "PIDFDs", "ah", 1, q->runner->pidfd)

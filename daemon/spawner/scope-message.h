@@ -23,14 +23,14 @@ typedef struct ScopeRequest {
         bool is_after_bound;     /* it is up, and is stopped only after the scope */
 } ScopeRequest;
 
-/* Creates the call without its last argument, which scope_message_finish() adds. `slice` is that of the request, or one
+/* Creates the call without its last argument, which scope_message_finish() adds. `slice` is the slice of the request, or one
  * below it. */
 int scope_message_new(sd_bus *bus, bool takes_pidfds, const char *name, const char *slice,
                       const ScopeRequest *q, sd_bus_message **ret, Refusal *reterr);
 
 /* `slice`: the one that the call makes as well; NULL: none. */
 int scope_message_finish(sd_bus_message *m, const Slice *slice);
-/* Sends the call that makes a slice alone, the request's or, without limits, one below it; nobody waits for its answer. */
+/* Sends the call that makes a slice alone, the request's or, without limits, one below it, and ignores the answer. */
 int scope_message_send_slice(sd_bus *bus, const char *name, const Slice *slice, bool with_limits);
 /* The same call for another connection; without its last argument, unless it is to be `whole`. */
 int scope_message_copy(sd_bus *bus, sd_bus_message *m, bool whole, sd_bus_message **ret);

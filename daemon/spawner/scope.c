@@ -21,12 +21,12 @@
 #define EXISTS_STOP_USEC  USEC_PER_SEC
 #define EXISTS_USEC       (5 * USEC_PER_SEC)
 
-/* A job of somebody else stops what the scope is in. */
+/* A job of another client of systemd stops the slice of the scope. */
 #define DESTRUCTIVE_ERROR      "org.freedesktop.systemd1.TransactionIsDestructive"
 #define DESTRUCTIVE_AGAIN_USEC (200 * USEC_PER_MSEC)
 #define DESTRUCTIVE_USEC       (10 * USEC_PER_SEC)
 
-/* How soon systemd is asked again that was not there to answer. */
+/* How soon systemd is asked again after it was not available. */
 #define AWAY_AGAIN_USEC (100 * USEC_PER_MSEC)
 
 /* Out of whichever list it is in; makes room for the next. */
@@ -49,7 +49,7 @@ static void scope_leave(Scope *s)
         }
 }
 
-/* Nobody waits for its job any longer: it must not create a scope later. */
+/* Its job is no longer wanted: it must not create a scope later. */
 static void scope_stop(const Scope *s)
 {
         (void) sd_bus_call_method_async(s->manager->bus, NULL, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
@@ -140,7 +140,7 @@ static int on_stopping(sd_bus_message *reply, void *userdata, sd_bus_error *erro
         return 0;
 }
 
-/* The name is taken: by what nobody needs, since the command of this exec was never released. */
+/* The name is taken by a unit that is not needed, since the command of this exec was never released. */
 static int scope_wait_for_name(Scope *s)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -183,7 +183,7 @@ static int scope_requeue(Scope *s)
         return 0;
 }
 
-/* Either it exists, but systemd has not reported it yet; or somebody stops it. */
+/* Either it exists, but systemd has not reported it yet; or it is being stopped. */
 static void scope_wait_for_slice(Scope *s, void (*tell)(Slice *))
 {
         int r = scope_requeue(s);
@@ -303,7 +303,7 @@ static unsigned count_in_flight(const ScopeManager *m, uid_t caller)
 }
 
 /* The oldest of the user who has the fewest in flight: systemd makes some hundreds a second, and a user may ask for a
- * thousand at once. Those of a slice that is being made or stopped wait for it. */
+ * thousand at once. Scopes of a slice that is being made or stopped wait for it. */
 static Scope *next_sendable(ScopeManager *m)
 {
         unsigned n, fewest = UINT_MAX;
@@ -439,7 +439,7 @@ static void scope_move(Scope *s)
 
         s->slot = sd_bus_slot_unref(s->slot);
         s->is_stopping = false;
-        /* Its runner has ended, and nobody waits for it. */
+        /* Its runner has ended and is not waited for. */
         if (!s->callback) {
                 scope_stop(s);
                 scope_destroy(s);

@@ -23,7 +23,7 @@ ScopeManager *scope_manager_free(ScopeManager *m);
 DEFINE_CLEANUP(ScopeManager, scope_manager_free);
 /* Slices that scopes wait for may be usable now. */
 void scope_manager_send(ScopeManager *m);
-/* The bus is gone, and the system's takes its place: what was not answered is asked for again. */
+/* The bus is gone, and the system's takes its place: calls without an answer are sent again. */
 int scope_manager_move(ScopeManager *m, sd_bus *bus);
 
 /* Called once, from the loop: NULL when the scope is there, else why not. */
@@ -38,6 +38,6 @@ Scope *scope_free(Scope *s);
 void scope_abandon(Scope *s, Runner *runner);
 DEFINE_CLEANUP(Scope, scope_free);
 
-/* Changes what the scope of an exec is called in lists of units, a while after, unless the process (which
- * the scope ends with) is over by then. Nobody waits for it. */
+/* Changes the description of an exec's scope in lists of units, a while after, unless the process (which
+ * the scope ends with) is over by then. The answer is ignored. */
 void scope_describe(ScopeManager *m, const char *exec_id, const char *text, int pidfd);

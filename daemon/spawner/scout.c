@@ -26,10 +26,10 @@
 #define PATIENT_MAX     (SCOUTS_MAX / 4)
 #define OF_DISKS_MAX    (SCOUTS_MAX / 4)
 
-/* How often those at work are looked at, how often one may be found in the same wait of the kernel, and how long a job
- * may take: in the scout, and until a scout is free. A scout that waits for the processor or for memory is not held
- * up by a process, and neither is one that waits for a process which waits for the processor; of those there are few,
- * because a process with several threads can look like that for as long as it likes. */
+/* The interval at which working scouts are looked at, how often one may be found in the same wait of the kernel, and how
+ * long a job may take: in the scout, and until a scout is free. A scout that waits for the processor or for memory is not
+ * delayed by a process, and neither is one that waits for a process which waits for the processor; the latter are few,
+ * because a process with several threads can look like that for any time. */
 #define LOOK_USEC   (100 * USEC_PER_MSEC)
 #define WAITS_MAX   10
 #define WORK_USEC   (10 * USEC_PER_SEC)
@@ -45,7 +45,7 @@ struct Scout {
         int pidfd, socket; /* owned */
         ScoutMemory *memory;
         sd_event_source *replies;
-        ScoutJob *job; /* weak; NULL at work: it was cancelled */
+        ScoutJob *job; /* weak; NULL at work: it was canceled */
         bool is_at_work;
         ScoutTarget target;
         uint64_t since;
@@ -220,7 +220,7 @@ static void start_timer(void)
         scouts.timer_runs = true;
 }
 
-/* Those that no scout is free for wait, and fail after a while. */
+/* Jobs without a free scout wait, and fail after a while. */
 static void give_jobs(void)
 {
         Shares shares = count_shares();
@@ -298,7 +298,7 @@ static int on_reply(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-/* Of a scout, the kernel says all this at once. One that reads files often waits, and has its time for that. */
+/* The kernel shows all of this about a scout at once. A scout that reads files often waits, and has time for that. */
 static void look_at_scout(Scout *s)
 {
         static const char state_key[] = "\nState:\t", switches_key[] = "\nvoluntary_ctxt_switches:\t";
@@ -322,7 +322,7 @@ static void look_at_scout(Scout *s)
         s->switches = n;
 }
 
-/* Beyond the time that one may wait for a process which does not run. */
+/* The scout has waited for longer than is allowed for a process which does not run. */
 static bool is_patient(const Scout *s, uint64_t now)
 {
         return s->is_at_work && s->n_waits > 0 && now >= s->since + (WAITS_MAX + 1) * LOOK_USEC;
@@ -453,7 +453,7 @@ int scouts_init(sd_event *event)
         return scout_new(&first);
 }
 
-/* One that waits for a process may need a moment to end, and nobody waits for it. */
+/* A scout that waits for a process may need a moment to end, and is not waited for. */
 void scouts_done(void)
 {
         LIST_FOREACH (Scout, s, &scouts.all, node) {

@@ -4,8 +4,8 @@
 /*
  * The seccomp filters of a process, read from the kernel by ptrace(2) in a reader (reader.h), one for a leader
  * at a time. The reader must not be under a filter itself. A leader that cannot be stopped, such as one that
- * sleeps in the kernel, delays only the execs that need its filters. For some seconds after a failure, nobody
- * tries again.
+ * sleeps in the kernel, delays only the execs that need its filters. For some seconds after a failure, it is
+ * not tried again.
  */
 
 #include "base/refusal.h"

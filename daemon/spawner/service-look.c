@@ -3,8 +3,7 @@
 /*
  * A look at a service asks systemd three things: which unit has the name (units that are not loaded stay so),
  * all properties of that unit, and, once the main process was opened, whether it still is the main process.
- * The properties are those of the process behind the pidfd only if the main process is the same before and
- * after.
+ * The properties describe the process of the pidfd only if the main process is the same before and after.
  */
 
 #include "spawner/service-look.h"
@@ -31,7 +30,7 @@
 typedef struct Look {
         ListNode node;
         ServiceLooks *looks; /* weak */
-        char *reference;     /* what was asked for; NULL: one of all */
+        char *reference;     /* the requested name; NULL: one of all */
         char *path;          /* of the unit's object; NULL until it is known */
         sd_bus_slot *slot;
         sd_bus_message *properties; /* while the main process is looked at */
@@ -79,7 +78,7 @@ static void look_end(Look *l)
         if (l->is_slow) {
                 list_remove(&s->slow, &l->node);
                 look_free(l);
-                /* Somebody may wait for another round. */
+                /* A request may wait for another round. */
                 provider_changed(s->provider);
                 return;
         }
@@ -89,7 +88,7 @@ static void look_end(Look *l)
         run_next(s);
 }
 
-/* Each round forgets what was rejected before it, and another one may come before the one that somebody waits for. */
+/* Each round forgets earlier rejections, and another one may come before the one that a request waits for. */
 static void look_again(ServiceLooks *s, const char *reference)
 {
         STRV_FOREACH (other, s->again)
@@ -185,7 +184,7 @@ static int make_container(const ServiceProperties *p, Leader *leader, Container 
                 leader, ret);
 }
 
-/* PID 1 names the process behind our pidfd, which lives: its pid has not been given to another. */
+/* PID 1 names the process of our pidfd, which lives: its pid has not been given to another. */
 static bool is_same_run(const Container *c, const ServiceProperties *p)
 {
         char id[SERVICE_ID_SIZE];
@@ -337,8 +336,8 @@ static int look_ask_properties(Look *l)
                                         BUS_PROPERTIES, "GetAll", on_properties, l, "s", "");
 }
 
-/* The process behind our pidfd lives, so that its number is not another's: it still is the main process, and
- * what was found of it before holds. */
+/* The process of our pidfd lives, so that its number is not another's: it still is the main process, and the
+ * facts found before hold. */
 static int on_known(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

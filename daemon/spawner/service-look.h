@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Looks at services, some of them side by side: what is found goes into the table of containers. */
+/* Looks at services, some of them side by side, and adds them to the table of containers. */
 
 #include "spawner/provider.h"
 

@@ -18,7 +18,7 @@
 typedef struct ServiceProperties {
         char *id;           /* owned: the name that the others are aliases of */
         char **names;       /* owned: all of them */
-        char **environment; /* owned: what the unit sets */
+        char **environment; /* owned: as set by the unit */
         char *state;        /* owned: ActiveState */
         char *control_group, *slice, *root_image, *root_directory, *fragment; /* owned */
         uint8_t invocation[SERVICE_INVOCATION];
@@ -45,5 +45,5 @@ int service_properties_check(const ServiceProperties *p, Refusal *reterr);
  * another user of the main process. */
 bool service_properties_name_user(const ServiceProperties *p, uint32_t uid, uint32_t gid);
 
-/* Whether it is up, so that what is ordered after it need not wait. */
+/* Whether it is up, so that units ordered after it need not wait. */
 bool service_properties_are_active(const ServiceProperties *p);

@@ -248,7 +248,7 @@ static void slice_consider(Slice *s, bool populated)
                 s->timer = sd_event_source_disable_unref(s->timer);
 }
 
-/* Somebody has stopped it. A scope may have made systemd start it again, as a slice without limits. */
+/* It was stopped by another client of systemd. A scope may have made systemd start it again, without limits. */
 static void slice_lost(Slice *s)
 {
         if (has_cgroup(s))
@@ -314,8 +314,8 @@ static void slice_begin(Slice *s, bool is_adopted)
         slice_stop(s);
 }
 
-/* No container is known for it. That it is not known does not mean that it has ended: what runs is left alone,
- * and ends with the namespaces of the container, or with the service. */
+/* No container is known for it. The container may still run, so the commands are left alone, and end with
+ * the namespaces of the container, or with the service. */
 static void slice_wait_for_container(Slice *s)
 {
         CgroupEvents now = {0};

@@ -37,7 +37,7 @@ typedef struct SliceEvents {
 } SliceEvents;
 
 struct Slice {
-        unsigned n_ref; /* one is the table's, each other that of a scope which is being made */
+        unsigned n_ref; /* one for the table, one for each scope that is being made */
         ListNode node;  /* of the table */
         sd_bus *bus;    /* weak; systemd's. NULL: the table is gone, and with it this object's use */
         const SliceEvents *events;
@@ -65,7 +65,7 @@ Slice *slice_ref(Slice *s);
 Slice *slice_unref(Slice *s);
 DEFINE_CLEANUP(Slice, slice_unref);
 
-/* For the table. systemd is talked to over another bus; what was asked for is asked for again. */
+/* For the table. systemd is on another bus now; pending calls are sent again. */
 void slice_move(Slice *s, sd_bus *bus);
 /* It is about to free itself. */
 void slice_detach(Slice *s);
@@ -74,7 +74,7 @@ void slice_set_container(Slice *s, Container *c);
 void slice_set_limits(Slice *s, const Limits *limits);
 /* systemd has it, against what we knew: it begins to be adopted, if its container is known. */
 void slice_on_found(Slice *s);
-/* Somebody stops it. */
+/* Another client of systemd stops it. */
 void slice_on_stopping(Slice *s);
 /* A job of it has ended. */
 void slice_on_job(Slice *s, const char *result);

@@ -55,7 +55,7 @@ static bool is_of(const Slice *s, const Container *c)
         return strncmp(s->digits, c->id, strlen(s->digits)) == 0;
 }
 
-/* Those of a spawner before us: each belongs to a container that still runs, or goes when it is empty. */
+/* Slices of an earlier spawner: each belongs to a container that still runs, or goes when it is empty. */
 static void settle_one(Slices *all, Slice *s)
 {
         if (s->state != SLICE_ADOPTED || s->container)
@@ -130,7 +130,7 @@ static int on_job_removed(sd_bus_message *signal, void *userdata, sd_bus_error *
         const char *unit, *result;
         Slice *s;
 
-        /* Most jobs are those of scopes. */
+        /* Most jobs belong to scopes. */
         if (sd_bus_message_read(signal, "uoss", NULL, NULL, &unit, &result) < 0 || !slice_name_is_any(unit))
                 return 0;
         s = find_by_name(all, unit);

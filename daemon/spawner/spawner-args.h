@@ -9,7 +9,7 @@ typedef struct LaunchArguments {
         const char *exec_id, *description;
         Container *container; /* weak */
         char **properties;    /* name, text, … */
-        uid_t caller;         /* of execd's; -1: nobody */
+        uid_t caller;         /* of execd; -1: unknown */
 } LaunchArguments;
 
 void launch_arguments_done(LaunchArguments *a);

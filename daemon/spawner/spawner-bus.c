@@ -300,7 +300,7 @@ static int start_launch(Connection *c, sd_bus_message *m, const LaunchArguments 
         r = find_or_make_launch(c, a, &l, reterr);
         if (r < 0)
                 return r;
-        /* A spare, made before it was known for what and for whom. */
+        /* A spare, made before its exec and its caller were known. */
         l->caller = a->caller;
         if (strcmp(l->description, a->description) != 0)
                 scope_describe(c->spawner->scopes, a->exec_id, a->description, l->runner.pidfd);

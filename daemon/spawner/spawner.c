@@ -150,7 +150,7 @@ static void on_container_new(void *userdata, Container *c)
 {
         Spawner *s = userdata;
 
-        /* A service is not new because somebody asks for it. */
+        /* A service is not new when a request names it for the first time. */
         if (container_is_service(c))
                 return;
         LIST_FOREACH (Connection, entry, &s->connections, node)

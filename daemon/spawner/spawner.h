@@ -18,9 +18,9 @@
 
 typedef struct SpawnerOptions {
         const char *runner; /* path of the static runner */
-        uid_t peer_uid;     /* who may connect */
+        uid_t peer_uid;     /* the user that may connect */
         bool allow_root;    /* root may, too; for tests */
-        bool no_services;   /* services of the host are no containers */
+        bool no_services;   /* services of the host are not containers */
         uint64_t idle_usec;
         const sd_bus_vtable *methods;
 } SpawnerOptions;

@@ -81,7 +81,7 @@ static int on_stopped(sd_bus_message *reply, void *userdata, sd_bus_error *error
         return 0;
 }
 
-/* No scope is made in it from here on. A job of somebody else has precedence. */
+/* No scope is made in it from here on. A job of another client of systemd takes precedence. */
 static void sub_slice_stop(SubSlice *sub)
 {
         int r;
@@ -250,7 +250,7 @@ static int count_scopes(const char *cgroup)
         return n;
 }
 
-/* A slice that is listed may not be there yet, or no longer: where that matters, the scopes are counted. */
+/* A listed slice may not exist yet, or no longer: if that matters, the scopes are counted. */
 static bool has_room(const char *cgroup, unsigned n_making, unsigned n_listed)
 {
         int n = cgroup_count_children(cgroup),

@@ -4,7 +4,7 @@
 /*
  * For each new unit in a slice, systemd looks at all others there. The scopes of a container with many execs
  * are therefore spread over slices below its slice. These have no properties: limits, device policy and
- * freezing are those of the slice above. Each is stopped when it has been empty for a while.
+ * freezing apply to the slice above. Each is stopped when it has been empty for a while.
  */
 
 #include <stdbool.h>

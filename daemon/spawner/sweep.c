@@ -83,7 +83,7 @@ static bool is_in(pid_t pid, const char *path)
                (found[n] == 0 || found[n] == '/');
 }
 
-/* Another process may have the number by now. What is read of it counts if the process lives afterwards. */
+/* Another process may have the number by now. Its data counts if the process lives afterwards. */
 static bool signal_one(const Sweep *w, pid_t pid)
 {
         _cleanup_close_ int pidfd = pidfd_open_pid(pid);
@@ -173,7 +173,7 @@ int sweep_start(const char *path, int signal_number, pid_t runner, Refusal *rete
                 return refuse(reterr, REFUSAL_UNAVAILABLE, EBUSY,
                               "the processes of the exec are still being signaled");
         }
-        /* One that kills instead, and spares nobody if the other one does not. */
+        /* A sweep that kills instead, and spares no process if the other one does not. */
         if (w && w->runner_fd < 0)
                 runner = 0;
         w = sweep_free(w);

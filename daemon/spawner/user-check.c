@@ -13,7 +13,7 @@
 
 #define REPORT_SEC_MAX (RUNNER_STARVED_SEC_MAX + 5)
 
-/* How many are under way. Those of users other than root leave some to root. */
+/* How many are under way. Checks of users other than root leave some to root. */
 #define OF_CONTAINER_MAX 16
 #define OF_CALLER_MAX    64
 #define OF_OTHERS_MAX    512

@@ -49,7 +49,7 @@ static int check_user_namespace(int proc_fd, uint64_t found, bool *ret_left, Ref
 }
 
 /* One that the command has made since is owned by the container's user namespace or one below. A namespace
- * of the host is no such thing. */
+ * of the host never is. */
 static int check_made_since(int fd, uint64_t now, uint64_t found, NamespaceType t)
 {
         _cleanup_close_ int owner = -EBADF;
@@ -166,8 +166,8 @@ static bool has_ended(int proc_fd)
 }
 
 /* execve(2) has failed so late that the command could only say so and end. It still has the rights of its
- * set-up, but is on its way out of the kernel and has never run anything: by the kernel's word, since
- * whatever the command says of itself might be the container's. */
+ * set-up, but is on its way out of the kernel and has never run anything: according to
+ * the kernel, since a report of the command itself might be the container's. */
 static bool has_ended_unexecuted(int proc_fd)
 {
         ProcStat stat;
@@ -224,8 +224,8 @@ int verify_command(pid_t pid, int pidfd, const Leader *leader, const RunnerSpec 
         int r;
 
         r = proc_fd < 0 ? proc_fd : check_all(proc_fd, &leader->found, spec, reterr);
-        /* The number was the command's if it still is. Where it is not, the runner was killed and the
-         * command reaped by somebody else: nothing is left. */
+        /* The number was the command's if it still is. If it is not, the runner was killed and
+         * another process has reaped the command: nothing is left. */
         if (pidfd_get_pid(pidfd, &same) == -ESRCH) {
                 refusal_done(reterr);
                 return 0;
