@@ -36,8 +36,8 @@
 /* The maximum number of listening sockets from systemd. */
 #define SOCKETS_MAX 16
 
-/* How long records that wait for the journal hold up the end. */
-/* For systemd to take what it is to keep: without it, running execs are lost. */
+/* How long the exit waits for systemd, which has to take the descriptors of running execs, since these are lost
+ * otherwise, and for the journal, which has to take waiting records. */
 #define NOTIFY_USEC (10 * USEC_PER_SEC)
 #define FLUSH_USEC  (2 * USEC_PER_SEC)
 
@@ -50,7 +50,7 @@ typedef enum Action {
 /* The command line. It has precedence over the files. */
 static struct {
         Action action;
-        char **files;               /* NULL: those of the system */
+        char **files;               /* NULL: the files of the system */
         char idle[UNITS_TEXT_SIZE]; /* "": not given */
         const char *spawner_socket;
         bool debug;

@@ -31,7 +31,7 @@ static void agent_child(int notify_fd, pid_t parent)
         char number[16];
         int fd;
 
-        /* It leaves with us however we end. */
+        /* It exits with us however we end. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
                 _exit(EXIT_FAILURE);
         (void) signal(SIGPIPE, SIG_DFL);
@@ -42,8 +42,8 @@ static void agent_child(int notify_fd, pid_t parent)
                 (void) dup2(fd, STDOUT_FILENO);
         }
         snprintf(number, sizeof(number), "%d", notify_fd);
-        /* A desktop's agent comes first. Where there is no login session there is none, and there polkit
-         * does not look at fallbacks. */
+        /* A desktop's agent comes first. Without a login session there is none, and then polkit does not look
+         * at fallbacks. */
         execlp(AGENT, AGENT, "--notify-fd", number, sd_pid_get_session(0, NULL) >= 0 ? "--fallback" : NULL,
                (char *) NULL);
         _exit(EXIT_FAILURE);

@@ -53,7 +53,7 @@ static bool has_prefix(const char *text, const char *prefix)
         return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The bus says that nobody has the name, or systemd that it does not start what is disabled or masked. */
+/* The bus says that the name has no owner, or systemd that it does not start a disabled or masked unit. */
 bool bus_lacks_execd(const sd_bus_error *error)
 {
         return sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* containers: what execs run in. */
+/* containers: lists the containers and services in which execs can run. */
 
 #include <stdio.h>
 #include <string.h>

@@ -70,8 +70,8 @@ int verb_help(Ctl *c, int argc, char **argv);
 int help_print(Ctl *c, Verb verb); /* _VERB_INVALID: of execctl as a whole */
 int help_version(void);
 
-/* options.c: the index of the first argument that is no option, or the negative of what execctl is to exit
- * with. With `stop` the first argument that is no option ends the options. */
+/* options.c: the index of the first argument that is not an option, or the negative of the exit status of
+ * execctl. With `stop` the first argument that is not an option ends the options. */
 int options_parse(Ctl *c, int argc, char **argv, bool stop);
 /* Once the command is known: whether it takes the options that were given. */
 int options_check(const Options *o, Verb verb);
@@ -94,7 +94,7 @@ int verb_run(Ctl *c, int argc, char **argv);
 int verb_shell(Ctl *c, int argc, char **argv);
 int verb_attach(Ctl *c, int argc, char **argv);
 
-/* remote.c: execctl there, over ssh, for what D-Bus does not carry between hosts. Returns only on failure.
+/* remote.c: runs execctl there, over ssh, for tasks that D-Bus cannot do between hosts. Returns only on failure.
  */
 /* Whether a stream is shown on a terminal, here or on the host from which execctl was started over ssh. */
 bool ends_at_terminal(int fd);
@@ -104,7 +104,7 @@ int remote_run(Ctl *c, const char *verb, bool tty, int argc, char **argv);
 int fail(const char *format, ...) _printf_(1, 2); /* prints the error, and returns EXIT_FAILURE */
 int fail_errno(int error, const char *format, ...) _printf_(2, 3);
 int fail_memory(void);
-/* Writes what stdout has buffered. 0, or the errno of the first failure, EPIPE if the reader has exited. */
+/* Writes the buffer of stdout. 0, or the errno of the first failure, EPIPE if the reader has exited. */
 int output_flush(void);
 /* A copy in which nothing can move the cursor: control characters are '?', and all beyond ASCII if the locale
  * does not have UTF-8. */
@@ -130,8 +130,8 @@ char *format_timestamp(char buf[static TIMESTAMP_SIZE], uint64_t usec);
 /* A uid as a name where there is one. */
 char *user_name(uid_t uid);
 
-/* pager.c: from here on stdout is read by a pager, where that is wanted. */
+/* pager.c: from here on a pager reads stdout, unless it is disabled. */
 void pager_open(Ctl *c);
-/* Has the pager, if there is one, show what is written to stderr as well, in its order. */
+/* Has the pager, if there is one, show stderr as well, in order. */
 void pager_take_stderr(Ctl *c);
 void pager_close(Ctl *c);

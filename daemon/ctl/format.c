@@ -86,8 +86,8 @@ char *text_clean(const char *text)
                 uint32_t c = (unsigned char) text[i];
                 int n = character_take(text + i, size - i, &c);
 
-                /* A byte that is no UTF-8 is of another character set, or a control of one byte. So are those of
-                 * UTF-8 to a terminal with another character set. */
+                /* A byte that is not UTF-8 is of another character set, or a control of one byte. To a terminal with
+                 * another character set, so are the bytes of UTF-8. */
                 n = MAX(n, 1);
                 if (character_acts(c) || (c >= 0x80 && !is_utf8))
                         memset(copy + i, '?', (size_t) n);

@@ -119,7 +119,7 @@ static int read_wanted(const Options *o, int argc, char **argv, Wanted *ret)
         return 0;
 }
 
-/* By what the list of execs has already. */
+/* By facts that the list of execs already has. */
 static bool may_be_wanted(const Options *o, const Wanted *w, const ExecRow *e, size_t *n_ended)
 {
         if (w->state && strcmp(e->state, w->state) != 0)

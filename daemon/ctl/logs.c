@@ -12,7 +12,7 @@
 #include "ctl/bus.h"
 #include "ctl/journal.h"
 
-/* Anybody may write EXEC_ID=…; what journald itself says of the writer cannot be forged. The records are
+/* Anybody may write EXEC_ID=…; the fields that journald adds cannot be forged. The records are
  * execd's, the output comes from the unit of the exec. */
 static int open_journal(const char *id, sd_journal **ret)
 {

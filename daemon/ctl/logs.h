@@ -9,5 +9,5 @@ typedef struct LogsView {
 } LogsView;
 
 /* Prints the last `lines` (negative: all) of the output of an exec that the journal has, and with `follow`
- * what comes until its end; *ret_printed (may be NULL) is how many. */
+ * further lines until its end; *ret_printed (may be NULL) is how many. */
 int logs_print(const char *id, long lines, bool follow, const LogsView *view, size_t *ret_printed);

@@ -82,7 +82,7 @@ static int run_verb(Ctl *c, int argc, char **argv)
         if (verb < 0)
                 return fail_unknown(argv[0]);
         v = &verb_table[verb];
-        argv[0] = program_invocation_short_name; /* for what getopt has to say */
+        argv[0] = program_invocation_short_name; /* for messages of getopt */
         first = options_parse(c, argc, argv, v->has_command);
         if (first < 0)
                 return -first;

@@ -60,7 +60,7 @@ static const char *color_of(const Multi *m, const Job *j)
         return m->ctl->colors ? colors[(size_t) (j - m->jobs) % ELEMENTSOF(colors)] : "";
 }
 
-/* A terminal would act on the controls of one container's line in those of the others, which it could rewrite. */
+/* A terminal would act on controls in a line of one container, which could thus rewrite lines of the others. */
 static void print_line(const Multi *m, const Job *j, FILE *f, const char *line, size_t size)
 {
         const char *name = j->target->name;
@@ -88,7 +88,7 @@ static void output_close(Output *o)
                 o->fd = fd_close(o->fd);
 }
 
-/* Shows the lines that are whole, and with `rest` what is left. */
+/* Shows the lines that are whole, and with `rest` also the remaining bytes. */
 static void show_lines(Multi *m, const Job *j, Output *o, FILE *f, bool rest)
 {
         size_t start = 0;

@@ -239,7 +239,7 @@ static void getopt_init(Getopt *g, bool stop)
         }
 }
 
-/* Keeps how the option was written, for what there is to say of it once the command is known. */
+/* Keeps how the option was written, for errors about it once the command is known. */
 static int note_given(Options *o, int value, const char *name)
 {
         char *text;

@@ -15,7 +15,7 @@
 /* Of these only less can be kept from starting a shell. */
 #define SECURE_PAGER "command -v less >/dev/null && exec less; exec cat"
 
-/* Somebody who was given execctl with more rights than their own must not get a shell from the pager. */
+/* A user who may run execctl with more rights than their own must not get a shell from the pager. */
 static bool is_elevated(void)
 {
         const char *secure = getenv("SYSTEMD_PAGERSECURE");

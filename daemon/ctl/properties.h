@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Properties of an object on the bus, whatever there are: each as a text for people and as JSON. */
+/* All properties of an object on the bus, known or not: each as a text for people and as JSON. */
 
 #include "ctl/bus.h"
 

@@ -31,7 +31,7 @@ typedef struct Sink {
         int fd; /* owned where `owned` */
         bool owned;
         bool is_socket;
-        bool tells_end;  /* poll(2) reports when nobody reads there any longer */
+        bool tells_end;  /* poll(2) reports when it no longer has a reader */
         bool can_splice; /* splice(2) writes there and does not block */
         bool broken;     /* nothing more can be written there */
         bool lost;       /* and something should have been */
@@ -49,7 +49,7 @@ typedef enum PumpEnd {
         PUMP_END_NOTHING,
         PUMP_END_CLOSE,    /* the last writer of a pipe goes */
         PUMP_END_SHUTDOWN, /* of a socket, which can still be read from */
-        PUMP_END_CTRL_D,   /* what ends the input on a terminal */
+        PUMP_END_CTRL_D,   /* the byte that ends the input on a terminal */
 } PumpEnd;
 
 typedef struct Pump {
@@ -77,7 +77,7 @@ typedef struct Pump {
 
 /* Sets the entries to wait for. Returns their number, or 0 if there is nothing left to wait for. */
 size_t pump_wants(Pump *p, struct pollfd ret[static 2]);
-/* After poll(), with those entries: moves what is there and fits. */
+/* After poll(), with those entries: moves all bytes that are available and fit. */
 void pump_turn(Pump *p, const struct pollfd *fds, size_t n);
 /* All is written: passes the end on. */
 void pump_finish(Pump *p);

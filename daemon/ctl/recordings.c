@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* recordings: what can be replayed. */
+/* recordings: lists the recordings that can be replayed. */
 
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +84,7 @@ static void add_recording(Table *t, Ctl *c, const History *h, const Recording *k
         table_add_text(t, k->file);
 }
 
-/* The records of these execs. A journal that the caller may not read is no failure: then less is known. */
+/* The records of these execs. A journal that the caller may not read is not a failure: then less is known. */
 static int read_origins(const Ctl *c, sd_bus_message *reply, History *ret)
 {
         _cleanup_strv_ char **ids = NULL;

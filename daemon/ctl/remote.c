@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* execctl on another host: what needs fds or the journal there runs there, and ssh carries the streams. */
+/* execctl on another host: a verb that needs fds or the journal there runs there, and ssh carries the streams. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static void write_command(Buf *b, const Ctl *c, const char *verb, bool tty, int 
         buf_puts(b, " --");
         for (int i = 0; i < argc; i++) {
                 if (i == 1 && !c->options.all)
-                        buf_puts(b, " --"); /* what follows the container is the command's */
+                        buf_puts(b, " --"); /* arguments after the container belong to the command */
                 quote(b, argv[i]);
         }
         buf_append(b, "", 1);

@@ -35,8 +35,8 @@ typedef struct Player {
         int signal_fd; /* owned */
         int keys_fd;   /* our terminal, where there is one; else negative */
         bool on_terminal;
-        PlainText plain;     /* of what is written to a file or a pipe */
-        ScreenFilter screen; /* of what is written to a terminal */
+        PlainText plain;     /* of output to a file or a pipe */
+        ScreenFilter screen; /* of output to a terminal */
         uint64_t idle_limit_usec;
         uint64_t last_usec; /* time of the event before, in the recording */
         uint64_t due;       /* when the next one is due but for its pause, CLOCK_MONOTONIC */
@@ -125,7 +125,7 @@ static int read_header(Player *p, size_t *taken)
         return 0;
 }
 
-/* Waiting, and what is typed meanwhile. */
+/* Waits, and the keys typed meanwhile. */
 
 static int prepare_terminal(Player *p)
 {
@@ -186,7 +186,7 @@ static void on_keys(Player *p)
                 p->quit = true;
 }
 
-/* One wait until then, or for what comes before it. */
+/* One wait until then, or until an earlier event. */
 static void wait_once(Player *p, uint64_t until)
 {
         struct pollfd fds[] = {{.fd = p->signal_fd, .events = POLLIN}, {.fd = p->keys_fd, .events = POLLIN}};

@@ -61,7 +61,7 @@ static int append_copies(char ***all, char *const *more)
         return r;
 }
 
-/* Of several values of a variable the last one counts: those of --setenv, before that those of --env-file. */
+/* Of several values of a variable the last one counts. The values of --setenv come after the values of --env-file. */
 static int make_env(const Options *o, char ***ret)
 {
         const char *term = o->tty ? getenv("TERM") : NULL;
@@ -276,11 +276,11 @@ static int run_one(Ctl *c, int argc, char **argv)
         if (c->options.tty || c->options.record)
                 return run_attached(c, argv[0], argv + 1);
         r = run_piped(c, argv[0], argv + 1);
-        /* The daemon may have to record whatever runs. */
+        /* The configuration may require a recording of each exec. */
         return r == NEEDS_STREAM ? run_attached(c, argv[0], argv + 1) : r;
 }
 
-/* Defaults of what has a terminal. */
+/* Defaults for an exec with a terminal. */
 static void use_terminal(Options *o)
 {
         o->interactive = true;
@@ -317,7 +317,7 @@ int verb_run(Ctl *c, int argc, char **argv)
         return run_one(c, argc, argv);
 }
 
-/* As with machinectl: the user stands before the container. */
+/* As with machinectl, the user precedes the container. */
 static int take_user(Options *o, char **container)
 {
         char *at = strrchr(*container, '@');

@@ -11,7 +11,7 @@
 #define CANCEL      0x18
 #define SUB         0x1a
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD, for what is not UTF-8 */
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD, for bytes that are not UTF-8 */
 
 static bool is_one_of(const char *characters, char c)
 {
@@ -33,7 +33,7 @@ static bool escape_is_display(const char *s, size_t n)
 }
 
 /* Modes of the screen: of "?", reverse video, origin, wrapping, the cursor, margins, the other screen and
- * updates in one piece; else insertion. Not those of the keyboard, the mouse, pasting and reports. */
+ * updates in one piece; else insertion. Not the modes of the keyboard, the mouse, pasting and reports. */
 static bool mode_is_display(unsigned mode, bool private)
 {
         static const unsigned modes[] = {5, 6, 7, 12, 25, 45, 47, 69, 1047, 1048, 1049, 2026};

@@ -5,7 +5,7 @@
  * The output of a command for a terminal that the command does not have, such as one that shows a recording.
  * Only sequences that change what the screen shows pass, each as a whole. All others are left out: requests
  * that the terminal answers as if the answer was typed, strings for it such as the clipboard, a title or a
- * picture, modes of the keyboard and the mouse, the printer, and what execctl does not know. The output may
+ * picture, modes of the keyboard and the mouse, the printer, and unknown sequences. The output may
  * come in pieces, cut anywhere.
  */
 

@@ -156,7 +156,7 @@ static void ask_again(Session *s)
 
 /* Signals. */
 
-/* Nobody waits for the answer: the command may be gone by then. */
+/* The answer is ignored: the command may be gone by then. */
 static void tell_exec(Session *s, const char *member, const char *types, int a, int b)
 {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -300,7 +300,7 @@ static void stop_if_wanted(Session *s)
                 terminal_stop();
 }
 
-/* One wait for whatever comes; 0 when there is nothing more to wait for. */
+/* One wait for any event; 0 when there is nothing more to wait for. */
 static int turn(Session *s)
 {
         struct pollfd fds[2 + 2 * ELEMENTSOF(s->pumps)];
@@ -333,7 +333,7 @@ static int turn(Session *s)
         return 1;
 }
 
-/* The stream has ended, but has the command? Somebody may have typed the detach keys. */
+/* The stream has ended, but the command need not have: the user may have typed the detach keys. */
 static int stream_end(Session *s)
 {
         bool is_running;

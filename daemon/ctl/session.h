@@ -24,7 +24,7 @@ typedef struct Session {
         Again again;
         uint64_t ask_at;      /* CLOCK_MONOTONIC: when to ask for the end again; 0 while asked */
         bool known;           /* the exit status */
-        uint64_t drain_until; /* CLOCK_MONOTONIC, ms; 0: what the command has written is not through yet */
+        uint64_t drain_until; /* CLOCK_MONOTONIC, ms; 0: the output of the command is not through yet */
         unsigned ends_said;
         int exit_status;
         int left_by; /* the signal that ended us */
@@ -43,7 +43,7 @@ int session_use_pipes(Session *s, const int pipes[static 3]);
 void session_release_stdin(Session *s);
 /* The exit status of execctl if it could not write output, after the error was printed; 0 if it could. */
 int session_lost_output(const Session *s);
-/* The command has ended with this status: what execctl ends with. */
+/* The status of execctl after the command has ended with this status. */
 int session_pipes_status(const Session *s, int status);
 
 /* From here on signals are ours to read. */

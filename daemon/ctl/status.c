@@ -51,7 +51,7 @@ static void print_text(const char *name, const char *text, const char *more)
         printf("%13s: %s%s\n", name, clean ?: "", more);
 }
 
-/* Nothing for what is not known. */
+/* Nothing for unknown values. */
 static void print_property(const Properties *p, const char *title, const char *name)
 {
         const char *text = text_of(p, name);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Rows of cells, shown as an aligned table or as JSON. Each cell has two faces: what people see, and a JSON
+ * Rows of cells, shown as an aligned table or as JSON. Each cell has two faces: a text for people, and a JSON
  * value. Errors are sticky: table_print() reports them.
  */
 

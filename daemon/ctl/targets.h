@@ -7,7 +7,7 @@
 
 typedef struct Target {
         char *name;      /* as people are shown it */
-        char *reference; /* what execd is asked for: an ID where that is known */
+        char *reference; /* the name in calls to execd: an ID if it is known */
 } Target;
 
 typedef struct Targets {

@@ -6,18 +6,18 @@
 #include <stdint.h>
 
 /* Puts the terminal at `fd` into raw mode, or with `watch` only so far that it shows what another terminal
- * shows; from then on it is given back its old mode whenever execctl ends. Again: after it was taken out of
- * it by somebody else. 0 or -errno. */
+ * shows; from then on it is given back its old mode whenever execctl ends. Again: after another process
+ * has changed the mode. 0 or -errno. */
 int terminal_raw(int fd, bool watch);
 void terminal_restore(void);
-/* Stops until the terminal is given to this process, as the kernel does to who touches it before; -EIO if
- * nobody can give it. For use before signals are blocked. */
+/* Stops until the terminal is given to this process, as the kernel stops a process that touches it before. -EIO if
+ * no process can give it. For use before signals are blocked. */
 int terminal_await(int fd);
 
 /* A process in the background that reads from its terminal, or writes to it where the terminal does not let
- * it, is stopped, and after SIGCONT it tries again at once and is stopped again, whatever other signals it
- * has got meanwhile. From here on the call is interrupted instead, and the process is to stop by itself when
- * it has heeded those. */
+ * it, is stopped, and after SIGCONT it tries again at once and is stopped again, even if other signals are
+ * pending. From here on the call is interrupted instead, and the process has to stop by itself after it has
+ * handled those. */
 void terminal_catch_stops(void);
 bool terminal_wants_stop(void);
 /* Returns after SIGCONT. */

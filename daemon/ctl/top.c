@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* top: what execs use. The share of the processors is that of a second. */
+/* top: shows the resource usage of execs. The share of the processors is measured over one second. */
 
 #include <poll.h>
 #include <stdio.h>

@@ -41,12 +41,12 @@ typedef struct VerbRow {
         const char *name;
         const char *arguments; /* as the help shows them */
         int min, max;          /* arguments */
-        bool has_command;      /* options end at the first argument: what follows is of the command */
+        bool has_command;      /* options end at the first argument; the rest belongs to the command */
         const char *summary;
 } VerbRow;
 
 extern const VerbRow verb_table[_VERB_MAX];
 
 Verb verb_from_string(const char *name);
-/* The command that somebody means by a name that is none; NULL where that is not known. */
+/* The command that is likely meant by an unknown name, or NULL. */
 const char *verb_suggest(const char *name);

@@ -10,5 +10,5 @@
  * Nothing is asked with --quiet, or if this machine enforces all limits. */
 void warnings_ask(Ctl *c, const char *path);
 
-/* Prints what has come with the answers of calls since. */
+/* Prints the warnings in answers since then. */
 void warnings_show(Ctl *c);

@@ -115,7 +115,7 @@ static int check_program(const char *path, bool *ret_stat_failed)
         return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
-/* The file was found to be executable before: what says no now is the policy, which has been asked about the
+/* The file was found to be executable before: now the policy refuses it, which has been asked about the
  * label by now but not about this program. */
 static int refuse_label(const Entry *e, int error, Refusal *reterr)
 {
@@ -196,7 +196,7 @@ int command_find(Entry *e, Refusal *reterr)
         return 0;
 }
 
-/* Docker has such a command start, say this on its stderr and end with 255: what was found is no program, or
+/* Docker has such a command start, say this on its stderr and end with 255: the file is not a program, or
  * its interpreter is not there. */
 static bool is_late_failure(int error)
 {

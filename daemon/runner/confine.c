@@ -27,8 +27,8 @@
 /* The default of the kernel for every process. */
 #define TIMER_SLACK_NSEC 50000
 
-/* The leader's limits. Where ours are lower and may not be raised, the command gets less than the leader
- * has: that is no harm, while more would be. */
+/* The leader's limits. If ours are lower and may not be raised, the command gets less than the leader has,
+ * which is safe, while more would not be. */
 static int set_rlimits(const RunnerSpec *s)
 {
         for (int i = 0; i < RUNNER_N_RLIMITS && s->rlimits_set; i++) {
@@ -55,7 +55,7 @@ static int set_oom_score(const RunnerSpec *s)
         r = proc_write("/proc/self/oom_score_adj", text);
         if (r != -EACCES && r != -EPERM)
                 return r;
-        /* May not be lowered: to be killed sooner than the leader is no privilege. */
+        /* If it cannot be lowered, the command is killed sooner than the leader, which is not a privilege. */
         r = proc_read("/proc/self/oom_score_adj", now, sizeof(now));
         if (r < 0)
                 return r;
@@ -79,8 +79,8 @@ static int set_scheduling(const RunnerSpec *s)
         return 0;
 }
 
-/* The attributes that execve(2) keeps, which would be those of execd-spawner. The leader's timer slack is not
- * known: to ask for it takes CAP_SYS_NICE. */
+/* The attributes that execve(2) keeps, which would be execd-spawner's own. The leader's timer slack is not
+ * known: reading it takes CAP_SYS_NICE. */
 static int set_inherited(const RunnerSpec *s)
 {
         long ioprio = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);

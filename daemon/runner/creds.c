@@ -132,8 +132,8 @@ int creds_lookup(const RunnerSpec *s, UserCredentials *ret, Refusal *reterr)
         return r;
 }
 
-/* Others than the leader's would mean somebody else inside, and may not be dropped there where the namespace
- * says so. */
+/* Groups other than the leader's would mean other users inside. They cannot be dropped if the namespace
+ * forbids setgroups(2). */
 int creds_set_outside_groups(const RunnerSpec *s)
 {
         bool same = s->as_leader && s->n_leader_groups > 0;
@@ -141,7 +141,7 @@ int creds_set_outside_groups(const RunnerSpec *s)
         return setgroups(same ? s->n_leader_groups : 0, same ? s->leader_groups : NULL) < 0 ? -errno : 0;
 }
 
-/* After joining a user namespace our ids mean nothing in it, and files that we make belong to nobody: become
+/* After joining a user namespace our ids are not mapped there, and our files would belong to no user. Become
  * its root, or the leader's user where it has no root. */
 int creds_enter_user_namespace(const RunnerSpec *s, Refusal *reterr)
 {
@@ -228,7 +228,7 @@ static int set_ids(const RunnerSpec *s, const UserCredentials *u, Refusal *reter
         return 0;
 }
 
-/* A new one without a name: a named one could have been made in advance by somebody else. */
+/* A new one without a name: another process could have made a named one in advance. */
 int creds_join_keyring(void)
 {
         return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS ? -errno : 0;

@@ -217,8 +217,8 @@ static int enter(const RunnerOrder *order, size_t n_fds, Entry *e, Refusal *rete
         return command_find(e, reterr);
 }
 
-/* Waits for the order: 1. The spawner went away instead: 0. Anything else is no order, or we were started by
- * somebody else (a container can have its script run by what executes it). */
+/* Waits for the order: 1. The spawner went away instead: 0. Anything else is not an order, or another program
+ * has started us (a container can choose the interpreter of its scripts). */
 static int receive_order(RunnerOrder *ret, int *ret_fds, size_t max_fds, size_t *ret_n_fds)
 {
         ssize_t n = fd_recv_message(RUNNER_CONTROL_FD, ret, sizeof(*ret), ret_fds, max_fds, ret_n_fds);

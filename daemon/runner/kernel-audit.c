@@ -3,7 +3,7 @@
 /*
  * The kernel's audit: the command belongs to the login session of its caller, and has a record like a command
  * of sudo(8). Both as far as the kernel goes along: it may have no audit, a login uid may be immutable, and
- * in a pid namespace of its own nobody has a say. The journal has the record in any case.
+ * it may ignore processes in other namespaces. The journal has the record in any case.
  */
 
 #include <linux/netlink.h>

@@ -2,7 +2,7 @@
 
 /*
  * The monitor (see runner.h). Its input is the order, from the spawner, and the channel, which the container
- * may write to once the command can be seen inside: what comes over it is checked, and the worst that it can
+ * may write to once the command can be seen inside. Messages on it are checked, and the worst that one can
  * say is that its own start has failed.
  */
 
@@ -37,7 +37,7 @@ typedef struct Monitor {
         int pidfd;             /* of the command, or negative */
         int tty;               /* pty master, or negative */
         bool is_ordered;       /* the order has come */
-        Patience patience;     /* with what it asks for */
+        Patience patience;     /* with the descriptors that it asks for */
         bool is_check;         /* no command is to be run */
         bool failed, checked;
         bool is_end_told; /* the end of the command */
@@ -74,7 +74,7 @@ static void monitor_take_order(Monitor *k)
         patience_begin(&k->patience, now_usec(CLOCK_MONOTONIC));
 }
 
-/* A child of ours, whether or not it has ended: nobody can name any other process to us. */
+/* A child of ours, whether or not it has ended: no other process is accepted. */
 static bool is_child(pid_t pid)
 {
         siginfo_t info;
@@ -136,7 +136,7 @@ static void monitor_time_out(Monitor *k, PatienceEnd end)
         monitor_fail(k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT, text);
 }
 
-/* There is no hurry before the order. */
+/* Before the order, no request waits. */
 static PatienceEnd monitor_look(Monitor *k)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -188,8 +188,8 @@ static int reap(pid_t *pid, struct rusage *ret_usage)
         return status;
 }
 
-/* Nobody waits for them: one that hangs in a file system of the container's cannot be ended. PID 1 reaps
- * them after us, and the spawner ends whatever else is in the scope. */
+/* The monitor does not wait for them: one that hangs in a file system of the container cannot be ended. PID 1
+ * reaps them after us, and the spawner ends all other processes in the scope. */
 static void monitor_end_children(const Monitor *k)
 {
         if (k->joiner > 0)
@@ -248,8 +248,8 @@ static void monitor_report_early_end(Monitor *k)
 }
 
 /* The spawner looks at the command before anything else may happen to it, and execd takes it over after
- * that: until then an ended command stays there to be looked at. The byte of execd, or 0 when nobody has the
- * control socket any longer. */
+ * that: until then an ended command stays there to be looked at. The byte of execd, or 0 if the control
+ * socket has been closed. */
 static char wait_until_taken(Monitor *k)
 {
         struct pollfd p[] = {{.fd = RUNNER_CONTROL_FD, .events = POLLIN},
@@ -264,8 +264,8 @@ static char wait_until_taken(Monitor *k)
 /* The address at which the kernel has loaded this program, as the linker names it. */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
-/* The monitor may stay for days: what it has read of its program is given back, and what it needs at the end
- * is read again. Nothing is lost, since these pages are those of the file. */
+/* The monitor may stay for days. It gives back the pages that it has read of its program, and reads those that
+ * it needs at the end again. Nothing is lost, since these pages are in the file. */
 static void give_back_text(void)
 {
         const ElfW(Phdr) *program =
@@ -306,7 +306,7 @@ static void monitor_run_command(Monitor *k)
         k->report.pid = k->command;
         report_send(&k->report, fds, k->tty >= 0 ? 2 : 1);
         k->tty = fd_close(k->tty);
-        /* Without the byte nobody has compared it with its container, or nobody knows that it runs. */
+        /* Without the byte, the spawner has not compared it with its container, or execd does not know that it runs. */
         taken = wait_until_taken(k);
         if (taken == 0) {
                 monitor_end_children(k);
@@ -340,7 +340,7 @@ static void monitor_finish(Monitor *k)
                 monitor_end_children(k);
                 k->report.type = RUNNER_FAILED;
                 report_send(&k->report, NULL, 0);
-                /* The spawner counts those that hang in a check, where there is no scope that would. */
+                /* The spawner counts runners that hang in a check, since no scope does. */
                 if (k->is_check)
                         reap(&k->joiner, NULL);
                 return;
@@ -397,7 +397,7 @@ static int monitor_fork_joiner(Monitor *k, const char **ret_act)
         return k->joiner < 0 ? -errno : 0;
 }
 
-/* Before the order: what cannot be done yet is done after it. */
+/* Before the order. Steps that are not possible yet follow after it. */
 static bool monitor_prepare(Monitor *k)
 {
         const char *act;
@@ -410,7 +410,7 @@ static bool monitor_prepare(Monitor *k)
         return false;
 }
 
-/* There is no joiner that could say so. */
+/* No joiner can report it. */
 static int monitor_without_joiner(Monitor *k, const char *act, int error)
 {
         _cleanup_refusal_ Refusal refusal = REFUSAL_INIT;

@@ -3,8 +3,7 @@
 /*
  * The output of a detached exec, on its way from execd's packet pipe to the journal. The monitor is in the
  * exec's scope, so that journald knows the unit by itself and counts the records against it, and not against
- * those of execd. A journal that takes none makes the monitor wait; then the pipe fills, and the command
- * waits.
+ * execd. A journal that takes none makes the monitor wait; then the pipe fills, and the command waits.
  *
  * Each line is a record. journald drops what exceeds its rate limit, by default 10000 records of a unit in
  * 30 seconds; so where there are many lines, those that come together share a record, and records are no
@@ -91,7 +90,7 @@ static bool is_pipe(int fd)
         return fstat(fd, &st) >= 0 && S_ISFIFO(st.st_mode);
 }
 
-/* From execd. Anything that is not well-formed is no log, and the pipe is closed. */
+/* From execd. A malformed message is not a log, and the pipe is closed. */
 static void take_pipe(void)
 {
         RunnerLog log;

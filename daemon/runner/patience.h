@@ -4,7 +4,7 @@
 /*
  * How long the monitor waits for its children in the set-up. A container may keep them waiting, with a file system that
  * does not answer: that has an end soon. They may also wait for the processor, since they share the CPU limit of the
- * container with its commands: that is nobody's fault, and they get more time. The monitor is limited, and frozen,
+ * container with its commands: that is not a fault, and they get more time. The monitor is limited, and frozen,
  * together with them. The time in which it did not run itself therefore does not count.
  */
 

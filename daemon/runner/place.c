@@ -2,7 +2,7 @@
 
 /*
  * Where a command in a service begins, and what it finds in its environment: as the main process, whose root
- * directory need not be that of its mount namespace. All of it is looked up by the joiner, for the service
+ * directory may differ from the root of its mount namespace. The joiner looks up all of it, since the service
  * decides how long that takes, and the joiner may be ended at any time.
  *
  * A command in a container begins in the root of the mount namespace, which is the container's when its
@@ -30,7 +30,7 @@ static int open_directory(const RunnerSpec *s, const char *name)
         return fd < 0 ? -errno : fd;
 }
 
-/* The directories are those of the mount namespace that is joined. */
+/* The directories are in the mount namespace that is joined. */
 static int check_mounts(const RunnerSpec *s, int mount_namespace)
 {
         struct stat st, joined;

@@ -57,13 +57,13 @@ typedef struct Entry {
         UserCredentials user;
         int tty_master; /* owned, or -1 */
         char **env;
-        const char *program; /* what execve(2) gets: argv[0] or owned */
+        const char *program; /* for execve(2): argv[0] or owned */
 } Entry;
 
 /* enter.c: the joiner, from its first instruction. */
 void enter_run(pid_t monitor, int channel, int tty_socket) __attribute__((noreturn));
 
-/* confine.c: what is taken from the leader. confine_outside() is called with the host's mounts. */
+/* confine.c: applies the attributes of the leader. confine_outside() is called with the host's mounts. */
 int confine_outside(const RunnerSpec *s, Refusal *reterr);
 int confine_filters(const RunnerSpec *s, const char **ret_step);
 
@@ -105,13 +105,13 @@ int stdio_settle_pipes(const RunnerSpec *s, const UserCredentials *u, Refusal *r
  * Returns the pid, -errno, or 0 in the command, which has the only copy of the channel by then. */
 int fork_command(void);
 
-/* command.c: what is run, and running it. */
+/* command.c: finds the program and executes it. */
 int command_build_env(Entry *e, Refusal *reterr);
 int command_enter_directory(const RunnerSpec *s, Refusal *reterr);
 int command_find(Entry *e, Refusal *reterr);
 void command_run(const Entry *e) __attribute__((noreturn));
 
-/* step.c: what a joiner or a command is about to do in the container; and the step of a child that hangs, or NULL. */
+/* step.c: the next act of a joiner or a command in the container; and the step of a child that hangs, or NULL. */
 typedef enum Step {
         STEP_JOIN,
         STEP_USER,
@@ -126,8 +126,8 @@ void step_begin(Step step);
 const char *step_of(pid_t pid);
 
 /* output-log.c: the monitor of a detached exec writes its output to the journal, as the scope's. It waits for
- * journald where it has to, and nobody waits for it but the command. Until the command has ended; and after
- * the report of its end, until all is written. */
+ * journald if it has to, and only the command waits for it. Runs until the command has ended; and after the
+ * report of its end, until all is written. */
 void output_log_run(int pidfd);
 void output_log_finish(void);
 

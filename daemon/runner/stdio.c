@@ -73,7 +73,7 @@ int stdio_open_tty(const RunnerSpec *s, const UserCredentials *u, int *ret_maste
                         r == -ENOSPC ? " (the limits are kernel.pty.max and the mount option max=)" : "");
         if (ioctl(master, TIOCSWINSZ, &size) < 0)
                 return -errno;
-        /* A user namespace need not have the group; the mode then lets nobody else in all the same. */
+        /* A user namespace need not have the group; the mode then excludes all other users as well. */
         if (fchown(slave, u->uid, TTY_GROUP) < 0 && fchown(slave, u->uid, (gid_t) -1) < 0)
                 return refuse_start(reterr, REFUSAL_NOT_RUNNABLE, errno,
                                     "uid %u does not exist in the container's user namespace", u->uid);
