@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "runner/lean-wait.h"
 #include "runner/patience.h"
+#include "runner/pressure.h"
 #include "runner/runner.h"
 
 /* For a command that ends within this time, giving memory back is not worth it. */
@@ -126,17 +127,22 @@ static void monitor_take_tty(Monitor *k)
 /* By the name of the child, which no container can change before the command is executed. */
 static void monitor_time_out(Monitor *k, PatienceEnd end)
 {
+        static const char *const causes[] = {
+                [PATIENCE_NO_ANSWER] = "something in the container does not answer",
+                [PATIENCE_NO_PROCESSOR] =
+                        "its CPU limit, or the load of the host, leaves too little processor time",
+                [PATIENCE_NO_MEMORY] = "its memory limit, or a lack of memory on the host, keeps it waiting",
+        };
         const char *step = step_of(k->command > 0 ? k->command : k->joiner);
         char text[160];
 
         snprintf(text, sizeof(text), "timed out while %s: %s", step ?: "entering the container",
-                 end == PATIENCE_NO_ANSWER ? "something in the container does not answer"
-                                           : "its CPU limit, or the load of the host, leaves too little "
-                                             "processor time");
+                 causes[end]);
         monitor_fail(k, REFUSAL_NOT_RUNNABLE, ETIMEDOUT, text);
 }
 
-/* Before the order, no request waits. */
+/* Before the order, no request waits. A check is in the control group of the spawner, where another check may be the
+ * one that waits for memory. */
 static PatienceEnd monitor_look(Monitor *k)
 {
         uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -144,7 +150,8 @@ static PatienceEnd monitor_look(Monitor *k)
         if (!k->is_ordered || !patience_is_due(&k->patience, now))
                 return PATIENCE_LEFT;
         return patience_look(&k->patience, now,
-                             process_is_ready_to_run(k->joiner) || process_is_ready_to_run(k->command));
+                             process_is_ready_to_run(k->joiner) || process_is_ready_to_run(k->command),
+                             k->is_check ? 0 : pressure_of_own_memory());
 }
 
 /* Reads the channel to its end, which is when the command was executed or all that could fail has ended. */

@@ -32,7 +32,7 @@
 #define RUNNER_GROUPS_MAX      65536 /* the kernel's NGROUPS_MAX */
 #define RUNNER_N_RLIMITS       16
 #define RUNNER_SETUP_SEC_MAX   10 /* how long the container may keep a runner waiting in its set-up, */
-#define RUNNER_STARVED_SEC_MAX 45 /* and how long the set-up may take where it waits for the processor */
+#define RUNNER_STARVED_SEC_MAX 45 /* and how long the set-up may take where it waits for its share */
 #define RUNNER_N_NAMESPACES    8
 #define RUNNER_ORDER_FDS_MAX   (2 + RUNNER_N_NAMESPACES + 3)
 
