@@ -125,11 +125,12 @@ install_mutant() {
     (cd "$stage" && find . ! -type d -print0 | tar -c --null --no-recursion -T -) |
         "$TREE/tests/sandbox" exec --name "$1" -- sh -ec '
             tar -x -C / --keep-directory-symlink
+            # Stopped and not restarted: what systemd keeps for a restart is of the mutant before.
+            systemctl stop execd.service execd-spawner.service
             [ "$1" != all ] || /usr/lib/execd-tests/refresh
             systemctl reset-failed "execd*"
             systemctl start execd.socket execd-spawner.socket execd-test-machine@web.service \
-                execd-test-machine@booted.service execd-test-machine@userns.service
-            systemctl try-restart execd-spawner.service execd.service' sh "$what"
+                execd-test-machine@booted.service execd-test-machine@userns.service' sh "$what"
 }
 
 # test_mutant_units NAME…: 1 when a test has failed, more when there is no telling, as pytest has it; meson has 125 for
