@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/bpf.h>
 #include <linux/keyctl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,21 +56,25 @@ int key_holder(const char *description, char **argv)
         return 3;
 }
 
-/* Makes as many keys as the user may have on this host, says why there are no more, and keeps them. */
+/* Makes as many keys as the user may have on this host, says why there are no more, and takes those as well that the
+ * kernel collects later. */
 int all_keys(uid_t uid)
 {
+        bool said = false;
         char name[32];
 
         if (setuid(uid) < 0)
                 return 3;
-        for (int i = 0; i < 1000000; i++) {
-                snprintf(name, sizeof(name), "%d", i);
-                if (syscall(SYS_add_key, "user", name, "x", 1, KEY_SPEC_PROCESS_KEYRING) < 0)
-                        break;
+        for (unsigned i = 0;; i++) {
+                snprintf(name, sizeof(name), "%u", i);
+                if (syscall(SYS_add_key, "user", name, "x", 1, KEY_SPEC_PROCESS_KEYRING) >= 0)
+                        continue;
+                if (!said)
+                        puts(strerrorname_np(errno));
+                fflush(stdout);
+                said = true;
+                usleep(1000); /* until it tries again */
         }
-        puts(strerrorname_np(errno));
-        fflush(stdout);
-        return wait_for_end();
 }
 
 /* -1: the socket takes no more. */
