@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "unit/bus-pair.h"
 #include "unit/test.h"
@@ -17,7 +20,17 @@
 static sd_event *event;
 static sd_bus *ours, *theirs;
 static unsigned n_pings;
+static time_t ahead; /* seconds by which clocks are ahead */
 static char lost[128];
+
+/* sd-bus calls this one. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+        int r = (int) syscall(SYS_clock_gettime, clock, ret);
+
+        ret->tv_sec += ahead;
+        return r;
+}
 
 static void on_lost(void *userdata, const char *why)
 {
@@ -113,11 +126,33 @@ static void test_too_many_wait(void)
         disconnect();
 }
 
+/* sd-bus answers the question in the place of the bus. */
+static void test_reads_nothing(void)
+{
+        BusWatch *w;
+
+        connect_buses();
+        NEED(bus_watch_new(ours, on_lost, NULL, &w) >= 0);
+        bus_send_bytes(ours, LARGE);
+        bus_watch_sent(w);
+        for (time_t seconds = 0; seconds <= 40; seconds += 20) {
+                ahead = seconds;
+                while (sd_bus_process(ours, NULL) > 0)
+                        ;
+                CHECK(!*lost == (seconds < 30));
+        }
+        CHECK(strstr(lost, "30 seconds"));
+        ahead = 0;
+        bus_watch_free(w);
+        disconnect();
+}
+
 int main(void)
 {
         bus_watch_sent(NULL);
         test_closed();
         test_asked();
         test_too_many_wait();
+        test_reads_nothing();
         return test_finish("bus-watch");
 }
