@@ -18,7 +18,8 @@
 #include "unit/need.h"
 #include "unit/test.h"
 
-#define N_PATIENT    6 /* more than may wait so long */
+#define PATIENT_MAX  4 /* may wait so long: a quarter of the scouts */
+#define N_PATIENT    6
 #define N_CONTAINERS 20
 
 typedef struct Work {
@@ -90,6 +91,15 @@ static void wait_for(sd_event *event, const Work *w)
         CHECK(w->error == -ETIMEDOUT);
 }
 
+static size_t count_done(const Work *w, size_t n)
+{
+        size_t n_done = 0;
+
+        for (size_t i = 0; i < n; i++)
+                n_done += w[i].is_done;
+        return n_done;
+}
+
 /* All containers of a user keep their scouts waiting at the same time, each for the first time. */
 static void test_many_containers_of_one_user(sd_event *event, pid_t sleeps)
 {
@@ -124,10 +134,12 @@ int main(void)
                 NEED(start_job(&burning[i], (pid_t) i + 1, burns, (uid_t) i + 1) >= 0);
 
         wait_for(event, &sleeping);
-        wait_for(event, &burning[N_PATIENT - 1]);
-        /* Unless this machine is so slow that it took the ten seconds that any scout works: on a quick one, these are a
-         * hundred turns. */
-        CHECK(!burning[0].is_done || (turns < 90 && now_usec(CLOCK_MONOTONIC) - begun >= 9 * USEC_PER_SEC));
+        for (; count_done(burning, N_PATIENT) < N_PATIENT - PATIENT_MAX; turns++)
+                NEED(sd_event_run(event, UINT64_MAX) >= 0);
+        /* The first ones may wait, and with them the sleeping one has waited. But this machine may be so slow that it took
+         * the ten seconds that any scout works: on a quick one, these are a hundred turns. */
+        CHECK(count_done(burning, PATIENT_MAX - 1) == 0 ||
+              (turns < 90 && now_usec(CLOCK_MONOTONIC) - begun >= 9 * USEC_PER_SEC));
 
         /* It no longer waits for the processor. */
         NEED(kill(burns, SIGSTOP) == 0);
