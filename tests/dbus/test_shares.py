@@ -167,6 +167,7 @@ def test_large_calls_of_one_user(rules, counts):
         assert execctl("run", "web", "--", "echo", "served").out == b"served\n"
         assert helper.ASAN or peak() < 96 * 1024, f"{peak()} KiB"
         t.send("\n")
+    end_created()
 
 
 # Creates what it may, asks for all of it again and again, and reads no answer.
