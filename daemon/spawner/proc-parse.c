@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/strv.h"
 
 /* A flag of the kernel's that /proc/PID/stat shows. */
@@ -26,19 +27,25 @@ static const char *find_field(const char *text, const char *name)
         return NULL;
 }
 
-/* Parses a number that ends at white space. `base` as strtoull(3). */
+/* Parses a number that ends at white space. `base` is 10, or as strtoull(3). */
 static const char *take_number(const char *p, int base, uint64_t max, uint64_t *ret)
 {
-        char *end;
-
         p += strspn(p, " \t");
-        if (*p < '0' || (*p > '9' && base == 10))
-                return NULL;
-        errno = 0;
-        *ret = strtoull(p, &end, base);
-        if (errno != 0 || end == p || *ret > max || (*end && !strchr(" \t\n", *end)))
-                return NULL;
-        return end;
+        if (base == 10) {
+                if (decimal_take(&p, max, ret) < 0)
+                        return NULL;
+        } else {
+                char *end;
+
+                if (*p < '0')
+                        return NULL;
+                errno = 0;
+                *ret = strtoull(p, &end, base);
+                if (errno != 0 || end == p || *ret > max)
+                        return NULL;
+                p = end;
+        }
+        return !*p || strchr(" \t\n", *p) ? p : NULL;
 }
 
 int proc_number_parse(const char *text, int base, uint64_t max, uint64_t *ret)
