@@ -65,6 +65,13 @@ static int on_leader_ended(sd_event_source *source, int fd, uint32_t events, voi
         return 0;
 }
 
+/* Another client of systemd has stopped the scope, or the slice that it is in. */
+static int refuse_stopped(Refusal *reterr)
+{
+        return refuse(reterr, REFUSAL_UNAVAILABLE, ECANCELED,
+                      "the scope of this exec was stopped before the command started, try again");
+}
+
 int launch_copy_programs(const Launch *l, Refusal *reterr)
 {
         _cleanup_free_ char *path = NULL, *parent = NULL, *own = NULL, *theirs = NULL, *mine = NULL;
@@ -76,6 +83,8 @@ int launch_copy_programs(const Launch *l, Refusal *reterr)
         r = file_read_at(leader->proc_fd, "cgroup", CGROUPS_MAX, &theirs, NULL);
         if (r >= 0)
                 r = file_read_at(AT_FDCWD, file, CGROUPS_MAX, &mine, NULL);
+        if (theirs && (r == -ENOENT || r == -ESRCH))
+                return refuse_stopped(reterr);
         if (r >= 0)
                 r = device_policy_check_v1(theirs, mine, reterr);
         if (r >= 0)
@@ -93,6 +102,8 @@ static int check_slice(const Launch *l, Refusal *reterr)
 
         exec_id_unit(l->exec_id, unit);
         r = cgroup_of_unit(l->runner.pid, unit, &scope);
+        if (r == -ENOENT || r == -ESRCH)
+                return refuse_stopped(reterr);
         return r < 0 ? r : slice_verify(l->slice, scope, reterr);
 }
 
