@@ -47,6 +47,11 @@ def scope_directory(exec_id):
     return found[0]
 
 
+def active_scopes(name):
+    scopes = {os.path.basename(path) for path in glob.glob(f"{slice_of(name)}/**/exec-*.scope", recursive=True)}
+    return [scope for scope in scopes if shell(f"systemctl show -P ActiveState {scope}").strip() == "active"]
+
+
 def events(directory):
     with open(f"{directory}/cgroup.events", encoding="ascii") as stream:
         return dict(line.split() for line in stream)
@@ -130,6 +135,8 @@ def test_start_while_somebody_stops_it(machine):
     stubborn = detached(machine, ["sh", "-c", "trap '' TERM; : >/stubborn; while :; do sleep 1; done"])
     root = shell(f"{MACHINE} root {machine}").strip()
     wait_for(lambda: os.path.exists(f"{root}/stubborn"), what="a command that ignores SIGTERM")
+    # The runner for the next exec is stopped with the others. One that is about to begin would fail, and the exec with it.
+    wait_for(lambda: len(active_scopes(machine)) == 2, what="the runner for the next exec")
     name, replies = os.path.basename(slice_of(machine)), []
     shell(f"systemctl stop --no-block '{name}'")
     exec_id = create(machine, ["true"])
