@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/characters.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "spawner/container-service.h"
@@ -274,6 +275,9 @@ static int find_or_make_launch(Connection *c, const LaunchArguments *a, Launch *
 {
         Launch *l = launch_find(c->spawner, a->exec_id);
 
+        /* It was stopped, for example with its slice, and its end was not seen yet. */
+        if (l && !l->start && l->job.connection == c && pidfd_is_alive(l->runner.pidfd) <= 0)
+                l = launch_free(l);
         if (!l) {
                 int r = filters_check_failure(a->container->leader, reterr);
 

@@ -47,9 +47,12 @@ def scope_directory(exec_id):
     return found[0]
 
 
+def scopes_of(name):
+    return {os.path.basename(path) for path in glob.glob(f"{slice_of(name)}/**/exec-*.scope", recursive=True)}
+
+
 def active_scopes(name):
-    scopes = {os.path.basename(path) for path in glob.glob(f"{slice_of(name)}/**/exec-*.scope", recursive=True)}
-    return [scope for scope in scopes if shell(f"systemctl show -P ActiveState {scope}").strip() == "active"]
+    return [scope for scope in scopes_of(name) if shell(f"systemctl show -P ActiveState {scope}").strip() == "active"]
 
 
 def events(directory):
@@ -139,6 +142,7 @@ def test_start_while_somebody_stops_it(machine):
     wait_for(lambda: len(active_scopes(machine)) == 2, what="the runner for the next exec")
     name, replies = os.path.basename(slice_of(machine)), []
     shell(f"systemctl stop --no-block '{name}'")
+    wait_for(lambda: len(scopes_of(machine)) == 1, what="the end of that runner")
     exec_id = create(machine, ["true"])
     start = threading.Thread(target=lambda: replies.append(request("POST", f"/exec/{exec_id}/start", {"Detach": True})))
     start.start()
