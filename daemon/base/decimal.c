@@ -32,9 +32,12 @@ int decimal_parse(const char *text, uint64_t max, uint64_t *ret)
 
 int decimal_take(const char **p, uint64_t max, uint64_t *ret)
 {
-        size_t n = strspn(*p, "0123456789");
-        int r = decimal_read(*p, n, max, ret);
+        size_t n = 0;
+        int r;
 
+        while ((*p)[n] >= '0' && (*p)[n] <= '9')
+                n++;
+        r = decimal_read(*p, n, max, ret);
         if (r >= 0)
                 *p += n;
         return r;

@@ -27,10 +27,18 @@ static const char *find_field(const char *text, const char *name)
         return NULL;
 }
 
+/* A string function of a build with sanitizers looks at the whole text, each time. */
+static const char *skip_blanks(const char *p)
+{
+        while (*p == ' ' || *p == '\t')
+                p++;
+        return p;
+}
+
 /* Parses a number that ends at white space. `base` is 10, or as strtoull(3). */
 static const char *take_number(const char *p, int base, uint64_t max, uint64_t *ret)
 {
-        p += strspn(p, " \t");
+        p = skip_blanks(p);
         if (base == 10) {
                 if (decimal_take(&p, max, ret) < 0)
                         return NULL;
@@ -90,7 +98,7 @@ static int field_pids(const char *text, const char *name, int32_t *ret_last, uin
                 if (!p)
                         return -EBADMSG;
                 (*ret_n)++;
-                p += strspn(p, " \t");
+                p = skip_blanks(p);
         } while (*p && *p != '\n');
         *ret_last = (int32_t) v;
         return 0;
@@ -187,7 +195,7 @@ static bool field_is_mapped(const char *text, const char *name, size_t min, cons
 
         if (!p)
                 return false;
-        for (p += strspn(p, " \t"); *p && *p != '\n'; p += strspn(p, " \t")) {
+        for (p = skip_blanks(p); *p && *p != '\n'; p = skip_blanks(p)) {
                 uint64_t v;
 
                 p = take_number(p, 10, UINT32_MAX, &v);
@@ -218,7 +226,7 @@ int proc_status_groups(const char *text, uint32_t **ret, size_t *ret_n)
         groups = calloc(strcspn(p, "\n") / 2 + 1, sizeof(*groups));
         if (!groups)
                 return -ENOMEM;
-        for (p += strspn(p, " \t"); *p && *p != '\n'; p += strspn(p, " \t")) {
+        for (p = skip_blanks(p); *p && *p != '\n'; p = skip_blanks(p)) {
                 uint64_t v;
 
                 p = take_number(p, 10, UINT32_MAX, &v);
@@ -328,7 +336,7 @@ int cgroup_path_split(const char *path, char **ret_slice, char **ret_own)
 
 static const char *take_limit(const char *p, uint64_t *ret)
 {
-        p += strspn(p, " \t");
+        p = skip_blanks(p);
         if (strncmp(p, "unlimited", 9) == 0) {
                 *ret = UINT64_MAX;
                 return p + 9;
