@@ -72,8 +72,6 @@ class Target:
             root = run("mktemp", "-d").strip()
             try:
                 machine_tool("make-root", root)
-                # Other users of the container have to get in, whatever mode mktemp(1) gave it.
-                run("chmod", "755", root)
                 tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
                 try:
                     self.docker("import", "-", IMAGE, stdin=tar.stdout)
